@@ -1,0 +1,52 @@
+"""The Object Detection API, made new.
+
+    import odapi
+
+    config = odapi.load_config("pipeline.config", ["train_config.batch_size=8"])
+    odapi.train(config, "runs/first")
+    metrics = odapi.evaluate("runs/first")
+    odapi.export("runs/first", "exported")
+
+Names are imported when they are first used: `import odapi` imports no backend.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from odapi.build.detector import build_detector as build_detector
+    from odapi.checkpoints.detector import load_detector as load_detector
+    from odapi.config.load import load_config as load_config
+    from odapi.evaluation.run import evaluate as evaluate
+    from odapi.evaluation.predict import predict as predict
+    from odapi.exporters.run import export as export
+    from odapi.training.run import train as train
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "load_config": "odapi.config.load",
+    "build_detector": "odapi.build.detector",
+    "load_detector": "odapi.checkpoints.detector",
+    "train": "odapi.training.run",
+    "evaluate": "odapi.evaluation.run",
+    "predict": "odapi.evaluation.predict",
+    "export": "odapi.exporters.run",
+    "ConfigError": "odapi.errors",
+    "DataError": "odapi.errors",
+    "CheckpointError": "odapi.errors",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'odapi' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,5 @@
+"""`odapi config`."""
+
+import typer
+
+app = typer.Typer(help="Not built yet.", no_args_is_help=True)

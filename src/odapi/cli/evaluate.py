@@ -1,0 +1,6 @@
+"""`odapi evaluate`."""
+
+
+def evaluate() -> None:
+    """Not built yet."""
+    raise NotImplementedError

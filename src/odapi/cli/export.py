@@ -1,0 +1,6 @@
+"""`odapi export`."""
+
+
+def export() -> None:
+    """Not built yet."""
+    raise NotImplementedError

@@ -1,0 +1,28 @@
+"""Options that several verbs share, so that they read the same everywhere."""
+
+from typing import Annotated
+
+import typer
+
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Override a config field, such as train_config.batch_size=8. Repeatable.",
+    ),
+]
+EvalData = Annotated[
+    str | None,
+    typer.Option(
+        help="Data set to evaluate on: coco:PATH, voc:PATH?split=val, yolo:PATH or "
+        "tfrecord:GLOB. Without it, the config's eval_input_reader."
+    ),
+]
+TrainData = Annotated[
+    str | None,
+    typer.Option(
+        help="Data set to train on, as for --eval-data. Without it, the config's "
+        "train_input_reader."
+    ),
+]

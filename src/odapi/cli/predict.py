@@ -1,0 +1,6 @@
+"""`odapi predict`."""
+
+
+def predict() -> None:
+    """Not built yet."""
+    raise NotImplementedError

@@ -1,0 +1,6 @@
+"""`odapi quickstart`."""
+
+
+def quickstart() -> None:
+    """Not built yet."""
+    raise NotImplementedError

@@ -1,0 +1,6 @@
+"""`odapi train`."""
+
+
+def train() -> None:
+    """Not built yet."""
+    raise NotImplementedError

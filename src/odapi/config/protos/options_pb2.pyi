@@ -1,0 +1,78 @@
+from odapi.config.protos import pipeline_pb2 as _pipeline_pb2
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+OPTIONS_FIELD_NUMBER: _ClassVar[int]
+options: _descriptor.FieldDescriptor
+
+class Options(_message.Message):
+    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic")
+    class Precision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        FLOAT32: _ClassVar[Options.Precision]
+        BFLOAT16: _ClassVar[Options.Precision]
+        FLOAT16: _ClassVar[Options.Precision]
+    FLOAT32: Options.Precision
+    BFLOAT16: Options.Precision
+    FLOAT16: Options.Precision
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    TRAIN_DATA_FIELD_NUMBER: _ClassVar[int]
+    EVAL_DATA_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    BACKBONE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    EVALUATION_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    EARLY_STOPPING_FIELD_NUMBER: _ClassVar[int]
+    DATA_LOADING_FIELD_NUMBER: _ClassVar[int]
+    NMS_CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    DETERMINISTIC_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    train_data: str
+    eval_data: str
+    precision: Options.Precision
+    backbone_weights: str
+    evaluation: Evaluation
+    checkpoints: Checkpoints
+    early_stopping: EarlyStopping
+    data_loading: DataLoading
+    nms_candidates: int
+    deterministic: bool
+    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ...) -> None: ...
+
+class Evaluation(_message.Message):
+    __slots__ = ("every_n_steps", "best_metric", "max_images")
+    EVERY_N_STEPS_FIELD_NUMBER: _ClassVar[int]
+    BEST_METRIC_FIELD_NUMBER: _ClassVar[int]
+    MAX_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    every_n_steps: int
+    best_metric: str
+    max_images: int
+    def __init__(self, every_n_steps: _Optional[int] = ..., best_metric: _Optional[str] = ..., max_images: _Optional[int] = ...) -> None: ...
+
+class Checkpoints(_message.Message):
+    __slots__ = ("every_n_steps", "keep")
+    EVERY_N_STEPS_FIELD_NUMBER: _ClassVar[int]
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    every_n_steps: int
+    keep: int
+    def __init__(self, every_n_steps: _Optional[int] = ..., keep: _Optional[int] = ...) -> None: ...
+
+class EarlyStopping(_message.Message):
+    __slots__ = ("patience", "min_delta")
+    PATIENCE_FIELD_NUMBER: _ClassVar[int]
+    MIN_DELTA_FIELD_NUMBER: _ClassVar[int]
+    patience: int
+    min_delta: float
+    def __init__(self, patience: _Optional[int] = ..., min_delta: _Optional[float] = ...) -> None: ...
+
+class DataLoading(_message.Message):
+    __slots__ = ("threads", "prefetch")
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    PREFETCH_FIELD_NUMBER: _ClassVar[int]
+    threads: int
+    prefetch: int
+    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ...) -> None: ...

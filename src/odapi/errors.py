@@ -1,0 +1,64 @@
+"""Errors that name the place, the value, what is allowed and the next step."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class OdapiError(ValueError):
+    """A mistake that the user can mend.
+
+    Args:
+        place: Where it is: a config path, a file with its line, an image id.
+        problem: What is wrong, with the value and what is allowed.
+        hint: The next step.
+    """
+
+    def __init__(self, place: str, problem: str, hint: str = ""):
+        super().__init__(f"{place}: {problem}" + (f"\n  hint: {hint}" if hint else ""))
+        self.place = place
+        self.problem = problem
+        self.hint = hint
+
+
+class ConfigError(OdapiError):
+    """A pipeline config asks for something that cannot be built."""
+
+
+class DataError(OdapiError):
+    """A data set, a record, an image or an annotation cannot be used."""
+
+
+class CheckpointError(OdapiError):
+    """A checkpoint cannot be read, or does not fit the model."""
+
+
+class MissingPackageError(OdapiError, ImportError):
+    """A feature needs a package that is not installed."""
+
+    def __init__(self, feature: str, package: str, extra: str):
+        super().__init__(
+            feature,
+            f"needs the package {package!r}, which is not installed",
+            hint=f'pip install "odapi[{extra}]"',
+        )
+
+
+def unknown_choice(
+    place: str,
+    got: str,
+    known: Iterable[str],
+    error: type[OdapiError] = ConfigError,
+) -> OdapiError:
+    """Returns the error for a name that is not in a table of known names."""
+    known = sorted(known)
+    return error(
+        place,
+        f"unknown value {got!r}; known values are {', '.join(known)}",
+        hint=did_you_mean(got, known),
+    )
+
+
+def did_you_mean(got: str, known: Iterable[str]) -> str:
+    """Returns "did you mean ...?" for the name closest to `got`, or "" if none is."""
+    close = difflib.get_close_matches(got, sorted(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,107 @@
+"""Classes of objects: ids as users write them, indices as models count them."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+from odapi.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class Keypoint:
+    """One named keypoint of a class; ids count over all classes of a label map."""
+
+    id: int
+    name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Category:
+    """A class of objects.
+
+    Args:
+        id: As in label maps and annotation files, 1 or higher.
+        name: What tf.Example files and annotation tools write.
+        display_name: What is shown to people; `name` where empty.
+        keypoints: Named keypoints of the class, in order.
+        ancestor_ids, descendant_ids: Hierarchy of Open Images.
+        frequency: "", "FREQUENT", "COMMON" or "RARE", as in LVIS.
+        instance_count: Objects in the training data, as in LVIS; 0: unknown.
+    """
+
+    id: int
+    name: str
+    display_name: str = ""
+    keypoints: tuple[Keypoint, ...] = ()
+    ancestor_ids: tuple[int, ...] = ()
+    descendant_ids: tuple[int, ...] = ()
+    frequency: str = ""
+    instance_count: int = 0
+
+    @property
+    def index(self) -> int:
+        """The id as models count it, from 0."""
+        return self.id - 1
+
+    @property
+    def label(self) -> str:
+        """The name to show."""
+        return self.display_name or self.name
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelMap:
+    """The categories of a data set, by id. Ids may have gaps, as in COCO.
+
+    Raises:
+        DataError: An id is below 1, or an id or a name appears twice.
+    """
+
+    categories: tuple[Category, ...]
+    source: str = "label map"
+
+    def __post_init__(self):
+        for name in ("id", "name"):
+            values = [getattr(c, name) for c in self.categories]
+            twice = sorted({v for v in values if values.count(v) > 1}, key=str)
+            if twice:
+                raise DataError(self.source, f"{name} {twice[0]!r} appears twice")
+        low = [c for c in self.categories if c.id < 1]
+        if low:
+            raise DataError(
+                self.source,
+                f"id of {low[0].name!r} is {low[0].id}; ids count from 1",
+                hint="0 stands for the background; add 1 to every id",
+            )
+
+    def __len__(self) -> int:
+        return len(self.categories)
+
+    def __iter__(self) -> Iterator[Category]:
+        return iter(self.categories)
+
+    @property
+    def num_classes(self) -> int:
+        """The highest id: what `num_classes` of a model must at least be."""
+        return max((c.id for c in self.categories), default=0)
+
+    @functools.cached_property
+    def by_id(self) -> dict[int, Category]:
+        """Categories by their id."""
+        return {c.id: c for c in self.categories}
+
+    @functools.cached_property
+    def by_name(self) -> dict[str, Category]:
+        """Categories by name, and by display name where no other has that name."""
+        shown = {c.display_name: c for c in self.categories if c.display_name}
+        return shown | {c.name: c for c in self.categories}
+
+    def label(self, index: int) -> str:
+        """Returns the name to show for a class index that counts from 0."""
+        category = self.by_id.get(int(index) + 1)
+        return category.label if category else f"class {int(index) + 1}"
+
+
+def label_map_of(names: list[str], source: str = "label map") -> LabelMap:
+    """Returns the label map that numbers `names` from 1, in their order."""
+    return LabelMap(tuple(Category(i + 1, n) for i, n in enumerate(names)), source)

@@ -1,0 +1,69 @@
+"""What a user sees while waiting: one bar on a terminal, a line now and then in a log."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+
+_LOG_EVERY = 10.0  # Seconds between lines where there is no terminal.
+
+
+def console() -> "Console":
+    """Returns the console that everything is shown on: standard error."""
+    from rich.console import Console
+
+    # Without a terminal, rich would wrap lines at 80 columns in a log file.
+    width = None if sys.stderr.isatty() else 120
+    return Console(stderr=True, width=width, highlight=False, soft_wrap=True)
+
+
+def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Yields `items`, showing how far it is and how long it will take.
+
+    Args:
+        items: What to go through.
+        what: One or two words, such as "evaluating".
+        total: Their number; None takes `len(items)` where there is one.
+    """
+    if total is None and hasattr(items, "__len__"):
+        total = len(items)  # type: ignore[arg-type]
+    shown = console()
+    if shown.is_terminal:
+        from rich.progress import track as rich_track
+
+        yield from rich_track(
+            items, what, total=total, console=shown, transient=True
+        )
+        return
+    start = last = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - last >= _LOG_EVERY:
+            last = now
+            shown.print(_line(what, done, total, now - start))
+
+
+def _line(what: str, done: int, total: int | None, seconds: float) -> str:
+    if not total:
+        return f"{what}: {done} in {duration(seconds)}"
+    left = seconds / done * (total - done)
+    return f"{what}: {done} of {total}, {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Returns a length of time as people say it.
+
+    >>> duration(5.04), duration(125), duration(7300)
+    ('5.0 s', '2 min 5 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    if seconds < 3600:
+        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+    return f"{int(seconds // 3600)} h {int(seconds % 3600 // 60)} min"
