@@ -1,0 +1,73 @@
+"""Measures that keep the code readable: sizes, names, docstrings, start-up."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FILES = sorted(
+    p for p in (ROOT / "src").rglob("*.py") if not p.name.endswith("_pb2.py")
+)
+MAX_FILE, MAX_FUNCTION = 400, 50
+VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "core"}
+
+
+def _functions(tree):
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return [node for node in ast.walk(tree) if isinstance(node, kinds)]
+
+
+def test_no_file_is_longer_than_one_can_hold_in_the_head():
+    lengths = {p.name: len(p.read_text().splitlines()) for p in FILES}
+    assert {n: k for n, k in lengths.items() if k > MAX_FILE} == {}
+
+
+def test_no_function_is_longer_than_a_screen():
+    long = [
+        f"{path.name}:{node.name} {node.end_lineno - node.body[0].lineno + 1}"
+        for path in FILES
+        for node in _functions(ast.parse(path.read_text()))
+        if node.end_lineno - node.body[0].lineno + 1 > MAX_FUNCTION
+        and not ast.get_docstring(node)
+        or _code_length(node) > MAX_FUNCTION
+    ]
+    assert long == []
+
+
+def _code_length(node):
+    """Lines of the body without its docstring."""
+    body = node.body[1:] if ast.get_docstring(node) else node.body
+    return node.end_lineno - body[0].lineno + 1 if body else 0
+
+
+def test_no_file_is_named_for_nothing_in_particular():
+    names = {part for p in FILES for part in p.relative_to(ROOT).with_suffix("").parts}
+    assert names & VAGUE == set()
+
+
+def test_public_functions_are_typed():
+    untyped = [
+        f"{path.relative_to(ROOT)}:{node.name}"
+        for folder in ("config", "training", "evaluation", "exporters", "checkpoints")
+        for path in sorted((ROOT / "src/odapi" / folder).glob("*.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef)
+        and not node.name.startswith("_")
+        and node.returns is None
+    ]
+    assert untyped == []
+
+
+@pytest.mark.parametrize("module", ["odapi", "odapi.cli.main"])
+def test_import_is_light(module):
+    heavy = ["keras", "tensorflow", "jax", "torch", "cv2", "grain", "google.protobuf"]
+    if module == "odapi":
+        heavy += ["numpy", "typer"]
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
