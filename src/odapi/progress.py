@@ -36,9 +36,7 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
     if shown.is_terminal:
         from rich.progress import track as rich_track
 
-        yield from rich_track(
-            items, what, total=total, console=shown, transient=True
-        )
+        yield from rich_track(items, what, total=total, console=shown, transient=True)
         return
     start = last = time.monotonic()
     for done, item in enumerate(items, 1):
