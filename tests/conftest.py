@@ -7,7 +7,7 @@ import warnings
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
-import pytest  # noqa: E402
+import pytest
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _SHARED = pathlib.Path(os.environ.get("ODAPI_SHARED", _ROOT.parent / "shared"))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from odapi.build.detector import build_detector as build_detector
     from odapi.checkpoints.detector import load_detector as load_detector
     from odapi.config.load import load_config as load_config
-    from odapi.evaluation.run import evaluate as evaluate
     from odapi.evaluation.predict import predict as predict
+    from odapi.evaluation.run import evaluate as evaluate
     from odapi.exporters.run import export as export
     from odapi.training.run import train as train
 

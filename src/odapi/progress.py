@@ -1,4 +1,4 @@
-"""What a user sees while waiting: one bar on a terminal, a line now and then in a log."""
+"""What a user sees while waiting: a bar on a terminal, a line now and then in a log."""
 
 import sys
 import time
