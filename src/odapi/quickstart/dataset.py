@@ -1,0 +1,111 @@
+"""Writes the data set of the quick start, as any data set would come: COCO JSON."""
+
+import dataclasses
+import json
+import pathlib
+
+import cv2
+import numpy as np
+
+from odapi.quickstart.glyphs import Glyphs, load
+from odapi.quickstart.scenes import Scene
+
+
+@dataclasses.dataclass(frozen=True)
+class MadeDataset:
+    """Where the data set lies.
+
+    Args:
+        train, val: COCO JSON files; the images lie in folders beside them.
+        names: Names of the classes, in the order of their ids.
+        num_train, num_val, num_objects: How many there are.
+    """
+
+    train: pathlib.Path
+    val: pathlib.Path
+    names: tuple[str, ...]
+    num_train: int
+    num_val: int
+    num_objects: int
+
+
+def make_dataset(
+    folder: str | pathlib.Path,
+    kind: str = "digits",
+    num_train: int = 800,
+    num_val: int = 150,
+    seed: int = 0,
+) -> MadeDataset:
+    """Makes pictures and writes them below `folder`; returns where they are.
+
+    The objects of the two splits are different: no digit that is trained on is
+    evaluated on. The same arguments give the same files.
+
+    Args:
+        folder: Gets `train.json`, `train/`, `val.json` and `val/`.
+        kind: "digits" or "shapes".
+        num_train, num_val: Number of pictures of a split.
+        seed: Of everything random.
+
+    Raises:
+        MissingPackageError: scikit-learn is missing, for digits.
+    """
+    folder = pathlib.Path(folder)
+    objects = 0
+    names: tuple[str, ...] = ()
+    for index, (split, count) in enumerate((("train", num_train), ("val", num_val))):
+        glyphs = load(kind, split)
+        rng = np.random.default_rng((seed, index))
+        objects += _write_split(folder, split, glyphs, count, rng)
+        names = glyphs.names
+    return MadeDataset(
+        folder / "train.json", folder / "val.json", names, num_train, num_val, objects
+    )
+
+
+def _write_split(
+    folder: pathlib.Path,
+    split: str,
+    glyphs: Glyphs,
+    count: int,
+    rng: np.random.Generator,
+) -> int:
+    """Writes one split; returns its number of objects."""
+    (folder / split).mkdir(parents=True, exist_ok=True)
+    scene = Scene()
+    images, annotations = [], []
+    for number in range(1, count + 1):
+        pixels, boxes, classes = scene.draw(glyphs, rng)
+        name = f"{split}/{number:04d}.jpg"
+        _write_jpeg(folder / name, pixels)
+        height, width = pixels.shape[:2]
+        images.append(
+            {"id": number, "file_name": name, "height": height, "width": width}
+        )
+        for box, index in zip(boxes.tolist(), classes.tolist(), strict=True):
+            annotations.append(_annotation(len(annotations) + 1, number, box, index))
+    categories = [{"id": i, "name": n} for i, n in enumerate(glyphs.names, 1)]
+    text = json.dumps(
+        {"images": images, "annotations": annotations, "categories": categories}
+    )
+    (folder / f"{split}.json").write_text(text)
+    return len(annotations)
+
+
+def _annotation(number: int, image: int, box: list[float], index: int) -> dict:
+    y_min, x_min, y_max, x_max = box
+    width, height = x_max - x_min, y_max - y_min
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": index + 1,
+        "bbox": [x_min, y_min, width, height],
+        "area": width * height,
+        "iscrowd": 0,
+    }
+
+
+def _write_jpeg(path: pathlib.Path, pixels: np.ndarray) -> None:
+    # imencode, since imwrite fails in silence.
+    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+    path.write_bytes(data.tobytes())

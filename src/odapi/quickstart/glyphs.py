@@ -1,0 +1,148 @@
+"""What the pictures of the quick start show: handwritten digits, or drawn shapes."""
+
+import dataclasses
+import importlib.util
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from odapi.errors import MissingPackageError, unknown_choice
+
+_DIGITS = tuple("zero one two three four five six seven eight nine".split())
+_SHAPE_SIZE = 48  # Pixels of a drawn shape, enough for the largest object.
+_SHAPES_EACH = 60  # Different drawings of a shape, before the split.
+_HELD_OUT = 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Glyphs:
+    """Small pictures, each of one object, as masks.
+
+    Args:
+        names: Names of the classes.
+        masks: `[n, s, s]` float32 in 0..1, how much of a pixel is ink; a border
+            of one pixel is empty, so that an enlarged stroke ends softly.
+        classes: `[n]` int32, which name a mask is of.
+    """
+
+    names: tuple[str, ...]
+    masks: np.ndarray
+    classes: np.ndarray
+
+
+def has_digits() -> bool:
+    """Tells whether the package with the handwritten digits is installed."""
+    return importlib.util.find_spec("sklearn") is not None
+
+
+def load(kind: str, split: str) -> Glyphs:
+    """Returns the objects of a split: no mask of `train` is in `val`.
+
+    Args:
+        kind: "digits" (handwritten, from scikit-learn) or "shapes" (drawn here).
+        split: "train" or "val".
+
+    Raises:
+        ConfigError: No such kind or split.
+        MissingPackageError: scikit-learn is missing, for digits.
+    """
+    if kind not in _KINDS:
+        raise unknown_choice("quickstart objects", kind, _KINDS)
+    if split not in ("train", "val"):
+        raise unknown_choice("quickstart split", split, ("train", "val"))
+    glyphs = _KINDS[kind]()
+    rows = np.concatenate(
+        [
+            _part(np.flatnonzero(glyphs.classes == c), split)
+            for c in range(len(glyphs.names))
+        ]
+    )
+    return dataclasses.replace(
+        glyphs, masks=glyphs.masks[rows], classes=glyphs.classes[rows]
+    )
+
+
+def _part(rows: np.ndarray, split: str) -> np.ndarray:
+    # The digits come writer by writer: the last quarter has other hands.
+    cut = round(len(rows) * (1 - _HELD_OUT))
+    return rows[:cut] if split == "train" else rows[cut:]
+
+
+def _digits() -> Glyphs:
+    if not has_digits():
+        raise MissingPackageError("quickstart digits", "scikit-learn", "quickstart")
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    masks = np.pad(data.images / 16.0, ((0, 0), (1, 1), (1, 1)))
+    return Glyphs(_DIGITS, masks.astype(np.float32), data.target.astype(np.int32))
+
+
+def _shapes() -> Glyphs:
+    rng = np.random.default_rng(0)
+    draws: list[tuple[str, Callable]] = list(_DRAW.items())
+    masks, classes = [], []
+    for index, (_, draw) in enumerate(draws):
+        for _ in range(_SHAPES_EACH):
+            masks.append(_draw_shape(draw, rng))
+            classes.append(index)
+    names = tuple(name for name, _ in draws)
+    return Glyphs(names, np.stack(masks), np.array(classes, np.int32))
+
+
+def _draw_shape(draw: Callable, rng: np.random.Generator) -> np.ndarray:
+    """Draws at four times the size and shrinks: soft edges."""
+    size = 4 * _SHAPE_SIZE
+    canvas = np.zeros((size, size), np.uint8)
+    draw(canvas, rng)
+    mask = cv2.resize(canvas, (_SHAPE_SIZE, _SHAPE_SIZE), interpolation=cv2.INTER_AREA)
+    return np.pad(mask.astype(np.float32) / 255, 1)
+
+
+def _regular(corners: int, inner: float = 1.0) -> Callable:
+    """Returns a function that draws a polygon, or a star where `inner` < 1."""
+
+    def draw(canvas: np.ndarray, rng: np.random.Generator) -> None:
+        size = len(canvas)
+        turns = np.arange(corners) / corners + rng.uniform(-0.06, 0.06) - 0.25
+        radii = np.where(np.arange(corners) % 2, inner, 1.0) * 0.48 * size
+        points = np.stack(
+            [np.cos(turns * 2 * np.pi) * radii, np.sin(turns * 2 * np.pi) * radii], 1
+        )
+        points += rng.uniform(-0.02, 0.02, points.shape) * size + size / 2
+        cv2.fillPoly(canvas, [points.astype(np.int32)], 255)
+
+    return draw
+
+
+def _circle(canvas: np.ndarray, rng: np.random.Generator) -> None:
+    size = len(canvas)
+    axes = (rng.uniform(0.42, 0.48, 2) * size).astype(int).tolist()
+    cv2.ellipse(canvas, (size // 2, size // 2), axes, 0, 0, 360, 255, -1)
+
+
+def _ring(canvas: np.ndarray, rng: np.random.Generator) -> None:
+    _circle(canvas, rng)
+    size = len(canvas)
+    hole = round(rng.uniform(0.2, 0.28) * size)
+    cv2.circle(canvas, (size // 2, size // 2), hole, 0, -1)
+
+
+def _cross(canvas: np.ndarray, rng: np.random.Generator) -> None:
+    size = len(canvas)
+    half = round(rng.uniform(0.09, 0.15) * size)
+    low, high, middle = round(0.03 * size), round(0.97 * size), size // 2
+    cv2.rectangle(canvas, (low, middle - half), (high, middle + half), 255, -1)
+    cv2.rectangle(canvas, (middle - half, low), (middle + half, high), 255, -1)
+
+
+_DRAW: dict[str, Callable] = {
+    "circle": _circle,
+    "ring": _ring,
+    "triangle": _regular(3),
+    "square": _regular(4),
+    "star": _regular(10, inner=0.4),
+    "cross": _cross,
+}
+_KINDS: dict[str, Callable[[], Glyphs]] = {"digits": _digits, "shapes": _shapes}
