@@ -1,0 +1,1 @@
+"""What makes numbers of detections: NumPy in, a flat dict out, no files."""
