@@ -1,0 +1,123 @@
+"""Label maps: the pbtxt files that number the classes of a data set."""
+
+import os
+import pathlib
+from typing import Any
+
+from odapi.config import parse, scan
+from odapi.config.protos import string_int_label_map_pb2 as pb
+from odapi.errors import DataError
+from odapi.labels import Category, Keypoint, LabelMap
+
+_BACKGROUND = ("background", "__background__", "bg", "none_of_the_above")
+
+
+def load_label_map(path: str | os.PathLike) -> LabelMap:
+    """Returns the label map of a pbtxt file.
+
+    An item with id 0 is dropped where it stands for the background, as it does
+    in label maps of old; models count the background by themselves.
+
+    Raises:
+        DataError: The file cannot be read or parsed, or an item has no id, an
+            id below 1, no name, or the id or name of another item. Place is
+            file and line.
+    """
+    return parse_label_map(parse.read_text(path, DataError), str(path))
+
+
+def parse_label_map(text: str, source: str = "label map") -> LabelMap:
+    """Returns the label map that a text in the form of a pbtxt file tells.
+
+    Raises:
+        DataError: As `load_label_map`.
+    """
+    message = parse.parse(text, pb.StringIntLabelMap(), source, DataError)
+    lines = scan.top_level(text, "item")
+    categories: list[Category] = []
+    seen: dict[tuple[str, Any], int] = {}
+    for index, item in enumerate(message.item):
+        line = lines[index] if index < len(lines) else 1
+        category = _category(item, f"{source}:{line}")
+        if category is None:
+            continue
+        for what in ("id", "name"):
+            value = getattr(category, what)
+            if (what, value) in seen:
+                first = seen[what, value]
+                raise DataError(
+                    f"{source}:{line}",
+                    f"{what} {value!r} is already that of the item on line {first}",
+                    hint="every class has an id and a name of its own",
+                )
+            seen[what, value] = line
+        categories.append(category)
+    if not categories:
+        raise DataError(
+            source,
+            "has no items",
+            hint="write one block a class: item { id: 1 name: 'dog' }",
+        )
+    return LabelMap(tuple(categories), source)
+
+
+def save_label_map(label_map: LabelMap, path: str | os.PathLike) -> None:
+    """Writes a label map as a pbtxt file, which loads back equal."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(label_map_text(label_map), encoding="utf-8")
+
+
+def label_map_text(label_map: LabelMap) -> str:
+    """Returns a label map as the text of a pbtxt file."""
+    message = pb.StringIntLabelMap()
+    for category in label_map:
+        item = message.item.add(name=category.name, id=category.id)
+        if category.display_name:
+            item.display_name = category.display_name
+        for keypoint in category.keypoints:
+            item.keypoints.add(id=keypoint.id, label=keypoint.name)
+        item.ancestor_ids.extend(category.ancestor_ids)
+        item.descendant_ids.extend(category.descendant_ids)
+        if category.frequency:
+            number: Any = pb.LVISFrequency.Value(category.frequency)
+            item.frequency = number
+        if category.instance_count:
+            item.instance_count = category.instance_count
+    return parse.to_text(message)
+
+
+def _category(item: Any, place: str) -> Category | None:
+    """Returns the category of an item, or None for the background."""
+    name = item.name or item.display_name
+    if not item.HasField("id"):
+        raise DataError(
+            place, f"item {name!r} has no id", hint="ids count from 1: id: 1"
+        )
+    if item.id == 0 and name.lower() in _BACKGROUND:
+        return None
+    if item.id < 1:
+        raise DataError(
+            place,
+            f"item {name!r} has id {item.id}; ids count from 1",
+            hint="0 stands for the background; add 1 to every id",
+        )
+    if not name.strip():
+        raise DataError(
+            place, f"item {item.id} has no name", hint="add name: '...' to it"
+        )
+    return Category(
+        id=item.id,
+        name=name,
+        display_name=item.display_name if item.name else "",
+        keypoints=tuple(Keypoint(k.id, k.label) for k in item.keypoints),
+        ancestor_ids=tuple(item.ancestor_ids),
+        descendant_ids=tuple(item.descendant_ids),
+        frequency=_frequency(item),
+        instance_count=item.instance_count,
+    )
+
+
+def _frequency(item: Any) -> str:
+    name = pb.LVISFrequency.Name(item.frequency)
+    return "" if name == "UNSPECIFIED" else name

@@ -1,0 +1,78 @@
+"""Pipeline configs: read, written, and told apart."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from odapi.config import parse
+from odapi.config.override import apply_overrides
+from odapi.config.protos import options_pb2, pipeline_pb2
+from odapi.errors import ConfigError
+
+Config = pipeline_pb2.TrainEvalPipelineConfig
+FILE_NAME = "pipeline.config"
+
+
+def load_config(
+    config: str | os.PathLike | Config, overrides: Sequence[str] = ()
+) -> Config:
+    """Returns a pipeline config, with overrides applied.
+
+    What the config asks for is not checked here: `odapi.config.check.check`
+    tells what is not supported or contradicts itself.
+
+    Args:
+        config: A file, a folder with a `pipeline.config` (a model directory, a
+            checkpoint, an archive of the zoo), the text itself, or a config
+            that is already loaded, which is copied.
+        overrides: Changes such as "train_config.batch_size=8", in order.
+
+    Raises:
+        ConfigError: The file cannot be read or parsed, or an override does not
+            fit. A parse error names file, line and column.
+    """
+    if isinstance(config, Config):
+        loaded = Config()
+        loaded.CopyFrom(config)
+    elif _is_text(config):
+        loaded = parse.parse(str(config), Config(), "config text")
+    else:
+        path = config_file(config)
+        loaded = parse.parse(parse.read_text(path), Config(), str(path))
+    apply_overrides(loaded, overrides)
+    return loaded
+
+
+def save_config(config: Config, path: str | os.PathLike) -> None:
+    """Writes a config as canonical text, which loads back equal."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(parse.to_text(config), encoding="utf-8")
+
+
+def options(config: Config) -> options_pb2.Options:
+    """Returns our own options of a config; the defaults where it has none."""
+    return config.Extensions[options_pb2.options]
+
+
+def config_file(path: str | os.PathLike) -> pathlib.Path:
+    """Returns the file of a config that is given as a file or its folder.
+
+    Raises:
+        ConfigError: The folder has no `pipeline.config`.
+    """
+    path = pathlib.Path(path).expanduser()
+    if not path.is_dir():
+        return path
+    if (path / FILE_NAME).is_file():
+        return path / FILE_NAME
+    others = sorted(p.name for p in path.glob("*.config"))
+    if len(others) == 1:
+        return path / others[0]
+    hint = f"it has {', '.join(others[:5])}; name one of them" if others else ""
+    raise ConfigError(str(path), f"the folder has no {FILE_NAME}", hint=hint)
+
+
+def _is_text(config: Any) -> bool:
+    return isinstance(config, str) and ("{" in config or "\n" in config)
