@@ -269,7 +269,7 @@ class CocoBoxMetrics:
             # `finalize` ends a stream; the copy lets images be added afterwards.
             evaluation = copy.copy(self._stream).finalize()
             evaluation.accumulate()
-            found = evaluation.eval
+            found: Any = evaluation.eval
             self._accumulated = _Accumulated(
                 np.asarray(found["precision"]),
                 np.asarray(found["recall"]),

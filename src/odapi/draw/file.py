@@ -1,0 +1,49 @@
+"""Pictures to files and bytes."""
+
+import pathlib
+
+import cv2
+import numpy as np
+
+from odapi.errors import DataError
+
+_OPTIONS = {kind: (cv2.IMWRITE_JPEG_QUALITY, 92) for kind in (".jpg", ".jpeg")}
+
+
+def save_image(path: str | pathlib.Path, image: np.ndarray) -> pathlib.Path:
+    """Writes an RGB image `[h, w, 3]` uint8; the name's ending says which kind.
+
+    Folders are made as needed.
+
+    Raises:
+        DataError: The ending is not known, or the file cannot be written.
+    """
+    path = pathlib.Path(path)
+    data = encode_image(image, path.suffix or ".png", str(path))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise DataError(str(path), f"cannot be written: {error.strerror}") from error
+    return path
+
+
+def encode_image(image: np.ndarray, kind: str = ".png", place: str = "image") -> bytes:
+    """Returns an RGB image `[h, w, 3]` uint8 as the bytes of a file.
+
+    Args:
+        image: The image.
+        kind: ".png", ".jpg" or another ending that OpenCV knows.
+        place: For the error message.
+
+    Raises:
+        DataError: The kind is not known.
+    """
+    pixels = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+    try:
+        done, data = cv2.imencode(kind.lower(), pixels, _OPTIONS.get(kind.lower(), ()))
+    except cv2.error:
+        done, data = False, np.zeros(0, np.uint8)
+    if not done:
+        raise DataError(place, f"cannot write {kind!r}; use .png or .jpg")
+    return data.tobytes()

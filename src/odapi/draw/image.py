@@ -1,0 +1,284 @@
+"""Objects on an image: boxes, masks, keypoints, and labels that can be read."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import cv2
+import numpy as np
+
+from odapi.draw.colors import WHITE, Color, color_of, text_color_on
+from odapi.draw.labels import Label, place_labels
+from odapi.draw.text import put_text
+from odapi.labels import LabelMap
+
+Objects = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Style:
+    """How objects are drawn; 0 means: by the size of the image.
+
+    Args:
+        line: Width of box lines, pixels.
+        text: Height of the font, pixels.
+        labels: Write the name of the class.
+        scores: Write the score, where there is one.
+        mask_alpha: How much of a mask's colour covers the image.
+    """
+
+    line: int = 0
+    text: int = 0
+    labels: bool = True
+    scores: bool = True
+    mask_alpha: float = 0.4
+
+    def sized(self, height: int, width: int) -> "Style":
+        """Returns the style with every size set, for an image."""
+        side = min(height, width, 2 * max(height, width) // 3 + 1)
+        return dataclasses.replace(
+            self,
+            line=self.line or max(1, round(side / 300 + 0.6)),
+            text=self.text or int(np.clip(side / 36, 11, 120)),
+        )
+
+
+def draw_objects(
+    image: np.ndarray,
+    objects: Objects,
+    label_map: LabelMap | None = None,
+    *,
+    min_score: float = 0.0,
+    max_objects: int | None = None,
+    style: Style = Style(),
+) -> np.ndarray:
+    """Returns a copy of `image` with `objects` drawn on it.
+
+    Small objects are drawn last and never filled, lines lie outside of the object,
+    and labels stand where they cover least; one that would cover another label is
+    left out (its box stays). Lines and text grow with the image.
+
+    Args:
+        image: `[h, w, 3]` uint8 RGB; grey and float images in 0..255 are converted.
+        objects: Detections or groundtruth of one image, keys as in a sample:
+            `boxes [n, 4]` normalised; where known `classes [n]`, `scores [n]`,
+            `is_crowd`, `difficult [n]`, `masks [n, h, w]`, `keypoints [n, k, 2]`,
+            `captions [n]` (text instead of the class's name).
+        label_map: Names of the classes.
+        min_score: Objects with a lower score are left out.
+        max_objects: The most to draw, best scores first.
+        style: Sizes, and what to write.
+    """
+    image = as_rgb(image)
+    height, width = image.shape[:2]
+    style = style.sized(height, width)
+    objects = chosen(objects, min_score, max_objects)
+    boxes = _pixels(objects["boxes"], height, width)
+    classes = _classes(objects, len(boxes))
+    colors = [color_of(c) for c in classes]
+
+    # Large objects first: what lies on top is what would otherwise be hidden.
+    order = np.argsort(-_areas(boxes), kind="stable")
+    _draw_masks(image, objects.get("masks"), colors, order, style)
+    for i in order:
+        _draw_box(image, boxes[i], colors[i], style.line)
+    _draw_keypoints(image, objects.get("keypoints"), colors, style)
+
+    captions = _captions(objects, classes, label_map, style)
+    for label in place_labels(boxes, captions, (height, width), style.text):
+        _draw_label(image, label, colors[label.owner])
+    return image
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Returns a copy of an image as `[h, w, 3]` uint8.
+
+    Args:
+        image: `[h, w]` or `[h, w, c]`, uint8 or float in 0..255; of more than three
+            channels the first three are shown.
+
+    Raises:
+        ValueError: It has another shape, or no pixels.
+    """
+    image = np.asarray(image)
+    if image.ndim == 2:
+        image = image[..., None]
+    if image.ndim != 3 or 0 in image.shape:
+        raise ValueError(f"an image is [h, w] or [h, w, c], got shape {image.shape}")
+    if image.dtype != np.uint8:
+        image = np.clip(np.nan_to_num(image), 0, 255).astype(np.uint8)
+    if image.shape[2] < 3:
+        image = np.repeat(image[..., :1], 3, axis=-1)
+    return np.array(image[..., :3], order="C")
+
+
+def enlarged(image: np.ndarray, least: int = 480) -> np.ndarray:
+    """Returns `image`, a whole number of times larger if its short side is small.
+
+    Labels on an image of 32 pixels would hide it: draw on the enlarged one.
+
+    Args:
+        image: `[h, w, 3]` uint8.
+        least: Pixels that the short side shall reach; long thin images stay below
+            four times that.
+    """
+    height, width = image.shape[:2]
+    times = min(-(-least // min(height, width)), 4 * least // max(height, width))
+    if times <= 1:
+        return image
+    # Pixels of icons stay pixels; photographs become smooth.
+    how = cv2.INTER_NEAREST if max(height, width) <= 64 else cv2.INTER_CUBIC
+    return cv2.resize(image, (width * times, height * times), interpolation=how)
+
+
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns `image` at another size (height, width)."""
+    height, width = size
+    how = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(image, (int(width), int(height)), interpolation=how)
+
+
+def chosen(
+    objects: Objects, min_score: float = 0.0, max_objects: int | None = None
+) -> dict[str, Any]:
+    """Returns the rows of `objects` that reach `min_score`, best first, not too many.
+
+    Without scores the order stays.
+    """
+    boxes = np.asarray(objects["boxes"], np.float64).reshape(-1, 4)
+    keep = np.flatnonzero(np.isfinite(boxes).all(axis=-1))
+    if objects.get("scores") is not None:
+        scores = np.asarray(objects["scores"], np.float64).reshape(-1)
+        keep = keep[scores[keep] >= min_score]
+        keep = keep[np.argsort(-scores[keep], kind="stable")]
+    keep = keep[:max_objects]
+    rows: dict[str, Any] = {"boxes": boxes[keep]}
+    for key in ("classes", "scores", "is_crowd", "difficult", "masks", "keypoints"):
+        if objects.get(key) is not None:
+            rows[key] = np.asarray(objects[key])[keep]
+    if objects.get("captions") is not None:
+        rows["captions"] = [objects["captions"][i] for i in keep]
+    return rows
+
+
+def _pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Whole pixels `[n, 4]`, last row and column included, inside of the image."""
+    scaled = boxes * [height, width, height, width]
+    low = np.floor(scaled[:, :2] + 1e-3)
+    high = np.maximum(np.ceil(scaled[:, 2:] - 1e-3) - 1, low)
+    most = [height - 1, width - 1] * 2
+    return np.clip(np.concatenate([low, high], -1), 0, most).astype(int)
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=-1)
+
+
+def _classes(objects: Objects, number: int) -> np.ndarray:
+    classes = objects.get("classes")
+    return np.zeros(number, int) if classes is None else np.asarray(classes, int)
+
+
+def _captions(
+    objects: Objects, classes: np.ndarray, label_map: LabelMap | None, style: Style
+) -> list[str]:
+    """What is written at each object; "" for nothing."""
+    captions = []
+    for i, index in enumerate(classes):
+        words = []
+        if objects.get("captions") is not None:
+            words.append(str(objects["captions"][i]))
+        elif style.labels and objects.get("classes") is not None:
+            known = label_map.label(index) if label_map else f"class {index + 1}"
+            words.append(known)
+        if style.scores and objects.get("scores") is not None:
+            words.append(_percent(float(objects["scores"][i])))
+        for flag, word in (("is_crowd", "(crowd)"), ("difficult", "(difficult)")):
+            if objects.get(flag) is not None and objects[flag][i]:
+                words.append(word)
+        captions.append(" ".join(words))
+    return captions
+
+
+def _percent(score: float) -> str:
+    return "<1%" if 0 < score < 0.01 else f"{100 * score:.0f}%"
+
+
+def _draw_box(image: np.ndarray, box: np.ndarray, color: Color, line: int) -> None:
+    y0, x0, y1, x1 = (int(v) for v in box)
+    # A line as wide as the object would hide it.
+    line = max(1, min(line, (min(y1 - y0, x1 - x0) + 1) // 6))
+    if line > 1:  # A dark rim keeps the line visible on its own colour.
+        dark = tuple(c // 4 for c in color)
+        out = line + 1
+        cv2.rectangle(image, (x0 - out, y0 - out), (x1 + out, y1 + out), dark, 1)
+        cv2.rectangle(image, (x0, y0), (x1, y1), dark, 1)
+    for out in range(1, line + 1):
+        cv2.rectangle(image, (x0 - out, y0 - out), (x1 + out, y1 + out), color, 1)
+    _draw_cut_sides(image, (y0, x0, y1, x1), color, line)
+
+
+def _draw_cut_sides(
+    image: np.ndarray, box: tuple[int, int, int, int], color: Color, line: int
+) -> None:
+    """Draws the sides that fall on the border inside of it: outside none would show."""
+    height, width = image.shape[:2]
+    y0, x0, y1, x1 = box
+    top, left = max(y0 - line, 0), max(x0 - line, 0)
+    bottom, right = min(y1 + line, height - 1), min(x1 + line, width - 1)
+    if y0 < line:
+        image[:line, left : right + 1] = color
+    if x0 < line:
+        image[top : bottom + 1, :line] = color
+    if y1 >= height - line:
+        image[height - line :, left : right + 1] = color
+    if x1 >= width - line:
+        image[top : bottom + 1, width - line :] = color
+
+
+def _draw_masks(
+    image: np.ndarray,
+    masks: Any,
+    colors: list[Color],
+    order: np.ndarray,
+    style: Style,
+) -> None:
+    if masks is None:
+        return
+    height, width = image.shape[:2]
+    for i in order:
+        mask: np.ndarray = np.asarray(masks[i], np.float32)
+        if mask.shape != (height, width):
+            mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
+        inside = mask > 0.5
+        tint = style.mask_alpha * np.array(colors[i], np.float32)
+        image[inside] = ((1 - style.mask_alpha) * image[inside] + tint).astype(np.uint8)
+
+
+def _draw_keypoints(
+    image: np.ndarray, keypoints: Any, colors: list[Color], style: Style
+) -> None:
+    if keypoints is None:
+        return
+    height, width = image.shape[:2]
+    radius = max(2, round(1.5 * style.line))
+    for points, color in zip(keypoints, colors, strict=True):
+        for y, x in np.asarray(points, np.float64):
+            if not (np.isfinite(y) and np.isfinite(x)):
+                continue  # Unlabelled.
+            centre = (round(x * width), round(y * height))
+            cv2.circle(image, centre, radius + 1, WHITE, -1, cv2.LINE_AA)
+            cv2.circle(image, centre, radius, color, -1, cv2.LINE_AA)
+
+
+def _draw_label(image: np.ndarray, label: Label, color: Color) -> None:
+    top, left, bottom, right = label.box
+    image[top:bottom, left:right] = color
+    put_text(
+        image,
+        label.text,
+        left + label.margin,
+        bottom - label.margin,
+        label.height,
+        text_color_on(color),
+    )
