@@ -1,0 +1,99 @@
+"""Weights of backbones, trained on ImageNet: from Keras Applications or from a file.
+
+Names are `layer/variable`, as Keras Applications name their layers.
+"""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from odapi.checkpoints.weights import load_arrays
+from odapi.errors import CheckpointError, ConfigError, unknown_choice
+
+IMAGENET = "imagenet"
+
+_SUFFIXES = (".npz", ".h5", ".hdf5")
+
+
+def is_weight_file(path: pathlib.Path) -> bool:
+    """Tells whether a path is a file of backbone weights, by its name."""
+    return path.suffix.lower() in _SUFFIXES
+
+
+def read(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """Returns the arrays of a weight file by `layer/variable`.
+
+    Args:
+        path: An .npz with such keys, or an .h5 with the weights by layer, as
+            Keras Applications offer them for download.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or of another layout.
+    """
+    if not path.is_file():
+        raise CheckpointError(str(path), "there is no such file")
+    arrays = _read_npz(path) if path.suffix.lower() == ".npz" else load_arrays(path)
+    if any("/vars/" in f"/{name}" for name in arrays):
+        raise CheckpointError(
+            str(path),
+            "is a .weights.h5 of Keras 3, which does not name the layers",
+            hint='save {f"{layer.name}/{v.name}": v.numpy()} with numpy.savez instead',
+        )
+    return {_short(name): array for name, array in arrays.items()}
+
+
+def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
+    """Returns the ImageNet weights of a model of Keras Applications.
+
+    They are downloaded once, and kept by Keras in `~/.keras/models`.
+
+    Args:
+        application: Name of its function, such as "MobileNetV2".
+        arguments: Of that function, such as `alpha`.
+
+    Raises:
+        CheckpointError: They cannot be downloaded.
+        ConfigError: There are none for these arguments.
+    """
+    place = "options.backbone_weights"
+    build: Callable | None = getattr(keras.applications, application, None)
+    if build is None:
+        raise unknown_choice(place, application, dir(keras.applications))
+    try:
+        model = build(include_top=False, weights=IMAGENET, **arguments)
+    except ValueError as error:
+        raise ConfigError(place, f"{IMAGENET!r}: {error}") from error
+    except Exception as error:  # Keras raises a bare Exception here.
+        raise CheckpointError(
+            place,
+            f"the ImageNet weights of {application} could not be downloaded: {error}",
+            hint="without a network, give a file: options.backbone_weights: "
+            '"mobilenet_v2.npz"; docs/training.md says how to make it elsewhere',
+        ) from error
+    return {
+        f"{layer.name}/{v.name}": keras.ops.convert_to_numpy(v)
+        for layer in model.layers
+        for v in layer.weights
+    }
+
+
+def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise CheckpointError(str(path), f"cannot be read: {error}") from error
+
+
+def _short(name: str) -> str:
+    """`layer/variable` from the longer names that old .h5 files use.
+
+    >>> _short("bn_Conv1/bn_Conv1/gamma:0"), _short("dw/dw/depthwise_kernel:0")
+    ('bn_Conv1/gamma', 'dw/kernel')
+    """
+    layer, _, variable = name.split(":")[0].rpartition("/")
+    layer = layer.rpartition("/")[2]
+    return f"{layer}/{variable.replace('depthwise_kernel', 'kernel')}"

@@ -1,0 +1,192 @@
+"""Fine-tuning: starts a detector from weights that were trained before.
+
+What fits by name and shape is loaded; a report says what was not, and why.
+"""
+
+import dataclasses
+import pathlib
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from odapi.checkpoints import averages, foreign, pretrained
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints.weights import load_arrays
+from odapi.config.label_map import load_label_map
+from odapi.errors import CheckpointError, unknown_choice
+
+# What a kind restores, for messages; the names are the original's.
+KINDS = {
+    "full": "the whole model",
+    "detection": "the feature extractor",
+    "classification": "the backbone",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What became of every variable that was to be restored.
+
+    Args:
+        source: Path of what was read.
+        kind: A key of `KINDS`.
+        loaded: Names of variables that have their value from there.
+        skipped: Reason by the name of a variable that keeps its initial value.
+        unused: Names in the source that nothing in the model asks for.
+    """
+
+    source: str
+    kind: str
+    loaded: tuple[str, ...]
+    skipped: dict[str, str]
+    unused: tuple[str, ...]
+
+    def lines(self) -> list[str]:
+        """Returns the report as lines of text."""
+        total = len(self.loaded) + len(self.skipped)
+        shown = [
+            f"Starting from {self.source} ({self.kind}: {KINDS[self.kind]})",
+            f"  loaded      {len(self.loaded)} of {total} variables",
+        ]
+        for reason, count in Counter(self.skipped.values()).most_common():
+            names = [n for n, why in self.skipped.items() if why == reason]
+            shown.append(f"  not loaded  {count}, {reason}: {_some(names)}")
+        if self.unused:
+            shown.append(f"  not used    {len(self.unused)}: {_some(self.unused)}")
+        return shown
+
+
+def restore(detector: Any, path: str, kind: str) -> Report:
+    """Loads weights of another training into a detector.
+
+    Args:
+        detector: Built. Variables that get no value keep their initial one.
+        path: A run or checkpoint of ours, or a file of backbone weights (.npz,
+            .h5), which has only kind "classification".
+        kind: A key of `KINDS`.
+
+    Raises:
+        CheckpointError: There is nothing to read, or nothing fits.
+        ConfigError: The kind is unknown.
+    """
+    if kind not in KINDS:
+        raise unknown_choice("train_config.fine_tune_checkpoint_type", kind, KINDS)
+    file = pathlib.Path(path)
+    if pretrained.is_weight_file(file) and file.name != folders.WEIGHTS:
+        if kind != "classification":
+            raise CheckpointError(
+                path,
+                f"holds backbone weights, which cannot be restored as {kind!r}",
+                hint='set train_config.fine_tune_checkpoint_type: "classification"',
+            )
+        return fit_in(
+            detector.variables_for(kind), pretrained.read(file), path, kind, {}
+        )
+    _refuse_foreign(file)
+    folder = folders.find(file)
+    variables = detector.variables_for(kind)
+    arrays = _arrays(folder, detector, variables, kind)
+    return fit_in(variables, arrays, str(folder), kind, _classes(folder, detector))
+
+
+def fit_in(
+    variables: Mapping[str, keras.Variable],
+    arrays: Mapping[str, np.ndarray],
+    source: str,
+    kind: str,
+    classes: Mapping[str, int],
+) -> Report:
+    """Gives variables the arrays of the same name and shape.
+
+    Args:
+        variables: By the names that `arrays` has.
+        arrays: What was read.
+        source: Where it was read, for messages.
+        kind: A key of `KINDS`.
+        classes: Number of classes "there" and "here"; {} where it is not known.
+
+    Raises:
+        CheckpointError: Not one fits.
+    """
+    loaded, skipped = [], {}
+    for name, variable in variables.items():
+        shape = tuple(variable.shape)
+        if name not in arrays:
+            skipped[name] = "missing there"
+        elif arrays[name].shape != shape:
+            skipped[name] = _shape_reason(arrays[name].shape, shape, classes)
+        elif not np.isfinite(arrays[name]).all():
+            skipped[name] = "NaN or infinite there"
+        else:
+            variable.assign(arrays[name])
+            loaded.append(name)
+    if not loaded:
+        raise CheckpointError(
+            source,
+            f"none of its {len(arrays)} variables fits one of the {len(variables)} "
+            f"of {KINDS[kind]}",
+            hint=f"there: {_some(list(arrays))}; here: {_some(list(variables))}",
+        )
+    unused = tuple(n for n in arrays if n not in variables)
+    return Report(source, kind, tuple(loaded), skipped, unused)
+
+
+def _arrays(
+    folder: pathlib.Path, detector: Any, variables: Mapping[str, Any], kind: str
+) -> dict[str, np.ndarray]:
+    """Arrays of a checkpoint of ours, by the names that the kind uses."""
+    arrays = load_arrays(folder / folders.WEIGHTS)
+    if (folder / folders.AVERAGES).is_file() and averages.wanted(folder):
+        arrays |= load_arrays(folder / folders.AVERAGES)
+    if kind == "full":
+        return arrays
+    full_names = {id(v): n for n, v in detector.named_variables().items()}
+    names = {full_names[id(v)]: short for short, v in variables.items()}
+    return {names[n]: array for n, array in arrays.items() if n in names}
+
+
+def _classes(folder: pathlib.Path, detector: Any) -> dict[str, int]:
+    """Numbers of classes there and here; {} where the label map cannot be read."""
+    try:
+        there = load_label_map(folder / folders.LABEL_MAP).num_classes
+    except (OSError, ValueError):
+        return {}
+    return {"there": there, "here": detector.num_classes}
+
+
+def _shape_reason(
+    there: tuple[int, ...], here: tuple[int, ...], classes: Mapping[str, int]
+) -> str:
+    if classes and classes["there"] != classes["here"]:
+        return f"{classes['there']} classes there, {classes['here']} here"
+    return f"shape {there} there, {here} here"
+
+
+def _refuse_foreign(path: pathlib.Path) -> None:
+    """Says what a checkpoint of the original is, instead of "not found"."""
+    index = foreign.tensorflow_index(path)
+    if index and not (path / folders.WEIGHTS).exists():
+        if foreign.is_tf2(index):
+            raise CheckpointError(
+                str(path),
+                "is a TF2 checkpoint of the original; this version cannot import it",
+                hint="importing comes in a later version; until then start from a "
+                'run of odapi, or from backbone weights: "imagenet" or a file in '
+                "options.backbone_weights",
+            )
+        raise CheckpointError(
+            str(path),
+            "is a TF1 checkpoint; neither the original's TF2 models nor odapi can "
+            "start from it",
+            hint="take the model's successor from the TF2 zoo",
+        )
+
+
+def _some(names: Any) -> str:
+    """The first few of many names."""
+    names = list(names)
+    more = f", ... ({len(names)} in all)" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more

@@ -1,0 +1,84 @@
+"""What resuming needs beyond the weights: optimizer, random state, data position."""
+
+import json
+import pathlib
+from typing import Any
+
+import keras
+
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints.weights import assign, load_arrays, save_arrays, values
+from odapi.errors import CheckpointError
+from odapi.optim.ema import averages_of
+
+ARRAYS = "training_state.h5"
+FACTS = "training_state.json"
+
+
+def save(
+    folder: pathlib.Path,
+    detector: Any,
+    optimizer: keras.optimizers.Optimizer,
+    facts: dict[str, Any],
+) -> None:
+    """Writes the state of the optimizer and of random layers, and `facts`.
+
+    Args:
+        folder: The checkpoint that is being written.
+        detector: Its weights are not written here, its random state is.
+        optimizer: Built.
+        facts: What JSON can hold: the step, the position in the data, and so on.
+    """
+    save_arrays(folder / ARRAYS, values(_variables(detector, optimizer)))
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def load(
+    folder: pathlib.Path, detector: Any, optimizer: keras.optimizers.Optimizer
+) -> dict[str, Any]:
+    """Restores what `save` wrote and returns its facts.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or the optimizer is another.
+    """
+    variables = _variables(detector, optimizer)
+    assign(variables, load_arrays(folder / ARRAYS), str(folder / ARRAYS))
+    return load_facts(folder)
+
+
+def load_facts(folder: pathlib.Path) -> dict[str, Any]:
+    """Returns the facts of a checkpoint.
+
+    Raises:
+        CheckpointError: The file is missing or damaged.
+    """
+    try:
+        return json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            str(folder / FACTS),
+            f"cannot be read: {error}",
+            hint="a checkpoint without it can be evaluated, exported and fine-tuned "
+            "(train_config.fine_tune_checkpoint), but not resumed",
+        ) from error
+
+
+def is_resumable(folder: pathlib.Path) -> bool:
+    """Tells whether a checkpoint folder has the state that resuming needs."""
+    return all((folder / name).is_file() for name in (folders.WEIGHTS, ARRAYS, FACTS))
+
+
+def _variables(
+    detector: Any, optimizer: keras.optimizers.Optimizer
+) -> dict[str, keras.Variable]:
+    """All variables that the files of weights and averages lack, by position.
+
+    Positions are stable: the same config builds the same model.
+    """
+    weights = {id(v) for v in detector.named_variables().values()}
+    others = [v for v in detector.variables if id(v) not in weights]
+    averages = {id(average) for _, average in averages_of(optimizer)}
+    slots = [v for v in optimizer.variables if id(v) not in averages]
+    return {f"optimizer/{i:05d}": v for i, v in enumerate(slots)} | {
+        f"random/{i:05d}": v for i, v in enumerate(others)
+    }
