@@ -43,6 +43,9 @@ class Style:
         )
 
 
+DEFAULT = Style()
+
+
 def draw_objects(
     image: np.ndarray,
     objects: Objects,
@@ -50,7 +53,7 @@ def draw_objects(
     *,
     min_score: float = 0.0,
     max_objects: int | None = None,
-    style: Style = Style(),
+    style: Style = DEFAULT,
 ) -> np.ndarray:
     """Returns a copy of `image` with `objects` drawn on it.
 
@@ -212,7 +215,8 @@ def _draw_box(image: np.ndarray, box: np.ndarray, color: Color, line: int) -> No
         dark = tuple(c // 4 for c in color)
         out = line + 1
         cv2.rectangle(image, (x0 - out, y0 - out), (x1 + out, y1 + out), dark, 1)
-        cv2.rectangle(image, (x0, y0), (x1, y1), dark, 1)
+        if line > 3:
+            cv2.rectangle(image, (x0, y0), (x1, y1), dark, 1)
     for out in range(1, line + 1):
         cv2.rectangle(image, (x0 - out, y0 - out), (x1 + out, y1 + out), color, 1)
     _draw_cut_sides(image, (y0, x0, y1, x1), color, line)
