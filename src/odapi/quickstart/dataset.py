@@ -73,7 +73,8 @@ def _write_split(
     """Writes one split; returns its number of objects."""
     (folder / split).mkdir(parents=True, exist_ok=True)
     scene = Scene()
-    images, annotations = [], []
+    images: list[dict] = []
+    annotations: list[dict] = []
     for number in range(1, count + 1):
         pixels, boxes, classes = scene.draw(glyphs, rng)
         name = f"{split}/{number:04d}.jpg"

@@ -81,14 +81,15 @@ def _digits() -> Glyphs:
 
 def _shapes() -> Glyphs:
     rng = np.random.default_rng(0)
-    draws: list[tuple[str, Callable]] = list(_DRAW.items())
-    masks, classes = [], []
-    for index, (_, draw) in enumerate(draws):
-        for _ in range(_SHAPES_EACH):
-            masks.append(_draw_shape(draw, rng))
-            classes.append(index)
-    names = tuple(name for name, _ in draws)
-    return Glyphs(names, np.stack(masks), np.array(classes, np.int32))
+    masks: list[np.ndarray] = []
+    for draw in _DRAW.values():
+        different: dict[bytes, np.ndarray] = {}
+        while len(different) < _SHAPES_EACH:
+            mask = _draw_shape(draw, rng)
+            different[mask.tobytes()] = mask
+        masks.extend(different.values())
+    classes = np.repeat(np.arange(len(_DRAW), dtype=np.int32), _SHAPES_EACH)
+    return Glyphs(tuple(_DRAW), np.stack(masks), classes)
 
 
 def _draw_shape(draw: Callable, rng: np.random.Generator) -> np.ndarray:
@@ -118,8 +119,9 @@ def _regular(corners: int, inner: float = 1.0) -> Callable:
 
 def _circle(canvas: np.ndarray, rng: np.random.Generator) -> None:
     size = len(canvas)
-    axes = (rng.uniform(0.42, 0.48, 2) * size).astype(int).tolist()
-    cv2.ellipse(canvas, (size // 2, size // 2), axes, 0, 0, 360, 255, -1)
+    axes = (rng.uniform(0.40, 0.48, 2) * size).astype(int).tolist()
+    turn = rng.uniform(0, 180)
+    cv2.ellipse(canvas, (size // 2, size // 2), axes, turn, 0, 360, 255, -1)
 
 
 def _ring(canvas: np.ndarray, rng: np.random.Generator) -> None:
@@ -131,10 +133,12 @@ def _ring(canvas: np.ndarray, rng: np.random.Generator) -> None:
 
 def _cross(canvas: np.ndarray, rng: np.random.Generator) -> None:
     size = len(canvas)
-    half = round(rng.uniform(0.09, 0.15) * size)
-    low, high, middle = round(0.03 * size), round(0.97 * size), size // 2
-    cv2.rectangle(canvas, (low, middle - half), (high, middle + half), 255, -1)
-    cv2.rectangle(canvas, (middle - half, low), (middle + half, high), 255, -1)
+    halves = (rng.uniform(0.08, 0.16, 2) * size).astype(int).tolist()
+    ends = (rng.uniform(0.42, 0.48, 2) * size).astype(int).tolist()
+    middle = size // 2
+    for half_x, half_y in ((ends[0], halves[0]), (halves[1], ends[1])):
+        first = (middle - half_x, middle - half_y)
+        cv2.rectangle(canvas, first, (middle + half_x, middle + half_y), 255, -1)
 
 
 _DRAW: dict[str, Callable] = {
