@@ -1,0 +1,117 @@
+"""Boxes as people annotate them, made into boxes that can be trained on."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from odapi.data.header import Header
+from odapi.data.problems import KEPT, Problems
+
+_ASPECT_TOLERANCE = 0.01  # Of a rescaled image, from rounding its size.
+_ROUNDING = 0.5  # Pixels by which a box may leave the image uncounted.
+
+Size = tuple[int, int]
+
+
+def clean_boxes(
+    boxes: np.ndarray,
+    size: Size,
+    problems: Problems,
+    where: Callable[[int], str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mends what can be mended, and says which boxes to keep.
+
+    Args:
+        boxes: `[n, 4]` float, normalised `[y_min, x_min, y_max, x_max]`.
+        size: (height, width) of the image, which says what half a pixel is.
+        problems: Where everything that is changed or dropped is counted.
+        where: Names the box with an index.
+
+    Returns:
+        Boxes `[n, 4]` float32 within [0, 1], and `[n]` bool: which to keep.
+    """
+    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    clipped = np.clip(boxes, 0.0, 1.0)
+    low, high = clipped[:, :2], clipped[:, 2:]
+    sound: np.ndarray = np.isfinite(boxes).all(1) & (high > low).all(1)
+    unit = np.array([*size, *size], np.float64)
+    if sound.all() and (np.abs(boxes - clipped) * unit <= _ROUNDING).all():
+        return clipped.astype(np.float32), sound  # Nearly every image ends here.
+    keep = np.ones(len(boxes), bool)
+    for i, box in enumerate(boxes):
+        for kind in _mend(box, unit):
+            problems.found(kind, where(i))
+            keep[i] = keep[i] and kind not in _HOPELESS
+    boxes[~keep] = 0.0
+    return boxes.astype(np.float32), keep
+
+
+_HOPELESS = ("NaN box", "box outside the image", "box without area")
+
+
+def _mend(box: np.ndarray, unit: np.ndarray) -> list[str]:
+    """Mends one box in place; returns the kinds of problems that it had."""
+    if not np.isfinite(box).all():
+        return ["NaN box"]
+    found = []
+    low, high = np.minimum(box[:2], box[2:]), np.maximum(box[:2], box[2:])
+    if (low != box[:2]).any():
+        found.append("inverted box")
+    if (low == high).any():
+        return [*found, "box without area"]
+    if (low >= 1).any() or (high <= 0).any():
+        return [*found, "box outside the image"]
+    box[:] = np.concatenate([low, high])
+    clipped = np.clip(box, 0.0, 1.0)
+    if (np.abs(box - clipped) * unit > _ROUNDING).any():
+        found.append("box beyond the image")
+    box[:] = clipped
+    # A side may vanish only now, in float32.
+    if not (np.float32(box[2:]) > np.float32(box[:2])).all():
+        found.append("box without area")
+    return found
+
+
+def reference_size(
+    header: Header, annotated: Size | None, problems: Problems, image_id: str
+) -> tuple[bool, Size]:
+    """Decides whether to turn an image, and in which size its annotations are.
+
+    EXIF orientation is applied unless the annotated size says that whoever drew
+    the boxes saw the pixels as they are stored.
+
+    Args:
+        header: Of the image, with its size.
+        annotated: (height, width) that the annotation gives, or None.
+        problems: Counts turned images and wrong sizes.
+        image_id: For `problems`.
+
+    Returns:
+        Whether to turn the image as its EXIF orientation says, and the (height,
+        width) that pixel coordinates of the annotation refer to.
+    """
+    shown, stored = header.shown_size, header.stored_size
+    if shown is None or stored is None:
+        raise ValueError("the header has no size")
+    turn, reference = True, shown
+    if annotated is not None and annotated != shown:
+        if annotated == stored:
+            turn, reference = False, stored
+        else:
+            problems.found("wrong image size", image_id)
+            if same_shape(annotated, shown):
+                reference = annotated
+            elif same_shape(annotated, stored):
+                turn, reference = False, annotated
+    if header.orientation != 1:
+        if turn:
+            problems.found("EXIF orientation", image_id)
+        else:
+            problems.add("EXIF orientation", KEPT, image_id)
+    return turn, reference
+
+
+def same_shape(size: Size, other: Size) -> bool:
+    """Whether one size is the other rescaled, up to rounding."""
+    ratio = size[0] * other[1] / max(size[1] * other[0], 1)
+    return abs(ratio - 1) <= _ASPECT_TOLERANCE

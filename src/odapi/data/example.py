@@ -1,0 +1,203 @@
+"""tf.Example records, as the original's tools and its users' scripts write them."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from odapi.data.example_message import example_class
+from odapi.data.masks import decode_png_mask
+
+# Keys of one value an object: key of a sample, feature, dtype.
+OBJECT_FEATURES: tuple[tuple[str, str, type], ...] = (
+    ("is_crowd", "image/object/is_crowd", bool),
+    ("difficult", "image/object/difficult", bool),
+    ("group_of", "image/object/group_of", bool),
+    ("area", "image/object/area", np.float32),
+    ("weights", "image/object/weight", np.float32),
+    ("track_ids", "image/object/track/label", np.int32),
+)
+SIDES = ("ymin", "xmin", "ymax", "xmax")
+_TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
+_SCORES = "image/object/class/multiclass_scores"
+_MASK = "image/object/mask"
+_POINTS = "image/object/keypoint/"
+
+
+@dataclasses.dataclass
+class Example:
+    """What a tf.Example says about an image; classes are not looked up yet.
+
+    Args:
+        image_id: `image/source_id`, "" where it has none.
+        filename: `image/filename`, or "".
+        size: (height, width), None where it has none.
+        names: Class name of each object; "" where it has none.
+        ids: `[n]` int64 class ids; -1 where it has none.
+        objects: Arrays of a sample, but for classes and masks.
+        mask_of: A decoder for the mask of each object, or None.
+    """
+
+    image_id: str
+    filename: str
+    size: tuple[int, int] | None
+    names: list[str]
+    ids: np.ndarray
+    objects: dict[str, np.ndarray]
+    mask_of: list[Callable[[], np.ndarray] | None] | None
+
+
+class ExampleError(ValueError):
+    """The bytes are no tf.Example of an image with objects."""
+
+
+def parse_example(data: bytes) -> Any:
+    """Returns the features of a serialized tf.Example, by name.
+
+    Raises:
+        ExampleError: The bytes are no tf.Example.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        return example_class().FromString(data).features.feature
+    except DecodeError as error:
+        raise ExampleError(f"no tf.Example: {error}") from error
+
+
+def encoded_image(features: Any) -> bytes:
+    """Returns the encoded image, b"" where the example has none."""
+    values = _values(features, "image/encoded")
+    return bytes(values[0]) if len(values) else b""
+
+
+def read_example(features: Any) -> Example:
+    """Reads all that describes the image and its objects.
+
+    Raises:
+        ExampleError: Features that belong together differ in length.
+    """
+    sides = [_floats(features, f"image/object/bbox/{side}") for side in SIDES]
+    count = len(sides[0])
+    if any(len(side) != count for side in sides):
+        lengths = ", ".join(f"{len(s)} {n}" for n, s in zip(SIDES, sides, strict=True))
+        raise ExampleError(f"sides of boxes differ in number: {lengths}")
+    objects = {"boxes": np.stack(sides, -1).astype(np.float64)}
+    for key, feature, dtype in OBJECT_FEATURES:
+        values = _values(features, feature)
+        if len(values) and count:
+            objects[key] = np.array(_checked(values, count, feature), dtype)
+    scores = _floats(features, _SCORES)
+    if len(scores) and count:
+        objects["multiclass_scores"] = _rows(scores, count, _SCORES)
+    objects |= _keypoints(features, count)
+    size = (_integer(features, "image/height"), _integer(features, "image/width"))
+    names, ids = _classes(features, count)
+    return Example(
+        image_id=_text(features, "image/source_id"),
+        filename=_text(features, "image/filename"),
+        size=size if min(size) > 1 else None,  # 1 is the original's default.
+        names=names,
+        ids=ids,
+        objects=objects,
+        mask_of=_masks(features, count, size),
+    )
+
+
+def _classes(features: Any, count: int) -> tuple[list[str], np.ndarray]:
+    texts, labels = _values(features, _TEXT), _values(features, _LABEL)
+    names = [""] * count
+    if len(texts):
+        names = [_decoded(t) for t in _checked(texts, count, _TEXT)]
+    if len(labels) == count or not len(texts):
+        ids = list(labels) or [-1] * count
+        return names, np.array(_checked(ids, count, _LABEL), np.int64)
+    return names, np.full(count, -1, np.int64)
+
+
+def _keypoints(features: Any, count: int) -> dict[str, np.ndarray]:
+    x, y = _floats(features, _POINTS + "x"), _floats(features, _POINTS + "y")
+    if len(x) != len(y):
+        raise ExampleError(f"{len(x)} x and {len(y)} y of keypoints")
+    if not len(x) or not count:
+        return {}
+    points = np.stack([_rows(y, count, _POINTS), _rows(x, count, _POINTS)], -1)
+    seen = _values(features, _POINTS + "visibility")
+    if len(seen):
+        visibility = np.array(_checked(seen, len(x), _POINTS + "visibility"), np.int32)
+        visibility = visibility.reshape(points.shape[:2])
+    else:
+        visibility = np.where(np.isfinite(points).all(-1), 2, 0).astype(np.int32)
+    points[visibility == 0] = np.nan
+    return {"keypoints": points, "keypoint_visibility": visibility}
+
+
+def _masks(
+    features: Any, count: int, size: tuple[int, int]
+) -> list[Callable[[], np.ndarray] | None] | None:
+    values = _values(features, _MASK)
+    if not count or not len(values):
+        return None
+    if features[_MASK].WhichOneof("kind") == "bytes_list":
+        pngs = _checked(values, count, _MASK)
+        return [
+            functools.partial(decode_png_mask, bytes(p)) if p else None for p in pngs
+        ]
+    height, width = size
+    if len(values) != count * height * width:
+        raise ExampleError(f"{_MASK}: {len(values)} values for {count} x {size}")
+    stack = np.array(values, np.float32).reshape(count, height, width) > 0
+    return [functools.partial(_as_uint8, mask) for mask in stack]
+
+
+def _as_uint8(mask: np.ndarray) -> np.ndarray:
+    return mask.astype(np.uint8)
+
+
+def _checked(values: Any, count: int, feature: str) -> Any:
+    if len(values) != count:
+        raise ExampleError(f"{feature}: {len(values)} values for {count}")
+    return values
+
+
+def _rows(values: np.ndarray, count: int, feature: str) -> np.ndarray:
+    if len(values) % count:
+        raise ExampleError(f"{feature}: {len(values)} values for {count} objects")
+    return values.reshape(count, -1).astype(np.float32)
+
+
+def _values(features: Any, name: str) -> Any:
+    """Returns the values of a feature of any kind; () where there is none."""
+    if name not in features:  # Reading it would add it.
+        return ()
+    feature = features[name]
+    kind = feature.WhichOneof("kind")
+    return getattr(feature, kind).value if kind else ()
+
+
+def _floats(features: Any, name: str) -> np.ndarray:
+    try:
+        return np.array(_values(features, name), np.float32)
+    except (TypeError, ValueError) as error:
+        raise ExampleError(f"{name} is not a list of numbers") from error
+
+
+def _integer(features: Any, name: str) -> int:
+    values = _values(features, name)
+    try:
+        return int(values[0]) if len(values) else 0
+    except ValueError as error:
+        raise ExampleError(f"{name} is not a number") from error
+
+
+def _text(features: Any, name: str) -> str:
+    values = _values(features, name)
+    return _decoded(values[0]) if len(values) else ""
+
+
+def _decoded(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)

@@ -1,0 +1,117 @@
+"""Instance masks in the forms of annotation files: RLE, polygons, PNG.
+
+A mask is uint8 `[h, w]` in {0, 1}. Run lengths and polygons are COCO's: columns
+first, and the same pixels as pycocotools fills.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+
+Rle = dict[str, Any]  # {"size": [h, w], "counts": bytes, str or list of int}
+
+
+def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
+    """Returns the mask of a COCO `segmentation`: polygons, or RLE of either kind.
+
+    Args:
+        segmentation: A list of polygons `[x, y, x, y, ...]` in pixels, or a dict
+            with `size` and `counts`.
+        size: (height, width) that polygons refer to.
+
+    Returns:
+        `[h, w]` uint8 in {0, 1}; of the size in the RLE, where it is one.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if isinstance(segmentation, dict):
+        return decode_rle(segmentation)
+    polygons = [p for p in segmentation if len(p) >= 6]
+    if not polygons:
+        raise ValueError("no polygon with three corners")
+    return decode_rle(polygons_to_rle(polygons, size))
+
+
+def polygons_to_rle(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> Rle:
+    """Returns the RLE of the union of polygons `[x, y, x, y, ...]` in pixels."""
+    from hotcoco import mask
+
+    if any(len(p) % 2 for p in polygons):
+        raise ValueError("a polygon with an odd number of coordinates")
+    lists = [np.asarray(p, np.float64).tolist() for p in polygons]
+    if not all(np.isfinite(p).all() for p in lists):
+        raise ValueError("a polygon with a coordinate that is not finite")
+    return mask.merge(mask.frPyObjects(lists, *size))
+
+
+def decode_rle(rle: Rle) -> np.ndarray:
+    """Returns the mask of an RLE, compressed or not.
+
+    Raises:
+        ValueError: The counts do not cover the size.
+    """
+    from hotcoco import mask
+
+    counts, (height, width) = rle["counts"], rle["size"]
+    if isinstance(counts, (list, tuple, np.ndarray)):
+        return _decode_counts(np.asarray(counts, np.int64), height, width)
+    if isinstance(counts, str):
+        counts = counts.encode()
+    decoded = mask.decode({"size": [int(height), int(width)], "counts": counts})
+    return np.ascontiguousarray(decoded)
+
+
+def _decode_counts(counts: np.ndarray, height: int, width: int) -> np.ndarray:
+    if (counts < 0).any() or counts.sum() != height * width:
+        raise ValueError(
+            f"run lengths sum to {counts.sum()}, not to {height} x {width}"
+        )
+    values = (np.arange(len(counts)) % 2).astype(np.uint8)
+    columns = np.repeat(values, counts).reshape(width, height)
+    return np.ascontiguousarray(columns.T)
+
+
+def encode_rle(mask: np.ndarray) -> Rle:
+    """Returns the compressed RLE of a mask, its counts as str for JSON."""
+    from hotcoco import mask as coco
+
+    rle = coco.encode(np.asfortranarray(mask, np.uint8))
+    counts = rle["counts"]
+    if isinstance(counts, bytes):
+        counts = counts.decode("ascii")
+    return {"size": [int(side) for side in mask.shape], "counts": counts}
+
+
+def decode_png_mask(data: bytes) -> np.ndarray:
+    """Returns the mask of a PNG: 1 wherever the grey value is above 0.
+
+    Raises:
+        ValueError: The bytes are no image.
+    """
+    image = None
+    if data:
+        flags = cv2.IMREAD_UNCHANGED
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise ValueError("no PNG")
+    if image.ndim == 3:  # A palette or RGB mask: any colour counts, alpha does not.
+        image = image[..., :3].max(-1)
+    return (image > 0).astype(np.uint8)
+
+
+def encode_png_mask(mask: np.ndarray) -> bytes:
+    """Returns a mask as a grey PNG with the values 0 and 1, as the original writes."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(mask, np.uint8))
+    if not done:
+        raise ValueError(f"a mask of shape {mask.shape} cannot be written as PNG")
+    return data.tobytes()
+
+
+def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Returns the mask at (height, width), without new values in between."""
+    if mask.shape == tuple(size):
+        return mask
+    return cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)

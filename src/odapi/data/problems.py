@@ -1,0 +1,139 @@
+"""What is wrong with a data set, and what was done about it: nothing is lost unseen."""
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+FIXED = "fixed"  # Used, after a change that follows from the data.
+KEPT = "kept"  # Used as it is.
+DROPPED = "dropped"  # An object is left out; its image is used.
+SKIPPED = "skipped"  # An image or a record is left out.
+RENAMED = "renamed"  # Used under another id.
+REFUSED = "refused"  # A DataError before the first step.
+
+# kind: (outcome, what it means). The table of docs/data.md; tests compare the two.
+OUTCOMES: dict[str, tuple[str, str]] = {
+    "corrupt image": (SKIPPED, "the bytes cannot be decoded, or end too early"),
+    "damaged JPEG": (KEPT, "stray bytes in a JPEG file; every pixel was decoded"),
+    "missing image": (SKIPPED, "no file; more than half missing is refused"),
+    "missing annotation": (SKIPPED, "an image of a VOC folder without an XML file"),
+    "unreadable annotation": (SKIPPED, "an XML or txt file that cannot be parsed"),
+    "corrupt record": (SKIPPED, "checksum of a record is wrong, or no tf.Example"),
+    "truncated record": (SKIPPED, "a TFRecord file ends within a record"),
+    "lost bytes": (SKIPPED, "damage between two records; reading went on after it"),
+    "NaN box": (DROPPED, "a side of a box is not a finite number"),
+    "malformed box": (DROPPED, "a box without exactly four numbers"),
+    "inverted box": (FIXED, "minimum above maximum; the two were swapped"),
+    "box beyond the image": (FIXED, "clipped to the image"),
+    "box outside the image": (DROPPED, "no part of it lies within the image"),
+    "box without area": (DROPPED, "no height or no width"),
+    "malformed mask": (DROPPED, "a mask that cannot be decoded; its object is kept"),
+    "malformed keypoints": (DROPPED, "not as many as others have; the object is kept"),
+    "unknown class": (REFUSED, "not in the label map; unknown=drop drops the objects"),
+    "unknown class, dropped": (DROPPED, "not in the label map, with unknown=drop"),
+    "object without class": (DROPPED, "label -1, or neither a name nor an id"),
+    "class id 0": (FIXED, "class ids count from 0; 1 was added to each"),
+    "wrong image size": (FIXED, "annotation and image differ in size"),
+    "EXIF orientation": (FIXED, "the image was turned as its EXIF tag says"),
+    "duplicate id": (RENAMED, "two images have the same id; the later got a suffix"),
+    "repeated image": (SKIPPED, "the same image is listed twice"),
+    "repeated annotation": (DROPPED, "the same object is listed twice"),
+    "annotation without image": (DROPPED, "its image id is not in the file"),
+    "image label": (DROPPED, "an annotation without a box: what, but not where"),
+    "empty data set": (REFUSED, "no image is left"),
+}
+
+_NAMED = 5  # First offenders that are kept by name.
+
+
+@dataclasses.dataclass
+class Problem:
+    """One kind of problem in a data set.
+
+    Args:
+        kind: A key of `OUTCOMES`.
+        outcome: What was done.
+        first: Where the first ones are.
+        count: How many there are.
+    """
+
+    kind: str
+    outcome: str
+    first: list[str] = dataclasses.field(default_factory=list)
+    count: int = 0
+
+
+class Problems:
+    """Counts problems, each place once, however often it is read. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._problems: dict[tuple[str, str], Problem] = {}
+        # Hashes: a name costs a hundred bytes, and only the first are shown.
+        self._seen: set[int] = set()
+
+    def add(self, kind: str, outcome: str, where: str) -> None:
+        """Counts a problem, unless `where` was counted for it already."""
+        key = hash((kind, outcome, where))
+        with self._lock:
+            if key in self._seen:
+                return
+            self._seen.add(key)
+            problem = self._problems.setdefault((kind, outcome), Problem(kind, outcome))
+            problem.count += 1
+            if len(problem.first) < _NAMED:
+                problem.first.append(where)
+
+    def found(self, kind: str, where: str) -> None:
+        """Counts a problem with the outcome that `OUTCOMES` gives to its kind."""
+        self.add(kind, OUTCOMES[kind][0], where)
+
+    def merge(self, other: "Problems") -> None:
+        """Adds what `other` has counted. Places that both name count twice."""
+        for theirs in other:
+            with self._lock:
+                ours = self._problems.setdefault(
+                    (theirs.kind, theirs.outcome), Problem(theirs.kind, theirs.outcome)
+                )
+                ours.count += theirs.count
+                ours.first = (ours.first + theirs.first)[:_NAMED]
+
+    def __iter__(self) -> Iterator[Problem]:
+        with self._lock:
+            problems = [
+                dataclasses.replace(p, first=list(p.first))
+                for p in self._problems.values()
+            ]
+        return iter(sorted(problems, key=lambda p: (p.outcome, p.kind)))
+
+    def __bool__(self) -> bool:
+        return bool(self._problems)
+
+    def __len__(self) -> int:
+        return sum(p.count for p in self)
+
+    def count(self, kind: str) -> int:
+        """How many problems of this kind there are."""
+        return sum(p.count for p in self if p.kind == kind)
+
+    def as_dict(self) -> list[dict[str, Any]]:
+        """Returns the problems as JSON takes them, in a fixed order."""
+        return [dataclasses.asdict(p) for p in self]
+
+    def table(self, title: str = "problems in the data") -> "Table":
+        """Returns a table to print with rich: kind, outcome, count, first offenders."""
+        from rich.table import Table
+
+        table = Table(title=title, title_justify="left")
+        for name in ("problem", "outcome", "count", "first"):
+            table.add_column(
+                name, justify="right" if name == "count" else "left", overflow="fold"
+            )
+        for p in self:
+            more = ", ..." if p.count > len(p.first) else ""
+            table.add_row(p.kind, p.outcome, f"{p.count}", ", ".join(p.first) + more)
+        return table

@@ -1,0 +1,242 @@
+"""What all sources share: from an encoded image and raw annotations to a sample."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from odapi.data import masks
+from odapi.data.clean import clean_boxes, reference_size
+from odapi.data.decode import decode_image
+from odapi.data.header import Header, read_header
+from odapi.data.problems import Problems
+from odapi.data.sample import Sample, keep_objects
+from odapi.errors import DataError
+from odapi.labels import LabelMap
+
+Size = tuple[int, int]
+
+# Decodes the mask of an object: uint8 [h, w]; raises ValueError.
+MaskOf = Callable[[], np.ndarray]
+
+
+@dataclasses.dataclass
+class Raw:
+    """One image with its annotations, as the files have them.
+
+    Args:
+        image_id: Unique in the source.
+        filename: Name to show.
+        size: (height, width) that the annotation gives, or None.
+        objects: Arrays of `Sample`, by key, but for the masks. Boxes are
+            `[n, 4]`, keypoints `[n, k, 2]`, areas in pixels of `size`.
+        in_pixels: Whether boxes and keypoints are in pixels.
+        mask_of: A function an object that decodes its mask, or None.
+    """
+
+    image_id: str
+    filename: str
+    size: Size | None
+    objects: dict[str, np.ndarray]
+    in_pixels: bool = True
+    mask_of: list[MaskOf | None] | None = None
+
+    def where(self, index: int) -> str:
+        """Names an object for a list of problems."""
+        return f"{self.image_id}, object {index + 1}"
+
+
+class BaseSource:
+    """Reads, decodes and cleans samples; a subclass says where they come from.
+
+    Safe to use from many threads.
+
+    Args:
+        name: For messages, such as the path.
+        label_map: The classes.
+        problems: What was found while opening; more is added while reading.
+        keys: Optional keys of samples that this source has. A sample without one
+            gets a default, so that every sample has the same keys.
+        num_keypoints: Keypoints an object, where `keys` has them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        label_map: LabelMap,
+        problems: Problems,
+        keys: Iterable[str] = (),
+        num_keypoints: int = 0,
+    ):
+        self.name = name
+        self.label_map = label_map
+        self.problems = problems
+        self.keys = frozenset(keys)
+        self.num_keypoints = num_keypoints
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The id of each sample, in their order."""
+        raise NotImplementedError
+
+    def raw(self, index: int) -> Raw:
+        """Returns the annotations as the files have them."""
+        raise NotImplementedError
+
+    def encoded(self, index: int) -> bytes:
+        """Returns the image file's bytes.
+
+        Raises:
+            DataError: The file cannot be read.
+        """
+        raise NotImplementedError
+
+    def load(self, index: int) -> tuple[Raw, bytes]:
+        """Returns both parts of a sample, for sources that read them together."""
+        return self.raw(index), self.encoded(index)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Returns a sample; its objects are cleaned, its image is uint8 RGB.
+
+        Raises:
+            DataError: The image cannot be used; counted in `problems`.
+        """
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        raw, data = self._load_counted(index)
+        header = read_header(data)
+        pixels = None
+        if header.stored_size is None:
+            pixels = self._decode(data, raw, header)
+            header = Header(header.format, pixels.shape[:2])
+        turn, reference = reference_size(header, raw.size, self.problems, raw.image_id)
+        if not turn:
+            header = dataclasses.replace(header, orientation=1)
+        if pixels is None:
+            pixels = self._decode(data, raw, header)
+        height, width = pixels.shape[:2]
+        sample = self._annotations(raw, (height, width), reference)
+        sample["image"] = pixels
+        return sample
+
+    def annotations(self, index: int) -> Sample:
+        """Returns the sample without its image, plus `size` (h, w) of the image.
+
+        Raises:
+            DataError: The image cannot be read.
+        """
+        raw, header = self._header(index)
+        turn, reference = reference_size(header, raw.size, self.problems, raw.image_id)
+        size = header.shown_size if turn else header.stored_size
+        if size is None:
+            raise DataError(raw.image_id, "the size of the image is not known")
+        sample = self._annotations(raw, size, reference)
+        sample["size"] = size
+        return sample
+
+    def load_head(self, index: int) -> tuple[Raw, bytes]:
+        """Returns the annotations and at least the beginning of the image file."""
+        return self.load(index)
+
+    def _header(self, index: int) -> tuple[Raw, Header]:
+        try:
+            raw, data = self.load_head(index)
+        except DataError as error:
+            self.problems.found("corrupt image", error.place)
+            raise
+        header = read_header(data)
+        if header.stored_size is None:  # Not in the beginning of the file.
+            raw, data = self._load_counted(index)
+            header = read_header(data)
+        if header.stored_size is None:
+            pixels = self._decode(data, raw, header)
+            header = Header(header.format, pixels.shape[:2])
+        return raw, header
+
+    def _load_counted(self, index: int) -> tuple[Raw, bytes]:
+        try:
+            return self.load(index)
+        except DataError as error:
+            self.problems.found("corrupt image", error.place)
+            raise
+
+    def _decode(self, data: bytes, raw: Raw, header: Header) -> np.ndarray:
+        place = raw.image_id
+        if raw.filename and raw.filename != raw.image_id:
+            place = f"{raw.image_id} ({raw.filename})"
+        try:
+            return decode_image(data, f"{self.name}: {place}", header=header)
+        except DataError:
+            self.problems.found("corrupt image", place)
+            raise
+
+    def _annotations(self, raw: Raw, size: Size, reference: Size) -> Sample:
+        """Returns the cleaned sample; `size` is of the image, in pixels."""
+        objects = dict(raw.objects)
+        if raw.in_pixels:
+            _normalise(objects, reference)
+        if "area" in objects and reference != size:
+            objects["area"] = objects["area"] * np.float32(
+                size[0] * size[1] / (reference[0] * reference[1])
+            )
+        boxes, keep = clean_boxes(objects["boxes"], size, self.problems, raw.where)
+        objects["boxes"] = boxes
+        if "masks" in self.keys:
+            objects["masks"] = self._masks(raw, size, keep)
+        sample: Sample = {"image_id": raw.image_id, "filename": raw.filename}
+        sample |= objects
+        if not keep.all():
+            sample = keep_objects(sample, keep)
+        self._fill(sample, size)
+        return sample
+
+    def _masks(self, raw: Raw, size: Size, keep: np.ndarray) -> np.ndarray:
+        stack = np.zeros((len(keep), *size), np.uint8)
+        for i, mask_of in enumerate(raw.mask_of or ()):
+            if mask_of is None or not keep[i]:
+                continue
+            try:
+                stack[i] = masks.resize_mask(mask_of(), size)
+            except (ValueError, TypeError, KeyError, IndexError):
+                self.problems.found("malformed mask", raw.where(i))
+        return stack
+
+    def _fill(self, sample: Sample, size: Size) -> None:
+        """Adds what this sample lacks and others of the source have."""
+        count = len(sample["boxes"])
+        for key in self.keys - sample.keys():
+            if key == "area":
+                height, width = (sample["boxes"][:, 2:] - sample["boxes"][:, :2]).T
+                sample[key] = height * width * np.float32(size[0] * size[1])
+            elif key == "keypoints":
+                sample[key] = np.full(
+                    (count, self.num_keypoints, 2), np.nan, np.float32
+                )
+            elif key == "keypoint_visibility":
+                sample[key] = np.zeros((count, self.num_keypoints), np.int32)
+            elif key in _DEFAULTS:
+                value, dtype = _DEFAULTS[key]
+                sample[key] = np.full(count, value, dtype)
+
+
+# Values where an image lacks what other images of the source have.
+_DEFAULTS: dict[str, tuple[Any, type]] = {
+    "is_crowd": (False, bool),
+    "difficult": (False, bool),
+    "group_of": (False, bool),
+    "weights": (1.0, np.float32),
+    "confidences": (1.0, np.float32),
+    "track_ids": (-1, np.int32),
+}
+
+
+def _normalise(objects: dict[str, np.ndarray], size: Size) -> None:
+    """Turns pixels into shares of `size`, in place."""
+    unit = np.array(size, np.float64)
+    objects["boxes"] = objects["boxes"] / np.tile(unit, 2)
+    if "keypoints" in objects:
+        objects["keypoints"] = (objects["keypoints"] / unit).astype(np.float32)

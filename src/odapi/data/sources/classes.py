@@ -1,0 +1,83 @@
+"""Class names in annotations, matched with the label map before the first step."""
+
+import collections
+
+from odapi.data.problems import Problems
+from odapi.errors import DataError, did_you_mean
+from odapi.labels import LabelMap
+
+_NAMED = 5
+
+UNKNOWN = -1  # Index of a class whose objects are dropped.
+
+
+class ClassIndex:
+    """Looks up class names, and remembers which are not in the label map.
+
+    Args:
+        label_map: The classes.
+        name: Of the source, for messages.
+        problems: Counts dropped objects.
+        drop: Whether objects of unknown classes are dropped rather than refused.
+    """
+
+    def __init__(
+        self, label_map: LabelMap, name: str, problems: Problems, drop: bool = False
+    ):
+        self.label_map = label_map
+        self.name = name
+        self.problems = problems
+        self.drop = drop
+        self._unknown: dict[str, list[str]] = collections.defaultdict(list)
+        self._counts: collections.Counter[str] = collections.Counter()
+
+    def of_name(self, name: str, where: str, count: int = 1) -> int:
+        """Returns the index of a class by its name, or `UNKNOWN`."""
+        category = self.label_map.by_name.get(name)
+        if category is None:
+            self._miss(name, where, count)
+            return UNKNOWN
+        return category.index
+
+    def of_id(self, class_id: int, where: str, count: int = 1) -> int:
+        """Returns the index of a class by its id, or `UNKNOWN`."""
+        category = self.label_map.by_id.get(class_id)
+        if category is None:
+            self._miss(f"id {class_id}", where, count)
+            return UNKNOWN
+        return category.index
+
+    def _miss(self, name: str, where: str, count: int) -> None:
+        if self.drop:
+            self.problems.found("unknown class, dropped", f"{where} ({name})")
+            return
+        self._counts[name] += count
+        if len(self._unknown[name]) < _NAMED:
+            self._unknown[name].append(where)
+
+    def check(self) -> None:
+        """Refuses the data set if a class is unknown, unless such are dropped.
+
+        Raises:
+            DataError: Names the unknown classes and where they were first.
+        """
+        if not self._unknown:
+            return
+        for name, count in self._counts.items():
+            self.problems.found("unknown class", f"{name} ({count} objects)")
+        lines = [
+            f"{name!r} ({self._counts[name]} objects, first in {', '.join(where[:3])})"
+            for name, where in list(self._unknown.items())[:_NAMED]
+        ]
+        more = len(self._unknown) - len(lines)
+        known = [c.name for c in self.label_map]
+        guess = did_you_mean(next(iter(self._unknown)), known)
+        raise DataError(
+            self.name,
+            f"classes that {self.label_map.source} does not have: {'; '.join(lines)}"
+            + (f" and {more} more" if more > 0 else "")
+            + f"; it has {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}",
+            hint=" ".join(
+                [guess, "add them to the label map, or drop them by ?unknown=drop"]
+            ).strip(),
+        )

@@ -1,0 +1,354 @@
+"""COCO JSON: boxes, crowds, masks as polygons or run lengths, keypoints."""
+
+import functools
+import json
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from odapi.data.masks import decode_segmentation
+from odapi.data.problems import Problems
+from odapi.data.sources.base import Raw
+from odapi.data.sources.classes import UNKNOWN, ClassIndex
+from odapi.data.sources.files import FileSource, ImageFinder, check_missing, unique_id
+from odapi.errors import DataError
+from odapi.labels import Category, Keypoint, LabelMap
+
+Path = pathlib.Path
+Json = dict[str, Any]
+
+
+def open_coco(
+    path: str | Path,
+    label_map: LabelMap | None = None,
+    images: str | Path | None = None,
+    split: str | None = None,
+    drop_unknown: bool = False,
+    skip_missing: bool = False,
+    load_masks: bool = True,
+) -> FileSource:
+    """Opens a COCO annotation file.
+
+    Args:
+        path: The JSON file, or a folder that holds one, such as
+            `annotations/instances_train.json` or Roboflow's `train/`.
+        label_map: The classes; matched by name. None takes the file's categories.
+        images: Folder of the images; None looks beside the JSON, in `images`, and
+            in folders named like the file.
+        split: Which file of a folder: the one with this in its name.
+        drop_unknown: Drops objects of classes that `label_map` does not have,
+            instead of refusing the data set.
+        skip_missing: Goes on where more than half of the images are missing.
+        load_masks: Whether samples get masks.
+
+    Returns:
+        The source; images in the order of the file.
+
+    Raises:
+        DataError: The file is no COCO file, a class is unknown, images are missing.
+    """
+    file = _json_file(Path(path), split)
+    content = _read_json(file)
+    problems = Problems()
+    per_image = _by_image(content, file, problems)
+    shift = _id_shift(content, per_image, file, problems)
+    if label_map is None:
+        label_map = _label_map(content, per_image, file, shift)
+    index = ClassIndex(label_map, f"{file}", problems, drop_unknown)
+    reader = _Reader(content, index, problems)
+    finder = ImageFinder(_folders(file, images))
+    entries, missing, taken = [], [], set[str]()
+    for image in _unique_images(content, file, problems):
+        found = finder.find(image["file_name"])
+        if found is None:
+            missing.append(image["file_name"])
+            problems.found("missing image", image["file_name"])
+            continue
+        image_id = unique_id(str(image["id"]), taken, problems)
+        raw = reader.raw(image, image_id, per_image[image["id"]])
+        entries.append((raw, found))
+    index.check()
+    check_missing(str(file), missing, len(missing) + len(entries), finder, skip_missing)
+    return FileSource(str(file), label_map, entries, problems, None, load_masks)
+
+
+def _json_file(path: Path, split: str | None) -> Path:
+    """Returns the annotation file that a path means."""
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise DataError(str(path), "no such file or folder")
+    folders = [path, path / "annotations"] + ([path / split] if split else [])
+    files = [f for folder in folders for f in sorted(folder.glob("*.json"))]
+    if split:
+        files = [f for f in files if split in f.stem or f.parent.name == split]
+    if len(files) > 1:  # COCO's own folder has captions and keypoints beside.
+        instances = [f for f in files if f.stem.startswith("instances")]
+        files = instances or files
+    if len(files) == 1:
+        return files[0]
+    names = ", ".join(str(f) for f in files) or "none"
+    raise DataError(
+        str(path),
+        f"needs one annotation file, found {names}"
+        + (f" with {split!r} in its name" if split else ""),
+        hint="name the file, coco:FILE.json, or add ?split=train",
+    )
+
+
+def _read_json(file: Path) -> Json:
+    try:
+        content = json.loads(file.read_bytes())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(str(file), f"is no JSON: {error}") from error
+    wanted = ("images", "annotations", "categories")
+    lacking = [
+        k
+        for k in wanted
+        if not isinstance(content, dict) or not isinstance(content.get(k), list)
+    ]
+    if lacking == ["annotations"] and "annotations" not in content:
+        content["annotations"] = []  # Image lists, such as those of test sets.
+    elif lacking:
+        raise DataError(
+            str(file),
+            f"is no COCO file: it has no list {', '.join(lacking)}",
+            hint="COCO files have images, annotations and categories; other forms "
+            "are read by voc:, yolo: and tfrecord:",
+        )
+    for category in content["categories"]:
+        if not isinstance(category.get("id"), int) or "name" not in category:
+            raise DataError(
+                str(file), f"a category needs an id and a name, got {category}"
+            )
+    return content
+
+
+def _by_image(content: Json, file: Path, problems: Problems) -> dict[Any, list[Json]]:
+    """Returns the annotations of each image id, without repeated ones."""
+    try:
+        per_image: dict[Any, list[Json]] = {i["id"]: [] for i in content["images"]}
+    except (KeyError, TypeError) as error:
+        raise DataError(str(file), f"an image without {error}") from error
+    seen: set[tuple[Any, ...]] = set()
+    for number, annotation in enumerate(content["annotations"]):
+        where = f"annotation {annotation.get('id', number)}"
+        image_id = annotation.get("image_id")
+        if image_id not in per_image:
+            problems.found("annotation without image", f"{where} (image {image_id})")
+            continue
+        if "bbox" not in annotation:
+            problems.found("image label", where)
+            continue
+        if "id" in annotation:
+            category, bbox = annotation.get("category_id"), str(annotation["bbox"])
+            key = (annotation["id"], image_id, category, bbox)
+            if key in seen:
+                problems.found("repeated annotation", where)
+                continue
+            seen.add(key)
+        per_image[image_id].append(annotation)
+    return per_image
+
+
+def _unique_images(content: Json, file: Path, problems: Problems) -> list[Json]:
+    """Returns the images, each once.
+
+    Raises:
+        DataError: Two different images share an id, so that nobody can tell whose
+            the annotations are; or an image has no file name.
+    """
+    names: dict[Any, str] = {}
+    images = []
+    for image in content["images"]:
+        name = image.get("file_name")
+        if not isinstance(name, str) or not name:
+            raise DataError(str(file), f"image {image['id']} has no file_name")
+        if image["id"] not in names:
+            names[image["id"]] = name
+            images.append(image)
+        elif names[image["id"]] == name:
+            problems.found("repeated image", name)
+        else:
+            raise DataError(
+                str(file),
+                f"image id {image['id']!r} belongs to {names[image['id']]} and to "
+                f"{name}; it cannot be told whose the annotations are",
+                hint="give every image an id of its own",
+            )
+    return images
+
+
+def _id_shift(
+    content: Json, per_image: dict[Any, list[Json]], file: Path, problems: Problems
+) -> int:
+    """Returns 1 where ids count from 0, so that a class would have id 0."""
+    used = {a.get("category_id") for anns in per_image.values() for a in anns}
+    if 0 not in used:
+        return 0  # A category 0 without objects: Roboflow's root, camera traps' empty.
+    if 0 in {c.get("id") for c in content["categories"]}:
+        problems.found("class id 0", str(file))
+        return 1
+    return 0
+
+
+def _label_map(
+    content: Json, per_image: dict[Any, list[Json]], file: Path, shift: int
+) -> LabelMap:
+    categories, next_keypoint = [], 0
+    for category in content["categories"]:
+        if category["id"] + shift < 1:
+            continue
+        names = category.get("keypoints") or []
+        keypoints = tuple(
+            Keypoint(next_keypoint + i, str(n)) for i, n in enumerate(names)
+        )
+        next_keypoint += len(keypoints)
+        categories.append(
+            Category(category["id"] + shift, str(category["name"]), keypoints=keypoints)
+        )
+    categories.sort(key=lambda c: c.id)
+    return LabelMap(tuple(categories), f"categories of {file}")
+
+
+def _folders(file: Path, images: str | Path | None) -> list[Path]:
+    """Returns where the images may lie, the likeliest first."""
+    if images is not None:
+        given = Path(images)
+        return [given, file.parent / given] if not given.is_absolute() else [given]
+    near = [file.parent, file.parent.parent]
+    stem = file.stem
+    for prefix in ("instances_", "person_keypoints_", "captions_", "annotations_"):
+        stem = stem.removeprefix(prefix)
+    names = ("images", stem, file.stem, f"images/{stem}", "JPEGImages", "data")
+    return near + [folder / name for folder in near for name in names]
+
+
+class _Reader:
+    """Turns annotations of COCO into arrays."""
+
+    def __init__(self, content: Json, index: ClassIndex, problems: Problems):
+        self.names = {c.get("id"): str(c.get("name")) for c in content["categories"]}
+        self.index = index
+        self.problems = problems
+        lengths = [
+            len(a["keypoints"])
+            for a in content["annotations"]
+            if isinstance(a.get("keypoints"), list)
+        ]
+        self.num_keypoints = max(lengths, default=0) // 3
+
+    def raw(self, image: Json, image_id: str, annotations: list[Json]) -> Raw:
+        """Returns the annotations of one image."""
+        classes: list[int] = []
+        boxes: list[tuple[float, float, float, float]] = []
+        kept: list[Json] = []
+        for annotation in annotations:
+            where = f"{image['file_name']}, annotation {annotation.get('id', '?')}"
+            box = _box(annotation["bbox"])
+            if box is None:
+                self.problems.found("malformed box", where)
+                continue
+            index = self._class(annotation.get("category_id"), where)
+            if index == UNKNOWN:
+                continue
+            classes.append(index)
+            boxes.append(box)
+            kept.append(annotation)
+        size = (image.get("height"), image.get("width"))
+        known = all(isinstance(s, (int, float)) and s > 0 for s in size)
+        return Raw(
+            image_id=image_id,
+            filename=image["file_name"],
+            size=(int(size[0]), int(size[1])) if known else None,  # type: ignore[arg-type]
+            objects=self._objects(kept, classes, boxes, image["file_name"]),
+            mask_of=_mask_decoders(kept, size if known else None),
+        )
+
+    def _class(self, category_id: Any, where: str) -> int:
+        if category_id in self.names:
+            return self.index.of_name(self.names[category_id], where)
+        if category_id is None or category_id == -1:
+            self.problems.found("object without class", where)
+            return UNKNOWN
+        return self.index.of_id(int(category_id), where)
+
+    def _objects(
+        self,
+        annotations: list[Json],
+        classes: list[int],
+        boxes: list[tuple[float, float, float, float]],
+        name: str,
+    ) -> dict[str, np.ndarray]:
+        objects: dict[str, np.ndarray] = {
+            "boxes": np.array(boxes, np.float64).reshape(-1, 4),
+            "classes": np.array(classes, np.int32),
+            "is_crowd": np.array(
+                [bool(a.get("iscrowd", 0)) for a in annotations], bool
+            ),
+            "area": np.array(
+                [
+                    a.get("area", (b[2] - b[0]) * (b[3] - b[1]))
+                    for a, b in zip(annotations, boxes, strict=True)
+                ],
+                np.float32,
+            ),
+        }
+        if self.num_keypoints:
+            points = [
+                self._keypoints(a.get("keypoints"), f"{name}, annotation {a.get('id')}")
+                for a in annotations
+            ]
+            stacked = np.array(points, np.float64).reshape(-1, self.num_keypoints, 3)
+            visibility = stacked[..., 2].astype(np.int32)
+            yx = stacked[..., 1::-1].copy()
+            yx[visibility == 0] = np.nan
+            objects["keypoints"] = yx
+            objects["keypoint_visibility"] = visibility
+        return objects
+
+    def _keypoints(self, values: Any, where: str) -> np.ndarray:
+        """Returns `[k, 3]`: x, y, visibility; zeros where there are none."""
+        points = np.zeros((self.num_keypoints, 3))
+        if not values:
+            return points
+        if len(values) % 3:
+            self.problems.found("malformed keypoints", where)
+            return points
+        points[: len(values) // 3] = np.reshape(values, (-1, 3))
+        return points
+
+
+def _box(bbox: Any) -> tuple[float, float, float, float] | None:
+    """Returns pixels `(y_min, x_min, y_max, x_max)` of `[x, y, width, height]`."""
+    try:
+        x, y, width, height = (float("nan") if v is None else float(v) for v in bbox)
+    except (TypeError, ValueError):
+        return None
+    return y, x, y + height, x + width
+
+
+def _mask_decoders(
+    annotations: list[Json], size: Any
+) -> list[Callable[[], np.ndarray] | None]:
+    """Returns a decoder for each object; polygons need the size of the image."""
+    decoders: list[Callable[[], np.ndarray] | None] = []
+    for annotation in annotations:
+        segmentation = annotation.get("segmentation")
+        is_rle = isinstance(segmentation, dict)
+        if not segmentation or not (is_rle or size):
+            decoders.append(None)
+            continue
+        if not is_rle:  # Half the memory of lists.
+            segmentation = _as_arrays(segmentation)
+        decoders.append(functools.partial(decode_segmentation, segmentation, size))
+    return decoders
+
+
+def _as_arrays(polygons: Any) -> Any:
+    try:
+        return [np.asarray(p, np.float64) for p in polygons]
+    except (TypeError, ValueError):
+        return polygons  # Counted as malformed when it is decoded.

@@ -1,0 +1,204 @@
+"""Sources whose images are files of their own, and how these files are found."""
+
+import functools
+import os
+import pathlib
+from collections.abc import Iterable, Sequence
+
+from odapi.data.problems import Problems
+from odapi.data.sources.base import BaseSource, Raw
+from odapi.errors import DataError
+from odapi.labels import LabelMap
+
+Path = pathlib.Path
+
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jpe", ".jfif",
+)  # fmt: skip
+
+_HEAD = 1 << 16  # Bytes that hold the header of nearly every image.
+
+
+class FileSource(BaseSource):
+    """A source with an annotation in memory and an image file for each sample.
+
+    Args:
+        entries: Annotations with the path of the image of each.
+        keys: Optional keys; without it, the keys that any entry has.
+        load_masks: Whether samples get masks where the annotations have them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        label_map: LabelMap,
+        entries: Sequence[tuple[Raw, Path]],
+        problems: Problems,
+        keys: Iterable[str] | None = None,
+        load_masks: bool = True,
+    ):
+        if keys is None:
+            keys = _keys(raw for raw, _ in entries)
+        keys = set(keys) - (set() if load_masks else {"masks"})
+        points = (r.objects["keypoints"] for r, _ in entries if "keypoints" in keys)
+        super().__init__(
+            name,
+            label_map,
+            problems,
+            keys,
+            max((p.shape[1] for p in points), default=0),
+        )
+        if not entries:
+            problems.found("empty data set", name)
+            raise DataError(
+                name,
+                "has no image that can be used",
+                hint="; ".join(f"{p.kind}: {p.count}" for p in problems),
+            )
+        self._entries = entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The id of each sample, in their order."""
+        return [raw.image_id for raw, _ in self._entries]
+
+    def raw(self, index: int) -> Raw:
+        """Returns the annotations as the files have them."""
+        return self._entries[index][0]
+
+    def path(self, index: int) -> Path:
+        """Returns where the image is."""
+        return self._entries[index][1]
+
+    def encoded(self, index: int) -> bytes:
+        """Returns the image file's bytes; raises DataError where there is none."""
+        return self._read(index, -1)
+
+    def load_head(self, index: int) -> tuple[Raw, bytes]:
+        """Returns the annotations and the beginning of the image file."""
+        return self.raw(index), self._read(index, _HEAD)
+
+    def _read(self, index: int, size: int) -> bytes:
+        path = self.path(index)
+        try:
+            with open(path, "rb") as file:
+                return file.read(size)
+        except OSError as error:
+            problem = error.strerror or str(error)
+            raise DataError(str(path), f"cannot be read: {problem}") from error
+
+
+def _keys(raws: Iterable[Raw]) -> set[str]:
+    keys: set[str] = set()
+    for raw in raws:
+        keys |= raw.objects.keys()
+        if raw.mask_of and any(raw.mask_of):
+            keys.add("masks")
+    return keys - {"boxes", "classes"}
+
+
+@functools.lru_cache(maxsize=64)
+def _listing(folder: Path) -> frozenset[str]:
+    """Returns the names in a folder: one listing beats a thousand stat calls."""
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
+class ImageFinder:
+    """Finds image files by the names in annotations, in several folders.
+
+    Args:
+        folders: Where to look, in this order.
+    """
+
+    def __init__(self, folders: Sequence[Path]):
+        self.folders = list(dict.fromkeys(folders))
+        _listing.cache_clear()  # Files may have come since the last source.
+
+    def find(self, name: str, beside: Path | None = None) -> Path | None:
+        """Returns the path of an image by file name, path, or name without suffix.
+
+        Args:
+            name: As the annotation has it.
+            beside: Folder of the annotation, which wins over all others.
+        """
+        relative = name.replace("\\", "/")
+        folders = self.folders if beside is None else [beside, *self.folders]
+        for folder in folders:
+            path = folder / relative
+            if path.name in _listing(path.parent):
+                return path
+        base = relative.rsplit("/", 1)[-1]
+        for folder in folders:
+            if base != relative and base in _listing(folder):
+                return folder / base
+        return self._by_stem(base)
+
+    def _by_stem(self, base: str) -> Path | None:
+        """Finds `x.png` for `x` or `x.jpg`: tools convert and rename."""
+        stem, suffix = os.path.splitext(base)
+        if suffix.lower() not in IMAGE_SUFFIXES:
+            stem = base
+        for folder in self.folders:
+            names = _listing(folder)
+            for end in IMAGE_SUFFIXES:
+                for candidate in (stem + end, stem + end.upper()):
+                    if candidate in names:
+                        return folder / candidate
+        return None
+
+    def looked_in(self) -> str:
+        """Names the folders, for messages."""
+        return ", ".join(
+            f"{f}" + ("" if f.is_dir() else " (no such folder)") for f in self.folders
+        )
+
+
+def check_missing(
+    name: str, missing: Sequence[str], total: int, finder: ImageFinder, skip: bool
+) -> None:
+    """Refuses a data set of whose images more than half are not there.
+
+    Args:
+        name: Of the source.
+        missing: Names of the images that were not found.
+        total: How many images the annotations name.
+        finder: Which looked for them.
+        skip: Whether the user asked to go on nevertheless.
+
+    Raises:
+        DataError: More than half are missing, which is a wrong folder rather than
+            a few lost files; or all are.
+    """
+    if not missing or 2 * len(missing) <= total or (skip and len(missing) < total):
+        return
+    first = ", ".join(list(missing)[:3])
+    raise DataError(
+        name,
+        f"{len(missing)} of {total} images are not there, such as {first}; "
+        f"looked in {finder.looked_in()}",
+        hint="give the folder: ?images=DIR; or ?missing=skip to go on without them",
+    )
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Returns the image files in a folder, sorted by name."""
+    names = sorted(_listing(folder))
+    return [folder / n for n in names if n.lower().endswith(IMAGE_SUFFIXES)]
+
+
+def unique_id(wanted: str, taken: set[str], problems: Problems) -> str:
+    """Returns `wanted`, or it with a suffix where it is taken; takes it."""
+    name, count = wanted, 1
+    while name in taken:
+        count += 1
+        name = f"{wanted}#{count}"
+    if name != wanted:
+        problems.found("duplicate id", f"{wanted}, now {name}")
+    taken.add(name)
+    return name

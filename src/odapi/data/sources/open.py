@@ -1,0 +1,152 @@
+"""One line names a data set: `coco:PATH`, `voc:PATH?split=train`, `yolo:PATH` ..."""
+
+import dataclasses
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+
+from odapi.data.sources.base import BaseSource
+from odapi.data.sources.coco import open_coco
+from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.data.sources.voc import open_voc
+from odapi.errors import DataError, unknown_choice
+from odapi.labels import LabelMap
+
+# What follows the last "?" of a path is options only in this form: a glob of
+# records may have question marks of its own.
+_OPTIONS = re.compile(r"\?([a-z_]+=[^?&]*(?:&[a-z_]+=[^?&]*)*)$")
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """A data set, named in one line.
+
+    Args:
+        kind: "coco", "voc", "yolo" or "tfrecord".
+        path: File, folder or glob.
+        options: From behind the "?".
+    """
+
+    kind: str
+    path: str
+    options: Mapping[str, str]
+
+
+def parse_spec(text: str) -> Spec:
+    """Reads `KIND:PATH?option=value&option=value`; KIND may be left out.
+
+    Raises:
+        DataError: The kind is unknown and cannot be guessed from the path.
+
+    >>> parse_spec("voc:data/bccd?split=train")
+    Spec(kind='voc', path='data/bccd', options={'split': 'train'})
+    """
+    path, options = text, {}
+    match = _OPTIONS.search(text)
+    if match:
+        path = text[: match.start()]
+        options = dict(o.split("=", 1) for o in match[1].split("&"))
+    kind, colon, rest = path.partition(":")
+    if colon and len(kind) > 1:  # One letter is a Windows drive.
+        if kind not in _OPENERS:
+            raise unknown_choice(f"data set {text!r}", kind, _OPENERS, DataError)
+        return Spec(kind, rest, options)
+    return Spec(_guess(path), path, options)
+
+
+def open_source(
+    spec: str, label_map: LabelMap | None = None, load_masks: bool = True
+) -> BaseSource:
+    """Opens a data set for random access.
+
+    Args:
+        spec: `coco:FILE.json?images=DIR`, `coco:DIR`, `voc:DIR?split=train`,
+            `yolo:DIR_OR_YAML?split=val` or `tfrecord:GLOB`. All take
+            `unknown=drop`, which drops objects of classes that the label map does
+            not have; those with image files take `images=DIR` and `missing=skip`.
+        label_map: The classes; None makes one of the data's own.
+        load_masks: Whether samples get masks, which take time to decode.
+
+    Returns:
+        The source; what was found wrong so far is in its `problems`.
+
+    Raises:
+        DataError: The data set cannot be used; nothing has been trained yet.
+    """
+    parsed = parse_spec(spec)
+    return _OPENERS[parsed.kind](parsed, label_map, load_masks)
+
+
+def _coco(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_coco(spec.path, label_map, load_masks=load_masks, **options)
+
+
+def _voc(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_voc(spec.path, label_map, **options)
+
+
+def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("unknown",))
+    paths = [p for p in spec.path.split(",") if p]
+    return open_tfrecord(paths, label_map, load_masks=load_masks, **options)
+
+
+_OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
+    "coco": _coco,
+    "voc": _voc,
+    "tfrecord": _tfrecord,
+}
+
+# Options with one word as their value: the argument that the word sets.
+_SWITCHES = {
+    "missing": ("skip", "skip_missing"),
+    "unknown": ("drop", "drop_unknown"),
+}
+
+
+def _taken(spec: Spec, known: tuple[str, ...]) -> dict:
+    """Returns the options as arguments."""
+    place = f"data set {spec.kind}:{spec.path}"
+    arguments: dict[str, str | bool] = {}
+    for name, value in spec.options.items():
+        if name not in known:
+            raise unknown_choice(place, name, known, DataError)
+        if name not in _SWITCHES:
+            arguments[name] = value
+            continue
+        word, argument = _SWITCHES[name]
+        if value != word:
+            raise unknown_choice(f"{place}?{name}", value, [word], DataError)
+        arguments[argument] = True
+    return arguments
+
+
+def _guess(path: str) -> str:
+    """Returns the kind of a data set that was named by its path alone."""
+    place = pathlib.Path(path)
+    if place.suffix == ".json":
+        return "coco"
+    if place.suffix in (".yaml", ".yml"):
+        return "yolo"
+    if "record" in place.name.lower():
+        return "tfrecord"
+    if place.is_dir():
+        for kind, patterns in _SIGNS.items():
+            if any(next(place.glob(p), None) for p in patterns):
+                return kind
+    raise DataError(
+        f"data set {path!r}",
+        "has no kind" + ("" if place.exists() else ", and there is no such path"),
+        hint=f"write one of {', '.join(f'{k}:{path}' for k in sorted(_OPENERS))}",
+    )
+
+
+# What a folder has that tells its kind.
+_SIGNS = {
+    "voc": ("Annotations/*.xml", "*.xml", "annotations/*.xml", "*/*.xml"),
+    "yolo": ("data.yaml", "*.yaml", "labels/*.txt", "labels/*/*.txt"),
+    "coco": ("*.json", "annotations/*.json", "*/*.json"),
+    "tfrecord": ("*record*",),
+}

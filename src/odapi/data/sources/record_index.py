@@ -1,0 +1,275 @@
+"""An index of a TFRecord file: where the records are and what is in them.
+
+Built once, with every checksum checked, and kept beside the file as a hidden file,
+or in the user's cache where that folder cannot be written. A compressed file has no
+place to jump to: it is unpacked into the user's cache once.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import tempfile
+import zlib
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from odapi.data.example import ExampleError, parse_example, read_example
+from odapi.data.records import is_record_file, read_record, scan_records
+from odapi.errors import DataError
+
+Path = pathlib.Path
+
+_VERSION = 1  # Of what is stored; raise it when that changes.
+_CHUNK = 1 << 20
+
+
+@dataclasses.dataclass
+class RecordIndex:
+    """The sound records of a file.
+
+    Args:
+        path: The uncompressed file, from which records are read.
+        name: Of the file as the user named it.
+        offsets, lengths: `[n]` int64, bytes.
+        ids: Image id of each, "" where it has none.
+        classes: (class id, class name, objects, image id of the first).
+        keys: Optional keys of samples that any record has.
+        num_keypoints: Most keypoints of an object.
+        damage: (kind of problem, where).
+    """
+
+    path: Path
+    name: str
+    offsets: np.ndarray
+    lengths: np.ndarray
+    ids: list[str]
+    classes: list[tuple[int, str, int, str]]
+    keys: list[str]
+    num_keypoints: int
+    damage: list[tuple[str, str]]
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def read(self, position: int) -> bytes:
+        """Returns the data of a record."""
+        offset, length = self.offsets[position], self.lengths[position]
+        try:
+            return read_record(self.path, int(offset), int(length))
+        except OSError as error:
+            raise DataError(str(self.path), f"cannot be read: {error}") from error
+
+
+def index_of(file: Path) -> RecordIndex:
+    """Returns the index of a file: the stored one if it fits, else a new one.
+
+    Raises:
+        DataError: The file is no TFRecord file.
+    """
+    stamp = _stamp(file)
+    places = _places(file)
+    for place in places:
+        stored = _load(place, stamp)
+        if stored is not None and stored.path.exists():
+            return stored
+    index = _build(file, stamp)
+    for place in places:
+        if _save(place, index, stamp):
+            break
+    return index
+
+
+def cache_folder() -> Path:
+    """Returns the folder for what can be made again: ODAPI_CACHE, or the user's."""
+    given = os.environ.get("ODAPI_CACHE")
+    if given:
+        return Path(given)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base) / "odapi"
+
+
+def _stamp(file: Path) -> list[int]:
+    try:
+        status = file.stat()
+    except OSError as error:
+        raise DataError(str(file), f"cannot be read: {error.strerror}") from error
+    return [_VERSION, status.st_size, status.st_mtime_ns]
+
+
+def _places(file: Path) -> list[Path]:
+    """Returns where the index may be: hidden, so that no glob of records meets it."""
+    cached = cache_folder() / "records" / f"{_key(file)}.index.npz"
+    return [file.with_name(f".{file.name}.index.npz"), cached]
+
+
+def _key(file: Path, *more: Any) -> str:
+    name = json.dumps([str(file.resolve()), *more])
+    return f"{hashlib.sha256(name.encode()).hexdigest()[:16]}-{file.name}"
+
+
+def _load(place: Path, stamp: list[int]) -> RecordIndex | None:
+    try:
+        with np.load(place, allow_pickle=False) as stored:
+            about = json.loads(str(stored["about"]))
+            if about.pop("stamp") != stamp:
+                return None  # The file has changed since.
+            return RecordIndex(
+                path=Path(about.pop("path")),
+                offsets=stored["offsets"],
+                lengths=stored["lengths"],
+                classes=[tuple(c) for c in about.pop("classes")],
+                damage=[tuple(d) for d in about.pop("damage")],
+                **about,
+            )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error):
+        return None  # None there, or damaged: it is made anew.
+
+
+def _save(place: Path, index: RecordIndex, stamp: list[int]) -> bool:
+    """Writes the index, whole or not at all; returns whether it could be written."""
+    about = dataclasses.asdict(index) | {"stamp": stamp, "path": str(index.path)}
+    offsets, lengths = about.pop("offsets"), about.pop("lengths")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        # Root may write anywhere; a folder that nobody may write to is left alone.
+        if not place.parent.stat().st_mode & 0o222:
+            return False
+        with _atomic(place) as file:
+            np.savez(
+                file,
+                offsets=offsets,
+                lengths=lengths,
+                about=np.array(json.dumps(about)),
+            )
+    except OSError:
+        return False
+    return True
+
+
+class _atomic:  # noqa: N801 - used as a function
+    """Opens a temporary file that takes the place of another when all is written."""
+
+    def __init__(self, place: Path):
+        self.place = place
+
+    def __enter__(self) -> BinaryIO:
+        number, self.name = tempfile.mkstemp(
+            dir=self.place.parent, prefix=f".{self.place.name}."
+        )
+        self.file = os.fdopen(number, "wb")
+        return self.file
+
+    def __exit__(self, kind: Any, *_: Any) -> None:
+        self.file.close()
+        if kind is None:
+            os.replace(self.name, self.place)
+        else:
+            os.unlink(self.name)
+
+
+def _build(file: Path, stamp: list[int]) -> RecordIndex:
+    path, damage = _uncompressed(file, stamp)
+    records = scan_records(path)
+    damage += records.damage
+    if not len(records) and path.stat().st_size:
+        raise DataError(
+            str(file),
+            "is no TFRecord file: no sound record is in it",
+            hint="COCO, VOC and YOLO data sets are read by coco:, voc: and yolo:",
+        )
+    summary = _Summary(file.name)
+    kept = []
+    for i, number in enumerate(records.numbers):
+        data = read_record(path, int(records.offsets[i]), int(records.lengths[i]))
+        try:
+            summary.add(data, int(number))
+            kept.append(i)
+        except ExampleError as error:
+            damage.append(("corrupt record", f"record {number}, {error}"))
+    return RecordIndex(
+        path=path,
+        name=str(file),
+        offsets=records.offsets[kept],
+        lengths=records.lengths[kept],
+        ids=summary.ids,
+        classes=[(i, t, n, first) for (i, t), (n, first) in summary.classes.items()],
+        keys=sorted(summary.keys),
+        num_keypoints=summary.num_keypoints,
+        damage=[(kind, f"{file.name}: {what}") for kind, what in damage],
+    )
+
+
+class _Summary:
+    """What a data set must know of all records before it reads the first."""
+
+    def __init__(self, file_name: str):
+        self.file_name = file_name
+        self.ids: list[str] = []
+        self.classes: dict[tuple[int, str], tuple[int, str]] = {}
+        self.keys: set[str] = set()
+        self.num_keypoints = 0
+
+    def add(self, data: bytes, number: int) -> None:
+        """Takes in a record; raises ExampleError where it cannot be read."""
+        features = parse_example(data)
+        if "image/encoded" not in features:
+            raise ExampleError("no image/encoded")
+        example = read_example(features)
+        image_id = example.image_id or example.filename or f"{self.file_name}:{number}"
+        self.ids.append(image_id)
+        self.keys |= example.objects.keys() - {"boxes"}
+        if example.mask_of:
+            self.keys.add("masks")
+        if "keypoints" in example.objects:
+            points = example.objects["keypoints"].shape[1]
+            self.num_keypoints = max(self.num_keypoints, points)
+        for key in zip(example.ids.tolist(), example.names, strict=True):
+            count, first = self.classes.get(key, (0, image_id))
+            self.classes[key] = (count + 1, first)
+
+
+def _uncompressed(file: Path, stamp: list[int]) -> tuple[Path, list[tuple[str, str]]]:
+    """Returns a file that can be read at any place, and what was lost making it."""
+    with open(file, "rb") as source:
+        start = source.read(12)
+    # A length of 35 615 bytes begins like gzip; its checksum tells them apart.
+    if not _is_compressed(start) or is_record_file(start):
+        return file, []
+    place = cache_folder() / "records" / f"{_key(file, *stamp)}.records"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        place = Path(tempfile.mkdtemp(prefix="odapi-")) / place.name
+    with _atomic(place) as target, open(file, "rb") as source:
+        complete = _inflate(source, target)
+    lost = [] if complete else [("truncated record", "the compressed file is damaged")]
+    return place, lost
+
+
+def _is_compressed(start: bytes) -> bool:
+    is_zlib = (
+        len(start) > 1 and start[0] == 0x78 and (start[0] << 8 | start[1]) % 31 == 0
+    )
+    return start.startswith(b"\x1f\x8b") or is_zlib
+
+
+def _inflate(source: BinaryIO, target: BinaryIO) -> bool:
+    """Unpacks gzip or zlib as far as it goes; returns whether that was to the end."""
+    while True:
+        member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        while not member.eof:
+            chunk = source.read(_CHUNK)
+            if not chunk:
+                return False
+            try:
+                target.write(member.decompress(chunk))
+            except zlib.error:
+                return False
+        rest = member.unused_data
+        source.seek(-len(rest), os.SEEK_CUR)
+        if not source.read(1):
+            return True
+        source.seek(-1, os.SEEK_CUR)  # Gzip files may be strung together.

@@ -1,0 +1,248 @@
+"""TFRecord files of tf.Example, read in any order."""
+
+import bisect
+import concurrent.futures
+import glob
+import itertools
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from odapi.data.example import Example, encoded_image, parse_example, read_example
+from odapi.data.problems import Problems
+from odapi.data.sample import keep_objects
+from odapi.data.sources.base import BaseSource, Raw
+from odapi.data.sources.classes import UNKNOWN, ClassIndex
+from odapi.data.sources.files import unique_id
+from odapi.data.sources.record_index import RecordIndex, index_of
+from odapi.errors import DataError
+from odapi.labels import Category, LabelMap, label_map_of
+from odapi.progress import track
+
+Path = pathlib.Path
+
+
+def open_tfrecord(
+    paths: str | Path | Sequence[str | Path],
+    label_map: LabelMap | None = None,
+    drop_unknown: bool = False,
+    load_masks: bool = True,
+) -> "TFRecordSource":
+    """Opens TFRecord files of tf.Example, also compressed by gzip or zlib.
+
+    Args:
+        paths: A path or a glob such as `train-*-of-00010`, or several.
+        label_map: The classes; the class name of an object wins over its id. None
+            takes the names and ids in the records.
+        drop_unknown: Drops objects of classes that `label_map` does not have,
+            instead of refusing the data set.
+        load_masks: Whether samples get masks.
+
+    Returns:
+        The source; records in the order of the sorted files.
+
+    Raises:
+        DataError: There is no such file, it is no TFRecord file, a class is
+            unknown.
+    """
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    files = find_files(given)
+    name = ", ".join(str(p) for p in given)
+    workers = min(len(files), os.cpu_count() or 1)
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        what = "indexing records"
+        indices = list(track(pool.map(index_of, files), what, len(files)))
+    return TFRecordSource(name, indices, label_map, drop_unknown, load_masks)
+
+
+def find_files(paths: Sequence[str | Path]) -> list[Path]:
+    """Returns the files of paths and globs, sorted, each once.
+
+    Raises:
+        DataError: One of the paths has no file.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if os.path.isdir(path):
+            path = os.path.join(path, "*record*")
+        found = [Path(path)] if os.path.isfile(path) else _globbed(str(path))
+        if not found:
+            folder = Path(path).parent
+            there = ", ".join(p.name for p in sorted(folder.glob("*"))[:8])
+            raise DataError(
+                str(path),
+                "no such file"
+                + (
+                    f"; {folder} has {there or 'no files'}"
+                    if folder.is_dir()
+                    else f"; there is no folder {folder}"
+                ),
+                hint="relative paths start at the folder where the command runs",
+            )
+        files += found
+    return list(dict.fromkeys(files))
+
+
+def _globbed(pattern: str) -> list[Path]:
+    return [Path(p) for p in sorted(glob.glob(pattern)) if os.path.isfile(p)]
+
+
+class TFRecordSource(BaseSource):
+    """The samples of TFRecord files. Use `open_tfrecord`."""
+
+    def __init__(
+        self,
+        name: str,
+        indices: Sequence[RecordIndex],
+        label_map: LabelMap | None,
+        drop_unknown: bool,
+        load_masks: bool,
+    ):
+        problems = Problems()
+        for kind, where in itertools.chain(*(i.damage for i in indices)):
+            problems.found(kind, where)
+        if label_map is None:
+            label_map = _label_map(indices, name, problems)
+        super().__init__(
+            name,
+            label_map,
+            problems,
+            set(itertools.chain(*(i.keys for i in indices)))
+            - (set() if load_masks else {"masks"}),
+            max((i.num_keypoints for i in indices), default=0),
+        )
+        self._indices = indices
+        self._ends = list(itertools.accumulate(len(i) for i in indices))
+        self._load_masks = load_masks
+        self._shift = int(problems.count("class id 0") > 0)
+        self._drop_unknown = drop_unknown
+        taken: set[str] = set()
+        self._ids = [unique_id(n, taken, problems) for i in indices for n in i.ids]
+        if not self._ids:
+            problems.found("empty data set", name)
+            raise DataError(name, "has no record that can be used")
+        self._check_classes()
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @property
+    def image_ids(self) -> list[str]:
+        """The id of each sample, in their order."""
+        return list(self._ids)
+
+    def record(self, index: int) -> bytes:
+        """Returns the serialized tf.Example."""
+        file = bisect.bisect_right(self._ends, index)
+        start = self._ends[file - 1] if file else 0
+        return self._indices[file].read(index - start)
+
+    def raw(self, index: int) -> Raw:
+        """Returns the annotations as the record has them."""
+        return self.load(index)[0]
+
+    def encoded(self, index: int) -> bytes:
+        """Returns the encoded image in the record."""
+        return self.load(index)[1]
+
+    def load(self, index: int) -> tuple[Raw, bytes]:
+        """Returns the annotations and the encoded image of a record."""
+        try:
+            features = parse_example(self.record(index))
+            example = read_example(features)
+        except DataError:
+            raise
+        except ValueError as error:  # The file changed under the index.
+            raise DataError(self._ids[index], str(error)) from error
+        return self._raw(example, self._ids[index]), encoded_image(features)
+
+    def _raw(self, example: Example, image_id: str) -> Raw:
+        classes = ClassIndex(
+            self.label_map, self.name, self.problems, self._drop_unknown
+        )
+        found = [
+            self._class(classes, name, int(number), f"{image_id}, object {i}")
+            for i, (name, number) in enumerate(
+                zip(example.names, example.ids, strict=True), 1
+            )
+        ]
+        objects = example.objects | {"classes": np.array(found, np.int32)}
+        mask_of = example.mask_of if self._load_masks else None
+        keep = objects["classes"] != UNKNOWN
+        if not keep.all():
+            objects = keep_objects(objects, keep)
+            if mask_of:
+                mask_of = [m for m, kept in zip(mask_of, keep, strict=True) if kept]
+        if "keypoints" in objects:
+            _pad_keypoints(objects, self.num_keypoints)
+        return Raw(
+            image_id=image_id,
+            filename=example.filename,
+            size=example.size,
+            objects=objects,
+            in_pixels=False,
+            mask_of=mask_of,
+        )
+
+    def _class(self, classes: ClassIndex, name: str, number: int, where: str) -> int:
+        if name:
+            return classes.of_name(name, where)
+        if number < 0:
+            self.problems.found("object without class", where)
+            return UNKNOWN
+        return classes.of_id(number + self._shift, where)
+
+    def _check_classes(self) -> None:
+        """Refuses unknown classes now, by the index, not in the midst of training."""
+        classes = ClassIndex(self.label_map, self.name, Problems(), self._drop_unknown)
+        for index in self._indices:
+            for number, name, count, first in index.classes:
+                if name:
+                    classes.of_name(name, first, count)
+                elif number >= 0:
+                    classes.of_id(number + self._shift, first, count)
+        classes.check()
+
+
+def _pad_keypoints(objects: dict[str, np.ndarray], count: int) -> None:
+    missing = count - objects["keypoints"].shape[1]
+    if missing:
+        pad = ((0, 0), (0, missing), (0, 0))
+        points = np.pad(objects["keypoints"], pad, constant_values=np.nan)
+        objects["keypoints"] = points
+        visible = objects["keypoint_visibility"]
+        objects["keypoint_visibility"] = np.pad(visible, pad[:2])
+
+
+def _label_map(
+    indices: Sequence[RecordIndex], name: str, problems: Problems
+) -> LabelMap:
+    """Makes a label map of the names and ids in the records.
+
+    Names keep their ids where each name has one id and each id one name; else the
+    names are numbered in alphabetical order. Ids without names are named by number.
+    """
+    pairs = {(n, t) for i in indices for n, t, _, _ in i.classes if t or n >= 0}
+    source = f"classes in {name}"
+    if not pairs:
+        return LabelMap((), source)
+    names = {t for _, t in pairs if t}
+    ids = {n for n, _ in pairs}
+    if names and all(t for _, t in pairs):
+        if len(names) == len(ids) == len(pairs) and min(ids) >= 1:
+            return LabelMap(tuple(Category(n, t) for n, t in sorted(pairs)), source)
+        return label_map_of(sorted(names), source)
+    if names:
+        raise DataError(
+            name,
+            "some objects have a class name, others only an id",
+            hint="give a label map",
+        )
+    shift = int(min(ids) == 0)
+    if shift:
+        problems.found("class id 0", name)
+    return LabelMap(
+        tuple(Category(n + shift, f"class {n + shift}") for n in sorted(ids)), source
+    )
