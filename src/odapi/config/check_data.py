@@ -1,0 +1,224 @@
+"""Paths of a config, and the label maps that they lead to."""
+
+import glob
+import os
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+from odapi.config.findings import Finding, error, warning
+from odapi.config.label_map import load_label_map
+from odapi.config.load import options
+from odapi.errors import DataError
+from odapi.labels import LabelMap
+
+PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
+_KINDS = ("coco", "voc", "yolo", "tfrecord")
+
+
+def is_placeholder(path: str) -> bool:
+    """Whether a path still says that it is to be filled in."""
+    return PLACEHOLDER in path
+
+
+def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
+    """Yields paths that lead nowhere, and classes that do not fit.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        for_training: Whether the training data and the checkpoint to start from
+            are needed.
+    """
+    maps: dict[str, LabelMap] = {}
+    ours = options(config)
+    if for_training:
+        yield from _check_checkpoint(config)
+        yield from _check_reader(
+            config, "train_input_reader", config.train_input_reader, maps
+        )
+    if not config.eval_input_reader and not ours.eval_data:
+        missing = "there is none: nothing is evaluated"
+        yield (
+            warning("eval_input_reader", missing)
+            if for_training
+            else error("eval_input_reader", missing, "give --eval-data")
+        )
+    readers = list(config.eval_input_reader)
+    if not readers and ours.eval_data:
+        yield from _check_spec("options.eval_data", ours.eval_data)
+    for index, reader in enumerate(readers):
+        yield from _check_reader(config, f"eval_input_reader[{index}]", reader, maps)
+    if len(readers) > 1:
+        yield warning(
+            "eval_input_reader",
+            f"there are {len(readers)}; the first is evaluated, as in the original",
+        )
+    yield from _check_same_classes(maps)
+    if for_training and readers:
+        yield from _check_held_out(config.train_input_reader, readers[0], ours)
+
+
+def _check_reader(
+    config: Any, path: str, reader: Any, maps: dict[str, LabelMap]
+) -> Iterator[Finding]:
+    ours = options(config)
+    option = "train_data" if path.startswith("train") else "eval_data"
+    spec = getattr(ours, option)
+    if spec:
+        yield from _check_spec(f"options.{option}", spec)
+    else:
+        yield from _check_records(path, reader)
+    where = f"{path}.label_map_path"
+    if not reader.label_map_path or (spec and is_placeholder(reader.label_map_path)):
+        if not spec:
+            yield error(where, "is missing; it names the classes")
+        return
+    yield from _check_label_map(config, where, reader.label_map_path, maps)
+
+
+def _check_records(path: str, reader: Any) -> Iterator[Finding]:
+    kind = reader.WhichOneof("input_reader")
+    if kind is None:
+        option = "--train-data" if path.startswith("train") else "--eval-data"
+        yield error(
+            path, "names no data", f"set tf_record_input_reader, or give {option}"
+        )
+        return
+    if kind != "tf_record_input_reader":
+        return
+    patterns = reader.tf_record_input_reader.input_path
+    where = f"{path}.tf_record_input_reader.input_path"
+    if not patterns:
+        yield error(where, "is missing", "such as input_path: 'data/train-*.tfrecord'")
+    for index, pattern in enumerate(patterns):
+        yield from _check_exists(f"{where}[{index}]", pattern, globs=True)
+    weights = len(reader.sample_from_datasets_weights)
+    if weights and weights != len(patterns):
+        yield error(
+            f"{path}.sample_from_datasets_weights",
+            f"has {weights} weights for {len(patterns)} input_path",
+        )
+
+
+def _check_exists(
+    where: str, path: str, globs: bool = False, needed: bool = True
+) -> Iterator[Finding]:
+    if is_placeholder(path):
+        whole = where if not needed else where.partition("[")[0]
+        hint = f"--set {where}=..."
+        if not needed or where.startswith("eval_input_reader"):
+            hint += f", or without: --set {whole}="
+        yield error(where, f"still says {path!r}: nobody has filled it in", hint)
+    elif "://" in path:
+        yield error(where, f"{path!r} is on another machine", "copy it to a local disk")
+    elif _matches(path, globs):
+        return
+    elif globs and glob.has_magic(path):
+        yield error(where, f"no file matches {path!r}", _where_from(path))
+    else:
+        yield error(where, f"{path!r} does not exist", _where_from(path))
+
+
+def _matches(path: str, globs: bool) -> bool:
+    full = os.path.expanduser(path)
+    return os.path.exists(full) or (globs and bool(glob.glob(full)))
+
+
+def _where_from(path: str) -> str:
+    if "\\" in path and os.sep != "\\":
+        return "this is a Windows path; here folders are joined by /"
+    if os.path.isabs(path):
+        parent = pathlib.Path(path).parent
+        return "" if parent.is_dir() else f"the folder {str(parent)!r} does not exist"
+    return f"relative paths start at {os.getcwd()}"
+
+
+def _check_label_map(
+    config: Any, where: str, path: str, maps: dict[str, LabelMap]
+) -> Iterator[Finding]:
+    missing = list(_check_exists(where, path))
+    yield from missing
+    if missing:
+        return
+    try:
+        label_map = load_label_map(os.path.expanduser(path))
+    except DataError as problem:
+        yield error(where, f"{problem.place}: {problem.problem}", problem.hint)
+        return
+    maps[where] = label_map
+    model = config.model.WhichOneof("model")
+    num_classes = getattr(getattr(config.model, model or "", None), "num_classes", 0)
+    highest = label_map.num_classes
+    if not num_classes:
+        return
+    field = f"model.{model}.num_classes"
+    fix = f"--set {field}={highest}"
+    if highest > num_classes:
+        yield error(
+            field,
+            f"is {num_classes}, but the highest id of {path} is {highest} "
+            f"({label_map.by_id[highest].label})",
+            fix,
+        )
+    elif highest < num_classes and where.startswith("train"):
+        yield warning(
+            field,
+            f"is {num_classes}, but {path} goes to {highest}: "
+            f"{num_classes - highest} classes are never trained",
+            fix,
+        )
+
+
+def _check_same_classes(maps: dict[str, LabelMap]) -> Iterator[Finding]:
+    named = list(maps.items())
+    for where, other in named[1:]:
+        for category in other:
+            mine = named[0][1].by_id.get(category.id)
+            if mine is not None and mine.name != category.name:
+                yield error(
+                    where,
+                    f"class {category.id} is {category.name!r} here, but {mine.name!r} "
+                    f"in {named[0][0]}",
+                    "give both readers the same label map",
+                )
+                break
+
+
+def _check_checkpoint(config: Any) -> Iterator[Finding]:
+    train, ours = config.train_config, options(config)
+    where, path = "train_config.fine_tune_checkpoint", train.fine_tune_checkpoint
+    weights = ours.backbone_weights
+    if weights and weights != "imagenet":
+        yield from _check_exists("options.backbone_weights", weights)
+    if not path:
+        return
+    if weights and is_placeholder(path):
+        yield warning(
+            where, f"{path!r} is left out: options.backbone_weights takes its place"
+        )
+    elif not os.path.exists(os.path.expanduser(path) + ".index"):
+        yield from _check_exists(where, path, needed=False)
+
+
+def _check_spec(where: str, spec: str) -> Iterator[Finding]:
+    kind, colon, rest = spec.partition(":")
+    if not colon or kind not in _KINDS:
+        forms = ", ".join(f"{name}:PATH" for name in _KINDS)
+        yield error(where, f"{spec!r} is not a data set", f"write one of {forms}")
+        return
+    yield from _check_exists(where, rest.partition("?")[0], globs=True)
+
+
+def _check_held_out(train: Any, evaluated: Any, ours: Any) -> Iterator[Finding]:
+    if ours.train_data or ours.eval_data:
+        if ours.train_data == ours.eval_data:
+            yield warning("options.eval_data", "is the training data")
+        return
+    mine = set(train.tf_record_input_reader.input_path)
+    same = mine & set(evaluated.tf_record_input_reader.input_path)
+    for path in sorted(same):
+        if not is_placeholder(path):
+            yield warning(
+                "eval_input_reader[0].tf_record_input_reader.input_path",
+                f"{path!r} is training data too: the numbers will look too good",
+            )

@@ -1,0 +1,308 @@
+"""The fields that are not supported or have no effect, each with its reason.
+
+A row names a field as "Message.field", or as its path where the message is used
+in several places with different meaning. A field that is written with its default
+value asks for nothing and is not listed. What gets supported later loses its row.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from odapi.config import schema
+from odapi.config.findings import Finding, error, warning
+from odapi.errors import did_you_mean
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """What to say about a field that is set.
+
+    Args:
+        why: Ends the sentence "is not supported yet: ..." or "has no effect: ...".
+        refused: Whether it is an error.
+        same: Values that mean the same as the default.
+    """
+
+    why: str = ""
+    refused: bool = False
+    same: tuple[Any, ...] = ()
+
+
+def _refused(why: str = "") -> Row:
+    return Row(why, refused=True)
+
+
+_TF1 = Row("only the TF1 trainers of the original read it")
+_TF1_EVAL = Row("only the TF1 evaluators of the original read it")
+_TPU = Row("it concerns TPUs only")
+_UNREAD = Row("no code of the original reads it either")
+_RESULT_SAME = Row("it chose how something is computed; the result is the same")
+_PIPELINE = Row("the input pipeline sizes itself; see options.data_loading")
+_ORDER = Row("shuffling is over the whole data set, by options.seed")
+_MASKS = _refused("models of this version learn no masks")
+_KEYPOINTS = _refused("models of this version learn no keypoints")
+_LATER = _refused()
+
+ROWS: dict[str, Row] = {
+    "TrainEvalPipelineConfig.graph_rewriter": _TF1,
+    "DetectionModel.faster_rcnn": _LATER,
+    "DetectionModel.center_net": _LATER,
+    "DetectionModel.experimental_model": _refused("write the model in Python instead"),
+    # The model.
+    "Ssd.inplace_batchnorm_update": Row("Keras updates batch statistics in place"),
+    "Ssd.mask_head_config": _UNREAD,
+    "Ssd.return_raw_detections_during_predict": Row(
+        "raw boxes and scores are always there, in the model's outputs"
+    ),
+    "SsdFeatureExtractor.bifpn": _LATER,
+    "SsdFeatureExtractor.replace_preprocessor_with_placeholder": _TF1,
+    "SsdFeatureExtractor.spaghettinet_arch_name": _LATER,
+    "SsdFeatureExtractor.use_hardswish": _UNREAD,
+    "BoxPredictor.mask_rcnn_box_predictor": _refused("it belongs to Faster R-CNN"),
+    "BoxPredictor.rfcn_box_predictor": _refused("it belongs to R-FCN"),
+    "Hyperparams.regularize_depthwise": _UNREAD,
+    "Matcher.bipartite_matcher": _refused("it fails in the original's TF2 too"),
+    "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
+    # Losses.
+    "Loss.equalization_loss": Row("the original reads it and never uses it"),
+    "Loss.expected_loss_weights": _refused("it fails in the original too"),
+    "Loss.min_num_negative_samples": Row("only expected_loss_weights uses it"),
+    "Loss.desired_negative_sampling_ratio": Row("only expected_loss_weights uses it"),
+    "WeightedL2LocalizationLoss.anchorwise_output": _UNREAD,
+    "WeightedSmoothL1LocalizationLoss.anchorwise_output": _UNREAD,
+    "WeightedSigmoidClassificationLoss.anchorwise_output": _UNREAD,
+    "SigmoidFocalClassificationLoss.anchorwise_output": _UNREAD,
+    "WeightedSoftmaxClassificationLoss.anchorwise_output": _UNREAD,
+    "WeightedSoftmaxClassificationAgainstLogitsLoss.anchorwise_output": _UNREAD,
+    "BootstrappedSigmoidClassificationLoss.anchorwise_output": _UNREAD,
+    # Suppression and calibration.
+    "BatchNonMaxSuppression.use_static_shapes": Row("shapes are always static"),
+    "BatchNonMaxSuppression.use_partitioned_nms": _TPU,
+    "BatchNonMaxSuppression.use_cpu_nms": _RESULT_SAME,
+    "CalibrationConfig.sigmoid_calibration": _refused("nor is it in the original"),
+    "CalibrationConfig.class_id_sigmoid_calibrations": _refused(
+        "nor is it in the original"
+    ),
+    "XYPairs.training_data_type": _UNREAD,
+    # Training.
+    "TrainConfig.sync_replicas": _TF1,
+    "TrainConfig.startup_delay_steps": _TF1,
+    "TrainConfig.replicas_to_aggregate": _TF1,
+    "TrainConfig.keep_checkpoint_every_n_hours": Row(
+        "see options.checkpoints { every_n_steps keep }"
+    ),
+    "TrainConfig.batch_queue_capacity": _PIPELINE,
+    "TrainConfig.num_batch_queue_threads": _PIPELINE,
+    "TrainConfig.prefetch_queue_capacity": _PIPELINE,
+    "TrainConfig.max_number_of_boxes": Row(
+        "it moved to train_input_reader.max_number_of_boxes"
+    ),
+    "TrainConfig.load_all_detection_checkpoint_vars": _refused(
+        'set fine_tune_checkpoint_type: "full" instead'
+    ),
+    "TrainConfig.run_fine_tune_checkpoint_dummy_computation": Row(
+        "models are always built before weights are restored"
+    ),
+    "TrainConfig.unpad_groundtruth_tensors": Row(
+        "padding is masked and never counts in a loss"
+    ),
+    "TrainConfig.retain_original_images": Row("training shows no original images"),
+    "TrainConfig.use_bfloat16": Row(
+        "it concerns TPUs only; see options.precision: BFLOAT16"
+    ),
+    "TrainConfig.summarize_gradients": _TF1,
+    # Augmentations.
+    **{
+        f"PreprocessingStep.{name}": _LATER
+        for name in (
+            "normalize_image", "random_pixel_value_scale", "random_image_scale",
+            "random_rgb_to_gray", "random_distort_color", "random_jitter_boxes",
+            "random_pad_image", "random_crop_pad_image",
+            "random_crop_to_aspect_ratio", "random_black_patches",
+            "random_resize_method", "scale_boxes_to_pixel_coordinates",
+            "resize_image", "subtract_channel_mean", "ssd_random_crop_pad",
+            "ssd_random_crop_fixed_aspect_ratio",
+            "ssd_random_crop_pad_fixed_aspect_ratio", "random_vertical_flip",
+            "random_rotation90", "rgb_to_gray", "convert_class_logits_to_softmax",
+            "random_self_concat_image", "autoaugment_image",
+            "drop_label_probabilistically", "remap_labels", "random_jpeg_quality",
+            "random_downscale_to_target_pixels", "random_patch_gaussian",
+            "adjust_gamma",
+        )
+    },
+    # Input.
+    "InputReader.filenames_shuffle_buffer_size": _ORDER,
+    "InputReader.shuffle_buffer_size": _ORDER,
+    "train_input_reader.num_epochs": Row("training ends after train_config.num_steps"),
+    "eval_input_reader.num_epochs": Row(
+        "an evaluation sees every image once", same=(1,)
+    ),
+    "InputReader.num_readers": _PIPELINE,
+    "InputReader.num_parallel_batches": _PIPELINE,
+    "InputReader.num_prefetch_batches": Row("see options.data_loading.prefetch"),
+    "InputReader.queue_capacity": _PIPELINE,
+    "InputReader.min_after_dequeue": _PIPELINE,
+    "InputReader.read_block_length": _PIPELINE,
+    "InputReader.prefetch_size": _PIPELINE,
+    "InputReader.num_parallel_map_calls": _PIPELINE,
+    "InputReader.drop_remainder": Row(
+        "training goes on over the end of the data, evaluation sees every image"
+    ),
+    "InputReader.include_source_id": Row("image ids are always kept"),
+    "InputReader.use_display_name": Row("classes are found by either name"),
+    "InputReader.num_additional_channels": _refused("images have three channels"),
+    "InputReader.num_keypoints": _KEYPOINTS,
+    "InputReader.keypoint_type_weight": _KEYPOINTS,
+    "InputReader.load_keypoint_depth_features": _KEYPOINTS,
+    "InputReader.use_keypoint_label_map": _KEYPOINTS,
+    "InputReader.load_instance_masks": _MASKS,
+    "InputReader.mask_type": _MASKS,
+    "InputReader.load_context_features": _LATER,
+    "InputReader.load_context_image_ids": _LATER,
+    "InputReader.load_dense_pose": _LATER,
+    "InputReader.load_track_id": _LATER,
+    "InputReader.frame_index": Row("only sequence examples have frames"),
+    "InputReader.external_input_reader": _refused("the original only reserves it"),
+    # Evaluation.
+    "EvalConfig.num_examples": _TF1_EVAL,
+    "EvalConfig.max_evals": _TF1_EVAL,
+    "EvalConfig.eval_interval_secs": Row("see options.evaluation.every_n_steps"),
+    "EvalConfig.save_graph": _TF1_EVAL,
+    "EvalConfig.visualization_export_dir": _TF1_EVAL,
+    "EvalConfig.eval_master": _TF1_EVAL,
+    "EvalConfig.ignore_groundtruth": _TF1_EVAL,
+    "EvalConfig.eval_instance_masks": _UNREAD,
+    "EvalConfig.skip_scores": _TF1_EVAL,
+    "EvalConfig.skip_labels": _TF1_EVAL,
+    "EvalConfig.visualize_groundtruth_boxes": _TF1_EVAL,
+    "EvalConfig.groundtruth_box_visualization_color": _TF1_EVAL,
+    "EvalConfig.keep_image_id_for_visualization_export": _TF1_EVAL,
+    "EvalConfig.use_dummy_loss_in_eval": _TF1_EVAL,
+    "EvalConfig.parameterized_metric": _KEYPOINTS,
+    "EvalConfig.keypoint_edge": _KEYPOINTS,
+    "EvalConfig.export_path": _refused("`odapi eval --json` writes the detections"),
+    "EvalConfig.recall_lower_bound": Row("only precision at recall uses it"),
+    "EvalConfig.recall_upper_bound": Row("only precision at recall uses it"),
+    "EvalConfig.retain_original_images": Row("images for drawing are always kept"),
+    "EvalConfig.retain_original_image_additional_channels": _refused(
+        "images have three channels"
+    ),
+    "EvalConfig.image_classes_field_map_empty_to_ones": Row(
+        "only Open Images has image-level classes"
+    ),
+}  # fmt: skip
+
+# Values of enums that are refused, by field.
+VALUES: dict[str, dict[str, str]] = {
+    "InputReader.input_type": {"TF_SEQUENCE_EXAMPLE": "write tf.Example records"},
+}
+
+EXTRACTORS = ("ssd_mobilenet_v2_fpn_keras", "ssd_mobilenet_v2_keras")
+# Extractors of SSD in the original's TF2; those above are supported.
+_TF2_EXTRACTORS = (
+    "ssd_mobilenet_v1_keras", "ssd_mobilenet_v1_fpn_keras", *EXTRACTORS,
+    "ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras",
+    "ssd_resnet152_v1_fpn_keras",
+    *(f"ssd_efficientnet-b{i}_bifpn_keras" for i in range(8)),
+)  # fmt: skip
+_TF1_EXTRACTORS = (
+    "ssd_inception_v2", "ssd_inception_v3", "ssd_mobilenet_v1",
+    "ssd_mobilenet_v1_fpn", "ssd_mobilenet_v2", "ssd_mobilenet_v2_fpn",
+    "ssd_resnet50_v1_fpn", "ssd_resnet101_v1_fpn", "ssd_resnet152_v1_fpn",
+    "ssd_mobilenet_v1_ppn", "ssd_resnet50_v1_ppn", "ssd_resnet101_v1_ppn",
+    "ssd_resnet152_v1_ppn", "ssd_mobilenet_v2_mnasfpn", "ssd_mobilenet_v3_large",
+    "ssd_mobilenet_v3_small", "ssd_mobilenet_v3_small_pruned",
+    "ssd_mobilenet_edgetpu", "ssd_mobiledet_cpu", "ssd_mobiledet_dsp",
+    "ssd_mobiledet_edgetpu", "ssd_mobiledet_gpu", "embedded_ssd_mobilenet_v1",
+    "ssd_pnasnet", "ssd_spaghettinet",
+)  # fmt: skip
+
+METRICS = ("coco_detection_metrics",)
+_ALL_METRICS = (
+    *METRICS, "coco_mask_metrics", "coco_keypoint_metrics", "coco_panoptic_metrics",
+    "lvis_mask_metrics", "pascal_voc_detection_metrics",
+    "weighted_pascal_voc_detection_metrics",
+    "pascal_voc_instance_segmentation_metrics",
+    "weighted_pascal_voc_instance_segmentation_metrics",
+    "precision_at_recall_detection_metrics", "oid_V2_detection_metrics",
+    "oid_challenge_detection_metrics", "oid_challenge_segmentation_metrics",
+)  # fmt: skip
+
+
+def find(config: Any) -> Iterator[Finding]:
+    """Yields what is not supported or has no effect, in the order of the schema."""
+    for path, owner, field in schema.walk(config):
+        row = ROWS.get(re.sub(r"\[\d+\]", "", path)) or ROWS.get(schema.key(field))
+        if row is not None and not _asks_nothing(owner, field, row):
+            yield _say(path, owner, field, row)
+        refused = VALUES.get(schema.key(field), {})
+        if refused and (name := _enum_name(owner, field)) in refused:
+            yield error(path, f"{name} is not supported yet", refused[name])
+        if check := _CHECKS.get(schema.key(field)):
+            yield from check(path, schema.value(owner, field))
+
+
+def _asks_nothing(owner: Any, field: schema.Field, row: Row) -> bool:
+    if field.is_repeated or schema.is_message(field):
+        return False
+    value = schema.value(owner, field)
+    return value == field.default_value or value in row.same
+
+
+def _say(path: str, owner: Any, field: schema.Field, row: Row) -> Finding:
+    if not row.refused:
+        return warning(path, f"has no effect: {row.why}")
+    why = f"is not supported yet: {row.why}" if row.why else "is not supported yet"
+    return error(path, why, _others(owner, field))
+
+
+def _others(owner: Any, field: schema.Field) -> str:
+    """Names the members of the oneof that could stand in the field's place."""
+    if field.containing_oneof is None:
+        return f"take {field.name} out"
+    others = [
+        other.name
+        for other in field.containing_oneof.fields
+        if not ROWS.get(schema.key(other), Row()).refused
+    ]
+    return f"supported are {', '.join(sorted(others))}" if others else ""
+
+
+def _enum_name(owner: Any, field: schema.Field) -> str:
+    return field.enum_type.values_by_number[schema.value(owner, field)].name
+
+
+def _check_extractor(path: str, name: str) -> Iterator[Finding]:
+    if name in EXTRACTORS:
+        return
+    supported = f"supported are {', '.join(EXTRACTORS)}"
+    if name in _TF1_EXTRACTORS:
+        twin = f"{name}_keras"
+        hint = f"its TF2 name is {twin!r}" if twin in _TF2_EXTRACTORS else supported
+        yield error(path, f"{name!r} is an extractor of TF1", hint)
+    elif name in _TF2_EXTRACTORS:
+        yield error(path, f"{name!r} is not supported yet", supported)
+    else:
+        hint = did_you_mean(name, _TF2_EXTRACTORS)
+        yield error(path, f"unknown extractor {name!r}; {supported}", hint)
+
+
+def _check_metrics(path: str, names: Any) -> Iterator[Finding]:
+    supported = f"supported are {', '.join(METRICS)}"
+    for index, name in enumerate(names):
+        if name in METRICS:
+            continue
+        if name in _ALL_METRICS:
+            problem, hint = f"{name!r} is not supported yet", supported
+        else:
+            problem = f"unknown metrics {name!r}; {supported}"
+            hint = did_you_mean(name, _ALL_METRICS)
+        yield error(f"{path}[{index}]", problem, hint)
+
+
+_CHECKS = {
+    "SsdFeatureExtractor.type": _check_extractor,
+    "EvalConfig.metrics_set": _check_metrics,
+}

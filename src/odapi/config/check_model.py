@@ -1,0 +1,290 @@
+"""Parts of a model that have to fit each other."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from odapi.config import schema
+from odapi.config.findings import Finding, error, warning
+
+# Parts that a model cannot be built without, by message.
+_REQUIRED = {
+    "Ssd": (
+        "image_resizer", "feature_extractor", "box_coder", "matcher",
+        "similarity_calculator", "box_predictor", "anchor_generator",
+        "post_processing", "loss",
+    ),
+    "Loss": ("localization_loss", "classification_loss"),
+    "TrainConfig": ("optimizer",),
+    "RMSPropOptimizer": ("learning_rate",),
+    "MomentumOptimizer": ("learning_rate",),
+    "AdamOptimizer": ("learning_rate",),
+    "FunctionApproximation": ("x_y_pairs",),
+}  # fmt: skip
+# Messages whose oneof must have a member.
+_NOT_EMPTY = frozenset(
+    {
+        "DetectionModel", "ImageResizer", "BoxCoder", "Matcher",
+        "RegionSimilarityCalculator", "BoxPredictor", "AnchorGenerator",
+        "LocalizationLoss", "ClassificationLoss", "Optimizer", "LearningRate",
+        "PreprocessingStep", "CalibrationConfig",
+    }
+)  # fmt: skip
+
+
+def find(config: Any) -> Iterator[Finding]:
+    """Yields parts that are missing or contradict each other."""
+    if not config.HasField("model"):
+        yield error("model", "is missing", "write model { ssd { ... } }")
+    for path, owner, field in schema.walk(config):
+        if schema.is_message(field) and not schema.is_map(field):
+            held = schema.value(owner, field)
+            elements = held if field.is_repeated else [held]
+            for index, message in enumerate(elements):
+                here = f"{path}[{index}]" if field.is_repeated else path
+                yield from _missing(here, message)
+    if config.model.WhichOneof("model") == "ssd":
+        yield from _check_ssd(config.model.ssd)
+
+
+def _missing(path: str, message: Any) -> Iterator[Finding]:
+    name = schema.short(message.DESCRIPTOR)
+    for part in _REQUIRED.get(name, ()):
+        if not message.HasField(part):
+            yield error(f"{path}.{part}", "is missing")
+    for oneof in message.DESCRIPTOR.oneofs if name in _NOT_EMPTY else ():
+        if message.WhichOneof(oneof.name) is None:
+            members = ", ".join(f.name for f in oneof.fields)
+            yield error(path, "is empty", f"set one of {members}")
+
+
+def _check_ssd(ssd: Any) -> Iterator[Finding]:
+    if ssd.num_classes < 1 and not ssd.HasField("num_classes"):
+        yield error("model.ssd.num_classes", "is missing; it counts from 1")
+    yield from _check_extractor(ssd.feature_extractor)
+    yield from _check_anchors(ssd)
+    yield from _check_code_size(ssd)
+    yield from _check_loss(ssd)
+    yield from _check_suppression(ssd)
+    yield from _check_calibration(ssd)
+
+
+def num_levels(extractor: Any) -> int | None:
+    """Returns how many feature maps an extractor yields; None if unknown."""
+    if extractor.HasField("bifpn"):
+        return extractor.bifpn.max_level - extractor.bifpn.min_level + 1
+    if "_fpn_" in extractor.type:
+        return extractor.fpn.max_level - extractor.fpn.min_level + 1
+    if "bifpn" in extractor.type:
+        return None
+    return extractor.num_layers
+
+
+def _check_extractor(extractor: Any) -> Iterator[Finding]:
+    path = "model.ssd.feature_extractor"
+    if not extractor.type:
+        yield error(f"{path}.type", "is missing", "such as 'ssd_mobilenet_v2_keras'")
+    pyramid = "_fpn_" in extractor.type
+    if extractor.HasField("fpn") and extractor.type and not pyramid:
+        yield warning(f"{path}.fpn", f"has no effect: {extractor.type} has no pyramid")
+    if extractor.HasField("num_layers") and pyramid and extractor.num_layers != 6:
+        yield warning(
+            f"{path}.num_layers",
+            "has no effect: the levels of fpn give the number of feature maps",
+        )
+
+
+def _check_anchors(ssd: Any) -> Iterator[Finding]:
+    kind = ssd.anchor_generator.WhichOneof("anchor_generator_oneof")
+    if kind is None:
+        return
+    generator = getattr(ssd.anchor_generator, kind)
+    path = f"model.ssd.anchor_generator.{kind}"
+    yield from _ANCHORS[kind](path, generator, ssd.feature_extractor)
+
+
+def _check_ssd_anchors(path: str, generator: Any, extractor: Any) -> Iterator[Finding]:
+    levels = num_levels(extractor)
+    if levels is not None and generator.num_layers != levels:
+        yield error(
+            f"{path}.num_layers",
+            f"is {generator.num_layers}, but the feature extractor has {levels} "
+            "feature maps",
+            "the two must be equal; see feature_extractor.num_layers or fpn",
+        )
+    for name in (
+        "scales", "height_stride", "width_stride", "height_offset", "width_offset"
+    ):  # fmt: skip
+        given = len(getattr(generator, name))
+        if given and given != generator.num_layers:
+            yield error(
+                f"{path}.{name}",
+                f"has {given} values for {generator.num_layers} layers",
+                "give one a layer, or none",
+            )
+    if not generator.aspect_ratios:
+        yield warning(
+            f"{path}.aspect_ratios",
+            "is empty: a layer has only its interpolated anchor",
+            "usual are [1.0, 2.0, 0.5, 3.0, 0.3333]",
+        )
+
+
+def _check_multiscale(path: str, generator: Any, extractor: Any) -> Iterator[Finding]:
+    if not generator.aspect_ratios:
+        yield error(
+            f"{path}.aspect_ratios", "is empty, which gives no anchors", "give [1.0]"
+        )
+    levels = num_levels(extractor)
+    if levels is None:
+        return
+    if "_fpn_" not in extractor.type:
+        anchors = generator.max_level - generator.min_level + 1
+        if anchors != levels:
+            yield error(
+                path,
+                f"has {anchors} levels, but the feature extractor has {levels} feature "
+                "maps",
+            )
+        return
+    for name in ("min_level", "max_level"):
+        mine, theirs = getattr(generator, name), getattr(extractor.fpn, name)
+        if mine != theirs:
+            yield error(
+                f"{path}.{name}",
+                f"is {mine}, but feature_extractor.fpn.{name} is {theirs}",
+                "anchors need the levels of the feature maps",
+            )
+
+
+def _check_grid(path: str, generator: Any, extractor: Any) -> Iterator[Finding]:
+    levels = num_levels(extractor)
+    if levels not in (None, 1):
+        yield error(
+            path,
+            f"is for one feature map, but the feature extractor has {levels}",
+            "use ssd_anchor_generator or multiscale_anchor_generator",
+        )
+    for name in ("scales", "aspect_ratios"):
+        if not getattr(generator, name):
+            yield error(f"{path}.{name}", "is empty, which gives no anchors")
+
+
+def _check_flexible(path: str, generator: Any, extractor: Any) -> Iterator[Finding]:
+    levels = num_levels(extractor)
+    grids = len(generator.anchor_grid)
+    if levels is not None and grids != levels:
+        yield error(
+            f"{path}.anchor_grid",
+            f"has {grids} grids, but the feature extractor {levels} feature maps",
+        )
+    for index, grid in enumerate(generator.anchor_grid):
+        for name in ("base_sizes", "aspect_ratios"):
+            if not getattr(grid, name):
+                yield error(f"{path}.anchor_grid[{index}].{name}", "is empty")
+
+
+_ANCHORS: dict[str, Callable[[str, Any, Any], Iterator[Finding]]] = {
+    "ssd_anchor_generator": _check_ssd_anchors,
+    "multiscale_anchor_generator": _check_multiscale,
+    "grid_anchor_generator": _check_grid,
+    "flexible_grid_anchor_generator": _check_flexible,
+}
+
+
+def _check_code_size(ssd: Any) -> Iterator[Finding]:
+    coder = ssd.box_coder.WhichOneof("box_coder_oneof")
+    kind = ssd.box_predictor.WhichOneof("box_predictor_oneof")
+    if coder is None or kind is None:
+        return
+    predictor: Any = getattr(ssd.box_predictor, kind)
+    size = {"square_box_coder": 3}.get(coder, 4)
+    if coder == "keypoint_box_coder":
+        size += 2 * ssd.box_coder.keypoint_box_coder.num_keypoints
+    if predictor.box_code_size != size:
+        yield error(
+            f"model.ssd.box_predictor.{kind}.box_code_size",
+            f"is {predictor.box_code_size}, but codes of {coder} have {size} numbers",
+        )
+
+
+def _check_loss(ssd: Any) -> Iterator[Finding]:
+    kind = ssd.loss.classification_loss.WhichOneof("classification_loss")
+    path = "model.ssd.loss"
+    if kind is None:
+        return
+    loss = getattr(ssd.loss.classification_loss, kind)
+    if kind == "weighted_sigmoid_focal" and ssd.loss.HasField("hard_example_miner"):
+        yield error(
+            f"{path}.hard_example_miner",
+            "does not go with weighted_sigmoid_focal, which weighs all anchors",
+            "take one of them out",
+        )
+    if kind == "weighted_sigmoid_focal" and not loss.HasField("alpha"):
+        yield warning(
+            f"{path}.classification_loss.{kind}.alpha",
+            "is not set: positive and negative anchors count alike",
+            "usual is 0.25",
+        )
+    for name in ("alpha", "beta"):
+        needed = kind == "penalty_reduced_logistic_focal_loss" or (
+            kind == "bootstrapped_sigmoid" and name == "alpha"
+        )
+        if needed and not loss.HasField(name):
+            yield error(f"{path}.classification_loss.{kind}.{name}", "is missing")
+    softmax = "softmax" in kind
+    converter = ssd.post_processing.score_converter
+    names = ssd.post_processing.DESCRIPTOR.enum_types_by_name["ScoreConverter"]
+    name = names.values_by_number[converter].name
+    if (softmax and name == "SIGMOID") or (not softmax and name == "SOFTMAX"):
+        yield warning(
+            "model.ssd.post_processing.score_converter",
+            f"is {name}, but the loss is {kind}: scores will not be probabilities",
+        )
+
+
+def _check_suppression(ssd: Any) -> Iterator[Finding]:
+    nms = ssd.post_processing.batch_non_max_suppression
+    path = "model.ssd.post_processing.batch_non_max_suppression"
+    if nms.max_total_detections > nms.max_detections_per_class * ssd.num_classes > 0:
+        yield warning(
+            f"{path}.max_total_detections",
+            f"is {nms.max_total_detections}, but {ssd.num_classes} classes with "
+            f"{nms.max_detections_per_class} each give fewer",
+        )
+    if nms.use_combined_nms and (nms.soft_nms_sigma or nms.use_class_agnostic_nms):
+        other = "soft_nms_sigma" if nms.soft_nms_sigma else "use_class_agnostic_nms"
+        yield error(f"{path}.use_combined_nms", f"does not go with {other}")
+    if nms.use_hard_nms and nms.soft_nms_sigma:
+        yield error(f"{path}.use_hard_nms", "does not go with soft_nms_sigma")
+    if nms.use_class_agnostic_nms and nms.max_classes_per_detection > ssd.num_classes:
+        yield error(
+            f"{path}.max_classes_per_detection",
+            f"is {nms.max_classes_per_detection}, but there are {ssd.num_classes} "
+            "classes",
+        )
+
+
+def _check_calibration(ssd: Any) -> Iterator[Finding]:
+    config = ssd.post_processing.calibration_config
+    kind = config.WhichOneof("calibrator")
+    path = f"model.ssd.post_processing.calibration_config.{kind}"
+    if kind == "function_approximation":
+        yield from _check_pairs(path, config.function_approximation.x_y_pairs)
+    elif kind == "class_id_function_approximations":
+        pairs = config.class_id_function_approximations.class_id_xy_pairs_map
+        for class_id in sorted(pairs):
+            here = f"{path}.class_id_xy_pairs_map[{class_id}]"
+            if not 0 <= class_id <= ssd.num_classes:
+                yield error(here, f"there are classes 0 to {ssd.num_classes} only")
+            yield from _check_pairs(here, pairs[class_id])
+    elif kind == "temperature_scaling_calibration":
+        if not config.temperature_scaling_calibration.scaler:
+            yield error(f"{path}.scaler", "is missing; it divides the logits")
+
+
+def _check_pairs(path: str, pairs: Any) -> Iterator[Finding]:
+    xs = [pair.x for pair in pairs.x_y_pair]
+    if len(xs) < 2:
+        yield error(path, f"has {len(xs)} points; a line needs two")
+    elif xs != sorted(xs):
+        yield error(path, "its points must be in the order of x")

@@ -1,0 +1,266 @@
+"""Batch size, steps, learning rate, averages: whether a training can go well."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from odapi.config import schema
+from odapi.config.findings import Finding, error, warning
+from odapi.config.load import options
+from odapi.errors import did_you_mean
+
+# Learning rates of the zoo's momentum recipes and the batch each was found for.
+_ZOO_BATCH = {0.8: 512, 0.08: 128, 0.04: 64}
+# The highest learning rate for each image of a batch in the zoo, 0.8 / 512, doubled.
+_MAX_RATE_PER_IMAGE = 2 * 0.8 / 512
+_MAX_ADAM_RATE = 0.01
+
+_CHECKPOINT_TYPES = ("classification", "detection", "full")
+_METRICS = (
+    *(f"DetectionBoxes_Precision/mAP{end}"
+      for end in ("", "@.50IOU", "@.75IOU", " (small)", " (medium)", " (large)")),
+    *(f"DetectionBoxes_Recall/AR@{end}"
+      for end in ("1", "10", "100", "100 (small)", "100 (medium)", "100 (large)")),
+)  # fmt: skip
+
+
+def find(config: Any) -> Iterator[Finding]:
+    """Yields what would keep a training from starting or from learning."""
+    if not config.HasField("train_config"):
+        yield error("train_config", "is missing; nothing says how to train")
+        return
+    train = config.train_config
+    if not train.num_steps:
+        yield error(
+            "train_config.num_steps",
+            "is 0: there is nothing to train",
+            "say how many batches, such as --set train_config.num_steps=5000",
+        )
+    yield from _check_rate(train)
+    yield from _check_averages(config)
+    yield from _check_batch_norm(config)
+    yield from _check_fine_tuning(train)
+    yield from _check_patterns(train)
+    yield from _check_options(config)
+
+
+def rate_of(train: Any) -> tuple[str, str, Any] | None:
+    """Returns (optimizer, path of the schedule, its message); None if not set."""
+    name = train.optimizer.WhichOneof("optimizer")
+    if name is None:
+        return None
+    rate = getattr(train.optimizer, name).learning_rate
+    kind = rate.WhichOneof("learning_rate")
+    if kind is None:
+        return None
+    path = f"train_config.optimizer.{name}.learning_rate.{kind}"
+    return name, path, getattr(rate, kind)
+
+
+def _check_rate(train: Any) -> Iterator[Finding]:
+    found = rate_of(train)
+    if found is None:
+        return
+    optimizer, path, schedule = found
+    kind = path.rsplit(".", 1)[1]
+    highest, field = _highest(kind, schedule)
+    yield from _check_size(optimizer, f"{path}.{field}", highest, train.batch_size)
+    if kind == "cosine_decay_learning_rate":
+        yield from _check_cosine(path, schedule, train.num_steps)
+    elif kind == "manual_step_learning_rate":
+        yield from _check_manual(path, schedule, train.num_steps)
+    elif kind == "exponential_decay_learning_rate":
+        if 0 < train.num_steps <= schedule.burnin_steps:
+            yield warning(
+                f"{path}.burnin_steps",
+                f"{schedule.burnin_steps} reach past the last of the "
+                f"{train.num_steps} steps",
+            )
+
+
+def _highest(kind: str, schedule: Any) -> tuple[float, str]:
+    """Returns the highest learning rate of a schedule, and its field."""
+    if kind == "constant_learning_rate":
+        return schedule.learning_rate, "learning_rate"
+    if kind == "cosine_decay_learning_rate":
+        return schedule.learning_rate_base, "learning_rate_base"
+    rates = [(schedule.initial_learning_rate, "initial_learning_rate")]
+    if kind == "manual_step_learning_rate":
+        rates += [
+            (step.learning_rate, f"schedule[{i}].learning_rate")
+            for i, step in enumerate(schedule.schedule)
+        ]
+    return max(rates, key=lambda rate: rate[0])
+
+
+def _check_size(
+    optimizer: str, path: str, rate: float, batch: int
+) -> Iterator[Finding]:
+    rate = float(f"{rate:.7g}")
+    if rate == 0:
+        yield error(path, "is 0: nothing would be learnt")
+    elif optimizer == "adam_optimizer" and rate > _MAX_ADAM_RATE:
+        yield warning(path, f"{rate:g} is much for Adam; usual is 0.001")
+    elif optimizer == "momentum_optimizer" and batch:
+        zoo = _ZOO_BATCH.get(rate, 0)
+        if batch * 2 >= zoo and rate / batch <= _MAX_RATE_PER_IMAGE:
+            return
+        source = f"the zoo's {rate:g} was found for batches of {zoo}"
+        if not zoo:
+            source = "the zoo's highest is 0.8 for batches of 512"
+        scaled = rate * batch / zoo if zoo else 0.8 * batch / 512
+        yield warning(
+            path,
+            f"{rate:g} is high for batches of {batch}: {source}",
+            f"scaled linearly: --set {path}={scaled:.3g}, "
+            "and warmup_learning_rate alike",
+        )
+
+
+def _check_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
+    base, warmup = schedule.learning_rate_base, schedule.warmup_learning_rate
+    if schedule.warmup_steps and warmup > base:
+        yield error(
+            f"{path}.warmup_learning_rate",
+            f"{warmup:.7g} is above learning_rate_base {base:.7g}",
+            "warm-up goes up to the base",
+        )
+    start = schedule.warmup_steps + schedule.hold_base_rate_steps
+    if start > schedule.total_steps:
+        yield error(
+            f"{path}.total_steps",
+            f"is {schedule.total_steps}, less than the {start} of warmup_steps and "
+            "hold_base_rate_steps",
+        )
+    elif 0 < num_steps <= schedule.warmup_steps:
+        yield warning(
+            f"{path}.warmup_steps",
+            f"{schedule.warmup_steps} last longer than the {num_steps} steps of the "
+            "training",
+        )
+    elif 0 < num_steps and schedule.total_steps != num_steps:
+        more = (
+            "goes on with rate 0" if num_steps > schedule.total_steps else "ends early"
+        )
+        yield warning(
+            f"{path}.total_steps",
+            f"is {schedule.total_steps}, but train_config.num_steps is {num_steps}: "
+            f"the training {more}",
+            f"--set {path}.total_steps={num_steps}",
+        )
+
+
+def _check_manual(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
+    steps = [step.step for step in schedule.schedule]
+    if steps != sorted(set(steps)):
+        yield error(f"{path}.schedule", f"its steps {steps} must go up")
+    for index, step in enumerate(steps):
+        if 0 < num_steps <= step:
+            yield warning(
+                f"{path}.schedule[{index}].step",
+                f"{step} is never reached: the training has {num_steps} steps",
+            )
+            return
+
+
+def _check_averages(config: Any) -> Iterator[Finding]:
+    optimizer = config.train_config.optimizer
+    path = "train_config.optimizer.use_moving_average"
+    wanted = config.eval_config.use_moving_averages
+    if not optimizer.use_moving_average:
+        if wanted:
+            yield warning(
+                "eval_config.use_moving_averages",
+                f"has no effect: {path} is false, so there are none",
+            )
+    elif not optimizer.HasField("use_moving_average"):
+        yield warning(
+            path,
+            "is not set, and the schema's default is true: averages of all weights "
+            "are kept" + ("" if wanted else ", which evaluation does not use"),
+            "set it to false, or eval_config.use_moving_averages to true",
+        )
+    elif not wanted:
+        yield warning(
+            path,
+            "averages are kept, but evaluation uses the plain weights",
+            "--set eval_config.use_moving_averages=true",
+        )
+
+
+def _check_batch_norm(config: Any) -> Iterator[Finding]:
+    """Batch statistics that are still those of the start when training ends."""
+    steps = config.train_config.num_steps
+    if config.model.ssd.freeze_batchnorm or not steps:
+        return
+    for path, owner, field in schema.walk(config):
+        if schema.key(field) == "BatchNorm.decay" and owner.train:
+            left = owner.decay**steps
+            if left > 0.05 and owner.decay < 1:
+                yield warning(
+                    path,
+                    f"with {owner.decay:.7g}, {left:.0%} of the batch statistics are "
+                    f"still the initial ones after {steps} steps",
+                    "evaluation uses them; take a smaller decay, such as 0.97",
+                )
+                return
+
+
+def _check_fine_tuning(train: Any) -> Iterator[Finding]:
+    kind = train.fine_tune_checkpoint_type
+    path = "train_config.fine_tune_checkpoint_type"
+    if kind and kind not in _CHECKPOINT_TYPES:
+        yield error(
+            path,
+            f"unknown value {kind!r}; known values are {', '.join(_CHECKPOINT_TYPES)}",
+            did_you_mean(kind, _CHECKPOINT_TYPES),
+        )
+    if not train.fine_tune_checkpoint:
+        if kind:
+            yield warning(path, "has no effect: fine_tune_checkpoint is not set")
+        return
+    if not kind:
+        assumed = "detection" if train.from_detection_checkpoint else "classification"
+        yield warning(path, f"is not set: {assumed!r} is assumed")
+    version = train.fine_tune_checkpoint_version
+    if version != 2:
+        yield warning(
+            "train_config.fine_tune_checkpoint_version",
+            "is V1 (its default), the format of TF1; it is read as V2",
+            "add fine_tune_checkpoint_version: V2",
+        )
+
+
+def _check_patterns(train: Any) -> Iterator[Finding]:
+    for name in ("freeze_variables", "update_trainable_variables"):
+        for index, pattern in enumerate(getattr(train, name)):
+            try:
+                re.compile(pattern)
+            except re.error as problem:
+                yield error(
+                    f"train_config.{name}[{index}]",
+                    f"{pattern!r} is not a regular expression: {problem}",
+                )
+
+
+def _check_options(config: Any) -> Iterator[Finding]:
+    ours = options(config)
+    metric = ours.evaluation.best_metric
+    if metric not in _METRICS and "ByCategory" not in metric:
+        yield error(
+            "options.evaluation.best_metric",
+            f"unknown metric {metric!r}; known are {', '.join(_METRICS)}",
+            did_you_mean(metric, _METRICS),
+        )
+    if ours.early_stopping.patience and not ours.evaluation.every_n_steps:
+        yield warning(
+            "options.early_stopping.patience",
+            "has no effect: options.evaluation.every_n_steps is 0",
+        )
+    steps = config.train_config.num_steps
+    if ours.early_stopping.patience and 0 < steps <= ours.evaluation.every_n_steps:
+        yield warning(
+            "options.early_stopping.patience",
+            f"has no effect: the only evaluation is after the last of {steps} steps",
+            "--set options.evaluation.every_n_steps=...",
+        )
