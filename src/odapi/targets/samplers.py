@@ -1,0 +1,64 @@
+"""Samplers: which anchors take part in the loss."""
+
+import dataclasses
+
+import keras
+from keras import ops
+
+from odapi.structures import Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class BalancedSampler:
+    """Samples anchors with a given share of positives.
+
+    Args:
+        positive_fraction: Share of positives among the sampled, above 0, at most 1.
+            Without a `size` all positives are taken, with as many negatives as this
+            share allows: an image without positives gives nothing.
+        size: How many to sample in an image. Negatives fill up what positives leave.
+            None: as many as there are.
+    """
+
+    positive_fraction: float = 0.5
+    size: int | None = None
+
+    def __post_init__(self):
+        if not 0 < self.positive_fraction <= 1:
+            raise ValueError(
+                f"positive_sample_fraction must be in (0, 1], got "
+                f"{self.positive_fraction}"
+            )
+        if self.size is not None and self.size < 1:
+            raise ValueError(f"size must be at least 1, got {self.size}")
+
+    def __call__(self, candidates: Tensor, positives: Tensor, seed: object) -> Tensor:
+        """Returns `[b, anchors]` bool: the sampled ones.
+
+        Args:
+            candidates: `[b, anchors]` bool, what may be sampled.
+            positives: `[b, anchors]` bool.
+            seed: An integer or a `keras.random.SeedGenerator`.
+        """
+        positives = ops.logical_and(positives, candidates)
+        negatives = ops.logical_and(ops.logical_not(positives), candidates)
+        noise = keras.random.uniform(ops.shape(candidates), seed=seed)
+        if self.size is None:
+            count = ops.cast(_count(positives), "float32")
+            ratio = (1.0 - self.positive_fraction) / self.positive_fraction
+            most = ops.cast(ops.floor(count * ratio), "int32")
+            return ops.logical_or(positives, _first(negatives, noise, most))
+        chosen = _first(positives, noise, int(self.positive_fraction * self.size))
+        room = self.size - _count(chosen)
+        return ops.logical_or(chosen, _first(negatives, noise, room))
+
+
+def _count(mask: Tensor) -> Tensor:
+    return ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
+
+
+def _first(mask: Tensor, noise: Tensor, most: Tensor | int) -> Tensor:
+    """Keeps at most `most` of each row of `mask`, those with the least noise."""
+    order = ops.argsort(ops.where(mask, noise, 2.0), axis=1)
+    rank = ops.argsort(order, axis=1)
+    return ops.logical_and(mask, ops.cast(rank, "int32") < most)
