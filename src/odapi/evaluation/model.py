@@ -1,0 +1,70 @@
+"""What runs on the device while evaluating: one compiled step for every batch."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from odapi.structures import Batch, Groundtruth, Tensor, present
+
+_CACHE = "_odapi_evaluation_models"
+
+
+class EvaluationModel(keras.Model):
+    """Detections of a batch and, where asked for, the parts of its loss.
+
+    Compiled once for each shape of images: keep one for as long as its detector
+    (`evaluation_model` does), also while the detector's weights change.
+
+    Args:
+        detector: A `Detector`, built.
+        with_losses: Also compute losses; inputs then need the groundtruth.
+    """
+
+    def __init__(self, detector: Any, with_losses: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.detector = detector
+        self.with_losses = with_losses
+        # XLA takes ten times as long on a CPU as TensorFlow's own kernels, and
+        # torch would need a C++ compiler; JAX knows nothing else.
+        self.jit_compile = keras.backend.backend() == "jax"
+        self.built = True
+
+    def call(self, inputs: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
+        """Returns `detections`, fields of `Detections`, and `losses` by their name."""
+        images = {k: inputs[k] for k in ("images", "true_size")}
+        outputs = self.detector(images, training=False)
+        found = {"detections": present(self.detector.detect(images, outputs))}
+        if self.with_losses:
+            truth = Groundtruth(**inputs["groundtruth"])
+            found["losses"] = self.detector.loss_parts(outputs, truth)
+        return found
+
+    def run(self, batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Returns detections, as arrays `[b, n, ...]` by field, and loss parts."""
+        inputs: dict[str, Any] = {
+            "images": np.asarray(batch.images),
+            "true_size": np.asarray(batch.info.true_size, np.int32),
+        }
+        if self.with_losses:
+            inputs["groundtruth"] = present(batch.groundtruth)
+        found = self.predict_on_batch(inputs)
+        losses = {k: float(v) for k, v in found.get("losses", {}).items()}
+        return found["detections"], losses
+
+
+def evaluation_model(detector: Any, with_losses: bool = False) -> EvaluationModel:
+    """Returns the evaluation model of a detector, the same one at every call."""
+    # Straight into the dict: Keras would track the model as a layer of the detector.
+    models = vars(detector).setdefault(_CACHE, {})
+    if with_losses not in models:
+        models[with_losses] = EvaluationModel(detector, with_losses)
+    return models[with_losses]
+
+
+def regularization_loss(detector: Any) -> float | None:
+    """Returns the sum of a detector's regularisers; None where it has none."""
+    losses = detector.losses
+    if not losses:
+        return None
+    return float(sum(np.asarray(keras.ops.convert_to_numpy(v)) for v in losses))

@@ -1,0 +1,177 @@
+"""The loop counts every image once, and says what it left out."""
+
+import keras
+import numpy as np
+import pytest
+from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
+
+from odapi.errors import DataError
+from odapi.evaluation.loop import evaluate_loop
+from odapi.metrics.coco import CocoBoxMetrics
+
+MAP = "DetectionBoxes_Precision/mAP"
+BOX = (1, 1, 6, 6)
+PERFECT = [
+    sample("a", [(*BOX, 0)], [(*BOX, 0, 9)]),
+    sample("b", [(*BOX, 1), (6, 6, 9, 9, 0)], [(*BOX, 1, 8), (6, 6, 9, 9, 0, 7)]),
+    sample("empty", [], []),
+]
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return FakeDetector()
+
+
+def evaluate(detector, samples, batch_size=2, bad=(), **options):
+    dataset = FakeDataset(FakeSource(samples, bad), batch_size)
+    return evaluate_loop(detector, dataset, CocoBoxMetrics(LABEL_MAP), **options)
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_perfect_detections_give_1_at_any_batch_size(detector, batch_size):
+    result = evaluate(detector, PERFECT, batch_size)
+    assert result.metrics[MAP] == pytest.approx(1.0)
+    assert (result.num_images, result.num_objects, result.skipped) == (3, 3, {})
+    assert result.hints == ()
+    assert result.label_map is LABEL_MAP
+
+
+def test_padding_of_the_last_batch_counts_once(detector):
+    # Batches of 2: "miss" is alone in the last one and repeats there.
+    samples = [*PERFECT[:2], sample("miss", [(*BOX, 0)], [(6, 6, 9, 9, 0, 9)])]
+    result = evaluate(detector, samples, 2)
+    alone = evaluate(detector, samples, 1)
+    assert result.num_images == 3
+    assert result.metrics == alone.metrics
+    assert 0 < result.metrics[MAP] < 1
+
+
+def test_groundtruth_is_whole_though_the_batch_is_cut(detector):
+    truth = [(*BOX, 0), (6, 6, 9, 9, 0), (1, 7, 3, 9, 0)]  # max_boxes is 2.
+    found = [(*box, 9) for box in truth]
+    result = evaluate(detector, [sample("a", truth, found)])
+    assert result.num_objects == 3
+    assert result.metrics["DetectionBoxes_Recall/AR@100"] == pytest.approx(1.0)
+
+
+def test_without_a_source_groundtruth_is_that_of_the_batch(detector):
+    class Batches(list):
+        label_map = LABEL_MAP
+
+    dataset = Batches(FakeDataset(FakeSource(PERFECT)))
+    result = evaluate_loop(detector, dataset, CocoBoxMetrics(LABEL_MAP), visualise=2)
+    assert result.metrics[MAP] == pytest.approx(1.0)
+    assert [p.image_id for p in result.pictures] == ["a", "b"]
+
+
+def test_skipped_images_are_named(detector):
+    result = evaluate(detector, PERFECT, bad=["b"])
+    assert result.num_images == 2
+    assert list(result.skipped) == ["b"]
+
+
+def test_no_image_at_all_is_an_error(detector):
+    with pytest.raises(DataError, match="no image could be evaluated; 3 were skipped"):
+        evaluate(detector, PERFECT, bad=["a", "b", "empty"])
+    with pytest.raises(DataError, match="0 were skipped"):
+        evaluate(detector, [])
+
+
+def test_max_images_stops_and_skips_nothing(detector):
+    result = evaluate(detector, PERFECT, max_images=1)
+    assert (result.num_images, result.skipped) == (1, {})
+    assert len(result.pictures) == 1
+
+
+@pytest.mark.backend
+def test_it_compiles_once_and_follows_the_weights():
+    detector = FakeDetector()
+    first = evaluate(detector, PERFECT, visualise=3)
+    traces = detector.traces
+    assert traces >= 1
+    detector.bias.assign(-0.25)
+    second = evaluate(detector, PERFECT, visualise=3)
+    if keras.backend.backend() != "torch":  # Runs eagerly.
+        assert detector.traces == traces
+    score = first.pictures[0].detections["scores"][0]
+    assert second.pictures[0].detections["scores"][0] == pytest.approx(score - 0.25)
+
+
+@pytest.mark.backend
+def test_losses_are_averaged_by_the_names_of_the_original(detector):
+    result = evaluate(detector, PERFECT[:2], batch_size=1, with_losses=True)
+    losses = {k: v for k, v in result.metrics.items() if k.startswith("Loss/")}
+    # One and two objects; the regulariser: 0.25 * (1 + 1).
+    assert losses == pytest.approx(
+        {
+            "Loss/localization_loss": 1.5,
+            "Loss/classification_loss": 3.0,
+            "Loss/regularization_loss": 0.5,
+            "Loss/total_loss": 5.0,
+        }
+    )
+
+
+def test_pictures_are_spread_and_have_the_pixels_of_the_file(detector):
+    samples = [sample(f"{n}", [(*BOX, 0)], [(*BOX, 0, 9)], 40) for n in range(9)]
+    result = evaluate(detector, samples, visualise=3)
+    assert [p.image_id for p in result.pictures] == ["0", "4", "8"]
+    picture = result.pictures[0]
+    assert picture.image.shape == (40, 40, 3)
+    assert picture.groundtruth["size"] == (40, 40)
+    np.testing.assert_allclose(picture.detections["boxes"], [[0.1, 0.1, 0.6, 0.6]])
+    assert evaluate(detector, samples, visualise=0).pictures == ()
+
+
+def test_an_image_that_comes_twice_counts_once(detector):
+    result = evaluate(detector, [PERFECT[0], PERFECT[0], PERFECT[1]])
+    assert result.num_images == 2
+    assert result.skipped == {"a": "came twice; counted once"}
+
+
+def test_detections_that_are_not_finite_are_left_out_with_a_hint():
+    detector = FakeDetector()
+    detector.bias.assign(float("nan"))
+    result = evaluate(detector, PERFECT)
+    assert result.metrics[MAP] == 0
+    assert "3 detections were not finite" in result.hints[0]
+
+
+@pytest.mark.parametrize(
+    ("samples", "hint"),
+    [
+        ([sample("a", [(*BOX, 0)], [])], "not one object was found"),
+        ([sample("a", [(*BOX, 0)], [(*BOX, 1, 9)])], "none in common"),
+        ([sample("a", [], [(*BOX, 1, 9)])], "no image has groundtruth"),
+        (
+            [sample("a", [(1, 5, 3, 9, 0)], [(5, 1, 9, 3, 0, 9)])],
+            "x and y exchanged",
+        ),
+        (
+            [
+                sample(
+                    "a",
+                    [(*BOX, 0), (6, 6, 9, 9, 1)],
+                    [(*BOX, 1, 9), (6, 6, 9, 9, 0, 9)],
+                )
+            ],
+            "classes are confused",
+        ),
+        ([sample("a", [(*BOX, 0)], [(0, 0, 2, 9, 0, 9)])], "look at the pictures"),
+    ],
+)
+def test_low_numbers_come_with_a_hint(detector, samples, hint):
+    result = evaluate(detector, samples)
+    assert any(hint in line for line in result.hints), result.hints
+
+
+def test_each_image_reaches_the_writer_once(detector):
+    class Writer(list):
+        def add(self, image_id, detections, size):
+            self.append((image_id, len(detections["scores"]), size))
+
+    writer = Writer()
+    evaluate(detector, PERFECT, writer=writer)
+    assert writer == [("a", 1, (32, 32)), ("b", 2, (32, 32)), ("empty", 0, (32, 32))]
