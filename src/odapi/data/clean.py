@@ -33,7 +33,7 @@ def clean_boxes(
     boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
     clipped = np.clip(boxes, 0.0, 1.0)
     low, high = clipped[:, :2], clipped[:, 2:]
-    sound: np.ndarray = np.isfinite(boxes).all(1) & (high > low).all(1)
+    sound = np.asarray(np.isfinite(boxes).all(1) & (high > low).all(1))
     unit = np.array([*size, *size], np.float64)
     if sound.all() and (np.abs(boxes - clipped) * unit <= _ROUNDING).all():
         return clipped.astype(np.float32), sound  # Nearly every image ends here.

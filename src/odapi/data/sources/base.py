@@ -1,8 +1,9 @@
 """What all sources share: from an encoded image and raw annotations to a sample."""
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -74,6 +75,18 @@ class BaseSource:
         self.problems = problems
         self.keys = frozenset(keys)
         self.num_keypoints = num_keypoints
+
+    def with_keys(self, keys: Iterable[str], num_keypoints: int = 0) -> Self:
+        """Returns the source with no other optional keys in its samples.
+
+        Args:
+            keys: Those to keep; a key that the data lacks gets defaults.
+            num_keypoints: Keypoints an object; 0 keeps the data's number.
+        """
+        other = copy.copy(self)
+        other.keys = frozenset(keys)
+        other.num_keypoints = num_keypoints or self.num_keypoints
+        return other
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -188,7 +201,8 @@ class BaseSource:
         if "masks" in self.keys:
             objects["masks"] = self._masks(raw, size, keep)
         sample: Sample = {"image_id": raw.image_id, "filename": raw.filename}
-        sample |= objects
+        wanted = self.keys | {"boxes", "classes"}
+        sample |= {key: value for key, value in objects.items() if key in wanted}
         if not keep.all():
             sample = keep_objects(sample, keep)
         self._fill(sample, size)

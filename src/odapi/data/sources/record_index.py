@@ -165,6 +165,7 @@ class _atomic:  # noqa: N801 - used as a function
     def __exit__(self, kind: Any, *_: Any) -> None:
         self.file.close()
         if kind is None:
+            os.chmod(self.name, 0o644)  # Others may use it too.
             os.replace(self.name, self.place)
         else:
             os.unlink(self.name)

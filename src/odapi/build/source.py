@@ -1,0 +1,140 @@
+"""Input readers and data set specs to sources."""
+
+from typing import Any
+
+from odapi.config.label_map import load_label_map
+from odapi.config.load import options
+from odapi.data.sources.base import BaseSource
+from odapi.data.sources.open import open_source
+from odapi.data.sources.subset import Subset
+from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.errors import ConfigError
+from odapi.labels import LabelMap
+
+# Keys of samples that any reader passes on, where the data have them.
+_ALWAYS = {"is_crowd", "difficult", "group_of", "area", "weights"}
+# Keys that a field of the reader asks for.
+_ASKED = {
+    "load_instance_masks": ("masks",),
+    "load_multiclass_scores": ("multiclass_scores",),
+    "load_track_id": ("track_ids",),
+    "num_keypoints": ("keypoints", "keypoint_visibility"),
+}
+
+
+def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSource:
+    """Opens the training data: `options.train_data`, else `train_input_reader`.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        label_map: The classes; None takes the reader's label map, or where it has
+            none the data's own classes.
+
+    Raises:
+        ConfigError: The reader cannot be used.
+        DataError: The data cannot be used.
+    """
+    reader, path = config.train_input_reader, "train_input_reader"
+    return build_source(reader, path, options(config).train_data, label_map)
+
+
+def build_eval_source(
+    config: Any, index: int = 0, label_map: LabelMap | None = None
+) -> BaseSource:
+    """Opens the evaluation data: `options.eval_data`, else an `eval_input_reader`.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        index: Which eval_input_reader.
+        label_map: The classes, those of the trained model; None takes the reader's
+            label map, or where it has none that of the training data.
+
+    Raises:
+        ConfigError: There is no such reader, or it cannot be used.
+        DataError: The data cannot be used.
+    """
+    readers, spec = config.eval_input_reader, options(config).eval_data
+    path = f"eval_input_reader[{index}]"
+    if index >= len(readers):
+        if not spec or index:
+            raise ConfigError(
+                path,
+                f"is not there; there are {len(readers)}",
+                hint="name the data: --eval-data coco:PATH",
+            )
+        reader = type(config.train_input_reader)()
+    else:
+        reader = readers[index]
+    if label_map is None and not _label_map_path(reader, spec):
+        label_map = _train_label_map(config)
+    return build_source(reader, path, spec, label_map)
+
+
+def build_source(
+    reader: Any, path: str, spec: str = "", label_map: LabelMap | None = None
+) -> BaseSource:
+    """Opens the data of an InputReader.
+
+    Args:
+        reader: The message.
+        path: Where it is in the config, for messages.
+        spec: A data set that takes the place of the reader's files, such as
+            `voc:PATH?split=train`.
+        label_map: The classes; None takes the reader's label map, or where it has
+            none the data's own classes.
+    """
+    if label_map is None and _label_map_path(reader, spec):
+        label_map = load_label_map(reader.label_map_path)
+    if spec:
+        source = open_source(spec, label_map, reader.load_instance_masks)
+    else:
+        source = _of_files(reader, path, label_map)
+    source = _with_keys(source, reader, path)
+    if reader.sample_1_of_n_examples > 1:
+        every = range(0, len(source), reader.sample_1_of_n_examples)
+        source = Subset(source, every)
+    return source
+
+
+def _of_files(reader: Any, path: str, label_map: LabelMap | None) -> BaseSource:
+    kind = reader.WhichOneof("input_reader")
+    if kind != "tf_record_input_reader":
+        raise ConfigError(
+            path,
+            f"reads {kind or 'nothing'}; only tf_record_input_reader can be read",
+            hint="other data are named by --train-data and --eval-data, such as "
+            "coco:PATH or voc:PATH?split=train",
+        )
+    paths = list(reader.tf_record_input_reader.input_path)
+    if not paths:
+        raise ConfigError(f"{path}.tf_record_input_reader", "has no input_path")
+    return open_tfrecord(paths, label_map, load_masks=reader.load_instance_masks)
+
+
+def _with_keys(source: BaseSource, reader: Any, path: str) -> BaseSource:
+    keys = set(source.keys) & _ALWAYS
+    for field, names in _ASKED.items():
+        if getattr(reader, field):
+            keys |= set(names) & (source.keys | {"keypoints", "keypoint_visibility"})
+    wanted, have = reader.num_keypoints, source.num_keypoints
+    if wanted and have and wanted != have:
+        raise ConfigError(
+            f"{path}.num_keypoints", f"is {wanted}; {source.name} has {have} an object"
+        )
+    return source.with_keys(keys, wanted)
+
+
+def _label_map_path(reader: Any, spec: str) -> str:
+    """Returns the reader's label map, which a spec needs only if it was filled in."""
+    path = reader.label_map_path
+    return "" if spec and "PATH_TO_BE_CONFIGURED" in path else path
+
+
+def _train_label_map(config: Any) -> LabelMap | None:
+    """Returns the classes of the training data, so that both count alike."""
+    reader, spec = config.train_input_reader, options(config).train_data
+    if _label_map_path(reader, spec):
+        return load_label_map(reader.label_map_path)
+    if spec or reader.WhichOneof("input_reader"):
+        return build_train_source(config).label_map
+    return None
