@@ -1,0 +1,151 @@
+"""Crops that keep enough of the objects."""
+
+import dataclasses
+
+import numpy as np
+
+from odapi.data.augment import geometry
+from odapi.data.augment.geometry import Window
+from odapi.data.sample import Sample, keep_objects
+
+_ATTEMPTS = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class CropImage:
+    """Crops a random part that covers enough of at least one object.
+
+    A window is drawn up to a hundred times, until it covers enough; otherwise the
+    picture stays whole. Objects of which too little is left are dropped.
+
+    Args:
+        min_object_covered: Share of the area of one object, at least, that the
+            window must cover. Without objects, the share of the picture.
+        aspect_ratio: Least and largest width / height of the window, in pixels.
+        area: Least and largest share of the picture's area.
+        overlap_thresh: An object is kept if at least this share of its box is
+            within the window.
+        clip_boxes: Whether to cut boxes at the edge of the window. Keypoints
+            outside then become NaN.
+        random_coef: Probability to keep the picture as it is.
+
+    Source: sample_distorted_bounding_box of TensorFlow, in NumPy; here the last row
+    and column that a window can start at is drawn, too.
+    """
+
+    min_object_covered: float = 1.0
+    aspect_ratio: tuple[float, float] = (0.75, 1.33)
+    area: tuple[float, float] = (0.1, 1.0)
+    overlap_thresh: float = 0.3
+    clip_boxes: bool = True
+    random_coef: float = 0.0
+
+    def __post_init__(self):
+        for name in ("min_object_covered", "overlap_thresh", "random_coef"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} must be in 0..1, got {value}")
+        low, high = self.aspect_ratio
+        if not 0 < low <= high:
+            raise ValueError(
+                f"needs 0 < min_aspect_ratio <= max_aspect_ratio, got {low} and {high}"
+            )
+        low, high = self.area
+        if not 0 <= low <= high <= 1 or high == 0:
+            raise ValueError(
+                f"needs 0 <= min_area <= max_area <= 1, got {low} and {high}"
+            )
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the sample, cropped or whole."""
+        if self.random_coef and rng.random() <= self.random_coef:
+            return sample
+        window = self.draw(geometry.size_of(sample), sample["boxes"], rng)
+        box = window.box(*geometry.size_of(sample))
+        share = geometry.covered_share(sample["boxes"], box)
+        keep = (share >= self.overlap_thresh) & (share > 0)  # NaN: False.
+        if not keep.all():
+            sample = keep_objects(sample, keep)
+        return geometry.drop_outside(geometry.move_to(sample, window), self.clip_boxes)
+
+    def draw(
+        self, size: tuple[int, int], boxes: np.ndarray, rng: np.random.Generator
+    ) -> Window:
+        """Returns a window of a picture.
+
+        Args:
+            size: Height and width of the picture, in pixels.
+            boxes: `[n, 4]`, normalised.
+            rng: Where chance comes from.
+        """
+        windows = self._windows(*size, rng)
+        boxes = np.clip(boxes, 0, 1) * np.tile(size, 2)
+        if not len(boxes):
+            boxes = np.array([[0, 0, *size]], float)
+        areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+        boxes = boxes[areas >= 1]  # Less than a pixel cannot be covered.
+        top, left, height, width = windows.T
+        edges = np.stack([top, left, top + height, left + width], axis=1)
+        share = geometry.covered_share(boxes[None], edges)  # [windows, boxes]
+        fits = (share >= self.min_object_covered).any(axis=1)
+        if not fits.any():
+            return Window(0, 0, *size)
+        return Window(*windows[fits.argmax()].astype(int).tolist())
+
+    def _windows(self, height: int, width: int, rng: np.random.Generator) -> np.ndarray:
+        """Returns windows `[n, 4]`: top, left, height, width; n <= 100."""
+        chance = rng.random((_ATTEMPTS, 4))
+        low, high = self.aspect_ratio
+        ratio = low + chance[:, 0] * (high - low)
+        least, most = self.area[0] * height * width, self.area[1] * height * width
+        # Rows of the smallest and of the largest window of this aspect ratio.
+        widest = np.floor((width + 0.5 - 1e-7) / ratio)
+        tallest = np.minimum(np.rint(np.sqrt(most / ratio)), np.minimum(widest, height))
+        lowest = np.minimum(np.rint(np.sqrt(least / ratio)), tallest)
+        rows = lowest + np.floor(chance[:, 1] * (tallest - lowest + 1))
+        columns = np.rint(rows * ratio)
+        # Rounding to pixels can just miss the allowed area.
+        rows += rows * columns < least
+        columns = np.rint(rows * ratio)
+        rows -= rows * columns > most
+        columns = np.rint(rows * ratio)
+        area = rows * columns
+        good = (area >= least) & (area <= most) & (rows >= 1) & (columns >= 1)
+        good &= (rows <= height) & (columns <= width)
+        top = np.floor(chance[:, 2] * (height - rows + 1))
+        left = np.floor(chance[:, 3] * (width - columns + 1))
+        return np.stack([top, left, rows, columns], axis=1)[good]
+
+
+def _ssd_operation(share: float) -> CropImage:
+    return CropImage(
+        min_object_covered=share,
+        aspect_ratio=(0.5, 2.0),
+        area=(0.1, 1.0),
+        overlap_thresh=share,
+        random_coef=0.15,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class SsdRandomCrop:
+    """Crops by one of several operations, drawn anew for each picture.
+
+    Args:
+        operations: Equally likely; by default the original's seven, from windows
+            anywhere to windows that cover an object wholly.
+
+    Source: Liu et al. 2015 (https://arxiv.org/abs/1512.02325), section 2.2.
+    """
+
+    operations: tuple[CropImage, ...] = tuple(
+        _ssd_operation(share) for share in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+    )
+
+    def __post_init__(self):
+        if not self.operations:
+            raise ValueError("operations must not be empty")
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the sample, cropped or whole."""
+        return self.operations[rng.integers(len(self.operations))](sample, rng)

@@ -1,0 +1,144 @@
+"""The geometric changes that augmentations are made of.
+
+Each moves the picture, boxes, masks and keypoints alike. The picture only notes the
+change (see `odapi.data.lazy`); boxes and keypoints, which cost nothing, are moved at
+once. Masks wait with the picture.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from odapi.data.lazy import LazyImage, rendered
+from odapi.data.sample import Sample, keep_objects
+
+
+class Window(NamedTuple):
+    """A part of a picture, in pixels; it may reach beyond the picture."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+    def box(self, height: int, width: int) -> np.ndarray:
+        """Returns `[4]`: the window in a picture of this size, normalised."""
+        ends = [self.top, self.left, self.top + self.height, self.left + self.width]
+        return np.array(ends) / (height, width, height, width)
+
+
+def size_of(sample: Sample) -> tuple[int, int]:
+    """Returns height and width of the sample's picture, in pixels."""
+    height, width = sample["image"].shape[:2]
+    return height, width
+
+
+def flip(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
+    """Returns the sample mirrored left to right.
+
+    Args:
+        sample: The sample.
+        permutation: For each keypoint, the one that takes its place; empty: none
+            changes places.
+    """
+    flipped = sample | {"image": LazyImage.of(sample["image"]).flip_columns()}
+    if "boxes" in sample:
+        y_min, x_min, y_max, x_max = sample["boxes"].T
+        flipped["boxes"] = np.stack([y_min, 1 - x_max, y_max, 1 - x_min], axis=1)
+    if "keypoints" in sample:
+        keypoints = sample["keypoints"].copy()
+        keypoints[..., 1] = 1 - keypoints[..., 1]
+        flipped["keypoints"] = _permuted(keypoints, permutation)
+    if "keypoint_visibility" in sample:
+        flipped["keypoint_visibility"] = _permuted(
+            sample["keypoint_visibility"], permutation
+        )
+    return flipped
+
+
+def resize(sample: Sample, height: int, width: int) -> Sample:
+    """Returns the sample with its picture scaled; normalised boxes do not change."""
+    return sample | {"image": LazyImage.of(sample["image"]).resize(height, width)}
+
+
+def move_to(
+    sample: Sample, window: Window, fill: Sequence[float] = (0.0, 0.0, 0.0)
+) -> Sample:
+    """Returns the sample seen through a window; keeps every object.
+
+    Args:
+        sample: The sample.
+        window: What is seen.
+        fill: Colour of what lies outside the picture, 0..255.
+    """
+    image = LazyImage.of(sample["image"])
+    if not image.takes(fill):
+        sample = rendered(sample)  # Padding of two colours cannot wait.
+        image = LazyImage.of(sample["image"])
+    y_min, x_min, y_max, x_max = window.box(*image.shape[:2])
+    moved = sample | {"image": image.window(*window, fill)}
+    corner, size = np.array([y_min, x_min]), np.array([y_max - y_min, x_max - x_min])
+    if "boxes" in sample:
+        boxes = (sample["boxes"] - np.tile(corner, 2)) / np.tile(size, 2)
+        moved["boxes"] = boxes.astype(np.float32)
+    if "keypoints" in sample:
+        keypoints = (sample["keypoints"] - corner) / size
+        moved["keypoints"] = keypoints.astype(np.float32)
+    return moved
+
+
+def drop_outside(sample: Sample, clip: bool = True) -> Sample:
+    """Returns the sample without the objects of which nothing is in the picture.
+
+    Args:
+        sample: The sample.
+        clip: Whether to cut boxes at the edges of the picture. Keypoints outside
+            then become NaN, and their visibility 0.
+    """
+    boxes = sample.get("boxes")
+    if boxes is None:
+        return sample
+    inside = (boxes[:, :2] < 1).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    if not inside.all():
+        sample = keep_objects(sample, inside)
+    if not clip:
+        return sample
+    sample = sample | {"boxes": np.clip(sample["boxes"], 0, 1)}
+    if "keypoints" in sample:
+        keypoints = sample["keypoints"]
+        seen = ((keypoints >= 0) & (keypoints <= 1)).all(axis=-1)  # NaN: False.
+        nan = np.float32(np.nan)
+        sample["keypoints"] = np.where(seen[..., None], keypoints, nan)
+        if "keypoint_visibility" in sample:
+            sample["keypoint_visibility"] = sample["keypoint_visibility"] * seen
+    return sample
+
+
+def covered_share(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Returns the share of each box's area that lies within a window.
+
+    Args:
+        boxes: `[..., n, 4]`.
+        window: `[..., 4]`, in the same unit.
+
+    Returns:
+        `[..., n]` in [0, 1]; NaN for boxes without area.
+    """
+    window = window[..., None, :]
+    low = np.maximum(boxes[..., :2], window[..., :2])
+    high = np.minimum(boxes[..., 2:], window[..., 2:])
+    common = np.prod(np.maximum(high - low, 0), axis=-1)
+    area = np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
+    return np.divide(common, area, out=np.full_like(common, np.nan), where=area > 0)
+
+
+def _permuted(values: np.ndarray, permutation: Sequence[int]) -> np.ndarray:
+    if not len(permutation):
+        return values
+    if len(permutation) != values.shape[1]:
+        raise ValueError(
+            f"keypoint_flip_permutation has {len(permutation)} entries, objects have "
+            f"{values.shape[1]} keypoints"
+        )
+    return values[:, list(permutation)]

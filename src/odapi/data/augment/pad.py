@@ -1,0 +1,50 @@
+"""Padding at random."""
+
+import dataclasses
+
+import numpy as np
+
+from odapi.data.augment import geometry
+from odapi.data.augment.geometry import Window
+from odapi.data.lazy import LazyImage
+from odapi.data.sample import Sample
+
+
+@dataclasses.dataclass(frozen=True)
+class AbsolutePad:
+    """Grows the picture by a few rows and columns, and places it at random.
+
+    Args:
+        max_height, max_width: Most pixels that are added to a side's length.
+        color: Red, green and blue of the padding, 0..255; empty: the mean colour of
+            the picture.
+    """
+
+    max_height: int = 1
+    max_width: int = 1
+    color: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        if min(self.max_height, self.max_width) < 0:
+            raise ValueError(
+                "max_height_padding and max_width_padding must be 0 or more, got "
+                f"{self.max_height} and {self.max_width}"
+            )
+        if len(self.color) not in (0, 3):
+            raise ValueError(
+                "pad_color needs the three values red, green and blue, got "
+                f"{list(self.color)}"
+            )
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the sample, padded."""
+        height, width = geometry.size_of(sample)
+        rows = int(rng.integers(self.max_height, endpoint=True))
+        columns = int(rng.integers(self.max_width, endpoint=True))
+        top = int(rng.integers(rows, endpoint=True))
+        left = int(rng.integers(columns, endpoint=True))
+        if not rows and not columns:
+            return sample
+        color = self.color or tuple(LazyImage.of(sample["image"]).mean().tolist())
+        window = Window(-top, -left, height + rows, width + columns)
+        return geometry.move_to(sample, window, color)

@@ -1,0 +1,94 @@
+"""Square pictures of random scale: the augmentations of CenterNet and EfficientDet."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from odapi.data.augment import geometry
+from odapi.data.augment.geometry import Window
+from odapi.data.sample import Sample
+
+
+@dataclasses.dataclass(frozen=True)
+class SquareCropByScale:
+    """Cuts out a square in proportion to the longer side; black where it is empty.
+
+    Args:
+        max_border: The square's center keeps this distance from the edges of the
+            picture, in pixels; halved as often as a small picture needs.
+        scale_min, scale_max: Side of the square over the longer side.
+        num_scales: Number of scales, equally spaced from one to the other.
+
+    Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), its augmentation.
+    The original leaves out the picture's last row and column; this does not.
+    """
+
+    max_border: int = 128
+    scale_min: float = 0.6
+    scale_max: float = 1.3
+    num_scales: int = 8
+
+    def __post_init__(self):
+        if self.max_border < 1:
+            raise ValueError(f"max_border must be 1 or more, got {self.max_border}")
+        _check_scales(self.scale_min, self.scale_max)
+        if self.num_scales < 1:
+            raise ValueError(f"num_scales must be 1 or more, got {self.num_scales}")
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the sample as a square."""
+        height, width = geometry.size_of(sample)
+        scales = np.linspace(self.scale_min, self.scale_max, self.num_scales)
+        side = max(int(rng.choice(scales) * max(height, width)), 1)
+        top = self._center(height, rng) - side // 2
+        left = self._center(width, rng) - side // 2
+        moved = geometry.move_to(sample, Window(top, left, side, side))
+        return geometry.drop_outside(moved)
+
+    def _center(self, size: int, rng: np.random.Generator) -> int:
+        # The border is halved until twice the border fits into the picture.
+        halvings = max(math.ceil(math.log2(2.0 * self.max_border / size)), 0)
+        border = self.max_border // min(2**halvings, self.max_border)
+        if 2 * border > size:
+            return size // 2
+        return int(rng.integers(border, size - border, endpoint=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class ScaleCropPadToSquare:
+    """Scales at random, crops what is too large, pads what is too small with black.
+
+    Args:
+        output_size: Side of the square, in pixels.
+        scale_min, scale_max: Longer side of the scaled picture over `output_size`.
+
+    Source: Tan et al. 2019 (https://arxiv.org/abs/1911.09070), scale jittering.
+    """
+
+    output_size: int = 512
+    scale_min: float = 0.1
+    scale_max: float = 2.0
+
+    def __post_init__(self):
+        if self.output_size < 1:
+            raise ValueError(f"output_size must be 1 or more, got {self.output_size}")
+        _check_scales(self.scale_min, self.scale_max)
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the sample as a square."""
+        height, width = geometry.size_of(sample)
+        scale = rng.uniform(self.scale_min, self.scale_max) * self.output_size
+        scale /= max(height, width)
+        height, width = max(int(height * scale), 1), max(int(width * scale), 1)
+        chance = rng.random(2)
+        top = int(max(height - self.output_size, 0) * chance[0])
+        left = int(max(width - self.output_size, 0) * chance[1])
+        window = Window(top, left, self.output_size, self.output_size)
+        moved = geometry.move_to(geometry.resize(sample, height, width), window)
+        return geometry.drop_outside(moved)
+
+
+def _check_scales(low: float, high: float) -> None:
+    if not 0 < low <= high:
+        raise ValueError(f"needs 0 < scale_min <= scale_max, got {low} and {high}")

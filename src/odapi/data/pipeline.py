@@ -1,0 +1,296 @@
+"""From a source to batches: order, threads, position.
+
+Grain says which sample comes when, and with which random numbers: both depend on the
+seed and the position only, not on the number of threads nor on interruptions. Samples
+are decoded, augmented and resized by threads of this process, since OpenCV, NumPy and
+the JPEG decoder let each other run.
+"""
+
+import dataclasses
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from odapi.data.join import problems_of
+from odapi.data.pad import Collate
+from odapi.data.problems import SKIPPED, Problems
+from odapi.data.resize import Resizer
+from odapi.data.sample import Sample, Source
+from odapi.errors import DataError
+from odapi.labels import LabelMap
+from odapi.structures import Batch
+
+Augmentation = Callable[[Sample, np.random.Generator], Sample]
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """In which order samples come.
+
+    Args:
+        training: Over and over again, without end, whole batches; otherwise once, in
+            order, the last batch padded.
+        shuffle: Whether to shuffle each epoch anew; only in training.
+        seed: Of order and augmentation.
+        parts, weights: Lengths of the parts that the source consists of, and how often
+            samples of each come, relative to the others; only in training. Empty: as
+            many as there are.
+    """
+
+    training: bool = True
+    shuffle: bool = True
+    seed: int = 0
+    parts: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        if len(self.parts) != len(self.weights):
+            raise ValueError(
+                f"{len(self.weights)} weights for {len(self.parts)} parts of the data"
+            )
+        if self.weights and (min(self.weights) < 0 or not any(self.weights)):
+            raise ValueError(
+                f"weights must be 0 or more, not all 0, got {list(self.weights)}"
+            )
+
+    def indices(self, length: int) -> Any:
+        """Returns the Grain data set of the indices of a source of this length."""
+        import grain
+
+        if not self.training:
+            return grain.MapDataset.range(length)
+        seeds = np.random.SeedSequence(self.seed).generate_state(
+            max(len(self.parts), 1)
+        )
+        if not self.parts:
+            return self._endless(grain.MapDataset.range(length), seeds[0])
+        ends = np.cumsum(self.parts)
+        chosen = [i for i, weight in enumerate(self.weights) if weight]
+        return grain.MapDataset.mix(
+            [
+                self._endless(
+                    grain.MapDataset.range(int(ends[i] - self.parts[i]), int(ends[i])),
+                    seeds[i],
+                )
+                for i in chosen
+            ],
+            [self.weights[i] for i in chosen],
+        )
+
+    def _endless(self, dataset: Any, seed: np.uint32) -> Any:
+        if self.shuffle:
+            dataset = dataset.shuffle(seed=int(seed))
+        return dataset.repeat()
+
+    @property
+    def chance(self) -> int:
+        """Seed of the augmentations."""
+        return int(np.random.SeedSequence((self.seed, 1)).generate_state(1)[0])
+
+
+class Pipeline:
+    """Batches of a source, read ahead by threads.
+
+    Training batches never end: iterating goes on where it was left. Each iteration for
+    evaluation is one pass, from the beginning. One iteration at a time.
+
+    A sample that cannot be read is counted in `problems`, and the next takes its place.
+
+    Args:
+        source: Where samples come from.
+        resizer: Sets the size of the pictures.
+        collate: Makes batches; its `problems` should be those of the source.
+        order: In which order.
+        augmentations: Functions `(sample, rng) -> sample`, in their order.
+        threads: That decode and augment; 0 takes one for each core.
+        prefetch: Batches prepared ahead, 0 or more.
+
+    Attributes:
+        label_map: The classes.
+        num_images: Samples of the source.
+        problems: What was wrong with the data so far.
+        wait_seconds: Time that iterating has waited for batches, in all.
+
+    Raises:
+        DataError: The source is empty.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        resizer: Resizer,
+        collate: Collate,
+        order: Order = Order(),
+        augmentations: Sequence[Augmentation] = (),
+        threads: int = 0,
+        prefetch: int = 2,
+    ):
+        if not len(source):
+            raise DataError(
+                source.name,
+                "has no images",
+                hint="run `odapi data inspect` on it",
+            )
+        self.source = source
+        self.order = order
+        self.batch_size = collate.batch_size
+        self.label_map: LabelMap = source.label_map
+        self.problems: Problems = collate.problems
+        self.wait_seconds = 0.0
+        self.threads = threads or _cores()
+        self.prefetch = prefetch
+        self._collate = collate
+        self._load = _Load(source, tuple(augmentations), resizer, collate.problems)
+        self._iterator: Any = None
+        self._stop: Any = None
+
+    @property
+    def num_images(self) -> int:
+        """Samples of the source, unreadable ones included."""
+        return len(self.source)
+
+    @property
+    def num_batches(self) -> int | None:
+        """Batches of one pass at most; None in training, which has no end."""
+        return None if self.order.training else -(-self.num_images // self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Returns the pipeline, at its beginning unless it is for training."""
+        if not self.order.training:
+            self.close()
+        return self
+
+    def __next__(self) -> Batch:
+        """Returns the next batch.
+
+        Raises:
+            DataError: Not one sample can be read.
+        """
+        iterator = self._started()
+        start = time.perf_counter()
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            self.close()
+            raise
+        finally:
+            self.wait_seconds += time.perf_counter() - start
+        return batch._replace(real=None) if self.order.training else batch
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns the position after the last batch, in values that JSON can hold."""
+        position = self._started().get_state()
+        return {
+            "position": position,
+            "seed": self.order.seed,
+            "num_images": self.num_images,
+        }
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes to a position: what comes next is what came next then.
+
+        Raises:
+            DataError: The position is of other data, or of another seed.
+        """
+        for name, ours in (("num_images", self.num_images), ("seed", self.order.seed)):
+            if state[name] != ours:
+                raise DataError(
+                    self.source.name,
+                    f"the position to resume at is from a run with {name} "
+                    f"{state[name]}, now it is {ours}",
+                    hint="resume with the same data and seed, or start anew",
+                )
+        self.close()
+        self._started().set_state(state["position"])
+
+    def close(self) -> None:
+        """Stops the threads; iterating again starts from the beginning."""
+        if self._stop is not None:
+            self._stop()
+        self._iterator = self._stop = None
+
+    def __enter__(self) -> "Pipeline":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _started(self) -> Any:
+        if self._iterator is None:
+            self._iterator = iter(self._dataset())
+            # Also at exit, so that no thread works while the interpreter ends.
+            self._stop = weakref.finalize(self, self._iterator.close)
+        return self._iterator
+
+    def _dataset(self) -> Any:
+        import grain
+
+        indices = self.order.indices(self.num_images)
+        samples = indices.random_map(self._load, seed=self.order.chance)
+        ahead = max(2 * self.threads, self.batch_size)
+        batches = samples.to_iter_dataset(
+            grain.ReadOptions(num_threads=self.threads, prefetch_buffer_size=ahead)
+        ).batch(
+            self.batch_size,
+            drop_remainder=self.order.training,
+            batch_fn=self._collate,
+        )
+        return grain.experimental.ThreadPrefetchIterDataset(
+            batches, prefetch_buffer_size=self.prefetch
+        )
+
+
+class _Load:
+    """From an index to a sample that is ready for a batch, or None."""
+
+    def __init__(
+        self,
+        source: Source,
+        augmentations: tuple[Augmentation, ...],
+        resizer: Resizer,
+        problems: Problems,
+    ):
+        self.source = source
+        self.augmentations = augmentations
+        self.resizer = resizer
+        self.problems = problems
+        self._failed = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, index: int, rng: np.random.Generator) -> Sample | None:
+        try:
+            sample = self.source[int(index)]
+        except DataError as error:
+            self._count(error)
+            return None
+        self._failed = 0
+        size = np.array(sample["image"].shape[:2], np.int32)
+        sample = sample | {"original_size": size}
+        for augmentation in self.augmentations:
+            sample = augmentation(sample, rng)
+        return self.resizer(sample)
+
+    def _count(self, error: DataError) -> None:
+        if problems_of(self.source) is not self.problems:
+            self.problems.add("unusable image", SKIPPED, error.place)
+        with self._lock:
+            self._failed += 1
+            failed = self._failed
+        # Any two epochs hold each sample, whatever their order.
+        if failed >= 2 * len(self.source):
+            raise DataError(
+                self.source.name,
+                f"none of {len(self.source)} images can be used; the last: {error}",
+                hint="run `odapi data inspect` on it",
+            ) from error
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

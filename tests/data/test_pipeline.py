@@ -1,0 +1,292 @@
+"""Order, position, threads and bad samples of the input pipeline."""
+
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from odapi.data.augment.flip import HorizontalFlip
+from odapi.data.augment.square import ScaleCropPadToSquare
+from odapi.data.join import EveryNth, Joined
+from odapi.data.pad import Collate
+from odapi.data.pipeline import Order, Pipeline
+from odapi.data.problems import Problems
+from odapi.data.resize import FixedShape
+from odapi.errors import DataError
+from odapi.labels import label_map_of
+
+
+class Numbers:
+    """A source in memory: image i has the colour i and i % 3 objects."""
+
+    def __init__(self, count, bad=(), name="numbers"):
+        self.count, self.bad, self.name = count, set(bad), name
+        self.label_map = label_map_of(["a", "b"])
+        self.problems = Problems()
+        self.image_ids = [f"{name}-{i}" for i in range(count)]
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        if index in self.bad:
+            self.problems.add("corrupt image", "skipped", self.image_ids[index])
+            raise DataError(self.image_ids[index], "is corrupt")
+        boxes = np.tile(np.float32([0.1, 0.2, 0.6, 0.8]), (index % 3, 1))
+        return {
+            "image": np.full((12, 16, 3), index, "uint8"),
+            "image_id": self.image_ids[index],
+            "boxes": boxes,
+            "classes": np.zeros(len(boxes), "int32"),
+        }
+
+    def annotations(self, index):
+        sample = self[index]
+        return sample | {"size": sample.pop("image").shape[:2]}
+
+
+def pipeline_of(source, batch_size=4, order=Order(), augmentations=(), **kwargs):  # noqa: B008
+    collate = Collate(batch_size, max_boxes=5, problems=source.problems)
+    return Pipeline(source, FixedShape(8, 8), collate, order, augmentations, **kwargs)
+
+
+def ids_of(batches):
+    return [image_id for batch in batches for image_id in batch.image_ids]
+
+
+def take(pipeline, number):
+    return [next(pipeline) for _ in range(number)]
+
+
+RANDOM = (HorizontalFlip(), ScaleCropPadToSquare(8, 0.5, 2.0))
+
+
+def assert_equal(batches, others):
+    assert ids_of(batches) == ids_of(others)
+    for batch, other in zip(batches, others, strict=True):
+        np.testing.assert_array_equal(batch.images, other.images)
+        np.testing.assert_array_equal(batch.groundtruth.boxes, other.groundtruth.boxes)
+
+
+def test_an_evaluation_sees_each_image_once_in_order_and_pads_the_last_batch():
+    with pipeline_of(Numbers(10), order=Order(training=False)) as pipeline:
+        for _ in range(2):  # Each iteration starts anew.
+            batches = list(pipeline)
+            assert [b.real.tolist() for b in batches] == [
+                [True] * 4,
+                [True] * 4,
+                [True, True, False, False],
+            ]
+            assert ids_of(batches)[:10] == pipeline.source.image_ids
+            assert batches[2].images[:, 0, 0, 0].tolist() == [8, 9, 9, 9]
+        assert pipeline.num_batches == 3
+
+
+def test_an_evaluation_that_is_left_early_starts_at_the_beginning_again():
+    with pipeline_of(Numbers(10), order=Order(training=False)) as pipeline:
+        next(iter(pipeline))
+        assert next(iter(pipeline)).image_ids[0] == "numbers-0"
+
+
+def test_training_sees_each_image_once_an_epoch_in_another_order():
+    with pipeline_of(Numbers(12)) as pipeline:
+        first, second = ids_of(take(pipeline, 3)), ids_of(take(pipeline, 3))
+    assert sorted(first) == sorted(second) == sorted(pipeline.source.image_ids)
+    assert first != second
+    assert first != pipeline.source.image_ids
+
+
+def test_training_without_shuffling_keeps_the_order_of_the_source():
+    with pipeline_of(Numbers(6), order=Order(shuffle=False)) as pipeline:
+        ids = ids_of(take(pipeline, 3))
+    assert ids == [f"numbers-{i % 6}" for i in range(12)]
+
+
+def test_training_batches_are_whole_and_run_over_the_end_of_an_epoch():
+    with pipeline_of(Numbers(3), batch_size=8) as pipeline:
+        batch = next(pipeline)
+    assert batch.images.shape == (8, 8, 8, 3)
+    assert batch.real is None
+    assert len(set(batch.image_ids[:3])) == 3
+
+
+@pytest.mark.parametrize("other", [dict(threads=1), dict(threads=7, prefetch=0)])
+def test_threads_and_prefetching_do_not_change_the_batches(other):
+    with (
+        pipeline_of(Numbers(10), augmentations=RANDOM, threads=3) as pipeline,
+        pipeline_of(Numbers(10), augmentations=RANDOM, **other) as second,
+    ):
+        assert_equal(take(pipeline, 6), take(second, 6))
+
+
+def test_the_seed_changes_order_and_augmentation():
+    with (
+        pipeline_of(Numbers(10), order=Order(seed=1)) as pipeline,
+        pipeline_of(Numbers(10), order=Order(seed=2)) as second,
+    ):
+        assert ids_of(take(pipeline, 2)) != ids_of(take(second, 2))
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3, 7])
+def test_a_resumed_run_goes_on_with_the_same_batches(steps):
+    bad = (2, 3)
+    with pipeline_of(Numbers(10, bad), augmentations=RANDOM) as whole:
+        expected = take(whole, 12)
+    with pipeline_of(Numbers(10, bad), augmentations=RANDOM) as before:
+        take(before, steps)
+        state = json.loads(json.dumps(before.get_state()))
+        take(before, 1)  # Reading on does not move a position that was taken.
+    with pipeline_of(Numbers(10, bad), augmentations=RANDOM) as after:
+        take(after, 2)
+        after.set_state(state)
+        assert after.get_state() == state
+        assert_equal(take(after, 12 - steps), expected[steps:])
+
+
+@pytest.mark.parametrize(
+    ("source", "order", "message"),
+    [
+        (Numbers(11), Order(), "num_images 10, now it is 11"),
+        (Numbers(10), Order(seed=5), "seed 0, now it is 5"),
+    ],
+)
+def test_a_position_in_other_data_is_refused(source, order, message):
+    with pipeline_of(Numbers(10)) as pipeline:
+        state = pipeline.get_state()
+    with pytest.raises(DataError, match=message):
+        pipeline_of(source, order=order).set_state(state)
+
+
+def test_bad_samples_are_replaced_by_the_next_and_counted_once():
+    source = Numbers(10, bad=(0, 4, 9))
+    with pipeline_of(source, order=Order(shuffle=False)) as pipeline:
+        ids = ids_of(take(pipeline, 7))
+    good = [i for i in range(10) if i not in source.bad]
+    assert ids == [f"numbers-{i}" for i in (good * 4)]
+    assert pipeline.problems.count("corrupt image") == 3
+
+
+def test_bad_samples_are_counted_where_the_source_does_not():
+    source = Numbers(4, bad=(1,))
+    collate = Collate(2, problems=Problems())
+    order = Order(training=False)
+    with Pipeline(source, FixedShape(4, 4), collate, order) as pipeline:
+        assert len(list(pipeline)) == 2
+    assert [p.first for p in pipeline.problems] == [["numbers-1"]]
+
+
+def test_data_without_one_good_image_ends_with_a_message():
+    with (
+        pipeline_of(Numbers(6, bad=range(6))) as pipeline,
+        pytest.raises(DataError, match="none of 6 images can be used; the last:"),
+    ):
+        next(pipeline)
+
+
+def test_an_evaluation_without_one_good_image_has_no_batches():
+    source = Numbers(3, bad=range(3))
+    with pipeline_of(source, order=Order(training=False)) as pipeline:
+        assert list(pipeline) == []
+
+
+def test_an_empty_source_is_refused():
+    with pytest.raises(DataError, match="has no images"):
+        pipeline_of(Numbers(0))
+
+
+def test_a_mistake_in_an_augmentation_reaches_the_caller():
+    def wrong(sample, rng):
+        raise ValueError("wrong")
+
+    with (
+        pipeline_of(Numbers(4), augmentations=(wrong,)) as pipeline,
+        pytest.raises(ValueError, match="wrong"),
+    ):
+        next(pipeline)
+
+
+def test_weights_say_how_often_samples_of_each_part_come():
+    joined = Joined([Numbers(3, name="few"), Numbers(9, name="many")])
+    order = Order(parts=(3, 9), weights=(3.0, 1.0))
+    with pipeline_of(joined, batch_size=8, order=order) as pipeline:
+        ids = ids_of(take(pipeline, 9))
+    few = [i for i in ids if i.startswith("few")]
+    assert len(few) == 54  # Of 72.
+    assert len(set(few)) == 3
+    assert len(set(ids) - set(few)) == 9
+
+
+def test_a_part_of_weight_0_never_comes():
+    joined = Joined([Numbers(3, name="few"), Numbers(9, name="many")])
+    order = Order(parts=(3, 9), weights=(0.0, 1.0))
+    with pipeline_of(joined, order=order) as pipeline:
+        assert not any(i.startswith("few") for i in ids_of(take(pipeline, 4)))
+
+
+@pytest.mark.parametrize(
+    ("parts", "weights"), [((1,), ()), ((1, 2), (0.0, 0.0)), ((1, 2), (1.0, -1.0))]
+)
+def test_weights_that_cannot_be_are_refused(parts, weights):
+    with pytest.raises(ValueError, match="weights"):
+        Order(parts=parts, weights=weights)
+
+
+def test_every_nth_starts_at_the_first():
+    source = EveryNth(Numbers(10), 4)
+    assert len(source) == 3
+    assert source.image_ids == ["numbers-0", "numbers-4", "numbers-8"]
+    assert source[2]["image_id"] == "numbers-8"
+    assert source.annotations(1)["image_id"] == "numbers-4"
+
+
+def test_joined_sources_follow_one_another():
+    joined = Joined([Numbers(2, name="a"), Numbers(3, name="b")])
+    assert [joined[i]["image_id"] for i in range(5)] == joined.image_ids
+    assert joined.annotations(2)["image_id"] == "b-0"
+    with pytest.raises(IndexError):
+        joined[5]
+
+
+class Slow(Numbers):
+    def __getitem__(self, index):
+        time.sleep(0.01)
+        return super().__getitem__(index)
+
+
+def test_waiting_is_measured_and_reading_ahead_takes_it_away():
+    with pipeline_of(Slow(8), threads=2) as pipeline:
+        next(pipeline)
+        assert 0.01 < pipeline.wait_seconds < 5
+        time.sleep(0.5)
+        before = pipeline.wait_seconds
+        next(pipeline)
+        assert pipeline.wait_seconds - before < 0.01
+
+
+def threads_of_grain():
+    return [t for t in threading.enumerate() if "grain" in t.name and t.is_alive()]
+
+
+def test_closing_stops_the_threads():
+    before = set(threads_of_grain())
+    pipeline = pipeline_of(Slow(8), threads=3)
+    next(pipeline)
+    assert set(threads_of_grain()) - before
+    pipeline.close()
+    deadline = time.monotonic() + 5
+    while set(threads_of_grain()) - before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not set(threads_of_grain()) - before
+
+
+def test_a_pipeline_that_nobody_holds_stops_its_threads():
+    before = set(threads_of_grain())
+    pipeline = pipeline_of(Slow(8), threads=3)
+    next(pipeline)
+    del pipeline
+    deadline = time.monotonic() + 5
+    while set(threads_of_grain()) - before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not set(threads_of_grain()) - before
