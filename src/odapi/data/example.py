@@ -10,6 +10,9 @@ import numpy as np
 from odapi.data.example_message import example_class
 from odapi.data.masks import decode_png_mask
 
+# Decodes a mask, given the (height, width) of the image.
+MaskOf = Callable[[tuple[int, int]], np.ndarray]
+
 # Keys of one value an object: key of a sample, feature, dtype.
 OBJECT_FEATURES: tuple[tuple[str, str, type], ...] = (
     ("is_crowd", "image/object/is_crowd", bool),
@@ -46,7 +49,7 @@ class Example:
     names: list[str]
     ids: np.ndarray
     objects: dict[str, np.ndarray]
-    mask_of: list[Callable[[], np.ndarray] | None] | None
+    mask_of: list[MaskOf | None] | None
 
 
 class ExampleError(ValueError):
@@ -136,15 +139,13 @@ def _keypoints(features: Any, count: int) -> dict[str, np.ndarray]:
 
 def _masks(
     features: Any, count: int, size: tuple[int, int]
-) -> list[Callable[[], np.ndarray] | None] | None:
+) -> list[MaskOf | None] | None:
     values = _values(features, _MASK)
     if not count or not len(values):
         return None
     if features[_MASK].WhichOneof("kind") == "bytes_list":
         pngs = _checked(values, count, _MASK)
-        return [
-            functools.partial(decode_png_mask, bytes(p)) if p else None for p in pngs
-        ]
+        return [functools.partial(_png_mask, bytes(p)) if p else None for p in pngs]
     height, width = size
     if len(values) != count * height * width:
         raise ExampleError(f"{_MASK}: {len(values)} values for {count} x {size}")
@@ -152,7 +153,11 @@ def _masks(
     return [functools.partial(_as_uint8, mask) for mask in stack]
 
 
-def _as_uint8(mask: np.ndarray) -> np.ndarray:
+def _png_mask(data: bytes, size: tuple[int, int]) -> np.ndarray:
+    return decode_png_mask(data)
+
+
+def _as_uint8(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return mask.astype(np.uint8)
 
 

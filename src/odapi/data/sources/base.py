@@ -18,8 +18,9 @@ from odapi.labels import LabelMap
 
 Size = tuple[int, int]
 
-# Decodes the mask of an object: uint8 [h, w]; raises ValueError.
-MaskOf = Callable[[], np.ndarray]
+# Decodes the mask of an object, uint8 [h, w], given the (height, width) that its
+# annotation refers to; raises ValueError.
+MaskOf = Callable[[Size], np.ndarray]
 
 
 @dataclasses.dataclass
@@ -142,7 +143,9 @@ class BaseSource:
         Raises:
             DataError: The image cannot be read.
         """
-        raw, header = self._header(index)
+        return self._annotated(*self._header(index))
+
+    def _annotated(self, raw: Raw, header: Header) -> Sample:
         turn, reference = reference_size(header, raw.size, self.problems, raw.image_id)
         size = header.shown_size if turn else header.stored_size
         if size is None:
@@ -150,6 +153,21 @@ class BaseSource:
         sample = self._annotations(raw, size, reference)
         sample["size"] = size
         return sample
+
+    def encoded_sample(self, index: int) -> Sample:
+        """Returns the sample with its image as the file has it, not decoded.
+
+        Its keys are those of `annotations`, and `encoded` (bytes) and `header`.
+
+        Raises:
+            DataError: The bytes are no image.
+        """
+        raw, data = self._load_counted(index)
+        header = read_header(data)
+        if header.stored_size is None:
+            header = Header(header.format, self._decode(data, raw, header).shape[:2])
+        sample = self._annotated(raw, header)
+        return sample | {"encoded": data, "header": header}
 
     def load_head(self, index: int) -> tuple[Raw, bytes]:
         """Returns the annotations and at least the beginning of the image file."""
@@ -199,7 +217,7 @@ class BaseSource:
         boxes, keep = clean_boxes(objects["boxes"], size, self.problems, raw.where)
         objects["boxes"] = boxes
         if "masks" in self.keys:
-            objects["masks"] = self._masks(raw, size, keep)
+            objects["masks"] = self._masks(raw, size, reference, keep)
         sample: Sample = {"image_id": raw.image_id, "filename": raw.filename}
         wanted = self.keys | {"boxes", "classes"}
         sample |= {key: value for key, value in objects.items() if key in wanted}
@@ -208,13 +226,15 @@ class BaseSource:
         self._fill(sample, size)
         return sample
 
-    def _masks(self, raw: Raw, size: Size, keep: np.ndarray) -> np.ndarray:
+    def _masks(
+        self, raw: Raw, size: Size, reference: Size, keep: np.ndarray
+    ) -> np.ndarray:
         stack = np.zeros((len(keep), *size), np.uint8)
         for i, mask_of in enumerate(raw.mask_of or ()):
             if mask_of is None or not keep[i]:
                 continue
             try:
-                stack[i] = masks.resize_mask(mask_of(), size)
+                stack[i] = masks.resize_mask(mask_of(reference), size)
             except (ValueError, TypeError, KeyError, IndexError):
                 self.problems.found("malformed mask", raw.where(i))
         return stack

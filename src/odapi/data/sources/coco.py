@@ -3,14 +3,13 @@
 import functools
 import json
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from odapi.data.masks import decode_segmentation
 from odapi.data.problems import Problems
-from odapi.data.sources.base import Raw
+from odapi.data.sources.base import MaskOf, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing, unique_id
 from odapi.errors import DataError
@@ -18,6 +17,14 @@ from odapi.labels import Category, Keypoint, LabelMap
 
 Path = pathlib.Path
 Json = dict[str, Any]
+
+# Fields of annotations beyond COCO's own: key of a sample -> field, default, dtype.
+EXTRA_FIELDS: dict[str, tuple[str, Any, type]] = {
+    "difficult": ("difficult", 0, bool),
+    "group_of": ("group_of", 0, bool),
+    "weights": ("weight", 1.0, np.float32),
+    "track_ids": ("track_id", -1, np.int32),
+}
 
 
 def open_coco(
@@ -264,7 +271,7 @@ class _Reader:
             filename=image["file_name"],
             size=(int(size[0]), int(size[1])) if known else None,  # type: ignore[arg-type]
             objects=self._objects(kept, classes, boxes, image["file_name"]),
-            mask_of=_mask_decoders(kept, size if known else None),
+            mask_of=_mask_decoders(kept),
         )
 
     def _class(self, category_id: Any, where: str) -> int:
@@ -288,6 +295,7 @@ class _Reader:
             "is_crowd": np.array(
                 [bool(a.get("iscrowd", 0)) for a in annotations], bool
             ),
+            **_extras(annotations),
             "area": np.array(
                 [
                     a.get("area", (b[2] - b[0]) * (b[3] - b[1]))
@@ -321,6 +329,15 @@ class _Reader:
         return points
 
 
+def _extras(annotations: list[Json]) -> dict[str, np.ndarray]:
+    """Returns what COCO has no field for, where `odapi data convert` wrote it."""
+    return {
+        key: np.array([a.get(field, default) for a in annotations], dtype)
+        for key, (field, default, dtype) in EXTRA_FIELDS.items()
+        if any(field in a for a in annotations)
+    }
+
+
 def _box(bbox: Any) -> tuple[float, float, float, float] | None:
     """Returns pixels `(y_min, x_min, y_max, x_max)` of `[x, y, width, height]`."""
     try:
@@ -330,20 +347,16 @@ def _box(bbox: Any) -> tuple[float, float, float, float] | None:
     return y, x, y + height, x + width
 
 
-def _mask_decoders(
-    annotations: list[Json], size: Any
-) -> list[Callable[[], np.ndarray] | None]:
-    """Returns a decoder for each object; polygons need the size of the image."""
-    decoders: list[Callable[[], np.ndarray] | None] = []
+def _mask_decoders(annotations: list[Json]) -> list[MaskOf | None]:
+    decoders: list[MaskOf | None] = []
     for annotation in annotations:
         segmentation = annotation.get("segmentation")
-        is_rle = isinstance(segmentation, dict)
-        if not segmentation or not (is_rle or size):
+        if not segmentation:
             decoders.append(None)
             continue
-        if not is_rle:  # Half the memory of lists.
+        if not isinstance(segmentation, dict):  # Half the memory of lists.
             segmentation = _as_arrays(segmentation)
-        decoders.append(functools.partial(decode_segmentation, segmentation, size))
+        decoders.append(functools.partial(decode_segmentation, segmentation))
     return decoders
 
 

@@ -9,6 +9,7 @@ from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import open_coco
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.sources.voc import open_voc
+from odapi.data.sources.yolo import open_yolo
 from odapi.errors import DataError, unknown_choice
 from odapi.labels import LabelMap
 
@@ -87,6 +88,11 @@ def _voc(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource
     return open_voc(spec.path, label_map, **options)
 
 
+def _yolo(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_yolo(spec.path, label_map, load_masks=load_masks, **options)
+
+
 def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("unknown",))
     paths = [p for p in spec.path.split(",") if p]
@@ -97,6 +103,7 @@ _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "coco": _coco,
     "voc": _voc,
     "tfrecord": _tfrecord,
+    "yolo": _yolo,
 }
 
 # Options with one word as their value: the argument that the word sets.
