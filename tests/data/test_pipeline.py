@@ -9,7 +9,6 @@ import pytest
 
 from odapi.data.augment.flip import HorizontalFlip
 from odapi.data.augment.square import ScaleCropPadToSquare
-from odapi.data.join import EveryNth, Joined
 from odapi.data.pad import Collate
 from odapi.data.pipeline import Order, Pipeline
 from odapi.data.problems import Problems
@@ -208,21 +207,20 @@ def test_a_mistake_in_an_augmentation_reaches_the_caller():
 
 
 def test_weights_say_how_often_samples_of_each_part_come():
-    joined = Joined([Numbers(3, name="few"), Numbers(9, name="many")])
     order = Order(parts=(3, 9), weights=(3.0, 1.0))
-    with pipeline_of(joined, batch_size=8, order=order) as pipeline:
+    with pipeline_of(Numbers(12), batch_size=8, order=order) as pipeline:
         ids = ids_of(take(pipeline, 9))
-    few = [i for i in ids if i.startswith("few")]
+    few = [i for i in ids if i in ("numbers-0", "numbers-1", "numbers-2")]
     assert len(few) == 54  # Of 72.
     assert len(set(few)) == 3
     assert len(set(ids) - set(few)) == 9
 
 
 def test_a_part_of_weight_0_never_comes():
-    joined = Joined([Numbers(3, name="few"), Numbers(9, name="many")])
     order = Order(parts=(3, 9), weights=(0.0, 1.0))
-    with pipeline_of(joined, order=order) as pipeline:
-        assert not any(i.startswith("few") for i in ids_of(take(pipeline, 4)))
+    with pipeline_of(Numbers(12), order=order) as pipeline:
+        ids = ids_of(take(pipeline, 9))
+    assert sorted(set(ids)) == sorted(f"numbers-{i}" for i in range(3, 12))
 
 
 @pytest.mark.parametrize(
@@ -231,22 +229,6 @@ def test_a_part_of_weight_0_never_comes():
 def test_weights_that_cannot_be_are_refused(parts, weights):
     with pytest.raises(ValueError, match="weights"):
         Order(parts=parts, weights=weights)
-
-
-def test_every_nth_starts_at_the_first():
-    source = EveryNth(Numbers(10), 4)
-    assert len(source) == 3
-    assert source.image_ids == ["numbers-0", "numbers-4", "numbers-8"]
-    assert source[2]["image_id"] == "numbers-8"
-    assert source.annotations(1)["image_id"] == "numbers-4"
-
-
-def test_joined_sources_follow_one_another():
-    joined = Joined([Numbers(2, name="a"), Numbers(3, name="b")])
-    assert [joined[i]["image_id"] for i in range(5)] == joined.image_ids
-    assert joined.annotations(2)["image_id"] == "b-0"
-    with pytest.raises(IndexError):
-        joined[5]
 
 
 class Slow(Numbers):

@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.join import problems_of
-from odapi.data.pad import Collate
+from odapi.data.pad import Collate, merge_equal_boxes
 from odapi.data.problems import SKIPPED, Problems
 from odapi.data.resize import Resizer
 from odapi.data.sample import Sample, Source
@@ -91,6 +90,21 @@ class Order:
     def chance(self) -> int:
         """Seed of the augmentations."""
         return int(np.random.SeedSequence((self.seed, 1)).generate_state(1)[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class MergeEqualBoxes:
+    """Makes one object with several classes of objects that share a box.
+
+    Args:
+        num_classes: Of the model, without background.
+    """
+
+    num_classes: int
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the sample with `multiclass_scores`, see `merge_equal_boxes`."""
+        return merge_equal_boxes(sample, self.num_classes)
 
 
 class Pipeline:
@@ -276,7 +290,7 @@ class _Load:
         return self.resizer(sample)
 
     def _count(self, error: DataError) -> None:
-        if problems_of(self.source) is not self.problems:
+        if getattr(self.source, "problems", None) is not self.problems:
             self.problems.add("unusable image", SKIPPED, error.place)
         with self._lock:
             self._failed += 1

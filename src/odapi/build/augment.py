@@ -1,0 +1,149 @@
+"""Augmentations, from the steps of `data_augmentation_options`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from odapi.build.oneof import build_oneof, number
+from odapi.data.augment.color import (
+    AdjustBrightness,
+    AdjustContrast,
+    AdjustHue,
+    AdjustSaturation,
+)
+from odapi.data.augment.crop import CropImage, SsdRandomCrop
+from odapi.data.augment.flip import HorizontalFlip
+from odapi.data.augment.pad import AbsolutePad
+from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
+from odapi.data.pipeline import Augmentation
+from odapi.errors import ConfigError
+
+_PATH = "train_config.data_augmentation_options"
+
+
+def build_augmentations(
+    steps: Iterable[Any], path: str = _PATH
+) -> tuple[Augmentation, ...]:
+    """Returns functions `(sample, rng) -> sample`, in the order of the steps.
+
+    Args:
+        steps: PreprocessingStep messages.
+        path: Where they are in the pipeline config, for messages.
+
+    Raises:
+        ConfigError: A step is empty, unknown, or has a value that is not allowed.
+    """
+    return tuple(
+        build_oneof(step, "preprocessing_step", _STEPS, f"{path}[{index}]")
+        for index, step in enumerate(steps)
+    )
+
+
+def check_keypoints(
+    augmentations: Iterable[Augmentation], num_keypoints: int, path: str = _PATH
+) -> None:
+    """Checks that what mirrors pictures knows which keypoints change places.
+
+    Args:
+        augmentations: As built.
+        num_keypoints: Keypoints an object; 0: there are none.
+        path: Where the augmentations are in the pipeline config, for messages.
+
+    Raises:
+        ConfigError: A permutation is missing, or of another length.
+    """
+    for index, step in enumerate(augmentations):
+        if not isinstance(step, HorizontalFlip) or not step.probability:
+            continue
+        found = len(step.keypoint_permutation)
+        # A single keypoint has nothing to change places with.
+        if num_keypoints > 1 and found != num_keypoints:
+            name = "random_horizontal_flip.keypoint_flip_permutation"
+            raise ConfigError(
+                f"{path}[{index}].{name}",
+                f"has {found} entries; objects have {num_keypoints} keypoints",
+                hint="give the index of each keypoint's mirror image, such as the "
+                "left eye's for the right eye; its own index where it has none",
+            )
+
+
+def _horizontal_flip(config: Any, path: str) -> HorizontalFlip:
+    return HorizontalFlip(
+        number(config.probability), tuple(config.keypoint_flip_permutation)
+    )
+
+
+def _crop_image(config: Any, path: str) -> CropImage:
+    return CropImage(
+        min_object_covered=number(config.min_object_covered),
+        aspect_ratio=(number(config.min_aspect_ratio), number(config.max_aspect_ratio)),
+        area=(number(config.min_area), number(config.max_area)),
+        overlap_thresh=number(config.overlap_thresh),
+        clip_boxes=config.clip_boxes,
+        random_coef=number(config.random_coef),
+    )
+
+
+def _ssd_random_crop(config: Any, path: str) -> SsdRandomCrop:
+    if not config.operations:
+        return SsdRandomCrop()
+    operations = []
+    for index, operation in enumerate(config.operations):
+        try:
+            operations.append(_crop_image(operation, path))
+        except ValueError as error:
+            raise ConfigError(f"{path}.operations[{index}]", str(error)) from error
+    return SsdRandomCrop(tuple(operations))
+
+
+def _square_crop_by_scale(config: Any, path: str) -> SquareCropByScale:
+    return SquareCropByScale(
+        config.max_border,
+        number(config.scale_min),
+        number(config.scale_max),
+        config.num_scales,
+    )
+
+
+def _scale_crop_pad(config: Any, path: str) -> ScaleCropPadToSquare:
+    return ScaleCropPadToSquare(
+        config.output_size, number(config.scale_min), number(config.scale_max)
+    )
+
+
+def _absolute_pad(config: Any, path: str) -> AbsolutePad:
+    # The original's schema has no defaults here; its code takes 1 for 0.
+    return AbsolutePad(
+        config.max_height_padding or 1,
+        config.max_width_padding or 1,
+        tuple(number(v) for v in config.pad_color),
+    )
+
+
+def _hue(config: Any, path: str) -> AdjustHue:
+    return AdjustHue(number(config.max_delta))
+
+
+def _saturation(config: Any, path: str) -> AdjustSaturation:
+    return AdjustSaturation(number(config.min_delta), number(config.max_delta))
+
+
+def _contrast(config: Any, path: str) -> AdjustContrast:
+    return AdjustContrast(number(config.min_delta), number(config.max_delta))
+
+
+def _brightness(config: Any, path: str) -> AdjustBrightness:
+    return AdjustBrightness(number(config.max_delta))
+
+
+_STEPS = {
+    "random_horizontal_flip": _horizontal_flip,
+    "random_crop_image": _crop_image,
+    "ssd_random_crop": _ssd_random_crop,
+    "random_square_crop_by_scale": _square_crop_by_scale,
+    "random_scale_crop_and_pad_to_square": _scale_crop_pad,
+    "random_absolute_pad_image": _absolute_pad,
+    "random_adjust_hue": _hue,
+    "random_adjust_saturation": _saturation,
+    "random_adjust_contrast": _contrast,
+    "random_adjust_brightness": _brightness,
+}

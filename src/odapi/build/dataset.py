@@ -1,0 +1,190 @@
+"""Input pipelines, from a pipeline config."""
+
+import itertools
+from typing import Any
+
+from odapi.build.augment import build_augmentations, check_keypoints
+from odapi.build.resizer import model_resizer
+from odapi.build.source import build_eval_source, build_train_source
+from odapi.config.load import options
+from odapi.data.pad import Collate
+from odapi.data.pipeline import Augmentation, MergeEqualBoxes, Order, Pipeline
+from odapi.data.resize import Identity
+from odapi.data.sources.base import BaseSource
+from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.errors import ConfigError
+from odapi.labels import LabelMap
+
+# Groundtruth that only metrics look at.
+_FOR_METRICS = ("is_crowd", "difficult", "group_of", "area")
+# Groundtruth that is there where the reader asks for it.
+_ASKED = ("masks", "keypoints", "keypoint_visibility", "track_ids")
+
+
+def build_train_dataset(
+    config: Any, batch_size: int | None = None, seed: int | None = None
+) -> Pipeline:
+    """Returns endless, seeded, augmented batches of the training data.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        batch_size: None takes that of `train_config`.
+        seed: Of order and augmentation; None takes that of `options`.
+
+    Raises:
+        ConfigError: The data, the augmentations or the resizer cannot be built.
+        DataError: The data cannot be used.
+    """
+    reader, train = config.train_input_reader, config.train_config
+    source = build_train_source(config)
+    steps = build_augmentations(train.data_augmentation_options)
+    fields = [name for name in _ASKED if name in source.keys]
+    if "keypoints" in fields:
+        check_keypoints(steps, source.num_keypoints)
+    if train.use_multiclass_scores:
+        fields.append("multiclass_scores")
+        _check_scores(reader, source)
+    if train.merge_multiple_label_boxes:
+        steps += (_merge(config),)
+        fields = [*fields, "multiclass_scores"]
+    parts, weights = _mixture(reader, source, options(config).train_data)
+    return _pipeline(
+        config,
+        source,
+        Collate(
+            batch_size or train.batch_size,
+            reader.max_number_of_boxes,
+            fields=tuple(dict.fromkeys(fields)),
+            problems=source.problems,
+            shapes=_shapes(source),
+        ),
+        Order(
+            training=True,
+            shuffle=reader.shuffle,
+            seed=options(config).seed if seed is None else seed,
+            parts=parts,
+            weights=weights,
+        ),
+        steps,
+    )
+
+
+def build_eval_dataset(
+    config: Any,
+    batch_size: int | None = None,
+    index: int = 0,
+    label_map: LabelMap | None = None,
+) -> Pipeline:
+    """Returns one ordered pass over the evaluation data, the last batch padded.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        batch_size: None takes that of `eval_config`.
+        index: Which `eval_input_reader`.
+        label_map: The classes, those of the trained model; None takes the reader's,
+            or where it has none those of the training data.
+
+    Raises:
+        ConfigError: The data or the resizer cannot be built.
+        DataError: The data cannot be used.
+    """
+    source = build_eval_source(config, index, label_map)
+    readers = config.eval_input_reader
+    reader = readers[index] if index < len(readers) else config.train_input_reader
+    fields = [n for n in (*_FOR_METRICS, *_ASKED) if n in source.keys]
+    return _pipeline(
+        config,
+        source,
+        Collate(
+            batch_size or config.eval_config.batch_size,
+            reader.max_number_of_boxes,
+            fields=tuple(fields),
+            keep_all=True,
+            problems=source.problems,
+            shapes=_shapes(source),
+        ),
+        Order(training=False),
+    )
+
+
+def _pipeline(
+    config: Any,
+    source: BaseSource,
+    collate: Collate,
+    order: Order,
+    augmentations: tuple[Augmentation, ...] = (),
+) -> Pipeline:
+    resizer = model_resizer(config)
+    if not order.training and config.eval_config.force_no_resize:
+        resizer = Identity()
+    loading = options(config).data_loading
+    return Pipeline(
+        source,
+        resizer,
+        collate,
+        order,
+        augmentations,
+        threads=loading.threads,
+        prefetch=loading.prefetch,
+    )
+
+
+def _shapes(source: BaseSource) -> dict[str, tuple[int, ...]]:
+    number = source.num_keypoints
+    return {"keypoints": (number, 2), "keypoint_visibility": (number,)}
+
+
+def _check_scores(reader: Any, source: BaseSource) -> None:
+    if not reader.load_multiclass_scores:
+        raise ConfigError(
+            "train_config.use_multiclass_scores",
+            "needs scores, which the reader does not load",
+            hint="--set train_input_reader.load_multiclass_scores=true",
+        )
+    if "multiclass_scores" not in source.keys:
+        raise ConfigError(
+            "train_config.use_multiclass_scores",
+            f"needs scores, which {source.name} does not have",
+            hint="they are in image/object/class/multiclass_scores of a tf.Example",
+        )
+
+
+def _merge(config: Any) -> MergeEqualBoxes:
+    if config.train_config.use_multiclass_scores:
+        raise ConfigError(
+            "train_config.merge_multiple_label_boxes",
+            "cannot be together with use_multiclass_scores: both say which classes "
+            "an object has",
+        )
+    model = getattr(config.model, config.model.WhichOneof("model"))
+    return MergeEqualBoxes(model.num_classes)
+
+
+def _mixture(
+    reader: Any, source: BaseSource, spec: str
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Returns samples and weight of each input_path, empty where there are none."""
+    weights = tuple(reader.sample_from_datasets_weights)
+    path = "train_input_reader.sample_from_datasets_weights"
+    if not weights:
+        return (), ()
+    if spec:
+        raise ConfigError(path, f"has no effect on {spec!r}", hint="take it out")
+    paths = list(reader.tf_record_input_reader.input_path)
+    if len(weights) != len(paths):
+        raise ConfigError(path, f"has {len(weights)} weights for {len(paths)} paths")
+    if min(weights) < 0 or not any(weights):
+        raise ConfigError(path, "must be 0 or more, and not all 0")
+    whole = [
+        len(open_tfrecord(one, source.label_map, load_masks=False)) for one in paths
+    ]
+    step = max(reader.sample_1_of_n_examples, 1)
+    ends = [-(-end // step) for end in itertools.accumulate(whole)]
+    parts = tuple(end - start for start, end in itertools.pairwise([0, *ends]))
+    if sum(parts) != len(source):
+        raise ConfigError(
+            path,
+            "needs input_path that do not share files",
+            hint=f"they hold {sum(whole)} records one by one, together {len(source)}",
+        )
+    return parts, weights
