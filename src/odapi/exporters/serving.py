@@ -17,9 +17,18 @@ from odapi.structures import Detections, Tensor
 # Luma of ITU-R BT.601, as on the host.
 _GRAY = (0.2989, 0.5870, 0.1140)
 
+# Sizes of images that between them show what a resizer does.
+_PROBES = ((97, 61), (61, 97), (1999, 1013))
+
 _ENCODED = "encoded_image_string_tensor"
 _EXAMPLE = "tf_example"
 INPUT_TYPES = ("image_tensor", "float_image_tensor", _ENCODED, _EXAMPLE)
+
+
+def check_input_type(input_type: str) -> None:
+    """Raises ConfigError where there is no such input type."""
+    if input_type not in INPUT_TYPES:
+        raise unknown_choice("input_type", input_type, INPUT_TYPES)
 
 
 def input_spec(input_type: str, batch_size: int | None = None) -> Any:
@@ -34,8 +43,7 @@ def input_spec(input_type: str, batch_size: int | None = None) -> Any:
     """
     import tensorflow as tf
 
-    if input_type not in INPUT_TYPES:
-        raise unknown_choice("input_type", input_type, INPUT_TYPES)
+    check_input_type(input_type)
     if input_type in (_ENCODED, _EXAMPLE):
         return tf.TensorSpec([batch_size], tf.string, name="input_tensor")
     dtype = tf.uint8 if input_type == "image_tensor" else tf.float32
@@ -132,9 +140,14 @@ def _decode(resizer: host.Resizer, encoded: Tensor) -> tuple[Tensor, Tensor]:
     return tf.map_fn(one, encoded, fn_output_signature=specs)
 
 
+def may_pad(resizer: host.Resizer) -> bool:
+    """Tells whether pictures can get padding."""
+    return any(resizer.true_size(*s) != resizer.output_size(*s) for s in _PROBES)
+
+
 def static_size(resizer: host.Resizer) -> tuple[int, int] | None:
     """Returns the size (h, w) that every picture gets, or None where it varies."""
-    sizes = {resizer.output_size(h, w) for h, w in ((97, 61), (61, 97), (1999, 1013))}
+    sizes = {resizer.output_size(*size) for size in _PROBES}
     return sizes.pop() if len(sizes) == 1 else None
 
 

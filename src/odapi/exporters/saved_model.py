@@ -1,0 +1,222 @@
+"""SavedModels that answer as those of the original do."""
+
+import os
+import pathlib
+import time
+from typing import Any
+
+import numpy as np
+
+from odapi.config.label_map import load_label_map
+from odapi.data.resize import Resizer
+from odapi.errors import CheckpointError, ConfigError
+from odapi.exporters import serving
+from odapi.labels import LabelMap
+
+SERVING = "serving_default"
+FOLDER = "saved_model"
+_FILE = "saved_model.pb"
+
+
+def write_saved_model(
+    detector: Any,
+    resizer: Resizer,
+    folder: str | os.PathLike,
+    input_type: str = "image_tensor",
+    batch_size: int | None = None,
+) -> None:
+    """Writes a detector as a SavedModel.
+
+    The signature `serving_default` takes `input_type`; one signature more for each
+    input type, named after it, shares the same graph and weights. The weights
+    are constants: the model loads faster, and TensorFlow folds batch normalisation
+    into the convolutions.
+
+    Args:
+        detector: A built `Detector`; Keras must run on TensorFlow.
+        resizer: How images get the size that the detector takes.
+        folder: Where to; made if needed.
+        input_type: One of `serving.INPUT_TYPES`.
+        batch_size: Images a call; None: any number.
+
+    Raises:
+        ConfigError: No such input type, or the resizer gives no fixed size.
+    """
+    import tensorflow as tf
+
+    serving.check_input_type(input_type)
+    core = _frozen(_core(detector, resizer, batch_size))
+    functions = {
+        kind: _serving_function(core, kind, resizer, batch_size)
+        for kind in serving.INPUT_TYPES
+    }
+    module = tf.Module()
+    # `tf.saved_model.load(folder)(images)`, as tutorials of the original do.
+    module.__call__ = functions[input_type]
+    tf.saved_model.save(
+        module,
+        str(folder),
+        signatures={
+            name: function.get_concrete_function()
+            for name, function in ({SERVING: functions[input_type]} | functions).items()
+        },
+    )
+
+
+def _core(detector: Any, resizer: Resizer, batch_size: int | None) -> Any:
+    """Returns the concrete function from resized images to named outputs."""
+    import tensorflow as tf
+
+    size = serving.static_size(resizer)
+    if size is None:
+        raise ConfigError(
+            "model.image_resizer",
+            "gives pictures of varying sizes; an exported model needs one size",
+            hint="set pad_to_max_dimension of a keep_aspect_ratio_resizer, or take a "
+            "fixed_shape_resizer: --set model...image_resizer...",
+        )
+    channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
+    pads = serving.may_pad(resizer)
+
+    def detect(images: Any, true_size: Any) -> dict[str, Any]:
+        # Without padding there is nothing to mask or to clip.
+        inputs = {"images": images} | ({"true_size": true_size} if pads else {})
+        return serving.outputs(detector.detect(inputs))
+
+    return tf.function(detect, autograph=False).get_concrete_function(
+        tf.TensorSpec([batch_size, *size, channels], tf.float32, name="images"),
+        tf.TensorSpec([batch_size, 2], tf.int32, name="true_size"),
+    )
+
+
+def _frozen(function: Any) -> Any:
+    """Returns a function `(images, true_size) -> dict` with weights as constants."""
+    from tensorflow.python.framework import convert_to_constants
+
+    frozen = convert_to_constants.convert_variables_to_constants_v2(
+        function, lower_control_flow=False
+    )
+    shapes = {n: t.shape for n, t in sorted(function.structured_outputs.items())}
+
+    def run(images: Any, true_size: Any) -> dict[str, Any]:
+        given = {"images": images, "true_size": true_size}
+        results = frozen(*(given[tensor.op.name] for tensor in frozen.inputs))
+        for value, shape in zip(results, shapes.values(), strict=True):
+            value.set_shape(shape)  # Freezing forgets what is not one number.
+        return dict(zip(shapes, results, strict=True))
+
+    return run
+
+
+def _serving_function(
+    core: Any, kind: str, resizer: Resizer, batch_size: int | None
+) -> Any:
+    import tensorflow as tf
+
+    prepare = serving.prepare(kind, resizer)
+
+    def serve(input_tensor: Any) -> dict[str, Any]:
+        # Decoding and resizing stay on the CPU wherever the rest runs.
+        with tf.device("CPU:0"):
+            images, true_size = prepare(input_tensor)
+        return core(images, true_size)
+
+    # autograph=False: the functions are TensorFlow throughout.
+    spec = serving.input_spec(kind, batch_size)
+    return tf.function(serve, autograph=False, input_signature=[spec])
+
+
+class SavedModelPredictor:
+    """Runs an exported model; needs TensorFlow, and nothing of what trained it.
+
+        predictor = SavedModelPredictor("exported")
+        found = predictor(image)          # uint8 [h, w, 3] or [b, h, w, 3]
+        found["detection_boxes"][0]       # [100, 4], best first
+
+    Args:
+        folder: What `odapi export` wrote, or its `saved_model`, or the SavedModel
+            of another exporter with the same signature.
+
+    Attributes:
+        label_map: Names of the classes; None where no file is beside.
+        load_seconds: How long loading took.
+
+    Raises:
+        CheckpointError: There is no SavedModel, or none with this signature.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        import tensorflow as tf
+
+        self.folder = _saved_model_folder(pathlib.Path(folder))
+        start = time.perf_counter()
+        self._model = tf.saved_model.load(str(self.folder))
+        self.load_seconds = time.perf_counter() - start
+        self.signatures: dict[str, Any] = dict(self._model.signatures)
+        if SERVING not in self.signatures:
+            names = ", ".join(sorted(self.signatures)) or "none"
+            raise CheckpointError(
+                str(self.folder), f"no signature {SERVING}; there is {names}"
+            )
+        self.label_map: LabelMap | None = None
+        beside = self.folder.parent / "label_map.pbtxt"
+        if beside.is_file():
+            self.label_map = load_label_map(beside)
+
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the outputs by the original's names, with a batch dimension.
+
+        Args:
+            images: uint8 RGB `[h, w, 3]`, or `[b, h, w, 3]` of one size. A model
+                with a fixed batch size gets them in parts.
+
+        Raises:
+            CheckpointError: The model takes no images of this type.
+        """
+        import tensorflow as tf
+
+        images = np.asarray(images, np.uint8)
+        images = images[None] if images.ndim == 3 else images
+        name = self._image_signature()
+        size = self.spec(name).shape[0] or len(images)
+        if len(images) % size:
+            raise CheckpointError(
+                str(self.folder), f"takes {size} images a call, got {len(images)}"
+            )
+        parts = []
+        for start in range(0, len(images), size):
+            batch = tf.constant(images[start : start + size])
+            parts.append(self.run(name, tf.cast(batch, self.spec(name).dtype)))
+        return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+
+    def run(self, signature: str, value: Any) -> dict[str, np.ndarray]:
+        """Calls a signature with `input_tensor`; returns its outputs."""
+        found = self.signatures[signature](input_tensor=value)
+        return {name: tensor.numpy() for name, tensor in found.items()}
+
+    def _image_signature(self) -> str:
+        for name in (SERVING, "image_tensor", "float_image_tensor"):
+            if name in self.signatures and self.spec(name).shape.rank == 4:
+                return name
+        raise CheckpointError(
+            str(self.folder),
+            "takes encoded images only",
+            hint="export it with --input-type image_tensor, or call "
+            "run('serving_default', files)",
+        )
+
+    def spec(self, name: str) -> Any:
+        """Returns the `tf.TensorSpec` of a signature's `input_tensor`."""
+        return self.signatures[name].structured_input_signature[1]["input_tensor"]
+
+
+def _saved_model_folder(folder: pathlib.Path) -> pathlib.Path:
+    for candidate in (folder, folder / FOLDER):
+        if (candidate / _FILE).is_file():
+            return candidate
+    there = "has" if folder.is_dir() else "does not exist;"
+    raise CheckpointError(
+        str(folder),
+        f"{there} no {_FILE}",
+        hint=f"make one: odapi export {folder} exported",
+    )

@@ -1,0 +1,198 @@
+"""Runs an exported model and compares it with the detector that it was made from."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from odapi.data.resize import Resizer
+from odapi.errors import OdapiError
+from odapi.exporters import serving
+from odapi.exporters.saved_model import SERVING, SavedModelPredictor
+
+# Of the largest value of an output. Folding batch normalisation into convolutions
+# and resizing on another library change the last digits only.
+TOLERANCE = 1e-3
+_COUNTS = 0.05  # Of the best score: detections below it are not told apart.
+_SAME_BOX = 0.5  # Overlap from which on two boxes are of the same detection.
+
+Outputs = dict[str, np.ndarray]
+
+
+class ExportError(OdapiError):
+    """An exported model does not do what the detector does."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Verification:
+    """How an exported model did.
+
+    Args:
+        difference: Largest difference of a raw box or score, of the largest value.
+        load_seconds: Loading the SavedModel.
+        first_seconds: Its first call, which prepares the graph.
+        second_seconds: A call after that: what a prediction takes.
+    """
+
+    difference: float
+    load_seconds: float
+    first_seconds: float
+    second_seconds: float
+
+
+def verify(
+    folder: str | os.PathLike,
+    detector: Any,
+    resizer: Resizer,
+    input_type: str = "image_tensor",
+    images: Sequence[np.ndarray] = (),
+) -> Verification:
+    """Compares every signature of a SavedModel with the detector.
+
+    Args:
+        folder: The SavedModel.
+        detector: What was exported.
+        resizer: As the detector's images are resized on the host.
+        input_type: What `serving_default` takes.
+        images: uint8 `[h, w, 3]`; a made one is always added.
+
+    Raises:
+        ExportError: They differ; says in which output of which signature.
+    """
+    predictor = SavedModelPredictor(folder)
+    images = [*images, _made_image(resizer)]
+    kinds = {name: name for name in predictor.signatures} | {SERVING: input_type}
+    value = _given(images[0], input_type, predictor.spec(SERVING))
+    first = _seconds(lambda: predictor.run(SERVING, value))
+    again = _seconds(lambda: predictor.run(SERVING, value))
+    worst = 0.0
+    for image in images:
+        expected = _reference(detector, resizer, image)
+        for name, kind in kinds.items():
+            value = _given(image, kind, predictor.spec(name))
+            found = predictor.run(name, value)
+            place = f"{folder} ({name})"
+            worst = max(worst, _compare(found, expected, place))
+    return Verification(worst, predictor.load_seconds, first, again)
+
+
+def _seconds(call: Any) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def _made_image(resizer: Resizer) -> np.ndarray:
+    """Returns a picture with edges, slopes and noise, not of the detector's size."""
+    height, width = serving.static_size(resizer) or (97, 61)
+    height, width = max(8, height * 5 // 4 + 3), max(8, width * 4 // 5 + 1)
+    rng = np.random.default_rng(0)
+    ys, xs = np.mgrid[0:height, 0:width] / max(height, width)
+    image = np.stack([ys, xs, 1 - ys], -1) * 120 + 60
+    for _ in range(12):
+        y, x = rng.integers(0, (height, width))
+        size = int(rng.integers(4, max(height, width) // 3 + 5))
+        image[y : y + size, x : x + size] = rng.uniform(0, 255, 3)
+    return np.clip(image + rng.normal(0, 8, image.shape), 0, 255).astype(np.uint8)
+
+
+def _given(image: np.ndarray, kind: str, spec: Any) -> Any:
+    """Returns an image in the form, and as often, as a signature takes it."""
+    import tensorflow as tf
+
+    value = tf.constant(image)
+    if spec.dtype == tf.string:
+        value = tf.io.encode_png(value)
+    if kind == "tf_example":
+        value = tf.constant(_example(value.numpy()))
+    return tf.stack([tf.cast(value, spec.dtype)] * (spec.shape[0] or 1))
+
+
+def _example(encoded: bytes) -> bytes:
+    import tensorflow as tf
+
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
+    features = tf.train.Features(feature={"image/encoded": feature})
+    return tf.train.Example(features=features).SerializeToString()
+
+
+def _reference(detector: Any, resizer: Resizer, image: np.ndarray) -> Outputs:
+    """Returns what the detector itself finds, resized on the host."""
+    resized, true_size = resizer.resize(image.astype(np.float32))
+    inputs = {
+        "images": resized[None],
+        "true_size": np.array([true_size], np.int32),
+    }
+    return {k: v.numpy() for k, v in serving.outputs(detector.detect(inputs)).items()}
+
+
+def _compare(found: Outputs, expected: Outputs, place: str) -> float:
+    """Returns the largest difference of raw outputs, of their largest value.
+
+    Raises:
+        ExportError: It is too large, or other objects are found.
+    """
+    if found.keys() != expected.keys():
+        names = ", ".join(sorted(found.keys() ^ expected.keys()))
+        raise ExportError(place, f"has other outputs than the model: {names}")
+    worst = 0.0
+    for name in sorted(expected):
+        if name.startswith("raw_"):
+            scale = float(np.max(np.abs(expected[name]), initial=1e-12))
+            difference = float(np.max(np.abs(found[name] - expected[name]))) / scale
+            worst = max(worst, difference)
+            if not difference <= TOLERANCE:  # Also where it is NaN.
+                raise _different(
+                    place,
+                    f"{name} differs from the model's by {difference:.2g} of its "
+                    f"largest value; {TOLERANCE:g} is allowed",
+                )
+    for row in range(len(found["detection_scores"])):
+        one = {k: v[row] for k, v in found.items()}
+        lost = _lost({k: v[0] for k, v in expected.items()}, one)
+        extra = _lost(one, {k: v[0] for k, v in expected.items()})
+        if lost or extra:
+            what = f"misses {lost}" if lost else f"has {extra} that the model does not"
+            raise _different(place, what)
+    return worst
+
+
+def _different(place: str, problem: str) -> ExportError:
+    return ExportError(
+        place, problem, hint="nothing was exported; please report this as a bug"
+    )
+
+
+def _lost(these: Outputs, others: Outputs) -> str:
+    """Returns the first clear detection of `these` that `others` do not have, or ""."""
+    scores = these["detection_scores"]
+    best = float(np.max(scores, initial=0.0))
+    allowed = TOLERANCE * max(best, 1e-12)
+    # A model that tells nothing apart orders by its last digits.
+    usual = np.median(these.get("raw_detection_scores", scores))
+    if best - float(usual) < 10 * allowed:
+        return ""
+    full = len(scores) == int(these["num_detections"])
+    floor = max(_COUNTS * best, (float(scores.min()) + allowed) if full else 0.0)
+    for i in np.flatnonzero(scores > floor):
+        same = (
+            (others["detection_classes"] == these["detection_classes"][i])
+            & (np.abs(others["detection_scores"] - scores[i]) <= allowed)
+            & (_iou(these["detection_boxes"][i], others["detection_boxes"]) > _SAME_BOX)
+        )
+        if not same.any():
+            box = np.round(these["detection_boxes"][i], 3).tolist()
+            kind = int(these["detection_classes"][i])
+            return f"an object of class {kind} at {box}, score {scores[i]:.3f}"
+    return ""
+
+
+def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    low = np.maximum(box[:2], boxes[:, :2])
+    high = np.minimum(box[2:], boxes[:, 2:])
+    both = np.prod(np.maximum(high - low, 0), axis=-1)
+    area = np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
+    return both / np.maximum(area[0] + area[1] - both, 1e-12)
