@@ -8,16 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from odapi.errors import DataError
-from odapi.evaluation.model import evaluation_model, regularization_loss
+from odapi.evaluation.model import evaluation_model, real_rows, regularization_loss
 from odapi.evaluation.sanity import Sanity
 from odapi.metrics.coco import CategoryResult, CocoBoxMetrics
 from odapi.progress import track
 from odapi.structures import Batch
 
 Arrays = dict[str, Any]
-
-# Fields of detections that belong to one object each, and are shown or written.
-_FIELDS = ("boxes", "classes", "scores", "masks", "keypoints", "keypoint_scores")
 
 
 class Picture(NamedTuple):
@@ -105,7 +102,7 @@ def evaluate_loop(
     run = _Run(dataset, metrics, visualise, max_images, writer)
     model = evaluation_model(detector, with_losses)
     for batch in track(dataset, what, run.num_batches):
-        found, losses = model.run(batch)
+        found, losses = model.run(batch.images, batch.info.true_size, batch.groundtruth)
         run.add(batch, found, losses)
         if run.is_full:
             break
@@ -238,8 +235,7 @@ def _spread(total: int, number: int) -> set[int]:
 
 def _detections(found: Mapping[str, Any], i: int) -> tuple[Arrays, int]:
     """The objects found in image `i`, and how many were not finite and left out."""
-    number = int(found["num"][i])
-    rows = {k: np.asarray(found[k][i])[:number] for k in _FIELDS if k in found}
+    rows = real_rows(found, i)
     finite = np.isfinite(rows["boxes"]).all(axis=-1) & np.isfinite(rows["scores"])
     if finite.all():
         return rows, 0

@@ -1,12 +1,15 @@
 """What runs on the device while evaluating: one compiled step for every batch."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
-from odapi.structures import Batch, Groundtruth, Tensor, present
+from odapi.structures import Groundtruth, Tensor, present
 
+# Of every anchor: megabytes an image that nobody looks at here.
+_UNUSED = {"raw_boxes": None, "raw_scores": None, "multiclass_scores": None}
 _CACHE = "_odapi_evaluation_models"
 
 
@@ -34,23 +37,41 @@ class EvaluationModel(keras.Model):
         """Returns `detections`, fields of `Detections`, and `losses` by their name."""
         images = {k: inputs[k] for k in ("images", "true_size")}
         outputs = self.detector(images, training=False)
-        found = {"detections": present(self.detector.detect(images, outputs))}
+        detections = self.detector.detect(images, outputs)._replace(**_UNUSED)
+        found = {"detections": present(detections)}
         if self.with_losses:
             truth = Groundtruth(**inputs["groundtruth"])
-            found["losses"] = self.detector.loss_parts(outputs, truth)
+            # Detectors of one size know their anchors; others need to be told.
+            size = tuple(inputs["images"].shape[1:3])
+            known = {} if self.detector.image_size else {"image_size": size}
+            found["losses"] = self.detector.loss_parts(outputs, truth, **known)
         return found
 
-    def run(self, batch: Batch) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Returns detections, as arrays `[b, n, ...]` by field, and loss parts."""
+    def run(
+        self, images: Any, true_size: Any, groundtruth: Groundtruth | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Returns detections, as arrays `[b, n, ...]` by field, and loss parts.
+
+        Args:
+            images: `[b, h, w, c]`, resized and padded.
+            true_size: `[b, 2]`, their size without padding.
+            groundtruth: Needed with losses.
+        """
         inputs: dict[str, Any] = {
-            "images": np.asarray(batch.images),
-            "true_size": np.asarray(batch.info.true_size, np.int32),
+            "images": np.asarray(images),
+            "true_size": np.asarray(true_size, np.int32),
         }
-        if self.with_losses:
-            inputs["groundtruth"] = present(batch.groundtruth)
+        if self.with_losses and groundtruth is not None:
+            inputs["groundtruth"] = present(groundtruth)
         found = self.predict_on_batch(inputs)
         losses = {k: float(v) for k, v in found.get("losses", {}).items()}
         return found["detections"], losses
+
+
+def real_rows(found: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
+    """Returns what was found in image `i` of a batch, without padding, by field."""
+    number = int(found["num"][i])
+    return {k: np.asarray(v[i])[:number] for k, v in found.items() if k != "num"}
 
 
 def evaluation_model(detector: Any, with_losses: bool = False) -> EvaluationModel:
@@ -63,8 +84,8 @@ def evaluation_model(detector: Any, with_losses: bool = False) -> EvaluationMode
 
 
 def regularization_loss(detector: Any) -> float | None:
-    """Returns the sum of a detector's regularisers; None where it has none."""
+    """Returns the sum of a detector's regularisers; None where none counts."""
     losses = detector.losses
-    if not losses:
+    if not losses or not getattr(detector, "add_regularization", True):
         return None
     return float(sum(np.asarray(keras.ops.convert_to_numpy(v)) for v in losses))

@@ -1,0 +1,257 @@
+"""`odapi.predict`: a trained detector on images."""
+
+import itertools
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from odapi.draw.file import save_image
+from odapi.draw.image import draw_objects, enlarged
+from odapi.errors import DataError
+from odapi.evaluation.image_files import ReadImage, find_images, read_images
+from odapi.evaluation.predictor import Predictor, load_predictor
+from odapi.evaluation.results import (
+    ResultsWriter,
+    categories_of,
+    coco_results,
+    write_json,
+)
+from odapi.labels import LabelMap
+from odapi.progress import track
+
+_FORMAT_LOSSLESS = {".png", ".bmp", ".gif"}
+
+
+class Prediction(NamedTuple):
+    """What was found in one image.
+
+    The arrays are in the same order, best score first.
+    """
+
+    # As in the results JSON: the file's name where all are numbers, as in COCO, else
+    # counted from 1.
+    image_id: int
+    path: pathlib.Path | None  # None: given as an array.
+    size: tuple[int, int]  # (height, width) in pixels
+    boxes: np.ndarray  # [n, 4] float32, normalised [y_min, x_min, y_max, x_max]
+    classes: np.ndarray  # [n] int32, from 0
+    scores: np.ndarray  # [n] float32
+    labels: tuple[str, ...]  # Names of the classes.
+
+    @property
+    def boxes_px(self) -> np.ndarray:
+        """The boxes `[n, 4]` in pixels."""
+        return self.boxes * np.tile(np.array(self.size, np.float32), 2)
+
+    def coco(self) -> list[dict[str, Any]]:
+        """The rows of this image in COCO's results format."""
+        found = {"boxes": self.boxes, "classes": self.classes, "scores": self.scores}
+        return coco_results(self.image_id, found, self.size)
+
+
+class Predictions(list[Prediction]):
+    """What was found in each image that could be read.
+
+    Attributes:
+        skipped: Reason by file, of each image that could not be read.
+        files: What was written.
+    """
+
+    def __init__(self, rows: Iterable[Prediction] = ()):
+        super().__init__(rows)
+        self.skipped: dict[str, str] = {}
+        self.files: list[pathlib.Path] = []
+
+
+def predict(
+    checkpoint: str | os.PathLike | Predictor,
+    images: str | os.PathLike | np.ndarray | Sequence[Any],
+    *,
+    output: str | os.PathLike | None = None,
+    min_score: float = 0.5,
+    batch_size: int = 8,
+    draw: bool = True,
+    json_file: str | os.PathLike | None = None,
+    overrides: Sequence[str] = (),
+) -> Predictions:
+    """Finds objects in images.
+
+        for found in odapi.predict("runs/first", "photos/"):
+            print(found.path, found.labels, found.boxes_px)
+
+    Args:
+        checkpoint: A model_dir, a checkpoint folder, a folder made by
+            `odapi export`, or a `Predictor`.
+        images: Files, folders, globs, or arrays `[h, w, 3]` uint8 RGB.
+        output: Folder for drawn images and `detections.json`; None writes none.
+        min_score: Objects with a lower score are left out everywhere.
+        batch_size: Images that the detector sees at once.
+        draw: Whether to draw, where there is an `output`.
+        json_file: Where to write COCO results; None: into `output`. Beside it,
+            `<name>.images.json` gives the file of each image_id.
+        overrides: Of the checkpoint's config.
+
+    Raises:
+        CheckpointError: There is no checkpoint, or it does not fit its config.
+        DataError: A name means no file, no image could be read, or a result
+            cannot be written.
+    """
+    if not 0 <= min_score <= 1:
+        raise DataError("min_score", f"must be from 0 to 1, got {min_score}")
+    given, total, ids = _given(images)
+    predictor = (
+        checkpoint
+        if callable(checkpoint)
+        else load_predictor(checkpoint, overrides, min(batch_size, max(total, 1)))
+    )
+    folder = None if output is None else pathlib.Path(output)
+    if json_file is None and folder is not None:
+        json_file = folder / "detections.json"
+    drawn = _Drawn(folder) if folder is not None and draw else None
+    found = Predictions()
+    shown = track(given, "predicting", total)
+    for rows in _chunks(_readable(shown, found.skipped), max(batch_size, 1)):
+        detections = predictor([np.asarray(row.image) for row in rows])
+        for row, objects in zip(rows, detections, strict=True):
+            image_id = ids.get(row.path, len(found) + 1)
+            prediction = _prediction(
+                image_id, row, objects, min_score, predictor.label_map
+            )
+            found.append(prediction)
+            if drawn is not None:
+                drawn.save(row, prediction, predictor.label_map, found.files)
+    if not found:
+        name, reason = next(iter(found.skipped.items()))
+        raise DataError(
+            name, f"{reason}; none of {len(found.skipped)} images could be read"
+        )
+    if json_file is not None:
+        found.files += _write_json(pathlib.Path(json_file), found, predictor.label_map)
+    return found
+
+
+def _given(
+    images: Any,
+) -> tuple[Iterable[ReadImage], int, dict[pathlib.Path, int]]:
+    """The images to look at, read as they are needed, their number, and ids."""
+    if isinstance(images, np.ndarray):
+        images = [images] if images.ndim == 3 else list(images)
+    if isinstance(images, str | os.PathLike):
+        images = [images]
+    arrays = [i for i in images if isinstance(i, np.ndarray)]
+    if arrays and len(arrays) < len(images):
+        raise DataError("images", "are partly arrays, partly names; give one kind")
+    if arrays:
+        rows = [ReadImage(pathlib.Path(), _checked(a)) for a in arrays]
+        return rows, len(arrays), {}
+    paths = find_images(os.fspath(i) for i in images)
+    return read_images(paths), len(paths), _numbers(paths)
+
+
+def _numbers(paths: list[pathlib.Path]) -> dict[pathlib.Path, int]:
+    """Numbers that are the names of the files; none if one is no number or twice."""
+    numbers = {p: int(p.stem) for p in paths if p.stem.isdecimal()}
+    return numbers if len(set(numbers.values())) == len(paths) else {}
+
+
+def _checked(image: np.ndarray) -> np.ndarray:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise DataError(
+            "images",
+            f"an array is [h, w, 3] uint8 RGB, got {image.dtype} {image.shape}",
+        )
+    return image
+
+
+def _readable(
+    rows: Iterable[ReadImage], skipped: dict[str, str]
+) -> Iterator[ReadImage]:
+    for row in rows:
+        if row.image is None:
+            skipped[str(row.path)] = row.problem
+        else:
+            yield row
+
+
+def _chunks(rows: Iterator[ReadImage], size: int) -> Iterator[list[ReadImage]]:
+    while chunk := list(itertools.islice(rows, size)):
+        yield chunk
+
+
+def _prediction(
+    image_id: int,
+    row: ReadImage,
+    objects: dict[str, Any],
+    min_score: float,
+    label_map: LabelMap,
+) -> Prediction:
+    scores = np.asarray(objects["scores"], np.float32)
+    boxes = np.asarray(objects["boxes"], np.float32).reshape(-1, 4)
+    finite = np.isfinite(boxes).all(axis=-1)
+    keep = np.flatnonzero((scores >= min_score) & (scores > 0) & finite)
+    keep = keep[np.argsort(-scores[keep], kind="stable")]
+    classes = np.asarray(objects["classes"], np.int32)[keep]
+    if row.image is None:
+        raise ValueError(f"{row.path} was not read")
+    return Prediction(
+        image_id=image_id,
+        path=row.path if row.path.name else None,
+        size=(row.image.shape[0], row.image.shape[1]),
+        boxes=boxes[keep],
+        classes=classes,
+        scores=scores[keep],
+        labels=tuple(label_map.label(c) for c in classes),
+    )
+
+
+class _Drawn:
+    """Drawn images in a folder, each under its own name."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        self.names: set[str] = set()
+
+    def save(
+        self,
+        row: ReadImage,
+        prediction: Prediction,
+        label_map: LabelMap,
+        files: list[pathlib.Path],
+    ) -> None:
+        ending = ".png" if row.path.suffix.lower() in _FORMAT_LOSSLESS else ".jpg"
+        stem = row.path.stem or f"image_{prediction.image_id:04d}"
+        name = f"{stem}{ending}"
+        if name in self.names:  # Of another folder, or with another ending.
+            name = f"{stem}_{prediction.image_id:04d}{ending}"
+        self.names.add(name)
+        objects = {k: getattr(prediction, k) for k in ("boxes", "classes", "scores")}
+        image = draw_objects(enlarged(np.asarray(row.image)), objects, label_map)
+        files.append(save_image(self.folder / "images" / name, image))
+
+
+def _write_json(
+    path: pathlib.Path, found: Predictions, label_map: LabelMap
+) -> list[pathlib.Path]:
+    with ResultsWriter(path) as writer:
+        for row in found:
+            objects = {k: getattr(row, k) for k in ("boxes", "classes", "scores")}
+            writer.add(str(row.image_id), objects, row.size)
+    images = [
+        {
+            "id": row.image_id,
+            "file_name": "" if row.path is None else row.path.as_posix(),
+            "height": row.size[0],
+            "width": row.size[1],
+            "objects": len(row.scores),
+        }
+        for row in found
+    ]
+    content = {
+        "images": images,
+        "categories": categories_of(label_map),
+        "skipped": found.skipped,
+    }
+    return [path, write_json(path.with_suffix(".images.json"), content)]
