@@ -1,0 +1,202 @@
+"""Greedy suppression among candidates that are sorted by score.
+
+The loops have static shapes and stop as soon as every image has what it wants.
+"""
+
+from typing import NamedTuple
+
+from keras import ops
+
+from odapi.geometry.boxes import area
+from odapi.geometry.gather import gather_rows
+from odapi.structures import Tensor
+
+_TINY = 1e-30  # Where there is no union: 0 / _TINY is 0.
+
+
+class Rivals(NamedTuple):
+    """Boxes that compete in an image."""
+
+    boxes: Tensor  # [b, k, 4]
+    groups: Tensor  # [b, k] int32: boxes compete within a group
+    counts: Tensor  # [b, k] bool: those that count when they are picked
+
+
+def suppress(boxes: Tensor, scores: Tensor, size: int, iou_threshold: float) -> Tensor:
+    """Picks boxes by score, of which none overlap by more than `iou_threshold`.
+
+    Args:
+        boxes: `[b, n, 4]`.
+        scores: `[b, n]`.
+        size: Most boxes of an image.
+        iou_threshold: In [0, 1].
+
+    Returns:
+        `[b, n]` int32: when a box was picked, counted from 0; `size` if never.
+    """
+    order = ops.argsort(-scores, axis=1)
+    rivals = Rivals(
+        gather_rows(boxes, order),
+        ops.zeros_like(scores, dtype="int32"),
+        ops.ones_like(scores, dtype="bool"),
+    )
+    room = ops.full_like(scores[:, :1], size, dtype="int32")
+    picked = pick(rivals, rivals.counts, room, iou_threshold)
+    rank = ops.cumsum(ops.cast(picked, "int32"), axis=1) - 1
+    rank = ops.where(picked, rank, size)
+    return gather_rows(rank, ops.argsort(order, axis=1))
+
+
+def pick(
+    rivals: Rivals,
+    alive: Tensor,
+    room: Tensor,
+    iou_threshold: float,
+    group_room: Tensor | int | None = None,
+) -> Tensor:
+    """Picks the first that is alive, drops what overlaps it, and so on.
+
+    Args:
+        rivals: Boxes, best first.
+        alive: `[b, k]` bool, which may be picked.
+        room: `[b, 1]` int32, how many to pick at most of those that count.
+        iou_threshold: In [0, 1].
+        group_room: `[b, k]` int32 or a number: how many more of a box's group may be
+            picked; None: any number.
+
+    Returns:
+        `[b, k]` bool.
+    """
+    k = rivals.boxes.shape[1]
+    place = ops.arange(k, dtype="int32")
+    table = _Table(rivals)
+
+    def step(alive, picked, room):
+        first = ops.min(ops.where(alive, place, k), axis=1, keepdims=True)
+        here = place == first  # No place, where none is alive.
+        iou, same, counts = table.compare(ops.minimum(first, k - 1))
+        drop = ops.logical_and(same, iou > iou_threshold)
+        picked = ops.logical_or(picked, here)
+        if group_room is not None:
+            taken = ops.logical_and(picked, same)
+            taken = ops.sum(ops.cast(taken, "int32"), axis=1, keepdims=True)
+            full = ops.logical_and(same, taken >= group_room)
+            drop = ops.logical_or(drop, full)
+        room = room - ops.cast(ops.logical_and(first < k, counts), "int32")
+        alive = ops.logical_and(alive, ops.logical_not(ops.logical_or(drop, here)))
+        return ops.logical_and(alive, room > 0), picked, room
+
+    alive = ops.logical_and(alive, room > 0)
+    if group_room is not None:
+        alive = ops.logical_and(alive, ops.convert_to_tensor(group_room) > 0)
+    nobody = ops.zeros_like(alive)
+    _, picked, _ = ops.while_loop(
+        lambda alive, *_: ops.any(alive), step, (alive, nobody, room)
+    )
+    return picked
+
+
+class SoftPicks(NamedTuple):
+    """What was picked, in order, padded."""
+
+    places: Tensor  # [b, n] int32, where it lies among the rivals
+    scores: Tensor  # [b, n], when it was picked
+    num: Tensor  # [b, 1] int32
+
+
+def pick_softly(
+    rivals: Rivals,
+    scores: Tensor,
+    size: int,
+    iou_threshold: float,
+    sigma: float,
+    threshold: float,
+    per_group: int | None = None,
+) -> SoftPicks:
+    """Picks the best, shrinks the scores of what overlaps it, and so on.
+
+    Scores shrink by `exp(-iou**2 / (2 * sigma))`, and to nothing where the overlap is
+    above `iou_threshold`.
+
+    Args:
+        rivals: Boxes.
+        scores: `[b, k]`.
+        size: Most picks of an image.
+        iou_threshold: In [0, 1].
+        sigma: Above 0.
+        threshold: What a score must be above when it is picked.
+        per_group: Most picks of a group; None: any number.
+    """
+    k = rivals.boxes.shape[1]
+    place = ops.arange(k, dtype="int32")
+    slot = ops.arange(size, dtype="int32")
+    gone = -float("inf")
+    table = _Table(rivals)
+
+    def step(scores, picked, places, values, num):
+        top = ops.max(scores, axis=1, keepdims=True)
+        found = top > threshold
+        first = ops.where(ops.logical_and(scores == top, found), place, k)
+        first = ops.min(first, axis=1, keepdims=True)
+        here = place == first
+        iou, same, counts = table.compare(ops.minimum(first, k - 1))
+        weight = ops.exp((-0.5 / sigma) * ops.square(iou))
+        weight = ops.where(iou > iou_threshold, 0.0, weight)
+        fewer = ops.logical_and(same, scores > threshold)
+        scores = ops.where(fewer, scores * weight, scores)
+        scores = ops.where(here, gone, scores)
+        picked = ops.logical_or(picked, here)
+        if per_group is not None:
+            taken = ops.logical_and(picked, same)
+            taken = ops.sum(ops.cast(taken, "int32"), axis=1, keepdims=True)
+            full = ops.logical_and(same, taken >= per_group)
+            scores = ops.where(full, gone, scores)
+        counts = ops.logical_and(counts, found)
+        write = ops.logical_and(slot == num, counts)
+        places = ops.where(write, first, places)
+        values = ops.where(write, top, values)
+        num = num + ops.cast(counts, "int32")
+        scores = ops.where(num < size, scores, gone)
+        return scores, picked, places, values, num
+
+    none = ops.zeros_like(scores[:, :1], dtype="int32")
+    empty = ops.zeros((1, size), dtype="int32") + none
+    values = ops.cast(empty, scores.dtype)
+    picked = ops.zeros_like(scores, dtype="bool")
+    state = (scores, picked, empty, values, none)
+    state = ops.while_loop(lambda s, *_: ops.any(s > threshold), step, state)
+    return SoftPicks(*state[2:])
+
+
+class _Table:
+    """What a step needs to know of the picked box, in one row a box."""
+
+    def __init__(self, rivals: Rivals):
+        boxes = rivals.boxes
+        kind = boxes.dtype
+        # Corners may come in any order, as in TensorFlow's own suppression.
+        low = ops.minimum(boxes[..., :2], boxes[..., 2:])
+        high = ops.maximum(boxes[..., :2], boxes[..., 2:])
+        boxes = ops.concatenate([low, high], axis=-1)
+        self.columns = (
+            *(boxes[..., i] for i in range(4)),
+            area(boxes),
+            ops.cast(rivals.groups, kind),
+            ops.cast(rivals.counts, kind),
+        )
+        self.rows = ops.stack(self.columns, axis=-1)  # [b, k, 7]
+
+    def compare(self, place: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compares the box at `place [b, 1]` with all.
+
+        Returns:
+            IoU `[b, k]`, who is in its group `[b, k]`, and whether it counts `[b, 1]`.
+        """
+        row = gather_rows(self.rows, place)[:, 0]  # [b, 7]
+        y0, x0, y1, x1, size, group, counts = (row[:, i : i + 1] for i in range(7))
+        v0, u0, v1, u1, sizes, groups, _ = self.columns
+        height = ops.maximum(ops.minimum(y1, v1) - ops.maximum(y0, v0), 0.0)
+        width = ops.maximum(ops.minimum(x1, u1) - ops.maximum(x0, u0), 0.0)
+        overlap = height * width
+        iou = overlap / ops.maximum(size + sizes - overlap, _TINY)
+        return iou, groups == group, counts > 0.5
