@@ -35,11 +35,11 @@ class Style:
 
     def sized(self, height: int, width: int) -> "Style":
         """Returns the style with every size set, for an image."""
-        side = min(height, width, 2 * max(height, width) // 3 + 1)
+        side = min(height, width)
         return dataclasses.replace(
             self,
             line=self.line or max(1, round(side / 300 + 0.6)),
-            text=self.text or int(np.clip(side / 36, 11, 120)),
+            text=self.text or round(min(max(side / 38, 11), 120)),
         )
 
 
