@@ -1,0 +1,72 @@
+"""From any format to any other, with the images as they are."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterable
+
+from odapi.data.sources.base import BaseSource
+from odapi.data.writers.base import COPY, IMAGES, REFER, Written
+from odapi.data.writers.coco import write_coco
+from odapi.data.writers.tfrecord import write_tfrecord
+from odapi.data.writers.voc import write_voc
+from odapi.data.writers.yolo import write_yolo
+from odapi.errors import DataError, unknown_choice
+
+Path = pathlib.Path
+
+FORMATS = ("coco", "tfrecord", "voc", "yolo")
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """Where and how to write a data set.
+
+    Args:
+        kind: "coco", "voc", "yolo" or "tfrecord".
+        path: A folder; for "coco" also a JSON file, for "tfrecord" a file.
+        images: What becomes of image files: "copy", "link" or "refer".
+        shards: Files of a "tfrecord".
+        split: Name of the part in "voc" and "yolo".
+    """
+
+    kind: str
+    path: Path
+    images: str = COPY
+    shards: int = 1
+    split: str = "train"
+
+    def __post_init__(self) -> None:
+        if self.kind not in FORMATS:
+            raise unknown_choice("--to", self.kind, FORMATS, DataError)
+        if self.images not in IMAGES:
+            raise unknown_choice("--images", self.images, IMAGES, DataError)
+        if self.kind == "yolo" and self.images == REFER:
+            raise DataError("--images", "YOLO labels lie beside copies of the images")
+
+
+def convert(
+    source: BaseSource, target: Target, indices: Iterable[int] | None = None
+) -> Written:
+    """Writes a data set in another format.
+
+    Boxes are written as they were cleaned; what is wrong with the data is counted
+    in `source.problems`, what the format has no place for in `losses` of the result.
+
+    Args:
+        source: What to write.
+        target: Where and how.
+        indices: Which samples; None takes all.
+    """
+    chosen: Iterable[int] = range(len(source)) if indices is None else indices
+    if target.kind == "coco":
+        return write_coco(source, target.path, chosen, target.images)
+    if target.kind == "tfrecord":
+        return write_tfrecord(source, target.path, chosen, target.shards)
+    write = write_voc if target.kind == "voc" else write_yolo
+    return write(source, target.path, chosen, target.images, target.split)
+
+
+def spec_of(target: Target, written: Written) -> str:
+    """Returns the spec that opens what was written."""
+    options = f"?split={target.split}" if target.kind in ("voc", "yolo") else ""
+    return f"{target.kind}:{written.path}{options}"

@@ -1,0 +1,1 @@
+"""Data sets to disk, in the formats that the sources read."""

@@ -1,0 +1,180 @@
+"""What all writers share: images as they are, and a count of what is lost."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from odapi.data.problems import Problems
+from odapi.data.sample import Sample
+from odapi.data.sources.base import BaseSource
+from odapi.data.sources.files import FileSource
+from odapi.errors import DataError
+
+Path = pathlib.Path
+
+LOST = "lost"
+
+COPY, LINK, REFER = "copy", "link", "refer"
+IMAGES = (COPY, LINK, REFER)
+
+_SUFFIXES = {"jpeg": ".jpg", "tiff": ".tif"}
+
+
+@dataclasses.dataclass
+class Written:
+    """What a writer has written.
+
+    Args:
+        path: What to name in a spec.
+        count: Images.
+        objects: Objects.
+        losses: What the format has no place for, by kind.
+    """
+
+    path: Path
+    count: int = 0
+    objects: int = 0
+    losses: Problems = dataclasses.field(default_factory=Problems)
+
+    def lose(self, sample: Sample, keys: Iterable[str]) -> None:
+        """Counts the objects whose values for `keys` are not written."""
+        for key in keys:
+            for i in _told(sample, key):
+                where = f"{sample['image_id']}, object {i + 1}"
+                self.losses.add(key, LOST, where)
+
+
+def _told(sample: Sample, key: str) -> list[int]:
+    """Returns the objects for which a key says more than its default."""
+    if key not in sample or not len(sample[key]):
+        return []
+    values = np.asarray(sample[key])
+    if key in _FLAGS:
+        told = values.reshape(len(values), -1) != 0
+    elif key == "keypoints":
+        told = np.isfinite(values).reshape(len(values), -1)
+    elif key == "area":
+        box = in_pixels(sample)
+        area = (box[:, 2:] - box[:, :2]).prod(1)
+        told = np.abs(values - area)[:, None] > 0.01 * area[:, None]
+    else:
+        told = (values != _ABSENT.get(key)).reshape(len(values), -1)
+    return np.flatnonzero(told.any(1)).tolist()
+
+
+_FLAGS = ("masks", "is_crowd", "difficult", "group_of", "keypoint_visibility")
+_ABSENT = {"weights": 1, "confidences": 1, "track_ids": -1}
+
+
+def samples(source: BaseSource, indices: Iterable[int]) -> Iterator[tuple[int, Sample]]:
+    """Yields index and sample, the image encoded; leaves unusable images out.
+
+    They are counted in the problems of the source.
+    """
+    for index in indices:
+        try:
+            yield index, source.encoded_sample(index)
+        except DataError:
+            continue
+
+
+class ImageFiles:
+    """Puts images where a new data set wants them, and names them.
+
+    Args:
+        folder: Where they go.
+        how: `COPY` the bytes, `LINK` (hard where possible), or `REFER` to where
+            they are, which only sources with image files allow.
+    """
+
+    def __init__(self, folder: Path, how: str = COPY):
+        if how not in IMAGES:
+            raise ValueError(f"images can be {', '.join(IMAGES)}, got {how!r}")
+        self.folder = folder
+        self.how = how
+        self._taken: set[str] = set()
+        if how != REFER:
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def put(self, source: Any, index: int, sample: Sample) -> Path:
+        """Returns the path of the image of a sample, after putting it there."""
+        origin = source.path(index) if isinstance(source, FileSource) else None
+        if self.how == REFER:
+            if origin is None:
+                raise DataError(
+                    source.name,
+                    "its images are not files that could be referred to",
+                    hint="copy them: --images copy",
+                )
+            return origin.resolve()
+        path = self.folder / self._name(sample)
+        if self.how == LINK and origin is not None:
+            _link(origin.resolve(), path)
+        elif origin is not None:
+            shutil.copyfile(origin, path)
+        else:
+            path.write_bytes(sample["encoded"])
+        return path
+
+    def _name(self, sample: Sample) -> str:
+        """Returns a file name that is free, as near to the old one as can be."""
+        old = Path(str(sample.get("filename") or sample["image_id"]).replace("\\", "/"))
+        kind = sample["header"].format
+        suffix = _SUFFIXES.get(kind, f".{kind}" if kind else old.suffix)
+        if old.suffix.lower() in _same(suffix):
+            suffix = old.suffix
+            stem = old.stem
+        else:  # No suffix, or a wrong one: the bytes decide.
+            stem = old.stem if len(old.suffix) in (4, 5) else old.name
+        stem = stem.replace(":", "_") or "image"
+        name, count = f"{stem}{suffix}", 1
+        # Annotations are named like images, so that a stem is taken once only.
+        while Path(name).stem.lower() in self._taken:
+            count += 1
+            name = f"{stem}_{count}{suffix}"
+        self._taken.add(Path(name).stem.lower())
+        return name
+
+
+def _same(suffix: str) -> tuple[str, ...]:
+    same = {".jpg": (".jpg", ".jpeg", ".jpe", ".jfif"), ".tif": (".tif", ".tiff")}
+    return same.get(suffix, (suffix,))
+
+
+def _link(origin: Path, path: Path) -> None:
+    path.unlink(missing_ok=True)
+    try:
+        os.link(origin, path)
+    except OSError:  # Another disk, or a file system without links.
+        shutil.copyfile(origin, path)
+
+
+def empty_folder(path: Path, force: bool = False) -> Path:
+    """Returns a new or empty folder.
+
+    Raises:
+        DataError: It has files: two data sets would be mixed.
+    """
+    if path.is_file():
+        raise DataError(str(path), "is a file; a folder is needed")
+    if path.is_dir() and any(path.iterdir()) and not force:
+        raise DataError(
+            str(path), "is not empty", hint="take another folder, or empty this one"
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def in_pixels(sample: Sample) -> np.ndarray:
+    """Returns the boxes `[n, 4]` float64 in pixels.
+
+    Rounded to a hundredth: what float32 adds beyond is noise.
+    """
+    size = np.array(sample["size"], np.float64)
+    boxes = sample["boxes"].astype(np.float64) * np.tile(size, 2)
+    return np.round(boxes, 2)
