@@ -1,0 +1,115 @@
+"""Builds a prediction head from a `BoxPredictor` message."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from odapi.build.hyperparams import Setting, build_hyperparams
+from odapi.build.oneof import build_oneof, number
+from odapi.errors import ConfigError
+from odapi.heads.outputs import HeadOptions
+from odapi.heads.per_level_conv import PerLevelConvHead
+from odapi.heads.shared_conv import SharedConvHead
+
+_NAME = "box_predictor"
+
+
+def build_box_predictor(
+    config: Any,
+    path: str,
+    per_location: Sequence[int],
+    class_slots: int,
+    setting: Setting,
+) -> keras.layers.Layer:
+    """Returns a head that has no variables yet.
+
+    Args:
+        config: A `BoxPredictor` message.
+        path: Of the message, for errors.
+        per_location: Anchors at a position, one number a level.
+        class_slots: Class scores of an anchor.
+        setting: What holds for the whole model.
+
+    Raises:
+        ConfigError: A value is not allowed, or the head is not one of SSD's.
+    """
+    return build_oneof(
+        config, "box_predictor_oneof", _HEADS, path, per_location, class_slots, setting
+    )
+
+
+def _per_level(
+    config: Any,
+    path: str,
+    per_location: Sequence[int],
+    class_slots: int,
+    setting: Setting,
+) -> keras.layers.Layer:
+    hyperparams = build_hyperparams(
+        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+    )
+    return PerLevelConvHead(
+        per_location,
+        _options(config, path, class_slots, config.apply_sigmoid_to_scores),
+        hyperparams,
+        num_layers=config.num_layers_before_predictor,
+        min_depth=config.min_depth,
+        max_depth=config.max_depth,
+        name=_NAME,
+        dtype=setting.dtype,
+    )
+
+
+def _shared(
+    config: Any,
+    path: str,
+    per_location: Sequence[int],
+    class_slots: int,
+    setting: Setting,
+) -> keras.layers.Layer:
+    hyperparams = build_hyperparams(
+        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+    )
+    if config.depth < 1 and config.num_layers_before_predictor > 0:
+        raise ConfigError(f"{path}.depth", f"must be 1 or more, got {config.depth}")
+    sigmoid = config.score_converter == config.SIGMOID
+    return SharedConvHead(
+        per_location,
+        _options(config, path, class_slots, sigmoid),
+        hyperparams,
+        num_layers=config.num_layers_before_predictor,
+        depth=config.depth,
+        share_tower=config.share_prediction_tower,
+        pointwise=config.apply_conv_hyperparams_pointwise,
+        to_heads=config.apply_conv_hyperparams_to_heads,
+        name=_NAME,
+        dtype=setting.dtype,
+    )
+
+
+def _options(config: Any, path: str, class_slots: int, sigmoid: bool) -> HeadOptions:
+    keep = number(config.dropout_keep_probability)
+    if not 0 < keep <= 1:
+        raise ConfigError(
+            f"{path}.dropout_keep_probability", f"must be above 0, up to 1, got {keep}"
+        )
+    bounds = config.box_encodings_clip_range
+    return HeadOptions(
+        class_slots=class_slots,
+        code_size=config.box_code_size,
+        kernel_size=config.kernel_size,
+        use_depthwise=config.use_depthwise,
+        bias=number(config.class_prediction_bias_init),
+        dropout=1.0 - keep if config.use_dropout else 0.0,
+        sigmoid=sigmoid,
+        clip_range=(number(bounds.min), number(bounds.max))
+        if config.HasField("box_encodings_clip_range")
+        else None,
+    )
+
+
+_HEADS = {
+    "convolutional_box_predictor": _per_level,
+    "weight_shared_convolutional_box_predictor": _shared,
+}

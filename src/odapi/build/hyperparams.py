@@ -1,0 +1,124 @@
+"""Builds how layers are made from a `Hyperparams` message."""
+
+import dataclasses
+from typing import Any
+
+from odapi.build.oneof import build_oneof, call, number
+from odapi.errors import ConfigError
+from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.initializers import (
+    GLOROT_UNIFORM,
+    Draw,
+    RandomNormal,
+    TruncatedNormal,
+    VarianceScaling,
+    draw_by_name,
+)
+from odapi.layers.norm import Norm
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What holds for all layers of a model, whatever their message says.
+
+    Args:
+        seed: Of the initial weights.
+        dtype: Dtype policy.
+        freeze_norm: Whether the statistics of batch norm are frozen everywhere.
+    """
+
+    seed: int = 0
+    dtype: str = "float32"
+    freeze_norm: bool = False
+
+
+def build_hyperparams(config: Any, path: str, setting: Setting) -> Hyperparams:
+    """Returns how layers are made.
+
+    Args:
+        config: A `Hyperparams` message.
+        path: Of the message, for errors.
+        setting: What holds for the whole model.
+
+    Raises:
+        ConfigError: A value is not allowed.
+    """
+    l1, l2 = _regularizer(config.regularizer)
+    if min(l1, l2) < 0:
+        raise ConfigError(f"{path}.regularizer", "the weight must be 0 or more")
+    return Hyperparams(
+        initializer=_initializer(config.initializer, f"{path}.initializer"),
+        l1=l1,
+        l2=l2,
+        activation=config.Activation.Name(config.activation).lower(),
+        norm=_norm(config, path, setting.freeze_norm),
+        force_use_bias=config.force_use_bias,
+        regularize_depthwise=config.regularize_depthwise,
+        seed=setting.seed,
+        dtype=setting.dtype,
+    )
+
+
+def _regularizer(config: Any) -> tuple[float, float]:
+    """Returns the weights of L1 and L2."""
+    kind = config.WhichOneof("regularizer_oneof")
+    if kind == "l1_regularizer":
+        return number(config.l1_regularizer.weight), 0.0
+    if kind == "l2_regularizer":
+        # The original counts half of the squares, as TF-Slim did.
+        return 0.0, 0.5 * number(config.l2_regularizer.weight)
+    return 0.0, 0.0
+
+
+def _initializer(config: Any, path: str) -> Draw:
+    if config.WhichOneof("initializer_oneof") is None:
+        return GLOROT_UNIFORM
+    return build_oneof(config, "initializer_oneof", _INITIALIZERS, path)
+
+
+def _truncated_normal(config: Any, path: str) -> Draw:
+    return TruncatedNormal(number(config.mean), number(config.stddev))
+
+
+def _random_normal(config: Any, path: str) -> Draw:
+    return RandomNormal(number(config.mean), number(config.stddev))
+
+
+def _variance_scaling(config: Any, path: str) -> Draw:
+    mode = config.Mode.Name(config.mode).lower()
+    return VarianceScaling(number(config.factor), mode, config.uniform)
+
+
+def _by_name(name: str, path: str) -> Draw:
+    return draw_by_name(name)
+
+
+_INITIALIZERS = {
+    "truncated_normal_initializer": _truncated_normal,
+    "random_normal_initializer": _random_normal,
+    "variance_scaling_initializer": _variance_scaling,
+    "keras_initializer_by_name": _by_name,
+}
+
+
+def _norm(config: Any, path: str, freeze: bool) -> Norm | None:
+    kind = config.WhichOneof("normalizer_oneof")
+    if kind is None:
+        return None
+    if kind == "group_norm":
+        return Norm("group")
+    return call(_batch_norm, getattr(config, kind), f"{path}.{kind}", kind, freeze)
+
+
+def _batch_norm(config: Any, path: str, kind: str, freeze: bool) -> Norm:
+    if not 0 <= config.decay <= 1:
+        raise ConfigError(f"{path}.decay", f"must be in 0 to 1, got {config.decay:g}")
+    return Norm(
+        kind.removesuffix("_norm"),
+        momentum=number(config.decay),
+        epsilon=number(config.epsilon),
+        center=config.center,
+        scale=config.scale,
+        # The original's TF2 code reads `train` nowhere; here it does what it says.
+        train=config.train and not freeze,
+    )

@@ -1,0 +1,15 @@
+"""How many channels a layer gets."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Depth:
+    """Scales a nominal number of channels, with a lower bound."""
+
+    multiplier: float = 1.0
+    minimum: int = 0
+
+    def __call__(self, channels: float) -> int:
+        """Returns the channels for `channels` nominal ones."""
+        return max(int(channels * self.multiplier), self.minimum)

@@ -1,0 +1,174 @@
+"""How the layers of one part of a model are made: one choice for all of them."""
+
+import dataclasses
+
+import keras
+
+from odapi.layers.activation import ACTIVATIONS
+from odapi.layers.conv import Conv2D, DepthwiseConv2D, SeparableConv2D
+from odapi.layers.initializers import (
+    GLOROT_UNIFORM,
+    Constant,
+    Draw,
+    Initializer,
+)
+from odapi.layers.norm import Norm
+
+# Which kernels of a separable convolution follow the hyperparams; the others get
+# Keras' default, Glorot uniform without regularisation. The original applies them
+# to the depthwise kernel only unless asked: zoo numbers depend on it.
+NEITHER, DEPTHWISE, BOTH = "neither", "depthwise", "both"
+
+
+@dataclasses.dataclass(frozen=True)
+class Hyperparams:
+    """Initial weights, regularisation, activation and normalisation of layers.
+
+    Args:
+        initializer: Distribution of the initial kernels.
+        l1, l2: Weights of the sum of absolute values and of squared values of
+            the kernels in the loss. The original halves what a config says for
+            L2; the halving is done where configs are read.
+        activation: "none", "relu", "relu_6" or "swish".
+        norm: What follows a convolution; None for nothing.
+        force_use_bias: Give a convolution a bias although a norm follows.
+        regularize_depthwise: Regularise all depthwise kernels, also those that
+            the original leaves out: of the heads and of SSD's further maps.
+        seed: Of the initial weights.
+        dtype: Dtype policy of the layers, such as "mixed_bfloat16".
+    """
+
+    initializer: Draw = GLOROT_UNIFORM
+    l1: float = 0.0
+    l2: float = 0.0
+    activation: str = "relu"
+    norm: Norm | None = None
+    force_use_bias: bool = False
+    regularize_depthwise: bool = False
+    seed: int = 0
+    dtype: str = "float32"
+
+    def __post_init__(self):
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f"activation must be one of {sorted(ACTIVATIONS)}: {self.activation!r}"
+            )
+        if self.l1 < 0 or self.l2 < 0:
+            raise ValueError(f"l1 and l2 must be 0 or more: {self.l1}, {self.l2}")
+
+    @property
+    def use_bias(self) -> bool:
+        """Whether a convolution that a norm follows has a bias."""
+        has_offset = self.norm is not None and self.norm.center
+        return self.force_use_bias or not has_offset
+
+    def frozen(self) -> "Hyperparams":
+        """Returns the same with the norm's statistics frozen."""
+        if self.norm is None:
+            return self
+        return dataclasses.replace(
+            self, norm=dataclasses.replace(self.norm, train=False)
+        )
+
+    def conv(self, filters: int, size: int, name: str, **kwargs) -> Conv2D:
+        """Returns a new convolution of `size` x `size`.
+
+        `kwargs`: strides, use_bias, bias (its initial value), dtype and
+        explicit_padding. The initial weights depend on the whole of `name`, a path;
+        the layer is called by its last part.
+        """
+        return Conv2D(
+            filters,
+            size,
+            name=_last(name),
+            kernel_initializer=self._draw(True, name),
+            kernel_regularizer=self._regularizer(),
+            **self._options(kwargs),
+        )
+
+    def depthwise(
+        self, size: int, name: str, applies_to: str = DEPTHWISE, **kwargs
+    ) -> DepthwiseConv2D:
+        """Returns a new depthwise convolution.
+
+        Args:
+            size, name: As for `conv`.
+            applies_to: `DEPTHWISE` or `NEITHER`.
+            kwargs: As for `conv`.
+        """
+        return DepthwiseConv2D(
+            size,
+            name=_last(name),
+            depthwise_initializer=self._draw(applies_to != NEITHER, name),
+            depthwise_regularizer=self._depthwise_regularizer(applies_to),
+            **self._options(kwargs),
+        )
+
+    def separable(
+        self,
+        filters: int,
+        size: int,
+        name: str,
+        applies_to: str = DEPTHWISE,
+        **kwargs,
+    ) -> SeparableConv2D:
+        """Returns a new separable convolution.
+
+        Args:
+            filters, size, name: As for `conv`.
+            applies_to: `NEITHER`, `DEPTHWISE` or `BOTH`: the kernels that follow
+                these hyperparams.
+            kwargs: As for `conv`.
+        """
+        both = applies_to == BOTH
+        return SeparableConv2D(
+            filters,
+            size,
+            name=_last(name),
+            depthwise_initializer=self._draw(
+                applies_to != NEITHER, f"{name}/depthwise"
+            ),
+            pointwise_initializer=self._draw(both, f"{name}/pointwise"),
+            depthwise_regularizer=self._depthwise_regularizer(applies_to),
+            pointwise_regularizer=self._regularizer() if both else None,
+            **self._options(kwargs),
+        )
+
+    def norm_layer(self, name: str) -> keras.layers.Layer:
+        """Returns a new norm, or a layer that does nothing."""
+        if self.norm is None:
+            return keras.layers.Identity(name=name, dtype=self.dtype)
+        return self.norm.layer(name, self.dtype)
+
+    def activate(self, x):
+        """Returns the activation of `x`."""
+        return ACTIVATIONS[self.activation](x)
+
+    def activation_layer(self, name: str) -> keras.layers.Layer:
+        """Returns the activation as a new layer."""
+        return keras.layers.Activation(
+            ACTIVATIONS[self.activation], name=name, dtype=self.dtype
+        )
+
+    def _options(self, kwargs: dict) -> dict:
+        options = {"use_bias": self.use_bias, "dtype": self.dtype, **kwargs}
+        options["bias_initializer"] = Constant(options.pop("bias", 0.0))
+        return options
+
+    def _draw(self, ours: bool, name: str) -> Initializer:
+        draw = self.initializer if ours else GLOROT_UNIFORM
+        return Initializer(draw, self.seed, name)
+
+    def _regularizer(self):
+        if not self.l1 and not self.l2:
+            return None
+        return keras.regularizers.L1L2(l1=self.l1, l2=self.l2)
+
+    def _depthwise_regularizer(self, applies_to: str):
+        if applies_to == NEITHER and not self.regularize_depthwise:
+            return None
+        return self._regularizer()
+
+
+def _last(path: str) -> str:
+    return path.rsplit("/", 1)[-1]

@@ -1,0 +1,36 @@
+"""Names of variables, from the structure of a model."""
+
+from collections.abc import Iterator
+
+import keras
+
+
+def named_variables(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
+    """Returns the weights of a layer and of all within, by their path.
+
+    A path is the names of the layers from the outside in, without `layer`'s own,
+    then the name of the variable: "backbone/Conv1/kernel". Seeds of dropout and
+    metrics are not weights. A layer that is used twice counts once.
+
+    Raises:
+        ValueError: Two variables have the same path.
+    """
+    named: dict[str, keras.Variable] = {}
+    seen: set[int] = set()
+    for path, variable in _walk(layer, ""):
+        if id(variable) in seen:
+            continue
+        seen.add(id(variable))
+        if path in named:
+            raise ValueError(f"two variables are named {path!r}")
+        named[path] = variable
+    return named
+
+
+def _walk(layer, prefix: str) -> Iterator[tuple[str, keras.Variable]]:
+    inner = list(layer._flatten_layers(include_self=False, recursive=False))
+    for child in inner:
+        yield from _walk(child, f"{prefix}{child.name}/")
+    if not inner:
+        for variable in layer.weights:
+            yield f"{prefix}{variable.name}", variable

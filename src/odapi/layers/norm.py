@@ -1,0 +1,116 @@
+"""Normalisation layers, and the choice of one."""
+
+import dataclasses
+import math
+
+import keras
+from keras import ops
+
+from odapi.layers.initializers import Constant
+
+_MAX_GROUPS = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Norm:
+    """Which normalisation follows a convolution.
+
+    Args:
+        kind: "batch", "sync_batch" (statistics over all replicas) or "group".
+        momentum: Of the moving statistics, `decay` in a config.
+        epsilon: Added to the variance.
+        center, scale: Whether there is an offset (beta), a factor (gamma).
+        train: Normalise by the statistics of the batch while training, and
+            update the moving ones; else use the moving ones as they are.
+    """
+
+    kind: str = "batch"
+    momentum: float = 0.999
+    epsilon: float = 0.001
+    center: bool = True
+    scale: bool = False
+    train: bool = True
+
+    def __post_init__(self):
+        if self.kind not in ("batch", "sync_batch", "group"):
+            raise ValueError(f"kind must be batch, sync_batch or group: {self.kind!r}")
+
+    def layer(self, name: str, dtype=None) -> keras.layers.Layer:
+        """Returns a new layer."""
+        if self.kind == "group":
+            return GroupNorm(name=name, dtype=dtype)
+        return BatchNorm(
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            center=self.center,
+            scale=self.scale,
+            frozen=not self.train,
+            # Elsewhere one program sees the whole batch, so nothing is to be done.
+            synchronized=self.kind == "sync_batch"
+            and keras.backend.backend() == "tensorflow",
+            name=name,
+            dtype=dtype,
+        )
+
+
+class BatchNorm(keras.layers.BatchNormalization):
+    """Batch normalisation that can be frozen.
+
+    It differs from Keras' layer in one more way: the moving variance is fed with
+    the unbiased variance `n / (n - 1)`, as TensorFlow's fused kernel does and
+    hence the original; on small maps and batches that shows.
+
+    Args:
+        frozen: Always normalise by the moving statistics and leave them alone.
+            The factor and the offset still learn, as in the original.
+    """
+
+    def __init__(self, frozen: bool = False, **kwargs):
+        super().__init__(
+            beta_initializer=Constant(0.0),
+            gamma_initializer=Constant(1.0),
+            moving_mean_initializer=Constant(0.0),
+            moving_variance_initializer=Constant(1.0),
+            **kwargs,
+        )
+        self.frozen = frozen
+
+    def call(self, inputs, training=None, mask=None):
+        """Returns `inputs [..., c]`, normalised."""
+        if not training or self.frozen or not self.trainable:
+            return super().call(inputs, training=False)
+        x = ops.cast(inputs, "float32")
+        axes = tuple(range(len(x.shape) - 1))
+        mean, variance = ops.moments(x, axes, synchronized=self.synchronized)
+        unbiased = variance
+        if not self.synchronized:  # TensorFlow has no fused kernel there.
+            n = ops.cast(math.prod(ops.shape(x)[:-1]), "float32")
+            unbiased = variance * (n / ops.maximum(n - 1.0, 1.0))
+        _move(self.moving_mean, mean, self.momentum)
+        _move(self.moving_variance, unbiased, self.momentum)
+        outputs = ops.batch_normalization(
+            x,
+            mean,
+            variance,
+            axis=-1,
+            offset=self.beta if self.center else None,
+            scale=self.gamma if self.scale else None,
+            epsilon=self.epsilon,
+        )
+        return ops.cast(outputs, self.compute_dtype)
+
+
+def _move(variable, value, momentum):
+    variable.assign(variable * momentum + ops.stop_gradient(value) * (1.0 - momentum))
+
+
+class GroupNorm(keras.layers.GroupNormalization):
+    """Group normalisation with 32 groups, or fewer where the channels need it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(groups=_MAX_GROUPS, epsilon=1e-6, **kwargs)
+
+    def build(self, input_shape):
+        """Creates the variables."""
+        self.groups = math.gcd(_MAX_GROUPS, input_shape[-1])
+        super().build(input_shape)

@@ -1,0 +1,15 @@
+"""How a backbone wants its pixels."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class PixelScaling:
+    """`pixel * scale + offset`, for each channel of an RGB image in 0 to 255."""
+
+    scale: tuple[float, float, float]
+    offset: tuple[float, float, float]
+
+
+MINUS_ONE_TO_ONE = PixelScaling((2.0 / 255.0,) * 3, (-1.0,) * 3)
+UNCHANGED = PixelScaling((1.0,) * 3, (0.0,) * 3)

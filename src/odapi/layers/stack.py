@@ -1,0 +1,47 @@
+"""Layers that run one after the other."""
+
+from collections.abc import Sequence
+
+import keras
+
+from odapi.layers.hyperparams import Hyperparams
+
+
+class Stack(keras.layers.Layer):
+    """Runs layers one after the other.
+
+    Unlike `keras.Sequential` it makes no graph of its own, so it builds fast.
+    """
+
+    def __init__(self, steps: Sequence[keras.layers.Layer], **kwargs):
+        super().__init__(**kwargs)
+        self.steps = list(steps)
+
+    def build(self, input_shape):
+        """Creates the variables."""
+        for step in self.steps:
+            step.build(input_shape)
+            input_shape = step.compute_output_shape(input_shape)
+
+    def call(self, inputs):
+        """Returns the output of the last layer."""
+        for step in self.steps:
+            inputs = step(inputs)
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        """Returns the shape of the output, without running anything."""
+        for step in self.steps:
+            input_shape = step.compute_output_shape(input_shape)
+        return input_shape
+
+
+def conv_norm_activation(
+    conv: keras.layers.Layer, hyperparams: Hyperparams
+) -> list[keras.layers.Layer]:
+    """Returns a convolution with the norm and the activation that follow it."""
+    return [
+        conv,
+        hyperparams.norm_layer(f"{conv.name}_norm"),
+        hyperparams.activation_layer(f"{conv.name}_activation"),
+    ]

@@ -1,0 +1,166 @@
+"""Single-stage detectors: SSD, RetinaNet and EfficientDet differ only in parts."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from odapi.heads.outputs import BOXES, CLASSES
+from odapi.layers.names import named_variables
+from odapi.layers.pixels import PixelScaling
+from odapi.losses import anchor_loss
+from odapi.models.detector import (
+    CLASSIFICATION,
+    DETECTION,
+    FULL,
+    Detector,
+    Inputs,
+)
+from odapi.models.feature_extractor import FeatureExtractor
+from odapi.models.postprocess import PostProcess
+from odapi.models.preprocess import normalise
+from odapi.structures import Detections, Groundtruth, Tensor
+from odapi.targets.anchor_targets import AnchorAssigner
+from odapi.targets.anchors import AnchorGenerator
+
+
+@dataclasses.dataclass(frozen=True)
+class AnchorParts:
+    """The parts of an anchor detector that have no weights.
+
+    Args:
+        pixels: How the backbone wants its pixels.
+        anchors: Makes the anchors.
+        assigner: Turns groundtruth into what anchors are to predict.
+        loss: Compares that with what they predict.
+        postprocess: Turns predictions into detections.
+    """
+
+    pixels: PixelScaling
+    anchors: AnchorGenerator
+    assigner: AnchorAssigner
+    loss: anchor_loss.AnchorLoss
+    postprocess: PostProcess
+
+
+class AnchorDetector(Detector):
+    """A pyramid of features, heads, and the anchors they speak about.
+
+    Args:
+        feature_extractor: Layer from normalised images to feature maps.
+        box_predictor: Layer from feature maps to boxes and class scores.
+        parts: What has no weights.
+        seed: Of the random choice of anchors, where the loss makes one.
+        kwargs: As for `Detector`, without the names of the losses.
+    """
+
+    def __init__(
+        self,
+        feature_extractor: FeatureExtractor,
+        box_predictor: keras.layers.Layer,
+        parts: AnchorParts,
+        seed: int = 0,
+        **kwargs,
+    ):
+        names = (anchor_loss.LOCALIZATION, anchor_loss.CLASSIFICATION)
+        super().__init__(loss_names=names, **kwargs)
+        self.feature_extractor = feature_extractor
+        self.box_predictor = box_predictor
+        self.parts = parts
+        self.sampling_seed = None
+        if parts.loss.sampler is not None:
+            self.sampling_seed = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        """Creates the variables, for images `[b, h, w, 3]`."""
+        if isinstance(input_shape, Mapping):
+            input_shape = input_shape["images"]
+        shape = (*input_shape[:3], 3)
+        self.feature_extractor.build(shape)
+        self.box_predictor.build(self.feature_extractor.compute_output_shape(shape))
+
+    def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
+        """Returns codes `[b, anchors, code]` and class scores `[b, anchors, slots]`."""
+        return self.predict_maps(self.extract(inputs, training), training)
+
+    def preprocess(self, inputs: Inputs) -> Tensor:
+        """Returns the images as the backbone wants them, float32."""
+        return normalise(inputs["images"], self.parts.pixels, inputs.get("true_size"))
+
+    def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
+        """Returns the feature maps that the heads look at, largest first."""
+        return self.feature_extractor(self.preprocess(inputs), training=training)
+
+    def predict_maps(
+        self, features: list[Tensor], training: bool = False
+    ) -> dict[str, Tensor]:
+        """Returns what the heads say of feature maps."""
+        return self.box_predictor(features, training=training)
+
+    def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+        """Returns the anchors `[anchors, 4]` of images `(h, w)`, normalised."""
+        grids = tuple(self.feature_extractor.grid_sizes(image_size))
+        return _anchors(self.parts.anchors, image_size, grids)
+
+    def loss_parts(
+        self,
+        outputs: Mapping[str, Tensor],
+        groundtruth: Groundtruth,
+        image_size: tuple[int, int] | None = None,
+    ) -> dict[str, Tensor]:
+        """Returns the parts of the loss, weighted, without regularisation."""
+        anchors = ops.convert_to_tensor(self.anchors(image_size or self.image_size))
+        targets = self.parts.assigner(anchors, groundtruth, self.num_classes)
+        return self.parts.loss(
+            outputs[BOXES], outputs[CLASSES], targets, anchors, seed=self.sampling_seed
+        )
+
+    def detect(
+        self, inputs: Inputs, outputs: Mapping[str, Tensor] | None = None
+    ) -> Detections:
+        """Returns the objects found, normalised to the images without padding."""
+        if outputs is None:
+            outputs = self(inputs, training=False)
+        images = inputs["images"]
+        size = tuple(images.shape[1:3])
+        anchors = ops.convert_to_tensor(self.anchors(size))
+        boxes = self.parts.assigner.coder.decode(outputs[BOXES], anchors)
+        window = _clip_window(inputs.get("true_size"), size, ops.shape(images)[0])
+        return self.parts.postprocess(boxes, outputs[CLASSES], window)
+
+    def variables_for(self, kind: str) -> dict[str, keras.Variable]:
+        """Returns the variables that a checkpoint of a kind of model can fill."""
+        if kind == FULL:
+            return self.named_variables()
+        if kind == CLASSIFICATION:
+            return named_variables(self.feature_extractor.backbone)
+        if kind == DETECTION:
+            prefix = f"{self.feature_extractor.name}/"
+            return {
+                name: variable
+                for name, variable in self.named_variables().items()
+                if name.startswith(prefix)
+            }
+        raise ValueError(
+            f"kind must be {FULL}, {DETECTION} or {CLASSIFICATION}, got {kind!r}"
+        )
+
+
+@functools.lru_cache(maxsize=64)
+def _anchors(generator, image_size, grids) -> np.ndarray:
+    anchors = generator(image_size, grids)
+    anchors.setflags(write=False)  # All callers share it.
+    return anchors
+
+
+def _clip_window(true_size, size: tuple[int, int], batch) -> Tensor:
+    """Returns the window `[b, 4]` of the real image, normalised to the padded one."""
+    if true_size is None:
+        return ops.broadcast_to(
+            ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]]), (batch, 4)
+        )
+    end = ops.cast(true_size, "float32") / ops.convert_to_tensor(size, dtype="float32")
+    return ops.concatenate([ops.zeros_like(end), end], axis=-1)

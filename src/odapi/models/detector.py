@@ -1,0 +1,134 @@
+"""The contract of detectors: what training, evaluation and export rely on."""
+
+import abc
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from odapi.layers.names import named_variables
+from odapi.structures import Detections, Groundtruth, Tensor
+
+REGULARIZATION = "Loss/regularization_loss"
+TOTAL = "Loss/total_loss"
+
+# The part of a detector that a checkpoint of another kind of model can fill.
+FULL, DETECTION, CLASSIFICATION = "full", "detection", "classification"
+
+Inputs = Mapping[str, Tensor]
+
+
+class Detector(keras.Model, abc.ABC):
+    """A model that finds objects in images.
+
+    Inputs are a dict: `images [b, h, w, 3]`, uint8 or float32 in 0 to 255, resized
+    and padded at the bottom and right; `true_size [b, 2]` int32, height and width
+    without the padding, may be left out where there is none. Train with `fit` on
+    pairs of such a dict and `present(groundtruth)`.
+
+    Args:
+        num_classes: Classes, without the background.
+        image_size: Height and width of the images; None if they vary.
+        max_detections: Objects that are found in an image, at most.
+        loss_names: The names that `loss_parts` gives.
+        add_regularization: Whether the regularisation of the weights is part of
+            the loss.
+
+    Attributes:
+        loss_trackers: Means of the parts of the loss since the last reset, by the
+            original's names.
+        num_replicas: Copies of the model that share a batch under a distribution
+            strategy of TensorFlow; their gradients are summed, so each loss is
+            divided by it.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        image_size: tuple[int, int] | None,
+        max_detections: int,
+        loss_names: tuple[str, ...],
+        add_regularization: bool = True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_classes = num_classes
+        self.image_size = image_size
+        self.max_detections = max_detections
+        self.add_regularization = add_regularization
+        self.num_replicas = 1
+        names = [*loss_names, *([REGULARIZATION] if add_regularization else []), TOTAL]
+        self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
+
+    @abc.abstractmethod
+    def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
+        """Returns the raw outputs of the heads, float32, by name."""
+
+    @abc.abstractmethod
+    def loss_parts(
+        self,
+        outputs: Mapping[str, Tensor],
+        groundtruth: Groundtruth,
+        image_size: tuple[int, int] | None = None,
+    ) -> dict[str, Tensor]:
+        """Returns the parts of the loss, weighted, without regularisation.
+
+        Args:
+            outputs: What `call` returned.
+            groundtruth: The objects of the same images.
+            image_size: Height and width of the images; needed where they vary.
+        """
+
+    @abc.abstractmethod
+    def detect(
+        self, inputs: Inputs, outputs: Mapping[str, Tensor] | None = None
+    ) -> Detections:
+        """Returns the objects found, normalised to the images without padding.
+
+        Args:
+            inputs: The images.
+            outputs: What `call` returned for them; None to call.
+        """
+
+    @abc.abstractmethod
+    def variables_for(self, kind: str) -> dict[str, keras.Variable]:
+        """Returns the variables that a checkpoint of a kind of model can fill.
+
+        Args:
+            kind: "full" for all, "detection" for the feature extractor,
+                "classification" for the backbone, named as a file with backbone
+                weights names them: "layer/variable".
+        """
+
+    def named_variables(self) -> dict[str, keras.Variable]:
+        """Returns all weights by names that the structure gives, always the same."""
+        return named_variables(self)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Returns the loss that training minimises, and updates the trackers."""
+        size = tuple(x["images"].shape[1:3])
+        parts = dict(self.loss_parts(y_pred, Groundtruth(**_complete(y)), size))
+        if self.add_regularization:
+            parts[REGULARIZATION] = self.regularization()
+        total = sum(parts.values())
+        for name, value in (parts | {TOTAL: total}).items():
+            self.loss_trackers[name].update_state(value)
+        return total / self.num_replicas if self.num_replicas > 1 else total
+
+    def regularization(self) -> Tensor:
+        """Returns the sum of the regularisation of all weights."""
+        losses = self.losses
+        return sum(losses) if losses else ops.zeros((), "float32")
+
+
+def _complete(y: Mapping[str, Any]) -> dict[str, Any]:
+    """Fills in the fields of a groundtruth that say nothing new."""
+    y = dict(y)
+    if "valid" not in y:
+        y["valid"] = ops.ones(ops.shape(y["classes"]), "bool")
+    if "weights" not in y:
+        y["weights"] = ops.cast(y["valid"], "float32")
+    return y

@@ -1,0 +1,55 @@
+"""From normalised images to the feature maps that the heads look at."""
+
+import keras
+
+from odapi.models.preprocess import pad_to_multiple
+
+
+class FeatureExtractor(keras.layers.Layer):
+    """A backbone and a neck.
+
+    Args:
+        backbone: Model from images to some of its feature maps, named "backbone".
+        neck: Layer from these to a pyramid, named "neck".
+        multiple: Images are padded so that their sizes divide by it.
+    """
+
+    def __init__(
+        self,
+        backbone: keras.Model,
+        neck: keras.layers.Layer,
+        multiple: int = 1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if multiple < 1:
+            raise ValueError(f"pad_to_multiple must be 1 or more, got {multiple}")
+        self.backbone = backbone
+        self.neck = neck
+        self.multiple = multiple
+
+    def build(self, input_shape):
+        """Creates the variables."""
+        self.neck.build(self._maps(input_shape))
+
+    def call(self, images, training=False):
+        """Returns feature maps, largest first, of normalised images `[b, h, w, 3]`."""
+        maps = self.backbone(pad_to_multiple(images, self.multiple), training=training)
+        return self.neck(maps, training=training)
+
+    def compute_output_shape(self, input_shape):
+        """Returns the shapes of the feature maps, without running anything."""
+        return self.neck.compute_output_shape(self._maps(input_shape))
+
+    def grid_sizes(self, image_size: tuple[int, int]) -> list[tuple[int, int]]:
+        """Returns height and width of each feature map, for images `(h, w)`."""
+        return [
+            (shape[1], shape[2])
+            for shape in self.compute_output_shape((None, *image_size, 3))
+        ]
+
+    def _maps(self, input_shape):
+        batch, height, width, channels = input_shape
+        height, width = (n + -n % self.multiple for n in (height, width))
+        maps = self.backbone.compute_output_shape((batch, height, width, channels))
+        return maps if isinstance(maps, list) else [maps]

@@ -1,0 +1,28 @@
+"""A detector as a plain model from images to detections."""
+
+import keras
+
+from odapi.models.detector import Detector
+from odapi.structures import present
+
+
+class Inference(keras.Model):
+    """Calls `detect`, so that `predict_on_batch` compiles it on every backend.
+
+    Args:
+        detector: Built; its variables are shared.
+        raw: Also return the boxes and scores of all anchors before suppression.
+    """
+
+    def __init__(self, detector: Detector, raw: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.detector = detector
+        self.raw = raw
+        self.built = True
+
+    def call(self, inputs):
+        """Returns the fields of `Detections` as a dict."""
+        detections = self.detector.detect(inputs)
+        if not self.raw:
+            detections = detections._replace(raw_boxes=None, raw_scores=None)
+        return present(detections)

@@ -1,0 +1,44 @@
+"""The first step of every model: pixels as the backbone wants them."""
+
+from keras import ops
+
+from odapi.layers.pixels import UNCHANGED, PixelScaling
+from odapi.structures import Tensor
+
+
+def normalise(
+    images: Tensor, scaling: PixelScaling, true_size: Tensor | None = None
+) -> Tensor:
+    """Returns images as the backbone wants them, float32 `[b, h, w, 3]`.
+
+    The original normalises, then resizes and pads with zeros; here images come
+    resized and padded, so the padding is set to zero after normalising.
+
+    Args:
+        images: `[b, h, w, 3]` or, for grey images, `[b, h, w, 1]`, in 0 to 255.
+        scaling: What the backbone wants.
+        true_size: `[b, 2]` int32, height and width without padding; None where
+            there is no padding.
+    """
+    x = ops.cast(images, "float32")
+    if x.shape[-1] == 1:
+        x = ops.repeat(x, 3, axis=-1)
+    if scaling != UNCHANGED:
+        x = x * ops.convert_to_tensor(scaling.scale, dtype="float32")
+        x = x + ops.convert_to_tensor(scaling.offset, dtype="float32")
+    if true_size is None:
+        return x
+    height, width = ops.shape(x)[1:3]
+    rows = ops.arange(height)[None, :] < ops.cast(true_size[:, :1], "int32")
+    columns = ops.arange(width)[None, :] < ops.cast(true_size[:, 1:], "int32")
+    real = ops.logical_and(rows[:, :, None], columns[:, None, :])
+    return ops.where(real[..., None], x, 0.0)
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Returns images with zeros at the bottom and right, up to a multiple in size."""
+    height, width = images.shape[1:3]
+    rows, columns = -height % multiple, -width % multiple
+    if not rows and not columns:
+        return images
+    return ops.pad(images, ((0, 0), (0, rows), (0, columns), (0, 0)))

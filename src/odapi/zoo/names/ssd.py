@@ -1,0 +1,135 @@
+"""Keys of the original's SSD checkpoints, and the weights of ours they fill.
+
+The keys are those of `tf.train.Checkpoint(model=...)`, without the suffix
+"/.ATTRIBUTES/VARIABLE_VALUE". Lists count all their layers, also those without
+weights: explicit padding is a layer of its own there, and so is an activation.
+"""
+
+from collections.abc import Iterator
+
+import keras
+
+from odapi.heads.outputs import BOXES, CLASSES
+from odapi.heads.per_level_conv import PerLevelConvHead
+from odapi.heads.shared_conv import SharedConvHead
+from odapi.layers.stack import Stack
+from odapi.models.anchor_detector import AnchorDetector
+from odapi.necks.fpn import FeaturePyramid
+from odapi.necks.ssd_pyramid import SsdPyramid
+from odapi.zoo.names.backbone import backbone_keys, layer_keys
+
+_EXTRACTOR = "model/_feature_extractor"
+_PREDICTOR = "model/_box_predictor"
+_LAYER_LISTS = {BOXES: "_box_encoder_layers", CLASSES: "_class_predictor_layers"}
+
+Keys = dict[str, str]
+
+
+def ssd_keys(detector: AnchorDetector) -> Keys:
+    """Returns the original's key of each weight, by our name.
+
+    Args:
+        detector: Built; its names are those of `named_variables`.
+
+    Raises:
+        TypeError: A part of the detector is not one of the original's SSD.
+    """
+    extractor, head = detector.feature_extractor, detector.box_predictor
+    backbone = extractor.backbone
+    keys = _under(
+        backbone.name, backbone_keys(backbone, f"{_EXTRACTOR}/classification_backbone")
+    )
+    keys |= _under(extractor.neck.name, _table(_NECKS, extractor.neck))
+    return _under(extractor.name, keys) | _under(head.name, _table(_HEADS, head))
+
+
+def _table(table, part) -> Keys:
+    for kind, keys in table.items():
+        if isinstance(part, kind):
+            return keys(part)
+    raise TypeError(f"no names of the original are known for {type(part).__name__}")
+
+
+def _under(name: str, keys: Keys) -> Keys:
+    return {f"{name}/{ours}": key for ours, key in keys.items()}
+
+
+def _ssd_pyramid(neck: SsdPyramid) -> Keys:
+    root = f"{_EXTRACTOR}/feature_map_generator/convolutions"
+    keys: Keys = {}
+    for n, stack in enumerate(neck.extra, neck.num_maps):
+        keys |= _stack(stack, f"{root}/{n}")
+    return keys
+
+
+def _feature_pyramid(neck: FeaturePyramid) -> Keys:
+    root = f"{_EXTRACTOR}/_fpn_features_generator"
+    *lower, top = neck.projections
+    keys = layer_keys(top, top.name, f"{root}/top_layers/0")
+    # The original goes from the top down.
+    for n, layer in enumerate(reversed(lower)):
+        keys |= layer_keys(layer, layer.name, f"{root}/residual_blocks/{n}/0")
+    for n, stack in enumerate(reversed(neck.smoothing)):
+        keys |= _stack(stack, f"{root}/conv_layers/{n}")
+    for n, stack in enumerate(neck.extra):
+        keys |= _stack(stack, f"{_EXTRACTOR}/_coarse_feature_layers/{n}")
+    return keys
+
+
+def _per_level(head: PerLevelConvHead) -> Keys:
+    keys: Keys = {}
+    for n, stack in enumerate(head.shared):
+        keys |= _stack(stack, f"{_PREDICTOR}/_shared_nets/{n}")
+    for what, stacks in ((BOXES, head.box_heads), (CLASSES, head.class_heads)):
+        for n, stack in enumerate(stacks):
+            root = f"{_PREDICTOR}/_prediction_heads/{what}/{n}/{_LAYER_LISTS[what]}"
+            keys |= _stack(stack, root)
+    return keys
+
+
+def _shared(head: SharedConvHead) -> Keys:
+    keys: Keys = {}
+    for n, stack in enumerate(head.projections):
+        root = f"{_PREDICTOR}/_additional_projection_layers/{n}"
+        keys |= _stack(stack, root)
+    alone = len(head.towers) == 1
+    for tower, what in zip(head.towers, (BOXES, CLASSES), strict=False):
+        scope = "PredictionTower"
+        if not alone:
+            scope = "BoxPredictionTower" if what == BOXES else "ClassPredictionTower"
+        root = f"{_PREDICTOR}/_head_scope_conv_layers/{scope}"
+        for n, conv in enumerate(tower.convs):
+            keys |= layer_keys(conv, f"{tower.name}/{conv.name}", f"{root}/{n}")
+        # A convolution, a norm and an activation each; the convolutions are listed
+        # above, in the order in which the original tracks its objects.
+        root = f"{_PREDICTOR}/_base_tower_layers_for_heads/{what}"
+        for level, norms in enumerate(tower.norms):
+            for n, norm in enumerate(norms):
+                ours = f"{tower.name}/{norm.name}"
+                keys |= layer_keys(norm, ours, f"{root}/{level}/{3 * n + 1}")
+    box = f"{_PREDICTOR}/_box_prediction_head/_box_encoder_layers/0"
+    keys |= layer_keys(head.box, head.box.name, box)
+    place = 1 if head.options.dropout > 0 else 0  # Dropout is a layer of its own.
+    classes = f"{_PREDICTOR}/_prediction_heads/{CLASSES}/_class_predictor_layers"
+    return keys | layer_keys(head.classes, head.classes.name, f"{classes}/{place}")
+
+
+def _stack(stack: Stack, root: str) -> Keys:
+    keys: Keys = {}
+    for place, layer in _places(stack):
+        keys |= layer_keys(layer, f"{stack.name}/{layer.name}", f"{root}/{place}")
+    return keys
+
+
+def _places(stack: Stack) -> Iterator[tuple[int, keras.layers.Layer]]:
+    """Yields the layers of a stack with their place in the original's list."""
+    place = 0
+    for layer in stack.steps:
+        if getattr(layer, "explicit_padding", False) and max(layer.kernel_size) > 1:
+            place += 1
+        yield place, layer
+        place += 1
+
+
+_NECKS = {SsdPyramid: _ssd_pyramid, FeaturePyramid: _feature_pyramid}
+_HEADS = {PerLevelConvHead: _per_level, SharedConvHead: _shared}
