@@ -230,7 +230,7 @@ def _spread(total: int, number: int) -> set[int]:
         return set()
     if not total:
         return set(range(number))
-    return {int(i) for i in np.linspace(0, total - 1, min(number, total))}
+    return {k * total // number for k in range(number)}
 
 
 def _detections(found: Mapping[str, Any], i: int) -> tuple[Arrays, int]:
