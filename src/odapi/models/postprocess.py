@@ -1,0 +1,92 @@
+"""From decoded boxes and class logits to detections."""
+
+import dataclasses
+
+from keras import ops
+
+from odapi.geometry.boxes import clip, to_window
+from odapi.geometry.gather import gather_rows
+from odapi.geometry.nms import NonMaxSuppression, Selection
+from odapi.models.scores import ScoreConverter
+from odapi.structures import Detections, Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class PostProcess:
+    """Scores, suppresses, clips, and changes the frame.
+
+    Args:
+        nms: Keeps the best of overlapping boxes.
+        scores: Makes scores of logits.
+        has_background: The first class is the background: never a detection.
+        change_coordinate_frame: Boxes are returned relative to the clip window.
+    """
+
+    nms: NonMaxSuppression = dataclasses.field(default_factory=NonMaxSuppression)
+    scores: ScoreConverter = dataclasses.field(default_factory=ScoreConverter)
+    has_background: bool = True
+    change_coordinate_frame: bool = True
+
+    def __call__(
+        self,
+        boxes: Tensor,
+        class_logits: Tensor,
+        clip_window: Tensor,
+        raw: bool = False,
+    ) -> Detections:
+        """Returns the detections of each image.
+
+        Args:
+            boxes: `[b, anchors, 4]`, decoded, not clipped. Further numbers of a box
+                are (y, x) of keypoints. Or `[b, anchors, classes, 4]` where each
+                class has a box of its own.
+            class_logits: `[b, anchors, classes]`, with the background if there is one.
+            clip_window: `[b, 4]`: the image without padding, in the frame of `boxes`.
+            raw: Also return all boxes and scores as they are before suppression.
+        """
+        rows, convert = class_logits, self.scores
+        if raw or not self.scores.rises:
+            # All are wanted as scores, or their order is not that of the logits.
+            rows, convert = self.scores(class_logits), None
+        foreground = rows[..., 1:] if self.has_background else rows
+        found = self.nms(_boxes(boxes), foreground, clip_window, convert)
+        classes = gather_rows(rows, found.anchors)
+        classes = classes if convert is None else convert(classes)
+        return Detections(
+            boxes=_masked(self._frame(found.boxes, clip_window), found),
+            scores=found.scores,
+            classes=found.classes,
+            num=found.num[:, 0],
+            multiclass_scores=_masked(classes, found),
+            anchor_indices=found.anchors,
+            keypoints=self._keypoints(boxes, found, clip_window),
+            raw_boxes=_boxes(boxes) if raw else None,
+            raw_scores=rows if raw else None,
+        )
+
+    def _frame(self, boxes: Tensor, window: Tensor) -> Tensor:
+        boxes = clip(boxes, window)
+        return to_window(boxes, window) if self.change_coordinate_frame else boxes
+
+    def _keypoints(
+        self, boxes: Tensor, found: Selection, window: Tensor
+    ) -> Tensor | None:
+        """Keypoints `[b, n, k, 2]` of the detections; the original left the frame."""
+        numbers = boxes.shape[-1]
+        if numbers == 4:
+            return None
+        points = gather_rows(boxes[..., 4:], found.anchors)
+        if self.change_coordinate_frame:
+            points = to_window(points, window)
+        shape = (-1, points.shape[1], (numbers - 4) // 2, 2)
+        return ops.reshape(_masked(points, found), shape)
+
+
+def _boxes(boxes: Tensor) -> Tensor:
+    return boxes if boxes.shape[-1] == 4 else boxes[..., :4]
+
+
+def _masked(values: Tensor, found: Selection) -> Tensor:
+    """Returns `values [b, n, m]` with zeros as padding."""
+    real = ops.arange(values.shape[1], dtype="int32") < found.num
+    return ops.where(real[..., None], values, 0.0)
