@@ -73,9 +73,7 @@ def export(
         f"It loads in {duration(done.load_seconds)}; the first prediction takes "
         f"{duration(done.first_seconds)}, the next {done.second_seconds * 1e3:.0f} ms."
     )
-    shown.print(
-        f"\nNext: odapi eval {output}\n"
-        f"Serve: tf.saved_model.load('{done.saved_model}')(images)  # uint8 [b, h, w, 3]"
-        if input_type == "image_tensor"
-        else f"\nNext: odapi eval {output}"
-    )
+    shown.print(f"\nNext: odapi eval {output}")
+    if input_type == "image_tensor":
+        load = f"tf.saved_model.load('{done.saved_model}')"
+        shown.print(f"Serve: {load}(images)  # uint8 [b, h, w, 3]")

@@ -119,7 +119,7 @@ def _export(
     untrained: bool,
     check_images: list[str],
 ) -> Exported:
-    from odapi.build.resizer import build_resizer
+    from odapi.build.resizer import model_resizer
     from odapi.checkpoints.detector import load_detector
     from odapi.exporters.saved_model import write_saved_model
     from odapi.exporters.verify import verify
@@ -132,10 +132,7 @@ def _export(
             "was never trained: it was saved at step 0",
             hint="train first, or export it all the same with --untrained",
         )
-    kind = loaded.config.model.WhichOneof("model")
-    resizer = build_resizer(
-        getattr(loaded.config.model, kind).image_resizer, f"model.{kind}.image_resizer"
-    )
+    resizer = model_resizer(loaded.config)
     output = pathlib.Path(output_dir)
     writing = output / f".writing-{os.getpid()}"
     try:
