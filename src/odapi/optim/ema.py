@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 from keras import ops
 
 
@@ -31,7 +32,7 @@ class MovingAverages:
         self.pairs = list(zip(variables, averages, strict=True))
         self.decay = decay
         for variable, average in self.pairs:
-            average.assign(variable.value)
+            average.assign(_copy(variable))
 
     def update(self, step: keras.Variable) -> None:
         """Moves the averages; `step` counts the updates done, from 1."""
@@ -55,11 +56,16 @@ def averages_of(
 def averaged(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
     """Puts the averages in place of the weights, for an evaluation."""
     pairs = averages_of(optimizer)
-    trained = [ops.convert_to_numpy(variable) for variable, _ in pairs]
+    trained = [_copy(variable) for variable, _ in pairs]
     try:
         for variable, average in pairs:
-            variable.assign(average.value)
+            variable.assign(_copy(average))
         yield
     finally:
         for (variable, _), value in zip(pairs, trained, strict=True):
             variable.assign(value)
+
+
+def _copy(variable: keras.Variable) -> np.ndarray:
+    """The value, in memory of its own: two variables must not share a buffer."""
+    return np.array(ops.convert_to_numpy(variable))

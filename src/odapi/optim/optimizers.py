@@ -1,10 +1,15 @@
 """The optimizers of Keras, with two things of the original that Keras lacks."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
 from odapi.optim.ema import MovingAverages
+
+if TYPE_CHECKING:
+    from keras.optimizers import Optimizer as _Mixed
+else:
+    _Mixed = object
 
 
 def make(
@@ -33,7 +38,7 @@ def make(
     return optimizer
 
 
-class _Extended:
+class _Extended(_Mixed):
     """What `make` mixes into an optimizer class of Keras."""
 
     average_decay: float | None = None

@@ -7,13 +7,11 @@ Steps count from 0: the first update uses the rate of step 0.
 import math
 from typing import Any
 
-import keras
 from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
 
-Schedule = keras.optimizers.schedules.LearningRateSchedule
 
-
-class Constant(Schedule):
+class Constant(LearningRateSchedule):
     """The same rate at every step."""
 
     def __init__(self, learning_rate: float):
@@ -29,7 +27,7 @@ class Constant(Schedule):
         return {"learning_rate": self.learning_rate}
 
 
-class ExponentialDecay(Schedule):
+class ExponentialDecay(LearningRateSchedule):
     """`initial * factor ** ((step - burnin_steps) / decay_steps)`, never below `low`.
 
     Args:
@@ -84,7 +82,7 @@ class ExponentialDecay(Schedule):
         }
 
 
-class ManualSteps(Schedule):
+class ManualSteps(LearningRateSchedule):
     """A table of rates: `rates[i]` until `boundaries[i]`, the last one for ever.
 
     Args:
@@ -125,7 +123,7 @@ class ManualSteps(Schedule):
         }
 
 
-class CosineDecay(Schedule):
+class CosineDecay(LearningRateSchedule):
     """A linear warm-up, then the base rate for a while, then half a cosine to 0.
 
     Args:

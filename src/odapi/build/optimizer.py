@@ -1,0 +1,140 @@
+"""Builds the optimizer and its learning rate from a `TrainConfig`."""
+
+from typing import Any, NamedTuple
+
+import keras
+from keras.optimizers.schedules import LearningRateSchedule
+
+from odapi.build.oneof import build_oneof, number
+from odapi.config.load import options
+from odapi.optim import optimizers, schedules
+
+
+class Optimization(NamedTuple):
+    """An optimizer, and the schedule of its learning rate."""
+
+    optimizer: keras.optimizers.Optimizer
+    schedule: LearningRateSchedule
+
+
+def build_optimizer(config: Any) -> Optimization:
+    """Returns the optimizer that `train_config` describes.
+
+    Gradients are first multiplied (biases, by `bias_grad_multiplier`), then clipped
+    by their global norm. With `options.precision: FLOAT16` the loss is scaled while
+    gradients are computed, so that small ones do not vanish.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+
+    Raises:
+        ConfigError: No optimizer or no learning rate is set, or a value of one is
+            not allowed.
+    """
+    train, path = config.train_config, "train_config.optimizer"
+    common = {
+        "average_decay": None,
+        "bias_factor": number(train.bias_grad_multiplier) or 1.0,
+        "global_clipnorm": number(train.gradient_clipping_by_norm) or None,
+    }
+    if train.optimizer.use_moving_average:
+        decay = number(train.optimizer.moving_average_decay)
+        common["average_decay"] = decay
+    built = build_oneof(train.optimizer, "optimizer", _OPTIMIZERS, path, common)
+    if options(config).precision == options(config).FLOAT16:
+        scaled = keras.optimizers.LossScaleOptimizer(built.optimizer)
+        return built._replace(optimizer=scaled)
+    return built
+
+
+def build_schedule(config: Any, path: str) -> LearningRateSchedule:
+    """Returns the learning rate of a `LearningRate` message.
+
+    Raises:
+        ConfigError: None is set, or a value is not allowed.
+    """
+    return build_oneof(config, "learning_rate", _SCHEDULES, path)
+
+
+def _momentum(config: Any, path: str, common: dict[str, Any]) -> Optimization:
+    schedule = build_schedule(config.learning_rate, f"{path}.learning_rate")
+    optimizer = optimizers.make(
+        keras.optimizers.SGD,
+        learning_rate=schedule,
+        momentum=number(config.momentum_optimizer_value),
+        **common,
+    )
+    return Optimization(optimizer, schedule)
+
+
+def _adam(config: Any, path: str, common: dict[str, Any]) -> Optimization:
+    schedule = build_schedule(config.learning_rate, f"{path}.learning_rate")
+    optimizer = optimizers.make(
+        keras.optimizers.Adam,
+        learning_rate=schedule,
+        epsilon=number(config.epsilon),
+        **common,
+    )
+    return Optimization(optimizer, schedule)
+
+
+def _rms_prop(config: Any, path: str, common: dict[str, Any]) -> Optimization:
+    schedule = build_schedule(config.learning_rate, f"{path}.learning_rate")
+    optimizer = optimizers.make(
+        keras.optimizers.RMSprop,
+        learning_rate=schedule,
+        # The original gave it to Keras as the decay of the learning rate.
+        rho=number(config.decay),
+        momentum=number(config.momentum_optimizer_value),
+        epsilon=number(config.epsilon),
+        **common,
+    )
+    return Optimization(optimizer, schedule)
+
+
+def _constant(config: Any, path: str) -> LearningRateSchedule:
+    return schedules.Constant(number(config.learning_rate))
+
+
+def _exponential(config: Any, path: str) -> LearningRateSchedule:
+    return schedules.ExponentialDecay(
+        initial=number(config.initial_learning_rate),
+        decay_steps=config.decay_steps,
+        factor=number(config.decay_factor),
+        staircase=config.staircase,
+        burnin_rate=number(config.burnin_learning_rate),
+        burnin_steps=config.burnin_steps,
+        low=number(config.min_learning_rate),
+    )
+
+
+def _manual(config: Any, path: str) -> LearningRateSchedule:
+    later = [number(part.learning_rate) for part in config.schedule]
+    return schedules.ManualSteps(
+        boundaries=[part.step for part in config.schedule],
+        rates=[number(config.initial_learning_rate), *later],
+        warmup=config.warmup,
+    )
+
+
+def _cosine(config: Any, path: str) -> LearningRateSchedule:
+    return schedules.CosineDecay(
+        base=number(config.learning_rate_base),
+        total_steps=config.total_steps,
+        warmup_rate=number(config.warmup_learning_rate),
+        warmup_steps=config.warmup_steps,
+        hold_steps=config.hold_base_rate_steps,
+    )
+
+
+_OPTIMIZERS = {
+    "momentum_optimizer": _momentum,
+    "adam_optimizer": _adam,
+    "rms_prop_optimizer": _rms_prop,
+}
+_SCHEDULES = {
+    "constant_learning_rate": _constant,
+    "exponential_decay_learning_rate": _exponential,
+    "manual_step_learning_rate": _manual,
+    "cosine_decay_learning_rate": _cosine,
+}

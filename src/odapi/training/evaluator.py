@@ -1,0 +1,68 @@
+"""Evaluation during training: in the same process, with the weights of the moment."""
+
+from typing import Any
+
+from odapi.build.dataset import build_eval_dataset
+from odapi.build.metrics import build_metrics
+from odapi.config.load import Config, options
+from odapi.evaluation.loop import evaluate_loop
+from odapi.evaluation.report import draw_picture, notes
+from odapi.labels import LabelMap
+from odapi.track.safely import Safely
+from odapi.training import report
+
+
+class Evaluator:
+    """Evaluates a detector and hands numbers and pictures to a tracker.
+
+    Args:
+        config: The pipeline config.
+        dataset: One ordered pass over the evaluation data.
+        label_map: Of the training data: the classes of the model.
+        tracker: Gets metrics, losses and pictures.
+    """
+
+    def __init__(
+        self, config: Config, dataset: Any, label_map: LabelMap, tracker: Safely
+    ):
+        self.dataset = dataset
+        self._config, self._tracker = config.eval_config, tracker
+        self._max_images = options(config).evaluation.max_images
+        self._metrics = build_metrics(config.eval_config, label_map)
+
+    def __call__(self, detector: Any, step: int) -> dict[str, float]:
+        """Returns the metrics and losses of a detector, by the original's names."""
+        result = evaluate_loop(
+            detector,
+            self.dataset,
+            self._metrics,
+            with_losses=True,
+            visualise=self._config.num_visualizations,
+            max_images=self._max_images,
+        )
+        report.tell(*notes(result))
+        self._tracker.scalars(step, result.metrics)
+        for index, picture in enumerate(result.pictures):
+            drawn = draw_picture(
+                result,
+                picture,
+                self._config.min_score_threshold,
+                self._config.max_num_boxes_to_visualize,
+            )
+            self._tracker.images(step, f"eval_side_by_side_{index}_0", [drawn])
+        return result.metrics
+
+
+def build_evaluator(
+    config: Config, label_map: LabelMap, tracker: Safely
+) -> Evaluator | None:
+    """Returns what evaluates during training; None if there are no data for it.
+
+    Raises:
+        ConfigError: The reader or the metrics cannot be built.
+        DataError: The data cannot be used.
+    """
+    if not options(config).eval_data and not config.eval_input_reader:
+        return None
+    dataset = build_eval_dataset(config, label_map=label_map)
+    return Evaluator(config, dataset, label_map, tracker)

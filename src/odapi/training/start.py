@@ -1,0 +1,67 @@
+"""What a new training starts from: backbone weights, a checkpoint of another run."""
+
+import pathlib
+from typing import Any
+
+from odapi.build.oneof import number
+from odapi.checkpoints import pretrained
+from odapi.checkpoints.restore import Report, fit_in, restore
+from odapi.config.check_data import is_placeholder
+from odapi.config.load import options
+from odapi.errors import ConfigError, unknown_choice
+
+# Which model of Keras Applications has the backbone of an extractor.
+_APPLICATIONS = {
+    "ssd_mobilenet_v2_keras": "MobileNetV2",
+    "ssd_mobilenet_v2_fpn_keras": "MobileNetV2",
+}
+
+
+def start_from(config: Any, detector: Any) -> list[Report]:
+    """Loads `options.backbone_weights`, then `train_config.fine_tune_checkpoint`.
+
+    Raises:
+        CheckpointError: One cannot be read, or nothing of it fits.
+        ConfigError: The type is unknown, or there are no such weights.
+    """
+    reports = []
+    weights = options(config).backbone_weights
+    if weights:
+        reports.append(_backbone(config, detector, weights))
+    train = config.train_config
+    path = train.fine_tune_checkpoint
+    if path and not (weights and is_placeholder(path)):
+        path = str(pathlib.Path(path).expanduser())
+        reports.append(restore(detector, path, fine_tune_type(train)))
+    return reports
+
+
+def fine_tune_type(train: Any) -> str:
+    """Returns what of a checkpoint is restored; the original's choice if not set."""
+    assumed = "detection" if train.from_detection_checkpoint else "classification"
+    return train.fine_tune_checkpoint_type or assumed
+
+
+def _backbone(config: Any, detector: Any, weights: str) -> Report:
+    variables = detector.variables_for("classification")
+    if weights == pretrained.IMAGENET:
+        extractor = config.model.ssd.feature_extractor
+        if extractor.type not in _APPLICATIONS:
+            raise unknown_choice(
+                "options.backbone_weights", extractor.type, _APPLICATIONS
+            )
+        application = _APPLICATIONS[extractor.type]
+        alpha = number(extractor.depth_multiplier)
+        arrays = pretrained.download(application, alpha=alpha)
+        source = f"{application} of Keras Applications, trained on ImageNet"
+    else:
+        file = pathlib.Path(weights).expanduser()
+        if not pretrained.is_weight_file(file):
+            raise ConfigError(
+                "options.backbone_weights",
+                f"{weights!r} is neither {pretrained.IMAGENET!r} nor a file that ends "
+                "in .npz or .h5",
+                hint="a run of odapi goes into train_config.fine_tune_checkpoint",
+            )
+        arrays, source = pretrained.read(file), weights
+    return fit_in(variables, arrays, source, "classification", {})
