@@ -95,11 +95,13 @@ def compare(
 def _print_findings(found) -> None:
     if not found:
         return
-    table = _table("", "field", "problem", "next step")
+    table = _table("", "field, problem and next step")
     for finding in found:
         kind = "[red]error[/]" if finding.is_error else "[yellow]warning[/]"
-        texts = (finding.path, finding.problem, finding.hint)
-        table.add_row(kind, *(_plain(text) for text in texts))
+        cell = f"[bold]{_plain(finding.path)}[/]\n{_plain(finding.problem)}"
+        table.add_row(
+            kind, cell + (f"\n{_plain(finding.hint)}" if finding.hint else "")
+        )
     _print(table)
 
 

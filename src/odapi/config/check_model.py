@@ -276,6 +276,7 @@ def _check_calibration(ssd: Any) -> Iterator[Finding]:
             here = f"{path}.class_id_xy_pairs_map[{class_id}]"
             if not 0 <= class_id <= ssd.num_classes:
                 yield error(here, f"there are classes 0 to {ssd.num_classes} only")
+                continue
             yield from _check_pairs(here, pairs[class_id])
     elif kind == "temperature_scaling_calibration":
         if not config.temperature_scaling_calibration.scaler:

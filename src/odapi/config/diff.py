@@ -31,7 +31,7 @@ def diff(left: Any, right: Any) -> list[Difference]:
     for path in [*mine, *(p for p in theirs if p not in mine)]:
         a, b = mine.get(path), theirs.get(path)
         a_text, b_text = _shown(a, b), _shown(b, a)
-        if a_text != b_text:
+        if a_text != b_text and not _has_fields(path, theirs if b is None else mine):
             found.append(Difference(path, a_text, b_text))
     return found
 
@@ -95,6 +95,11 @@ def _shown(leaf: Leaf | None, other: Leaf | None) -> str:
     if leaf is not None:
         return leaf.text
     return other.default if other and other.default is not None else _UNSET
+
+
+def _has_fields(path: str, found: dict[str, Leaf]) -> bool:
+    """Whether a block that is empty in one config is there in the other."""
+    return any(other.startswith(f"{path}.") for other in found)
 
 
 def _text(field: schema.Field, value: Any) -> str:

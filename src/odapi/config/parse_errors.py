@@ -26,7 +26,7 @@ def located(
     """Returns place and problem of an error, with the line and a caret under it."""
     lines = text.split("\n")
     shown = lines[line - 1] if line <= len(lines) else ""
-    start = max(0, column - _SHOWN) if len(shown) > _SHOWN else 0
+    start = max(0, column - _SHOWN * 3 // 4) if len(shown) > _SHOWN else 0
     before = re.sub(r"[^\t]", " ", shown[start : column - 1])
     return (
         f"{source}:{line}:{column}",
@@ -95,8 +95,7 @@ def _no_field(owner: str, name: str, blocks: Blocks) -> tuple[str, str]:
     shown = owner.rsplit(".", 1)[-1]
     known = list(schema.fields(descriptor)) if descriptor else []
     problem = f"{shown} has no field {name!r}"
-    if close := did_you_mean(name, known):
-        return problem, close
+    close = did_you_mean(name, known)
     for block, parent in reversed(blocks[:-1]):
         if parent is not None and name in schema.fields(parent):
             where = f"the block {block.name!r}" if block.name else "the top level"
@@ -106,13 +105,15 @@ def _no_field(owner: str, name: str, blocks: Blocks) -> tuple[str, str]:
                 f"{inner.name!r} of line {inner.line} is still open here"
             )
     if blocks[0][1] is not schema.ROOT:
-        other = "this looks like a pipeline config" if name in _CONFIG else ""
-        return problem, other or f"its fields are {', '.join(sorted(known))}"
-    if name == "item":
+        close = close or (
+            "this looks like a pipeline config" if name in _CONFIG else ""
+        )
+    elif name == "item":
         return problem, "this looks like a label map, not a pipeline config"
-    if elsewhere := schema.paths_of(name):
-        return problem, f"there is {' and '.join(elsewhere)}"
-    return problem, f"its fields are {', '.join(sorted(known))}" if known else ""
+    elif elsewhere := schema.paths_of(name):
+        there = f"there is {' and '.join(elsewhere)}"
+        return problem, f"{there}; {close}" if close else there
+    return problem, close or f"its fields are {', '.join(sorted(known))}"
 
 
 def _no_value(
