@@ -50,7 +50,7 @@ def predict(
     from odapi.evaluation.predict import predict as run
 
     found = run(
-        _predictor(checkpoint, batch_size, overrides or []),
+        _model(checkpoint, overrides or []),
         images,
         output=output,
         min_score=min_score,
@@ -66,7 +66,7 @@ def predict(
         console().print("Pictures and COCO results: add --output found")
 
 
-def _predictor(checkpoint: pathlib.Path, batch_size: int, overrides: list[str]) -> Any:
+def _model(checkpoint: pathlib.Path, overrides: list[str]) -> Any:
     """The exported model itself where there is one; else the path, for loading."""
     inside = (checkpoint, checkpoint / "saved_model")
     if not any((folder / "saved_model.pb").is_file() for folder in inside):
@@ -82,7 +82,7 @@ def _predictor(checkpoint: pathlib.Path, batch_size: int, overrides: list[str]) 
         )
     from odapi.exporters.saved_model import SavedModelPredictor
 
-    return SavedModelPredictor(checkpoint)
+    return SavedModelPredictor(checkpoint)  # `predict` knows the original's names.
 
 
 def _show(found: "Predictions", min_score: float) -> None:

@@ -44,6 +44,8 @@ class EvaluationResult:
         seconds: Time that it took, with the first compilation.
         label_map: The classes.
         step: Of the checkpoint, where known.
+        problems: What was wrong with the data, as `odapi.data.problems` counts it;
+            None where the data do not tell.
     """
 
     metrics: dict[str, float]
@@ -58,6 +60,7 @@ class EvaluationResult:
     seconds: float
     label_map: Any = None
     step: int | None = None
+    problems: Any = None
 
     @property
     def images_per_second(self) -> float:
@@ -128,6 +131,7 @@ def evaluate_loop(
         skipped=run.skipped(),
         seconds=time.monotonic() - start,
         label_map=getattr(dataset, "label_map", None),
+        problems=getattr(dataset, "problems", None),
     )
 
 

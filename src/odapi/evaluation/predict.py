@@ -3,7 +3,7 @@
 import itertools
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from odapi.draw.file import save_image
 from odapi.draw.image import draw_objects, enlarged
 from odapi.errors import DataError
 from odapi.evaluation.image_files import ReadImage, find_images, read_images
-from odapi.evaluation.predictor import Predictor, load_predictor
+from odapi.evaluation.predictor import Predictor, as_predictor, load_predictor
 from odapi.evaluation.results import (
     ResultsWriter,
     categories_of,
@@ -67,7 +67,7 @@ class Predictions(list[Prediction]):
 
 
 def predict(
-    checkpoint: str | os.PathLike | Predictor,
+    checkpoint: str | os.PathLike | Predictor | Callable,
     images: str | os.PathLike | np.ndarray | Sequence[Any],
     *,
     output: str | os.PathLike | None = None,
@@ -84,7 +84,8 @@ def predict(
 
     Args:
         checkpoint: A model_dir, a checkpoint folder, a folder made by
-            `odapi export`, or a `Predictor`.
+            `odapi export`, a `Predictor`, or a model that speaks the original's
+            names, such as `tf.saved_model.load("exported/saved_model")`.
         images: Files, folders, globs, or arrays `[h, w, 3]` uint8 RGB.
         output: Folder for drawn images and `detections.json`; None writes none.
         min_score: Objects with a lower score are left out everywhere.
@@ -101,11 +102,13 @@ def predict(
     """
     if not 0 <= min_score <= 1:
         raise DataError("min_score", f"must be from 0 to 1, got {min_score}")
+    if batch_size < 1:
+        raise DataError("batch_size", f"must be 1 or more, got {batch_size}")
     given, total, ids = _given(images)
     predictor = (
-        checkpoint
-        if callable(checkpoint)
-        else load_predictor(checkpoint, overrides, min(batch_size, max(total, 1)))
+        load_predictor(checkpoint, overrides, min(batch_size, total))
+        if isinstance(checkpoint, str | os.PathLike)
+        else as_predictor(checkpoint, batch_size)
     )
     folder = None if output is None else pathlib.Path(output)
     if json_file is None and folder is not None:
@@ -113,8 +116,8 @@ def predict(
     drawn = _Drawn(folder) if folder is not None and draw else None
     found = Predictions()
     shown = track(given, "predicting", total)
-    for rows in _chunks(_readable(shown, found.skipped), max(batch_size, 1)):
-        detections = predictor([np.asarray(row.image) for row in rows])
+    for rows in _chunks(_readable(shown, found.skipped), batch_size):
+        detections = predictor.detect([np.asarray(row.image) for row in rows])
         for row, objects in zip(rows, detections, strict=True):
             image_id = ids.get(row.path, len(found) + 1)
             prediction = _prediction(

@@ -78,6 +78,8 @@ def show(result: EvaluationResult, console: "Console") -> None:
     console.print(categories_table(result.categories))
     for line in notes(result):
         console.print(Text(line))
+    if result.problems:
+        console.print(result.problems.table())
 
 
 def draw_picture(

@@ -125,6 +125,7 @@ def as_json(result: EvaluationResult) -> dict[str, Any]:
         "num_images": result.num_images,
         "num_objects": result.num_objects,
         "skipped": result.skipped,
+        "problems": result.problems.as_dict() if result.problems else [],
         "seconds": round(result.seconds, 3),
         "step": result.step,
     }

@@ -53,8 +53,8 @@ def evaluate(
         overrides.append(f"eval_config.batch_size={batch_size}")
     loaded = load_detector(checkpoint, overrides)
     config = loaded.config.eval_config
-    dataset = build_eval_dataset(loaded.config)
     # Classes by name: the model's, whatever order those of the data set have.
+    dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
     metrics = build_metrics(config, loaded.label_map)
     with contextlib.ExitStack() as stack:
         writer = None

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -130,16 +131,18 @@ class SavedModelPredictor:
     """Runs an exported model; needs TensorFlow, and nothing of what trained it.
 
         predictor = SavedModelPredictor("exported")
-        found = predictor(image)          # uint8 [h, w, 3] or [b, h, w, 3]
-        found["detection_boxes"][0]       # [100, 4], best first
+        odapi.predict(predictor, "photos/", output="drawn")
+        predictor.outputs(image)["detection_boxes"][0]  # [100, 4], best first
 
     Args:
         folder: What `odapi export` wrote, or its `saved_model`, or the SavedModel
             of another exporter with the same signature.
 
     Attributes:
-        label_map: Names of the classes; None where no file is beside.
+        name: The SavedModel, for messages.
+        label_map: Names of the classes; without any where no file is beside.
         load_seconds: How long loading took.
+        signatures: Its functions, by name.
 
     Raises:
         CheckpointError: There is no SavedModel, or none with this signature.
@@ -148,22 +151,33 @@ class SavedModelPredictor:
     def __init__(self, folder: str | os.PathLike):
         import tensorflow as tf
 
-        self.folder = _saved_model_folder(pathlib.Path(folder))
+        path = _saved_model_folder(pathlib.Path(folder))
+        self.name = str(path)
         start = time.perf_counter()
-        self._model = tf.saved_model.load(str(self.folder))
+        self._model = tf.saved_model.load(self.name)
         self.load_seconds = time.perf_counter() - start
         self.signatures: dict[str, Any] = dict(self._model.signatures)
         if SERVING not in self.signatures:
             names = ", ".join(sorted(self.signatures)) or "none"
             raise CheckpointError(
-                str(self.folder), f"no signature {SERVING}; there is {names}"
+                self.name, f"no signature {SERVING}; there is {names}"
             )
-        self.label_map: LabelMap | None = None
-        beside = self.folder.parent / "label_map.pbtxt"
-        if beside.is_file():
-            self.label_map = load_label_map(beside)
+        beside = path.parent / "label_map.pbtxt"
+        self.label_map = load_label_map(beside) if beside.is_file() else LabelMap(())
 
-    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, images: Sequence[np.ndarray]) -> list[dict[str, Any]]:
+        """Returns what is found in each image, as every `Predictor` does.
+
+        Args:
+            images: uint8 RGB `[h, w, 3]`, of any sizes.
+
+        Returns:
+            A dict an image: `boxes [n, 4]` normalised, `classes [n]` from 0,
+            `scores [n]`, best first.
+        """
+        return [_real({k: v[0] for k, v in self.outputs(i).items()}) for i in images]
+
+    def outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the outputs by the original's names, with a batch dimension.
 
         Args:
@@ -171,23 +185,27 @@ class SavedModelPredictor:
                 with a fixed batch size gets them in parts.
 
         Raises:
-            CheckpointError: The model takes no images of this type.
+            CheckpointError: The model takes no images.
         """
         import tensorflow as tf
 
         images = np.asarray(images, np.uint8)
         images = images[None] if images.ndim == 3 else images
         name = self._image_signature()
-        size = self.spec(name).shape[0] or len(images)
-        if len(images) % size:
-            raise CheckpointError(
-                str(self.folder), f"takes {size} images a call, got {len(images)}"
-            )
+        spec = self.spec(name)
+        size = spec.shape[0] or len(images)
         parts = []
         for start in range(0, len(images), size):
-            batch = tf.constant(images[start : start + size])
-            parts.append(self.run(name, tf.cast(batch, self.spec(name).dtype)))
+            part = images[start : start + size]
+            filled = np.concatenate([part, part[-1:].repeat(size - len(part), 0)])
+            found = self.run(name, tf.cast(tf.constant(filled), spec.dtype))
+            parts.append({k: v[: len(part)] for k, v in found.items()})
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+
+    @property
+    def batch_size(self) -> int | None:
+        """Images a call; None: any number."""
+        return self.spec(self._image_signature()).shape[0]
 
     def run(self, signature: str, value: Any) -> dict[str, np.ndarray]:
         """Calls a signature with `input_tensor`; returns its outputs."""
@@ -199,7 +217,7 @@ class SavedModelPredictor:
             if name in self.signatures and self.spec(name).shape.rank == 4:
                 return name
         raise CheckpointError(
-            str(self.folder),
+            self.name,
             "takes encoded images only",
             hint="export it with --input-type image_tensor, or call "
             "run('serving_default', files)",
@@ -208,6 +226,16 @@ class SavedModelPredictor:
     def spec(self, name: str) -> Any:
         """Returns the `tf.TensorSpec` of a signature's `input_tensor`."""
         return self.signatures[name].structured_input_signature[1]["input_tensor"]
+
+
+def _real(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Returns the detections of one image, by our names, without padding."""
+    n = int(outputs["num_detections"])
+    return {
+        "boxes": outputs["detection_boxes"][:n],
+        "classes": outputs["detection_classes"][:n].astype(np.int32) - 1,
+        "scores": outputs["detection_scores"][:n],
+    }
 
 
 def _saved_model_folder(folder: pathlib.Path) -> pathlib.Path:
