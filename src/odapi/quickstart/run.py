@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-
 import odapi
 from odapi.errors import DataError
 from odapi.progress import console, duration
@@ -166,29 +164,19 @@ def _predict(exported: pathlib.Path, data: MadeDataset, folder: pathlib.Path) ->
     """Draws what the exported model finds; returns how many objects that is."""
     from odapi.data.decode import decode_image
     from odapi.draw.file import save_image
-    from odapi.draw.image import draw_objects, enlarged
     from odapi.draw.mosaic import mosaic
     from odapi.exporters.saved_model import SavedModelPredictor
 
-    predictor = SavedModelPredictor(exported)
-    drawn = []
-    found = 0
-    for path in _val_images(data)[:_SHOWN]:
-        image = decode_image(path.read_bytes(), str(path))
-        outputs = {k: v[0] for k, v in predictor(image).items()}
-        shown = {
-            "boxes": outputs["detection_boxes"],
-            "scores": outputs["detection_scores"],
-            "classes": outputs["detection_classes"].astype(np.int32) - 1,
-        }
-        found += int((shown["scores"] >= _MIN_SCORE).sum())
-        picture = draw_objects(
-            enlarged(image), shown, predictor.label_map, min_score=_MIN_SCORE
-        )
-        save_image(folder / _PREDICTIONS / path.name, picture)
-        drawn.append(picture)
-    save_image(folder / _PICTURE, mosaic(drawn, columns=4))
-    return found
+    predictions = odapi.predict(
+        SavedModelPredictor(exported),
+        _val_images(data)[:_SHOWN],
+        output=folder / _PREDICTIONS,
+        min_score=_MIN_SCORE,
+    )
+    drawn = [f for f in predictions.files if f.suffix == ".jpg"]
+    pictures = [decode_image(f.read_bytes(), str(f)) for f in drawn]
+    save_image(folder / _PICTURE, mosaic(pictures, columns=4))
+    return sum(len(p.scores) for p in predictions)
 
 
 class _Phases:
