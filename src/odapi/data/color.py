@@ -101,7 +101,7 @@ class HueSaturation:
     def _in_hsv(self, image: np.ndarray) -> np.ndarray:
         hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)  # In degrees, 0..1 and 0..255.
         matrix = np.diag([1.0, self.saturation, 1.0])
-        turn = [360.0 * self.hue, 0.0, 0.0]
+        turn = [360.0 * (self.hue % 1.0), 0.0, 0.0]  # OpenCV wraps upwards only.
         hsv = cv2.transform(hsv, np.column_stack([matrix, turn]))
         if self.saturation > 1:
             np.minimum(hsv[..., 1], 1.0, out=hsv[..., 1])
