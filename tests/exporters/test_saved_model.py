@@ -1,0 +1,151 @@
+"""SavedModels: the original's signature, and the detector's numbers."""
+
+import numpy as np
+import pytest
+
+from odapi.config.label_map import save_label_map
+from odapi.data.resize import FixedShape, Identity, KeepAspectRatio
+from odapi.errors import CheckpointError, ConfigError
+from odapi.exporters import serving
+from odapi.exporters.saved_model import SavedModelPredictor, write_saved_model
+from odapi.exporters.verify import ExportError, verify
+from odapi.labels import label_map_of
+
+tf = pytest.importorskip("tensorflow")
+
+RESIZER = KeepAspectRatio(min_dimension=32, max_dimension=40, pad_to_max=True)
+
+# Of ../shared/golden/saved_model_signature.txt, for 10 detections of 25 anchors and
+# 3 classes: b is the batch size.
+OUTPUTS = {
+    "detection_anchor_indices": ["b", 10],
+    "detection_boxes": ["b", 10, 4],
+    "detection_classes": ["b", 10],
+    "detection_multiclass_scores": ["b", 10, 4],
+    "detection_scores": ["b", 10],
+    "num_detections": ["b"],
+    "raw_detection_boxes": ["b", 25, 4],
+    "raw_detection_scores": ["b", 25, 4],
+}
+
+
+@pytest.fixture(scope="module")
+def exported(tiny, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    write_saved_model(tiny, RESIZER, folder / "saved_model")
+    save_label_map(label_map_of(["cat", "dog", "owl"]), folder / "label_map.pbtxt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictor(exported):
+    return SavedModelPredictor(exported)
+
+
+def picture(height=50, width=60, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def shapes(signature, batch):
+    found = {
+        name: [batch if size == "b" else size for size in shape]
+        for name, shape in OUTPUTS.items()
+    }
+    assert {
+        k: v.shape.as_list() for k, v in signature.structured_outputs.items()
+    } == found
+
+
+def test_signature_is_the_original_s(predictor):
+    assert set(predictor.signatures) == {"serving_default", *serving.INPUT_TYPES}
+    for signature in predictor.signatures.values():
+        shapes(signature, None)
+        assert {v.dtype.name for v in signature.structured_outputs.values()} == {
+            "float32"
+        }
+    spec = predictor.spec("serving_default")
+    assert (spec.dtype.name, spec.shape.as_list()) == ("uint8", [None, None, None, 3])
+
+
+def test_fixed_batch_size_gives_the_original_s_static_shapes(tiny, tmp_path):
+    write_saved_model(tiny, RESIZER, tmp_path, batch_size=1)
+    predictor = SavedModelPredictor(tmp_path)
+    shapes(predictor.signatures["serving_default"], 1)
+    assert predictor.spec("serving_default").shape.as_list() == [1, None, None, 3]
+    # More images than it takes at once go through it one by one.
+    images = np.stack([picture(seed=s) for s in range(3)])
+    assert predictor.outputs(images)["detection_boxes"].shape == (3, 10, 4)
+
+
+def test_model_is_callable_as_tutorials_of_the_original_call_it(exported, predictor):
+    detect = tf.saved_model.load(str(exported / "saved_model"))
+    found = detect(tf.constant(picture()[None]))
+    expected = predictor.outputs(picture())
+    for name in OUTPUTS:
+        np.testing.assert_array_equal(found[name], expected[name])
+
+
+def test_outputs_are_the_detector_s_with_classes_from_one(tiny, predictor):
+    resized, true = RESIZER.resize(picture().astype(np.float32))
+    expected = tiny.detect(
+        {"images": resized[None], "true_size": np.array([true], np.int32)}
+    )
+    found = predictor.outputs(picture())
+    np.testing.assert_allclose(
+        found["raw_detection_boxes"], expected.raw_boxes, atol=1e-4
+    )
+    np.testing.assert_array_equal(found["detection_classes"], expected.classes + 1)
+    np.testing.assert_array_equal(found["num_detections"], expected.num)
+
+
+def test_predictor_speaks_our_words(predictor):
+    found = predictor([picture(), picture(20, 90, 1)])
+    assert predictor.label_map.label(0) == "cat"
+    for objects in found:
+        assert (
+            len(objects["boxes"]) == len(objects["classes"]) == len(objects["scores"])
+        )
+        assert set(objects["classes"]) <= {0, 1, 2}
+        assert (objects["scores"] > 0.5).all()
+
+
+def test_model_without_label_map_has_no_names(exported):
+    beside = SavedModelPredictor(exported / "saved_model")
+    assert len(beside.label_map) == 3
+    assert beside.name == str(exported / "saved_model")
+
+
+@pytest.mark.parametrize("input_type", serving.INPUT_TYPES)
+def test_verified_export_differs_in_the_last_digits_only(tiny, tmp_path, input_type):
+    write_saved_model(tiny, RESIZER, tmp_path, input_type)
+    done = verify(tmp_path, tiny, RESIZER, input_type, [picture()])
+    assert done.difference < 1e-3
+    assert 0 < done.load_seconds < 10
+
+
+def test_verification_finds_another_model(tiny, exported):
+    before = tiny.head.bias.numpy()
+    tiny.head.bias.assign(before + 0.1)
+    try:
+        with pytest.raises(ExportError, match=r"raw_detection_boxes differs .* by 0"):
+            verify(exported / "saved_model", tiny, RESIZER)
+    finally:
+        tiny.head.bias.assign(before)
+
+
+def test_verification_finds_another_resizer(tiny, exported):
+    other = FixedShape(height=40, width=40)
+    with pytest.raises(ExportError, match="nothing was exported"):
+        verify(exported / "saved_model", tiny, other)
+
+
+def test_resizer_without_a_fixed_size_is_refused(tiny, tmp_path):
+    with pytest.raises(ConfigError, match="varying sizes"):
+        write_saved_model(tiny, Identity(), tmp_path)
+
+
+def test_folder_without_a_model_says_how_to_make_one(tmp_path):
+    with pytest.raises(CheckpointError, match=r"no saved_model.pb[\s\S]*odapi export"):
+        SavedModelPredictor(tmp_path)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        SavedModelPredictor(tmp_path / "none")
