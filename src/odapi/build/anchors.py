@@ -1,0 +1,109 @@
+"""Builds anchor generators from the `AnchorGenerator` message."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from odapi.build.oneof import build_oneof, number
+from odapi.errors import ConfigError
+from odapi.targets import anchors
+
+
+def build_anchors(
+    config: Any, path: str = "model.ssd.anchor_generator"
+) -> anchors.AnchorGenerator:
+    """Returns the generator of an `AnchorGenerator` message.
+
+    `normalize_coordinates` chooses nothing: anchors are always normalised, as is the
+    groundtruth that they are compared with.
+
+    Raises:
+        ConfigError: No generator is set, or one with values that are not allowed.
+    """
+    return build_oneof(config, "anchor_generator_oneof", _GENERATORS, path)
+
+
+def _grid(config: Any, path: str) -> anchors.GridAnchors:
+    return anchors.GridAnchors(
+        base_size=(config.height, config.width),
+        stride=(config.height_stride, config.width_stride),
+        offset=(config.height_offset, config.width_offset),
+        scales=_numbers(config.scales),
+        aspect_ratios=_numbers(config.aspect_ratios),
+    )
+
+
+def _ssd(config: Any, path: str) -> anchors.SsdAnchors:
+    options = {
+        "aspect_ratios": _numbers(config.aspect_ratios),
+        "interpolated_aspect_ratio": number(config.interpolated_scale_aspect_ratio),
+        "reduce_lowest": config.reduce_boxes_in_lowest_layer,
+        "base_size": (
+            number(config.base_anchor_height),
+            number(config.base_anchor_width),
+        ),
+        "strides": _pairs(config, path, "stride"),
+        "offsets": _pairs(config, path, "offset"),
+    }
+    if not config.scales:
+        return anchors.SsdAnchors.spaced(
+            config.num_layers,
+            number(config.min_scale),
+            number(config.max_scale),
+            **options,
+        )
+    if len(config.scales) != config.num_layers:
+        raise ConfigError(
+            f"{path}.scales",
+            f"has {len(config.scales)} entries, but num_layers is {config.num_layers}",
+            hint="give one scale a layer",
+        )
+    return anchors.SsdAnchors(_numbers(config.scales), **options)
+
+
+def _multiscale(config: Any, path: str) -> anchors.PyramidAnchors:
+    return anchors.PyramidAnchors(
+        min_level=config.min_level,
+        max_level=config.max_level,
+        scale=number(config.anchor_scale),
+        aspect_ratios=_numbers(config.aspect_ratios),
+        scales_per_octave=config.scales_per_octave,
+    )
+
+
+def _flexible(config: Any, path: str) -> anchors.FlexibleGridAnchors:
+    return anchors.FlexibleGridAnchors(
+        tuple(
+            anchors.FlexibleGrid(
+                base_sizes=_numbers(grid.base_sizes),
+                aspect_ratios=_numbers(grid.aspect_ratios),
+                stride=(grid.height_stride, grid.width_stride),
+                offset=(grid.height_offset, grid.width_offset),
+            )
+            for grid in config.anchor_grid
+        )
+    )
+
+
+_GENERATORS = {
+    "grid_anchor_generator": _grid,
+    "ssd_anchor_generator": _ssd,
+    "multiscale_anchor_generator": _multiscale,
+    "flexible_grid_anchor_generator": _flexible,
+}
+
+
+def _numbers(values: Sequence[float]) -> tuple[float, ...]:
+    return tuple(number(v) for v in values)
+
+
+def _pairs(config: Any, path: str, name: str) -> tuple[tuple[int, int], ...]:
+    """Returns (height, width) of each layer."""
+    heights = getattr(config, f"height_{name}")
+    widths = getattr(config, f"width_{name}")
+    if len(heights) != len(widths):
+        raise ConfigError(
+            f"{path}.height_{name}",
+            f"has {len(heights)} entries, width_{name} has {len(widths)}",
+            hint="give both for each layer, or neither",
+        )
+    return tuple(zip(heights, widths, strict=True))

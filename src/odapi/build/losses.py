@@ -1,0 +1,160 @@
+"""Builds losses from the `Loss` message and what of `Ssd` belongs to it."""
+
+from typing import Any
+
+from odapi.build.oneof import build_oneof, call, number
+from odapi.errors import ConfigError
+from odapi.losses import boxes, classification
+from odapi.losses.anchor_loss import AnchorLoss
+from odapi.losses.hard_examples import HardExampleMiner
+from odapi.targets.coders import BoxCoder
+from odapi.targets.samplers import BalancedSampler
+
+
+def build_anchor_loss(
+    config: Any, coder: BoxCoder, path: str = "model.ssd"
+) -> AnchorLoss:
+    """Returns the loss of an `Ssd` message.
+
+    Raises:
+        ConfigError: A part is missing, is not supported, or has values that are not
+            allowed.
+    """
+    loss = config.loss
+    _refuse(loss, f"{path}.loss")
+    return AnchorLoss(
+        classification=build_classification_loss(
+            loss.classification_loss, f"{path}.loss.classification_loss"
+        ),
+        localization=build_localization_loss(
+            loss.localization_loss, f"{path}.loss.localization_loss"
+        ),
+        coder=coder,
+        classification_weight=number(loss.classification_weight),
+        localization_weight=number(loss.localization_weight),
+        normalize_by_matches=config.normalize_loss_by_num_matches,
+        normalize_by_code_size=config.normalize_loc_loss_by_codesize,
+        miner=_part(loss, "hard_example_miner", _miner, f"{path}.loss"),
+        sampler=_part(loss, "random_example_sampler", _sampler, f"{path}.loss"),
+        has_background=config.add_background_class or config.explicit_background_class,
+    )
+
+
+def build_classification_loss(
+    config: Any, path: str
+) -> classification.ClassificationLoss:
+    """Returns the loss of a `ClassificationLoss` message.
+
+    Raises:
+        ConfigError: None is set, or one with values that are not allowed.
+    """
+    return build_oneof(config, "classification_loss", _CLASSIFICATION, path)
+
+
+def build_localization_loss(config: Any, path: str) -> boxes.BoxLoss:
+    """Returns the loss of a `LocalizationLoss` message.
+
+    Raises:
+        ConfigError: None is set, or one with values that are not allowed.
+    """
+    return build_oneof(config, "localization_loss", _LOCALIZATION, path)
+
+
+def _refuse(loss: Any, path: str) -> None:
+    """Raises for what cannot be built."""
+    if loss.expected_loss_weights:
+        raise ConfigError(
+            f"{path}.expected_loss_weights",
+            "is not supported: the original names functions that were never published",
+            hint="set it to NONE",
+        )
+    kind = loss.classification_loss.WhichOneof("classification_loss")
+    odd = ("weighted_sigmoid_focal", "weighted_dice_classification_loss")
+    if kind in odd and loss.HasField("hard_example_miner"):
+        raise ConfigError(
+            f"{path}.hard_example_miner",
+            f"does not go with {kind}, which weighs all anchors together",
+            hint="take one of them out",
+        )
+
+
+def _part(loss: Any, field: str, builder: Any, path: str) -> Any:
+    if not loss.HasField(field):
+        return None
+    return call(builder, getattr(loss, field), f"{path}.{field}", loss)
+
+
+def _miner(config: Any, path: str, loss: Any) -> HardExampleMiner:
+    kind = type(config).LossType.Name(config.loss_type).lower()
+    most = config.max_negatives_per_positive
+    return HardExampleMiner(
+        size=config.num_hard_examples if config.num_hard_examples > 0 else None,
+        iou_threshold=number(config.iou_threshold),
+        kind=kind,
+        classification_weight=number(loss.classification_weight),
+        localization_weight=number(loss.localization_weight),
+        max_negatives_per_positive=most if most > 0 else None,
+        min_negatives=config.min_negatives_per_image,
+    )
+
+
+def _sampler(config: Any, path: str, loss: Any) -> BalancedSampler:
+    return BalancedSampler(number(config.positive_sample_fraction))
+
+
+def _focal(config: Any, path: str) -> classification.SigmoidFocalLoss:
+    alpha = number(config.alpha) if config.HasField("alpha") else None
+    return classification.SigmoidFocalLoss(number(config.gamma), alpha)
+
+
+def _softmax_against_logits(
+    config: Any, path: str
+) -> classification.SoftmaxAgainstLogitsLoss:
+    return classification.SoftmaxAgainstLogitsLoss(number(config.logit_scale))
+
+
+def _bootstrapped(config: Any, path: str) -> classification.BootstrappedSigmoidLoss:
+    _need(config, path, "alpha")
+    return classification.BootstrappedSigmoidLoss(
+        number(config.alpha), config.hard_bootstrap
+    )
+
+
+def _penalty_reduced(config: Any, path: str) -> classification.PenaltyReducedFocalLoss:
+    _need(config, path, "alpha")
+    _need(config, path, "beta")
+    return classification.PenaltyReducedFocalLoss(
+        number(config.alpha), number(config.beta)
+    )
+
+
+def _dice(config: Any, path: str) -> classification.DiceLoss:
+    return classification.DiceLoss(
+        squared=config.squared_normalization,
+        probabilities=config.is_prediction_probability,
+    )
+
+
+def _need(config: Any, path: str, field: str) -> None:
+    if not config.HasField(field):
+        raise ConfigError(f"{path}.{field}", "is missing; it has no default")
+
+
+_CLASSIFICATION = {
+    "weighted_sigmoid": lambda *_: classification.SigmoidLoss(),
+    "weighted_sigmoid_focal": _focal,
+    "weighted_softmax": lambda config, _: classification.SoftmaxLoss(
+        number(config.logit_scale)
+    ),
+    "weighted_logits_softmax": _softmax_against_logits,
+    "bootstrapped_sigmoid": _bootstrapped,
+    "penalty_reduced_logistic_focal_loss": _penalty_reduced,
+    "weighted_dice_classification_loss": _dice,
+}
+_LOCALIZATION = {
+    "weighted_l2": lambda *_: boxes.L2Loss(),
+    "weighted_smooth_l1": lambda config, _: boxes.SmoothL1Loss(number(config.delta)),
+    "weighted_iou": lambda *_: boxes.IouLoss(),
+    "weighted_giou": lambda *_: boxes.GiouLoss(),
+    "l1_localization_loss": lambda *_: boxes.L1Loss(),
+}

@@ -1,0 +1,123 @@
+"""Builds post-processing from the `PostProcessing` message."""
+
+from typing import Any
+
+from odapi.build.oneof import build_oneof, call, number
+from odapi.errors import ConfigError
+from odapi.geometry.nms import NonMaxSuppression
+from odapi.models import calibration
+from odapi.models.postprocess import PostProcess
+from odapi.models.scores import ScoreConverter
+
+
+def build_postprocess(
+    config: Any,
+    has_background: bool,
+    candidates: int = 0,
+    path: str = "model.ssd.post_processing",
+) -> PostProcess:
+    """Returns what turns predictions into detections.
+
+    Multiclass, combined, partitioned and "hard" suppression give the same boxes, and
+    are one here.
+
+    Args:
+        config: A `PostProcessing` message.
+        has_background: The first class of the predictions is the background.
+        candidates: `options.nms_candidates`.
+        path: Of the message, for errors.
+
+    Raises:
+        ConfigError: A value is not allowed, or two do not go together.
+    """
+    nms = config.batch_non_max_suppression
+    return PostProcess(
+        nms=call(_nms, nms, f"{path}.batch_non_max_suppression", candidates),
+        scores=build_scores(config, has_background, path),
+        has_background=has_background,
+        change_coordinate_frame=nms.change_coordinate_frame,
+    )
+
+
+def build_scores(config: Any, has_background: bool, path: str) -> ScoreConverter:
+    """Returns what makes scores of logits, from a `PostProcessing` message.
+
+    Raises:
+        ConfigError: A value is not allowed.
+    """
+    kind = type(config).ScoreConverter.Name(config.score_converter).lower()
+    correct = None
+    if config.HasField("calibration_config"):
+        correct = build_oneof(
+            config.calibration_config,
+            "calibrator",
+            _CALIBRATIONS,
+            f"{path}.calibration_config",
+            has_background,
+        )
+
+    def build(config: Any, path: str) -> ScoreConverter:
+        return ScoreConverter(kind, number(config.logit_scale), correct)
+
+    return call(build, config, path)
+
+
+def _nms(config: Any, path: str, candidates: int) -> NonMaxSuppression:
+    soft, agnostic = config.soft_nms_sigma > 0, config.use_class_agnostic_nms
+    for field in ("use_combined_nms", "use_hard_nms", "use_static_shapes"):
+        if getattr(config, field) and soft:
+            raise ConfigError(f"{path}.{field}", "does not go with soft_nms_sigma")
+    if config.use_combined_nms and agnostic:
+        raise ConfigError(
+            f"{path}.use_combined_nms", "does not go with use_class_agnostic_nms"
+        )
+    return NonMaxSuppression(
+        iou_threshold=number(config.iou_threshold),
+        score_threshold=number(config.score_threshold),
+        max_per_class=config.max_detections_per_class,
+        max_total=config.max_total_detections,
+        soft_sigma=number(config.soft_nms_sigma),
+        class_agnostic=agnostic,
+        classes_per_detection=config.max_classes_per_detection,
+        candidates=candidates,
+    )
+
+
+def _function(
+    config: Any, path: str, has_background: bool
+) -> calibration.PiecewiseLinear:
+    return _piecewise(config.x_y_pairs, path)
+
+
+def _class_functions(
+    config: Any, path: str, has_background: bool
+) -> calibration.ClassFunctions:
+    """Functions by class id; the original counts channels, background or not."""
+    first = 0 if has_background else 1
+    functions = []
+    for class_id, pairs in sorted(config.class_id_xy_pairs_map.items()):
+        place = f"{path}.class_id_xy_pairs_map[{class_id}]"
+        if class_id < first:
+            raise ConfigError(place, f"class ids count from {first}")
+        functions.append((class_id - first, call(_piecewise, pairs, place)))
+    return calibration.ClassFunctions(tuple(functions))
+
+
+def _piecewise(config: Any, path: str) -> calibration.PiecewiseLinear:
+    points = config.x_y_pair
+    return calibration.PiecewiseLinear(
+        tuple(number(p.x) for p in points), tuple(number(p.y) for p in points)
+    )
+
+
+def _temperature(
+    config: Any, path: str, has_background: bool
+) -> calibration.TemperatureScaling:
+    return calibration.TemperatureScaling(number(config.scaler))
+
+
+_CALIBRATIONS = {
+    "function_approximation": _function,
+    "class_id_function_approximations": _class_functions,
+    "temperature_scaling_calibration": _temperature,
+}
