@@ -1,5 +1,6 @@
 """Builds losses from the `Loss` message and what of `Ssd` belongs to it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from odapi.build.oneof import build_oneof, call, number
@@ -11,9 +12,7 @@ from odapi.targets.coders import BoxCoder
 from odapi.targets.samplers import BalancedSampler
 
 
-def build_anchor_loss(
-    config: Any, coder: BoxCoder, path: str = "model.ssd"
-) -> AnchorLoss:
+def build_loss(config: Any, path: str, coder: BoxCoder) -> AnchorLoss:
     """Returns the loss of an `Ssd` message.
 
     Raises:
@@ -140,7 +139,7 @@ def _need(config: Any, path: str, field: str) -> None:
         raise ConfigError(f"{path}.{field}", "is missing; it has no default")
 
 
-_CLASSIFICATION = {
+_CLASSIFICATION: dict[str, Callable] = {
     "weighted_sigmoid": lambda *_: classification.SigmoidLoss(),
     "weighted_sigmoid_focal": _focal,
     "weighted_softmax": lambda config, _: classification.SoftmaxLoss(
@@ -151,7 +150,7 @@ _CLASSIFICATION = {
     "penalty_reduced_logistic_focal_loss": _penalty_reduced,
     "weighted_dice_classification_loss": _dice,
 }
-_LOCALIZATION = {
+_LOCALIZATION: dict[str, Callable] = {
     "weighted_l2": lambda *_: boxes.L2Loss(),
     "weighted_smooth_l1": lambda config, _: boxes.SmoothL1Loss(number(config.delta)),
     "weighted_iou": lambda *_: boxes.IouLoss(),

@@ -1,5 +1,6 @@
 """Builds what assigns objects to anchors: coder, similarity, matcher, assigner."""
 
+from collections.abc import Callable
 from typing import Any
 
 from odapi.build.oneof import build_oneof, call, number
@@ -39,20 +40,18 @@ def build_matcher(config: Any, path: str = "model.ssd.matcher") -> ArgmaxMatcher
     return build_oneof(config, "matcher_oneof", _MATCHERS, path)
 
 
-def build_assigner(
-    config: Any, coder: coders.BoxCoder, path: str = "model.ssd"
-) -> AnchorAssigner:
+def build_assigner(config: Any, path: str = "model.ssd") -> AnchorAssigner:
     """Returns the assigner of an `Ssd` message.
 
     Raises:
         ConfigError: A part is missing, or has values that are not allowed.
     """
-    return call(_assigner, config, path, coder)
+    return call(_assigner, config, path)
 
 
-def _assigner(config: Any, path: str, coder: coders.BoxCoder) -> AnchorAssigner:
+def _assigner(config: Any, path: str) -> AnchorAssigner:
     return AnchorAssigner(
-        coder=coder,
+        coder=build_coder(config.box_coder, f"{path}.box_coder"),
         similarity=build_similarity(
             config.similarity_calculator, f"{path}.similarity_calculator"
         ),
@@ -91,6 +90,100 @@ def _scales(config: Any) -> tuple[float, float, float, float]:
         number(config.height_scale),
         number(config.width_scale),
     )
+
+
+def _thresholded_iou(config: Any, path: str) -> similarities.ThresholdedIou:
+    return similarities.ThresholdedIou(number(config.iou_threshold))
+
+
+def _argmax(config: Any, path: str) -> ArgmaxMatcher:
+    if config.ignore_thresholds:
+        return ArgmaxMatcher(matched=None, force=config.force_match_for_each_row)
+    return ArgmaxMatcher(
+        matched=number(config.matched_threshold),
+        unmatched=number(config.unmatched_threshold),
+        negatives_below=config.negatives_lower_than_unmatched,
+        force=config.force_match_for_each_row,
+    )
+
+
+def _bipartite(config: Any, path: str) -> ArgmaxMatcher:
+    raise ConfigError(
+        path,
+        "is not supported; it fails in the original's TF2 as well",
+        hint="use argmax_matcher with force_match_for_each_row: true",
+    )
+
+
+_CODERS = {
+    "faster_rcnn_box_coder": _faster_rcnn,
+    "keypoint_box_coder": _keypoint,
+    "mean_stddev_box_coder": _mean_stddev,
+    "square_box_coder": _square,
+}
+_SIMILARITIES: dict[str, Callable] = {
+    "neg_sq_dist_similarity": lambda *_: similarities.NegativeSquaredDistance(),
+    "iou_similarity": lambda *_: similarities.IouSimilarity(),
+    "ioa_similarity": lambda *_: similarities.IoaSimilarity(),
+    "thresholded_iou_similarity": _thresholded_iou,
+}
+_MATCHERS, path)
+
+
+def build_assigner(config: Any, path: str = "model.ssd") -> AnchorAssigner:
+    """Returns the assigner of an `Ssd` message.
+
+    Raises:
+        ConfigError: A part is missing, or has values that are not allowed.
+    """
+    return call(_assigner, config, path)
+
+
+def _assigner(config: Any, path: str) -> AnchorAssigner:
+    return AnchorAssigner(
+        coder=build_coder(config.box_coder, f"{path}.box_coder"),
+        similarity=build_similarity(
+            config.similarity_calculator, f"{path}.similarity_calculator"
+        ),
+        matcher=build_matcher(config.matcher, f"{path}.matcher"),
+        add_background=config.add_background_class,
+        explicit_background=config.explicit_background_class,
+        background_as_zeros=config.encode_background_as_zeros,
+        negative_class_weight=number(config.negative_class_weight),
+        confidences_as_targets=config.use_confidences_as_targets,
+        implicit_weight=number(config.implicit_example_weight),
+    )
+
+
+def _faster_rcnn(config: Any, path: str) -> coders.CenterSizeCoder:
+    return coders.CenterSizeCoder(_scales(config))
+
+
+def _keypoint(config: Any, path: str) -> coders.KeypointCoder:
+    return coders.KeypointCoder(config.num_keypoints, _scales(config))
+
+
+def _mean_stddev(config: Any, path: str) -> coders.MeanStddevCoder:
+    return coders.MeanStddevCoder(number(config.stddev))
+
+
+def _square(config: Any, path: str) -> coders.SquareCoder:
+    return coders.SquareCoder(
+        (number(config.y_scale), number(config.x_scale), number(config.length_scale))
+    )
+
+
+def _scales(config: Any) -> tuple[float, float, float, float]:
+    return (
+        number(config.y_scale),
+        number(config.x_scale),
+        number(config.height_scale),
+        number(config.width_scale),
+    )
+
+
+def _thresholded_iou(config: Any, path: str) -> similarities.ThresholdedIou:
+    return similarities.ThresholdedIou(number(config.iou_threshold))
 
 
 def _argmax(config: Any, path: str) -> ArgmaxMatcher:

@@ -269,12 +269,12 @@ def _add(found: Selection, some: Candidates, picked: Tensor) -> Selection:
     length = there.shape[1]
     place = ops.where(there, ops.arange(length, dtype="int32"), length)
     place = ops.minimum(-ops.top_k(-place, size)[0], length - 1)
-    both = (
+    boxes, scores, classes, anchors = (
         gather_rows(ops.concatenate([a, b], axis=1), place)
         for a, b in zip(found[:4], some[:4], strict=True)
     )
     num = ops.sum(ops.cast(there, "int32"), axis=1, keepdims=True)
-    return _padded(Selection(*both, num))
+    return _padded(Selection(boxes, scores, classes, anchors, num))
 
 
 def _real(found: Selection) -> Tensor:
@@ -286,7 +286,9 @@ def _padded(found: Selection) -> Selection:
     """Returns the selection with zeros as padding."""
     real = _real(found)
     return Selection(
-        ops.where(real[..., None], found.boxes, 0.0),
-        *(ops.where(real, v, ops.zeros_like(v)) for v in found[1:4]),
-        found.num,
+        boxes=ops.where(real[..., None], found.boxes, 0.0),
+        scores=ops.where(real, found.scores, 0.0),
+        classes=ops.where(real, found.classes, 0),
+        anchors=ops.where(real, found.anchors, 0),
+        num=found.num,
     )

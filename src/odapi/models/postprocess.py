@@ -44,7 +44,8 @@ class PostProcess:
             clip_window: `[b, 4]`: the image without padding, in the frame of `boxes`.
             raw: Also return all boxes and scores as they are before suppression.
         """
-        rows, convert = class_logits, self.scores
+        rows = class_logits
+        convert: ScoreConverter | None = self.scores
         if raw or not self.scores.rises:
             # All are wanted as scores, or their order is not that of the logits.
             rows, convert = self.scores(class_logits), None
