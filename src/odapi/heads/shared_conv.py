@@ -160,6 +160,7 @@ class SharedConvHead(keras.layers.Layer):
             tower.build(shapes[0])
         shape = self.towers[0].compute_output_shape(shapes[0])
         self.box.build(shape)
+        self.dropout.build(shape)
         self.classes.build(shape)
 
     def call(self, features, training=False):

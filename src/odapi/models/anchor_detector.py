@@ -119,7 +119,10 @@ class AnchorDetector(Detector):
         )
 
     def detect(
-        self, inputs: Inputs, outputs: Mapping[str, Tensor] | None = None
+        self,
+        inputs: Inputs,
+        outputs: Mapping[str, Tensor] | None = None,
+        raw: bool = False,
     ) -> Detections:
         """Returns the objects found, normalised to the images without padding."""
         if outputs is None:
@@ -129,7 +132,7 @@ class AnchorDetector(Detector):
         anchors = ops.convert_to_tensor(self.anchors(size))
         boxes = self.parts.assigner.coder.decode(outputs[BOXES], anchors)
         window = _clip_window(inputs.get("true_size"), size, ops.shape(images)[0])
-        return self.parts.postprocess(boxes, outputs[CLASSES], window)
+        return self.parts.postprocess(boxes, outputs[CLASSES], window, raw)
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
         """Returns the variables that a checkpoint of a kind of model can fill."""

@@ -52,7 +52,8 @@ class Detector(keras.Model, abc.ABC):
         add_regularization: bool = True,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        # Pixels in 0 to 255 must not be rounded to half precision.
+        super().__init__(autocast=False, **kwargs)
         self.num_classes = num_classes
         self.image_size = image_size
         self.max_detections = max_detections
@@ -82,13 +83,17 @@ class Detector(keras.Model, abc.ABC):
 
     @abc.abstractmethod
     def detect(
-        self, inputs: Inputs, outputs: Mapping[str, Tensor] | None = None
+        self,
+        inputs: Inputs,
+        outputs: Mapping[str, Tensor] | None = None,
+        raw: bool = False,
     ) -> Detections:
         """Returns the objects found, normalised to the images without padding.
 
         Args:
             inputs: The images.
             outputs: What `call` returned for them; None to call.
+            raw: Also return all boxes and scores as they are before suppression.
         """
 
     @abc.abstractmethod

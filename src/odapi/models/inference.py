@@ -22,7 +22,4 @@ class Inference(keras.Model):
 
     def call(self, inputs):
         """Returns the fields of `Detections` as a dict."""
-        detections = self.detector.detect(inputs)
-        if not self.raw:
-            detections = detections._replace(raw_boxes=None, raw_scores=None)
-        return present(detections)
+        return present(self.detector.detect(inputs, raw=self.raw))

@@ -1,0 +1,118 @@
+"""Builds a detector from a pipeline config."""
+
+import warnings
+from typing import Any
+
+from odapi.build.anchors import build_anchors
+from odapi.build.box_predictor import build_box_predictor
+from odapi.build.feature_extractor import build_feature_extractor, pixel_scaling
+from odapi.build.hyperparams import Setting
+from odapi.build.losses import build_anchor_loss
+from odapi.build.oneof import build_oneof, call
+from odapi.build.postprocess import build_postprocess
+from odapi.build.resizer import model_resizer
+from odapi.build.targets import build_assigner, build_coder
+from odapi.config.load import options
+from odapi.data.resize import Resizer
+from odapi.errors import ConfigError
+from odapi.layers.device import computes_on_cpu
+from odapi.models.anchor_detector import AnchorDetector, AnchorParts
+from odapi.models.detector import Detector
+
+# Any size will do where images vary: variables do not depend on it.
+_NOMINAL_SIZE = (320, 320)
+# Sizes of which no two are alike in height, width, area or aspect ratio.
+_PROBES = ((480, 640), (1200, 700), (90, 30))
+
+
+def build_detector(config: Any, seed: int | None = None) -> Detector:
+    """Returns a detector with its variables, initialised from the seed.
+
+    The same seed gives the same weights on every backend.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        seed: Of the initial weights; None takes that of `options`.
+
+    Raises:
+        ConfigError: The config asks for a model that cannot be built.
+    """
+    setting = Setting(
+        seed=options(config).seed if seed is None else seed,
+        dtype=_dtype(options(config)),
+    )
+    return build_oneof(config.model, "model", _MODELS, "model", config, setting)
+
+
+def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
+    if ssd.num_classes < 1:
+        raise ConfigError(
+            f"{path}.num_classes", f"must be 1 or more, got {ssd.num_classes}"
+        )
+    size = _fixed_size(model_resizer(config))
+    setting = Setting(setting.seed, setting.dtype, ssd.freeze_batchnorm)
+    extractor_path = f"{path}.feature_extractor"
+    anchors = build_anchors(ssd.anchor_generator, f"{path}.anchor_generator")
+    extractor = build_feature_extractor(ssd.feature_extractor, extractor_path, setting)
+    head = build_box_predictor(
+        ssd.box_predictor,
+        f"{path}.box_predictor",
+        anchors.per_location,
+        ssd.num_classes + (1 if ssd.add_background_class else 0),
+        setting,
+    )
+    coder = build_coder(ssd.box_coder, f"{path}.box_coder")
+    postprocess = build_postprocess(
+        ssd.post_processing,
+        ssd.add_background_class or ssd.explicit_background_class,
+        options(config).nms_candidates,
+        f"{path}.post_processing",
+    )
+    detector = AnchorDetector(
+        extractor,
+        head,
+        AnchorParts(
+            pixels=pixel_scaling(ssd.feature_extractor, extractor_path),
+            anchors=anchors,
+            assigner=build_assigner(ssd, coder, path),
+            loss=build_anchor_loss(ssd, coder, path),
+            postprocess=postprocess,
+        ),
+        seed=setting.seed,
+        num_classes=ssd.num_classes,
+        image_size=size,
+        max_detections=postprocess.nms.max_total,
+        add_regularization=config.train_config.add_regularization_loss,
+        name="detector",
+        dtype=setting.dtype,
+    )
+    call(_make_variables, ssd, path, detector)
+    return detector
+
+
+def _make_variables(ssd: Any, path: str, detector: AnchorDetector) -> None:
+    detector.build((None, *(detector.image_size or _NOMINAL_SIZE), 3))
+
+
+_MODELS = {"ssd": _ssd}
+
+
+def _fixed_size(resizer: Resizer) -> tuple[int, int] | None:
+    """Returns the size that all images get, or None if it depends on them."""
+    sizes = {resizer.output_size(*size) for size in _PROBES}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def _dtype(option: Any) -> str:
+    if option.precision == option.FLOAT32:
+        return "float32"
+    name = option.Precision.Name(option.precision)
+    if computes_on_cpu():
+        # Not an error: what was trained on an accelerator is evaluated anywhere.
+        warnings.warn(
+            f"options.precision: {name} is ignored, since there is no accelerator; "
+            "on a CPU it would be slower and less exact",
+            stacklevel=3,
+        )
+        return "float32"
+    return f"mixed_{name.lower()}"
