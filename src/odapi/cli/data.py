@@ -1,5 +1,285 @@
-"""`odapi data`."""
+"""`odapi data`: look at data sets, divide and convert them."""
+
+import pathlib
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Not built yet.", no_args_is_help=True)
+from odapi.cli.options import Set
+
+if TYPE_CHECKING:
+    from odapi.data.sources.base import BaseSource
+    from odapi.data.writers.base import Written
+    from odapi.labels import LabelMap
+
+app = typer.Typer(
+    help="Look at data sets, divide them into parts, convert them.",
+    no_args_is_help=True,
+)
+
+Spec = Annotated[
+    str,
+    typer.Argument(
+        metavar="SPEC",
+        help="coco:PATH, voc:PATH?split=train, yolo:PATH or tfrecord:GLOB.",
+        show_default=False,
+    ),
+]
+LabelMapPath = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--label-map", help="Label map (pbtxt). Without it, the data's own classes."
+    ),
+]
+Images = Annotated[
+    str,
+    typer.Option(help="What becomes of image files: copy, link, or refer to them."),
+]
+Shards = Annotated[int, typer.Option(min=1, help="Files of a tfrecord.")]
+
+
+@app.command()
+def inspect(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPEC|CONFIG",
+            help="A data set such as coco:PATH, or a pipeline.config, of which the "
+            "training and the evaluation data are read.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Folder for report.json and a mosaic of images."),
+    ] = None,
+    label_map: LabelMapPath = None,
+    overrides: Set = None,
+    images: Annotated[int, typer.Option(min=1, help="Images in the mosaic.")] = 12,
+    seed: Annotated[int, typer.Option(help="Of the choice and augmentation.")] = 0,
+    decode: Annotated[
+        bool, typer.Option(help="Decode every image, which alone finds all damage.")
+    ] = True,
+    strict: Annotated[
+        bool, typer.Option(help="Exit code 1 if anything is wrong with the data.")
+    ] = False,
+) -> None:
+    """Count images, objects and classes; list what is wrong; draw some images."""
+    from odapi.build.preview import draw_preview
+    from odapi.data.inspect import inspect_source, typical_images
+    from odapi.draw.file import save_image
+
+    wrong = 0
+    for name, source, augmentations in _to_inspect(target, label_map, overrides):
+        report = inspect_source(source, decode)
+        wrong += len(source.problems)
+        _print_report(report, source)
+        if output is None:
+            continue
+        folder = output / name
+        _write_json(folder / "report.json", report.as_dict())
+        chosen = typical_images(source, images, seed)
+        mosaic = draw_preview(source, chosen, augmentations, seed)
+        path = save_image(folder / "mosaic.png", mosaic)
+        typer.echo(f"written: {folder / 'report.json'}, {path}")
+    typer.echo(_next_step(target, output))
+    if strict and wrong:
+        raise typer.Exit(1)
+
+
+@app.command()
+def split(
+    spec: Spec,
+    output: Annotated[
+        pathlib.Path, typer.Option(help="New folder.", show_default=False)
+    ],
+    shares: Annotated[
+        str, typer.Option(help="Percent of train, val and test images.")
+    ] = "80/10/10",
+    seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="coco, voc, yolo or tfrecord. Without it records stay records, "
+            "and all else becomes COCO."
+        ),
+    ] = None,
+    label_map: LabelMapPath = None,
+    images: Images = "",
+    shards: Shards = 1,
+) -> None:
+    """Divide a data set into train, val and test, each with its share of a class.
+
+    Images with the same bytes stay together, whatever their names.
+    """
+    from odapi.data.convert import Target, spec_of, write_split
+    from odapi.data.sources.tfrecord import TFRecordSource
+    from odapi.data.split import parse_shares, split_source
+    from odapi.data.writers.base import empty_folder
+
+    wanted = parse_shares(shares)
+    source = _open(spec, label_map)
+    kind = to or ("tfrecord" if isinstance(source, TFRecordSource) else "coco")
+    how = images or ("refer" if kind == "coco" and hasattr(source, "path") else "copy")
+    target = Target(kind, output, how, shards)
+    empty_folder(output)
+    parts = split_source(source, wanted, seed)
+    written = write_split(source, parts, target)
+    _write_label_map(source.label_map, output)
+    _print_parts(source, parts)
+    _print_problems(source, written)
+    ready = {
+        name: spec_of(Target(kind, output, how, shards, name), part)
+        for name, part in written.items()
+    }
+    for name, made in ready.items():
+        typer.echo(f"{name}: {made}")
+    train, held_out = list(ready.values())[:2]
+    typer.echo(
+        f"next: odapi train CONFIG --train-data {_quoted(train)} "
+        f"--eval-data {_quoted(held_out)}"
+    )
+
+
+@app.command()
+def convert(
+    spec: Spec,
+    to: Annotated[
+        str, typer.Option(help="coco, voc, yolo or tfrecord.", show_default=False)
+    ],
+    output: Annotated[
+        pathlib.Path,
+        typer.Option(
+            help="New folder; for coco also a .json file, for tfrecord a file.",
+            show_default=False,
+        ),
+    ],
+    label_map: LabelMapPath = None,
+    images: Images = "copy",
+    shards: Shards = 1,
+) -> None:
+    """Write a data set in another format; images are not encoded again."""
+    from odapi.data.convert import Target, spec_of
+    from odapi.data.convert import convert as run
+    from odapi.data.writers.base import empty_folder
+
+    target = Target(to, output, images, shards)
+    source = _open(spec, label_map)
+    folder = output.parent if output.suffix or to == "tfrecord" else output
+    if folder == output:
+        empty_folder(output)
+    written = run(source, target)
+    path = _write_label_map(source.label_map, folder)
+    _print_problems(source, {"": written})
+    made = spec_of(target, written)
+    typer.echo(f"{written.count} images, {written.objects} objects: {made}")
+    typer.echo(f"label map: {path}")
+    typer.echo(f"next: odapi data inspect {_quoted(made)}")
+
+
+def _open(spec: str, label_map: pathlib.Path | None) -> "BaseSource":
+    from odapi.data.sources.open import open_source
+
+    if label_map is None:
+        return open_source(spec)
+    from odapi.config.label_map import load_label_map
+
+    return open_source(spec, load_label_map(label_map))
+
+
+def _to_inspect(
+    target: str, label_map: pathlib.Path | None, overrides: list[str] | None
+) -> "list[tuple[str, BaseSource, tuple[Any, ...]]]":
+    """Returns name, source and augmentations of each data set."""
+    path = pathlib.Path(target)
+    if path.suffix != ".config" and not (path / "pipeline.config").is_file():
+        return [("", _open(target, label_map), ())]
+    from odapi.build.augment import build_augmentations
+    from odapi.build.source import build_eval_source, build_train_source
+    from odapi.config.load import load_config, options
+
+    config = load_config(target, overrides or ())
+    steps = build_augmentations(config.train_config.data_augmentation_options)
+    found: list[tuple[str, BaseSource, tuple[Any, ...]]] = [
+        ("train", build_train_source(config), steps)
+    ]
+    if config.eval_input_reader or options(config).eval_data:
+        found.append(("eval", build_eval_source(config), ()))
+    return found
+
+
+def _print_report(report: Any, source: "BaseSource") -> None:
+    from rich.console import Console
+
+    from odapi.data.inspect_tables import tables
+
+    console = Console(soft_wrap=True, highlight=False)
+    for table in tables(report):
+        console.print(table)
+    if source.problems:
+        console.print(source.problems.table())
+    else:
+        console.print("nothing is wrong with the data")
+
+
+def _print_parts(source: "BaseSource", parts: dict[str, list[int]]) -> None:
+    """Prints how many images of each class each part has."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from odapi.data.split import class_counts
+
+    counts = {name: class_counts(source, indices) for name, indices in parts.items()}
+    table = Table(title="images with a class, in each part", title_justify="left")
+    for name in ("", *parts):
+        table.add_column(name, justify="right" if name else "left")
+    table.add_row("all images", *(f"{len(i)}" for i in parts.values()))
+    for category in source.label_map:
+        row = [counts[name].get(category.index, 0) for name in parts]
+        if any(row):
+            table.add_row(category.label, *(f"{n}" for n in row))
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+def _print_problems(source: "BaseSource", written: "dict[str, Written]") -> None:
+    """Prints what was wrong, and what the new format has no place for."""
+    from odapi.data.problems import Problems
+    from odapi.progress import console
+
+    losses = Problems()
+    for part in written.values():
+        losses.merge(part.losses)
+    if source.problems:
+        console().print(source.problems.table())
+    if losses:
+        console().print(losses.table("not written: the format has no place for it"))
+
+
+def _write_label_map(label_map: "LabelMap", folder: pathlib.Path) -> pathlib.Path:
+    from odapi.config.label_map import save_label_map
+
+    path = folder / "label_map.pbtxt"
+    save_label_map(label_map, path)
+    return path
+
+
+def _write_json(path: pathlib.Path, content: Any) -> None:
+    import json
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def _next_step(target: str, output: pathlib.Path | None) -> str:
+    if output is None:
+        return (
+            f"next: odapi data inspect {_quoted(target)} --output DIR draws the images"
+        )
+    return f"next: odapi data split {_quoted(target)} --output DIR, or odapi train"
+
+
+def _quoted(text: str) -> str:
+    """Returns a spec as a shell takes it: `?` and `*` would be globs."""
+    import shlex
+
+    return shlex.quote(text)

@@ -2,12 +2,14 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from odapi.data.sources.base import BaseSource
+from odapi.data.sources.coco import CocoSource
+from odapi.data.sources.tfrecord import TFRecordSource
 from odapi.data.writers.base import COPY, IMAGES, REFER, Written
-from odapi.data.writers.coco import write_coco
-from odapi.data.writers.tfrecord import write_tfrecord
+from odapi.data.writers.coco import write_coco, write_coco_part
+from odapi.data.writers.tfrecord import write_records_of, write_tfrecord
 from odapi.data.writers.voc import write_voc
 from odapi.data.writers.yolo import write_yolo
 from odapi.errors import DataError, unknown_choice
@@ -64,6 +66,37 @@ def convert(
         return write_tfrecord(source, target.path, chosen, target.shards)
     write = write_voc if target.kind == "voc" else write_yolo
     return write(source, target.path, chosen, target.images, target.split)
+
+
+def write_split(
+    source: BaseSource, parts: Mapping[str, Iterable[int]], target: Target
+) -> dict[str, Written]:
+    """Writes the parts of a data set into one folder.
+
+    COCO stays COCO and records stay records, each annotation as it was.
+
+    Args:
+        source: What was divided.
+        parts: Indices by the name of the part.
+        target: The folder, and how to write; `split` has no effect.
+
+    Returns:
+        What was written, by the name of the part.
+    """
+    written = {}
+    for name, indices in parts.items():
+        part = dataclasses.replace(target, split=name)
+        if target.kind == "coco":
+            part = dataclasses.replace(part, path=target.path / f"{name}.json")
+        if target.kind == "tfrecord":
+            part = dataclasses.replace(part, path=target.path / f"{name}.record")
+        if target.kind == "coco" and isinstance(source, CocoSource):
+            written[name] = write_coco_part(source, part.path, indices, part.images)
+        elif target.kind == "tfrecord" and isinstance(source, TFRecordSource):
+            written[name] = write_records_of(source, part.path, indices, part.shards)
+        else:
+            written[name] = convert(source, part, indices)
+    return written
 
 
 def spec_of(target: Target, written: Written) -> str:

@@ -41,6 +41,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "EXIF orientation": (FIXED, "the image was turned as its EXIF tag says"),
     "duplicate id": (RENAMED, "two images have the same id; the later got a suffix"),
     "repeated image": (SKIPPED, "the same image is listed twice"),
+    "same bytes": (KEPT, "two images have the same bytes under different names"),
     "repeated annotation": (DROPPED, "the same object is listed twice"),
     "annotation without image": (DROPPED, "its image id is not in the file"),
     "image label": (DROPPED, "an annotation without a box: what, but not where"),

@@ -35,7 +35,7 @@ def open_coco(
     drop_unknown: bool = False,
     skip_missing: bool = False,
     load_masks: bool = True,
-) -> FileSource:
+) -> "CocoSource":
     """Opens a COCO annotation file.
 
     Args:
@@ -66,7 +66,7 @@ def open_coco(
     index = ClassIndex(label_map, f"{file}", problems, drop_unknown)
     reader = _Reader(content, index, problems)
     finder = ImageFinder(_folders(file, images))
-    entries, missing, taken = [], [], set[str]()
+    entries, missing, taken, own_ids = [], [], set[str](), []
     for image in _unique_images(content, file, problems):
         found = finder.find(image["file_name"])
         if found is None:
@@ -76,9 +76,24 @@ def open_coco(
         image_id = unique_id(str(image["id"]), taken, problems)
         raw = reader.raw(image, image_id, per_image[image["id"]])
         entries.append((raw, found))
+        own_ids.append(image["id"])
     index.check()
     check_missing(str(file), missing, len(missing) + len(entries), finder, skip_missing)
-    return FileSource(str(file), label_map, entries, problems, None, load_masks)
+    source = CocoSource(str(file), label_map, entries, problems, None, load_masks)
+    source.file, source.own_ids = file, own_ids
+    return source
+
+
+class CocoSource(FileSource):
+    """The samples of a COCO file. Use `open_coco`.
+
+    Args:
+        file: The JSON file.
+        own_ids: The id of each image in it, in the order of the samples.
+    """
+
+    file: Path
+    own_ids: list[Any]
 
 
 def _json_file(path: Path, split: str | None) -> Path:

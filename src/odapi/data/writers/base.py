@@ -100,6 +100,7 @@ class ImageFiles:
         self._taken: set[str] = set()
         if how != REFER:
             folder.mkdir(parents=True, exist_ok=True)
+            self._taken = {p.stem.lower() for p in folder.iterdir()}
 
     def put(self, source: Any, index: int, sample: Sample) -> Path:
         """Returns the path of the image of a sample, after putting it there."""

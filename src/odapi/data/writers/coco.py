@@ -11,7 +11,7 @@ import numpy as np
 from odapi.data.masks import encode_rle
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
-from odapi.data.sources.coco import EXTRA_FIELDS
+from odapi.data.sources.coco import EXTRA_FIELDS, CocoSource
 from odapi.data.writers.base import COPY, ImageFiles, Written, in_pixels, samples
 from odapi.labels import LabelMap
 
@@ -65,6 +65,38 @@ def write_coco(
         written.objects += len(sample["boxes"])
     file.write_text(json.dumps(content), "utf-8")
     return written
+
+
+def write_coco_part(
+    source: CocoSource, path: Path, indices: Iterable[int], images: str = COPY
+) -> Written:
+    """Writes some images of a COCO file with all that the file says about them.
+
+    Unlike `write_coco`, annotations stay as they are: polygons, fields of other
+    tools, and what is wrong with them.
+
+    Args:
+        source: Where they come from.
+        path: The JSON file to write.
+        indices: Which samples.
+        images: "copy", "link" or "refer".
+    """
+    content = json.loads(source.file.read_bytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = ImageFiles(path.parent / "images", images)
+    by_id = {image["id"]: image for image in reversed(content["images"])}
+    chosen = []
+    for index, sample in samples(source, indices):
+        name = os.path.relpath(files.put(source, index, sample), path.parent)
+        image = by_id[source.own_ids[index]]
+        chosen.append(image | {"file_name": Path(name).as_posix()})
+    wanted = {image["id"] for image in chosen}
+    content["images"] = chosen
+    content["annotations"] = [
+        a for a in content.get("annotations", []) if a.get("image_id") in wanted
+    ]
+    path.write_text(json.dumps(content), "utf-8")
+    return Written(path, len(chosen), len(content["annotations"]))
 
 
 def _integers(ids: list[str]) -> list[int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from odapi.data.example_write import example_of
 from odapi.data.records import write_record
 from odapi.data.sources.base import BaseSource
+from odapi.data.sources.tfrecord import TFRecordSource
 from odapi.data.writers.base import Written, samples
 from odapi.errors import DataError
 
@@ -37,6 +38,21 @@ def write_tfrecord(
             written.lose(sample, ("confidences",))
             written.count += 1
             written.objects += len(sample["boxes"])
+    return written
+
+
+def write_records_of(
+    source: TFRecordSource, path: Path, indices: Iterable[int], shards: int = 1
+) -> Written:
+    """Writes records of a source again, byte for byte."""
+    written = Written(shard_glob(path, shards))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(p, "wb")) for p in shard_paths(path, shards)]
+        for index in indices:
+            write_record(files[written.count % shards], source.record(index))
+            written.objects += len(source.raw(index).objects["boxes"])
+            written.count += 1
     return written
 
 

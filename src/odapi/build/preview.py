@@ -1,0 +1,60 @@
+"""A picture of what a model gets to see: objects on images, also as augmented."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from odapi.data.lazy import rendered
+from odapi.data.pipeline import Augmentation
+from odapi.data.sample import Sample
+from odapi.data.sources.base import BaseSource
+from odapi.draw.image import draw_objects
+from odapi.draw.mosaic import mosaic
+from odapi.errors import DataError
+
+_PAIRS_IN_A_ROW = 2
+
+
+def draw_preview(
+    source: BaseSource,
+    indices: Sequence[int],
+    augmentations: Sequence[Augmentation] = (),
+    seed: int = 0,
+) -> np.ndarray:
+    """Returns a mosaic `[h, w, 3]` uint8, RGB; augmented images stand beside theirs.
+
+    Args:
+        source: The data set.
+        indices: Which images; those that cannot be used are left out.
+        augmentations: What training does to a sample; none shows the images alone.
+        seed: Of the augmentation.
+
+    Raises:
+        DataError: None of the images can be used.
+    """
+    pictures: list[np.ndarray] = []
+    captions: list[str] = []
+    for index in indices:
+        try:
+            sample = source[index]
+        except DataError:
+            continue
+        pictures.append(draw_objects(sample["image"], sample, source.label_map))
+        captions.append(f"{sample['image_id']}: {_count(sample)}")
+        if not augmentations:
+            continue
+        rng = np.random.default_rng([seed, index])
+        for augment in augmentations:
+            sample = augment(sample, rng)
+        sample = rendered(sample)
+        pictures.append(draw_objects(sample["image"], sample, source.label_map))
+        captions.append(f"augmented: {_count(sample)}")
+    if not pictures:
+        raise DataError(source.name, "none of the images to show can be used")
+    columns = 2 * _PAIRS_IN_A_ROW if augmentations else 0
+    return mosaic(pictures, captions, columns=columns)
+
+
+def _count(sample: Sample) -> str:
+    count = len(sample["boxes"])
+    return f"{count} object" + ("" if count == 1 else "s")

@@ -1,0 +1,183 @@
+"""What a data set holds: counts, sizes, classes, and what is wrong with it."""
+
+import collections
+import concurrent.futures
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from odapi.data.sample import Sample
+from odapi.data.sources.base import BaseSource
+from odapi.errors import DataError
+from odapi.progress import track
+
+# Upper bounds of the side of a box, the root of its area, as a share of the image's.
+BOX_SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+OBJECT_COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
+# COCO's bounds of small and medium objects, pixels squared.
+SMALL, MEDIUM = 32**2, 96**2
+
+
+@dataclasses.dataclass
+class Report:
+    """What was counted. Sizes are (height, width) in pixels.
+
+    Args:
+        name: Of the data set.
+        images: How many can be used.
+        unusable: How many cannot.
+        empty: Usable images without objects.
+        objects: How many.
+        classes: Objects by class name, also of classes without any.
+        class_images: Images by class name.
+        sizes: Images by size.
+        box_areas: COCO's "small", "medium" and "large": objects.
+        box_shares: Objects by the upper bound of their side as a share of the image.
+        objects_per_image: Images by number of objects.
+        keys: What samples have besides boxes and classes.
+        problems: As `Problems.as_dict` gives them.
+    """
+
+    name: str
+    images: int = 0
+    unusable: int = 0
+    empty: int = 0
+    objects: int = 0
+    classes: dict[str, int] = dataclasses.field(default_factory=dict)
+    class_images: dict[str, int] = dataclasses.field(default_factory=dict)
+    sizes: collections.Counter[tuple[int, int]] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    box_areas: dict[str, int] = dataclasses.field(
+        default_factory=lambda: {"small": 0, "medium": 0, "large": 0}
+    )
+    box_shares: dict[float, int] = dataclasses.field(
+        default_factory=lambda: dict.fromkeys(BOX_SHARES, 0)
+    )
+    objects_per_image: collections.Counter[int] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    keys: list[str] = dataclasses.field(default_factory=list)
+    problems: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the report as JSON takes it."""
+        report = dataclasses.asdict(self)
+        report["sizes"] = [
+            {"height": h, "width": w, "images": n}
+            for (h, w), n in self.sizes.most_common()
+        ]
+        report["box_shares"] = {f"{k:g}": n for k, n in self.box_shares.items()}
+        report["objects_per_image"] = dict(sorted(self.objects_per_image.items()))
+        return report
+
+    def add(self, sample: Sample, names: Sequence[str]) -> None:
+        """Counts a sample, with the class name of each of its objects."""
+        height, width = sample["size"]
+        boxes = sample["boxes"].astype(np.float64)
+        self.images += 1
+        self.objects += len(boxes)
+        self.empty += not len(boxes)
+        self.sizes[height, width] += 1
+        self.objects_per_image[len(boxes)] += 1
+        for name in names:
+            self.classes[name] = self.classes.get(name, 0) + 1
+        for name in set(names):
+            self.class_images[name] = self.class_images.get(name, 0) + 1
+        shares = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+        for area in shares * height * width:
+            size = "small" if area < SMALL else "medium" if area < MEDIUM else "large"
+            self.box_areas[size] += 1
+        for side in np.sqrt(shares):
+            self.box_shares[next(b for b in BOX_SHARES if side <= b + 1e-6)] += 1
+
+    def objects_in_bins(self) -> dict[str, int]:
+        """Returns the images by ranges of their number of objects."""
+        bins: dict[str, int] = {}
+        for low, high in zip(OBJECT_COUNTS, (*OBJECT_COUNTS[1:], 1 << 62), strict=True):
+            single = high == low + 1
+            last = high == 1 << 62
+            name = f"{low}" if single else f"{low}+" if last else f"{low}-{high - 1}"
+            bins[name] = sum(
+                n for count, n in self.objects_per_image.items() if low <= count < high
+            )
+        return bins
+
+
+def inspect_source(
+    source: BaseSource, decode: bool = True, indices: Iterable[int] | None = None
+) -> Report:
+    """Reads a data set once, all of it, and counts.
+
+    Args:
+        source: The data set; what is wrong with it is in its `problems` then.
+        decode: Whether to decode every image, which alone finds all damage.
+        indices: Which samples; None takes all.
+    """
+    report = Report(source.name, keys=sorted(source.keys))
+    report.classes = {c.label: 0 for c in source.label_map}
+    report.class_images = dict(report.classes)
+    chosen = list(range(len(source)) if indices is None else indices)
+    for sample in track(_read(source, chosen, decode), "inspecting", len(chosen)):
+        if sample is None:
+            report.unusable += 1
+            continue
+        report.add(sample, [source.label_map.label(c) for c in sample["classes"]])
+    report.problems = source.problems.as_dict()
+    return report
+
+
+def _read(
+    source: BaseSource, indices: Sequence[int], decode: bool
+) -> Iterator[Sample | None]:
+    """Yields samples without their images, in order; None for unusable ones."""
+
+    def read(index: int) -> Sample | None:
+        try:
+            if not decode:
+                return source.annotations(index)
+            sample = source[index]
+        except DataError:
+            return None
+        sample["size"] = sample.pop("image").shape[:2]
+        return sample
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        ahead = 4 * (os.cpu_count() or 1)  # So that not all samples wait in memory.
+        waiting: collections.deque = collections.deque()
+        for index in indices:
+            waiting.append(pool.submit(read, index))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def typical_images(source: BaseSource, count: int, seed: int = 0) -> list[int]:
+    """Returns indices of images to look at: of every class one, then any.
+
+    Args:
+        source: The data set.
+        count: How many at most.
+        seed: Of the choice.
+    """
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(source)).tolist()
+    chosen: list[int] = []
+    seen: set[int] = set()
+    # A thousand images are enough to meet the classes.
+    for index in order[:1000]:
+        if len(chosen) == count:
+            break
+        try:
+            classes = set(source.annotations(index)["classes"].tolist())
+        except DataError:
+            continue
+        if classes - seen:
+            chosen.append(index)
+            seen |= classes
+    rest = [i for i in order if i not in chosen]
+    return sorted(chosen + rest[: count - len(chosen)])

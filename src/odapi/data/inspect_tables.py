@@ -1,0 +1,107 @@
+"""A report on a data set, as people read it on a terminal."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from odapi.data.inspect import Report
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_BAR = 40  # Characters of the longest bar.
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(share: float, width: int = _BAR) -> str:
+    """Returns a bar of text for a share from 0 to 1.
+
+    >>> bar(0.5, 4)
+    '██'
+    """
+    eighths = round(min(max(share, 0.0), 1.0) * width * 8)
+    whole, rest = divmod(eighths, 8)
+    return ("█" * whole + _EIGHTHS[rest]).rstrip()
+
+
+def tables(report: Report, most: int = 30) -> "list[Table]":
+    """Returns the tables of a report, to print with rich.
+
+    Args:
+        report: What was counted.
+        most: Classes that are listed; the rest is summed up in a line.
+    """
+    shares = {_share(high): n for high, n in report.box_shares.items()}
+    areas = {
+        "small, below 32 x 32": report.box_areas["small"],
+        "medium, below 96 x 96": report.box_areas["medium"],
+        "large": report.box_areas["large"],
+    }
+    return [
+        _summary(report),
+        _classes(report, most),
+        _bars("objects in an image", "images", report.objects_in_bins()),
+        _bars("side of a box, share of the image's", "objects", shares),
+        _bars("size of a box, pixels", "objects", areas),
+        _sizes(report),
+    ]
+
+
+def _summary(report: Report) -> "Table":
+    table = _table(report.name, ("", ""))
+    used = sum(1 for n in report.classes.values() if n)
+    table.add_row("images", f"{report.images}")
+    table.add_row("of these without objects", f"{report.empty}")
+    table.add_row("images that cannot be used", f"{report.unusable}")
+    table.add_row("objects", f"{report.objects}")
+    table.add_row("classes", f"{len(report.classes)}, {used} with objects")
+    if report.keys:
+        table.add_row("also has", ", ".join(report.keys))
+    return table
+
+
+def _classes(report: Report, most: int) -> "Table":
+    table = _table("classes", ("class", "objects", "images", ""))
+    ranked = sorted(report.classes.items(), key=lambda item: -item[1])
+    highest = max(report.classes.values(), default=0) or 1
+    for name, count in ranked[:most]:
+        images = report.class_images.get(name, 0)
+        table.add_row(name, f"{count}", f"{images}", bar(count / highest))
+    rest = ranked[most:]
+    if rest:
+        total = sum(n for _, n in rest)
+        table.add_row(f"{len(rest)} more classes", f"{total}", "", "")
+    return table
+
+
+def _bars(title: str, what: str, counts: Mapping[str, int]) -> "Table":
+    table = _table(title, ("", what, ""))
+    highest = max(counts.values(), default=0) or 1
+    for name, count in counts.items():
+        table.add_row(name, f"{count}", bar(count / highest))
+    return table
+
+
+def _sizes(report: Report, most: int = 8) -> "Table":
+    table = _table("image sizes", ("width x height", "images", ""))
+    highest = max(report.sizes.values(), default=0) or 1
+    for (height, width), count in report.sizes.most_common(most):
+        table.add_row(f"{width} x {height}", f"{count}", bar(count / highest))
+    if len(report.sizes) > most:
+        table.add_row(f"{len(report.sizes) - most} more sizes", "", "")
+    return table
+
+
+def _table(title: str, columns: tuple[str, ...]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.show_header = any(columns)
+    for name in columns:
+        right = name in ("objects", "images")
+        table.add_column(name, justify="right" if right else "left")
+    return table
+
+
+def _share(high: float) -> str:
+    return f"up to {high:.0%}"
