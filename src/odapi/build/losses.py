@@ -12,7 +12,9 @@ from odapi.targets.coders import BoxCoder
 from odapi.targets.samplers import BalancedSampler
 
 
-def build_loss(config: Any, path: str, coder: BoxCoder) -> AnchorLoss:
+def build_anchor_loss(
+    config: Any, coder: BoxCoder, path: str = "model.ssd"
+) -> AnchorLoss:
     """Returns the loss of an `Ssd` message.
 
     Raises:

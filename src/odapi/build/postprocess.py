@@ -10,22 +10,26 @@ from odapi.models.postprocess import PostProcess
 from odapi.models.scores import ScoreConverter
 
 
-def build_postprocess(config: Any, path: str, candidates: int = 0) -> PostProcess:
-    """Returns what turns the predictions of an `Ssd` message into detections.
+def build_postprocess(
+    config: Any,
+    has_background: bool,
+    candidates: int = 0,
+    path: str = "model.ssd.post_processing",
+) -> PostProcess:
+    """Returns what turns predictions into detections.
 
     Multiclass, combined, partitioned and "hard" suppression give the same boxes, and
     are one here.
 
     Args:
-        config: An `Ssd` message.
-        path: Of the message, for errors.
+        config: A `PostProcessing` message.
+        has_background: The first class of the predictions is the background.
         candidates: `options.nms_candidates`.
+        path: Of the message, for errors.
 
     Raises:
         ConfigError: A value is not allowed, or two do not go together.
     """
-    has_background = config.add_background_class or config.explicit_background_class
-    config, path = config.post_processing, f"{path}.post_processing"
     nms = config.batch_non_max_suppression
     return PostProcess(
         nms=call(_nms, nms, f"{path}.batch_non_max_suppression", candidates),

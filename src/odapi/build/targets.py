@@ -40,18 +40,20 @@ def build_matcher(config: Any, path: str = "model.ssd.matcher") -> ArgmaxMatcher
     return build_oneof(config, "matcher_oneof", _MATCHERS, path)
 
 
-def build_assigner(config: Any, path: str = "model.ssd") -> AnchorAssigner:
+def build_assigner(
+    config: Any, coder: coders.BoxCoder, path: str = "model.ssd"
+) -> AnchorAssigner:
     """Returns the assigner of an `Ssd` message.
 
     Raises:
         ConfigError: A part is missing, or has values that are not allowed.
     """
-    return call(_assigner, config, path)
+    return call(_assigner, config, path, coder)
 
 
-def _assigner(config: Any, path: str) -> AnchorAssigner:
+def _assigner(config: Any, path: str, coder: coders.BoxCoder) -> AnchorAssigner:
     return AnchorAssigner(
-        coder=build_coder(config.box_coder, f"{path}.box_coder"),
+        coder=coder,
         similarity=build_similarity(
             config.similarity_calculator, f"{path}.similarity_calculator"
         ),
