@@ -12,7 +12,7 @@ from odapi.draw.file import save_image
 from odapi.draw.image import draw_objects, enlarged
 from odapi.errors import DataError
 from odapi.evaluation.image_files import ReadImage, find_images, read_images
-from odapi.evaluation.predictor import Predictor, as_predictor, load_predictor
+from odapi.evaluation.predictor import Predictor, as_predictor
 from odapi.evaluation.results import (
     ResultsWriter,
     categories_of,
@@ -105,11 +105,7 @@ def predict(
     if batch_size < 1:
         raise DataError("batch_size", f"must be 1 or more, got {batch_size}")
     given, total, ids = _given(images)
-    predictor = (
-        load_predictor(checkpoint, overrides, min(batch_size, total))
-        if isinstance(checkpoint, str | os.PathLike)
-        else as_predictor(checkpoint, batch_size)
-    )
+    predictor = _predictor(checkpoint, overrides, min(batch_size, total))
     folder = None if output is None else pathlib.Path(output)
     if json_file is None and folder is not None:
         json_file = folder / "detections.json"
@@ -134,6 +130,14 @@ def predict(
     if json_file is not None:
         found.files += _write_json(pathlib.Path(json_file), found, predictor.label_map)
     return found
+
+
+def _predictor(checkpoint: Any, overrides: Sequence[str], batch_size: int) -> Predictor:
+    if not isinstance(checkpoint, str | os.PathLike):
+        return as_predictor(checkpoint, batch_size)
+    from odapi.evaluation.detector_predictor import load_predictor
+
+    return load_predictor(checkpoint, overrides, batch_size)
 
 
 def _given(

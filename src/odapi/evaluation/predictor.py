@@ -1,15 +1,14 @@
-"""What finds objects in plain images, wherever its weights came from."""
+"""What finds objects in plain images, wherever its weights came from.
+
+Imports no Keras: running an exported model does not wait for it.
+"""
 
 import collections
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from odapi.build.resizer import model_resizer
-from odapi.checkpoints.detector import load_detector
-from odapi.evaluation.model import evaluation_model, real_rows
 from odapi.labels import LabelMap
 
 Arrays = dict[str, Any]
@@ -37,47 +36,6 @@ class Predictor(Protocol):
             A dict an image: `boxes [n, 4]` normalised `[y_min, x_min, y_max, x_max]`
             of the image as given, `classes [n]` from 0, `scores [n]`.
         """
-
-
-class DetectorPredictor:
-    """A detector with the resizer of its config.
-
-    Args:
-        detector: Built, with weights.
-        resizer: A `Resizer`: sets the size that the detector takes.
-        label_map: The classes.
-        batch_size: Every call of the detector has as many images, so that it is
-            compiled once a size.
-
-    Raises:
-        ValueError: batch_size is below 1.
-    """
-
-    def __init__(
-        self,
-        detector: Any,
-        resizer: Any,
-        label_map: LabelMap,
-        batch_size: int = 8,
-    ):
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
-        self.label_map = label_map
-        self.batch_size = batch_size
-        self._resizer = resizer
-        self._model = evaluation_model(detector)
-
-    def detect(self, images: Sequence[np.ndarray]) -> list[Arrays]:
-        """Returns what is found in each image; see `Predictor`."""
-        made = [self._resizer.resize(image) for image in images]
-        found: list[Arrays] = [{} for _ in images]
-        for indices in _chunks([pixels.shape for pixels, _ in made], self.batch_size):
-            padded = indices + indices[-1:] * (self.batch_size - len(indices))
-            pixels = np.stack([made[i][0] for i in padded])
-            batch, _ = self._model.run(pixels, [made[i][1] for i in padded])
-            for row, i in enumerate(indices):
-                found[i] = real_rows(batch, row)
-        return found
 
 
 class ServingPredictor:
@@ -109,7 +67,7 @@ class ServingPredictor:
     def detect(self, images: Sequence[np.ndarray]) -> list[Arrays]:
         """Returns what is found in each image; see `Predictor`."""
         found: list[Arrays] = [{} for _ in images]
-        for indices in _chunks([image.shape for image in images], self.batch_size):
+        for indices in chunks([image.shape for image in images], self.batch_size):
             # Only a model of fixed size needs a whole batch; others go faster.
             padding = self.batch_size - len(indices) if self._fixed else 0
             padded = indices + indices[-1:] * padding
@@ -129,28 +87,8 @@ def as_predictor(model: Any, batch_size: int = 8) -> Predictor:
     )
 
 
-def load_predictor(
-    checkpoint: str | os.PathLike, overrides: Sequence[str] = (), batch_size: int = 8
-) -> DetectorPredictor:
-    """Loads a trained detector, ready for images.
-
-    Args:
-        checkpoint: A model_dir, a checkpoint folder, or a folder made by
-            `odapi export` (its weights; TensorFlow is not needed).
-        overrides: Of its config.
-        batch_size: Images that the detector sees at once.
-
-    Raises:
-        CheckpointError: There is no checkpoint, or it does not fit its config.
-    """
-    loaded = load_detector(checkpoint, overrides)
-    return DetectorPredictor(
-        loaded.detector, model_resizer(loaded.config), loaded.label_map, batch_size
-    )
-
-
-def _chunks(shapes: Sequence[tuple[int, ...]], size: int) -> Iterator[list[int]]:
-    """Indices of images of one shape, at most `size` at a time."""
+def chunks(shapes: Sequence[tuple[int, ...]], size: int) -> Iterator[list[int]]:
+    """Yields indices of images of one shape, at most `size` at a time."""
     by_shape = collections.defaultdict(list)
     for i, shape in enumerate(shapes):
         by_shape[shape].append(i)

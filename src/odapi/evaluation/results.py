@@ -7,14 +7,16 @@ import os
 import pathlib
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from odapi.errors import DataError
-from odapi.evaluation.loop import EvaluationResult
 from odapi.labels import LabelMap
 from odapi.metrics.evaluator import xywh_px
+
+if TYPE_CHECKING:
+    from odapi.evaluation.loop import EvaluationResult
 
 _DECIMALS = 3  # Of boxes, in pixels.
 
@@ -115,7 +117,7 @@ class ResultsWriter:
             self._part.unlink(missing_ok=True)
 
 
-def as_json(result: EvaluationResult) -> dict[str, Any]:
+def as_json(result: "EvaluationResult") -> dict[str, Any]:
     """Returns an evaluation as JSON takes it."""
     return {
         "metrics": result.metrics,
@@ -146,7 +148,7 @@ def write_json(path: pathlib.Path, content: Any) -> pathlib.Path:
     return path
 
 
-def write_categories(path: pathlib.Path, result: EvaluationResult) -> pathlib.Path:
+def write_categories(path: pathlib.Path, result: "EvaluationResult") -> pathlib.Path:
     """Writes a CSV file with a row a class.
 
     Raises:

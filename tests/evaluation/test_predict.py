@@ -1,0 +1,329 @@
+"""Prediction: every image is answered for, in whatever way it was named."""
+
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from evaluation_fakes import LABEL_MAP, SIZE, FakeDetector
+
+import odapi
+from odapi.data.decode import decode_image
+from odapi.data.resize import FixedShape, KeepAspectRatio
+from odapi.draw.file import save_image
+from odapi.errors import DataError
+from odapi.evaluation.image_files import find_images, read_images
+from odapi.evaluation.predict import predict
+from odapi.evaluation.predictor import ServingPredictor
+
+
+class Bright:
+    """Finds one object where an image is bright; remembers the sizes of its calls."""
+
+    label_map = LABEL_MAP
+
+    def __init__(self):
+        self.calls = []
+
+    def detect(self, images):
+        self.calls.append([i.shape[:2] for i in images])
+        return [self.one(i) for i in images]
+
+    def one(self, image):
+        bright = float(image.mean()) / 255
+        return {
+            "boxes": np.array([[0.1, 0.2, 0.5, 0.6], [0, 0, 1, 1]], "float32"),
+            "classes": np.array([1, 0], "int32"),
+            "scores": np.array([0.2, bright], "float32"),
+        }
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Images of several kinds, one broken, one that is no image."""
+    for n, (name, value) in enumerate(
+        [("frame_2.png", 250), ("frame_10.png", 20), ("deep/er/frame_1.jpg", 200)]
+    ):
+        save_image(tmp_path / name, np.full((40 + n, 60, 3), value, np.uint8))
+    (tmp_path / "broken.jpg").write_bytes((tmp_path / "frame_2.png").read_bytes()[:30])
+    (tmp_path / "notes.txt").write_text("no image")
+    return tmp_path
+
+
+def names(paths, folder):
+    return [p.relative_to(folder).as_posix() for p in paths]
+
+
+def test_folders_are_searched_in_natural_order(folder):
+    assert names(find_images([str(folder)]), folder) == [
+        "broken.jpg",
+        "deep/er/frame_1.jpg",
+        "frame_2.png",
+        "frame_10.png",
+    ]
+
+
+def test_files_globs_and_folders_mix_and_each_image_comes_once(folder):
+    given = [str(folder / "frame_10.png"), str(folder / "*.png"), str(folder)]
+    assert names(find_images(given), folder) == [
+        "frame_10.png",
+        "frame_2.png",
+        "broken.jpg",
+        "deep/er/frame_1.jpg",
+    ]
+    assert names(find_images([str(folder / "**/*_1.*")]), folder) == [
+        "deep/er/frame_1.jpg"
+    ]
+
+
+def test_names_come_from_standard_input(folder, monkeypatch):
+    lines = f"{folder / 'frame_2.png'}\n\n  {folder / 'frame_10.png'}  \n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+    assert names(find_images(["-"]), folder) == ["frame_2.png", "frame_10.png"]
+
+
+def test_a_terminal_as_standard_input_is_refused(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr("sys.stdin", Terminal())
+    with pytest.raises(DataError, match="reads file names from standard input"):
+        find_images(["-"])
+
+
+def test_a_file_with_brackets_in_its_name_is_found(tmp_path):
+    path = save_image(tmp_path / "shot[1].png", np.zeros((4, 4, 3), np.uint8))
+    assert find_images([str(path)]) == [path]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [("empty", "the folder has no image"), ("*.xyz", "no file matches")],
+)
+def test_names_that_mean_nothing_are_refused(tmp_path, given, message):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=message):
+        find_images([str(tmp_path / given)])
+    with pytest.raises(DataError, match="none was given"):
+        find_images([])
+
+
+def test_images_are_read_in_order_however_many(tmp_path):
+    paths = []
+    for n in range(40):
+        paths.append(tmp_path / f"{n}.png")
+        save_image(paths[-1], np.full((4, 4, 3), n, np.uint8))
+    rows = list(read_images([*paths, tmp_path / "missing.png"]))
+    assert [r.image[0, 0, 0] for r in rows[:-1]] == list(range(40))
+    assert rows[-1].image is None and "No such file" in rows[-1].problem
+
+
+def test_predictions_and_what_was_skipped(folder):
+    found = predict(Bright(), folder)
+    assert [p.path.name for p in found] == [
+        "frame_1.jpg",
+        "frame_2.png",
+        "frame_10.png",
+    ]
+    assert [p.labels for p in found] == [("square",), ("square",), ()]
+    assert [p.image_id for p in found] == [1, 2, 3]
+    assert list(found.skipped) == [str(folder / "broken.jpg")]
+    assert found[0].boxes_px.tolist() == [[0, 0, 42, 60]]
+    assert found.files == []
+
+
+@pytest.mark.parametrize(
+    ("min_score", "expected"), [(0.0, [2, 2, 2]), (0.15, [2, 2, 1]), (1.0, [0, 0, 0])]
+)
+def test_min_score_leaves_out(folder, min_score, expected):
+    found = predict(Bright(), folder, min_score=min_score)
+    assert [len(p.scores) for p in found] == expected
+    for row in found:
+        assert (np.diff(row.scores) <= 0).all()
+
+
+def test_results_are_files(folder, tmp_path):
+    out = tmp_path / "out"
+    found = predict(Bright(), folder, output=out, min_score=0.15)
+    rows = json.loads((out / "detections.json").read_text())
+    assert rows[0] == {
+        "image_id": 1,
+        "category_id": 1,
+        "bbox": [0.0, 0.0, 60.0, 42.0],
+        "score": pytest.approx(200 / 255, abs=0.01),
+    }
+    assert len(rows) == 5
+    content = json.loads((out / "detections.images.json").read_text())
+    assert [i["file_name"].rsplit("/")[-1] for i in content["images"]] == [
+        "frame_1.jpg",
+        "frame_2.png",
+        "frame_10.png",
+    ]
+    assert content["categories"] == [
+        {"id": 1, "name": "square"},
+        {"id": 2, "name": "circle"},
+    ]
+    assert len(content["skipped"]) == 1
+    assert sorted(p.name for p in (out / "images").iterdir()) == [
+        "frame_1.jpg",
+        "frame_10.png",
+        "frame_2.png",
+    ]
+    assert set(found.files) == {p for p in out.rglob("*") if p.is_file()}
+
+
+def test_without_drawing_only_json_is_written(folder, tmp_path):
+    found = predict(Bright(), folder, output=tmp_path / "out", draw=False)
+    assert [f.suffix for f in found.files] == [".json", ".json"]
+    found = predict(Bright(), folder, json_file=tmp_path / "a" / "b.json")
+    assert [f.name for f in found.files] == ["b.json", "b.images.json"]
+
+
+def test_equal_names_of_two_folders_are_both_drawn(tmp_path):
+    for name in ("a/x.jpg", "b/x.jpg", "b/x.jpeg"):
+        save_image(tmp_path / name, np.full((20, 20, 3), 9, np.uint8))
+    found = predict(Bright(), [tmp_path / "a", tmp_path / "b"], output=tmp_path / "out")
+    drawn = [f.name for f in found.files if f.suffix == ".jpg"]
+    assert drawn == ["x.jpg", "x_0002.jpg", "x_0003.jpg"]
+
+
+def test_numbers_as_names_are_the_image_ids(tmp_path):
+    for name in ("000000139.jpg", "7.png"):
+        save_image(tmp_path / name, np.full((20, 20, 3), 255, np.uint8))
+    assert sorted(p.image_id for p in predict(Bright(), tmp_path)) == [7, 139]
+    save_image(tmp_path / "other.png", np.zeros((20, 20, 3), np.uint8))
+    assert [p.image_id for p in predict(Bright(), tmp_path)] == [1, 2, 3]
+
+
+def test_arrays_are_images_too(tmp_path):
+    image = np.full((30, 40, 3), 255, np.uint8)
+    for given in (image, [image], np.stack([image])):
+        found = predict(Bright(), given, output=tmp_path)
+        assert len(found) == 1 and found[0].path is None
+        assert found[0].size == (30, 40)
+    assert (tmp_path / "images" / "image_0001.jpg").is_file()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (np.zeros((4, 4, 3)), "uint8 RGB, got float64"),
+        (np.zeros((4, 4, 4), np.uint8), "uint8 RGB"),
+        ([np.zeros((4, 4, 3), np.uint8), "a.jpg"], "partly arrays"),
+        ("missing.jpg", "none of 1 images could be read"),
+        ([], "none was given"),
+    ],
+)
+def test_wrong_images_are_refused(images, message):
+    with pytest.raises(DataError, match=message):
+        predict(Bright(), images)
+
+
+@pytest.mark.parametrize("options", [{"min_score": 1.5}, {"batch_size": 0}])
+def test_wrong_options_are_refused(options):
+    with pytest.raises(DataError, match=next(iter(options))):
+        predict(Bright(), np.zeros((4, 4, 3), np.uint8), **options)
+
+
+def test_images_come_in_batches(folder):
+    predictor = Bright()
+    predict(predictor, folder, batch_size=2)
+    assert [len(call) for call in predictor.calls] == [2, 1]
+
+
+def coded(box, index, score, size=SIZE):
+    image = np.zeros((size, size, 3), np.uint8)
+    image[0, :7, 0] = [*box, index, score, 1]
+    return image
+
+
+def test_a_detector_sees_batches_of_one_size():
+    from odapi.evaluation.detector_predictor import DetectorPredictor
+
+    detector = FakeDetector()
+    predictor = DetectorPredictor(detector, FixedShape(SIZE, SIZE), LABEL_MAP, 2)
+    images = [coded((1, 1, 6, 6), 1, n) for n in (9, 7, 5)]
+    found = predictor.detect(images)
+    traces = detector.traces
+    assert [f["scores"].round(3).tolist() for f in found] == [[0.9], [0.7], [0.5]]
+    np.testing.assert_allclose(found[0]["boxes"], [[0.1, 0.1, 0.6, 0.6]], rtol=1e-6)
+    assert found[0]["classes"].tolist() == [1]
+    predictor.detect(images[:1])
+    assert detector.traces == traces
+    with pytest.raises(ValueError, match="batch_size"):
+        DetectorPredictor(detector, FixedShape(SIZE, SIZE), LABEL_MAP, 0)
+
+
+def test_a_detector_sees_images_of_many_sizes_in_their_order():
+    from odapi.evaluation.detector_predictor import DetectorPredictor
+
+    resizer = KeepAspectRatio(SIZE, 2 * SIZE)
+    predictor = DetectorPredictor(FakeDetector(), resizer, LABEL_MAP, 4)
+    wide = np.zeros((SIZE, 2 * SIZE, 3), np.uint8)
+    wide[0, :7, 0] = [0, 0, 9, 9, 0, 3, 1]
+    images = [coded((1, 1, 6, 6), 1, 9), wide, coded((1, 1, 6, 6), 1, 7)]
+    scores = [f["scores"].round(3).tolist() for f in predictor.detect(images)]
+    assert scores == [[0.9], [0.3], [0.7]]
+
+
+class Served:
+    """What `tf.saved_model.load` gives, in NumPy."""
+
+    def __init__(self, batch_size=None):
+        self.calls = []
+        if batch_size:
+            self.batch_size = batch_size
+
+    def __call__(self, images):
+        self.calls.append(images.shape)
+        number = len(images)
+        boxes = np.zeros((number, 5, 4), "float32")
+        boxes[:, 0] = [0.1, 0.2, 0.5, 0.6]
+        scores = np.zeros((number, 5), "float32")
+        scores[:, 0] = images.mean(axis=(1, 2, 3)) / 255
+        return {
+            "detection_boxes": boxes,
+            "detection_classes": np.full((number, 5), 2.0, "float32"),
+            "detection_scores": scores,
+            "num_detections": np.ones(number, "float32"),
+        }
+
+
+@pytest.mark.parametrize(
+    ("fixed", "calls"),
+    [
+        (None, [(2, 20, 30, 3), (1, 20, 30, 3), (1, 50, 30, 3)]),
+        (1, [(1, 20, 30, 3)] * 3 + [(1, 50, 30, 3)]),
+        (4, [(4, 20, 30, 3), (4, 50, 30, 3)]),
+    ],
+)
+def test_exported_models_speak_the_names_of_the_original(fixed, calls):
+    served = Served(fixed)
+    images = [np.full((20, 30, 3), v, np.uint8) for v in (250, 200)]
+    images += [np.full((50, 30, 3), 150, np.uint8)]
+    images += [np.full((20, 30, 3), 130, np.uint8)]
+    found = ServingPredictor(served, LABEL_MAP, 2).detect(images)
+    assert served.calls == calls
+    assert [round(255 * float(f["scores"][0])) for f in found] == [250, 200, 150, 130]
+    assert [f["classes"].tolist() for f in found] == [[1]] * 4
+    assert predict(Served(), images)[0].labels == ("class 2",)
+
+
+def test_it_is_what_odapi_predict_is():
+    assert odapi.predict is predict
+
+
+def test_drawn_images_have_the_size_of_the_image(folder, tmp_path):
+    save_image(folder / "large.png", np.full((500, 700, 3), 250, np.uint8))
+    out = tmp_path / "out"
+    predict(Bright(), folder / "large.png", output=out)
+    drawn = out / "images" / "large.png"
+    assert decode_image(drawn.read_bytes()).shape == (500, 700, 3)
+
+
+def test_an_exported_model_needs_no_keras():
+    code = "import sys, odapi.evaluation.predict; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
