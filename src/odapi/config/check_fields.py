@@ -39,10 +39,11 @@ _TF1_EVAL = Row("only the TF1 evaluators of the original read it")
 _TPU = Row("it concerns TPUs only")
 _UNREAD = Row("no code of the original reads it either")
 _RESULT_SAME = Row("it chose how something is computed; the result is the same")
+_NORMALISED = Row("anchors are always shares of the image, as the groundtruth is")
 _PIPELINE = Row("the input pipeline sizes itself; see options.data_loading")
 _ORDER = Row("shuffling is over the whole data set, by options.seed")
 _MASKS = _refused("models of this version learn no masks")
-_KEYPOINTS = _refused("models of this version learn no keypoints")
+_KEYPOINTS = _refused("keypoints are learnt by keypoint_box_coder only")
 _LATER = _refused()
 
 ROWS: dict[str, Row] = {
@@ -57,7 +58,6 @@ ROWS: dict[str, Row] = {
         "raw boxes and scores are always there, in the model's outputs"
     ),
     "SsdFeatureExtractor.bifpn": _LATER,
-    "SsdFeatureExtractor.replace_preprocessor_with_placeholder": _TF1,
     "SsdFeatureExtractor.spaghettinet_arch_name": _LATER,
     "SsdFeatureExtractor.use_hardswish": _UNREAD,
     "BoxPredictor.mask_rcnn_box_predictor": _refused("it belongs to Faster R-CNN"),
@@ -65,6 +65,8 @@ ROWS: dict[str, Row] = {
     "Hyperparams.regularize_depthwise": _UNREAD,
     "Matcher.bipartite_matcher": _refused("it fails in the original's TF2 too"),
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
+    "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
+    "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALISED,
     # Losses.
     "Loss.equalization_loss": Row("the original reads it and never uses it"),
     "Loss.expected_loss_weights": _refused("it fails in the original too"),
@@ -81,6 +83,8 @@ ROWS: dict[str, Row] = {
     "BatchNonMaxSuppression.use_static_shapes": Row("shapes are always static"),
     "BatchNonMaxSuppression.use_partitioned_nms": _TPU,
     "BatchNonMaxSuppression.use_cpu_nms": _RESULT_SAME,
+    "BatchNonMaxSuppression.use_combined_nms": _RESULT_SAME,
+    "BatchNonMaxSuppression.use_hard_nms": _RESULT_SAME,
     "CalibrationConfig.sigmoid_calibration": _refused("nor is it in the original"),
     "CalibrationConfig.class_id_sigmoid_calibrations": _refused(
         "nor is it in the original"
@@ -153,7 +157,6 @@ ROWS: dict[str, Row] = {
     "InputReader.include_source_id": Row("image ids are always kept"),
     "InputReader.use_display_name": Row("classes are found by either name"),
     "InputReader.num_additional_channels": _refused("images have three channels"),
-    "InputReader.num_keypoints": _KEYPOINTS,
     "InputReader.keypoint_type_weight": _KEYPOINTS,
     "InputReader.load_keypoint_depth_features": _KEYPOINTS,
     "InputReader.use_keypoint_label_map": _KEYPOINTS,
@@ -163,6 +166,7 @@ ROWS: dict[str, Row] = {
     "InputReader.load_context_image_ids": _LATER,
     "InputReader.load_dense_pose": _LATER,
     "InputReader.load_track_id": _LATER,
+    "InputReader.expand_labels_hierarchy": _LATER,
     "InputReader.frame_index": Row("only sequence examples have frames"),
     "InputReader.external_input_reader": _refused("the original only reserves it"),
     # Evaluation.
@@ -181,8 +185,8 @@ ROWS: dict[str, Row] = {
     "EvalConfig.keep_image_id_for_visualization_export": _TF1_EVAL,
     "EvalConfig.use_dummy_loss_in_eval": _TF1_EVAL,
     "EvalConfig.parameterized_metric": _KEYPOINTS,
-    "EvalConfig.keypoint_edge": _KEYPOINTS,
-    "EvalConfig.export_path": _refused("`odapi eval --json` writes the detections"),
+    "EvalConfig.keypoint_edge": Row("keypoints are not drawn yet"),
+    "EvalConfig.export_path": _refused("`odapi eval --output` writes them"),
     "EvalConfig.recall_lower_bound": Row("only precision at recall uses it"),
     "EvalConfig.recall_upper_bound": Row("only precision at recall uses it"),
     "EvalConfig.retain_original_images": Row("images for drawing are always kept"),

@@ -29,6 +29,8 @@ _NOT_EMPTY = frozenset(
         "PreprocessingStep", "CalibrationConfig",
     }
 )  # fmt: skip
+# Losses in which each anchor counts by itself already.
+_WEIGH_ALL = ("weighted_sigmoid_focal", "weighted_dice_classification_loss")
 
 
 def find(config: Any) -> Iterator[Finding]:
@@ -44,6 +46,7 @@ def find(config: Any) -> Iterator[Finding]:
                 yield from _missing(here, message)
     if config.model.WhichOneof("model") == "ssd":
         yield from _check_ssd(config.model.ssd)
+        yield from _check_keypoints(config)
 
 
 def _missing(path: str, message: Any) -> Iterator[Finding]:
@@ -63,6 +66,7 @@ def _check_ssd(ssd: Any) -> Iterator[Finding]:
     yield from _check_extractor(ssd.feature_extractor)
     yield from _check_anchors(ssd)
     yield from _check_code_size(ssd)
+    yield from _check_matcher(ssd.matcher.argmax_matcher)
     yield from _check_loss(ssd)
     yield from _check_suppression(ssd)
     yield from _check_calibration(ssd)
@@ -120,6 +124,16 @@ def _check_ssd_anchors(path: str, generator: Any, extractor: Any) -> Iterator[Fi
                 f"{path}.{name}",
                 f"has {given} values for {generator.num_layers} layers",
                 "give one a layer, or none",
+            )
+    for name in ("stride", "offset"):
+        rows, columns = (
+            len(getattr(generator, f"{side}_{name}")) for side in ("height", "width")
+        )
+        if rows != columns:
+            yield error(
+                f"{path}.height_{name}",
+                f"has {rows} values, width_{name} has {columns}",
+                "give both, or neither",
             )
     if not generator.aspect_ratios:
         yield warning(
@@ -207,16 +221,53 @@ def _check_code_size(ssd: Any) -> Iterator[Finding]:
         )
 
 
+def _check_matcher(matcher: Any) -> Iterator[Finding]:
+    if not matcher.ignore_thresholds:
+        return
+    for name in ("matched_threshold", "unmatched_threshold"):
+        if matcher.HasField(name):
+            yield error(
+                f"model.ssd.matcher.argmax_matcher.{name}",
+                "is set, but ignore_thresholds is true",
+                "take one of the two out",
+            )
+
+
+def _check_keypoints(config: Any) -> Iterator[Finding]:
+    """Keypoints of the data against those that box codes have room for."""
+    coder = config.model.ssd.box_coder
+    coded = 0
+    if coder.WhichOneof("box_coder_oneof") == "keypoint_box_coder":
+        coded = coder.keypoint_box_coder.num_keypoints
+    readers = [("train_input_reader", config.train_input_reader)]
+    readers += [
+        (f"eval_input_reader[{i}]", r) for i, r in enumerate(config.eval_input_reader)
+    ]
+    for path, reader in readers:
+        if reader.num_keypoints and not coded:
+            yield error(
+                f"{path}.num_keypoints",
+                "keypoints are not supported yet, but by keypoint_box_coder",
+                "take num_keypoints out",
+            )
+        elif reader.num_keypoints != coded and path == "train_input_reader":
+            yield error(
+                f"{path}.num_keypoints",
+                f"is {reader.num_keypoints}, but codes of keypoint_box_coder have "
+                f"{coded} keypoints",
+            )
+
+
 def _check_loss(ssd: Any) -> Iterator[Finding]:
     kind = ssd.loss.classification_loss.WhichOneof("classification_loss")
     path = "model.ssd.loss"
     if kind is None:
         return
     loss = getattr(ssd.loss.classification_loss, kind)
-    if kind == "weighted_sigmoid_focal" and ssd.loss.HasField("hard_example_miner"):
+    if kind in _WEIGH_ALL and ssd.loss.HasField("hard_example_miner"):
         yield error(
             f"{path}.hard_example_miner",
-            "does not go with weighted_sigmoid_focal, which weighs all anchors",
+            f"does not go with {kind}, which weighs all anchors",
             "take one of them out",
         )
     if kind == "weighted_sigmoid_focal" and not loss.HasField("alpha"):
@@ -274,8 +325,10 @@ def _check_calibration(ssd: Any) -> Iterator[Finding]:
         pairs = config.class_id_function_approximations.class_id_xy_pairs_map
         for class_id in sorted(pairs):
             here = f"{path}.class_id_xy_pairs_map[{class_id}]"
-            if not 0 <= class_id <= ssd.num_classes:
-                yield error(here, f"there are classes 0 to {ssd.num_classes} only")
+            first = 0 if ssd.add_background_class else 1
+            if not first <= class_id <= ssd.num_classes:
+                known = f"{first} to {ssd.num_classes}"
+                yield error(here, f"there are classes {known} only")
                 continue
             yield from _check_pairs(here, pairs[class_id])
     elif kind == "temperature_scaling_calibration":
