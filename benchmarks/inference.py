@@ -1,0 +1,251 @@
+"""What the exported model costs beside the network alone and beside ONNX Runtime.
+
+    python -m benchmarks.inference   # writes benchmarks/results/inference.md
+
+Batch 1, two threads. "Network alone" is backbone, pyramid and heads on a picture that
+has its size already; the exported model also resizes, decodes boxes and suppresses
+them. Each row runs in a process of its own; times are medians.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
+_SHARED = pathlib.Path(os.environ.get("ODAPI_SHARED", _ROOT.parent / "shared"))
+_CONFIG = "configs/tf2/ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8.config"
+_IMAGE = (480, 640)  # Of the picture that is sent to the exported model.
+
+
+def main() -> None:
+    args = _arguments()
+    if args.row:
+        print("result:" + json.dumps(_ROWS[args.row](args)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        args.folder = pathlib.Path(folder)
+        _in_process(args, "prepare")
+        names = [n for n in _ROWS if n != "prepare"]
+        rows = {name: _in_process(args, name) for name in names}
+        starts = [_in_process(args, "start") for _ in range(3)]
+        rows["start"] = {k: float(np.median([s[k] for s in starts])) for k in starts[0]}
+        text = _report(rows, args)
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(text)
+    print(text)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", type=pathlib.Path, default=_SHARED / _CONFIG)
+    parser.add_argument("--runs", type=int, default=60, help="calls measured a row")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--output", type=pathlib.Path, default=_ROOT / "benchmarks/results/inference.md"
+    )
+    parser.add_argument("--row", choices=sorted(_ROWS), help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _in_process(args: argparse.Namespace, row: str) -> dict:
+    command = [sys.executable, "-m", "benchmarks.inference", "--row", row]
+    for name in ("config", "runs", "threads", "folder"):
+        command += [f"--{name}", str(getattr(args, name))]
+    environment = os.environ | {
+        "KERAS_BACKEND": "tensorflow",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "OMP_NUM_THREADS": str(args.threads),
+        "TF_NUM_INTRAOP_THREADS": str(args.threads),
+        "TF_NUM_INTEROP_THREADS": "1",
+    }
+    done = subprocess.run(
+        command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith("result:"):
+            return json.loads(line.removeprefix("result:"))
+    raise RuntimeError(f"{row}: {done.stderr[-2000:]}")
+
+
+def _detector(args: argparse.Namespace):
+    import odapi
+    from odapi.build.resizer import model_resizer
+
+    config = odapi.load_config(args.config)
+    return odapi.build_detector(config, seed=0), model_resizer(config)
+
+
+def _prepare(args: argparse.Namespace) -> dict:
+    """Writes the SavedModel, its ONNX form, and the frozen network alone."""
+    from odapi.exporters.saved_model import write_saved_model
+
+    detector, resizer = _detector(args)
+    start = time.perf_counter()
+    write_saved_model(detector, resizer, args.folder / "saved_model")
+    seconds = time.perf_counter() - start
+    subprocess.run(
+        [sys.executable, "-m", "tf2onnx.convert", "--opset", "17"]
+        + ["--saved-model", str(args.folder / "saved_model")]
+        + ["--signature_def", "serving_default"]
+        + ["--output", str(args.folder / "model.onnx")],
+        check=True,
+        capture_output=True,
+    )
+    return {"seconds": seconds}
+
+
+def _median(call, runs: int) -> float:
+    """Returns milliseconds of a call, after ten that are not counted."""
+    for _ in range(10):
+        call()
+    times = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return 1e3 * float(np.median(times))
+
+
+def _image(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
+
+
+def _network(args: argparse.Namespace, frozen: bool) -> dict:
+    import tensorflow as tf
+
+    detector, _ = _detector(args)
+    height, width = detector.image_size
+    spec = tf.TensorSpec([1, height, width, 3], tf.float32)
+    function = tf.function(
+        lambda images: detector.call({"images": images}), autograph=False
+    ).get_concrete_function(spec)
+    if frozen:
+        from tensorflow.python.framework import convert_to_constants
+
+        function = convert_to_constants.convert_variables_to_constants_v2(
+            function, lower_control_flow=False
+        )
+    image = tf.constant(_image(height, width).astype(np.float32))
+    return {"ms": _median(lambda: function(image), args.runs)}
+
+
+def _exported(args: argparse.Namespace, resized: bool) -> dict:
+    import tensorflow as tf
+
+    detect = tf.saved_model.load(str(args.folder / "saved_model"))
+    size = (320, 320) if resized else _IMAGE
+    image = tf.constant(_image(*size))
+    return {"ms": _median(lambda: detect(image), args.runs)}
+
+
+def _onnx(args: argparse.Namespace) -> dict:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = args.threads
+    start = time.perf_counter()
+    session = onnxruntime.InferenceSession(
+        str(args.folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+    )
+    load = time.perf_counter() - start
+    given = {session.get_inputs()[0].name: _image(*_IMAGE)}
+    start = time.perf_counter()
+    session.run(None, given)
+    first = time.perf_counter() - start
+    return {
+        "ms": _median(lambda: session.run(None, given), args.runs),
+        "load": load,
+        "first": first,
+        "difference": _onnx_difference(args, session, given),
+    }
+
+
+def _onnx_difference(args: argparse.Namespace, session, given) -> float:
+    """Largest difference of the raw scores from those of the SavedModel."""
+    from odapi.exporters.saved_model import SavedModelPredictor
+
+    image = next(iter(given.values()))
+    expected = SavedModelPredictor(args.folder).outputs(image)
+    names = [o.name for o in session.get_outputs()]
+    found = dict(zip(names, session.run(None, given), strict=True))
+    name = "raw_detection_scores"
+    return float(np.abs(found[name] - expected[name]).max())
+
+
+def _start(args: argparse.Namespace) -> dict:
+    """Times what a service waits for before its first answer."""
+    start = time.perf_counter()
+    import tensorflow as tf
+
+    imported = time.perf_counter()
+    detect = tf.saved_model.load(str(args.folder / "saved_model"))
+    loaded = time.perf_counter()
+    detect(tf.constant(_image(*_IMAGE)))
+    done = time.perf_counter()
+    return {
+        "import": imported - start,
+        "load": loaded - imported,
+        "first": done - loaded,
+    }
+
+
+_ROWS = {
+    "prepare": _prepare,
+    "network": lambda args: _network(args, frozen=True),
+    "network, weights as variables": lambda args: _network(args, frozen=False),
+    "exported": lambda args: _exported(args, resized=False),
+    "exported, resized": lambda args: _exported(args, resized=True),
+    "onnx": _onnx,
+    "start": _start,
+}
+
+
+def _report(rows: dict[str, dict], args: argparse.Namespace) -> str:
+    network = rows["network"]["ms"]
+    height, width = _IMAGE
+    shown = {
+        f"exported SavedModel, uint8 {height} x {width} to detections": "exported",
+        "exported SavedModel, picture of the model's size": "exported, resized",
+        "network alone, weights as constants": "network",
+        "network alone, weights as variables": "network, weights as variables",
+        f"ONNX Runtime, the same SavedModel, uint8 {height} x {width}": "onnx",
+    }
+    lines = [
+        "# Inference of the exported model",
+        "",
+        "Made by `python -m benchmarks.inference`. Batch 1, "
+        f"{args.threads} threads, {args.config.stem}, untrained weights.",
+        "",
+        "| what | ms, median | of the network alone |",
+        "|---|---|---|",
+    ]
+    for label, name in shown.items():
+        ms = rows[name]["ms"]
+        lines.append(f"| {label} | {ms:.1f} | {ms / network:.2f} |")
+    start, onnx = rows["start"], rows["onnx"]
+    lines += [
+        "",
+        "| in a fresh process | load, s | first prediction, s | together, s |",
+        "|---|---|---|---|",
+        f"| SavedModel (importing TensorFlow: {start['import']:.1f} s more) | "
+        f"{start['load']:.2f} | {start['first']:.2f} | "
+        f"{start['load'] + start['first']:.2f} |",
+        f"| ONNX Runtime | {onnx['load']:.2f} | {onnx['first']:.2f} | "
+        f"{onnx['load'] + onnx['first']:.2f} |",
+        "",
+        f"Raw scores of ONNX Runtime differ by at most {onnx['difference']:.1g}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

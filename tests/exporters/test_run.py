@@ -1,0 +1,177 @@
+"""`odapi.export`: what is written, what is refused, what a failure leaves."""
+
+import pathlib
+import types
+
+import keras
+import numpy as np
+import pytest
+
+from odapi.checkpoints import detector as detectors
+from odapi.config.load import load_config
+from odapi.errors import CheckpointError, ConfigError, DataError, MissingPackageError
+from odapi.exporters import process, run, verify
+from odapi.exporters.run import export
+from odapi.exporters.verify import ExportError
+from odapi.labels import label_map_of
+
+pytest.importorskip("tensorflow")
+
+CONFIG = """model { ssd { num_classes: 3 image_resizer { keep_aspect_ratio_resizer {
+  min_dimension: 32 max_dimension: 40 pad_to_max_dimension: true } } } }"""
+
+
+@pytest.fixture
+def checkpoint(tiny, tmp_path, monkeypatch):
+    """A folder that `load_detector` takes for a training of the tiny detector."""
+    loaded = types.SimpleNamespace(
+        detector=tiny,
+        config=load_config(CONFIG),
+        label_map=label_map_of(["cat", "dog", "owl"]),
+        step=7,
+        folder=tmp_path / "trained",
+    )
+    monkeypatch.setattr(detectors, "load_detector", lambda path, overrides: loaded)
+    return loaded
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def test_export_writes_the_original_s_layout(checkpoint, tmp_path):
+    done = export("trained", tmp_path / "out")
+    assert names(tmp_path / "out") == [
+        "checkpoint",
+        "label_map.pbtxt",
+        "pipeline.config",
+        "saved_model",
+    ]
+    assert names(done.folder / "checkpoint") == [
+        "label_map.pbtxt",
+        "pipeline.config",
+        "weights.h5",
+    ]
+    assert (done.saved_model / "saved_model.pb").is_file()
+    assert load_config(done.folder) == checkpoint.config
+    assert done.difference < 1e-3 and 0 < done.megabytes < 1
+
+
+def test_export_replaces_its_own_files_and_no_others(checkpoint, tmp_path):
+    export("trained", tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "saved_model" / "old").touch()
+    export("trained", tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert not (tmp_path / "saved_model" / "old").exists()
+
+
+def test_never_trained_detector_is_refused_unless_told(checkpoint, tmp_path):
+    checkpoint.step = 0
+    with pytest.raises(CheckpointError, match=r"never trained[\s\S]*--untrained"):
+        export("trained", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert export("trained", tmp_path / "out", untrained=True).megabytes > 0
+
+
+def test_failed_comparison_leaves_nothing(checkpoint, tmp_path, monkeypatch):
+    def other(*args):
+        raise ExportError("saved_model", "raw_detection_scores differs")
+
+    monkeypatch.setattr(verify, "verify", other)
+    with pytest.raises(ExportError, match="differs"):
+        export("trained", tmp_path / "out")
+    assert names(tmp_path / "out") == []
+
+
+def test_folder_of_a_training_is_not_written_to(checkpoint, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(CheckpointError, match=r"needs one of its own[\s\S]*export"):
+        export("trained", tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(CheckpointError, match="is a file"):
+        export("trained", tmp_path / "file")
+
+
+def test_check_images_are_read_first(checkpoint, tmp_path):
+    with pytest.raises(DataError, match=r"none\.jpg: cannot be read: No such file"):
+        export("trained", tmp_path / "out", check_images=["none.jpg"])
+    (tmp_path / "text.jpg").write_text("no image")
+    with pytest.raises(DataError, match=r"text\.jpg"):
+        export("trained", tmp_path / "out", check_images=[tmp_path / "text.jpg"])
+
+
+def test_wrong_input_type_is_told_before_anything_is_loaded(tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'image_tensor'"):
+        export("no such folder", tmp_path / "out", "image_tensr")
+
+
+def test_missing_tensorflow_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingPackageError, match=r'pip install "odapi\[tensorflow\]"'):
+        export("no such folder", tmp_path / "out")
+
+
+def test_another_backend_exports_in_a_process_of_its_own(tmp_path, monkeypatch):
+    given = {}
+
+    def in_process(arguments):
+        given.update(arguments)
+        fields = dict.fromkeys(
+            ("megabytes", "difference", "load_seconds", "first_seconds"), 1.0
+        )
+        paths = {"folder": tmp_path, "checkpoint": tmp_path}
+        return fields | paths | {"second_seconds": 1.0, "input_type": "tf_example"}
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(process, "export_in_process", in_process)
+    done = export(pathlib.Path("trained"), tmp_path / "out", "tf_example", ("a.b=1",))
+    assert done.folder == tmp_path
+    assert given == {
+        "checkpoint": "trained",
+        "output_dir": str(tmp_path / "out"),
+        "input_type": "tf_example",
+        "overrides": ["a.b=1"],
+        "batch_size": None,
+        "untrained": False,
+        "check_images": [],
+    }
+
+
+def test_errors_cross_the_process_as_they_are(tmp_path):
+    arguments = {"checkpoint": str(tmp_path / "none"), "output_dir": str(tmp_path)}
+    with pytest.raises(CheckpointError, match=r"none: does not exist"):
+        process.export_in_process(arguments)
+
+
+def test_process_that_dies_shows_its_last_lines(tmp_path):
+    with pytest.raises(RuntimeError, match="unexpected keyword argument 'no_such'"):
+        process.export_in_process({"no_such": 1})
+
+
+def test_other_detections_are_told_by_class_and_score():
+    boxes = np.array([[0.1, 0.1, 0.5, 0.5], [0.6, 0.6, 0.9, 0.9]], np.float32)
+    one = {
+        "detection_boxes": boxes,
+        "detection_classes": np.array([1.0, 2.0]),
+        "detection_scores": np.array([0.9, 0.4]),
+        "num_detections": np.array(2.0),
+        "raw_detection_scores": np.full((9, 3), 0.01),
+    }
+    assert verify._lost(one, one) == ""
+    swapped = {k: v[::-1] if np.ndim(v) else v for k, v in one.items()}
+    assert verify._lost(one, swapped) == ""
+    # The last of a full list may give way to another with the same score.
+    other = one | {"detection_classes": np.array([1.0, 1.0])}
+    assert verify._lost(one, other) == ""
+    other = one | {"detection_classes": np.array([2.0, 2.0])}
+    assert verify._lost(one, other).startswith("an object of class 1 at [0.1")
+    other = one | {"detection_boxes": boxes + 0.3}
+    assert "score 0.900" in verify._lost(one, other)
+
+
+def test_input_types_are_those_of_the_command():
+    from odapi.cli.export import export as command
+
+    text = str(command.__annotations__["input_type"].__metadata__[0].help)
+    assert all(kind in text for kind in run.serving.INPUT_TYPES)
