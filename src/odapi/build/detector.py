@@ -7,11 +7,11 @@ from odapi.build.anchors import build_anchors
 from odapi.build.box_predictor import build_box_predictor
 from odapi.build.feature_extractor import build_feature_extractor, pixel_scaling
 from odapi.build.hyperparams import Setting
-from odapi.build.losses import build_loss
+from odapi.build.losses import build_anchor_loss
 from odapi.build.oneof import build_oneof, call
 from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
-from odapi.build.targets import build_assigner
+from odapi.build.targets import build_assigner, build_coder
 from odapi.config.load import options
 from odapi.data.resize import Resizer
 from odapi.errors import ConfigError
@@ -61,16 +61,21 @@ def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
         ssd.num_classes + (1 if ssd.add_background_class else 0),
         setting,
     )
-    assigner = build_assigner(ssd, path)
-    postprocess = build_postprocess(ssd, path, options(config).nms_candidates)
+    coder = build_coder(ssd.box_coder, f"{path}.box_coder")
+    postprocess = build_postprocess(
+        ssd.post_processing,
+        ssd.add_background_class or ssd.explicit_background_class,
+        options(config).nms_candidates,
+        f"{path}.post_processing",
+    )
     detector = AnchorDetector(
         extractor,
         head,
         AnchorParts(
             pixels=pixel_scaling(ssd.feature_extractor, extractor_path),
             anchors=anchors,
-            assigner=assigner,
-            loss=build_loss(ssd, path, assigner.coder),
+            assigner=build_assigner(ssd, coder, path),
+            loss=build_anchor_loss(ssd, coder, path),
             postprocess=postprocess,
         ),
         seed=setting.seed,
