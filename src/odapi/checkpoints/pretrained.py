@@ -6,6 +6,7 @@ Names are `layer/variable`, as Keras Applications name their layers.
 import pathlib
 from collections.abc import Callable
 from typing import Any
+from zipfile import BadZipFile
 
 import keras
 import numpy as np
@@ -82,9 +83,9 @@ def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
 
 def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
         raise CheckpointError(str(path), f"cannot be read: {error}") from error
 
 
