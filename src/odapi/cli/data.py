@@ -191,21 +191,27 @@ def _to_inspect(
     target: str, label_map: pathlib.Path | None, overrides: list[str] | None
 ) -> "list[tuple[str, BaseSource, tuple[Any, ...]]]":
     """Returns name, source and augmentations of each data set."""
-    path = pathlib.Path(target)
-    if path.suffix != ".config" and not (path / "pipeline.config").is_file():
+    if not _is_config(target):
         return [("", _open(target, label_map), ())]
     from odapi.build.augment import build_augmentations
     from odapi.build.source import build_eval_source, build_train_source
+    from odapi.config.label_map import load_label_map
     from odapi.config.load import load_config, options
 
     config = load_config(target, overrides or ())
+    classes = load_label_map(label_map) if label_map else None
     steps = build_augmentations(config.train_config.data_augmentation_options)
     found: list[tuple[str, BaseSource, tuple[Any, ...]]] = [
-        ("train", build_train_source(config), steps)
+        ("train", build_train_source(config, classes), steps)
     ]
     if config.eval_input_reader or options(config).eval_data:
-        found.append(("eval", build_eval_source(config), ()))
+        found.append(("eval", build_eval_source(config, label_map=classes), ()))
     return found
+
+
+def _is_config(target: str) -> bool:
+    path = pathlib.Path(target)
+    return path.suffix == ".config" or (path / "pipeline.config").is_file()
 
 
 def _print_report(report: Any, source: "BaseSource") -> None:
@@ -271,11 +277,15 @@ def _write_json(path: pathlib.Path, content: Any) -> None:
 
 
 def _next_step(target: str, output: pathlib.Path | None) -> str:
+    again = _quoted(target)
     if output is None:
-        return (
-            f"next: odapi data inspect {_quoted(target)} --output DIR draws the images"
-        )
-    return f"next: odapi data split {_quoted(target)} --output DIR, or odapi train"
+        return f"next: odapi data inspect {again} --output DIR draws images"
+    if _is_config(target):
+        return f"next: odapi train {again} --model-dir DIR"
+    return (
+        f"next: odapi train CONFIG --train-data {again}, "
+        f"or odapi data split {again} --output DIR"
+    )
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import tempfile
+import zipfile
 import zlib
 from typing import Any, BinaryIO
 
@@ -124,8 +125,10 @@ def _load(place: Path, stamp: list[int]) -> RecordIndex | None:
                 damage=[tuple(d) for d in about.pop("damage")],
                 **about,
             )
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zlib.error):
+    except (OSError, ValueError, LookupError, TypeError, EOFError):
         return None  # None there, or damaged: it is made anew.
+    except (zipfile.BadZipFile, zlib.error):
+        return None
 
 
 def _save(place: Path, index: RecordIndex, stamp: list[int]) -> bool:

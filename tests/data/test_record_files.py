@@ -1,0 +1,230 @@
+"""TFRecord files: damage, compression, the stored index."""
+
+import gzip
+import json
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tiny_data
+
+from odapi.data.records import read_record, scan_records, write_records
+from odapi.data.sources.record_index import index_of
+from odapi.data.sources.tfrecord import find_files, open_tfrecord
+from odapi.errors import DataError
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "data.record"
+    write_records(path, tiny_data.records())
+    return path
+
+
+def starts(path):
+    """Returns where each record of a sound file begins, and where the last ends."""
+    data, at, found = path.read_bytes(), 0, []
+    while at < len(data):
+        found.append(at)
+        at += 16 + struct.unpack_from("<Q", data, at)[0]
+    return [*found, at]
+
+
+def ids(source):
+    return list(source.image_ids)
+
+
+def flip(path, at):
+    data = bytearray(path.read_bytes())
+    data[at] ^= 0xFF
+    path.write_bytes(data)
+
+
+def test_finds_what_was_written(tmp_path):
+    path = tmp_path / "x.record"
+    data = [b"", b"abc", bytes(1000)]
+    assert write_records(path, data) == 3
+    found = scan_records(path)
+    assert found.damage == []
+    for offset, length, expected in zip(found.offsets, found.lengths, data):
+        assert read_record(path, offset, length) == expected
+
+
+def test_tensorflow_reads_what_we_write_and_we_read_what_it_writes(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    data = [b"", b"x", np.random.default_rng(0).bytes(70_000)]
+    ours, theirs = tmp_path / "ours.record", tmp_path / "theirs.record"
+    write_records(ours, data)
+    assert [r.numpy() for r in tf.data.TFRecordDataset(str(ours))] == data
+    with tf.io.TFRecordWriter(str(theirs)) as writer:
+        for record in data:
+            writer.write(record)
+    assert theirs.read_bytes() == ours.read_bytes()
+
+
+def test_flipped_bit_in_the_data_loses_that_record_only(file):
+    flip(file, starts(file)[1] + 100)
+    source = open_tfrecord(file)
+    assert ids(source) == ["a", "c"]
+    assert source.problems.as_dict() == [
+        {
+            "kind": "corrupt record",
+            "outcome": "skipped",
+            "first": ["data.record: record 1, checksum of the data"],
+            "count": 1,
+        }
+    ]
+
+
+@pytest.mark.parametrize("at", [0, 5, 9])
+def test_flipped_bit_in_a_length_loses_that_record_only(file, at):
+    second, third = starts(file)[1:3]
+    flip(file, second + at)
+    source = open_tfrecord(file)
+    assert ids(source) == ["a", "c"]
+    (problem,) = source.problems
+    assert problem.kind == "lost bytes"
+    assert problem.first == [f"data.record: bytes {second} to {third - 1}"]
+
+
+def test_flipped_bit_in_the_first_length(file):
+    flip(file, 0)
+    assert ids(open_tfrecord(file)) == ["b", "c"]
+
+
+@pytest.mark.parametrize("cut", [1, 4, 5, 100])
+def test_truncated_file_keeps_the_records_before(file, cut):
+    data = file.read_bytes()
+    file.write_bytes(data[:-cut])
+    source = open_tfrecord(file)
+    assert ids(source) == ["a", "b"]
+    assert source.problems.count("truncated record") == 1
+
+
+def test_truncated_within_a_header(file):
+    file.write_bytes(file.read_bytes()[: starts(file)[2] + 7])
+    source = open_tfrecord(file)
+    assert ids(source) == ["a", "b"]
+    assert source.problems.count("truncated record") == 1
+
+
+def test_record_that_is_no_example_is_skipped(tmp_path):
+    path = tmp_path / "x.record"
+    write_records(path, [b"\xff\xff no example", *tiny_data.records()])
+    source = open_tfrecord(path)
+    assert ids(source) == ["a", "b", "c"]
+    assert source.problems.count("corrupt record") == 1
+
+
+def test_example_with_sides_of_different_number_is_skipped(tmp_path):
+    path = tmp_path / "x.record"
+    broken = tiny_data.features_of("a", **{"image__object__bbox__xmin": [0.1]})
+    write_records(path, [tiny_data.example(broken), *tiny_data.records()[1:]])
+    source = open_tfrecord(path)
+    assert ids(source) == ["b", "c"]
+    assert "sides of boxes differ" in next(iter(source.problems)).first[0]
+
+
+def test_what_is_no_record_file_is_refused(tmp_path):
+    path = tmp_path / "x.record"
+    path.write_text(json.dumps({"images": list(range(100))}))
+    with pytest.raises(DataError, match="no TFRecord file"):
+        open_tfrecord(path)
+
+
+def test_index_is_kept_beside_the_file_and_used(file, monkeypatch):
+    first = index_of(file)
+    place = file.with_name(".data.record.index.npz")
+    assert place.is_file()
+    monkeypatch.setattr(
+        "odapi.data.sources.record_index.scan_records",
+        lambda path: pytest.fail("was scanned again"),
+    )
+    again = index_of(file)
+    assert again.offsets.tolist() == first.offsets.tolist()
+    assert (again.ids, again.classes) == (first.ids, first.classes)
+
+
+def test_index_is_made_anew_when_the_file_changes(file):
+    index_of(file)
+    write_records(file, tiny_data.records()[:2])
+    assert len(index_of(file)) == 2
+
+
+def test_index_is_made_anew_when_only_the_time_changes(file, monkeypatch):
+    index_of(file)
+    os.utime(file, ns=(1, 1))
+    scanned = []
+    monkeypatch.setattr(
+        "odapi.data.sources.record_index.scan_records",
+        lambda path: scanned.append(path) or scan_records(path),
+    )
+    index_of(file)
+    assert scanned == [file]
+
+
+def test_damaged_index_is_made_anew(file):
+    index_of(file)
+    place = file.with_name(".data.record.index.npz")
+    place.write_bytes(place.read_bytes()[:50])
+    assert len(index_of(file)) == 3
+
+
+def test_index_goes_to_the_cache_where_the_folder_is_read_only(file, cache):
+    file.parent.chmod(0o555)
+    try:
+        assert len(index_of(file)) == 3
+        assert list(file.parent.iterdir()) == [file]
+        assert len(list((cache / "records").iterdir())) == 1
+        assert len(index_of(file)) == 3
+    finally:
+        file.parent.chmod(0o755)
+
+
+def test_damage_is_told_again_by_a_stored_index(file):
+    flip(file, starts(file)[1] + 100)
+    open_tfrecord(file)
+    assert open_tfrecord(file).problems.count("corrupt record") == 1
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_compressed_file_is_read_in_any_order(file, tmp_path, cache, pack):
+    packed = tmp_path / "packed.record.gz"
+    packed.write_bytes(pack(file.read_bytes()))
+    plain, source = open_tfrecord(file), open_tfrecord(packed)
+    for i in (2, 0, 1):
+        np.testing.assert_array_equal(source[i]["image"], plain[i]["image"])
+    assert any(p.suffix == ".records" for p in (cache / "records").iterdir())
+
+
+def test_truncated_gzip_keeps_the_records_before(file, tmp_path):
+    packed = tmp_path / "packed.gz"
+    data = gzip.compress(file.read_bytes())
+    packed.write_bytes(data[: len(data) * 5 // 6])
+    source = open_tfrecord(packed)
+    assert ids(source) == ["a", "b"][: len(source)]
+    assert len(source) >= 1
+    assert source.problems.count("truncated record") >= 1
+
+
+def test_shards_and_globs(tmp_path):
+    for i, record in enumerate(tiny_data.records()):
+        write_records(tmp_path / f"train.record-{i:05d}-of-00003", [record])
+    pattern = str(tmp_path / "train.record-?????-of-00003")
+    assert ids(open_tfrecord(pattern)) == ["a", "b", "c"]
+    # The hidden indices do not match the glob.
+    assert ids(open_tfrecord(str(tmp_path / "*"))) == ["a", "b", "c"]
+    several = [str(tmp_path / f"train.record-{i:05d}-of-00003") for i in (2, 0)]
+    assert ids(open_tfrecord(several)) == ["c", "a"]
+    assert [p.name[:18] for p in find_files([tmp_path])] == [
+        f"train.record-{i:05d}" for i in range(3)
+    ]
+
+
+def test_missing_file_says_what_is_there(file):
+    with pytest.raises(DataError, match="data.record"):
+        open_tfrecord(str(file.parent / "train-*.tfrecord"))
+    with pytest.raises(DataError, match="no folder"):
+        open_tfrecord("/nowhere/at/all.record")

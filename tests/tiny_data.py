@@ -1,0 +1,178 @@
+"""Small data sets on disk, in every format, with the same three images.
+
+    a: 40 x 60 pixels (height, width), a cat at [10, 6, 30, 36] pixels and a dog
+    b: 60 x 40, a dog
+    c: 40 x 60, no objects
+"""
+
+import json
+import pathlib
+
+import cv2
+import numpy as np
+
+from odapi.data.example_message import example_class
+from odapi.data.records import write_records
+
+NAMES = ("cat", "dog")
+SIZES = {"a": (40, 60), "b": (60, 40), "c": (40, 60)}
+# Class index and pixels [y_min, x_min, y_max, x_max].
+OBJECTS = {
+    "a": [(0, (10, 6, 30, 36)), (1, (0, 30, 20, 60))],
+    "b": [(1, (15, 10, 45, 30))],
+    "c": [],
+}
+
+
+def pixels(height, width, seed=0):
+    """Returns a smooth image, which JPEG keeps nearly as it is."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 255, (4, 4, 3), dtype=np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def encoded(kind=".jpg", size=(40, 60), seed=0):
+    """Returns the bytes of an image file."""
+    bgr = cv2.cvtColor(pixels(*size, seed), cv2.COLOR_RGB2BGR)
+    return cv2.imencode(kind, bgr)[1].tobytes()
+
+
+def write_images(folder, suffix=".jpg"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed, (name, size) in enumerate(SIZES.items()):
+        (folder / f"{name}{suffix}").write_bytes(encoded(suffix, size, seed))
+
+
+def coco_content():
+    images, annotations = [], []
+    for number, (name, (height, width)) in enumerate(SIZES.items(), 1):
+        images.append(
+            {"id": number, "file_name": f"{name}.jpg", "height": height, "width": width}
+        )
+        for index, (y0, x0, y1, x1) in OBJECTS[name]:
+            annotations.append(
+                {
+                    "id": len(annotations) + 1,
+                    "image_id": number,
+                    "category_id": index + 1,
+                    "bbox": [x0, y0, x1 - x0, y1 - y0],
+                    "area": (x1 - x0) * (y1 - y0),
+                    "iscrowd": 0,
+                }
+            )
+    categories = [{"id": i, "name": n} for i, n in enumerate(NAMES, 1)]
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def write_coco(folder, change=None):
+    """Writes a COCO data set; `change` edits its content first."""
+    write_images(folder / "images")
+    content = coco_content()
+    if change:
+        change(content)
+    (folder / "data.json").write_text(json.dumps(content))
+    return f"coco:{folder / 'data.json'}"
+
+
+def voc_xml(name, size=None, objects=None, filename=None):
+    height, width = size or SIZES[name]
+    shown = "".join(
+        f"<object><name>{NAMES[i] if isinstance(i, int) else i}</name><bndbox>"
+        f"<xmin>{x0}</xmin><ymin>{y0}</ymin><xmax>{x1}</xmax><ymax>{y1}</ymax>"
+        "</bndbox></object>"
+        for i, (y0, x0, y1, x1) in (OBJECTS[name] if objects is None else objects)
+    )
+    return (
+        f"<annotation><filename>{filename or name + '.jpg'}</filename>"
+        f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+        f"{shown}</annotation>"
+    )
+
+
+def write_voc(folder):
+    write_images(folder / "JPEGImages")
+    (folder / "Annotations").mkdir()
+    for name in SIZES:
+        (folder / "Annotations" / f"{name}.xml").write_text(voc_xml(name))
+    return f"voc:{folder}"
+
+
+def yolo_lines(name):
+    height, width = SIZES[name]
+    return "".join(
+        f"{i} {(x0 + x1) / 2 / width} {(y0 + y1) / 2 / height} "
+        f"{(x1 - x0) / width} {(y1 - y0) / height}\n"
+        for i, (y0, x0, y1, x1) in OBJECTS[name]
+    )
+
+
+def write_yolo(folder):
+    write_images(folder / "images")
+    (folder / "labels").mkdir()
+    for name in SIZES:
+        (folder / "labels" / f"{name}.txt").write_text(yolo_lines(name))
+    (folder / "data.yaml").write_text("train: images\nnames: [cat, dog]\n")
+    return f"yolo:{folder}"
+
+
+def example(features):
+    """Returns a serialized tf.Example of lists of str, bytes, int or float."""
+    message = example_class()()
+    for name, values in features.items():
+        feature = message.features.feature[name]
+        if values and isinstance(values[0], str | bytes):
+            values = [v.encode() if isinstance(v, str) else v for v in values]
+            feature.bytes_list.value.extend(values)
+        elif values and isinstance(values[0], int):
+            feature.int64_list.value.extend(values)
+        else:
+            feature.float_list.value.extend(values)
+    return message.SerializeToString()
+
+
+def features_of(name, **changes):
+    """Returns the features of a record, as the common tutorial script writes them."""
+    height, width = SIZES[name]
+    boxes = [box for _, box in OBJECTS[name]]
+    seed = list(SIZES).index(name)
+    features = {
+        "image/height": [height],
+        "image/width": [width],
+        "image/filename": [f"{name}.jpg"],
+        "image/source_id": [name],
+        "image/encoded": [encoded(".jpg", SIZES[name], seed)],
+        "image/format": ["jpg"],
+        "image/object/bbox/ymin": [b[0] / height for b in boxes],
+        "image/object/bbox/xmin": [b[1] / width for b in boxes],
+        "image/object/bbox/ymax": [b[2] / height for b in boxes],
+        "image/object/bbox/xmax": [b[3] / width for b in boxes],
+        "image/object/class/text": [NAMES[i] for i, _ in OBJECTS[name]],
+        "image/object/class/label": [i + 1 for i, _ in OBJECTS[name]],
+    }
+    changes = {k.replace("__", "/"): v for k, v in changes.items()}
+    return features | changes
+
+
+def records():
+    return [example(features_of(name)) for name in SIZES]
+
+
+def write_tfrecord(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    write_records(folder / "data.record", records())
+    return f"tfrecord:{folder / 'data.record'}"
+
+
+WRITERS = {
+    "coco": write_coco,
+    "voc": write_voc,
+    "yolo": write_yolo,
+    "tfrecord": write_tfrecord,
+}
+
+
+def write(kind, folder):
+    """Writes the data set in a format; returns its spec."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return WRITERS[kind](folder)
