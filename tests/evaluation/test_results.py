@@ -52,7 +52,7 @@ def test_every_dash_and_every_skipped_image_is_explained(result):
         for line in lines
     )
     assert any(line.startswith("- circle: no groundtruth") for line in lines)
-    assert "1 images were NOT evaluated, such as" in lines
+    assert "1 image was NOT evaluated, such as" in lines
     assert any(line.startswith("- 4: ") for line in lines)
 
 

@@ -61,7 +61,7 @@ def evaluate(
 
     from odapi.evaluation.report import show
 
-    show(result, Console(highlight=False))
+    show(result, Console(highlight=False, soft_wrap=True))
     _next_step(checkpoint, output)
 
 

@@ -102,10 +102,11 @@ def _show(found: "Predictions", min_score: float) -> None:
         table.add_row(escape(str(row.path or row.image_id)), escape(_objects(row)))
     if len(found) > _MOST_ROWS:
         table.add_row(f"... {len(found) - _MOST_ROWS} more images", "")
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     console.print(table)
     if found.skipped:
-        console.print(f"{len(found.skipped)} images could NOT be read:")
+        number = len(found.skipped)
+        console.print(f"{number} image{'s' * (number > 1)} could NOT be read:")
         for name, reason in list(found.skipped.items())[:_MOST_ROWS]:
             console.print(f"- {name}: {reason}", markup=False)
     for path in _places(found.files):

@@ -65,7 +65,7 @@ def notes(result: EvaluationResult) -> list[str]:
         lines.insert(0, "A dash is a metric with nothing to measure (-1 in files):")
     if result.skipped:
         first = list(result.skipped.items())[:_MOST_SKIPPED]
-        lines.append(f"{len(result.skipped)} images were NOT evaluated, such as")
+        lines.append(f"{_count(len(result.skipped))} NOT evaluated, such as")
         lines += [f"- {image_id}: {reason}" for image_id, reason in first]
     return lines + [f"Hint: {hint}" for hint in result.hints]
 
@@ -135,6 +135,10 @@ def _headline(result: EvaluationResult) -> str:
         f"{step}{result.num_images} images, {result.num_objects} objects, "
         f"{result.images_per_second:.1f} images/s"
     )
+
+
+def _count(images: int) -> str:
+    return "1 image was" if images == 1 else f"{images} images were"
 
 
 def _number(value: float) -> str:
