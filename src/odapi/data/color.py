@@ -117,10 +117,12 @@ class HueSaturation:
         if factor > 1:
             # Where saturation reaches 1, the factor is smaller.
             chroma = cv2.subtract(value, cv2.min(cv2.min(red, green), blue))
-            over = cv2.addWeighted(chroma, factor, value, -1.0, 0.0)
-            rows, columns = np.nonzero(over)
-            most = value[rows, columns].astype(np.float32)
-            allowed = most / chroma[rows, columns]
-            away = most[:, None] - image[rows, columns]
-            result[rows, columns] = np.rint(most[:, None] - allowed[:, None] * away)
+            over = cv2.findNonZero(cv2.addWeighted(chroma, factor, value, -1.0, 0.0))
+            if over is not None:
+                columns, rows = over.reshape(-1, 2).T
+                most = value[rows, columns].astype(np.float32)
+                allowed = most / chroma[rows, columns]
+                away = most[:, None] - image[rows, columns]
+                reduced = most[:, None] - allowed[:, None] * away
+                result[rows, columns] = np.rint(reduced)
         return result

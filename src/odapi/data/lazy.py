@@ -1,8 +1,8 @@
 """A picture whose changes of geometry and colour are carried out once, at the end."""
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -25,6 +25,14 @@ class ColorChange(Protocol):
         """Returns both changes as one, or None where two are needed."""
 
 
+class Layer(NamedTuple):
+    """A rectangle of padding of one colour; what is above it may hide parts."""
+
+    rows: Axis
+    columns: Axis
+    color: tuple[float, ...]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class LazyImage:
     """A picture made of `pixels`, with the changes still to be carried out.
@@ -33,14 +41,15 @@ class LazyImage:
         pixels: `[h, w, c]` uint8 or float32 in 0..255: the source.
         rows, columns: What the picture shows of it.
         colors: Changes of colour, in their order.
-        fill: Colour of the padding, `[c]`, as it is in the end.
+        layers: Padding under the source, the lowest first, in its final colours; empty
+            where there is none.
     """
 
     pixels: np.ndarray
     rows: Axis
     columns: Axis
     colors: tuple[ColorChange, ...] = ()
-    fill: tuple[float, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
     @classmethod
     def of(cls, image: "np.ndarray | LazyImage") -> "LazyImage":
@@ -62,13 +71,17 @@ class LazyImage:
 
     def flip_columns(self) -> "LazyImage":
         """Returns the picture mirrored left to right."""
-        return dataclasses.replace(self, columns=self.columns.flip())
+        layers = (Layer(r, c.flip(), color) for r, c, color in self.layers)
+        return self._placed(self.rows, self.columns.flip(), layers)
 
     def resize(self, height: int, width: int) -> "LazyImage":
         """Returns the picture scaled to `height x width`."""
-        return dataclasses.replace(
-            self, rows=self.rows.resize(height), columns=self.columns.resize(width)
+        layers = (
+            Layer(r.resize(height), c.resize(width), color)
+            for r, c, color in self.layers
         )
+        rows, columns = self.rows.resize(height), self.columns.resize(width)
+        return self._placed(rows, columns, layers)
 
     def window(
         self,
@@ -78,52 +91,45 @@ class LazyImage:
         width: int,
         fill: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> "LazyImage":
-        """Returns a part of the picture; what lies outside it has the colour `fill`.
-
-        Raises:
-            ValueError: The picture has padding of another colour. `rendered` makes
-                it part of the picture.
-        """
-        fill = tuple(float(value) for value in fill)
+        """Returns a part of the picture; what lies outside it has the colour `fill`."""
+        layers = [
+            Layer(r.window(top, height), c.window(left, width), color)
+            for r, c, color in self.layers
+        ]
         grown = top < 0 or left < 0
-        grown |= top + height > self.rows.size or left + width > self.columns.size
-        if grown and not self.takes(fill):
-            raise ValueError(f"padding has the colour {self.fill}, not {fill}")
-        return dataclasses.replace(
-            self,
-            rows=self.rows.window(top, height),
-            columns=self.columns.window(left, width),
-            fill=fill if grown else self.fill,
-        )
-
-    def takes(self, fill: Sequence[float]) -> bool:
-        """Whether padding of the colour `fill` can be added."""
-        return self.is_covered or self.fill == tuple(fill)
+        if grown or top + height > self.rows.size or left + width > self.columns.size:
+            color = tuple(float(value) for value in fill)
+            layers.insert(0, Layer(Axis.of(height), Axis.of(width), color))
+        rows, columns = self.rows.window(top, height), self.columns.window(left, width)
+        return self._placed(rows, columns, layers)
 
     def recolor(self, change: ColorChange) -> "LazyImage":
         """Returns the picture with its colours changed."""
-        fill = self.fill
-        if fill:
-            fill = tuple(change(np.full((1, 1, 3), fill, np.float32))[0, 0].tolist())
+        layers = tuple(
+            Layer(r, c, tuple(change(np.full((1, 1, 3), color, np.float32))[0, 0]))
+            for r, c, color in self.layers
+        )
         joint = self.colors[-1].then(change) if self.colors else None
         colors = (*self.colors[:-1], joint) if joint else (*self.colors, change)
-        return dataclasses.replace(self, colors=colors, fill=fill)
+        return LazyImage(self.pixels, self.rows, self.columns, colors, layers)
 
     def mean(self) -> np.ndarray:
         """Returns the mean colour `[c]`, up to the error of a sample of pixels."""
-        view = self.pixels[slice(*self.rows.read), slice(*self.columns.read)]
         height, width, channels = self.shape
-        fill = np.array(self.fill or np.zeros(channels))
+        mean = np.zeros(channels)
+        for rows, columns, color in self.layers:
+            share = _area(rows, columns) / (height * width)
+            mean = (1 - share) * mean + share * np.array(color)
+        view = self.pixels[slice(*self.rows.read), slice(*self.columns.read)]
         if not view.size:
-            return fill
+            return mean
         if self.colors:
             stride = max(1, int((view.shape[0] * view.shape[1] / _MEAN_OVER) ** 0.5))
             view = np.ascontiguousarray(view[::stride, ::stride])
             for change in self.colors:
                 view = change(view)
-        (i0, i1), (j0, j1) = self.rows.span, self.columns.span
-        shown = (i1 - i0) * (j1 - j0) / (height * width)
-        return shown * np.array(cv2.mean(view)[:channels]) + (1 - shown) * fill
+        share = _area(self.rows, self.columns) / (height * width)
+        return (1 - share) * mean + share * np.array(cv2.mean(view)[:channels])
 
     def render(self, sample: Any = warp.sample_bilinear) -> np.ndarray:
         """Returns the picture `[h, w, c]`, in the type of the source's pixels.
@@ -133,33 +139,44 @@ class LazyImage:
                 `warp.sample_nearest`.
         """
         pixels, colors = self.pixels, self.colors
-        (i0, i1), (j0, j1) = self.rows.span, self.columns.span
-        (top, bottom), (left, right) = self.rows.read, self.columns.read
-        if i0 == i1 or j0 == j1:
-            return self._canvas()
         rows, columns = self.rows, self.columns
-        if colors and (bottom - top) * (right - left) < (i1 - i0) * (j1 - j0):
+        if not _area(rows, columns):
+            return self._canvas()
+        view = pixels[slice(*rows.read), slice(*columns.read)]
+        if colors and view.shape[0] * view.shape[1] < _area(rows, columns):
             # Colours where there are fewer pixels: before the picture grows.
-            pixels = _recolored(pixels[top:bottom, left:right], colors)
-            rows, columns, colors = _moved(rows, top), _moved(columns, left), ()
+            pixels, colors = _recolored(view, colors), ()
+            rows, columns = rows.without(rows.read[0]), columns.without(columns.read[0])
         content = _recolored(sample(pixels, rows, columns), colors)
         if self.is_covered:
             return content
         canvas = self._canvas()
-        canvas[i0:i1, j0:j1] = content
+        canvas[slice(*rows.span), slice(*columns.span)] = content
         return canvas
 
     def render_masks(self, masks: np.ndarray) -> np.ndarray:
         """Returns masks `[n, h, w]` of the source as masks of the picture."""
         return warp.sample_masks(masks, self.rows, self.columns)
 
+    def _placed(
+        self, rows: Axis, columns: Axis, layers: Iterable[Layer]
+    ) -> "LazyImage":
+        if rows.is_covered and columns.is_covered:
+            layers = ()  # Nothing of them shows any more.
+        return LazyImage(self.pixels, rows, columns, self.colors, tuple(layers))
+
     def _canvas(self) -> np.ndarray:
-        if not any(self.fill):
-            return np.zeros(self.shape, self.pixels.dtype)
-        fill = np.array(self.fill)
-        if self.pixels.dtype == np.uint8:
-            fill = np.clip(np.rint(fill), 0, 255)
-        return np.broadcast_to(fill.astype(self.pixels.dtype), self.shape).copy()
+        """Returns the padding."""
+        canvas = np.zeros(self.shape, self.pixels.dtype)
+        for rows, columns, color in self.layers:
+            part = canvas[slice(*rows.span), slice(*columns.span)]
+            if canvas.dtype == np.uint8:
+                color = tuple(np.clip(np.rint(color), 0, 255).tolist())
+            if not part.size or (part[0, 0] == color).all():
+                continue
+            part[:1] = color
+            part[1:] = part[:1]  # Whole rows: much faster than pixel by pixel.
+        return canvas
 
 
 def rendered(sample: Sample) -> Sample:
@@ -173,12 +190,10 @@ def rendered(sample: Sample) -> Sample:
     return sample
 
 
-def _moved(axis: Axis, by: int) -> Axis:
-    """Returns the axis for a source that has lost its first `by` pixels."""
-    low, high = axis.read
-    return dataclasses.replace(
-        axis, start=axis.start - by, low=low - by, high=high - by
-    )
+def _area(rows: Axis, columns: Axis) -> int:
+    """Returns how many pixels of the picture show what two axes read."""
+    (top, bottom), (left, right) = rows.span, columns.span
+    return (bottom - top) * (right - left)
 
 
 def _recolored(image: np.ndarray, colors: tuple[ColorChange, ...]) -> np.ndarray:

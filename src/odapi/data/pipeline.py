@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.memory import keep_freed_memory
 from odapi.data.pad import Collate, merge_equal_boxes
 from odapi.data.problems import SKIPPED, Problems
 from odapi.data.resize import Resizer
@@ -236,6 +237,7 @@ class Pipeline:
 
     def _started(self) -> Any:
         if self._iterator is None:
+            keep_freed_memory()
             self._iterator = iter(self._dataset())
             # Also at exit, so that no thread works while the interpreter ends.
             self._stop = weakref.finalize(self, self._iterator.close)

@@ -6,6 +6,8 @@ between, and no second smoothing.
 """
 
 import dataclasses
+import functools
+import math
 from typing import Any
 
 import cv2
@@ -52,7 +54,7 @@ class Axis:
         """Returns the axis that shows a source of `size` pixels as it is."""
         return cls(size, 1.0, 0.0, 0, size, 0.0, float(size))
 
-    @property
+    @functools.cached_property
     def span(self) -> tuple[int, int]:
         """Positions, from and to, that show the source."""
         first = min(max(round(self.first), 0), self.size)
@@ -68,52 +70,55 @@ class Axis:
         """Whether every pixel is one of the source's: nothing is scaled."""
         return abs(self.step) == 1 and self.start == round(self.start)
 
-    @property
+    @functools.cached_property
     def read(self) -> tuple[int, int]:
         """Pixels of the source, from and to, that the picture is made of."""
         first, last = self.span
         if first == last:
             return self.low, self.low
         ends = (self.step * first + self.start, self.step * (last - 1) + self.start)
-        low = min(max(int(np.floor(min(ends))), self.low), self.high - 1)
+        low = min(max(math.floor(min(ends)), self.low), self.high - 1)
         beyond = 1 if self.is_copied else 2  # Between two pixels, both are read.
-        high = min(int(np.floor(max(ends))) + beyond, self.high)
+        high = min(math.floor(max(ends)) + beyond, self.high)
         return low, max(high, low + 1)
 
     def flip(self) -> "Axis":
         """Returns the axis back to front."""
-        return dataclasses.replace(
-            self,
-            step=-self.step,
-            start=self.step * (self.size - 1) + self.start,
-            first=self.size - self.last,
-            last=self.size - self.first,
-        )
+        size = self.size
+        start = self.step * (size - 1) + self.start
+        first, last = size - self.last, size - self.first
+        return Axis(size, -self.step, start, self.low, self.high, first, last)
 
     def window(self, offset: int, size: int) -> "Axis":
         """Returns `size` pixels from `offset` on; outside the picture is padding."""
-        moved = dataclasses.replace(
-            self,
-            size=size,
-            start=self.start + self.step * offset,
-            first=min(max(self.first - offset, 0.0), size),
-            last=min(max(self.last - offset, 0.0), size),
-        )
+        start = self.start + self.step * offset
+        first = min(max(self.first - offset, 0.0), size)
+        last = min(max(self.last - offset, 0.0), size)
+        moved = Axis(size, self.step, start, self.low, self.high, first, last)
         if not self.is_copied:
             return moved
         # What was cut off must not come back when the edge is smoothed.
-        low, high = moved.read
-        return dataclasses.replace(moved, low=low, high=max(high, low))
+        return Axis(size, self.step, start, *moved.read, first, last)
 
     def resize(self, size: int) -> "Axis":
         """Returns the axis scaled to `size` pixels."""
         scale = self.size / size
-        return dataclasses.replace(
-            self,
-            size=size,
-            step=self.step * scale,
-            first=self.first / scale,
-            last=self.last / scale,
+        first, last = self.first / scale, self.last / scale
+        return Axis(
+            size, self.step * scale, self.start, self.low, self.high, first, last
+        )
+
+    def without(self, pixels: int) -> "Axis":
+        """Returns the axis for what is read of the source, from `pixels` on."""
+        low, high = self.read
+        return Axis(
+            self.size,
+            self.step,
+            self.start - pixels,
+            low - pixels,
+            high - pixels,
+            self.first,
+            self.last,
         )
 
     def nearest(self) -> np.ndarray:

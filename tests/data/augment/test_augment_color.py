@@ -106,7 +106,7 @@ def test_contrast_takes_the_mean_of_what_the_picture_shows_then():
     padded = cropped.window(0, 0, 8, 4)
     assert padded.mean().tolist() == [100, 100, 100]
     sample = AdjustContrast(2.0, 2.0)({"image": padded}, Dice(0.5))
-    assert sample["image"].fill == (0.0, 0.0, 0.0)  # 100 - 2 * 100, clipped
+    assert sample["image"].layers[0].color == (0.0, 0.0, 0.0)  # 100 - 2 * 100, clipped
     assert rendered(sample)["image"][:, 0, 0].tolist() == [255] * 4 + [0] * 4
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from odapi.data.lazy import LazyImage, rendered
+from odapi.data.lazy import LazyImage
 from odapi.data.sample import Sample, keep_objects
 
 
@@ -73,9 +73,6 @@ def move_to(
         fill: Colour of what lies outside the picture, 0..255.
     """
     image = LazyImage.of(sample["image"])
-    if not image.takes(fill):
-        sample = rendered(sample)  # Padding of two colours cannot wait.
-        image = LazyImage.of(sample["image"])
     y_min, x_min, y_max, x_max = window.box(*image.shape[:2])
     moved = sample | {"image": image.window(*window, fill)}
     corner, size = np.array([y_min, x_min]), np.array([y_max - y_min, x_max - x_min])
