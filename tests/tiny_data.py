@@ -1,8 +1,8 @@
 """Small data sets on disk, in every format, with the same three images.
 
-    a: 40 x 60 pixels (height, width), a cat at [10, 6, 30, 36] pixels and a dog
-    b: 60 x 40, a dog
-    c: 40 x 60, no objects
+a: 40 x 60 pixels (height, width), a cat at [10, 6, 30, 36] pixels and a dog
+b: 60 x 40, a dog
+c: 40 x 60, no objects
 """
 
 import json

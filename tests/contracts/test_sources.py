@@ -5,9 +5,9 @@ import pathlib
 
 import numpy as np
 import pytest
-import tiny_data
 from numpy.testing import assert_allclose
 
+import tiny_data
 from odapi.data.sample import OBJECT_KEYS
 from odapi.data.sources import open_source
 from odapi.errors import DataError
@@ -96,8 +96,12 @@ def test_reading_twice_gives_the_same(source):
 def test_threads_read_what_one_reads(source):
     wanted = [source[i]["image"] for i in range(len(source))]
     order = [i % len(source) for i in range(60)]
+
+    def read(i):
+        return source[i]["image"]
+
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        for i, image in zip(order, pool.map(lambda i: source[i]["image"], order)):
+        for i, image in zip(order, pool.map(read, order), strict=True):
             np.testing.assert_array_equal(image, wanted[i])
 
 
@@ -124,7 +128,7 @@ def test_label_map_sets_the_indices(spec):
 
 
 def test_unknown_class_is_refused_with_its_name_and_image(spec):
-    with pytest.raises(DataError, match="'dog'.*2 objects") as caught:
+    with pytest.raises(DataError, match=r"'dog'.*2 objects") as caught:
         open_source(spec, label_map_of(["cat"]))
     assert "unknown=drop" in str(caught.value)
 

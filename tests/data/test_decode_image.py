@@ -5,9 +5,9 @@ import io
 import cv2
 import numpy as np
 import pytest
-import tiny_data
 from PIL import Image, ImageOps
 
+import tiny_data
 from odapi.data.decode import decode_image, turn
 from odapi.data.header import Header, read_header
 from odapi.errors import DataError
@@ -26,9 +26,7 @@ def file_of(picture, kind, **options):
 
 def frames():
     second = Image.fromarray(255 - PIXELS).quantize(16)
-    return file_of(
-        PICTURE.quantize(16), "GIF", save_all=True, append_images=[second]
-    )
+    return file_of(PICTURE.quantize(16), "GIF", save_all=True, append_images=[second])
 
 
 FILES = {
@@ -126,7 +124,7 @@ def test_truncated_file_is_refused(name, share):
     data, _ = FILES[name]
     if name.startswith("gif,"):  # Of the second frame nothing is read.
         share *= 0.3
-    with pytest.raises(DataError, match="picture.jpg"):
+    with pytest.raises(DataError, match=r"picture\.jpg"):
         decode_image(data[: int(len(data) * share)], "picture.jpg")
 
 

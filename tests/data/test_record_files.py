@@ -8,8 +8,8 @@ import zlib
 
 import numpy as np
 import pytest
-import tiny_data
 
+import tiny_data
 from odapi.data.records import read_record, scan_records, write_records
 from odapi.data.sources.record_index import index_of
 from odapi.data.sources.tfrecord import find_files, open_tfrecord
@@ -48,7 +48,9 @@ def test_finds_what_was_written(tmp_path):
     assert write_records(path, data) == 3
     found = scan_records(path)
     assert found.damage == []
-    for offset, length, expected in zip(found.offsets, found.lengths, data):
+    for offset, length, expected in zip(
+        found.offsets, found.lengths, data, strict=True
+    ):
         assert read_record(path, offset, length) == expected
 
 
@@ -224,7 +226,7 @@ def test_shards_and_globs(tmp_path):
 
 
 def test_missing_file_says_what_is_there(file):
-    with pytest.raises(DataError, match="data.record"):
+    with pytest.raises(DataError, match=r"data\.record"):
         open_tfrecord(str(file.parent / "train-*.tfrecord"))
     with pytest.raises(DataError, match="no folder"):
         open_tfrecord("/nowhere/at/all.record")

@@ -30,13 +30,13 @@ def clean_boxes(
     Returns:
         Boxes `[n, 4]` float32 within [0, 1], and `[n]` bool: which to keep.
     """
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    clipped = np.clip(boxes, 0.0, 1.0)
+    boxes = np.array(boxes, np.float64).reshape(-1, 4)
+    clipped = np.clip(boxes, 0.0, 1.0).astype(np.float32)
     low, high = clipped[:, :2], clipped[:, 2:]
     sound = np.asarray(np.isfinite(boxes).all(1) & (high > low).all(1))
     unit = np.array([*size, *size], np.float64)
     if sound.all() and (np.abs(boxes - clipped) * unit <= _ROUNDING).all():
-        return clipped.astype(np.float32), sound  # Nearly every image ends here.
+        return clipped, sound  # Nearly every image ends here.
     keep = np.ones(len(boxes), bool)
     for i, box in enumerate(boxes):
         for kind in _mend(box, unit):

@@ -1,5 +1,7 @@
 """Encoded images to pixels: always uint8 RGB, whatever the file is."""
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import simplejpeg
@@ -15,7 +17,11 @@ _HARMLESS = ("extraneous bytes", "Invalid SOS parameters")
 
 
 def decode_image(
-    data: bytes, place: str = "image", orient: bool = True, header: Header | None = None
+    data: bytes,
+    place: str = "image",
+    orient: bool = True,
+    header: Header | None = None,
+    notice: Callable[[], None] | None = None,
 ) -> np.ndarray:
     """Decodes an image: JPEG, PNG, BMP, WebP, TIFF, or a GIF's first frame.
 
@@ -27,6 +33,7 @@ def decode_image(
         place: File or image id, for messages.
         orient: Whether to turn the image as its EXIF orientation says.
         header: Of `data`, where it is known already.
+        notice: Called where a JPEG has stray bytes but is whole.
 
     Returns:
         `[h, w, 3]` uint8.
@@ -36,19 +43,14 @@ def decode_image(
     """
     if header is None:
         header = read_header(data)
-    image = _decode_jpeg(data, place) if header.format == "jpeg" else _decode(data)
+    image: np.ndarray | None
+    if header.format == "jpeg":
+        image = _decode_jpeg(data, place, notice)
+    else:
+        image = _decode(data)
     if image is None:
         raise DataError(place, _why_not(data, header), _hint(data))
     return turn(image, header.orientation) if orient else image
-
-
-def has_stray_bytes(data: bytes) -> bool:
-    """Whether a JPEG decodes only when stray bytes in it are stepped over."""
-    try:
-        simplejpeg.decode_jpeg(data)
-    except ValueError as error:
-        return any(text in str(error) for text in _HARMLESS)
-    return False
 
 
 def turn(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -67,12 +69,16 @@ def turn(image: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def _decode_jpeg(data: bytes, place: str) -> np.ndarray:
+def _decode_jpeg(
+    data: bytes, place: str, notice: Callable[[], None] | None
+) -> np.ndarray | None:
     try:
         return simplejpeg.decode_jpeg(data)
     except ValueError as error:
         if any(text in str(error) for text in _HARMLESS):
-            return simplejpeg.decode_jpeg(data, strict=False)
+            if notice:
+                notice()
+            return _decode(data)  # OpenCV steps over them; the pixels are the same.
         # Half a picture would teach that nothing is in the grey half.
         raise DataError(place, f"damaged JPEG: {error}", _hint(data)) from error
 

@@ -200,7 +200,12 @@ class BaseSource:
         if raw.filename and raw.filename != raw.image_id:
             place = f"{raw.image_id} ({raw.filename})"
         try:
-            return decode_image(data, f"{self.name}: {place}", header=header)
+            return decode_image(
+                data,
+                f"{self.name}: {place}",
+                header=header,
+                notice=lambda: self.problems.found("damaged JPEG", place),
+            )
         except DataError:
             self.problems.found("corrupt image", place)
             raise

@@ -113,7 +113,7 @@ def _key(file: Path, *more: Any) -> str:
 
 def _load(place: Path, stamp: list[int]) -> RecordIndex | None:
     try:
-        with np.load(place, allow_pickle=False) as stored:
+        with open(place, "rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             if about.pop("stamp") != stamp:
                 return None  # The file has changed since.
