@@ -1,0 +1,56 @@
+"""Trains the tiny detector in a process of its own; see test_exact_resume.
+
+python exact_resume.py MODEL_DIR NUM_STEPS [KILL_AT]
+"""
+
+import os
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+import keras
+
+from odapi.checkpoints.weights import save_weights
+from odapi.optim import optimizers, schedules
+from odapi.training.determinism import seed_everything
+from odapi.training.fit import fit
+from odapi.training.plan import Plan
+from tiny_detector import TinyDetector, TinyPipeline
+
+model_dir, num_steps = pathlib.Path(sys.argv[1]), int(sys.argv[2])
+kill_at = int(sys.argv[3]) if len(sys.argv) > 3 else None
+seed_everything(3, deterministic=True)
+detector = TinyDetector(dropout=0.5)
+# Ends at step 40, whatever num_steps says: the schedule is that of the whole run.
+schedule = schedules.CosineDecay(0.1, 40, 0.01, 5)
+optimizer = optimizers.make(
+    keras.optimizers.SGD,
+    average_decay=0.99,
+    learning_rate=schedule,
+    momentum=0.9,
+    global_clipnorm=1.0,
+)
+
+
+class Killing(TinyPipeline):
+    """Kills the process when a batch is read, some steps before it is used."""
+
+    def get_state(self):
+        if self.next == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().get_state()
+
+
+fit(
+    detector,
+    optimizer,
+    Killing(),
+    Plan(num_steps, evaluate_every=10, save_every=20, average=True, best_metric="mAP"),
+    model_dir,
+    describe=lambda folder: None,
+    rate_at=lambda step: 0.0,
+    evaluate=lambda detector, step: {"mAP": 0.5},
+)
+save_weights(detector, model_dir / "final.h5")
