@@ -122,6 +122,12 @@ def test_predict_reads_names_from_stdin(bright, images, tmp_path):
     assert len(json.loads((tmp_path / "x.json").read_text())) == 3
 
 
+def test_predict_tells_the_best_score_where_nothing_reaches_it(bright, images):
+    result = run("predict", "runs/first", images, "--min-score", 1.0)
+    assert "0 objects in 25 images" in result.stdout
+    assert "the best score is 0.98; --min-score 0.9 shows more" in result.stdout
+
+
 def test_predict_refuses_overrides_of_an_exported_model(tmp_path):
     (tmp_path / "saved_model").mkdir()
     (tmp_path / "saved_model" / "saved_model.pb").write_bytes(b"")

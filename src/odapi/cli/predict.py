@@ -104,6 +104,8 @@ def _show(found: "Predictions", min_score: float) -> None:
         table.add_row(f"... {len(found) - _MOST_ROWS} more images", "")
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
+    if not number:
+        console.print(_nothing(found.best_score))
     if found.skipped:
         number = len(found.skipped)
         console.print(f"{number} image{'s' * (number > 1)} could NOT be read:")
@@ -111,6 +113,14 @@ def _show(found: "Predictions", min_score: float) -> None:
             console.print(f"- {name}: {reason}", markup=False)
     for path in _places(found.files):
         console.print(f"written: {path}", markup=False)
+
+
+def _nothing(best: float) -> str:
+    if best <= 0:
+        return "Hint: no object was found at all; measure the model with `odapi eval`"
+    return (
+        f"Hint: the best score is {best:.2g}; --min-score {0.9 * best:.1g} shows more"
+    )
 
 
 def _objects(row: Any) -> str:

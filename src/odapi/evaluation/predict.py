@@ -58,12 +58,14 @@ class Predictions(list[Prediction]):
     Attributes:
         skipped: Reason by file, of each image that could not be read.
         files: What was written.
+        best_score: Of all objects, those below `min_score` included.
     """
 
     def __init__(self, rows: Iterable[Prediction] = ()):
         super().__init__(rows)
         self.skipped: dict[str, str] = {}
         self.files: list[pathlib.Path] = []
+        self.best_score = 0.0
 
 
 def predict(
@@ -120,6 +122,8 @@ def predict(
                 image_id, row, objects, min_score, predictor.label_map
             )
             found.append(prediction)
+            best = float(np.max(objects["scores"], initial=0.0))
+            found.best_score = max(found.best_score, best)
             if drawn is not None:
                 drawn.save(row, prediction, predictor.label_map, found.files)
     if not found:
