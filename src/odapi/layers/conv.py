@@ -35,10 +35,11 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     def __init__(self, *args, explicit_padding: bool = False, **kwargs):
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
+        self._shifted = _shifts(self)
 
     def call(self, inputs):
         """Returns `[b, h, w, c * depth_multiplier]` of `inputs [b, h, w, c]`."""
-        if not _shifts(self):
+        if not self._shifted:
             return super().call(_pad(inputs, self))
         outputs = _shifted_depthwise(inputs, self.kernel, self)
         if self.use_bias:
@@ -56,10 +57,11 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
     def __init__(self, *args, explicit_padding: bool = False, **kwargs):
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
+        self._shifted = _shifts(self)
 
     def call(self, inputs):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
-        if not _shifts(self):
+        if not self._shifted:
             return super().call(_pad(inputs, self))
         outputs = _shifted_depthwise(inputs, self.depthwise_kernel, self)
         outputs = ops.conv(
