@@ -1,0 +1,66 @@
+"""Random sampling of anchors: how many, of which, and the same by seed."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from odapi.targets.samplers import BalancedSampler
+
+pytestmark = pytest.mark.backend
+
+
+def sample(sampler, candidates, positives, seed=1):
+    masks = (ops.convert_to_tensor(np.array(m)) for m in (candidates, positives))
+    return ops.convert_to_numpy(sampler(*masks, seed))
+
+
+def masks(positives, candidates=100, total=120):
+    place = np.arange(total)
+    return (place < candidates)[None], (place < positives)[None]
+
+
+# fraction, size, positives, candidates -> sampled positives, sampled negatives
+CASES = {
+    "all positives, negatives by ratio": (0.25, None, 10, 100, 10, 30),
+    "too few negatives": (0.01, None, 10, 100, 10, 90),
+    "no positives, nothing": (0.5, None, 0, 100, 0, 0),
+    "positives only": (1.0, None, 10, 100, 10, 0),
+    "size, too few positives": (0.5, 32, 10, 100, 10, 22),
+    "size, enough positives": (0.5, 32, 40, 100, 16, 16),
+    "size, few candidates": (0.5, 64, 10, 20, 10, 10),
+    "size, no positives": (0.5, 32, 0, 100, 0, 32),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_how_many(name):
+    fraction, size, positives, candidates, want_positive, want_negative = CASES[name]
+    allowed, positive = masks(positives, candidates)
+    got = sample(BalancedSampler(fraction, size), allowed, positive)
+    assert (got & positive).sum() == want_positive
+    assert (got & ~positive).sum() == want_negative
+    assert not (got & ~allowed).any()
+
+
+def test_a_positive_that_is_no_candidate_is_not_sampled():
+    got = sample(BalancedSampler(0.5), [[False, True, True]], [[True, True, False]])
+    assert got.tolist() == [[False, True, True]]
+
+
+def test_the_same_seed_gives_the_same_anchors():
+    allowed, positive = masks(10)
+    sampler = BalancedSampler(0.5)
+    first, again, other = (sample(sampler, allowed, positive, s) for s in (3, 3, 4))
+    assert (first == again).all()
+    assert (first != other).any()
+
+
+@pytest.mark.parametrize("fraction", [0.0, -1.0, 1.5])
+def test_a_share_beyond_reason_is_refused(fraction):
+    with pytest.raises(ValueError, match=r"must be in \(0, 1\]"):
+        BalancedSampler(fraction)
+
+
+def test_a_size_of_zero_is_refused():
+    with pytest.raises(ValueError, match="size must be at least 1"):
+        BalancedSampler(0.5, 0)
