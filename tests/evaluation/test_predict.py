@@ -16,7 +16,6 @@ from odapi.draw.file import save_image
 from odapi.errors import DataError
 from odapi.evaluation.image_files import find_images, read_images
 from odapi.evaluation.predict import predict
-from odapi.evaluation.predictor import ServingPredictor
 
 
 class Bright:
@@ -27,7 +26,7 @@ class Bright:
     def __init__(self):
         self.calls = []
 
-    def detect(self, images):
+    def __call__(self, images):
         self.calls.append([i.shape[:2] for i in images])
         return [self.one(i) for i in images]
 
@@ -246,12 +245,12 @@ def test_a_detector_sees_batches_of_one_size():
     detector = FakeDetector()
     predictor = DetectorPredictor(detector, FixedShape(SIZE, SIZE), LABEL_MAP, 2)
     images = [coded((1, 1, 6, 6), 1, n) for n in (9, 7, 5)]
-    found = predictor.detect(images)
+    found = predictor(images)
     traces = detector.traces
     assert [float(f["scores"][0]) for f in found] == pytest.approx([0.9, 0.7, 0.5])
     np.testing.assert_allclose(found[0]["boxes"], [[0.1, 0.1, 0.6, 0.6]], rtol=1e-6)
     assert found[0]["classes"].tolist() == [1]
-    predictor.detect(images[:1])
+    predictor(images[:1])
     assert detector.traces == traces
     with pytest.raises(ValueError, match="batch_size"):
         DetectorPredictor(detector, FixedShape(SIZE, SIZE), LABEL_MAP, 0)
@@ -265,51 +264,8 @@ def test_a_detector_sees_images_of_many_sizes_in_their_order():
     wide = np.zeros((SIZE, 2 * SIZE, 3), np.uint8)
     wide[0, :7, 0] = [0, 0, 9, 9, 0, 3, 1]
     images = [coded((1, 1, 6, 6), 1, 9), wide, coded((1, 1, 6, 6), 1, 7)]
-    scores = [float(f["scores"][0]) for f in predictor.detect(images)]
+    scores = [float(f["scores"][0]) for f in predictor(images)]
     assert scores == pytest.approx([0.9, 0.3, 0.7])
-
-
-class Served:
-    """What `tf.saved_model.load` gives, in NumPy."""
-
-    def __init__(self, batch_size=None):
-        self.calls = []
-        if batch_size:
-            self.batch_size = batch_size
-
-    def __call__(self, images):
-        self.calls.append(images.shape)
-        number = len(images)
-        boxes = np.zeros((number, 5, 4), "float32")
-        boxes[:, 0] = [0.1, 0.2, 0.5, 0.6]
-        scores = np.zeros((number, 5), "float32")
-        scores[:, 0] = images.mean(axis=(1, 2, 3)) / 255
-        return {
-            "detection_boxes": boxes,
-            "detection_classes": np.full((number, 5), 2.0, "float32"),
-            "detection_scores": scores,
-            "num_detections": np.ones(number, "float32"),
-        }
-
-
-@pytest.mark.parametrize(
-    ("fixed", "calls"),
-    [
-        (None, [(2, 20, 30, 3), (1, 20, 30, 3), (1, 50, 30, 3)]),
-        (1, [(1, 20, 30, 3)] * 3 + [(1, 50, 30, 3)]),
-        (4, [(4, 20, 30, 3), (4, 50, 30, 3)]),
-    ],
-)
-def test_exported_models_speak_the_names_of_the_original(fixed, calls):
-    served = Served(fixed)
-    images = [np.full((20, 30, 3), v, np.uint8) for v in (250, 200)]
-    images += [np.full((50, 30, 3), 150, np.uint8)]
-    images += [np.full((20, 30, 3), 130, np.uint8)]
-    found = ServingPredictor(served, LABEL_MAP, 2).detect(images)
-    assert served.calls == calls
-    assert [round(255 * float(f["scores"][0])) for f in found] == [250, 200, 150, 130]
-    assert [f["classes"].tolist() for f in found] == [[1]] * 4
-    assert predict(Served(), images)[0].labels == ("class 2",)
 
 
 def test_it_is_what_odapi_predict_is():

@@ -82,7 +82,7 @@ def _model(checkpoint: pathlib.Path, overrides: list[str]) -> Any:
         )
     from odapi.exporters.saved_model import SavedModelPredictor
 
-    return SavedModelPredictor(checkpoint)  # `predict` knows the original's names.
+    return SavedModelPredictor(checkpoint)
 
 
 def _show(found: "Predictions", min_score: float) -> None:

@@ -1,7 +1,8 @@
 """A trained detector as a predictor."""
 
+import collections
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from odapi.build.resizer import model_resizer
 from odapi.checkpoints.detector import load_detector
 from odapi.evaluation.model import evaluation_model, real_rows
-from odapi.evaluation.predictor import Arrays, chunks
+from odapi.evaluation.predictor import Arrays
 from odapi.labels import LabelMap
 
 
@@ -41,11 +42,11 @@ class DetectorPredictor:
         self._resizer = resizer
         self._model = evaluation_model(detector)
 
-    def detect(self, images: Sequence[np.ndarray]) -> list[Arrays]:
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Arrays]:
         """Returns what is found in each image; see `Predictor`."""
         made = [self._resizer.resize(image) for image in images]
         found: list[Arrays] = [{} for _ in images]
-        for indices in chunks([pixels.shape for pixels, _ in made], self.batch_size):
+        for indices in _chunks([pixels.shape for pixels, _ in made], self.batch_size):
             padded = indices + indices[-1:] * (self.batch_size - len(indices))
             pixels = np.stack([made[i][0] for i in padded])
             batch, _ = self._model.run(pixels, [made[i][1] for i in padded])
@@ -72,3 +73,13 @@ def load_predictor(
     return DetectorPredictor(
         loaded.detector, model_resizer(loaded.config), loaded.label_map, batch_size
     )
+
+
+def _chunks(shapes: Sequence[tuple[int, ...]], size: int) -> Iterator[list[int]]:
+    """Indices of images of one shape, at most `size` at a time."""
+    by_shape = collections.defaultdict(list)
+    for i, shape in enumerate(shapes):
+        by_shape[shape].append(i)
+    for indices in by_shape.values():
+        for start in range(0, len(indices), size):
+            yield indices[start : start + size]

@@ -3,7 +3,7 @@
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,7 @@ from odapi.draw.file import save_image
 from odapi.draw.image import draw_objects, enlarged
 from odapi.errors import DataError
 from odapi.evaluation.image_files import ReadImage, find_images, read_images
-from odapi.evaluation.predictor import Predictor, as_predictor
+from odapi.evaluation.predictor import Predictor
 from odapi.evaluation.results import (
     ResultsWriter,
     categories_of,
@@ -69,7 +69,7 @@ class Predictions(list[Prediction]):
 
 
 def predict(
-    checkpoint: str | os.PathLike | Predictor | Callable,
+    checkpoint: str | os.PathLike | Predictor,
     images: str | os.PathLike | np.ndarray | Sequence[Any],
     *,
     output: str | os.PathLike | None = None,
@@ -86,8 +86,8 @@ def predict(
 
     Args:
         checkpoint: A model_dir, a checkpoint folder, a folder made by
-            `odapi export`, a `Predictor`, or a model that speaks the original's
-            names, such as `tf.saved_model.load("exported/saved_model")`.
+            `odapi export` (its weights), or a `Predictor`, such as the
+            `SavedModelPredictor` of `odapi.exporters.saved_model`.
         images: Files, folders, globs, or arrays `[h, w, 3]` uint8 RGB.
         output: Folder for drawn images and `detections.json`; None writes none.
         min_score: Objects with a lower score are left out everywhere.
@@ -115,7 +115,7 @@ def predict(
     found = Predictions()
     shown = track(given, "predicting", total)
     for rows in _chunks(_readable(shown, found.skipped), batch_size):
-        detections = predictor.detect([np.asarray(row.image) for row in rows])
+        detections = predictor([np.asarray(row.image) for row in rows])
         for row, objects in zip(rows, detections, strict=True):
             image_id = ids.get(row.path, len(found) + 1)
             prediction = _prediction(
@@ -138,7 +138,7 @@ def predict(
 
 def _predictor(checkpoint: Any, overrides: Sequence[str], batch_size: int) -> Predictor:
     if not isinstance(checkpoint, str | os.PathLike):
-        return as_predictor(checkpoint, batch_size)
+        return checkpoint
     from odapi.evaluation.detector_predictor import load_predictor
 
     return load_predictor(checkpoint, overrides, batch_size)

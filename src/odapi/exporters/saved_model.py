@@ -202,11 +202,6 @@ class SavedModelPredictor:
             parts.append({k: v[: len(part)] for k, v in found.items()})
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
-    @property
-    def batch_size(self) -> int | None:
-        """Images a call; None: any number."""
-        return self.spec(self._image_signature()).shape[0]
-
     def run(self, signature: str, value: Any) -> dict[str, np.ndarray]:
         """Calls a signature with `input_tensor`; returns its outputs."""
         found = self.signatures[signature](input_tensor=value)
