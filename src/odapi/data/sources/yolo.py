@@ -76,7 +76,8 @@ def open_yolo(
     entries = [(r, f) for r, f in zip(raws, files, strict=True) if r is not None]
     reader.index.check()
     check_missing(layout.name, missing, len(missing) + len(files), finder, skip_missing)
-    for file in layout.labels_without(files):
+    # A list names some images of many; only a folder is whole.
+    for file in [] if layout.listed else layout.labels_without(files):
         problems.found("missing image", f"of {file.name}")
     map_of = reader.index.label_map
     return FileSource(layout.name, map_of, entries, problems, None, load_masks)

@@ -1,0 +1,111 @@
+"""Input readers and specs of a config, to sources."""
+
+import pytest
+
+import tiny_data
+from odapi.build.source import build_eval_source, build_train_source
+from odapi.config.label_map import save_label_map
+from odapi.config.load import load_config
+from odapi.errors import ConfigError, DataError
+from odapi.labels import label_map_of
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ODAPI_CACHE", str(tmp_path / "cache"))
+
+
+def config(train="", evaluation="", ours=""):
+    text = f"""
+    model {{ ssd {{ num_classes: 2 }} }}
+    train_input_reader {{ {train} }}
+    eval_input_reader {{ {evaluation} }}
+    [odapi.options] {{ {ours} }}
+    """
+    return load_config(text)
+
+
+def reader(spec):
+    path = spec.partition(":")[2]
+    return f'tf_record_input_reader {{ input_path: "{path}" }}'
+
+
+def names(source):
+    return [c.name for c in source.label_map]
+
+
+def test_records_with_a_label_map(tmp_path):
+    records = reader(tiny_data.write_tfrecord(tmp_path))
+    path = tmp_path / "map.pbtxt"
+    save_label_map(label_map_of(["dog", "cat"]), path)
+    source = build_train_source(config(f'label_map_path: "{path}" {records}'))
+    assert names(source) == ["dog", "cat"]
+    assert source[0]["classes"].tolist() == [1, 0]
+
+
+def test_records_without_a_label_map_bring_their_own(tmp_path):
+    source = build_train_source(config(reader(tiny_data.write_tfrecord(tmp_path))))
+    assert names(source) == ["cat", "dog"]
+
+
+def test_spec_takes_the_place_of_the_reader(tmp_path):
+    spec = tiny_data.write_voc(tmp_path)
+    placeholder = 'label_map_path: "PATH_TO_BE_CONFIGURED/x.pbtxt"'
+    source = build_train_source(config(placeholder, ours=f'train_data: "{spec}"'))
+    assert len(source) == 3
+
+
+def test_evaluation_counts_classes_as_training_does(tmp_path):
+    train = tiny_data.write_coco(tmp_path / "train")
+
+    def only_dogs(content):
+        content["categories"] = [{"id": 1, "name": "dog"}]
+        content["annotations"] = content["annotations"][2:]
+        content["annotations"][0]["category_id"] = 1
+
+    held_out = tiny_data.write_coco(tmp_path / "eval", only_dogs)
+    ours = f'train_data: "{train}" eval_data: "{held_out}"'
+    source = build_eval_source(config(ours=ours))
+    assert names(source) == ["cat", "dog"]
+    assert source[1]["classes"].tolist() == [1]
+    given = label_map_of(["bird", "dog"])
+    assert build_eval_source(config(ours=ours), label_map=given)[1]["classes"] == [1]
+
+
+def test_one_of_n_examples(tmp_path):
+    records = reader(tiny_data.write_tfrecord(tmp_path))
+    source = build_eval_source(config("", f"sample_1_of_n_examples: 2 {records}"))
+    assert source.image_ids == ["a", "c"]
+    assert len(list(source)) == 2
+    assert source.annotations(1)["image_id"] == "c"
+
+
+def test_masks_and_keypoints_come_only_when_asked_for(tmp_path):
+    def change(content):
+        content["annotations"][0] |= {
+            "segmentation": [[6, 10, 36, 10, 36, 30]],
+            "keypoints": [10, 10, 2, 20, 20, 2],
+        }
+
+    spec = tiny_data.write_coco(tmp_path, change)
+    ours = f'train_data: "{spec}"'
+    plain = build_train_source(config(ours=ours))
+    assert not {"masks", "keypoints"} & plain[0].keys()
+    asked = "load_instance_masks: true num_keypoints: 2"
+    full = build_train_source(config(asked, ours=ours))
+    assert full[0]["masks"].shape == (2, 40, 60)
+    assert full[0]["keypoints"].shape == (2, 2, 2)
+    assert full[2]["keypoint_visibility"].shape == (0, 2)
+    with pytest.raises(ConfigError, match="num_keypoints"):
+        build_train_source(config("num_keypoints: 17", ours=ours))
+
+
+def test_what_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="reads nothing"):
+        build_train_source(config())
+    with pytest.raises(ConfigError, match="has no input_path"):
+        build_train_source(config("tf_record_input_reader {}"))
+    with pytest.raises(DataError, match="no such file"):
+        build_train_source(config(reader(f"tfrecord:{tmp_path}/none")))
+    with pytest.raises(ConfigError, match=r"eval_input_reader\[3\]"):
+        build_eval_source(config(), index=3)

@@ -1,0 +1,226 @@
+"""Conversions between all formats: nothing changes that the format has a place for."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import tiny_data
+from odapi.data.convert import FORMATS, Target, convert, spec_of, write_split
+from odapi.data.records import scan_records
+from odapi.data.sources import open_source
+from odapi.errors import DataError
+
+KEPT = {
+    "coco": {"masks", "keypoints", "keypoint_visibility", "is_crowd", "area"},
+    "tfrecord": {"masks", "keypoints", "keypoint_visibility", "is_crowd", "area"},
+    "voc": {"difficult"},
+    "yolo": set(),
+}
+
+
+def written(source, kind, folder, **options):
+    path = folder / "out.record" if kind == "tfrecord" else folder / "out"
+    target = Target(kind, path, **options)
+    result = convert(source, target)
+    return result, open_source(spec_of(target, result))
+
+
+def by_name(source):
+    return {pathlib.Path(s["filename"]).stem: s for s in source}
+
+
+@pytest.mark.parametrize("kind", sorted(tiny_data.WRITERS))
+@pytest.mark.parametrize("to", FORMATS)
+def test_any_to_any(kind, to, tmp_path):
+    source = open_source(tiny_data.write(kind, tmp_path / "in"))
+    result, again = written(source, to, tmp_path)
+    assert (result.count, result.objects) == (3, 3)
+    assert [c.name for c in again.label_map] == ["cat", "dog"]
+    before, after = by_name(source), by_name(again)
+    assert before.keys() == after.keys()
+    for name, sample in before.items():
+        assert_array_equal(after[name]["image"], sample["image"])
+        assert_allclose(after[name]["boxes"], sample["boxes"], atol=1e-6)
+        assert_array_equal(after[name]["classes"], sample["classes"])
+    assert not again.problems
+    assert not result.losses
+
+
+@pytest.mark.parametrize("to", FORMATS)
+def test_images_are_not_encoded_again(to, tmp_path):
+    source = open_source(tiny_data.write_voc(tmp_path / "in"))
+    _, again = written(source, to, tmp_path)
+    files = {again.encoded(i) for i in range(3)}
+    assert files == {source.encoded(i) for i in range(3)}
+
+
+@pytest.mark.parametrize(
+    ("name", "to"),
+    [
+        ("instances_train2017", "tfrecord"),
+        ("instances_val2017", "coco"),
+        ("person_keypoints_val2017", "tfrecord"),
+        ("person_keypoints_val2017", "coco"),
+    ],
+)
+def test_real_masks_and_keypoints_survive_unchanged(to, name, shared, tmp_path):
+    file = shared / "data/coco_mini/annotations" / f"{name}.json"
+    source = open_source(f"coco:{file}")
+    result, again = written(source, to, tmp_path, images="copy", shards=2)
+    assert not result.losses
+    found = {sample["image_id"]: sample for sample in again}
+    assert len(found) == len(source)
+    for sample in source:
+        other = found[sample["image_id"]]
+        assert {k for k in KEPT[to] if k in sample} <= other.keys()
+        for key in sample.keys() - {"filename", "image_id"}:
+            nan = key == "keypoints"
+            assert np.array_equal(other[key], sample[key], equal_nan=nan), key
+
+
+def test_records_back_to_coco_keep_masks_and_keypoints(shared, tmp_path):
+    folder = shared / "data/coco_mini/annotations"
+    source = open_source(f"coco:{folder / 'person_keypoints_val2017.json'}")
+    _, records = written(source, "tfrecord", tmp_path)
+    _, again = written(records, "coco", tmp_path)
+    for first, last in zip(source, again, strict=True):
+        assert first["image_id"] == last["image_id"]
+        for key in KEPT["coco"]:
+            assert_array_equal(last[key], first[key], err_msg=key)
+
+
+@pytest.mark.parametrize("to", ["voc", "yolo"])
+def test_what_a_format_has_no_place_for_is_counted(to, shared, tmp_path):
+    folder = shared / "data/coco_mini/annotations"
+    source = open_source(f"coco:{folder / 'person_keypoints_val2017.json'}")
+    result, _ = written(source, to, tmp_path)
+    counts = {p.kind: p.count for p in result.losses}
+    # 73 people; 53 with keypoints, one a crowd.
+    assert counts == {"masks": 73, "keypoints": 53, "is_crowd": 1, "area": 73}
+
+
+def test_coco_has_a_place_for_what_voc_and_records_say(tmp_path):
+    tiny_data.write_tfrecord(tmp_path)
+    names = ("difficult", "group_of", "weight", "track__label")
+    given = tiny_data.features_of(
+        "a", **{f"image__object__{n}": v for n, v in zip(names, VALUES, strict=True)}
+    )
+    tiny_data.write_records(tmp_path / "data.record", [tiny_data.example(given)])
+    source = open_source(f"tfrecord:{tmp_path / 'data.record'}")
+    result, again = written(source, "coco", tmp_path)
+    assert not result.losses
+    for key in ("difficult", "group_of", "weights", "track_ids"):
+        assert_array_equal(again[0][key], source[0][key])
+
+
+VALUES = ([0, 1], [1, 0], [0.5, 1.0], [4, 5])
+
+
+def test_shards(tmp_path):
+    source = open_source(tiny_data.write_coco(tmp_path / "in"))
+    target = Target("tfrecord", tmp_path / "train.record", shards=2)
+    result = convert(source, target)
+    names = [f"train.record-{i:05d}-of-00002" for i in range(2)]
+    assert [len(scan_records(tmp_path / n)) for n in names] == [2, 1]
+    assert spec_of(target, result).endswith("train.record-?????-of-00002")
+
+
+def test_bad_images_are_left_out_and_counted(tmp_path):
+    spec = tiny_data.write_voc(tmp_path / "in")
+    (tmp_path / "in" / "JPEGImages" / "a.jpg").write_bytes(b"no image")
+    source = open_source(spec)
+    result, again = written(source, "tfrecord", tmp_path)
+    assert result.count == len(again) == 2
+    assert source.problems.count("corrupt image") == 1
+
+
+@pytest.mark.parametrize("images", ["copy", "link", "refer"])
+def test_images_of_coco(images, tmp_path):
+    source = open_source(tiny_data.write_voc(tmp_path / "in"))
+    _, again = written(source, "coco", tmp_path, images=images)
+    assert len(list(again)) == 3
+    folder = tmp_path / "out" / "images"
+    assert folder.exists() == (images != "refer")
+    if images == "link":
+        assert (folder / "a.jpg").stat().st_nlink == 2
+
+
+def test_records_have_no_files_to_refer_to(tmp_path):
+    source = open_source(tiny_data.write_tfrecord(tmp_path))
+    with pytest.raises(DataError, match="copy"):
+        convert(source, Target("coco", tmp_path / "out", images="refer"))
+    with pytest.raises(DataError, match="YOLO"):
+        Target("yolo", tmp_path, images="refer")
+    with pytest.raises(DataError, match="known values"):
+        Target("csv", tmp_path)
+
+
+def test_names_that_differ_only_in_the_suffix_do_not_collide(tmp_path):
+    tiny_data.write_images(tmp_path / "images")
+    (tmp_path / "images" / "a.png").write_bytes(tiny_data.encoded(".png", (9, 9)))
+
+    content = tiny_data.coco_content()
+    content["images"].append({"id": 4, "file_name": "a.png", "height": 9, "width": 9})
+    (tmp_path / "x.json").write_text(json.dumps(content))
+    source = open_source(f"coco:{tmp_path / 'x.json'}")
+    for to in ("voc", "yolo"):
+        result = convert(source, Target(to, tmp_path / to))
+        again = open_source(f"{to}:{tmp_path / to}?split=train")
+        assert result.count == len(again) == 4
+        shapes = sorted(s["image"].shape for s in again)
+        assert shapes == sorted(s["image"].shape for s in source)
+
+
+def test_wrong_suffix_is_mended(tmp_path):
+    spec = tiny_data.write_voc(tmp_path / "in")
+    (tmp_path / "in" / "JPEGImages" / "a.jpg").write_bytes(tiny_data.encoded(".png"))
+    source = open_source(spec)
+    convert(source, Target("voc", tmp_path / "out"))
+    files = sorted(p.name for p in (tmp_path / "out" / "JPEGImages").iterdir())
+    assert files == ["a.png", "b.jpg", "c.jpg"]
+
+
+def test_turned_images_keep_their_boxes(tmp_path):
+    from PIL import Image
+
+    spec = tiny_data.write_voc(tmp_path / "in")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = tmp_path / "in" / "JPEGImages" / "a.jpg"
+    Image.fromarray(tiny_data.pixels(60, 40)).save(file, exif=exif)
+    source = open_source(spec)
+    for to in FORMATS:
+        again = by_name(written(source, to, tmp_path / to)[1])
+        assert again["a"]["image"].shape == (40, 60, 3)
+        assert_allclose(again["a"]["boxes"], source[0]["boxes"], atol=1e-6)
+
+
+def test_parts_of_coco_keep_all_that_the_file_says(shared, tmp_path):
+    file = shared / "data/coco_mini/annotations/instances_val2017.json"
+    source = open_source(f"coco:{file}")
+    target = Target("coco", tmp_path, images="refer")
+    parts = {"train": range(0, 20), "val": range(20, 28)}
+    written_parts = write_split(source, parts, target)
+    whole = json.loads(file.read_text())
+    found = [json.loads(w.path.read_text()) for w in written_parts.values()]
+    key = "annotations"
+    assert sorted(a["id"] for part in found for a in part[key]) == sorted(
+        a["id"] for a in whole[key]
+    )
+    by_id = {a["id"]: a for a in whole[key]}
+    assert all(by_id[a["id"]] == a for part in found for a in part[key])
+    assert found[0]["info"] == whole["info"]
+    again = open_source(f"coco:{tmp_path / 'val.json'}")
+    assert again.image_ids == source.image_ids[20:]
+    np.testing.assert_array_equal(again[0]["image"], source[20]["image"])
+
+
+def test_parts_of_records_are_the_same_bytes(tmp_path):
+    source = open_source(tiny_data.write_tfrecord(tmp_path / "in"))
+    target = Target("tfrecord", tmp_path / "out")
+    write_split(source, {"train": [2, 0], "val": [1]}, target)
+    again = open_source(f"tfrecord:{tmp_path / 'out' / 'train.record'}")
+    assert [again.record(i) for i in range(2)] == [source.record(i) for i in (2, 0)]

@@ -1,0 +1,208 @@
+"""`odapi data inspect|split|convert`, as a user calls them."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import tiny_data
+from odapi.cli.data import app
+from odapi.data.inspect import inspect_source, typical_images
+from odapi.data.inspect_tables import bar
+from odapi.data.sources import open_source
+from odapi.errors import DataError
+
+
+def run(*arguments):
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    if isinstance(result.exception, Exception):
+        raise result.exception
+    return result
+
+
+@pytest.fixture
+def broken(tmp_path):
+    """A data set of which one image is corrupt and one box has no area."""
+    spec = tiny_data.write_coco(
+        tmp_path / "in", lambda c: c["annotations"][0].update(bbox=[1, 1, 0, 5])
+    )
+    (tmp_path / "in" / "images" / "b.jpg").write_bytes(b"no image")
+    return spec
+
+
+def test_report_counts(tmp_path):
+    report = inspect_source(open_source(tiny_data.write_voc(tmp_path)))
+    found = report.as_dict()
+    assert found["images"] == 3
+    assert found["empty"] == 1
+    assert found["objects"] == 3
+    assert found["classes"] == {"cat": 1, "dog": 2}
+    assert found["class_images"] == {"cat": 1, "dog": 2}
+    assert found["sizes"] == [
+        {"height": 40, "width": 60, "images": 2},
+        {"height": 60, "width": 40, "images": 1},
+    ]
+    assert found["objects_per_image"] == {0: 1, 1: 1, 2: 1}
+    # Boxes of 20 x 30, 20 x 30 and 30 x 20 pixels in 2400: half of the side.
+    assert found["box_areas"] == {"small": 3, "medium": 0, "large": 0}
+    assert found["box_shares"]["0.5"] == 3
+    assert report.objects_in_bins() == {
+        **{"0": 1, "1": 1, "2-4": 1, "5-9": 0, "10-19": 0},
+        **{"20-49": 0, "50-99": 0, "100+": 0},
+    }
+    json.dumps(found)
+
+
+def test_report_without_decoding_counts_the_same(tmp_path):
+    source = open_source(tiny_data.write_voc(tmp_path))
+    assert inspect_source(source, decode=False) == inspect_source(source)
+
+
+def test_report_counts_what_cannot_be_used(broken):
+    source = open_source(broken)
+    report = inspect_source(source)
+    assert (report.images, report.unusable, report.objects) == (2, 1, 1)
+    assert [p["kind"] for p in report.problems] == ["box without area", "corrupt image"]
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0, ""), (1, "████"), (0.5, "██"), (1 / 32, "▏"), (2, "████")],
+)
+def test_bar(share, expected):
+    assert bar(share, 4) == expected
+
+
+def test_typical_images_show_every_class(tmp_path):
+    source = open_source(tiny_data.write_voc(tmp_path))
+    for seed in range(5):
+        assert 0 in typical_images(source, 2, seed)  # The only cat.
+    assert typical_images(source, 9) == [0, 1, 2]
+
+
+def test_inspect_prints_counts_and_the_next_step(tmp_path):
+    spec = tiny_data.write_yolo(tmp_path)
+    result = run("inspect", spec)
+    assert result.exit_code == 0
+    for text in ("images", "cat", "dog", "60 x 40", "nothing is wrong", "next: odapi"):
+        assert text in result.output
+
+
+def test_inspect_writes_report_and_mosaic(broken, tmp_path):
+    result = run("inspect", broken, "--output", tmp_path / "out")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["images"] == 2
+    assert {p["kind"]: p["first"] for p in report["problems"]}["corrupt image"]
+    picture = cv2.imread(str(tmp_path / "out" / "mosaic.png"))
+    assert min(picture.shape[:2]) > 200
+    assert "corrupt image" in result.output
+
+
+def test_inspect_strict_fails_on_a_problem(broken, tmp_path):
+    assert run("inspect", broken).exit_code == 0
+    assert run("inspect", broken, "--strict").exit_code == 1
+    sound = tiny_data.write_voc(tmp_path / "sound")
+    assert run("inspect", sound, "--strict").exit_code == 0
+
+
+def test_inspect_refuses_what_cannot_be_opened(tmp_path):
+    with pytest.raises(DataError):
+        run("inspect", f"coco:{tmp_path / 'none.json'}")
+
+
+def config_of(spec):
+    return f"""
+    model {{ ssd {{ num_classes: 2
+      image_resizer {{ fixed_shape_resizer {{ height: 64 width: 64 }} }} }} }}
+    train_config {{ batch_size: 2
+      data_augmentation_options {{ random_horizontal_flip {{}} }}
+      data_augmentation_options {{ ssd_random_crop {{}} }} }}
+    [odapi.options] {{ train_data: "{spec}" eval_data: "{spec}" }}
+    """
+
+
+def test_inspect_of_a_config_shows_the_augmentation(tmp_path):
+    spec = tiny_data.write_coco(tmp_path / "in")
+    file = tmp_path / "pipeline.config"
+    file.write_text(config_of(spec))
+    result = run("inspect", file, "--output", tmp_path / "out")
+    train = cv2.imread(str(tmp_path / "out" / "train" / "mosaic.png"))
+    held_out = cv2.imread(str(tmp_path / "out" / "eval" / "mosaic.png"))
+    assert train.shape[1] > held_out.shape[1]  # Each image twice.
+    assert f"next: odapi train {file}" in result.output
+    again = run("inspect", file, "--output", tmp_path / "again")
+    assert again.exit_code == 0
+    same = cv2.imread(str(tmp_path / "again" / "train" / "mosaic.png"))
+    np.testing.assert_array_equal(train, same)
+
+
+@pytest.fixture
+def many(tmp_path):
+    """Thirty images of two classes."""
+    folder = tmp_path / "many"
+    (folder / "JPEGImages").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    for i in range(30):
+        data = tiny_data.encoded(seed=i)
+        (folder / "JPEGImages" / f"{i}.jpg").write_bytes(data)
+        text = tiny_data.voc_xml("a", objects=[(i % 2, (0, 0, 20, 20))])
+        text = text.replace("a.jpg", f"{i}.jpg")
+        (folder / "Annotations" / f"{i}.xml").write_text(text)
+    return f"voc:{folder}"
+
+
+@pytest.mark.parametrize("to", [None, "coco", "voc", "yolo", "tfrecord"])
+def test_split_writes_parts_that_can_be_opened(to, many, tmp_path):
+    more = ["--to", to] if to else []
+    result = run("split", many, "--output", tmp_path / "out", *more)
+    lines = dict(
+        line.split(": ", 1) for line in result.output.splitlines() if ": " in line
+    )
+    ids = {}
+    for name, size in (("train", 24), ("val", 3), ("test", 3)):
+        part = open_source(lines[name])
+        assert len(list(part)) == size
+        ids[name] = {s["image"].tobytes() for s in part}
+    assert len(ids["train"] | ids["val"] | ids["test"]) == 30
+    assert (tmp_path / "out" / "label_map.pbtxt").is_file()
+    assert "next: odapi train CONFIG --train-data" in result.output
+
+
+def test_split_takes_shares_and_seed(many, tmp_path):
+    for name, seed in (("one", 1), ("same", 1), ("other", 2)):
+        arguments = ("--shares", "50/50", "--seed", seed)
+        run("split", many, "--output", tmp_path / name, *arguments)
+    texts = {
+        n: (tmp_path / n / "train.json").read_text() for n in ("one", "same", "other")
+    }
+    assert texts["one"] == texts["same"] != texts["other"]
+    assert not (tmp_path / "one" / "test.json").exists()
+
+
+def test_a_folder_with_files_is_not_written_to(many, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "precious.txt").write_text("mine")
+    for command in (["split", many], ["convert", many, "--to", "voc"]):
+        with pytest.raises(DataError, match="is not empty"):
+            run(*command, "--output", tmp_path / "out")
+
+
+@pytest.mark.parametrize("to", ["coco", "voc", "yolo", "tfrecord"])
+def test_convert_names_what_it_wrote(to, tmp_path):
+    spec = tiny_data.write_coco(tmp_path / "in")
+    output = tmp_path / "out" / ("x.record" if to == "tfrecord" else "")
+    result = run("convert", spec, "--to", to, "--output", output)
+    line = next(x for x in result.output.splitlines() if x.startswith("3 images"))
+    made = line.split(": ", 1)[1]
+    assert len(list(open_source(made))) == 3
+    assert (tmp_path / "out" / "label_map.pbtxt").is_file()
+    assert "next: odapi data inspect" in result.output
+
+
+def test_convert_tells_what_is_lost(shared, tmp_path):
+    file = shared / "data/coco_mini/annotations/instances_val2017.json"
+    result = run("convert", f"coco:{file}", "--to", "voc", "--output", tmp_path / "o")
+    assert "not written" in result.stderr
+    assert "masks" in result.stderr
