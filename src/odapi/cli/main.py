@@ -20,6 +20,7 @@ from odapi.cli import (
     quickstart,
     train,
 )
+from odapi.data.memory import keep_freed_memory
 from odapi.errors import OdapiError
 
 app = typer.Typer(
@@ -50,6 +51,7 @@ def _version(
 
 def main() -> None:
     """Runs the command; a mistake of the user is one message, not a traceback."""
+    keep_freed_memory()  # Before a backend starts its threads.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("GLOG_minloglevel", "3")
     try:
