@@ -219,7 +219,8 @@ def test_an_error_of_the_pipeline_is_raised_as_it_is(run):
 
 
 @pytest.mark.backend
-def test_the_step_is_compiled_once(run):
+def test_the_step_is_compiled_once(run, monkeypatch):
+    monkeypatch.setattr("odapi.training.fit._EPOCH", 2)
     traces = []
 
     class Counting(TinyDetector):

@@ -1,0 +1,160 @@
+"""`odapi.train`, with a detector and data that take no time."""
+
+import json
+
+import numpy as np
+import pytest
+from keras.ops import convert_to_numpy
+
+import odapi
+from odapi.checkpoints import folder as folders
+from odapi.config.load import load_config
+from odapi.errors import CheckpointError, ConfigError
+from odapi.training import run
+from tiny_detector import TinyDetector, TinyPipeline
+
+CONFIG = """
+train_config {
+  batch_size: 4
+  num_steps: 4
+  optimizer {
+    momentum_optimizer {
+      learning_rate { constant_learning_rate { learning_rate: 0.01 } }
+    }
+    use_moving_average: false
+  }
+}
+[odapi.options] { seed: 3 evaluation { every_n_steps: 2 } }
+"""
+MAP = "DetectionBoxes_Precision/mAP"
+
+
+class TinyEvaluator:
+    dataset = None
+
+    def __call__(self, detector, step):
+        return {MAP: step / 10}
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """Trains in tmp_path/run; `train.detector` is the last detector."""
+
+    def call(*overrides, config=CONFIG, **short):
+        return odapi.train(config, tmp_path / "run", overrides, **short)
+
+    def build(config, seed=None):
+        call.detector = TinyDetector(seed=seed)
+        return call.detector
+
+    call.model_dir = tmp_path / "run"
+    monkeypatch.setattr(run, "check", lambda config: [])
+    monkeypatch.setattr(run, "build_train_dataset", lambda config: TinyPipeline())
+    monkeypatch.setattr(run, "build_detector", build)
+    monkeypatch.setattr(run, "build_evaluator", lambda *args: TinyEvaluator())
+    return call
+
+
+def test_a_run_leaves_what_others_need(train, capsys):
+    outcome = train()
+    assert outcome.metrics == {MAP: 0.4}
+    folder = folders.find(train.model_dir)
+    assert folder.name == "step-00000004"
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "label_map.pbtxt",
+        "pipeline.config",
+        "training_state.h5",
+        "training_state.json",
+        "weights.h5",
+    ]
+    assert sorted(p.name for p in train.model_dir.iterdir()) == [
+        "checkpoints",
+        "label_map.pbtxt",
+        "metrics.jsonl",
+        "pipeline.config",
+        "train",
+        "training.json",
+    ]
+    said = capsys.readouterr().err
+    assert "Done after step 4" in said and "Next: odapi eval" in said
+
+
+def test_short_names_are_config_paths_and_are_saved(train):
+    train(num_steps=2, batch_size=4, seed=9, train_data="coco:a", eval_data="coco:b")
+    saved = load_config(folders.find(train.model_dir))
+    assert saved.train_config.num_steps == 2
+    ours = odapi.config.load.options(saved)
+    assert (ours.seed, ours.train_data, ours.eval_data) == (9, "coco:a", "coco:b")
+
+
+def test_the_same_command_goes_on_and_says_so(train, capsys):
+    train()
+    first = json.loads((train.model_dir / "training.json").read_text())
+    outcome = train(num_steps=6)
+    assert outcome.step == 6
+    said = capsys.readouterr().err
+    assert f"Going on from {train.model_dir / 'checkpoints/step-00000004'}" in said
+    assert "train_config.num_steps: 4 -> 6" in said
+    second = json.loads((train.model_dir / "training.json").read_text())
+    assert second["seconds"] > first["seconds"]
+
+
+def test_another_model_in_the_same_folder_is_refused(train):
+    train()
+    with pytest.raises(ConfigError, match=r"model.ssd.num_classes: 0 -> 5"):
+        train("model.ssd.num_classes=5")
+
+
+def test_a_checkpoint_without_its_state_cannot_be_resumed(train):
+    train()
+    (folders.latest(train.model_dir) / "training_state.h5").unlink()
+    with pytest.raises(CheckpointError, match="it cannot be resumed"):
+        train(num_steps=8)
+
+
+def test_fine_tuning_starts_from_another_run_and_reports(train, tmp_path, capsys):
+    train(num_steps=1)
+    source = tmp_path / "source"
+    train.model_dir.rename(source)
+    theirs = convert_to_numpy(train.detector.conv.kernel)
+    rate = "train_config.optimizer.momentum_optimizer.learning_rate"
+    train(
+        f"train_config.fine_tune_checkpoint={source}",
+        "train_config.fine_tune_checkpoint_type=detection",
+        f"{rate}.constant_learning_rate.learning_rate=0",
+        num_steps=1,
+        seed=8,
+    )
+    np.testing.assert_array_equal(theirs, convert_to_numpy(train.detector.conv.kernel))
+    said = capsys.readouterr().err
+    assert f"Starting from {source}/checkpoints/step-00000001 (detection" in said
+    assert "loaded      6 of 6 variables" in said
+
+
+def test_the_originals_choice_stands_in_for_an_empty_type(train, tmp_path, capsys):
+    train(num_steps=1)
+    source = tmp_path / "source"
+    train.model_dir.rename(source)
+    train(f"train_config.fine_tune_checkpoint={source}", num_steps=1)
+    assert "(classification: the backbone)" in capsys.readouterr().err
+
+
+def test_a_placeholder_gives_way_to_backbone_weights(train, tmp_path, capsys):
+    file = tmp_path / "backbone.npz"
+    np.savez(file, **{"conv/kernel": np.ones((3, 3, 3, 8), "float32")})
+    train(
+        "train_config.fine_tune_checkpoint=PATH_TO_BE_CONFIGURED",
+        f"options.backbone_weights={file}",
+    )
+    assert f"Starting from {file} (classification" in capsys.readouterr().err
+
+
+def test_backbone_weights_of_an_unknown_kind_are_refused(train):
+    with pytest.raises(ConfigError, match="neither 'imagenet' nor a file that ends"):
+        train("options.backbone_weights=runs/first")
+
+
+def test_frozen_variables_are_told(train, monkeypatch, capsys):
+    monkeypatch.setattr("odapi.zoo.names.ssd.ssd_keys", lambda detector: {})
+    train("train_config.freeze_variables=FeatureExtractor")
+    assert "Frozen: 4 of 6 trainable variables" in capsys.readouterr().err
