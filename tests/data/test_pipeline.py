@@ -9,8 +9,9 @@ import pytest
 
 from odapi.data.augment.flip import HorizontalFlip
 from odapi.data.augment.square import ScaleCropPadToSquare
+from odapi.data.order import Order
 from odapi.data.pad import Collate
-from odapi.data.pipeline import Order, Pipeline
+from odapi.data.pipeline import Pipeline
 from odapi.data.problems import Problems
 from odapi.data.resize import FixedShape
 from odapi.errors import DataError

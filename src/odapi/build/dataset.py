@@ -7,8 +7,9 @@ from odapi.build.augment import build_augmentations, check_keypoints
 from odapi.build.resizer import model_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
+from odapi.data.order import Order
 from odapi.data.pad import Collate
-from odapi.data.pipeline import Augmentation, MergeEqualBoxes, Order, Pipeline
+from odapi.data.pipeline import Augmentation, MergeEqualBoxes, Pipeline
 from odapi.data.resize import Identity
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.tfrecord import open_tfrecord

@@ -6,67 +6,90 @@ rounded once a change.
 """
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 import cv2
 import numpy as np
 
-_Rgb = tuple[float, float, float]
+Rgb = tuple[float, float, float]
 
 
 @dataclasses.dataclass(frozen=True)
 class Linear:
-    """Per channel, `clip(gain * value + offset)`; several of them one after another.
+    """Per channel, `gain * value + offset`, clipped to a range.
+
+    Several such changes, each clipped to 0..255, are one again: as no gain is negative,
+    what a step clips is clipped in the end, at what later steps make of 0 and 255.
 
     Args:
-        steps: Pairs of a gain and the offsets of red, green and blue.
+        gain: 0 or more.
+        offset, low, high: Of red, green and blue.
     """
 
-    steps: tuple[tuple[float, _Rgb], ...]
+    gain: float
+    offset: Rgb
+    low: Rgb = (0.0, 0.0, 0.0)
+    high: Rgb = (255.0, 255.0, 255.0)
 
     def then(self, other: object) -> "Linear | None":
         """Returns both changes as one, or None where `other` is of another kind."""
-        if isinstance(other, Linear):
-            return Linear(self.steps + other.steps)
-        return None
+        if not isinstance(other, Linear):
+            return None
+        gain, pairs = other.gain, tuple(zip(self.offset, other.offset, strict=True))
+        return Linear(
+            self.gain * gain,
+            _rgb(ours * gain + theirs for ours, theirs in pairs),
+            other.limits(self.low),
+            other.limits(self.high),
+        )
+
+    def limits(self, values: Rgb) -> Rgb:
+        """Returns what becomes of one colour."""
+        changed = (
+            self.gain * value + offset
+            for value, offset in zip(values, self.offset, strict=True)
+        )
+        inside = zip(self.low, changed, self.high, strict=True)
+        return _rgb(min(max(low, value), high) for low, value, high in inside)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Returns `image [h, w, 3]` changed."""
-        if image.dtype != np.uint8:
-            for gain, offset in self.steps:
-                shift = np.array(offset, np.float32)
-                image = np.clip(image * np.float32(gain) + shift, 0, 255)
-            return image
-        matrix = self._matrix()
-        if len(self.steps) > 1:
-            table = self._table()
-            joint = np.arange(256)[:, None] * np.diag(matrix) + matrix[:, 3]
-            if (table != np.clip(np.rint(joint), 0, 255)).any():
-                # Clipping between the steps matters: no single matrix does it.
-                return cv2.LUT(image, table[None])
-        return cv2.transform(image, matrix)
+        (red, green, blue), gain = self.offset, self.gain
+        matrix = [[gain, 0, 0, red], [0, gain, 0, green], [0, 0, gain, blue]]
+        changed = cv2.transform(image, np.array(matrix)).reshape(image.shape)
+        low, high = self.low, self.high
+        if image.dtype == np.uint8:
+            # OpenCV has rounded and clipped to 0..255 already.
+            low, high = _rgb(map(round, low)), _rgb(map(round, high))
+            if not any(low) and min(high) == 255:
+                return changed
+        return _clipped(changed, low, high)
 
-    def _matrix(self) -> np.ndarray:
-        gain, offset = 1.0, np.zeros(3)
-        for next_gain, next_offset in self.steps:
-            gain, offset = gain * next_gain, offset * next_gain + next_offset
-        return np.column_stack([gain * np.eye(3), offset])
 
-    def _table(self) -> np.ndarray:
-        values = np.repeat(np.arange(256.0)[:, None], 3, axis=1)
-        for gain, offset in self.steps:
-            values = np.clip(values * gain + offset, 0, 255)
-        return np.rint(values).astype(np.uint8)
+def _rgb(values: Iterable[float]) -> Rgb:
+    red, green, blue = values
+    return red, green, blue
+
+
+def _clipped(image: np.ndarray, low: Rgb, high: Rgb) -> np.ndarray:
+    """Returns `image [h, w, 3]` clipped to a range for each channel."""
+    if len(image) == 1:  # Of one pixel, OpenCV cannot tell image from range.
+        return np.clip(image, low, high).astype(image.dtype)
+    least: Any = (*low, 0.0)
+    most: Any = (*high, 0.0)
+    return cv2.min(cv2.max(image, least), most)
 
 
 def brighten(delta: float) -> Linear:
     """Returns the change that adds `delta`, in parts of 255, to every value."""
-    return Linear(((1.0, (255.0 * delta,) * 3),))
+    return Linear(1.0, (255.0 * delta,) * 3)
 
 
 def contrast(factor: float, mean: np.ndarray) -> Linear:
     """Returns the change that moves values away from the mean `[3]` by a factor."""
     red, green, blue = ((1.0 - factor) * np.asarray(mean, float)).tolist()
-    return Linear(((factor, (red, green, blue)),))
+    return Linear(factor, (red, green, blue))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,8 +140,9 @@ class HueSaturation:
         if factor > 1:
             # Where saturation reaches 1, the factor is smaller.
             chroma = cv2.subtract(value, cv2.min(cv2.min(red, green), blue))
-            over = cv2.findNonZero(cv2.addWeighted(chroma, factor, value, -1.0, 0.0))
-            if over is not None:
+            over = cv2.addWeighted(chroma, factor, value, -1.0, 0.0)
+            if cv2.countNonZero(over):
+                over = cv2.findNonZero(over)
                 columns, rows = over.reshape(-1, 2).T
                 most = value[rows, columns].astype(np.float32)
                 allowed = most / chroma[rows, columns]

@@ -124,10 +124,7 @@ class LazyImage:
         if not view.size:
             return mean
         if self.colors:
-            stride = max(1, int((view.shape[0] * view.shape[1] / _MEAN_OVER) ** 0.5))
-            view = np.ascontiguousarray(view[::stride, ::stride])
-            for change in self.colors:
-                view = change(view)
+            view = _recolored(_sample_of(view), self.colors)
         share = _area(self.rows, self.columns) / (height * width)
         return (1 - share) * mean + share * np.array(cv2.mean(view)[:channels])
 
@@ -188,6 +185,16 @@ def rendered(sample: Sample) -> Sample:
     if "masks" in sample:
         sample["masks"] = image.render_masks(sample["masks"])
     return sample
+
+
+def _sample_of(image: np.ndarray) -> np.ndarray:
+    """Returns some of the pixels of a large image, equally spaced."""
+    height, width = image.shape[:2]
+    stride = int((height * width / _MEAN_OVER) ** 0.5)
+    if stride < 2:
+        return np.ascontiguousarray(image)
+    size = (max(width // stride, 1), max(height // stride, 1))
+    return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
 
 
 def _area(rows: Axis, columns: Axis) -> int:

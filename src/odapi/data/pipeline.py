@@ -1,9 +1,9 @@
-"""From a source to batches: order, threads, position.
+"""From a source to batches: threads, and a position that can be resumed at.
 
-Grain says which sample comes when, and with which random numbers: both depend on the
-seed and the position only, not on the number of threads nor on interruptions. Samples
-are decoded, augmented and resized by threads of this process, since OpenCV, NumPy and
-the JPEG decoder let each other run.
+Which sample comes when, and with which random numbers, depends on the seed and the
+position only, not on the number of threads nor on interruptions. Grain keeps the
+position and reads ahead. Samples are decoded, augmented and resized by threads of this
+process, since OpenCV, NumPy and the JPEG decoder let each other run.
 """
 
 import dataclasses
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from odapi.data.memory import keep_freed_memory
+from odapi.data.order import Order
 from odapi.data.pad import Collate, merge_equal_boxes
 from odapi.data.problems import SKIPPED, Problems
 from odapi.data.resize import Resizer
@@ -27,70 +28,7 @@ from odapi.structures import Batch
 
 Augmentation = Callable[[Sample, np.random.Generator], Sample]
 
-
-@dataclasses.dataclass(frozen=True)
-class Order:
-    """In which order samples come.
-
-    Args:
-        training: Over and over again, without end, whole batches; otherwise once, in
-            order, the last batch padded.
-        shuffle: Whether to shuffle each epoch anew; only in training.
-        seed: Of order and augmentation.
-        parts, weights: Lengths of the parts that the source consists of, and how often
-            samples of each come, relative to the others; only in training. Empty: as
-            many as there are.
-    """
-
-    training: bool = True
-    shuffle: bool = True
-    seed: int = 0
-    parts: tuple[int, ...] = ()
-    weights: tuple[float, ...] = ()
-
-    def __post_init__(self):
-        if len(self.parts) != len(self.weights):
-            raise ValueError(
-                f"{len(self.weights)} weights for {len(self.parts)} parts of the data"
-            )
-        if self.weights and (min(self.weights) < 0 or not any(self.weights)):
-            raise ValueError(
-                f"weights must be 0 or more, not all 0, got {list(self.weights)}"
-            )
-
-    def indices(self, length: int) -> Any:
-        """Returns the Grain data set of the indices of a source of this length."""
-        import grain
-
-        if not self.training:
-            return grain.MapDataset.range(length)
-        seeds = np.random.SeedSequence(self.seed).generate_state(
-            max(len(self.parts), 1)
-        )
-        if not self.parts:
-            return self._endless(grain.MapDataset.range(length), seeds[0])
-        ends = np.cumsum(self.parts)
-        chosen = [i for i, weight in enumerate(self.weights) if weight]
-        return grain.MapDataset.mix(
-            [
-                self._endless(
-                    grain.MapDataset.range(int(ends[i] - self.parts[i]), int(ends[i])),
-                    seeds[i],
-                )
-                for i in chosen
-            ],
-            [self.weights[i] for i in chosen],
-        )
-
-    def _endless(self, dataset: Any, seed: np.uint32) -> Any:
-        if self.shuffle:
-            dataset = dataset.shuffle(seed=int(seed))
-        return dataset.repeat()
-
-    @property
-    def chance(self) -> int:
-        """Seed of the augmentations."""
-        return int(np.random.SeedSequence((self.seed, 1)).generate_state(1)[0])
+_TRAINING = Order()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +78,7 @@ class Pipeline:
         source: Source,
         resizer: Resizer,
         collate: Collate,
-        order: Order = Order(),
+        order: Order = _TRAINING,
         augmentations: Sequence[Augmentation] = (),
         threads: int = 0,
         prefetch: int = 2,
@@ -160,7 +98,9 @@ class Pipeline:
         self.threads = threads or _cores()
         self.prefetch = prefetch
         self._collate = collate
-        self._load = _Load(source, tuple(augmentations), resizer, collate.problems)
+        self._load = _Load(
+            source, order, tuple(augmentations), resizer, collate.problems
+        )
         self._iterator: Any = None
         self._stop: Any = None
 
@@ -246,8 +186,8 @@ class Pipeline:
     def _dataset(self) -> Any:
         import grain
 
-        indices = self.order.indices(self.num_images)
-        samples = indices.random_map(self._load, seed=self.order.chance)
+        positions = range(len(self._load.indices))
+        samples = grain.MapDataset.source(positions).map(self._load)
         ahead = max(2 * self.threads, self.batch_size)
         batches = samples.to_iter_dataset(
             grain.ReadOptions(num_threads=self.threads, prefetch_buffer_size=ahead)
@@ -262,33 +202,38 @@ class Pipeline:
 
 
 class _Load:
-    """From an index to a sample that is ready for a batch, or None."""
+    """From a position to a sample that is ready for a batch, or None."""
 
     def __init__(
         self,
         source: Source,
+        order: Order,
         augmentations: tuple[Augmentation, ...],
         resizer: Resizer,
         problems: Problems,
     ):
         self.source = source
+        self.order = order
+        self.indices = order.indices(len(source))
         self.augmentations = augmentations
         self.resizer = resizer
         self.problems = problems
         self._failed = 0
         self._lock = threading.Lock()
 
-    def __call__(self, index: int, rng: np.random.Generator) -> Sample | None:
+    def __call__(self, position: int) -> Sample | None:
         try:
-            sample = self.source[int(index)]
+            sample = self.source[self.indices[position]]
         except DataError as error:
             self._count(error)
             return None
         self._failed = 0
         size = np.array(sample["image"].shape[:2], np.int32)
         sample = sample | {"original_size": size}
-        for augmentation in self.augmentations:
-            sample = augmentation(sample, rng)
+        if self.augmentations:
+            rng = self.order.chance(position)
+            for augmentation in self.augmentations:
+                sample = augmentation(sample, rng)
         return self.resizer(sample)
 
     def _count(self, error: DataError) -> None:

@@ -75,7 +75,7 @@ def test_several_changes_equal_the_original_one_after_the_other():
 def test_clipping_between_two_changes_is_kept(gain):
     # Brighter beyond 255, then darker again: what was clipped stays clipped.
     image = np.arange(256, dtype="uint8").reshape(1, 256, 1).repeat(3, 2)
-    joint = color.brighten(0.4).then(color.Linear(((gain, (-50.0,) * 3),)))
+    joint = color.brighten(0.4).then(color.Linear(gain, (-50.0,) * 3))
     expected = np.clip(np.clip(image + 102.0, 0, 255) * gain - 50, 0, 255)
     assert np.abs(joint(image) - expected).max() <= 0.5
     assert np.abs(joint(image.astype("float32")) - expected).max() < 1e-4

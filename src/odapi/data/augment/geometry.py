@@ -73,15 +73,16 @@ def move_to(
         fill: Colour of what lies outside the picture, 0..255.
     """
     image = LazyImage.of(sample["image"])
-    y_min, x_min, y_max, x_max = window.box(*image.shape[:2])
+    height, width = image.shape[:2]
     moved = sample | {"image": image.window(*window, fill)}
-    corner, size = np.array([y_min, x_min]), np.array([y_max - y_min, x_max - x_min])
+    # New positions are `position * scale - shift`.
+    scale = np.array([height / window.height, width / window.width])
+    shift = np.array([window.top / window.height, window.left / window.width])
     if "boxes" in sample:
-        boxes = (sample["boxes"] - np.tile(corner, 2)) / np.tile(size, 2)
-        moved["boxes"] = boxes.astype(np.float32)
+        boxes = sample["boxes"].reshape(-1, 2, 2) * scale - shift
+        moved["boxes"] = boxes.reshape(-1, 4).astype(np.float32)
     if "keypoints" in sample:
-        keypoints = (sample["keypoints"] - corner) / size
-        moved["keypoints"] = keypoints.astype(np.float32)
+        moved["keypoints"] = (sample["keypoints"] * scale - shift).astype(np.float32)
     return moved
 
 
@@ -96,7 +97,8 @@ def drop_outside(sample: Sample, clip: bool = True) -> Sample:
     boxes = sample.get("boxes")
     if boxes is None:
         return sample
-    inside = (boxes[:, :2] < 1).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    y_min, x_min, y_max, x_max = boxes.T
+    inside = (y_min < 1) & (x_min < 1) & (y_max > 0) & (x_max > 0)
     if not inside.all():
         sample = keep_objects(sample, inside)
     if not clip:
@@ -122,11 +124,12 @@ def covered_share(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
     Returns:
         `[..., n]` in [0, 1]; NaN for boxes without area.
     """
-    window = window[..., None, :]
-    low = np.maximum(boxes[..., :2], window[..., :2])
-    high = np.minimum(boxes[..., 2:], window[..., 2:])
-    common = np.prod(np.maximum(high - low, 0), axis=-1)
-    area = np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
+    sides = np.minimum(boxes[..., 2:], window[..., None, 2:])
+    sides = sides - np.maximum(boxes[..., :2], window[..., None, :2])
+    sides = np.maximum(sides, 0)
+    common = sides[..., 0] * sides[..., 1]
+    sides = boxes[..., 2:] - boxes[..., :2]
+    area = sides[..., 0] * sides[..., 1]
     return np.divide(common, area, out=np.full_like(common, np.nan), where=area > 0)
 
 
