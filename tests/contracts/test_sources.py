@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from numpy.testing import assert_allclose
 import tiny_data
 from odapi.data.sample import OBJECT_KEYS
 from odapi.data.sources import open_source
+from odapi.data.sources.subset import Subset
 from odapi.errors import DataError
 from odapi.labels import label_map_of
 
@@ -181,3 +184,39 @@ def test_empty_data_set_is_refused(kind, tmp_path):
         spec = f"{kind}:{folder}"
     with pytest.raises(DataError, match="has no"):
         open_source(spec)
+
+
+def test_part_of_a_source_is_a_source(source):
+    part = Subset(source, [2, 0])
+    assert part.image_ids == [source.image_ids[2], source.image_ids[0]]
+    for mine, theirs in ((0, 2), (1, 0)):
+        np.testing.assert_array_equal(part[mine]["image"], source[theirs]["image"])
+        assert part.annotations(mine).keys() == source.annotations(theirs).keys()
+        assert part.encoded(mine) == source.encoded(theirs)
+    assert part.problems is source.problems
+    assert len(list(part)) == 2
+
+
+def test_keys_can_be_chosen(source):
+    bare = source.with_keys(())
+    for sample in bare:
+        assert sample.keys() == {"image", "image_id", "filename", "boxes", "classes"}
+    more = source.with_keys({"area", "weights", "keypoints"}, num_keypoints=3)
+    for sample in more:
+        count = len(sample["boxes"])
+        assert sample["keypoints"].shape == (count, 3, 2)
+        assert sample["weights"].tolist() == [1.0] * count
+        pixels = (sample["boxes"][:, 2:] - sample["boxes"][:, :2]).prod(1) * 2400
+        assert_allclose(sample["area"], pixels, rtol=1e-5)
+
+
+def test_data_need_no_backend():
+    code = (
+        "import sys, odapi.data.sources, odapi.data.convert, odapi.data.inspect\n"
+        "engines = 'keras', 'tensorflow', 'jax', 'torch'\n"
+        "print([m for m in engines if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -162,6 +162,14 @@ def test_header_of_any_cut_never_raises():
             read_header(data[:end])
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_tiff_is_always_turned(orientation):
+    data = file_of(PICTURE, "TIFF", tiffinfo={0x0112: orientation})
+    turned = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    np.testing.assert_array_equal(decode_image(data), turned)
+    assert read_header(data) == Header("tiff", turned.shape[:2], 1)
+
+
 def test_one_pixel():
     data = file_of(Image.new("RGB", (1, 1), (10, 20, 30)), "PNG")
     assert decode_image(data).tolist() == [[[10, 20, 30]]]

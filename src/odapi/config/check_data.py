@@ -201,12 +201,17 @@ def _check_checkpoint(config: Any) -> Iterator[Finding]:
 
 
 def _check_spec(where: str, spec: str) -> Iterator[Finding]:
-    kind, colon, rest = spec.partition(":")
+    kind, colon, _ = spec.partition(":")
     if not colon or kind not in _KINDS:
         forms = ", ".join(f"{name}:PATH" for name in _KINDS)
         yield error(where, f"{spec!r} is not a data set", f"write one of {forms}")
         return
-    yield from _check_exists(where, rest.partition("?")[0], globs=True)
+    from odapi.data.sources.open import parse_spec  # Loads OpenCV: not at the top.
+
+    # A "?" may be of a glob: data-?????-of-00010.
+    path = parse_spec(spec).path
+    for one in path.split(",") if kind == "tfrecord" else [path]:
+        yield from _check_exists(where, one, globs=True)
 
 
 def _check_held_out(train: Any, evaluated: Any, ours: Any) -> Iterator[Finding]:

@@ -136,10 +136,12 @@ _WEBP_SIZES = {b"VP8 ": _vp8, b"VP8L": _vp8l, b"VP8X": _vp8x}
 
 
 def _tiff(data: bytes) -> Header:
-    tags = _tiff_tags(data, (256, 257))
+    tags = _tiff_tags(data, (256, 257, _ORIENTATION))
     if 256 not in tags or 257 not in tags:
         return Header("tiff")
-    return Header("tiff", (tags[257], tags[256]))
+    size = (tags[257], tags[256])
+    # OpenCV turns TIFF files itself, whether asked to or not.
+    return Header("tiff", size[::-1] if tags.get(_ORIENTATION, 1) >= 5 else size)
 
 
 def _exif_orientation(tiff: bytes) -> int:

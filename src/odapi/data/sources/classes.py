@@ -78,6 +78,10 @@ class ClassIndex:
             + (f" and {more} more" if more > 0 else "")
             + f"; it has {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}",
             hint=" ".join(
-                [guess, "add them to the label map, or drop them by ?unknown=drop"]
+                [
+                    guess,
+                    "add them to the label map, or drop their objects: unknown=drop "
+                    "behind the data set, such as --train-data 'voc:DIR?unknown=drop'",
+                ]
             ).strip(),
         )

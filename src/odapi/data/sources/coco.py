@@ -64,7 +64,7 @@ def open_coco(
     if label_map is None:
         label_map = _label_map(content, per_image, file, shift)
     index = ClassIndex(label_map, f"{file}", problems, drop_unknown)
-    reader = _Reader(content, index, problems)
+    reader = _Reader(content, index, problems, load_masks)
     finder = ImageFinder(_folders(file, images))
     entries, missing, taken, own_ids = [], [], set[str](), []
     for image in _unique_images(content, file, problems):
@@ -251,7 +251,10 @@ def _folders(file: Path, images: str | Path | None) -> list[Path]:
 class _Reader:
     """Turns annotations of COCO into arrays."""
 
-    def __init__(self, content: Json, index: ClassIndex, problems: Problems):
+    def __init__(
+        self, content: Json, index: ClassIndex, problems: Problems, load_masks: bool
+    ):
+        self.load_masks = load_masks
         self.names = {c.get("id"): str(c.get("name")) for c in content["categories"]}
         self.index = index
         self.problems = problems
@@ -286,7 +289,7 @@ class _Reader:
             filename=image["file_name"],
             size=(int(size[0]), int(size[1])) if known else None,  # type: ignore[arg-type]
             objects=self._objects(kept, classes, boxes, image["file_name"]),
-            mask_of=_mask_decoders(kept),
+            mask_of=_mask_decoders(kept) if self.load_masks else None,
         )
 
     def _class(self, category_id: Any, where: str) -> int:

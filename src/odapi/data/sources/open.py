@@ -1,6 +1,7 @@
 """One line names a data set: `coco:PATH`, `voc:PATH?split=train`, `yolo:PATH` ..."""
 
 import dataclasses
+import os
 import pathlib
 import re
 from collections.abc import Callable, Mapping
@@ -51,7 +52,8 @@ def parse_spec(text: str) -> Spec:
     if colon and len(kind) > 1:  # One letter is a Windows drive.
         if kind not in _OPENERS:
             raise unknown_choice(f"data set {text!r}", kind, _OPENERS, DataError)
-        return Spec(kind, rest, options)
+        return Spec(kind, os.path.expanduser(rest), options)
+    path = os.path.expanduser(path)
     return Spec(_guess(path), path, options)
 
 
@@ -95,7 +97,8 @@ def _yolo(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSourc
 
 def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("unknown",))
-    paths = [p for p in spec.path.split(",") if p]
+    whole = pathlib.Path(spec.path).exists()  # A comma may be in a name.
+    paths = [spec.path] if whole else [p for p in spec.path.split(",") if p]
     return open_tfrecord(paths, label_map, load_masks=load_masks, **options)
 
 

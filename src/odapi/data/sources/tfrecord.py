@@ -64,13 +64,13 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
         DataError: One of the paths has no file.
     """
     files: list[Path] = []
-    for path in paths:
+    for path in map(os.path.expanduser, paths):
         if os.path.isdir(path):
             path = os.path.join(path, "*record*")
         found = [Path(path)] if os.path.isfile(path) else _globbed(str(path))
         if not found:
             folder = Path(path).parent
-            there = ", ".join(p.name for p in sorted(folder.glob("*"))[:8])
+            there = ", ".join(p.name for p in sorted(folder.glob("[!.]*"))[:8])
             raise DataError(
                 str(path),
                 "no such file"
