@@ -7,6 +7,7 @@ from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, s
 
 from odapi.errors import DataError
 from odapi.evaluation.loop import evaluate_loop
+from odapi.evaluation.model import evaluation_model
 from odapi.metrics.coco import CocoBoxMetrics
 
 MAP = "DetectionBoxes_Precision/mAP"
@@ -175,3 +176,27 @@ def test_each_image_reaches_the_writer_once(detector):
     writer = Writer()
     evaluate(detector, PERFECT, writer=writer)
     assert writer == [("a", 1, (32, 32)), ("b", 2, (32, 32)), ("empty", 0, (32, 32))]
+
+
+class FixedShapes(FakeDetector):
+    """Needs to know the size of its images, as anchors do."""
+
+    def call(self, inputs, training=False):
+        if None in inputs["images"].shape[1:3]:
+            raise TypeError("the size is not known")
+        return super().call(inputs, training)
+
+
+@pytest.mark.backend
+def test_images_of_many_sizes_are_each_seen_in_their_own():
+    model = evaluation_model(FixedShapes())
+    for height in [*range(8, 20), *range(8, 20)]:
+        found, _ = model.run(np.full((2, height, 9, 3), 5, np.uint8), [[height, 9]] * 2)
+        assert found["scores"].shape == (2, 3)
+
+
+def test_a_detector_keeps_its_evaluation_model():
+    detector = FakeDetector()
+    assert evaluation_model(detector) is evaluation_model(detector)
+    assert evaluation_model(detector, True) is not evaluation_model(detector)
+    assert evaluation_model(detector, True).with_losses

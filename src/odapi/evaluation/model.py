@@ -11,21 +11,67 @@ from odapi.structures import Groundtruth, Tensor, present
 # Of every anchor: megabytes an image that nobody looks at here.
 _UNUSED = {"raw_boxes": None, "raw_scores": None, "multiclass_scores": None}
 _CACHE = "_odapi_evaluation_models"
+# Sizes of images; compiling takes seconds, and a graph some megabytes.
+_MOST_COMPILED = 4  # From the fifth on TensorFlow warns.
+_EAGER = "eager"
 
 
-class EvaluationModel(keras.Model):
+class EvaluationModel:
     """Detections of a batch and, where asked for, the parts of its loss.
 
-    Compiled once for each shape of images: keep one for as long as its detector
-    (`evaluation_model` does), also while the detector's weights change.
+    Compiles once for each shape of images, whatever weights the detector has later:
+    keep one for as long as its detector (`evaluation_model` does). Where images come
+    in many sizes, those after the first sizes are not compiled, if the backend can.
 
     Args:
         detector: A `Detector`, built.
-        with_losses: Also compute losses; inputs then need the groundtruth.
+        with_losses: Also compute losses; batches then need their groundtruth.
     """
 
-    def __init__(self, detector: Any, with_losses: bool = False, **kwargs: Any):
-        super().__init__(**kwargs)
+    def __init__(self, detector: Any, with_losses: bool = False):
+        self.detector = detector
+        self.with_losses = with_losses
+        self._steps: dict[Any, _Step] = {}
+
+    def run(
+        self, images: Any, true_size: Any, groundtruth: Groundtruth | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+        """Returns detections, as arrays `[b, n, ...]` by field, and loss parts.
+
+        Args:
+            images: `[b, h, w, c]`, resized and padded.
+            true_size: `[b, 2]`, their size without padding.
+            groundtruth: Needed with losses.
+        """
+        inputs: dict[str, Any] = {
+            "images": np.asarray(images),
+            "true_size": np.asarray(true_size, np.int32),
+        }
+        shape: tuple[int, ...] = inputs["images"].shape
+        if self.with_losses and groundtruth is not None:
+            inputs["groundtruth"] = present(groundtruth)
+            shape = (*shape, groundtruth.boxes.shape[1])
+        found = self._step(shape).predict_on_batch(inputs)
+        losses = {k: float(v) for k, v in found.get("losses", {}).items()}
+        return found["detections"], losses
+
+    def _step(self, shape: tuple[int, ...]) -> "_Step":
+        # One each: seeing a second shape, Keras would compile for any shape, and
+        # anchors are made for one that is known.
+        eager = len(self._steps) >= _MOST_COMPILED and shape not in self._steps
+        key = _EAGER if eager and keras.backend.backend() != "jax" else shape
+        if key not in self._steps:
+            step = _Step(self.detector, self.with_losses)
+            step.run_eagerly = key == _EAGER
+            self._steps[key] = step
+        return self._steps[key]
+
+
+class _Step(keras.Model):
+    """What is compiled; shares the variables of the detector."""
+
+    def __init__(self, detector: Any, with_losses: bool):
+        super().__init__(name="evaluation_step")
         self.detector = detector
         self.with_losses = with_losses
         # XLA takes ten times as long on a CPU as TensorFlow's own kernels, and
@@ -46,26 +92,6 @@ class EvaluationModel(keras.Model):
             known = {} if self.detector.image_size else {"image_size": size}
             found["losses"] = self.detector.loss_parts(outputs, truth, **known)
         return found
-
-    def run(
-        self, images: Any, true_size: Any, groundtruth: Groundtruth | None = None
-    ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
-        """Returns detections, as arrays `[b, n, ...]` by field, and loss parts.
-
-        Args:
-            images: `[b, h, w, c]`, resized and padded.
-            true_size: `[b, 2]`, their size without padding.
-            groundtruth: Needed with losses.
-        """
-        inputs: dict[str, Any] = {
-            "images": np.asarray(images),
-            "true_size": np.asarray(true_size, np.int32),
-        }
-        if self.with_losses and groundtruth is not None:
-            inputs["groundtruth"] = present(groundtruth)
-        found = self.predict_on_batch(inputs)
-        losses = {k: float(v) for k, v in found.get("losses", {}).items()}
-        return found["detections"], losses
 
 
 def real_rows(found: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
