@@ -18,7 +18,9 @@ class Candidates(NamedTuple):
     scores: Tensor  # [b, k]
     classes: Tensor  # [b, k] int32
     anchors: Tensor  # [b, k] int32
-    valid: Tensor  # [b, k] bool: above the threshold and not used before
+    valid: Tensor  # [b, k] bool: may be picked now
+    left: Tensor  # [b, k], what is left of `scores` once they have been looked at
+    more: Tensor  # [b, 1] bool: there may be others above the threshold
 
 
 def best_pairs(
@@ -30,6 +32,9 @@ def best_pairs(
 ) -> Candidates:
     """Returns the `most` pairs of highest score, or all where there are fewer.
 
+    Pairs that tie with the last one are not valid yet, as others that tie may have to
+    come before them; unless all tie.
+
     Args:
         boxes: `[b, anchors, 4]` or `[b, anchors, classes, 4]`.
         scores: `[b, anchors, classes]`.
@@ -37,6 +42,7 @@ def best_pairs(
         threshold: Scores must be above it.
         convert: Makes scores of what is in `scores`, never falling; None: as it is.
     """
+    total = scores.shape[1] * scores.shape[2]
     raw, anchors, classes = _top_pairs(scores, most)
     scores = raw if convert is None else convert(raw)
     # Which of equal scores comes first must not depend on backend or layout.
@@ -51,17 +57,31 @@ def best_pairs(
     else:
         chosen = gather_rows(boxes, anchors)
     valid = ops.logical_and(raw > _USED, scores > threshold)
-    return Candidates(chosen, scores, classes, anchors, valid)
+    more = valid[:, -1:]
+    if valid.shape[1] < total:
+        last = scores[:, -1:]
+        settled = ops.logical_or(scores > last, scores[:, :1] == last)
+        valid = ops.logical_and(valid, settled)
+    else:
+        more = ops.zeros_like(more)
+    left = ops.where(valid, _USED, raw)
+    return Candidates(chosen, scores, classes, anchors, valid, left, more)
 
 
-def without(scores: Tensor, anchors: Tensor, classes: Tensor) -> Tensor:
-    """Returns `scores [b, anchors, classes]` without the given pairs, both `[b, k]`."""
+def without(scores: Tensor, anchors: Tensor, classes: Tensor, left: Tensor) -> Tensor:
+    """Returns `scores [b, anchors, classes]` after candidates have been looked at.
+
+    Args:
+        scores: Where the candidates came from.
+        anchors, classes, left: Theirs, each `[b, k]`.
+    """
     batch, rows, width = ops.shape(scores)[0], scores.shape[1], scores.shape[2]
     index = anchors * width + classes
     index = index + rows * width * ops.arange(batch, dtype="int32")[:, None]
-    index = ops.reshape(index, (-1, 1))
-    gone = ops.full_like(index[:, 0], _USED, dtype=scores.dtype)
-    flat = ops.scatter_update(ops.reshape(scores, (-1,)), index, gone)
+    flat = ops.reshape(scores, (-1,))
+    flat = ops.scatter_update(
+        flat, ops.reshape(index, (-1, 1)), ops.reshape(left, (-1,))
+    )
     return ops.reshape(flat, (-1, rows, width))
 
 

@@ -39,7 +39,8 @@ class NonMaxSuppression:
     """Keeps the best of all boxes that overlap within a class.
 
     A box that lies wholly outside the window is never returned, but drops what it
-    overlaps, as in the original. Ties go to the lower class, then the lower anchor.
+    overlaps, as in the original (not beyond the candidates that it came with). Ties go
+    to the lower class, then the lower anchor (unless more than `candidates` pairs tie).
 
     Args:
         iou_threshold: Boxes that overlap more are dropped.
@@ -139,9 +140,7 @@ class NonMaxSuppression:
             room if self.max_per_class < self.max_total else None,
         )
         found = _add(found, some, ops.logical_and(picked, rivals.counts))
-        # Were all candidates above the threshold, then others may be so, too.
-        full = ops.all(some.valid, axis=1, keepdims=True)
-        return found, ops.logical_and(full, found.num < self.max_total)
+        return found, ops.logical_and(some.more, found.num < self.max_total)
 
     def _go_on(
         self, inputs: tuple, some: Candidates, found: Selection, more: Tensor
@@ -149,18 +148,16 @@ class NonMaxSuppression:
         """Takes further candidates for as long as an image needs more."""
         boxes, scores, window, convert = inputs
 
-        def turn(scores, anchors, classes, more, *state):
-            found = Selection(*state)
-            scores = without(scores, anchors, classes)
+        def turn(more, scores, anchors, classes, left, *found):
+            scores = without(scores, anchors, classes, left)
             some = self._candidates(boxes, scores, convert)
-            wanted = ops.logical_and(some.valid, more)
-            some = some._replace(valid=wanted)
-            found, more = self._pick(found, some, window)
-            return (scores, some.anchors, some.classes, more, *found)
+            some = some._replace(valid=ops.logical_and(some.valid, more))
+            found, more = self._pick(Selection(*found), some, window)
+            return (more, scores, some.anchors, some.classes, some.left, *found)
 
-        state = (scores, some.anchors, some.classes, more, *found)
-        state = ops.while_loop(lambda *s: ops.any(s[3]), turn, state)
-        return Selection(*state[4:])
+        state = (more, scores, some.anchors, some.classes, some.left, *found)
+        state = ops.while_loop(lambda more, *_: ops.any(more), turn, state)
+        return Selection(*state[5:])
 
     def _softly(self, some: Candidates, window: Tensor | None) -> Selection:
         scores = ops.where(some.valid, some.scores, -float("inf"))
