@@ -1,0 +1,94 @@
+"""The quick start: what it leaves, and what it refuses to touch."""
+
+import json
+
+import pytest
+
+from odapi.config.check import check
+from odapi.errors import DataError
+from odapi.quickstart import run as module
+from odapi.quickstart.run import quickstart
+
+FEW = (
+    "train_config.num_steps=2",
+    "train_config.batch_size=2",
+    "model.ssd.box_predictor.weight_shared_convolutional_box_predictor.depth=8",
+    "model.ssd.feature_extractor.fpn.additional_layer_depth=8",
+    "options.data_loading.threads=1",
+)
+
+
+@pytest.mark.slow
+def test_quick_start_without_scikit_learn_runs_to_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "has_digits", lambda: False)
+    folder = tmp_path / "quick"
+    summary = quickstart(folder, overrides=FEW, num_train=6, num_val=3)
+    assert summary.objects == "shapes"
+    assert summary.classes[:2] == ("circle", "ring")
+    content = json.loads((folder / "summary.json").read_text())
+    assert content["images"] == {"train": 6, "val": 3}
+    assert "DetectionBoxes_Precision/mAP@.50IOU" in content["metrics"]
+    phases = ["data", "train", "evaluate", "export", "predict", "total"]
+    assert list(content["seconds"]) == phases
+    assert content["next"].startswith("odapi predict ")
+    assert (folder / "detections.jpg").stat().st_size > 1000
+    assert len(list((folder / "predictions").rglob("*.jpg"))) == 3
+    assert (folder / "exported" / "saved_model" / "saved_model.pb").is_file()
+
+
+def test_folder_of_someone_else_is_not_touched(tmp_path):
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(DataError, match=r"not made by a quick start[\s\S]*--output"):
+        quickstart(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(DataError, match="not made by a quick start"):
+        quickstart(tmp_path / "thesis.tex")
+
+
+def test_earlier_quick_start_is_replaced_and_other_files_stay(tmp_path):
+    folder = module._cleared(tmp_path / "new")
+    for name in ("model", "notes"):
+        (folder / name).mkdir()
+    (folder / "summary.json").touch()
+    module._cleared(folder)
+    assert sorted(p.name for p in folder.iterdir()) == [".quickstart", "notes"]
+
+
+@pytest.mark.parametrize("kind", ["digits", "shapes"])
+def test_recipe_has_nothing_that_the_check_finds(tmp_path, kind):
+    data = module.make_dataset(tmp_path, kind, num_train=2, num_val=2)
+    config = module._config(data, 5, ("train_config.num_steps=900",))
+    assert check(config) == []
+    assert config.model.ssd.num_classes == len(data.names)
+    assert config.train_config.num_steps == 900
+
+
+def test_printed_table_has_the_numbers_that_are_written(tmp_path, capsys):
+    from odapi.cli.quickstart import _show
+
+    summary = module.Summary(
+        folder=tmp_path,
+        objects="digits",
+        classes=("zero", "one"),
+        images={"train": 8, "val": 2},
+        steps=100,
+        metrics={
+            "DetectionBoxes_Precision/mAP": 0.512,
+            "DetectionBoxes_Precision/mAP@.50IOU": 0.876,
+        },
+        difference=2e-6,
+        found=7,
+        seconds={"train": 61.0, "total": 75.5},
+        picture=tmp_path / "detections.jpg",
+    )
+    _show(summary)
+    shown = capsys.readouterr().out
+    for text in (
+        "0.876",
+        "0.512",
+        "8 + 2 pictures",
+        "1 min 15 s",
+        "Next: odapi predict",
+    ):
+        assert text in shown
+    assert module.as_json(summary)["picture"] == str(tmp_path / "detections.jpg")
