@@ -125,6 +125,9 @@ class TinyPipeline:
     def set_state(self, state):
         self.next = state["next"]
 
+    def close(self):
+        self.closed = True
+
 
 def make_batch(number: int, size: int = 4, seed: int = 0) -> Batch:
     rng = np.random.default_rng([seed, number])

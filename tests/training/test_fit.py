@@ -205,6 +205,7 @@ def test_a_full_disk_in_the_middle_does_not_end_the_training(run, monkeypatch, c
     assert steps(run) == [6]
 
 
+@pytest.mark.backend
 def test_an_error_of_the_pipeline_is_raised_as_it_is(run):
     class Broken(TinyPipeline):
         def __iter__(self):

@@ -32,7 +32,7 @@ class Feed:
     def __init__(self, pipeline: Any):
         self.pipeline = pipeline
         self.sample: Any = None  # The first batch, until it was shown.
-        self._started = False
+        self._started = self._closed = False
         self._taken: collections.deque[Fed] = collections.deque()
         self._error: BaseException | None = None
 
@@ -52,6 +52,8 @@ class Feed:
                     )
                 )
                 yield x, {name: np.asarray(value) for name, value in y.items()}
+                if self._closed:
+                    return
         except Exception as error:
             # TensorFlow would report it as its own, without type and message.
             self._error = error
@@ -60,6 +62,10 @@ class Feed:
     def next_done(self) -> Fed:
         """Returns what belongs to the batch of the step that is now done."""
         return self._taken.popleft()
+
+    def close(self) -> None:
+        """Reads no further batch: whoever asks ahead gets none."""
+        self._closed = True
 
     def raise_own_error(self) -> None:
         """Raises the error that ended the pipeline, if one did."""

@@ -75,6 +75,7 @@ def fit(
             _run(detector, optimizer, supervisor)
             _end(supervisor)
         finally:
+            parts.feed.close()
             display.pause()
     outcome, clock = supervisor.outcome, supervisor.clock
     outcome.seconds = clock.total_seconds

@@ -108,6 +108,7 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
             same_data=same_data,
         )
     finally:
+        pipeline.close()
         report.tell_problems("training data", pipeline)
         if evaluator is not None:
             report.tell_problems("evaluation data", evaluator.dataset)
