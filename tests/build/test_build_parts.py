@@ -1,0 +1,411 @@
+"""From messages to anchors, targets, losses and post-processing."""
+
+import pytest
+from google.protobuf import text_format
+
+from odapi.build.anchors import build_anchors
+from odapi.build.losses import (
+    build_anchor_loss,
+    build_classification_loss,
+    build_localization_loss,
+)
+from odapi.build.postprocess import build_postprocess
+from odapi.build.targets import (
+    build_assigner,
+    build_coder,
+    build_matcher,
+    build_similarity,
+)
+from odapi.config.protos import (
+    anchor_generator_pb2,
+    box_coder_pb2,
+    losses_pb2,
+    matcher_pb2,
+    pipeline_pb2,
+    post_processing_pb2,
+    region_similarity_calculator_pb2,
+    ssd_pb2,
+)
+from odapi.errors import ConfigError
+from odapi.geometry.nms import NonMaxSuppression
+from odapi.losses import boxes, classification
+from odapi.losses.hard_examples import HardExampleMiner
+from odapi.models.calibration import ClassFunctions, PiecewiseLinear, TemperatureScaling
+from odapi.models.scores import ScoreConverter
+from odapi.targets import anchors, coders, similarities
+from odapi.targets.matchers import ArgmaxMatcher
+from odapi.targets.samplers import BalancedSampler
+
+
+def parse(text, message):
+    return text_format.Parse(text, message)
+
+
+ANCHORS = {
+    "grid_anchor_generator { scales: [0.5, 1] aspect_ratios: 2 height_stride: 8 }": (
+        anchors.GridAnchors(stride=(8, 16), scales=(0.5, 1.0), aspect_ratios=(2.0,))
+    ),
+    "ssd_anchor_generator { num_layers: 3 aspect_ratios: [1, 0.3333] }": (
+        anchors.SsdAnchors.spaced(3, 0.2, 0.95, aspect_ratios=(1.0, 0.3333))
+    ),
+    "ssd_anchor_generator { num_layers: 2 scales: [0.1, 0.4] aspect_ratios: 1 "
+    "reduce_boxes_in_lowest_layer: false interpolated_scale_aspect_ratio: 0 "
+    "height_stride: [8, 16] width_stride: [4, 8] height_offset: [1, 2] "
+    "width_offset: [3, 4] base_anchor_height: 2 }": anchors.SsdAnchors(
+        (0.1, 0.4), (1.0,), 0.0, False, (2.0, 1.0), ((8, 4), (16, 8)), ((1, 3), (2, 4))
+    ),
+    "multiscale_anchor_generator { min_level: 2 max_level: 4 anchor_scale: 3 "
+    "aspect_ratios: [1, 2] scales_per_octave: 3 }": anchors.PyramidAnchors(
+        2, 4, 3.0, (1.0, 2.0), 3
+    ),
+    "flexible_grid_anchor_generator { anchor_grid { base_sizes: [32, 64] "
+    "aspect_ratios: [1, 2] height_stride: 8 width_stride: 4 width_offset: 2 } }": (
+        anchors.FlexibleGridAnchors(
+            (anchors.FlexibleGrid((32.0, 64.0), (1.0, 2.0), (8, 4), (0, 2)),)
+        )
+    ),
+}
+
+
+@pytest.mark.parametrize("text", ANCHORS)
+def test_anchors(text):
+    config = parse(text, anchor_generator_pb2.AnchorGenerator())
+    assert build_anchors(config) == ANCHORS[text]
+
+
+CODERS = {
+    "faster_rcnn_box_coder { y_scale: 2 width_scale: 3 }": coders.CenterSizeCoder(
+        (2.0, 10.0, 5.0, 3.0)
+    ),
+    "keypoint_box_coder { num_keypoints: 5 }": coders.KeypointCoder(5),
+    "mean_stddev_box_coder { stddev: 0.1 }": coders.MeanStddevCoder(0.1),
+    "square_box_coder { length_scale: 4 }": coders.SquareCoder((10.0, 10.0, 4.0)),
+}
+
+
+@pytest.mark.parametrize("text", CODERS)
+def test_coders(text):
+    assert build_coder(parse(text, box_coder_pb2.BoxCoder())) == CODERS[text]
+
+
+SIMILARITIES = {
+    "iou_similarity {}": similarities.IouSimilarity(),
+    "ioa_similarity {}": similarities.IoaSimilarity(),
+    "neg_sq_dist_similarity {}": similarities.NegativeSquaredDistance(),
+    "thresholded_iou_similarity { iou_threshold: 0.3 }": (
+        similarities.ThresholdedIou(0.3)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", SIMILARITIES)
+def test_similarities(text):
+    message = region_similarity_calculator_pb2.RegionSimilarityCalculator()
+    assert build_similarity(parse(text, message)) == SIMILARITIES[text]
+
+
+MATCHERS = {
+    "": ArgmaxMatcher(0.5, 0.5),
+    "matched_threshold: 0.6 unmatched_threshold: 0.4": ArgmaxMatcher(0.6, 0.4),
+    "force_match_for_each_row: true": ArgmaxMatcher(0.5, 0.5, force=True),
+    "ignore_thresholds: true": ArgmaxMatcher(None),
+    "unmatched_threshold: 0.3 negatives_lower_than_unmatched: false": (
+        ArgmaxMatcher(0.5, 0.3, negatives_below=False)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", MATCHERS)
+def test_matchers(text):
+    config = parse(f"argmax_matcher {{ {text} }}", matcher_pb2.Matcher())
+    assert build_matcher(config) == MATCHERS[text]
+
+
+CLASSIFICATION = {
+    "weighted_sigmoid {}": classification.SigmoidLoss(),
+    "weighted_sigmoid_focal {}": classification.SigmoidFocalLoss(2.0, None),
+    "weighted_sigmoid_focal { gamma: 1.5 alpha: 0.25 }": (
+        classification.SigmoidFocalLoss(1.5, 0.25)
+    ),
+    "weighted_softmax { logit_scale: 2 }": classification.SoftmaxLoss(2.0),
+    "weighted_logits_softmax {}": classification.SoftmaxAgainstLogitsLoss(),
+    "bootstrapped_sigmoid { alpha: 0.5 hard_bootstrap: true }": (
+        classification.BootstrappedSigmoidLoss(0.5, True)
+    ),
+    "penalty_reduced_logistic_focal_loss { alpha: 2 beta: 4 }": (
+        classification.PenaltyReducedFocalLoss(2.0, 4.0)
+    ),
+    "weighted_dice_classification_loss { squared_normalization: true }": (
+        classification.DiceLoss(squared=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", CLASSIFICATION)
+def test_classification_losses(text):
+    config = parse(text, losses_pb2.ClassificationLoss())
+    assert build_classification_loss(config, "loss") == CLASSIFICATION[text]
+
+
+LOCALIZATION = {
+    "weighted_l2 {}": boxes.L2Loss(),
+    "weighted_smooth_l1 { delta: 0.5 }": boxes.SmoothL1Loss(0.5),
+    "weighted_iou {}": boxes.IouLoss(),
+    "weighted_giou {}": boxes.GiouLoss(),
+    "l1_localization_loss {}": boxes.L1Loss(),
+}
+
+
+@pytest.mark.parametrize("text", LOCALIZATION)
+def test_localization_losses(text):
+    config = parse(text, losses_pb2.LocalizationLoss())
+    assert build_localization_loss(config, "loss") == LOCALIZATION[text]
+
+
+SSD = """
+  box_coder { faster_rcnn_box_coder {} }
+  matcher { argmax_matcher {} }
+  similarity_calculator { iou_similarity {} }
+  loss {
+    classification_loss { weighted_sigmoid {} }
+    localization_loss { weighted_smooth_l1 {} }
+    classification_weight: 2 localization_weight: 0.5
+  }
+"""
+
+
+def loss_of(text):
+    ssd = parse(SSD, ssd_pb2.Ssd())
+    ssd.MergeFrom(parse(text, ssd_pb2.Ssd()))
+    return build_anchor_loss(ssd, build_coder(ssd.box_coder))
+
+
+def test_anchor_loss():
+    loss = loss_of("normalize_loc_loss_by_codesize: true")
+    assert (loss.classification_weight, loss.localization_weight) == (2.0, 0.5)
+    assert loss.normalize_by_matches
+    assert loss.normalize_by_code_size
+    assert loss.has_background
+    assert loss.miner is None
+    assert loss.sampler is None
+    other = loss_of("normalize_loss_by_num_matches: false add_background_class: false")
+    assert not other.normalize_by_matches
+    assert not other.has_background
+
+
+def test_mining_and_sampling():
+    loss = loss_of(
+        "loss { hard_example_miner { num_hard_examples: 0 loss_type: CLASSIFICATION "
+        "max_negatives_per_positive: 3 min_negatives_per_image: 2 } "
+        "random_example_sampler { positive_sample_fraction: 0.1 } }"
+    )
+    assert loss.miner == HardExampleMiner(None, 0.7, "classification", 2.0, 0.5, 3, 2)
+    assert loss.sampler == BalancedSampler(0.1)
+    default = loss_of("loss { hard_example_miner {} }").miner
+    assert default == HardExampleMiner(64, 0.7, "both", 2.0, 0.5, None, 0)
+
+
+def test_assigner():
+    ssd = parse(
+        SSD + "negative_class_weight: 0.5 encode_background_as_zeros: true "
+        "use_confidences_as_targets: true implicit_example_weight: 0.25",
+        ssd_pb2.Ssd(),
+    )
+    assigner = build_assigner(ssd, coders.MeanStddevCoder())
+    assert assigner.coder == coders.MeanStddevCoder()
+    assert assigner.add_background
+    assert assigner.background_as_zeros
+    assert assigner.confidences_as_targets
+    assert (assigner.negative_class_weight, assigner.implicit_weight) == (0.5, 0.25)
+
+
+def process_of(text, **options):
+    message = parse(text, post_processing_pb2.PostProcessing())
+    return build_postprocess(message, True, **options)
+
+
+def test_postprocess():
+    process = process_of(
+        "batch_non_max_suppression { score_threshold: 1e-8 iou_threshold: 0.5 "
+        "max_detections_per_class: 10 max_total_detections: 20 "
+        "change_coordinate_frame: false } score_converter: SOFTMAX logit_scale: 2",
+        candidates=500,
+    )
+    assert process.nms == NonMaxSuppression(0.5, 1e-8, 10, 20, candidates=500)
+    assert process.scores == ScoreConverter("softmax", 2.0)
+    assert not process.change_coordinate_frame
+    assert process.has_background
+
+
+SAME = ("use_combined_nms", "use_partitioned_nms", "use_hard_nms", "use_static_shapes")
+
+
+@pytest.mark.parametrize("field", SAME)
+def test_ways_to_compute_the_same(field):
+    got = process_of(f"batch_non_max_suppression {{ {field}: true }}")
+    assert got.nms == NonMaxSuppression()
+
+
+def test_soft_and_agnostic_suppression():
+    nms = process_of("batch_non_max_suppression { soft_nms_sigma: 0.5 }").nms
+    assert nms.soft_sigma == 0.5
+    nms = process_of(
+        "batch_non_max_suppression { use_class_agnostic_nms: true "
+        "max_classes_per_detection: 3 }"
+    ).nms
+    assert (nms.class_agnostic, nms.classes_per_detection) == (True, 3)
+
+
+LINE = "x_y_pair { x: 0 y: 0.1 } x_y_pair { x: 1 y: 0.9 }"
+CURVE = PiecewiseLinear((0.0, 1.0), (0.1, 0.9))
+CALIBRATIONS = {
+    f"function_approximation {{ x_y_pairs {{ {LINE} }} }}": CURVE,
+    "temperature_scaling_calibration { scaler: 2 }": TemperatureScaling(2.0),
+    "class_id_function_approximations { class_id_xy_pairs_map "
+    f"{{ key: 3 value {{ {LINE} }} }} }}": ClassFunctions(((3, CURVE),)),
+}
+
+
+@pytest.mark.parametrize("text", CALIBRATIONS)
+def test_calibration(text):
+    got = process_of(f"calibration_config {{ {text} }}")
+    assert got.scores.calibration == CALIBRATIONS[text]
+
+
+def test_calibration_counts_class_ids_also_without_background():
+    text = f"class_id_xy_pairs_map {{ key: 3 value {{ {LINE} }} }}"
+    message = parse(
+        f"calibration_config {{ class_id_function_approximations {{ {text} }} }}",
+        post_processing_pb2.PostProcessing(),
+    )
+    got = build_postprocess(message, False).scores.calibration
+    assert got == ClassFunctions(((2, CURVE),))
+
+
+# What is wrong -> part of the message. The path is that of the field.
+WRONG = {
+    "no anchors": (
+        lambda: build_anchors(anchor_generator_pb2.AnchorGenerator()),
+        "model.ssd.anchor_generator: is empty; set one of flexible",
+    ),
+    "levels": (
+        lambda: build_anchors(
+            parse(
+                "multiscale_anchor_generator { min_level: 7 max_level: 3 "
+                "aspect_ratios: 1 }",
+                anchor_generator_pb2.AnchorGenerator(),
+            )
+        ),
+        "multiscale_anchor_generator: needs 0 <= min_level <= max_level, got 7 and 3",
+    ),
+    "scales": (
+        lambda: build_anchors(
+            parse(
+                "ssd_anchor_generator { scales: 0.1 aspect_ratios: 1 }",
+                anchor_generator_pb2.AnchorGenerator(),
+            )
+        ),
+        "scales: has 1 entries, but num_layers is 6",
+    ),
+    "strides": (
+        lambda: build_anchors(
+            parse(
+                "ssd_anchor_generator { height_stride: 8 aspect_ratios: 1 }",
+                anchor_generator_pb2.AnchorGenerator(),
+            )
+        ),
+        "height_stride: has 1 entries, width_stride has 0",
+    ),
+    "coder": (
+        lambda: build_coder(
+            parse("mean_stddev_box_coder { stddev: 0 }", box_coder_pb2.BoxCoder())
+        ),
+        "mean_stddev_box_coder: stddev must be > 0",
+    ),
+    "bipartite": (
+        lambda: build_matcher(parse("bipartite_matcher {}", matcher_pb2.Matcher())),
+        "bipartite_matcher: is not supported",
+    ),
+    "thresholds": (
+        lambda: build_matcher(
+            parse("argmax_matcher { matched_threshold: 0.3 }", matcher_pb2.Matcher())
+        ),
+        "argmax_matcher: unmatched_threshold 0.5 must not be above",
+    ),
+    "bootstrap": (
+        lambda: build_classification_loss(
+            parse("bootstrapped_sigmoid {}", losses_pb2.ClassificationLoss()), "loss"
+        ),
+        "loss.bootstrapped_sigmoid.alpha: is missing",
+    ),
+    "expected losses": (
+        lambda: loss_of("loss { expected_loss_weights: EXPECTED_SAMPLING }"),
+        "model.ssd.loss.expected_loss_weights: is not supported",
+    ),
+    "sampling": (
+        lambda: loss_of(
+            "loss { random_example_sampler { positive_sample_fraction: 0 } }"
+        ),
+        "model.ssd.loss.random_example_sampler: positive_sample_fraction must be in",
+    ),
+    "soft and combined": (
+        lambda: process_of(
+            "batch_non_max_suppression { use_combined_nms: true soft_nms_sigma: 1 }"
+        ),
+        "use_combined_nms: does not go with soft_nms_sigma",
+    ),
+    "agnostic and combined": (
+        lambda: process_of(
+            "batch_non_max_suppression { use_combined_nms: true "
+            "use_class_agnostic_nms: true }"
+        ),
+        "does not go with use_class_agnostic_nms",
+    ),
+    "no detections": (
+        lambda: process_of("batch_non_max_suppression { max_total_detections: 0 }"),
+        "batch_non_max_suppression: max_total_detections must be >= 1, got 0",
+    ),
+    "sigmoid calibration": (
+        lambda: process_of("calibration_config { sigmoid_calibration {} }"),
+        "calibration_config: unknown value 'sigmoid_calibration'",
+    ),
+    "falling x": (
+        lambda: process_of(
+            "calibration_config { function_approximation { x_y_pairs "
+            "{ x_y_pair { x: 1 y: 0 } x_y_pair { x: 0 y: 1 } } } }"
+        ),
+        "function_approximation: x of x_y_pair must rise",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_built_is_said_with_its_path(name):
+    build, message = WRONG[name]
+    with pytest.raises(ConfigError) as error:
+        build()
+    assert message in str(error.value)
+
+
+def test_focal_loss_and_mining_exclude_each_other():
+    ssd = parse(SSD, ssd_pb2.Ssd())
+    ssd.loss.classification_loss.weighted_sigmoid_focal.gamma = 2
+    ssd.loss.hard_example_miner.num_hard_examples = 64
+    with pytest.raises(ConfigError, match="does not go with weighted_sigmoid_focal"):
+        build_anchor_loss(ssd, coders.CenterSizeCoder())
+
+
+def test_real_configs(shared):
+    paths = sorted((shared / "configs" / "tf2").glob("ssd_*.config"))
+    assert len(paths) > 15
+    for path in paths:
+        config = parse(path.read_text(), pipeline_pb2.TrainEvalPipelineConfig())
+        ssd = config.model.ssd
+        coder = build_coder(ssd.box_coder)
+        assert sum(build_anchors(ssd.anchor_generator).per_location) > 0
+        assert build_assigner(ssd, coder).matcher.force
+        assert isinstance(
+            build_anchor_loss(ssd, coder).classification,
+            classification.SigmoidFocalLoss,
+        )
+        assert build_postprocess(ssd.post_processing, True).nms.max_total == 100
