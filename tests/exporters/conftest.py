@@ -21,7 +21,7 @@ class TinyDetector(keras.Model):
         self.norm = keras.layers.BatchNormalization()
         self.head = keras.layers.Conv2D(4 + 1 + self.num_classes, 1)
 
-    def detect(self, inputs, outputs=None):
+    def detect(self, inputs, outputs=None, raw=False):
         x = ops.cast(inputs["images"], "float32") / 127.5 - 1
         x = self.head(self.norm(self.conv(x)))
         batch = ops.shape(x)[0]
@@ -42,8 +42,8 @@ class TinyDetector(keras.Model):
             num=ops.sum(ops.cast(best > 0.5, "int32"), -1),
             multiclass_scores=found,
             anchor_indices=ops.cast(index, "int32"),
-            raw_boxes=boxes,
-            raw_scores=scores,
+            raw_boxes=boxes if raw else None,
+            raw_scores=scores if raw else None,
         )
 
     def named_variables(self):

@@ -88,7 +88,7 @@ def test_model_is_callable_as_tutorials_of_the_original_call_it(exported, predic
 def test_outputs_are_the_detector_s_with_classes_from_one(tiny, predictor):
     resized, true = RESIZER.resize(picture().astype(np.float32))
     expected = tiny.detect(
-        {"images": resized[None], "true_size": np.array([true], np.int32)}
+        {"images": resized[None], "true_size": np.array([true], np.int32)}, raw=True
     )
     found = predictor.outputs(picture())
     np.testing.assert_allclose(

@@ -82,7 +82,7 @@ def _core(detector: Any, resizer: Resizer, batch_size: int | None) -> Any:
     def detect(images: Any, true_size: Any) -> dict[str, Any]:
         # Without padding there is nothing to mask or to clip.
         inputs = {"images": images} | ({"true_size": true_size} if pads else {})
-        return serving.outputs(detector.detect(inputs))
+        return serving.outputs(detector.detect(inputs, raw=True))
 
     return tf.function(detect, autograph=False).get_concrete_function(
         tf.TensorSpec([batch_size, *size, channels], tf.float32, name="images"),

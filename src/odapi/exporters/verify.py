@@ -126,7 +126,8 @@ def _reference(detector: Any, resizer: Resizer, image: np.ndarray) -> Outputs:
         "images": resized[None],
         "true_size": np.array([true_size], np.int32),
     }
-    return {k: v.numpy() for k, v in serving.outputs(detector.detect(inputs)).items()}
+    found = serving.outputs(detector.detect(inputs, raw=True))
+    return {k: v.numpy() for k, v in found.items()}
 
 
 def _compare(found: Outputs, expected: Outputs, place: str) -> float:
