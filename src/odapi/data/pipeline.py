@@ -180,7 +180,7 @@ class Pipeline:
             keep_freed_memory()
             self._iterator = iter(self._dataset())
             # Also at exit, so that no thread works while the interpreter ends.
-            self._stop = weakref.finalize(self, self._iterator.close)
+            self._stop = weakref.finalize(self, _end, self._iterator)
         return self._iterator
 
     def _dataset(self) -> Any:
@@ -249,6 +249,12 @@ class _Load:
                 f"none of {len(self.source)} images can be used; the last: {error}",
                 hint="run `odapi data inspect` on it",
             ) from error
+
+
+def _end(iterator: Any) -> None:
+    """Stops an iterator's threads, once: Grain stumbles over a second time at exit."""
+    iterator.close()
+    iterator.close = lambda: None
 
 
 def _cores() -> int:

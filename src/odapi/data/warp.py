@@ -5,10 +5,8 @@ of them is two `Axis`, and is carried out once, by one warp: no picture in
 between, and no second smoothing.
 """
 
-import dataclasses
-import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -24,8 +22,7 @@ _CHANNELS_3_TO_4 = cv2.COLOR_RGB2RGBA
 _CHANNELS_4_TO_3 = cv2.COLOR_RGBA2RGB
 
 
-@dataclasses.dataclass(frozen=True)
-class Axis:
+class Axis(NamedTuple):
     """One axis of a picture: position `i` shows `step * i + start` of a source.
 
     Positions are indices of pixels. Scaling reads the source at
@@ -54,7 +51,7 @@ class Axis:
         """Returns the axis that shows a source of `size` pixels as it is."""
         return cls(size, 1.0, 0.0, 0, size, 0.0, float(size))
 
-    @functools.cached_property
+    @property
     def span(self) -> tuple[int, int]:
         """Positions, from and to, that show the source."""
         first = min(max(round(self.first), 0), self.size)
@@ -70,7 +67,7 @@ class Axis:
         """Whether every pixel is one of the source's: nothing is scaled."""
         return abs(self.step) == 1 and self.start == round(self.start)
 
-    @functools.cached_property
+    @property
     def read(self) -> tuple[int, int]:
         """Pixels of the source, from and to, that the picture is made of."""
         first, last = self.span
