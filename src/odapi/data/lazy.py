@@ -74,14 +74,14 @@ class LazyImage:
         layers = (Layer(r, c.flip(), color) for r, c, color in self.layers)
         return self._placed(self.rows, self.columns.flip(), layers)
 
-    def resize(self, height: int, width: int) -> "LazyImage":
-        """Returns the picture scaled to `height x width`."""
+    def resize(self, height: int, width: int, centered: bool = False) -> "LazyImage":
+        """Returns the picture scaled to `height x width`; see `Axis.resize`."""
         layers = (
-            Layer(r.resize(height), c.resize(width), color)
+            Layer(r.resize(height, centered), c.resize(width, centered), color)
             for r, c, color in self.layers
         )
-        rows, columns = self.rows.resize(height), self.columns.resize(width)
-        return self._placed(rows, columns, layers)
+        rows = self.rows.resize(height, centered)
+        return self._placed(rows, self.columns.resize(width, centered), layers)
 
     def window(
         self,
@@ -144,11 +144,14 @@ class LazyImage:
             # Colours where there are fewer pixels: before the picture grows.
             pixels, colors = _recolored(view, colors), ()
             rows, columns = rows.without(rows.read[0]), columns.without(columns.read[0])
-        content = _recolored(sample(pixels, rows, columns), colors)
         if self.is_covered:
-            return content
+            return _recolored(sample(pixels, rows, columns), colors)
         canvas = self._canvas()
-        canvas[slice(*rows.span), slice(*columns.span)] = content
+        part = canvas[slice(*rows.span), slice(*columns.span)]
+        if colors:
+            part[...] = _recolored(sample(pixels, rows, columns), colors)
+        else:
+            sample(pixels, rows, columns, part)
         return canvas
 
     def render_masks(self, masks: np.ndarray) -> np.ndarray:

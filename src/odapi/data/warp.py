@@ -18,6 +18,9 @@ cv2.setNumThreads(1)
 # the source is not much larger than the result.
 _FOUR_CHANNELS_UP_TO = 8
 
+# By which positions may miss each other through rounding, in pixels.
+_TINY = 1e-6
+
 _CHANNELS_3_TO_4 = cv2.COLOR_RGB2RGBA
 _CHANNELS_4_TO_3 = cv2.COLOR_RGBA2RGB
 
@@ -25,9 +28,10 @@ _CHANNELS_4_TO_3 = cv2.COLOR_RGBA2RGB
 class Axis(NamedTuple):
     """One axis of a picture: position `i` shows `step * i + start` of a source.
 
-    Positions are indices of pixels. Scaling reads the source at
-    `i * (old size / new size)`, without a shift by half a pixel, as the zoo's
-    models were trained.
+    Positions are indices of pixels. Resizers read the source at
+    `i * (old size / new size)`, without a shift by half a pixel, as the zoo's models
+    were trained; random scales read it at `(i + 0.5) * (old size / new size) - 0.5`,
+    where boxes fit the pixels exactly.
 
     Args:
         size: Pixels of the picture.
@@ -97,13 +101,27 @@ class Axis(NamedTuple):
         # What was cut off must not come back when the edge is smoothed.
         return Axis(size, self.step, start, *moved.read, first, last)
 
-    def resize(self, size: int) -> "Axis":
-        """Returns the axis scaled to `size` pixels."""
+    @property
+    def is_spread(self) -> bool:
+        """Whether all of the source from `low` to `high` fills the span, centered."""
+        first, last = self.span
+        step = abs(self.step)
+        if abs(step * (last - first) - (self.high - self.low)) > _TINY:
+            return False
+        ends = (self.step * first + self.start, self.step * (last - 1) + self.start)
+        return abs(min(ends) - (self.low + (step - 1) / 2)) < _TINY
+
+    def resize(self, size: int, centered: bool = False) -> "Axis":
+        """Returns the axis scaled to `size` pixels.
+
+        Args:
+            size: The new size.
+            centered: Whether to scale around the centers of pixels.
+        """
         scale = self.size / size
+        start = self.start + (self.step * (scale - 1) / 2 if centered else 0.0)
         first, last = self.first / scale, self.last / scale
-        return Axis(
-            size, self.step * scale, self.start, self.low, self.high, first, last
-        )
+        return Axis(size, self.step * scale, start, self.low, self.high, first, last)
 
     def without(self, pixels: int) -> "Axis":
         """Returns the axis for what is read of the source, from `pixels` on."""
@@ -119,40 +137,56 @@ class Axis(NamedTuple):
         )
 
     def nearest(self) -> np.ndarray:
-        """Returns the source's pixel of each position in `span`, rounded down."""
+        """Returns the source's pixel of each position in `span`."""
         first, last = self.span
-        # As in TensorFlow, whose product of float32 decides ties.
-        at = np.arange(first, last, dtype=np.float32) * np.float32(abs(self.step))
         if self.start == round(self.start):
+            # Rounded down, as in TensorFlow, whose product of float32 decides ties.
+            at = np.arange(first, last, dtype=np.float32) * np.float32(abs(self.step))
             index = self.start + np.sign(self.step) * np.floor(at)
         else:
-            index = np.floor(self.start + np.sign(self.step) * at)
+            index = np.floor(self.start + self.step * np.arange(first, last) + 0.5)
         return np.clip(index.astype(np.int64), self.low, max(self.high - 1, self.low))
 
 
-def sample_bilinear(pixels: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
+def sample_bilinear(
+    pixels: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
+) -> np.ndarray:
     """Returns what the spans of two axes show of `pixels [h, w, c]`.
 
-    Reads between pixels linearly. uint8 gives uint8, correctly rounded; float32
-    gives float32.
+    Reads between pixels linearly. uint8 gives uint8, correctly rounded (after centered
+    scaling, within 1); float32 gives float32.
+
+    Args:
+        pixels: The source.
+        rows, columns: What is shown of it.
+        out: Where to write, a part of an array maybe; None makes a new array.
     """
     (top, bottom), (left, right) = rows.read, columns.read
-    view = pixels[top:bottom, left:right]
-    if rows.is_copied and columns.is_copied:
-        return _flipped(view, rows.step < 0, columns.step < 0)
     (i0, i1), (j0, j1) = rows.span, columns.span
+    if rows.is_copied and columns.is_copied:
+        view = pixels[top:bottom, left:right]
+        return _flipped(view, rows.step < 0, columns.step < 0, out)
+    if rows.is_spread and columns.is_spread:
+        # Faster than a warp by half.
+        view = pixels[rows.low : rows.high, columns.low : columns.high]
+        scaled = cv2.resize(view, (j1 - j0, i1 - i0)).reshape(i1 - i0, j1 - j0, -1)
+        return _flipped(scaled, rows.step < 0, columns.step < 0, out)
+    view = pixels[top:bottom, left:right]
     matrix = np.array(
         [
             [columns.step, 0.0, columns.step * j0 + columns.start - left],
             [0.0, rows.step, rows.step * i0 + rows.start - top],
         ]
     )
-    return _warp(view, matrix, i1 - i0, j1 - j0)
+    return _warp(view, matrix, i1 - i0, j1 - j0, out)
 
 
-def sample_nearest(pixels: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
-    """Returns what the spans of two axes show of `pixels [h, w, ...]`, unmixed."""
-    return pixels.take(rows.nearest(), axis=0).take(columns.nearest(), axis=1)
+def sample_nearest(
+    pixels: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns what the spans of two axes show of `pixels [h, w, c]`, unmixed."""
+    shown = pixels.take(rows.nearest(), axis=0).take(columns.nearest(), axis=1)
+    return _kept(shown, shown.shape, out)
 
 
 def sample_masks(masks: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
@@ -165,23 +199,47 @@ def sample_masks(masks: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
     return shown
 
 
-def _flipped(view: np.ndarray, vertical: bool, horizontal: bool) -> np.ndarray:
-    if not (vertical or horizontal):
+def _flipped(
+    view: np.ndarray, vertical: bool, horizontal: bool, out: np.ndarray | None
+) -> np.ndarray:
+    if vertical or horizontal:
+        code = -1 if vertical and horizontal else int(horizontal)
+        return _kept(cv2.flip(view, code, dst=out), view.shape, out)
+    if out is None:
         return np.ascontiguousarray(view)
-    code = -1 if vertical and horizontal else int(horizontal)
-    return cv2.flip(view, code).reshape(view.shape)
+    out[...] = view
+    return out
 
 
-def _warp(view: np.ndarray, matrix: np.ndarray, height: int, width: int) -> np.ndarray:
+def _warp(
+    view: np.ndarray,
+    matrix: np.ndarray,
+    height: int,
+    width: int,
+    out: np.ndarray | None,
+) -> np.ndarray:
     channels = view.shape[2]
     kwargs: dict[str, Any] = {
         "flags": cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         "borderMode": cv2.BORDER_REPLICATE,
     }
+    shape = (height, width, channels)
     area, source_area = height * width, view.shape[0] * view.shape[1]
     if channels == 3 and source_area <= _FOUR_CHANNELS_UP_TO * area:
         four = cv2.cvtColor(view, _CHANNELS_3_TO_4)
         warped = cv2.warpAffine(four, matrix, (width, height), **kwargs)
-        return cv2.cvtColor(warped, _CHANNELS_4_TO_3)
-    warped = cv2.warpAffine(view, matrix, (width, height), **kwargs)
-    return warped.reshape(height, width, channels)
+        return _kept(cv2.cvtColor(warped, _CHANNELS_4_TO_3, dst=out), shape, out)
+    warped = cv2.warpAffine(view, matrix, (width, height), dst=out, **kwargs)
+    return _kept(warped, shape, out)
+
+
+def _kept(
+    made: np.ndarray, shape: tuple[int, ...], out: np.ndarray | None
+) -> np.ndarray:
+    """Returns `out` with what was made, should OpenCV have made a new array."""
+    made = made.reshape(shape)
+    if out is None or made is out:
+        return made
+    if not np.shares_memory(made, out):
+        out[...] = made
+    return out

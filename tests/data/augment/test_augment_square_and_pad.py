@@ -57,8 +57,11 @@ def test_scaled_down_picture_lies_at_the_top_left():
 
 
 def test_scaled_up_picture_is_cropped_at_random():
-    # Twice 100: 120 x 200, of which 100 x 100 from row 10, column 50 on.
-    sample = ScaleCropPadToSquare(100, 2.0, 2.0)(scene(), Dice(0.7, 0.5))
+    # Twice 100: 120 x 200, of which 100 x 100 from row 10, column 50 on:
+    # 50 x 50 of 60 x 100, of which row 5 of 0..10 and column 25 of 0..50 were drawn.
+    sample = ScaleCropPadToSquare(100, 2.0, 2.0)(
+        scene(), Dice(0.7, np.array([0.5, 0.5]))
+    )
     made = rendered(sample)
     assert made["image"].shape == (100, 100, 3)
     assert made["image"].all()

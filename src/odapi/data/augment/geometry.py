@@ -59,7 +59,8 @@ def flip(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
 
 def resize(sample: Sample, height: int, width: int) -> Sample:
     """Returns the sample with its picture scaled; normalised boxes do not change."""
-    return sample | {"image": LazyImage.of(sample["image"]).resize(height, width)}
+    image = LazyImage.of(sample["image"])
+    return sample | {"image": image.resize(height, width, centered=True)}
 
 
 def move_to(

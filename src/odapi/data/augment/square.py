@@ -80,13 +80,22 @@ class ScaleCropPadToSquare:
         height, width = geometry.size_of(sample)
         scale = rng.uniform(self.scale_min, self.scale_max) * self.output_size
         scale /= max(height, width)
-        height, width = max(int(height * scale), 1), max(int(width * scale), 1)
         chance = rng.random(2)
-        top = int(max(height - self.output_size, 0) * chance[0])
-        left = int(max(width - self.output_size, 0) * chance[1])
-        window = Window(top, left, self.output_size, self.output_size)
-        moved = geometry.move_to(geometry.resize(sample, height, width), window)
-        return geometry.drop_outside(moved)
+        top, rows, new_height = self._cut(height, scale, chance[0])
+        left, columns, new_width = self._cut(width, scale, chance[1])
+        # Cropped before it is scaled: what is cropped away is never made.
+        sample = geometry.move_to(sample, Window(top, left, rows, columns))
+        sample = geometry.resize(sample, new_height, new_width)
+        square = Window(0, 0, self.output_size, self.output_size)
+        return geometry.drop_outside(geometry.move_to(sample, square))
+
+    def _cut(self, size: int, scale: float, chance: float) -> tuple[int, int, int]:
+        """Returns where to begin, how many pixels to take, and their number scaled."""
+        scaled = max(int(size * scale), 1)
+        if scaled <= self.output_size:
+            return 0, size, scaled
+        taken = min(max(round(self.output_size * size / scaled), 1), size)
+        return int((size - taken + 1) * chance), taken, self.output_size
 
 
 def _check_scales(low: float, high: float) -> None:
