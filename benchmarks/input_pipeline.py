@@ -1,0 +1,277 @@
+"""The input pipeline beside a tf.data pipeline that does the same work.
+
+    python -m benchmarks.input_pipeline [--data voc:PATH?split=train] [--shared PATH]
+
+Each row reads tf.Example records in random order, decodes JPEG, flips, crops and
+colours pictures, resizes them, moves their boxes along and makes batches. All programs
+of a row take turns on the same core, each in a process of its own, so that other load
+on the machine meets all alike. Images a second are counted on the clock and, which
+other load touches less, per second of processor time. The table goes to
+benchmarks/results/input_pipeline.md.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+RESULT = ROOT / "benchmarks" / "results" / "input_pipeline.md"
+BATCH, MAX_BOXES = 8, 100
+
+# Name of the work: size of the pictures, and the steps before resizing.
+WORK = {
+    "ssd": (320, "flip, ssd_random_crop"),
+    "crop and colour": (
+        320,
+        "flip, crop_image, brightness, contrast, saturation, hue",
+    ),
+    "scale jitter": (
+        640,
+        "flip, scale_crop_and_pad_to_square, brightness, contrast, saturation",
+    ),
+}
+OURS = "odapi"
+# As the original: colours and normalisation on the whole picture, then resizing.
+THEIRS = "tf.data, as the original"
+# Colours on the small picture, no second resizing: what a careful user would write.
+CHEAPEST = "tf.data, resized first"
+
+
+def main() -> None:
+    args = _arguments()
+    if args.worker:
+        print(json.dumps(_worker(args)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        args.records = _as_records(args.data, folder)
+        lines = _speed_table(args) + _threads_table(args) + _memory_table(args)
+    text = "\n".join(lines) + "\n"
+    print(text)
+    if not args.dry_run:
+        RESULT.parent.mkdir(exist_ok=True)
+        RESULT.write_text(_head(args) + text)
+
+
+def _arguments() -> argparse.Namespace:
+    shared = os.environ.get("ODAPI_SHARED", str(ROOT.parent / "shared"))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shared", default=shared, help="folder with data/bccd")
+    parser.add_argument("--data", help="a data set; by default BCCD's training images")
+    parser.add_argument("--seconds", type=float, default=4.0, help="a measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each program")
+    parser.add_argument("--epochs", type=int, default=30, help="for the memory table")
+    parser.add_argument("--dry-run", action="store_true", help="write no file")
+    for name in ("worker", "work", "cores", "records"):
+        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.data = args.data or f"voc:{args.shared}/data/bccd?split=train"
+    return args
+
+
+def _as_records(data: str, folder: str) -> str:
+    from odapi.data.sources.open import open_source
+    from odapi.data.writers.tfrecord import write_tfrecord
+
+    source = open_source(data)
+    path = pathlib.Path(folder) / "data.tfrecord"
+    write_tfrecord(source, path, range(len(source)))
+    return str(path)
+
+
+def _measure(args: argparse.Namespace, worker: str, work: str, cores: str) -> dict:
+    command = [sys.executable, "-m", "benchmarks.input_pipeline", "--worker", worker]
+    command += ["--work", work, "--cores", cores, "--records", args.records]
+    command += ["--seconds", str(args.seconds), "--epochs", str(args.epochs)]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        sys.exit(result.stderr)
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def _speed_table(args: argparse.Namespace) -> list[str]:
+    lines = [
+        "## Images a second, one core",
+        "",
+        "| work | program | images/s | images per CPU second | ratio | ratio, CPU |",
+        "|---|---|---:|---:|---:|---:|",
+    ]
+    for work, (size, steps) in WORK.items():
+        programs = [OURS, THEIRS]
+        if "brightness" in steps:
+            programs.append(CHEAPEST)
+        runs: dict[str, list[dict]] = {name: [] for name in programs}
+        for _ in range(args.rounds):
+            for name in programs:
+                runs[name].append(_measure(args, name, work, "0"))
+        for name in programs:
+            wall, cpu = _median(runs[name], "wall"), _median(runs[name], "cpu")
+            # Within a round, so that both met the same load.
+            ratio, cpu_ratio = (
+                statistics.median(
+                    ours[key] / theirs[key]
+                    for ours, theirs in zip(runs[OURS], runs[name], strict=True)
+                )
+                for key in ("wall", "cpu")
+            )
+            lines.append(
+                f"| {work}: {steps}, {size} | {name} | {wall:.0f} | {cpu:.0f} | "
+                f"{ratio:.1f} | {cpu_ratio:.1f} |"
+            )
+    return [
+        *lines,
+        "",
+        "Ratios say how many times faster odapi is, in the same round.",
+        "",
+    ]
+
+
+def _median(runs: list[dict], key: str) -> float:
+    return statistics.median(run[key] for run in runs)
+
+
+def _threads_table(args: argparse.Namespace) -> list[str]:
+    cores = sorted(os.sched_getaffinity(0))
+    lines = [
+        "## Threads",
+        "",
+        "| threads = cores | images/s | images per CPU second | speed-up |",
+        "|---:|---:|---:|---:|",
+    ]
+    numbers = [n for n in (1, 2, 4, 8) if n <= len(cores)]
+    runs: dict[int, list[dict]] = {n: [] for n in numbers}
+    for _ in range(args.rounds):
+        for n in numbers:
+            use = ",".join(str(core) for core in cores[:n])
+            runs[n].append(_measure(args, OURS, "crop and colour", use))
+    for n in numbers:
+        wall, cpu = _median(runs[n], "wall"), _median(runs[n], "cpu")
+        gain = statistics.median(
+            many["wall"] / one["wall"]
+            for many, one in zip(runs[n], runs[numbers[0]], strict=True)
+        )
+        lines.append(f"| {n} | {wall:.0f} | {cpu:.0f} | {gain:.2f} |")
+    load = os.getloadavg()[0]
+    return [*lines, "", f"Load of the machine meanwhile: {load:.1f}.", ""]
+
+
+def _memory_table(args: argparse.Namespace) -> list[str]:
+    use = ",".join(str(core) for core in sorted(os.sched_getaffinity(0)))
+    run = _measure(args, "memory", "crop and colour", use)
+    lines = ["## Memory", "", "| after epoch | resident, MB |", "|---:|---:|"]
+    lines += [f"| {epoch} | {size:.0f} |" for epoch, size in run["resident"]]
+    return lines
+
+
+def _head(args: argparse.Namespace) -> str:
+    import platform
+
+    versions = ", ".join(f"{n} {v}" for n, v in _versions().items())
+    return (
+        "# Input pipeline\n\n`python -m benchmarks.input_pipeline`, "
+        f"{os.cpu_count()} cores, {platform.system()}, Python "
+        f"{platform.python_version()}, {versions}.\n"
+        f"Data: `{pathlib.Path(args.data).name}`, as records; batches of {BATCH}, "
+        f"medians of {args.rounds} rounds.\n\n"
+    )
+
+
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    names = ("opencv-python-headless", "simplejpeg", "grain", "tensorflow-cpu")
+    found = {d.metadata["Name"] for d in metadata.distributions()}
+    return {name: metadata.version(name) for name in names if name in found}
+
+
+def _worker(args: argparse.Namespace) -> dict:
+    cores = {int(core) for core in args.cores.split(",")}
+    os.sched_setaffinity(0, cores)
+    if args.worker == OURS:
+        batches = _our_batches(args.records, args.work, len(cores))
+    elif args.worker == "memory":
+        return _memory(args.records, args.work, len(cores), args.epochs)
+    else:
+        from benchmarks.input_pipeline_tf import tf_batches
+
+        first = args.worker == CHEAPEST
+        batches = tf_batches(args.records, args.work, len(cores), resize_first=first)
+    batches = iter(batches)
+    for _ in range(4):
+        next(batches)
+    images, start, cpu = 0, time.perf_counter(), time.process_time()
+    while time.perf_counter() - start < args.seconds:
+        next(batches)
+        images += BATCH
+    return {
+        "wall": images / (time.perf_counter() - start),
+        "cpu": images / (time.process_time() - cpu),
+    }
+
+
+def _our_batches(records: str, work: str, threads: int):
+    from odapi.data.augment.color import (
+        AdjustBrightness,
+        AdjustContrast,
+        AdjustHue,
+        AdjustSaturation,
+    )
+    from odapi.data.augment.crop import CropImage, SsdRandomCrop
+    from odapi.data.augment.flip import HorizontalFlip
+    from odapi.data.augment.square import ScaleCropPadToSquare
+    from odapi.data.order import Order
+    from odapi.data.pad import Collate
+    from odapi.data.pipeline import Pipeline
+    from odapi.data.resize import FixedShape
+    from odapi.data.sources.open import open_source
+
+    size, steps = WORK[work]
+    known = {
+        "flip": HorizontalFlip(),
+        "ssd_random_crop": SsdRandomCrop(),
+        "crop_image": CropImage(0.5, (0.75, 1.33), (0.3, 1.0)),
+        "scale_crop_and_pad_to_square": ScaleCropPadToSquare(size, 0.5, 1.5),
+        "brightness": AdjustBrightness(),
+        "contrast": AdjustContrast(),
+        "saturation": AdjustSaturation(),
+        "hue": AdjustHue(),
+    }
+    source = open_source(f"tfrecord:{records}", load_masks=False)
+    return Pipeline(
+        source,
+        FixedShape(size, size),
+        Collate(BATCH, MAX_BOXES, problems=source.problems),
+        Order(seed=1),
+        [known[step] for step in steps.split(", ")],
+        threads=threads,
+    )
+
+
+def _memory(records: str, work: str, threads: int, epochs: int) -> dict:
+    pipeline = _our_batches(records, work, threads)
+    batches = iter(pipeline)
+    seen, resident = 0, []
+    for epoch in range(1, epochs + 1):
+        while seen < epoch * pipeline.num_images:
+            next(batches)
+            seen += BATCH
+        if epoch in (1, 2, 5) or epoch % 10 == 0:
+            resident.append((epoch, _resident()))
+    return {"resident": resident}
+
+
+def _resident() -> float:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+if __name__ == "__main__":
+    main()
