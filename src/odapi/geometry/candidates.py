@@ -8,7 +8,14 @@ from keras import ops
 from odapi.geometry.gather import gather_rows
 from odapi.structures import Tensor
 
-_USED = -float("inf")
+_GONE = -float("inf")
+
+
+class Limit(NamedTuple):
+    """Up to which score pairs are still to be looked at."""
+
+    score: Tensor  # [b, 1], in the unit of the scores that came in
+    itself: Tensor  # [b, 1] bool, whether pairs with this very score are
 
 
 class Candidates(NamedTuple):
@@ -19,8 +26,8 @@ class Candidates(NamedTuple):
     classes: Tensor  # [b, k] int32
     anchors: Tensor  # [b, k] int32
     valid: Tensor  # [b, k] bool: may be picked now
-    left: Tensor  # [b, k], what is left of `scores` once they have been looked at
     more: Tensor  # [b, 1] bool: there may be others above the threshold
+    limit: Limit  # Where those others begin.
 
 
 def best_pairs(
@@ -29,11 +36,12 @@ def best_pairs(
     most: int,
     threshold: float,
     convert: Callable[[Tensor], Tensor] | None = None,
+    limit: Limit | None = None,
 ) -> Candidates:
     """Returns the `most` pairs of highest score, or all where there are fewer.
 
-    Pairs that tie with the last one are not valid yet, as others that tie may have to
-    come before them; unless all tie.
+    Pairs that tie with the last one are left for the next time, as others that tie may
+    have to come before them. Where all tie, none is left.
 
     Args:
         boxes: `[b, anchors, 4]` or `[b, anchors, classes, 4]`.
@@ -41,48 +49,44 @@ def best_pairs(
         most: Number of pairs.
         threshold: Scores must be above it.
         convert: Makes scores of what is in `scores`, never falling; None: as it is.
+        limit: Of the candidates before these; None: there were none.
     """
     total = scores.shape[1] * scores.shape[2]
-    raw, anchors, classes = _top_pairs(scores, most)
+    raw, anchors, classes = _top_pairs(_up_to(scores, limit), most)
     scores = raw if convert is None else convert(raw)
     # Which of equal scores comes first must not depend on backend or layout.
     place = _tie_order(scores, classes, anchors)
     raw, scores, anchors, classes = (
         gather_rows(v, place) for v in (raw, scores, anchors, classes)
     )
-    if len(boxes.shape) == 4:
-        width = boxes.shape[2]
-        boxes = ops.reshape(boxes, (-1, boxes.shape[1] * width, 4))
-        chosen = gather_rows(boxes, anchors * width + classes)
-    else:
-        chosen = gather_rows(boxes, anchors)
-    valid = ops.logical_and(raw > _USED, scores > threshold)
-    more = valid[:, -1:]
+    valid = ops.logical_and(raw > _GONE, scores > threshold)
+    more = ops.zeros_like(valid[:, :1])
+    last = ops.min(raw, axis=1, keepdims=True)
+    tie = last == ops.max(raw, axis=1, keepdims=True)
     if valid.shape[1] < total:
-        last = scores[:, -1:]
-        settled = ops.logical_or(scores > last, scores[:, :1] == last)
-        valid = ops.logical_and(valid, settled)
-    else:
-        more = ops.zeros_like(more)
-    left = ops.where(valid, _USED, raw)
-    return Candidates(chosen, scores, classes, anchors, valid, left, more)
+        more = ops.all(valid, axis=1, keepdims=True)
+        valid = ops.logical_and(valid, ops.logical_or(raw > last, tie))
+    limit = Limit(last, ops.logical_not(tie))
+    chosen = _boxes_of(boxes, anchors, classes)
+    return Candidates(chosen, scores, classes, anchors, valid, more, limit)
 
 
-def without(scores: Tensor, anchors: Tensor, classes: Tensor, left: Tensor) -> Tensor:
-    """Returns `scores [b, anchors, classes]` after candidates have been looked at.
+def _up_to(scores: Tensor, limit: Limit | None) -> Tensor:
+    """Returns the scores that are left."""
+    if limit is None:
+        return scores
+    top, itself = limit.score[..., None], limit.itself[..., None]
+    left = ops.logical_or(scores < top, ops.logical_and(scores == top, itself))
+    return ops.where(left, scores, _GONE)
 
-    Args:
-        scores: Where the candidates came from.
-        anchors, classes, left: Theirs, each `[b, k]`.
-    """
-    batch, rows, width = ops.shape(scores)[0], scores.shape[1], scores.shape[2]
-    index = anchors * width + classes
-    index = index + rows * width * ops.arange(batch, dtype="int32")[:, None]
-    flat = ops.reshape(scores, (-1,))
-    flat = ops.scatter_update(
-        flat, ops.reshape(index, (-1, 1)), ops.reshape(left, (-1,))
-    )
-    return ops.reshape(flat, (-1, rows, width))
+
+def _boxes_of(boxes: Tensor, anchors: Tensor, classes: Tensor) -> Tensor:
+    """Returns the boxes `[b, k, 4]` of pairs."""
+    if len(boxes.shape) == 3:
+        return gather_rows(boxes, anchors)
+    rows, width = boxes.shape[1], boxes.shape[2]
+    flat = ops.reshape(boxes, (-1, rows * width, 4))
+    return gather_rows(flat, anchors * width + classes)
 
 
 def _top_pairs(scores: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:

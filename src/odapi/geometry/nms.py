@@ -13,7 +13,7 @@ from typing import NamedTuple
 from keras import ops
 
 from odapi.geometry.boxes import area, clip, pairwise_iou
-from odapi.geometry.candidates import Candidates, best_pairs, without
+from odapi.geometry.candidates import Candidates, Limit, best_pairs
 from odapi.geometry.gather import gather_rows
 from odapi.geometry.suppression import Rivals, pick, pick_softly
 from odapi.structures import Tensor
@@ -40,7 +40,8 @@ class NonMaxSuppression:
 
     A box that lies wholly outside the window is never returned, but drops what it
     overlaps, as in the original (not beyond the candidates that it came with). Ties go
-    to the lower class, then the lower anchor (unless more than `candidates` pairs tie).
+    to the lower class, then the lower anchor. Of more than `candidates` pairs that tie,
+    some may not be looked at.
 
     Args:
         iou_threshold: Boxes that overlap more are dropped.
@@ -109,16 +110,21 @@ class NonMaxSuppression:
             return self._softly(some, window)
         found, more = self._pick(None, some, window)
         if some.scores.shape[1] < scores.shape[1] * scores.shape[2]:
-            found = self._go_on((boxes, scores, window, convert), some, found, more)
+            inputs = (boxes, scores, window, convert)
+            found = self._go_on(inputs, some.limit, found, more)
         return found
 
     def _candidates(
-        self, boxes: Tensor, scores: Tensor, convert: Convert | None
+        self,
+        boxes: Tensor,
+        scores: Tensor,
+        convert: Convert | None,
+        limit: Limit | None = None,
     ) -> Candidates:
         most = self.candidates or max(
             _LEAST_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total
         )
-        return best_pairs(boxes, scores, most, self.score_threshold, convert)
+        return best_pairs(boxes, scores, most, self.score_threshold, convert, limit)
 
     def _pick(
         self, found: Selection | None, some: Candidates, window: Tensor | None
@@ -143,21 +149,21 @@ class NonMaxSuppression:
         return found, ops.logical_and(some.more, found.num < self.max_total)
 
     def _go_on(
-        self, inputs: tuple, some: Candidates, found: Selection, more: Tensor
+        self, inputs: tuple, limit: Limit, found: Selection, more: Tensor
     ) -> Selection:
         """Takes further candidates for as long as an image needs more."""
         boxes, scores, window, convert = inputs
 
-        def turn(more, scores, anchors, classes, left, *found):
-            scores = without(scores, anchors, classes, left)
-            some = self._candidates(boxes, scores, convert)
+        def turn(more, score, itself, *found):
+            limit = Limit(score, itself)
+            some = self._candidates(boxes, scores, convert, limit)
             some = some._replace(valid=ops.logical_and(some.valid, more))
             found, more = self._pick(Selection(*found), some, window)
-            return (more, scores, some.anchors, some.classes, some.left, *found)
+            return (more, *some.limit, *found)
 
-        state = (more, scores, some.anchors, some.classes, some.left, *found)
+        state = (more, *limit, *found)
         state = ops.while_loop(lambda more, *_: ops.any(more), turn, state)
-        return Selection(*state[5:])
+        return Selection(*state[3:])
 
     def _softly(self, some: Candidates, window: Tensor | None) -> Selection:
         scores = ops.where(some.valid, some.scores, -float("inf"))
