@@ -22,7 +22,9 @@ class Run:
     pipeline: Any = None
     evaluated: list[int] = dataclasses.field(default_factory=list)
 
-    def __call__(self, num_steps=6, rate=0.05, scores=None, decay=None, **plan):
+    def __call__(
+        self, num_steps=6, rate=0.05, scores=None, decay=None, scaled=False, **plan
+    ):
         """Trains as `odapi train` would, in a fresh process."""
         self.detector = self.detector or TinyDetector(dropout=0.5)
         self.pipeline = self.pipeline or TinyPipeline()
@@ -32,6 +34,8 @@ class Run:
             learning_rate=rate,
             momentum=0.9,
         )
+        if scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8)
 
         def evaluate(detector, step):
             self.evaluated.append(step)

@@ -108,6 +108,18 @@ def test_averages_are_evaluated_and_the_trained_weights_go_on(run):
     assert np.abs(average - trained).max() > 1e-4
 
 
+@pytest.mark.backend
+def test_scaling_the_loss_changes_nothing_but_its_range(run, tmp_path):
+    run(3, decay=0.9)
+    plain = weights(run)
+    run.model_dir, run.detector, run.pipeline = tmp_path / "scaled", None, None
+    run(2, decay=0.9, scaled=True)
+    run.detector = run.pipeline = None
+    run(3, decay=0.9, scaled=True)  # Goes on.
+    for name, value in weights(run).items():
+        np.testing.assert_allclose(value, plain[name], rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_and_ends(run, number):
     class Interrupted(TinyPipeline):
