@@ -1,8 +1,12 @@
 """Order, position, threads and bad samples of the input pipeline."""
 
 import json
+import pathlib
+import subprocess
+import sys
 import threading
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -273,3 +277,57 @@ def test_a_pipeline_that_nobody_holds_stops_its_threads():
     while set(threads_of_grain()) - before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not set(threads_of_grain()) - before
+
+
+def test_memory_does_not_grow_with_the_epochs():
+    with pipeline_of(Numbers(9), augmentations=RANDOM) as pipeline:
+        tracemalloc.start()
+        take_and_forget(pipeline, 600)  # Python keeps thousands of freed tuples.
+        before, _ = tracemalloc.get_traced_memory()
+        take_and_forget(pipeline, 600)
+        after, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    # 2400 samples of 576 bytes, each with boxes and more, would be 2 MB.
+    assert after - before < 300_000
+
+
+def take_and_forget(pipeline, number):
+    for _ in range(number):
+        next(pipeline)
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+sys.path.insert(0, {folder!r})
+from test_pipeline import Slow, pipeline_of
+pipeline = pipeline_of(Slow(50), threads=2)
+next(pipeline)
+threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    while True:
+        next(pipeline)
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_an_interrupted_program_ends_at_once_and_quietly():
+    folder = str(pathlib.Path(__file__).parent)
+    run = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(folder=folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "interrupted\n", "")
+
+
+def test_no_backend_is_imported_before_the_first_batch():
+    code = (
+        "import sys, odapi.data.pipeline, odapi.data.resize, odapi.data.augment.crop\n"
+        "names = ('keras', 'tensorflow', 'jax', 'torch', 'grain')\n"
+        "print([n for n in names if n in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.stdout == "[]\n"
