@@ -64,7 +64,9 @@ def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
     if build is None:
         raise unknown_choice(place, application, dir(keras.applications))
     try:
-        model = build(include_top=False, weights=IMAGENET, **arguments)
+        model = build(
+            include_top=False, weights=IMAGENET, input_shape=(224, 224, 3), **arguments
+        )
     except ValueError as error:
         raise ConfigError(place, f"{IMAGENET!r}: {error}") from error
     except Exception as error:  # Keras raises a bare Exception here.
