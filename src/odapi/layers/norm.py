@@ -80,8 +80,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         if not training or self.frozen or not self.trainable:
             return super().call(inputs, training=False)
         x = ops.cast(inputs, "float32")
-        axes = tuple(range(len(x.shape) - 1))
-        mean, variance = ops.moments(x, axes, synchronized=self.synchronized)
+        mean, variance = batch_moments(x, self.synchronized)
         unbiased = variance
         if not self.synchronized:  # TensorFlow has no fused kernel there.
             n = ops.cast(math.prod(ops.shape(x)[:-1]), "float32")
@@ -98,6 +97,12 @@ class BatchNorm(keras.layers.BatchNormalization):
             epsilon=self.epsilon,
         )
         return ops.cast(outputs, self.compute_dtype)
+
+
+def batch_moments(x, synchronized: bool = False):
+    """Returns mean and variance `[c]` of `x [..., c]`."""
+    axes = tuple(range(len(x.shape) - 1))
+    return ops.moments(x, axes, synchronized=synchronized)
 
 
 def _move(variable, value, momentum):

@@ -29,8 +29,9 @@ def normalise(
     if true_size is None:
         return x
     height, width = ops.shape(x)[1:3]
-    rows = ops.arange(height)[None, :] < ops.cast(true_size[:, :1], "int32")
-    columns = ops.arange(width)[None, :] < ops.cast(true_size[:, 1:], "int32")
+    size = ops.cast(true_size, "int32")
+    rows = ops.arange(height, dtype="int32")[None, :] < size[:, :1]
+    columns = ops.arange(width, dtype="int32")[None, :] < size[:, 1:]
     real = ops.logical_and(rows[:, :, None], columns[:, None, :])
     return ops.where(real[..., None], x, 0.0)
 
