@@ -1,5 +1,6 @@
 """The parts of the training loop, each alone."""
 
+import io
 import itertools
 import json
 import math
@@ -7,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from rich.text import Text
 
 from odapi.training import report
 from odapi.training.display import Display, Reading
@@ -121,7 +123,7 @@ def test_a_log_gets_lines_now_and_then(capsys, monkeypatch):
     lines = capsys.readouterr().err.splitlines()
     assert lines[1] == (
         "step 101 of 400  Loss/a 1.235  Loss/total_loss 2  learning_rate 0.04  "
-        "12.3 images/s  waiting for data 3%  2 min 5 s left"
+        "12.3 images/s  data wait 3%  2 min 5 s left"
     )
 
 
@@ -139,7 +141,30 @@ def test_slow_steps_are_shown_after_half_a_minute(monkeypatch):
 
 
 def test_the_first_step_says_nothing_about_speed():
-    assert "images/s" not in str(reading(images_per_second=0.0))
+    assert reading(images_per_second=0.0).speed == ""
+
+
+def test_a_terminal_gets_a_bar_and_what_is_noted_stays_above(monkeypatch):
+    from rich.console import Console
+
+    from odapi.training import display as module
+
+    screen = io.StringIO()
+    terminal = Console(file=screen, force_terminal=True, width=80, soft_wrap=True)
+    monkeypatch.setattr(module, "console", lambda: terminal)
+    display = Display(10)
+    assert display.due(1)
+    display.show(1, reading(images_per_second=0.0))
+    assert not display.due(2)
+    assert display.due(10)
+    display.show(10, reading())
+    display.note("a note")
+    display.pause()
+    shown = Text.from_ansi(screen.getvalue()).plain
+    assert "step 10 of 10" in shown and "12.3 images/s" in shown
+    assert "Loss/total_loss 2  learning_rate 0.04" in shown
+    assert "a note" in shown
+    display.pause()  # Nothing is there to be taken away.
 
 
 def test_history_finds_the_best_and_counts_since_then(tmp_path):

@@ -19,14 +19,20 @@ class Reading(NamedTuple):
     waiting: float  # Share of the time waiting for data, 0 to 1.
     seconds_left: float
 
-    def __str__(self) -> str:
+    @property
+    def numbers(self) -> str:
+        """Losses and learning rate."""
         losses = "  ".join(f"{name} {v:.4g}" for name, v in self.losses.items())
-        text = f"{losses}  learning_rate {self.learning_rate:.4g}"
-        if not self.images_per_second:  # The first step says nothing about speed.
-            return text
+        return f"{losses}  learning_rate {self.learning_rate:.4g}"
+
+    @property
+    def speed(self) -> str:
+        """Speed and time left; "" at the first step, which says nothing about it."""
+        if not self.images_per_second:
+            return ""
         return (
-            f"{text}  {self.images_per_second:.1f} images/s  "
-            f"waiting for data {self.waiting:.0%}  {duration(self.seconds_left)} left"
+            f"{self.images_per_second:.1f} images/s  "
+            f"data wait {self.waiting:.0%}  {duration(self.seconds_left)} left"
         )
 
 
@@ -40,6 +46,8 @@ class Display:
     def __init__(self, total: int):
         self.total = total
         self._console = console()
+        # Log files need whole lines; on a terminal they would be cut off.
+        self._console.soft_wrap = not self._console.is_terminal
         self._bar: Any = None
         self._shown = self._shown_step = 0.0
 
@@ -60,13 +68,13 @@ class Display:
         """Shows a step with its reading."""
         self._shown, self._shown_step = time.monotonic(), step
         if not self._console.is_terminal:
-            self._console.print(f"step {step} of {self.total}  {reading}", markup=False)
+            line = f"step {step} of {self.total}  {reading.numbers}  {reading.speed}"
+            self._console.print(line.rstrip(), markup=False)
             return
         if self._bar is None:
-            self._bar = _bar(self._console)
-            self._task = self._bar.add_task("training", total=self.total, reading="")
+            self._bar = _live(self._console)
             self._bar.start()
-        self._bar.update(self._task, completed=step, reading=str(reading))
+        self._bar.update(_lines(step, self.total, reading))
 
     def note(self, text: str) -> None:
         """Prints a line above the bar."""
@@ -79,14 +87,20 @@ class Display:
             self._bar = None
 
 
-def _bar(shown_on: Any) -> Any:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+def _live(shown_on: Any) -> Any:
+    from rich.live import Live
 
-    return Progress(
-        TextColumn("step"),
-        MofNCompleteColumn(),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[reading]}", markup=False),
-        console=shown_on,
-        transient=True,
-    )
+    return Live(console=shown_on, transient=True, refresh_per_second=1 / _REFRESH)
+
+
+def _lines(step: int, total: int, reading: Reading) -> Any:
+    """A line with the bar, and below it as many as the numbers take."""
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.table import Table
+    from rich.text import Text
+
+    top = Table.grid(padding=(0, 2))
+    bar = ProgressBar(total=total, completed=step, width=12)
+    top.add_row(f"step {step} of {total}", bar, reading.speed)
+    return Group(top, Text(reading.numbers))
