@@ -188,8 +188,11 @@ def _versions() -> dict[str, str]:
     from importlib import metadata
 
     names = ("opencv-python-headless", "simplejpeg", "grain", "tensorflow-cpu")
-    found = {d.metadata["Name"] for d in metadata.distributions()}
-    return {name: metadata.version(name) for name in names if name in found}
+    found = {
+        d.metadata["Name"].replace("_", "-"): d.version
+        for d in metadata.distributions()
+    }
+    return {name: found[name] for name in names if name in found}
 
 
 def _worker(args: argparse.Namespace) -> dict:
