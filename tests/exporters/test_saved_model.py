@@ -139,6 +139,16 @@ def test_verification_finds_another_resizer(tiny, exported):
         verify(exported / "saved_model", tiny, other)
 
 
+def test_verification_compares_pixels_with_those_of_the_host(
+    tiny, exported, monkeypatch
+):
+    resize = serving.resize
+    brighter = lambda *args: (resize(*args)[0] + 2, resize(*args)[1])  # noqa: E731
+    monkeypatch.setattr(serving, "resize", brighter)
+    with pytest.raises(ExportError, match=r"pixels differ by 2 of 255"):
+        verify(exported / "saved_model", tiny, RESIZER)
+
+
 def test_resizer_without_a_fixed_size_is_refused(tiny, tmp_path):
     with pytest.raises(ConfigError, match="varying sizes"):
         write_saved_model(tiny, Identity(), tmp_path)
