@@ -9,13 +9,7 @@ from odapi.geometry.gather import gather_rows
 from odapi.structures import Tensor
 
 _GONE = -float("inf")
-
-
-class Limit(NamedTuple):
-    """Up to which score pairs are still to be looked at."""
-
-    score: Tensor  # [b, 1], in the unit of the scores that came in
-    itself: Tensor  # [b, 1] bool, whether pairs with this very score are
+_STEP, _TINY = 1.2e-7, 1e-30  # To the next lower float32.
 
 
 class Candidates(NamedTuple):
@@ -27,7 +21,7 @@ class Candidates(NamedTuple):
     anchors: Tensor  # [b, k] int32
     valid: Tensor  # [b, k] bool: may be picked now
     more: Tensor  # [b, 1] bool: there may be others above the threshold
-    limit: Limit  # Where those others begin.
+    limit: Tensor  # [b, 1], the highest score that those may have, as they came in
 
 
 def best_pairs(
@@ -36,7 +30,7 @@ def best_pairs(
     most: int,
     threshold: float,
     convert: Callable[[Tensor], Tensor] | None = None,
-    limit: Limit | None = None,
+    limit: Tensor | None = None,
 ) -> Candidates:
     """Returns the `most` pairs of highest score, or all where there are fewer.
 
@@ -52,7 +46,9 @@ def best_pairs(
         limit: Of the candidates before these; None: there were none.
     """
     total = scores.shape[1] * scores.shape[2]
-    raw, anchors, classes = _top_pairs(_up_to(scores, limit), most)
+    if limit is not None:
+        scores = ops.where(scores <= limit[..., None], scores, _GONE)
+    raw, anchors, classes = _top_pairs(scores, most)
     scores = raw if convert is None else convert(raw)
     # Which of equal scores comes first must not depend on backend or layout.
     place = _tie_order(scores, classes, anchors)
@@ -66,18 +62,11 @@ def best_pairs(
     if valid.shape[1] < total:
         more = ops.all(valid, axis=1, keepdims=True)
         valid = ops.logical_and(valid, ops.logical_or(raw > last, tie))
-    limit = Limit(last, ops.logical_not(tie))
+    # Where all tie, those that tie with them cannot be told apart, and are left out.
+    below = last - ops.maximum(_STEP * ops.absolute(last), _TINY)
+    limit = ops.where(tie, below, last)
     chosen = _boxes_of(boxes, anchors, classes)
     return Candidates(chosen, scores, classes, anchors, valid, more, limit)
-
-
-def _up_to(scores: Tensor, limit: Limit | None) -> Tensor:
-    """Returns the scores that are left."""
-    if limit is None:
-        return scores
-    top, itself = limit.score[..., None], limit.itself[..., None]
-    left = ops.logical_or(scores < top, ops.logical_and(scores == top, itself))
-    return ops.where(left, scores, _GONE)
 
 
 def _boxes_of(boxes: Tensor, anchors: Tensor, classes: Tensor) -> Tensor:

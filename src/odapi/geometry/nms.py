@@ -13,13 +13,15 @@ from typing import NamedTuple
 from keras import ops
 
 from odapi.geometry.boxes import area, clip, pairwise_iou
-from odapi.geometry.candidates import Candidates, Limit, best_pairs
+from odapi.geometry.candidates import Candidates, best_pairs
 from odapi.geometry.gather import gather_rows
 from odapi.geometry.suppression import Rivals, pick, pick_softly
 from odapi.structures import Tensor
 
 _LEAST_CANDIDATES = 1000
 _CANDIDATES_PER_DETECTION = 10
+# Later turns take more: each costs a pass over all scores.
+_LATER = 8
 
 Convert = Callable[[Tensor], Tensor]
 
@@ -119,11 +121,12 @@ class NonMaxSuppression:
         boxes: Tensor,
         scores: Tensor,
         convert: Convert | None,
-        limit: Limit | None = None,
+        limit: Tensor | None = None,
     ) -> Candidates:
         most = self.candidates or max(
             _LEAST_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total
         )
+        most = most if limit is None else _LATER * most
         return best_pairs(boxes, scores, most, self.score_threshold, convert, limit)
 
     def _pick(
@@ -149,21 +152,20 @@ class NonMaxSuppression:
         return found, ops.logical_and(some.more, found.num < self.max_total)
 
     def _go_on(
-        self, inputs: tuple, limit: Limit, found: Selection, more: Tensor
+        self, inputs: tuple, limit: Tensor, found: Selection, more: Tensor
     ) -> Selection:
         """Takes further candidates for as long as an image needs more."""
         boxes, scores, window, convert = inputs
 
-        def turn(more, score, itself, *found):
-            limit = Limit(score, itself)
+        def turn(more, limit, *found):
             some = self._candidates(boxes, scores, convert, limit)
             some = some._replace(valid=ops.logical_and(some.valid, more))
             found, more = self._pick(Selection(*found), some, window)
-            return (more, *some.limit, *found)
+            return (more, some.limit, *found)
 
-        state = (more, *limit, *found)
+        state = (more, limit, *found)
         state = ops.while_loop(lambda more, *_: ops.any(more), turn, state)
-        return Selection(*state[3:])
+        return Selection(*state[2:])
 
     def _softly(self, some: Candidates, window: Tensor | None) -> Selection:
         scores = ops.where(some.valid, some.scores, -float("inf"))
