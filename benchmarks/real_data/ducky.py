@@ -1,0 +1,78 @@
+"""The rubber duck: five labelled photographs, then 49 frames of a film.
+
+    python -m benchmarks.real_data.ducky
+
+Fine-tunes recipes/ducky_fpnlite_320.config from the ImageNet backbone, looks for
+the duck in the test frames, and counts those where it is the only box above 0.5.
+The frames have no groundtruth: the mosaic is there to be looked at.
+"""
+
+import collections
+import json
+import pathlib
+import shutil
+
+from benchmarks.real_data import commands
+from benchmarks.real_data.commands import BACKBONE, PICTURES, RESULTS, ROOT, SHARED
+
+DATA = SHARED / "data" / "ducky"
+MIN_SCORE = 0.5
+WANTED = 30
+
+
+def main() -> None:
+    folder = commands.fresh(ROOT / "runs" / "ducky")
+    cost = commands.odapi(
+        *("train", str(ROOT / "recipes" / "ducky_fpnlite_320.config")),
+        *("--model-dir", str(folder), "--train-data", f"coco:{DATA / 'train.json'}"),
+        *("--set", f"train_config.fine_tune_checkpoint={BACKBONE}"),
+    )
+    found = folder / "found"
+    commands.odapi(
+        *("predict", str(folder), str(DATA / "test"), "--output", str(found)),
+        *("--min-score", str(MIN_SCORE)),
+    )
+    counts = boxes_an_image(found / "detections.json")
+    frames = len(list((DATA / "test").glob("*.jpg")))
+    alone = sum(number == 1 for number in counts.values())
+    write(frames, alone, counts, cost)
+    draw(found)
+
+
+def boxes_an_image(detections: pathlib.Path) -> collections.Counter:
+    """Returns how many boxes above the threshold each image has."""
+    return collections.Counter(
+        row["image_id"]
+        for row in json.loads(detections.read_text())
+        if row["score"] >= MIN_SCORE
+    )
+
+
+def write(
+    frames: int, alone: int, counts: collections.Counter, cost: commands.Cost
+) -> None:
+    """Writes the table."""
+    several = sum(number > 1 for number in counts.values())
+    text = "# The rubber duck\n\n`python -m benchmarks.real_data.ducky`\n\n"
+    text += commands.table(
+        ["frames", "one box", "several", "none", "wanted", "seconds of training"],
+        [
+            [
+                *map(str, (frames, alone, several, frames - alone - several)),
+                f">= {WANTED}",
+                f"{cost.wall:.0f}",
+            ]
+        ],
+    )
+    (RESULTS / "ducky.md").write_text(text)
+    print(text)
+
+
+def draw(found: pathlib.Path) -> None:
+    """Copies the mosaic of the frames into the docs."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    shutil.copy(found / "mosaic.png", PICTURES / "ducky.png")
+
+
+if __name__ == "__main__":
+    main()
