@@ -8,6 +8,7 @@ Source: Sandler et al. 2018 (https://arxiv.org/abs/1801.04381).
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -94,9 +95,12 @@ class _Adapter:
         self.hyperparams = hyperparams
         self.width = width
         self.min_depth = min_depth
-        self.options = {"explicit_padding": explicit_padding, "use_bias": False}
+        self.options: dict[str, Any] = {
+            "explicit_padding": explicit_padding,
+            "use_bias": False,
+        }
         self.outputs: dict[str, keras.KerasTensor] = {}
-        self._block_input: keras.KerasTensor | None = None
+        self._block_input: Any = None
         self._stride = 1
         self._planned_filters = 0
 

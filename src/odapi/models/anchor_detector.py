@@ -103,7 +103,7 @@ class AnchorDetector(Detector):
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
         """Returns the anchors `[anchors, 4]` of images `(h, w)`, normalised."""
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
-        return _anchors(self.parts.anchors, image_size, grids)
+        return _anchors(self.parts.anchors, image_size, grids)  # type: ignore[arg-type]
 
     def loss_parts(
         self,
@@ -112,7 +112,10 @@ class AnchorDetector(Detector):
         image_size: tuple[int, int] | None = None,
     ) -> dict[str, Tensor]:
         """Returns the parts of the loss, weighted, without regularisation."""
-        anchors = ops.convert_to_tensor(self.anchors(image_size or self.image_size))
+        size = image_size or self.image_size
+        if size is None:
+            raise ValueError("images vary in size: image_size has to be given")
+        anchors = ops.convert_to_tensor(self.anchors(size))
         targets = self.parts.assigner(anchors, groundtruth, self.num_classes)
         return self.parts.loss(
             outputs[BOXES], outputs[CLASSES], targets, anchors, seed=self.sampling_seed

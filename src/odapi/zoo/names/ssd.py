@@ -5,7 +5,8 @@ The keys are those of `tf.train.Checkpoint(model=...)`, without the suffix
 weights: explicit padding is a layer of its own there, and so is an activation.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 
@@ -131,5 +132,11 @@ def _places(stack: Stack) -> Iterator[tuple[int, keras.layers.Layer]]:
         place += 1
 
 
-_NECKS = {SsdPyramid: _ssd_pyramid, FeaturePyramid: _feature_pyramid}
-_HEADS = {PerLevelConvHead: _per_level, SharedConvHead: _shared}
+_NECKS: dict[type, Callable[[Any], Keys]] = {
+    SsdPyramid: _ssd_pyramid,
+    FeaturePyramid: _feature_pyramid,
+}
+_HEADS: dict[type, Callable[[Any], Keys]] = {
+    PerLevelConvHead: _per_level,
+    SharedConvHead: _shared,
+}
