@@ -53,7 +53,6 @@ def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
     setting = Setting(setting.seed, setting.dtype, ssd.freeze_batchnorm)
     extractor_path = f"{path}.feature_extractor"
     anchors = build_anchors(ssd.anchor_generator, f"{path}.anchor_generator")
-    extractor = build_feature_extractor(ssd.feature_extractor, extractor_path, setting)
     head = build_box_predictor(
         ssd.box_predictor,
         f"{path}.box_predictor",
@@ -68,16 +67,19 @@ def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
         options(config).nms_candidates,
         f"{path}.post_processing",
     )
+    parts = AnchorParts(
+        pixels=pixel_scaling(ssd.feature_extractor, extractor_path),
+        anchors=anchors,
+        assigner=build_assigner(ssd, coder, path),
+        loss=build_anchor_loss(ssd, coder, path),
+        postprocess=postprocess,
+    )
+    # Last, since it takes longest: mistakes elsewhere are told before.
+    extractor = build_feature_extractor(ssd.feature_extractor, extractor_path, setting)
     detector = AnchorDetector(
         extractor,
         head,
-        AnchorParts(
-            pixels=pixel_scaling(ssd.feature_extractor, extractor_path),
-            anchors=anchors,
-            assigner=build_assigner(ssd, coder, path),
-            loss=build_anchor_loss(ssd, coder, path),
-            postprocess=postprocess,
-        ),
+        parts,
         seed=setting.seed,
         num_classes=ssd.num_classes,
         image_size=size,

@@ -102,10 +102,11 @@ class BatchNorm(keras.layers.BatchNormalization):
         """Returns the same in less time; XLA and torch need no help."""
         mean, variance = batch_moments(ops.stop_gradient(x))
         self._follow(x, mean, variance)
+        # Products, since a gradient by hand must see tensors, not variables.
         return batch_normalize(
             x,
-            ops.convert_to_tensor(self.gamma) if self.scale else ops.ones_like(mean),
-            ops.convert_to_tensor(self.beta) if self.center else ops.zeros_like(mean),
+            self.gamma * 1.0 if self.scale else ops.ones_like(mean),
+            self.beta * 1.0 if self.center else ops.zeros_like(mean),
             mean,
             variance,
             ops.convert_to_tensor(float(self.epsilon)),

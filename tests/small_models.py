@@ -1,0 +1,91 @@
+"""Detectors of both families, small enough to build in a second."""
+
+import numpy as np
+
+from odapi.config.load import load_config
+
+_HYPERPARAMS = """
+  activation: RELU_6
+  regularizer { l2_regularizer { weight: 0.0001 } }
+  initializer { variance_scaling_initializer { factor: 2.0 } }
+  batch_norm { scale: true decay: 0.9 epsilon: 0.001 }
+"""
+_EXTRACTOR = f"""
+  depth_multiplier: 0.25 min_depth: 8 use_depthwise: true
+  conv_hyperparams {{ {_HYPERPARAMS} }}
+  override_base_feature_extractor_hyperparams: true
+"""
+_SSD = f"""
+  feature_extractor {{ type: "ssd_mobilenet_v2_keras" num_layers: 3 {_EXTRACTOR} }}
+  anchor_generator {{
+    ssd_anchor_generator {{ num_layers: 3 aspect_ratios: 1.0 aspect_ratios: 2.0 }}
+  }}
+  box_predictor {{ convolutional_box_predictor {{
+    conv_hyperparams {{ {_HYPERPARAMS} }} use_dropout: false kernel_size: 3
+    class_prediction_bias_init: -2.0
+  }} }}
+"""
+_FPN = f"""
+  feature_extractor {{
+    type: "ssd_mobilenet_v2_fpn_keras" {_EXTRACTOR}
+    fpn {{ min_level: 4 max_level: 6 additional_layer_depth: 32 }}
+  }}
+  anchor_generator {{ multiscale_anchor_generator {{
+    min_level: 4 max_level: 6 aspect_ratios: [1.0, 2.0] scales_per_octave: 1
+  }} }}
+  box_predictor {{ weight_shared_convolutional_box_predictor {{
+    conv_hyperparams {{ {_HYPERPARAMS} }} depth: 16 num_layers_before_predictor: 1
+    kernel_size: 3 use_depthwise: true share_prediction_tower: true
+    class_prediction_bias_init: -2.0
+  }} }}
+"""
+_REST = """
+  num_classes: 2
+  image_resizer { fixed_shape_resizer { height: 64 width: 64 } }
+  box_coder { faster_rcnn_box_coder { } }
+  matcher { argmax_matcher { force_match_for_each_row: true } }
+  similarity_calculator { iou_similarity { } }
+  encode_background_as_zeros: true
+  normalize_loc_loss_by_codesize: true
+  loss {
+    classification_loss { weighted_sigmoid_focal { alpha: 0.25 gamma: 2.0 } }
+    localization_loss { weighted_smooth_l1 { } }
+  }
+  post_processing {
+    batch_non_max_suppression {
+      score_threshold: 0.01 max_detections_per_class: 5 max_total_detections: 8
+    }
+    score_converter: SIGMOID
+  }
+"""
+FAMILIES = {"ssd": _SSD, "fpn": _FPN}
+SIZE = 64
+
+
+def small_config(family: str, *overrides: str):
+    """Returns the config of a small detector of a family, "ssd" or "fpn"."""
+    text = f"model {{ ssd {{ {FAMILIES[family]} {_REST} }} }}"
+    return load_config(text, overrides)
+
+
+def small_batch(images: int = 2, seed: int = 0):
+    """Returns inputs and groundtruth of noise with one bright square an image."""
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(0, 60, (images, SIZE, SIZE, 3))
+    boxes = np.zeros((images, 3, 4), np.float32)
+    for n in range(images):
+        y, x = rng.integers(4, 24, 2)
+        pixels[n, y : y + 32, x : x + 32] += 180
+        boxes[n, 0] = np.array([y, x, y + 32, x + 32]) / SIZE
+    valid = np.array([[True, False, False]] * images)
+    x = {
+        "images": pixels.astype(np.uint8),
+        "true_size": np.full((images, 2), SIZE, np.int32),
+    }
+    y = {
+        "boxes": boxes,
+        "classes": np.zeros((images, 3), np.int32),
+        "valid": valid,
+        "weights": valid.astype(np.float32),
+    }
+    return x, y
