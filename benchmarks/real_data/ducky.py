@@ -10,10 +10,13 @@ The frames have no groundtruth: the mosaic is there to be looked at.
 import collections
 import json
 import pathlib
-import shutil
+
+import cv2
 
 from benchmarks.real_data import commands
 from benchmarks.real_data.commands import BACKBONE, PICTURES, RESULTS, ROOT, SHARED
+from odapi.draw.file import save_image
+from odapi.draw.mosaic import mosaic
 
 DATA = SHARED / "data" / "ducky"
 MIN_SCORE = 0.5
@@ -69,9 +72,11 @@ def write(
 
 
 def draw(found: pathlib.Path) -> None:
-    """Copies the mosaic of the frames into the docs."""
+    """Puts the frames, with what was found, on one picture for the docs."""
+    files = sorted((found / "images").iterdir(), key=lambda path: len(path.name))
+    frames = [cv2.imread(str(path))[:, :, ::-1] for path in files]
     PICTURES.mkdir(parents=True, exist_ok=True)
-    shutil.copy(found / "mosaic.png", PICTURES / "ducky.png")
+    save_image(PICTURES / "ducky.jpg", mosaic(frames, columns=7, cell=180))
 
 
 if __name__ == "__main__":
