@@ -37,9 +37,8 @@ FIXED = (
     "model.ssd.image_resizer.fixed_shape_resizer.width=128",
 )
 PADDED = (
-    "model.ssd.image_resizer.keep_aspect_ratio_resizer.min_dimension=96",
-    "model.ssd.image_resizer.keep_aspect_ratio_resizer.max_dimension=128",
-    "model.ssd.image_resizer.keep_aspect_ratio_resizer.pad_to_max_dimension=true",
+    "model.ssd.image_resizer={keep_aspect_ratio_resizer{"
+    "min_dimension: 96 max_dimension: 128 pad_to_max_dimension: true}}",
 )
 
 
@@ -100,7 +99,7 @@ def test_export_of_a_real_detector(trained, tmp_path, kind, overrides, input_typ
     assert [p.image_id for p in found] == [1, 2]
     for one, other in zip(found, expected, strict=True):
         # The picture is rounded to uint8 between resizer and detector on the host.
-        np.testing.assert_allclose(one.scores, other.scores, atol=0.01)
+        np.testing.assert_allclose(one.scores, other.scores, atol=0.02)
 
 
 @pytest.mark.slow
