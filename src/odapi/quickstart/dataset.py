@@ -32,7 +32,7 @@ class MadeDataset:
 def make_dataset(
     folder: str | pathlib.Path,
     kind: str = "digits",
-    num_train: int = 800,
+    num_train: int = 2000,
     num_val: int = 150,
     seed: int = 0,
 ) -> MadeDataset:

@@ -67,7 +67,7 @@ def quickstart(
     seed: int = 0,
     objects: str | None = None,
     overrides: tuple[str, ...] = (),
-    num_train: int = 800,
+    num_train: int = 2000,
     num_val: int = 150,
 ) -> Summary:
     """Makes a data set, trains on it, evaluates, exports and predicts.

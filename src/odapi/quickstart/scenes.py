@@ -8,7 +8,7 @@ import numpy as np
 from odapi.quickstart.glyphs import Glyphs
 
 _INK = 0.5  # From here on a pixel counts as part of the object.
-_MIN_CONTRAST = 70.0  # Between an object and what is behind it, of 255.
+_MIN_CONTRAST = 90.0  # How much lighter ink is than what is behind it, of 255.
 _TRIES = 12  # Places tried for an object before it is left out.
 _GAP = 2  # Pixels between boxes, at least.
 
@@ -25,8 +25,8 @@ class Scene:
         empty: Share of pictures without an object.
     """
 
-    sides: tuple[int, int] = (160, 200)
-    object_sizes: tuple[float, float] = (16.0, 90.0)
+    sides: tuple[int, int] = (128, 152)
+    object_sizes: tuple[float, float] = (18.0, 80.0)
     most_objects: int = 6
     empty: float = 0.08
 
@@ -69,9 +69,9 @@ def background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     along = (ys * np.sin(angle) + xs * np.cos(angle)) / max(height, width)
-    first, second = rng.uniform(20, 235, (2, 3)).astype(np.float32)
-    # Both ends of a gradient stay near each other, for ink to stand out on.
-    second = first + np.clip(second - first, -70, 70)
+    # Dark to middling: ink is always lighter. Ink of both kinds takes longer to learn
+    # than a quick start has.
+    first, second = rng.uniform(0, 150, (2, 3)).astype(np.float32)
     image = first + (second - first) * np.clip(along, 0, 1)[..., None]
     texture = _TEXTURES[rng.integers(len(_TEXTURES))](along, rng)
     return np.ascontiguousarray(np.clip(image + texture, 0, 255), np.float32)
@@ -112,7 +112,7 @@ _TEXTURES = (_plain, _clouds, _stripes, _lines)
 
 def _enlarge(mask: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
     """Returns the mask at about `size` pixels high, turned and stretched a little."""
-    angle = rng.uniform(-0.2, 0.2)
+    angle = rng.uniform(-0.15, 0.15)
     turn = np.array(
         [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32
     )
@@ -127,7 +127,7 @@ def _enlarge(mask: np.ndarray, size: float, rng: np.random.Generator) -> np.ndar
         (side, side),
         flags=cv2.INTER_CUBIC,
     )
-    large = np.clip((large - 0.25) / 0.4, 0, 1)  # Enlarging blurs: an edge again.
+    large = np.clip((large - 0.35) / 0.35, 0, 1)  # Enlarging blurs: an edge again.
     ys, xs = np.nonzero(large > 0.05)
     return large[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
 
@@ -160,14 +160,9 @@ def _paint(
     """Paints the mask in a color that stands out; returns the box of its ink."""
     (y, x), (height, width) = corner, mask.shape
     area = image[y : y + height, x : x + width]
-    behind = float(area.mean())
-    color = rng.uniform(0, 255, 3)
-    wanted = behind + _MIN_CONTRAST if behind < 128 else behind - _MIN_CONTRAST
-    side = 1 if behind < 128 else -1
-    missing = side * (wanted - color.mean())
-    if missing > 0:
-        color = color + side * (missing + rng.uniform(0, 50))
-    color = np.clip(color, 0, 255).astype(np.float32)
+    color = rng.uniform(90, 255, 3)
+    missing = float(area.mean()) + _MIN_CONTRAST - color.mean()
+    color = np.clip(color + max(missing, 0), 0, 255).astype(np.float32)
     area += (color - area) * mask[..., None]
     ys, xs = np.nonzero(mask > _INK)
     return np.array(
