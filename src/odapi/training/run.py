@@ -82,10 +82,8 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
     seed_everything(options(config).seed, options(config).deterministic)
     resumed, same_data = _resumed(config, model_dir)
     pipeline = build_train_dataset(config)
-    tracker = _tracker(model_dir / "train")
-    evaluator = build_evaluator(
-        config, pipeline.label_map, _tracker(model_dir / "eval")
-    )
+    trackers = [_tracker(model_dir / part) for part in ("train", "eval")]
+    evaluator = build_evaluator(config, pipeline.label_map, trackers[1])
     detector = build_detector(config, seed=options(config).seed)
     _freeze(config, detector)
     if not resumed:
@@ -104,7 +102,7 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
             describe,
             rate_at=lambda s: float(keras.ops.convert_to_numpy(schedule(s))),
             evaluate=evaluator,
-            tracker=tracker,
+            tracker=trackers[0],
             same_data=same_data,
         )
     finally:
@@ -112,7 +110,8 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
         report.tell_problems("training data", pipeline)
         if evaluator is not None:
             report.tell_problems("evaluation data", evaluator.dataset)
-        tracker.close()
+        for tracker in trackers:
+            tracker.close()
     report.sum_up(outcome, plan_of(config), model_dir)
     return outcome
 
