@@ -53,7 +53,7 @@ def test_anchors_come_by_level_row_column_and_anchor():
     head.build([f.shape for f in features])
     for n, stack in enumerate(head.box_heads):
         kernel, bias = stack.steps[-1].weights
-        kernel.assign(ops.ones_like(kernel))  # Each number is the pixel's value ...
+        kernel.assign(np.ones(kernel.shape))  # Each number is the pixel's value ...
         bias.assign(np.arange(bias.shape[0]) + 100 * n)  # ... plus its own place.
     for level, (height, width) in enumerate(SIZES):
         pixels = np.arange(height * width, dtype=np.float32) * 1000
