@@ -8,8 +8,6 @@ from numpy.testing import assert_allclose
 from odapi.geometry import boxes as geometry
 from odapi.geometry.gather import gather_rows
 
-pytestmark = pytest.mark.backend
-
 UNIT = [0.0, 0.0, 1.0, 1.0]
 
 
@@ -36,6 +34,7 @@ PAIRS = {
 }
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("name", PAIRS)
 def test_iou_and_giou(name):
     box, other, iou, giou = PAIRS[name]
@@ -45,6 +44,7 @@ def test_iou_and_giou(name):
         assert_allclose(got, [giou], rtol=1e-6)
 
 
+@pytest.mark.backend
 def test_pairwise_functions_take_all_pairs():
     boxes = floats([[[0, 0, 2, 2], [0, 0, 1, 1]]])  # [1, 2, 4]
     others = floats([[0, 0, 2, 1], [2, 2, 3, 3], [0, 0, 0, 0]])  # [3, 4]
@@ -79,6 +79,7 @@ def test_center_and_size_invert_each_other():
     assert_allclose(np_(geometry.from_center_size(center, size)), np_(boxes))
 
 
+@pytest.mark.backend
 def test_clip_cuts_to_the_window_of_each_image():
     boxes = floats([[[-1, -1, 2, 0.5]], [[-1, -1, 2, 0.5]]])
     windows = floats([[0, 0, 1, 1], [0.25, 0.25, 0.75, 1]])
@@ -88,6 +89,7 @@ def test_clip_cuts_to_the_window_of_each_image():
     )
 
 
+@pytest.mark.backend
 def test_to_window_makes_the_window_the_unit_square():
     windows = floats([[0, 0, 0.5, 1], [0.5, 0, 1, 0.25]])
     boxes = floats([[[0, 0, 0.5, 1]], [[0.5, 0, 1, 0.25]]])
@@ -98,6 +100,7 @@ def test_to_window_makes_the_window_the_unit_square():
     )
 
 
+@pytest.mark.backend
 def test_gather_rows_picks_in_each_image():
     values = np.arange(2 * 3 * 2).reshape(2, 3, 2).astype("float32")
     index = ops.convert_to_tensor(np.array([[2, 0], [1, 1]], "int32"))

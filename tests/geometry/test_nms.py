@@ -9,8 +9,6 @@ from numpy.testing import assert_allclose
 from odapi.geometry.nms import NonMaxSuppression, Selection
 from odapi.geometry.suppression import suppress
 
-pytestmark = pytest.mark.backend
-
 # Boxes 0, 1, 2 overlap (IoU of 0 and 1: 0.9 / 1.1; of 0 and 2: 0.8 / 1.2), 3 is apart.
 ROW = np.array(
     [[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, -0.2, 1, 0.8], [0, 3, 1, 4]], "float32"
@@ -86,7 +84,7 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("candidates", [0, 4])
+@pytest.mark.parametrize("candidates", [pytest.param(0, marks=pytest.mark.backend), 4])
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_found(name, candidates):
     settings, scores, want = CASES[name]
@@ -99,6 +97,7 @@ def test_what_is_found(name, candidates):
         assert_allclose(got.boxes[0, place], ROW[a])
 
 
+@pytest.mark.backend
 def test_boxes_outside_the_window_are_not_found_but_drop_others():
     # Box 0 lies left of the window, box 1 mostly; they overlap by 2 / 3.
     boxes = [[[0, -1, 1, 0], [0, -0.8, 1, 0.2], [0, 0.5, 1, 1]]]
@@ -108,6 +107,7 @@ def test_boxes_outside_the_window_are_not_found_but_drop_others():
     assert found(run(nms, boxes, [[[0.7], [0.8], [0.9]]], window)) == [(0, 2), (0, 1)]
 
 
+@pytest.mark.backend
 def test_a_box_a_class():
     boxes = np.stack([ROW, ROW[::-1]], axis=1)[None]  # [1, 4, 2, 4]
     scores = [[[0.9, 0.8], [0.5, 0.4], [0, 0], [0, 0]]]
@@ -118,6 +118,7 @@ def test_a_box_a_class():
     assert found(got) == [(0, 0)]
 
 
+@pytest.mark.backend
 def test_scores_may_be_converted_late():
     logits = np.array([[[2.0], [1.0], [0.0], [-1.0]]])
     nms = NonMaxSuppression(0.6, score_threshold=0.4, max_total=3)
@@ -182,7 +183,13 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.backend if n == "many blocks" else ())
+        for n in SETTINGS
+    ],
+)
 def test_candidates_do_not_change_the_result(name):
     margin = 0.0 if name == "fewer than asked for" else 0.1
     boxes, scores = scene(3, 120, 4, len(name), margin)
@@ -207,6 +214,7 @@ def slow_soft(boxes, scores, nms):
     return picks
 
 
+@pytest.mark.backend
 def test_soft_suppression_like_the_oracle():
     boxes, scores = scene(2, 60, 1, seed=5)
     nms = NonMaxSuppression(0.7, 0.2, 100, 15, soft_sigma=0.3)
@@ -226,6 +234,7 @@ def test_soft_suppression_keeps_classes_apart_and_their_number():
     assert found(run(several, [ROW], scores)) == [(0, 0), (1, 0), (1, 3)]
 
 
+@pytest.mark.backend
 def test_suppress_says_when_a_box_was_picked():
     scores = np.array([[0.7, 0.8, 0.9, 0.95]], "float32")
     order = suppress(

@@ -7,8 +7,6 @@ from numpy.testing import assert_allclose
 
 from odapi.losses import boxes as losses
 
-pytestmark = pytest.mark.backend
-
 CODES = [[0.0, 0.5, -2.0, 3.0]]
 ZEROS = [[0.0] * 4]
 
@@ -28,6 +26,7 @@ def run(loss, predictions, targets, weights):
     return ops.convert_to_numpy(loss(*args))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
 def test_loss_of_a_box(name):
     loss, want = CASES[name]
@@ -55,6 +54,7 @@ def test_smooth_l1_loss_of_the_original():
     assert_allclose(got.sum(), 7.695, rtol=1e-5)  # losses_test.py
 
 
+@pytest.mark.backend
 def test_iou_losses_take_boxes():
     boxes = [[0, 0, 1, 1], [0, 0, 2, 2], [0, 0, 1, 1]]
     others = [[0, 0, 1, 1], [1, 1, 3, 3], [2, 2, 3, 3]]

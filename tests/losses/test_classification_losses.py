@@ -8,8 +8,6 @@ from numpy.testing import assert_allclose
 
 from odapi.losses import classification as losses
 
-pytestmark = pytest.mark.backend
-
 LOGITS = np.array([[[-2.0, 0.5, 3.0], [0.0, -1.0, 1.0]]], "float32")
 TARGETS = np.array([[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]], "float32")
 WEIGHTS = np.array([[[1.0], [0.5]]], "float32")
@@ -52,12 +50,14 @@ CASES = {
 }
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
 def test_loss_of_each_number(name):
     loss, want = CASES[name]
     assert_allclose(run(loss), want * WEIGHTS, rtol=1e-5)
 
 
+@pytest.mark.backend
 def test_softmax_loss_of_each_anchor():
     want = -np.log(SOFTMAX[TARGETS == 1])[None] * WEIGHTS[..., 0]
     assert_allclose(run(losses.SoftmaxLoss()), want, rtol=1e-5)
@@ -71,6 +71,7 @@ def test_softmax_takes_the_mean_weight_of_an_anchor():
                     run(losses.SoftmaxLoss())[0, 0] / 2, rtol=1e-6)  # fmt: skip
 
 
+@pytest.mark.backend
 def test_softmax_against_logits():
     wanted = np.array([[[5.0, -5.0, 0.0], [0.0, 2.0, 2.0]]])
     teacher = np.exp(wanted) / np.exp(wanted).sum(-1, keepdims=True)
@@ -80,6 +81,7 @@ def test_softmax_against_logits():
     )
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     "loss",
     [losses.SigmoidLoss(), losses.SigmoidFocalLoss(2.0, 0.25), losses.SoftmaxLoss()],
@@ -114,6 +116,7 @@ def heatmap(p):
     return np.log(p) - np.log(1 - np.asarray(p))
 
 
+@pytest.mark.backend
 def test_penalty_reduced_focal_loss_by_hand():
     # At a peak (1 - p)**2 * log(p); elsewhere (1 - t)**4 * p**2 * log(1 - p).
     got = run(
@@ -137,6 +140,7 @@ def test_penalty_reduced_focal_loss_clips_probabilities():
     assert_allclose(got, [want, want], rtol=1e-2)
 
 
+@pytest.mark.backend
 def test_dice_loss_by_hand():
     p = np.array([[[0.9, 0.5], [0.1, 0.5], [0.5, 0.5]]])  # two classes, three places
     targets = np.zeros((1, 3, 2))
@@ -154,6 +158,7 @@ def test_dice_loss_by_hand():
     assert_allclose(nothing, [[1.0, 1.0]])
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 1.5, 2.0])
 def test_focal_gradient_is_finite_where_the_model_is_sure(gamma):
     loss = losses.SigmoidFocalLoss(gamma, 0.25)

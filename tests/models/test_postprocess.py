@@ -12,8 +12,6 @@ from odapi.models.calibration import PiecewiseLinear
 from odapi.models.postprocess import PostProcess
 from odapi.models.scores import ScoreConverter
 
-pytestmark = pytest.mark.backend
-
 # Two boxes apart; the second sticks out of the lower half of the image.
 BOXES = np.array([[[0.1, 0.1, 0.3, 0.3], [0.4, 0.5, 0.8, 0.9]]], "float32")
 LOGITS = np.array([[[9.0, 1.0, -9.0], [9.0, -9.0, 0.0]]], "float32")  # With background
@@ -39,6 +37,7 @@ def run(process, boxes=BOXES, logits=LOGITS, window=WHOLE, raw=False):
     )
 
 
+@pytest.mark.backend
 def test_detections_by_hand():
     got = run(PostProcess(NMS, ScoreConverter("sigmoid")))
     assert got.num.tolist() == [2]
@@ -78,6 +77,7 @@ def test_raw_boxes_and_scores_are_those_before_suppression():
     assert got.num.tolist() == [2]
 
 
+@pytest.mark.backend
 def test_softmax_is_over_all_classes_of_an_anchor():
     got = run(PostProcess(NMS, ScoreConverter("softmax")))
     assert got.num.tolist() == [0]  # Background has all.
@@ -96,6 +96,7 @@ def test_a_calibration_that_falls_turns_the_order_around():
     assert got.anchor_indices[0, :2].tolist() == [1, 0]
 
 
+@pytest.mark.backend
 def test_keypoints_travel_with_their_box():
     points = np.array([[[0.2, 0.2], [0.45, 0.5]]], "float32")
     boxes = np.concatenate([BOXES, points], axis=-1)

@@ -8,8 +8,6 @@ from numpy.testing import assert_allclose
 from odapi.models.calibration import ClassFunctions, PiecewiseLinear, TemperatureScaling
 from odapi.models.scores import ScoreConverter
 
-pytestmark = pytest.mark.backend
-
 LOGITS = np.array([[0.0, np.log(3), -np.log(3)]], "float32")
 HALF = PiecewiseLinear((0.0, 0.5, 1.0), (0.0, 0.2, 1.0))
 
@@ -34,6 +32,7 @@ CASES = {
 }  # fmt: skip
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
 def test_scores(name):
     converter, want, rises = CASES[name]
@@ -57,6 +56,7 @@ LINES = {
 }
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("name", LINES)
 def test_lines_between_points(name):
     x, y, scores, want = LINES[name]

@@ -12,8 +12,6 @@ from odapi.targets.coders import (
     SquareCoder,
 )
 
-pytestmark = pytest.mark.backend
-
 BOXES = np.array([[10.0, 10.0, 20.0, 15.0], [0.2, 0.1, 0.5, 0.4]], "float32")
 ANCHORS = np.array([[15.0, 12.0, 30.0, 18.0], [0.1, 0.0, 0.7, 0.9]], "float32")
 
@@ -45,6 +43,7 @@ def np_(x):
     return ops.convert_to_numpy(x)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("scales", CENTER_SIZE)
 def test_center_size_codes_of_the_original(scales):
     coder = CenterSizeCoder(scales)
@@ -55,6 +54,7 @@ def test_center_size_codes_of_the_original(scales):
     )
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("scales", SQUARE)
 def test_square_codes_of_the_original(scales):
     coder = SquareCoder(scales)
@@ -66,6 +66,7 @@ def test_square_codes_of_the_original(scales):
     assert_allclose(got, want, rtol=1e-4)
 
 
+@pytest.mark.backend
 def test_mean_stddev_codes_of_the_original():
     anchors = ops.convert_to_tensor([[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 0.8]])
     boxes = ops.convert_to_tensor([[0.0, 0.0, 0.5, 0.5]] * 2)
@@ -76,6 +77,7 @@ def test_mean_stddev_codes_of_the_original():
     assert_allclose(np_(coder.decode(codes, anchors)), np_(boxes), atol=1e-6)
 
 
+@pytest.mark.backend
 def test_keypoints_are_coded_like_centers():
     coder = KeypointCoder(2, (2.0, 3.0, 4.0, 5.0))
     points = np.array([[15.0, 12.0, 10.0, 15.0], [0.5, 0.3, 0.2, 0.4]], "float32")
@@ -109,6 +111,7 @@ def test_padding_has_finite_codes(coder):
     assert np.isfinite(np_(coder.encode(empty, empty))).all()
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("coder", [CenterSizeCoder(), SquareCoder()])
 def test_a_code_beyond_reason_gives_a_finite_box(coder):
     codes = ops.full((1, coder.code_size), 1e4)

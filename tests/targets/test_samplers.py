@@ -6,8 +6,6 @@ from keras import ops
 
 from odapi.targets.samplers import BalancedSampler
 
-pytestmark = pytest.mark.backend
-
 
 def sample(sampler, candidates, positives, seed=1):
     masks = (ops.convert_to_tensor(np.array(m)) for m in (candidates, positives))
@@ -32,6 +30,7 @@ CASES = {
 }
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
 def test_how_many(name):
     fraction, size, positives, candidates, want_positive, want_negative = CASES[name]
@@ -47,6 +46,7 @@ def test_a_positive_that_is_no_candidate_is_not_sampled():
     assert got.tolist() == [[False, True, True]]
 
 
+@pytest.mark.backend
 def test_the_same_seed_gives_the_same_anchors():
     allowed, positive = masks(10)
     sampler = BalancedSampler(0.5)
