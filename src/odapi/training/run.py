@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -93,18 +94,21 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
     describe = _describer(config, pipeline.label_map)
     describe(model_dir)
     try:
-        outcome = fit(
-            detector,
-            optimizer,
-            pipeline,
-            plan_of(config),
-            model_dir,
-            describe,
-            rate_at=lambda s: float(keras.ops.convert_to_numpy(schedule(s))),
-            evaluate=evaluator,
-            tracker=trackers[0],
-            same_data=same_data,
-        )
+        with warnings.catch_warnings():
+            # Of blocks of a backbone above the last level that the config uses.
+            warnings.filterwarnings("ignore", "Gradients do not exist")
+            outcome = fit(
+                detector,
+                optimizer,
+                pipeline,
+                plan_of(config),
+                model_dir,
+                describe,
+                rate_at=lambda s: float(keras.ops.convert_to_numpy(schedule(s))),
+                evaluate=evaluator,
+                tracker=trackers[0],
+                same_data=same_data,
+            )
     finally:
         pipeline.close()
         report.tell_problems("training data", pipeline)
