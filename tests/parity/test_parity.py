@@ -1,0 +1,81 @@
+"""The original's outputs, by the code of the benchmark."""
+
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+
+MODELS = ("ssd_mobilenet_v2_320x320", "ssd_mobilenet_v2_fpnlite_320x320")
+
+
+@pytest.fixture(scope="module")
+def benchmarks(root):
+    sys.path.insert(0, str(root))
+    yield
+    sys.path.remove(str(root))
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("name", MODELS)
+def test_outputs_of_the_original(benchmarks, shared, name):
+    from benchmarks.parity_compare import compare
+    from benchmarks.parity_golden import GoldenFolder
+
+    rows = {row.group: row for row in compare(GoldenFolder(shared / "golden"), name)}
+    assert set(rows) == {
+        "preprocessed image",
+        "feature maps",
+        "raw heads",
+        "anchors",
+        "detections",
+        "raw detections",
+        "losses",
+        "training feature maps",
+        "training heads",
+        "gradient norms",
+        "batch norm after",
+    }
+    assert [str(row) for row in rows.values() if not row.ok] == []
+
+
+@pytest.mark.parity
+def test_a_difference_fails_and_is_named(benchmarks, shared, tmp_path, capsys):
+    from benchmarks.parity import main
+
+    folder = tmp_path / "golden"
+    (folder / "outputs").mkdir(parents=True)
+    for file in ("golden_io.py", "golden_weights.py"):
+        shutil.copy(shared / "golden" / file, folder)
+    shutil.copytree(shared / "configs", tmp_path / "configs")
+    with np.load(shared / "golden" / "outputs" / f"{MODELS[0]}.npz") as stored:
+        arrays = {k: stored[k] for k in stored.files if not k.startswith("train/")}
+    heads = arrays["predict/box_encodings"]
+    heads.ravel()[5] += 3e-4 * np.abs(heads).max()
+    np.savez(folder / "outputs" / f"{MODELS[0]}.npz", **arrays)
+
+    import keras
+
+    code = main(["--golden", str(folder), "--backend", keras.backend.backend()])
+    printed = capsys.readouterr().out
+    assert code == 1
+    failed = [line for line in printed.splitlines() if "FAIL" in line]
+    assert len(failed) == 1
+    assert "raw heads" in failed[0]
+    assert "predict/box_encodings" in failed[0]
+
+
+def test_models_that_are_not_supported_are_named_and_fail_only_if_asked_for(
+    benchmarks, shared, capsys
+):
+    import keras
+
+    from benchmarks.parity import main
+
+    arguments = ["--golden", str(shared / "golden"), "--model"]
+    backend = ["--backend", keras.backend.backend()]
+    assert main([*arguments, "centernet_resnet50_v2_512x512_kpts", *backend]) == 1
+    assert "center_net" in capsys.readouterr().out
+    assert main([*arguments, "nothing", *backend]) == 1
+    assert "ssd_mobilenet_v2_320x320" in capsys.readouterr().err
