@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-
 MODELS = ("ssd_mobilenet_v2_320x320", "ssd_mobilenet_v2_fpnlite_320x320")
 
 
