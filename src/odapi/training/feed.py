@@ -1,12 +1,10 @@
 """From batches of the input pipeline to what `fit` takes, and which one is where."""
 
 import collections
-import itertools
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 
 from odapi.structures import present
@@ -46,7 +44,6 @@ class Feed:
                     self.sample, self._started = batch, True
                 x = {"images": batch.images, "true_size": batch.info.true_size}
                 y = present(batch.groundtruth)
-                x, y = ({n: np.asarray(v) for n, v in d.items()} for d in (x, y))
                 self._taken.append(
                     Fed(
                         tuple(batch.image_ids),
@@ -54,7 +51,7 @@ class Feed:
                         time.monotonic(),
                     )
                 )
-                yield x, y
+                yield x, {name: np.asarray(value) for name, value in y.items()}
                 if self._closed:
                     return
         except Exception as error:
@@ -65,34 +62,6 @@ class Feed:
     def next_done(self) -> Fed:
         """Returns what belongs to the batch of the step that is now done."""
         return self._taken.popleft()
-
-    def for_fit(self, sizes_vary: bool) -> Any:
-        """Returns the batches in the form that suits the backend.
-
-        Keras tells TensorFlow of a generator only that its batches have some size.
-        With the size, the step is traced and optimised in three quarters of the time.
-
-        Args:
-            sizes_vary: Whether images of several batches differ in size.
-        """
-        if keras.backend.backend() != "tensorflow":
-            return self.batches()
-        import tensorflow as tf
-
-        batches = self.batches()
-        first = next(batches)
-        free = {"images": (1, 2)} if sizes_vary else {}
-
-        def spec(name: str, value: np.ndarray) -> tf.TensorSpec:
-            shape = list(value.shape)
-            for axis in free.get(name, ()):
-                shape[axis] = None
-            return tf.TensorSpec(shape, value.dtype)
-
-        signature = tuple({n: spec(n, v) for n, v in part.items()} for part in first)
-        return tf.data.Dataset.from_generator(
-            lambda: itertools.chain([first], batches), output_signature=signature
-        ).prefetch(2)
 
     def close(self) -> None:
         """Reads no further batch: whoever asks ahead gets none."""

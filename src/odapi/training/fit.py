@@ -97,7 +97,7 @@ def _run(
     feed = supervisor.parts.feed
     try:
         detector.fit(
-            feed.for_fit(sizes_vary=detector.image_size is None),
+            feed.batches(),
             steps_per_epoch=min(_EPOCH, left),
             epochs=-(-left // _EPOCH),
             callbacks=[supervisor],
