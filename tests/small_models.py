@@ -8,7 +8,7 @@ _HYPERPARAMS = """
   activation: RELU_6
   regularizer { l2_regularizer { weight: 0.0001 } }
   initializer { variance_scaling_initializer { factor: 2.0 } }
-  batch_norm { scale: true decay: 0.9 epsilon: 0.001 }
+  batch_norm { scale: true decay: 0.5 epsilon: 0.001 }
 """
 _EXTRACTOR = f"""
   depth_multiplier: 0.25 min_depth: 8 use_depthwise: true

@@ -106,6 +106,13 @@ class Detector(keras.Model, abc.ABC):
                 weights names them: "layer/variable".
         """
 
+    def compile(self, *args, **kwargs) -> None:
+        """Prepares for `fit`; see `keras.Model.compile`."""
+        super().compile(*args, **kwargs)
+        if self.built and self.optimizer is not None and not self.optimizer.built:
+            # Else TensorFlow traces the first step twice, to make these variables.
+            self.optimizer.build(self.trainable_variables)
+
     def named_variables(self) -> dict[str, keras.Variable]:
         """Returns all weights by names that the structure gives, always the same."""
         return named_variables(self)

@@ -1,0 +1,170 @@
+"""What every detector keeps: it trains, learns, survives, saves, and compiles once."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from odapi.build.detector import build_detector
+from odapi.models.detector import Detector
+from odapi.models.inference import Inference
+from small_models import FAMILIES, small_batch, small_config
+
+pytestmark = pytest.mark.backend
+
+# Sums of absolute values, by TensorFlow 2.21; all backends must give the same.
+_SUMS = {
+    "ssd": {"box_encodings": 0.101302, "class_predictions_with_background": 756.0643},
+    "fpn": {
+        "box_encodings": 0.00290733,
+        "class_predictions_with_background": 503.9995,
+    },
+}
+
+
+class _Counting:
+    """Counts how often a detector is traced."""
+
+    def __init__(self, detector: Detector):
+        self.count, self._call = 0, detector.call
+        detector.call = self
+
+    def __call__(self, inputs, training=False):
+        self.count += 1
+        return self._call(inputs, training)
+
+
+@pytest.fixture(scope="module", params=sorted(FAMILIES))
+def family(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def detector(family):
+    return build_detector(small_config(family), seed=1)
+
+
+class Trained(NamedTuple):
+    """What became of a detector that saw one batch many times."""
+
+    detector: Detector
+    losses: list
+    last: dict
+    on_empty: dict  # The log of a step on images without objects.
+    found: dict  # Detections in the images it has seen.
+    traces: tuple  # How often `call` had run after training, after inference.
+
+
+@pytest.fixture(scope="module")
+def trained(family):
+    detector = build_detector(small_config(family), seed=2)
+    counting = _Counting(detector)
+    x, y = small_batch(2)
+    detector.compile(optimizer=keras.optimizers.Adam(5e-3))
+    logs = [_step(detector, x, y) for _ in range(40)]
+    inference = Inference(detector)
+    found = inference.predict_on_batch(x)
+    on_empty = _step(detector, x, {k: np.zeros_like(v) for k, v in y.items()})
+    after_training = counting.count - 1
+    inference.predict_on_batch(small_batch(2, seed=1)[0])
+    return Trained(
+        detector,
+        [log["loss"] for log in logs],
+        logs[-1],
+        on_empty,
+        found,
+        (after_training, counting.count),
+    )
+
+
+def _step(detector, x, y):
+    detector.reset_metrics()
+    return detector.train_on_batch(x, y, return_dict=True)
+
+
+def test_outputs_are_the_same_on_every_backend(detector, family):
+    x, _ = small_batch()
+    outputs = detector(x)
+    for name, expected in _SUMS[family].items():
+        value = ops.convert_to_numpy(outputs[name])
+        assert value.dtype == np.float32
+        assert np.abs(value).sum() == pytest.approx(expected, rel=1e-4)
+
+
+def test_attributes_of_the_contract(detector):
+    assert detector.num_classes == 2
+    assert detector.image_size == (64, 64)
+    assert detector.max_detections == 8
+
+
+def test_detections_keep_their_form(detector):
+    x, _ = small_batch()
+    found = detector.detect(x)
+    boxes, scores = (ops.convert_to_numpy(v) for v in (found.boxes, found.scores))
+    assert boxes.shape == (2, 8, 4)
+    assert ((boxes >= 0) & (boxes <= 1)).all()
+    assert (np.diff(scores, axis=1) <= 1e-6).all()
+    classes = ops.convert_to_numpy(found.classes)
+    assert ((classes >= 0) & (classes < 2)).all()
+    assert (ops.convert_to_numpy(found.num) <= 8).all()
+
+
+@pytest.mark.slow
+def test_images_are_learned(trained):
+    assert trained.losses[-1] < 0.5 * trained.losses[0]
+    _, y = small_batch(2)
+    # The best detection lies on the object.
+    best, truth = trained.found["boxes"][:, 0], y["boxes"][:, 0]
+    low, high = np.maximum(best, truth)[:, :2], np.minimum(best, truth)[:, 2:]
+    overlap = np.prod(np.maximum(high - low, 0), axis=1)
+    union = _area(best) + _area(truth) - overlap
+    assert (overlap / union > 0.5).all()
+    assert (trained.found["classes"][:, 0] == 0).all()
+
+
+def _area(boxes):
+    return np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+
+
+@pytest.mark.slow
+def test_losses_go_by_the_names_of_the_original(trained):
+    parts = {k: v for k, v in trained.last.items() if k.startswith("Loss/")}
+    total = parts.pop("Loss/total_loss")
+    assert set(parts) == {
+        "Loss/localization_loss",
+        "Loss/classification_loss",
+        "Loss/regularization_loss",
+    }
+    assert total == pytest.approx(sum(parts.values()), rel=1e-4)
+    assert trained.last["loss"] == pytest.approx(total, rel=1e-4)
+
+
+@pytest.mark.slow
+def test_images_without_objects_are_survived(trained):
+    assert trained.on_empty["Loss/localization_loss"] == 0
+    assert all(np.isfinite(v) for v in trained.on_empty.values())
+    values = trained.detector.named_variables().values()
+    assert all(np.isfinite(ops.convert_to_numpy(v)).all() for v in values)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    keras.backend.backend() == "torch", reason="torch runs eagerly here"
+)
+def test_a_shape_is_compiled_once(trained):
+    assert trained.traces == (1, 2)
+
+
+def test_weights_are_saved_and_restored_by_name(detector, family):
+    other = build_detector(small_config(family), seed=2)
+    source, target = detector.named_variables(), other.named_variables()
+    assert list(source) == list(target)
+    for name, variable in target.items():
+        variable.assign(ops.convert_to_numpy(source[name]))
+    x, _ = small_batch()
+    ours, theirs = (d(x)["box_encodings"] for d in (detector, other))
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ours), ops.convert_to_numpy(theirs), atol=1e-6
+    )
