@@ -6,9 +6,8 @@ import math
 import keras
 from keras import ops
 
-from odapi.layers.device import computes_on_cpu
+from odapi.kernels.batch_norm import normalize, normalize_by_batch
 from odapi.layers.initializers import Constant
-from odapi.layers.normalize import batch_normalize, moments
 
 _MAX_GROUPS = 32
 
@@ -76,61 +75,21 @@ class BatchNorm(keras.layers.BatchNormalization):
             **kwargs,
         )
         self.frozen = frozen
-        computes_on_cpu()  # Asked now: `moments` is compiled.
 
     def call(self, inputs, training=None, mask=None):
-        """Returns `inputs [..., c]`, normalised."""
+        """Returns `inputs [b, h, w, c]`, normalised."""
+        x = ops.cast(inputs, self.compute_dtype)
+        gamma = self.gamma if self.scale else None
+        beta = self.beta if self.center else None
         if not training or self.frozen or not self.trainable:
-            return super().call(inputs, training=False)
-        x = ops.cast(inputs, "float32")
-        if _is_by_hand(self.synchronized):
-            return ops.cast(self._by_hand(x), self.compute_dtype)
-        mean, variance = batch_moments(x, self.synchronized)
-        self._follow(x, mean, variance)
-        outputs = ops.batch_normalization(
-            x,
-            mean,
-            variance,
-            axis=-1,
-            offset=self.beta if self.center else None,
-            scale=self.gamma if self.scale else None,
-            epsilon=self.epsilon,
+            moments = self.moving_mean, self.moving_variance
+            return normalize(x, gamma, beta, *moments, self.epsilon)
+        outputs, mean, variance = normalize_by_batch(
+            x, gamma, beta, self.epsilon, self.synchronized
         )
-        return ops.cast(outputs, self.compute_dtype)
-
-    def _by_hand(self, x):
-        """Returns the same in less time; XLA and torch need no help."""
-        mean, variance = batch_moments(ops.stop_gradient(x))
-        self._follow(x, mean, variance)
-        # Products, since a gradient by hand must see tensors, not variables.
-        return batch_normalize(
-            x,
-            self.gamma * 1.0 if self.scale else ops.ones_like(mean),
-            self.beta * 1.0 if self.center else ops.zeros_like(mean),
-            mean,
-            variance,
-            ops.convert_to_tensor(float(self.epsilon)),
-        )
-
-    def _follow(self, x, mean, variance):
-        """Moves the moving statistics towards those of the batch."""
-        if not self.synchronized:  # TensorFlow has no fused kernel there.
-            n = ops.cast(math.prod(ops.shape(x)[:-1]), "float32")
-            variance = variance * (n / ops.maximum(n - 1.0, 1.0))
         _move(self.moving_mean, mean, self.momentum)
         _move(self.moving_variance, variance, self.momentum)
-
-
-def batch_moments(x, synchronized: bool = False):
-    """Returns mean and variance `[c]` of `x [..., c]`."""
-    if _is_by_hand(synchronized):
-        return moments(x)
-    axes = tuple(range(len(x.shape) - 1))
-    return ops.moments(x, axes, synchronized=synchronized)
-
-
-def _is_by_hand(synchronized: bool) -> bool:
-    return keras.backend.backend() == "tensorflow" and not synchronized
+        return outputs
 
 
 def _move(variable, value, momentum):

@@ -1,0 +1,101 @@
+"""Batch normalisation, by the backend's own kernel where that is faster.
+
+TensorFlow runs each step of the formula and of its derivative as a pass over memory,
+and memory is what such layers wait for. Its fused kernel takes a third of the time of
+the formula on large maps, forward and backward, and at inference it is folded into
+the convolution before it. Keras has no word for that kernel, hence this room.
+
+Source: Ioffe & Szegedy 2015 (https://arxiv.org/abs/1502.03167), algorithm 1.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from odapi.structures import Tensor
+
+
+def normalize_by_batch(
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    epsilon: float,
+    synchronized: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Normalises by the moments of the batch itself.
+
+    Args:
+        x: `[b, h, w, c]`.
+        gamma, beta: Factor and offset `[c]` float32, or None.
+        epsilon: Added to the variance.
+        synchronized: Moments over all replicas of a distribution strategy.
+
+    Returns:
+        `[b, h, w, c]` in the dtype of `x`; the mean and the variance `[c]` float32
+        that the moving statistics follow. Unless synchronized, that variance is
+        the unbiased one, `n / (n - 1)` times the one that was divided by: so does
+        TensorFlow's fused kernel, and hence the original.
+    """
+    if keras.backend.backend() == "tensorflow" and not synchronized:
+        return _fused(x, *_filled(x, gamma, beta), epsilon)
+    values = ops.cast(x, "float32")
+    mean, variance = batch_moments(values, synchronized)
+    outputs = ops.batch_normalization(
+        values, mean, variance, axis=-1, offset=beta, scale=gamma, epsilon=epsilon
+    )
+    if not synchronized:
+        count = ops.cast(math.prod(ops.shape(x)[:-1]), "float32")
+        variance = variance * (count / ops.maximum(count - 1.0, 1.0))
+    return ops.cast(outputs, x.dtype), mean, variance
+
+
+def batch_moments(x: Tensor, synchronized: bool = False) -> tuple[Tensor, Tensor]:
+    """Returns mean and biased variance `[c]` of `x [..., c]`."""
+    axes = tuple(range(len(x.shape) - 1))
+    return ops.moments(x, axes, synchronized=synchronized)
+
+
+def normalize(
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    mean: Tensor,
+    variance: Tensor,
+    epsilon: float,
+) -> Tensor:
+    """Returns `x [b, h, w, c]` normalised by moments `[c]` that are known."""
+    if keras.backend.backend() == "tensorflow":
+        gamma, beta = _filled(x, gamma, beta)
+        return _fused(x, gamma, beta, epsilon, mean, variance)[0]
+    outputs = ops.batch_normalization(
+        ops.cast(x, "float32"),
+        mean,
+        variance,
+        axis=-1,
+        offset=beta,
+        scale=gamma,
+        epsilon=epsilon,
+    )
+    return ops.cast(outputs, x.dtype)
+
+
+def _fused(x, gamma, beta, epsilon, mean=None, variance=None):
+    import tensorflow as tf
+
+    return tf.compat.v1.nn.fused_batch_norm(
+        x,
+        gamma,
+        beta,
+        mean=mean,
+        variance=variance,
+        epsilon=epsilon,
+        is_training=mean is None,
+    )
+
+
+def _filled(x, gamma, beta):
+    channels = (x.shape[-1],)
+    gamma = ops.ones(channels, "float32") if gamma is None else gamma
+    beta = ops.zeros(channels, "float32") if beta is None else beta
+    return ops.convert_to_tensor(gamma), ops.convert_to_tensor(beta)
