@@ -86,7 +86,9 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
         )
     shape = tf.shape(images)
     true, padded = _SIZES[type(resizer)](resizer, shape[1], shape[2])
-    resized = tf.cast(_METHODS[resizer.method](images, true), tf.float32)  # type: ignore[attr-defined]
+    # Cast first: converters take an operation on uint8 to give uint8 as well.
+    images = tf.cast(images, tf.float32)
+    resized = _METHODS[resizer.method](images, true)  # type: ignore[attr-defined]
     if resizer.grayscale:  # type: ignore[attr-defined]
         resized = tf.reduce_sum(resized * tf.constant(_GRAY), axis=-1, keepdims=True)
     if true is not padded:
