@@ -6,11 +6,13 @@
 Both start from the ImageNet backbone and are measured on the 72 test images. The
 first trains on the train list, with the original's 800 steps of batch 8, on one
 core; the second on train and val together, on all cores. Writes a table, curves
-and pictures.
+and pictures. Seeds may be run one by one (`--seeds 1`): the table has all whose runs
+are there.
 """
 
 import argparse
 import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -19,6 +21,7 @@ from benchmarks.real_data import commands
 from benchmarks.real_data.commands import BACKBONE, PICTURES, RESULTS, ROOT, SHARED
 
 DATA = SHARED / "data" / "bccd"
+_RUN = "run.json"
 MAP, MAP50 = "DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.50IOU"
 # Of the original, with this recipe on one core: ../shared/README.md and the issue.
 ORIGINAL = {"mAP": 0.071, "mAP50": 0.177, "seconds": 843.0}
@@ -57,7 +60,18 @@ def train(config: pathlib.Path, name: str, seed: int, split: str, cores: int) ->
     )
     output = folder / "evaluation"
     commands.odapi("eval", str(folder), "--output", str(output))
-    return Run(name, seed, cost, commands.metrics_of(output))
+    run = Run(name, seed, cost, commands.metrics_of(output))
+    (folder / _RUN).write_text(json.dumps(dataclasses.asdict(run)))
+    return run
+
+
+def known(name: str) -> list[Run]:
+    """Returns the runs that are there, by seed."""
+    found = []
+    for file in (ROOT / "runs" / "bccd").glob(f"{name}-*/{_RUN}"):
+        values = json.loads(file.read_text())
+        found.append(Run(**values | {"cost": commands.Cost(**values["cost"])}))
+    return sorted(found, key=lambda run: run.seed)
 
 
 def write(name: str, runs: list[Run], note: str) -> None:
@@ -65,9 +79,10 @@ def write(name: str, runs: list[Run], note: str) -> None:
     head = ["run", "mAP", "mAP@.50", "seconds", "seconds of all cores"]
     rows = [run.row for run in runs]
     if name == "original":
-        known = [f"{ORIGINAL['mAP']}", f"{ORIGINAL['mAP50']}"]
-        rows.insert(0, ["the original", *known, f"{ORIGINAL['seconds']:.0f}", "-"])
-    text = f"# BCCD, {name}\n\n{note}\n\n{commands.table(head, rows)}"
+        theirs = [f"{ORIGINAL['mAP']}", f"{ORIGINAL['mAP50']}"]
+        rows.insert(0, ["the original", *theirs, f"{ORIGINAL['seconds']:.0f}", "-"])
+    text = f"# BCCD, {name}\n\n`python -m benchmarks.real_data.bccd {name}`: {note}\n\n"
+    text += commands.table(head, rows)
     (RESULTS / f"bccd_{name}.md").write_text(text)
     print(text)
     folder = ROOT / "runs" / "bccd" / f"{runs[0].name}-{runs[0].seed}"
@@ -90,7 +105,7 @@ def main() -> None:
             SHARED / "configs" / "baseline" / "bccd_fpnlite_320.config",
             *("train", 1, [0, 1, 2]),
         )
-        note = "The recipe of the original: 800 steps of batch 8 on one core."
+        note = "the recipe of the original, 800 steps of batch 8 on one core."
     else:
         config, split, cores, seeds = (
             ROOT / "recipes" / "bccd_fpnlite_320.config",
@@ -98,8 +113,9 @@ def main() -> None:
         )
         note = f"recipes/bccd_fpnlite_320.config, on {os.cpu_count()} cores."
     seeds = arguments.seeds or seeds
-    runs = [train(config, arguments.which, seed, split, cores) for seed in seeds]
-    write(arguments.which, runs, note)
+    for seed in seeds:
+        train(config, arguments.which, seed, split, cores)
+        write(arguments.which, known(arguments.which), note)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from rich.text import Text
 
+from odapi.data.decode import decode_image
 from odapi.training import report
+from odapi.training.curves import save_curves
 from odapi.training.display import Display, Reading
 from odapi.training.feed import Feed
 from odapi.training.guard import TOTAL, Guard
@@ -188,6 +190,51 @@ def test_history_skips_lines_that_are_broken(tmp_path):
     history = History(tmp_path, 9)
     assert [e["step"] for e in history.evaluations] == [7]
     assert math.isnan(history.at(7)["mAP"])
+
+
+def test_history_keeps_losses_up_to_the_step_that_a_run_goes_on_from(tmp_path):
+    history = History(tmp_path, 0)
+    for step in (1, 2, 4):
+        history.add_losses(step, {TOTAL: 1.0 / step}, rate=0.1 * step)
+    again = History(tmp_path, upto=2)
+    again.add_losses(3, {TOTAL: math.nan}, rate=0.5)
+    lines = (tmp_path / "losses.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"step": 1, "losses": {TOTAL: 1.0, "learning_rate": 0.1}},
+        {"step": 2, "losses": {TOTAL: 0.5, "learning_rate": 0.2}},
+        {"step": 3, "losses": {TOTAL: None, "learning_rate": 0.5}},
+    ]
+    assert math.isnan(History(tmp_path, 9).losses[-1]["losses"][TOTAL])
+
+
+def test_losses_that_cannot_be_written_do_not_end_a_training(tmp_path):
+    history = History(tmp_path / "gone", 0)
+    history.add_losses(1, {TOTAL: 1.0}, rate=0.1)
+    assert history.losses[0]["step"] == 1
+
+
+@pytest.mark.parametrize(
+    ("losses", "metrics", "height"),
+    [
+        ([], [], None),
+        ([(1, 2.0)], [], 660),
+        ([(1, 2.0), (2, math.nan), (3, 1e9)], [], 660),
+        ([(1, math.inf)], [], 660),
+        ([], [(5, {"DetectionBoxes_Precision/mAP": -1.0})], 360),
+        ([(1, 2.0), (2, 1.0)], [(2, {"mine": 0.5})], 1020),
+    ],
+)
+def test_curves_of_any_run_can_be_drawn(tmp_path, losses, metrics, height):
+    history = History(tmp_path, 0)
+    for step, loss in losses:
+        history.add_losses(step, {TOTAL: loss, "Loss/a": loss}, rate=0.1)
+    for step, values in metrics:
+        history.add(step, values)
+    file = save_curves(tmp_path, history)
+    if height is None:
+        assert file is None
+    else:
+        assert decode_image(file.read_bytes(), "").shape == (height, 900, 3)
 
 
 def test_the_summary_is_json_that_anybody_reads(tmp_path):

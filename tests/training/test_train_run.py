@@ -69,7 +69,9 @@ def test_a_run_leaves_what_others_need(train, capsys):
     ]
     assert sorted(p.name for p in train.model_dir.iterdir()) == [
         "checkpoints",
+        "curves.png",
         "label_map.pbtxt",
+        "losses.jsonl",
         "metrics.jsonl",
         "pipeline.config",
         "train",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.problems import DROPPED, Problems
+from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.structures import Batch, Groundtruth, ImageInfo
 
@@ -85,7 +85,7 @@ class Collate:
             room *= max(-(-max(counts) // room), 1)
         for sample, count in zip(samples, counts, strict=True):
             if count > room:
-                self.problems.add(TOO_MANY_BOXES, DROPPED, sample["image_id"])
+                self.problems.found(TOO_MANY_BOXES, sample["image_id"])
         valid = np.arange(room) < np.array(counts)[:, None]
         fill = _Fill(samples, room, self.shapes)
         return Groundtruth(

@@ -19,7 +19,7 @@ import numpy as np
 from odapi.data.memory import keep_freed_memory
 from odapi.data.order import Order
 from odapi.data.pad import Collate, merge_equal_boxes
-from odapi.data.problems import SKIPPED, Problems
+from odapi.data.problems import Problems
 from odapi.data.resize import Resizer
 from odapi.data.sample import Sample, Source
 from odapi.errors import DataError
@@ -238,7 +238,7 @@ class _Load:
 
     def _count(self, error: DataError) -> None:
         if getattr(self.source, "problems", None) is not self.problems:
-            self.problems.add("unusable image", SKIPPED, error.place)
+            self.problems.found("unusable image", error.place)
         with self._lock:
             self._failed += 1
             failed = self._failed

@@ -45,6 +45,8 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "repeated annotation": (DROPPED, "the same object is listed twice"),
     "annotation without image": (DROPPED, "its image id is not in the file"),
     "image label": (DROPPED, "an annotation without a box: what, but not where"),
+    "unusable image": (SKIPPED, "a source of yours raised DataError for it"),
+    "more boxes than max_number_of_boxes": (DROPPED, "of a picture; raise the limit"),
     "empty data set": (REFUSED, "no image is left"),
 }
 

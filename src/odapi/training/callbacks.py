@@ -178,12 +178,14 @@ class Supervisor(keras.callbacks.Callback):
                 seconds_left=left * self.clock.seconds_per_step,
             )
             self.parts.display.show(self.step, reading)
-        if self.parts.tracker and (self.step == 1 or self._due(self.plan.log_every)):
-            self._track()
+        if self.step == 1 or self._due(self.plan.log_every):
+            logged, rate = self._logged.take(), self._rate()
+            self.parts.history.add_losses(self.step, logged, rate)
+            if self.parts.tracker:
+                self._track(logged | {"learning_rate": rate})
 
-    def _track(self) -> None:
+    def _track(self, scalars: dict[str, float]) -> None:
         tracker, feed = self.parts.tracker, self.parts.feed
-        scalars = self._logged.take() | {"learning_rate": self._rate()}
         if self.clock.seconds_per_step:
             scalars["steps_per_sec"] = 1.0 / self.clock.seconds_per_step
         tracker.scalars(self.step, scalars)

@@ -1,4 +1,7 @@
-"""What a run leaves to read: `metrics.jsonl`, a line an evaluation, `training.json`."""
+"""What a run leaves to read: `metrics.jsonl`, `losses.jsonl`, `training.json`.
+
+The first has a line an evaluation, the second a line every few steps.
+"""
 
 import json
 import math
@@ -8,29 +11,48 @@ from typing import Any
 
 from odapi.checkpoints.folder import write_text
 
-_EVALUATIONS = "metrics.jsonl"
+_EVALUATIONS, _LOSSES = "metrics.jsonl", "losses.jsonl"
 _SUMMARY = "training.json"
+_RATE = "learning_rate"
 
 
 class History:
-    """The evaluations of a run, in the order of their steps.
+    """The evaluations and the losses of a run, in the order of their steps.
 
     Args:
         model_dir: Where the run lives.
-        upto: Forgets evaluations after this step: training goes on from there.
+        upto: Forgets what came after this step: training goes on from there.
     """
 
     def __init__(self, model_dir: pathlib.Path, upto: int):
-        self._path = model_dir / _EVALUATIONS
-        self.evaluations = [e for e in _read(self._path) if e["step"] <= upto]
-        if self._path.exists():
-            self._write()
+        self._evaluations = model_dir / _EVALUATIONS
+        self._losses = model_dir / _LOSSES
+        self.evaluations = _read(self._evaluations, "metrics", upto)
+        self.losses = _read(self._losses, "losses", upto)
+        for path, lines in (
+            (self._evaluations, self.evaluations),
+            (self._losses, self.losses),
+        ):
+            if path.exists():
+                _write(path, lines)
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds an evaluation; one of the same step is replaced."""
         self.evaluations = [e for e in self.evaluations if e["step"] != step]
         self.evaluations.append({"step": step, "metrics": dict(metrics)})
-        self._write()
+        _write(self._evaluations, self.evaluations)
+
+    def add_losses(self, step: int, losses: Mapping[str, float], rate: float) -> None:
+        """Adds the mean losses of the last steps, with the learning rate.
+
+        A curve is not worth a run: what cannot be written is left out.
+        """
+        self.losses.append({"step": step, "losses": {**losses, _RATE: rate}})
+        try:
+            with self._losses.open("a", encoding="utf-8") as file:
+                file.write(_line(self.losses[-1]))
+        except OSError:
+            return
 
     def at(self, step: int) -> dict[str, float] | None:
         """Returns the metrics of a step, or None if it was not evaluated."""
@@ -51,10 +73,6 @@ class History:
                 since += 1
         return step, value, since
 
-    def _write(self) -> None:
-        lines = [json.dumps(_plain(e)) + "\n" for e in self.evaluations]
-        write_text(self._path, "".join(lines))
-
 
 def write_summary(model_dir: pathlib.Path, summary: Mapping[str, Any]) -> None:
     """Writes `training.json`; NaN becomes null, as JSON has none."""
@@ -70,7 +88,7 @@ def read_summary(model_dir: pathlib.Path) -> dict[str, Any]:
         return {}
 
 
-def _read(path: pathlib.Path) -> list[dict[str, Any]]:
+def _read(path: pathlib.Path, what: str, upto: int) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -78,13 +96,21 @@ def _read(path: pathlib.Path) -> list[dict[str, Any]]:
     found = []
     for line in lines:
         try:
-            evaluation = json.loads(line)
-            metrics = evaluation["metrics"].items()
-            values = {n: math.nan if v is None else float(v) for n, v in metrics}
-            found.append({"step": int(evaluation["step"]), "metrics": values})
+            entry = json.loads(line)
+            numbers = entry[what].items()
+            values = {n: math.nan if v is None else float(v) for n, v in numbers}
+            found.append({"step": int(entry["step"]), what: values})
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # A line that an editor broke says nothing.
-    return found
+    return [entry for entry in found if entry["step"] <= upto]
+
+
+def _write(path: pathlib.Path, entries: list[dict[str, Any]]) -> None:
+    write_text(path, "".join(map(_line, entries)))
+
+
+def _line(entry: Mapping[str, Any]) -> str:
+    return json.dumps(_plain(entry)) + "\n"
 
 
 def _plain(value: Any) -> Any:

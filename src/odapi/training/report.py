@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from odapi.progress import console, duration
+from odapi.training.curves import save_curves
 from odapi.training.history import History, read_summary, write_summary
 from odapi.training.plan import Outcome, Plan
 
@@ -27,7 +28,8 @@ def tell_problems(what: str, pipeline: Any) -> None:
 
 def sum_up(outcome: Outcome, plan: Plan, model_dir: pathlib.Path) -> None:
     """Writes `training.json`, prints how it went and what to do next."""
-    step, value, _ = History(model_dir, outcome.step).best(plan.best_metric)
+    history = History(model_dir, outcome.step)
+    step, value, _ = history.best(plan.best_metric)
     best = {"step": step, "metric": plan.best_metric, "value": value}
     before = read_summary(model_dir).get("seconds", 0.0) if outcome.resumed else 0.0
     write_summary(
@@ -44,7 +46,10 @@ def sum_up(outcome: Outcome, plan: Plan, model_dir: pathlib.Path) -> None:
             "best": best if step else None,
         },
     )
+    curves = save_curves(model_dir, history)
     tell(*_lines(outcome, plan, model_dir, best))
+    if curves:
+        tell(f"Curves: {curves}")
 
 
 def _lines(
