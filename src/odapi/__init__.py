@@ -37,12 +37,19 @@ _HOMES = {
     "CheckpointError": "odapi.errors",
 }
 
+# What cannot be had without Keras: it is started quietly first.
+_WITH_BACKEND = (
+    "build_detector", "load_detector", "train", "evaluate", "predict", "export"
+)  # fmt: skip
+
 __all__ = ["__version__", *_HOMES]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'odapi' has no attribute {name!r}")
+    if name in _WITH_BACKEND:
+        importlib.import_module("odapi.backend").load()
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -1,6 +1,7 @@
 """Measures that keep the code readable: sizes, names, docstrings, start-up."""
 
 import ast
+import os
 import pathlib
 import subprocess
 import sys
@@ -69,3 +70,51 @@ def test_import_is_light(module):
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def _run(code, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={k: v for k, v in os.environ.items() if k not in _LOG_LEVELS} | environment,
+    )
+
+
+_LOG_LEVELS = ("TF_CPP_MIN_LOG_LEVEL", "GLOG_minloglevel")
+
+
+@pytest.mark.parametrize("name", ["train", "build_detector", "export"])
+def test_the_backend_starts_without_noise(name):
+    done = _run(f"import odapi; odapi.{name}; import keras; keras.ops.ones(1)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_what_is_printed_while_the_backend_starts_is_shown_if_it_fails():
+    code = (
+        "import sys, builtins, odapi\n"
+        "class Broken:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'keras':\n"
+        "            print('a clue', file=sys.stderr)\n"
+        "            raise ImportError('broken')\n"
+        "sys.meta_path.insert(0, Broken())\n"
+        "odapi.train"
+    )
+    done = _run(code)
+    assert done.returncode == 1
+    assert "a clue" in done.stderr and "ImportError: broken" in done.stderr
+
+
+def test_a_backend_that_is_missing_is_named_with_the_line_that_installs_it():
+    code = (
+        "import sys, odapi, odapi.errors\n"
+        "sys.modules['torch'] = None\n"
+        "try:\n"
+        "    odapi.train\n"
+        "except odapi.errors.MissingPackageError as error:\n"
+        "    print(error)"
+    )
+    done = _run(code, KERAS_BACKEND="torch")
+    assert 'pip install "odapi[torch]"' in done.stdout, done.stderr

@@ -39,7 +39,7 @@ def evaluate(
     ] = False,
 ) -> None:
     """Measure a trained detector: COCO metrics, tables, pictures."""
-    from odapi.evaluation.run import evaluate as run
+    from odapi import evaluate as run
 
     result = run(
         checkpoint,

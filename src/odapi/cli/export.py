@@ -53,7 +53,7 @@ def export(
     """
     # Only TensorFlow writes SavedModels, whatever the training ran on.
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    from odapi.exporters.run import export as run
+    from odapi import export as run
     from odapi.progress import console, duration
 
     shown = console()

@@ -5,7 +5,6 @@ here or at the top of a verb's module may import a backend, NumPy or OpenCV:
 `odapi --help` answers at once.
 """
 
-import os
 import sys
 
 import typer
@@ -52,8 +51,6 @@ def _version(
 def main() -> None:
     """Runs the command; a mistake of the user is one message, not a traceback."""
     keep_freed_memory()  # Before a backend starts its threads.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GLOG_minloglevel", "3")
     try:
         app()
     except OdapiError as error:

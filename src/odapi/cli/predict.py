@@ -47,7 +47,7 @@ def predict(
     overrides: Set = None,
 ) -> None:
     """Find objects in images: drawn pictures, COCO results."""
-    from odapi.evaluation.predict import predict as run
+    from odapi import predict as run
 
     found = run(
         _model(checkpoint, overrides or []),

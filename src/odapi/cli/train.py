@@ -35,7 +35,7 @@ def train(
 
     Ctrl-C saves and ends; the same command goes on from there.
     """
-    from odapi.training.run import train as run
+    from odapi import train as run
 
     run(
         config,
