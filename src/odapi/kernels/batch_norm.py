@@ -38,7 +38,8 @@ def normalize_by_batch(
         TensorFlow's fused kernel, and hence the original.
     """
     if keras.backend.backend() == "tensorflow" and not synchronized:
-        return _fused(x, *_filled(x, gamma, beta), epsilon)
+        gamma, beta = _filled(x, gamma, beta)
+        return _fused(x, gamma, beta, epsilon)
     values = ops.cast(x, "float32")
     mean, variance = batch_moments(values, synchronized)
     outputs = ops.batch_normalization(

@@ -75,5 +75,17 @@ def _line(name: str, steps: list[int], values: list[float]) -> Line:
     return Line(name, steps, y)
 
 
-def _panel(name: str, lines: list[Line], **ranges: tuple[float, float]) -> np.ndarray:
-    return plot(lines, title=name, x_label="step", size=_SIZES[name], **ranges)
+def _panel(
+    name: str,
+    lines: list[Line],
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+) -> np.ndarray:
+    return plot(
+        lines,
+        title=name,
+        x_label="step",
+        x_range=x_range,
+        y_range=y_range,
+        size=_SIZES[name],
+    )

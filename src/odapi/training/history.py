@@ -93,16 +93,18 @@ def _read(path: pathlib.Path, what: str, upto: int) -> list[dict[str, Any]]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
         return []
-    found = []
+    found: list[dict[str, Any]] = []
     for line in lines:
         try:
             entry = json.loads(line)
             numbers = entry[what].items()
             values = {n: math.nan if v is None else float(v) for n, v in numbers}
-            found.append({"step": int(entry["step"]), what: values})
+            step = int(entry["step"])
         except (ValueError, KeyError, TypeError, AttributeError):
             continue  # A line that an editor broke says nothing.
-    return [entry for entry in found if entry["step"] <= upto]
+        if step <= upto:
+            found.append({"step": step, what: values})
+    return found
 
 
 def _write(path: pathlib.Path, entries: list[dict[str, Any]]) -> None:
