@@ -8,8 +8,6 @@ them. Each row runs in a process of its own; times are medians.
 """
 
 import argparse
-import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -18,8 +16,8 @@ import time
 
 import numpy as np
 
-_ROOT = pathlib.Path(__file__).resolve().parents[1]
-_SHARED = pathlib.Path(os.environ.get("ODAPI_SHARED", _ROOT.parent / "shared"))
+from benchmarks.processes import RESULTS, SHARED, in_process, median_ms, table, tell
+
 _CONFIG = "configs/tf2/ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8.config"
 _IMAGE = (480, 640)  # Of the picture that is sent to the exported model.
 
@@ -27,7 +25,7 @@ _IMAGE = (480, 640)  # Of the picture that is sent to the exported model.
 def main() -> None:
     args = _arguments()
     if args.row:
-        print("result:" + json.dumps(_ROWS[args.row](args)))
+        tell(_ROWS[args.row](args))
         return
     with tempfile.TemporaryDirectory() as folder:
         args.folder = pathlib.Path(folder)
@@ -37,42 +35,26 @@ def main() -> None:
         starts = [_in_process(args, "start") for _ in range(3)]
         rows["start"] = {k: float(np.median([s[k] for s in starts])) for k in starts[0]}
         text = _report(rows, args)
-    args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(text)
     print(text)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=pathlib.Path, default=_SHARED / _CONFIG)
+    parser.add_argument("--config", type=pathlib.Path, default=SHARED / _CONFIG)
     parser.add_argument("--runs", type=int, default=60, help="calls measured a row")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument(
-        "--output", type=pathlib.Path, default=_ROOT / "benchmarks/results/inference.md"
-    )
+    parser.add_argument("--output", type=pathlib.Path, default=RESULTS / "inference.md")
     parser.add_argument("--row", choices=sorted(_ROWS), help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _in_process(args: argparse.Namespace, row: str) -> dict:
-    command = [sys.executable, "-m", "benchmarks.inference", "--row", row]
-    for name in ("config", "runs", "threads", "folder"):
-        command += [f"--{name}", str(getattr(args, name))]
-    environment = os.environ | {
-        "KERAS_BACKEND": "tensorflow",
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "OMP_NUM_THREADS": str(args.threads),
-        "TF_NUM_INTRAOP_THREADS": str(args.threads),
-        "TF_NUM_INTEROP_THREADS": "1",
-    }
-    done = subprocess.run(
-        command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False
+    options = {n: getattr(args, n) for n in ("config", "runs", "threads", "folder")}
+    return in_process(
+        "benchmarks.inference", {"row": row, **options}, threads=args.threads
     )
-    for line in done.stdout.splitlines():
-        if line.startswith("result:"):
-            return json.loads(line.removeprefix("result:"))
-    raise RuntimeError(f"{row}: {done.stderr[-2000:]}")
 
 
 def _detector(args: argparse.Namespace):
@@ -102,18 +84,6 @@ def _prepare(args: argparse.Namespace) -> dict:
     return {"seconds": seconds}
 
 
-def _median(call, runs: int) -> float:
-    """Returns milliseconds of a call, after ten that are not counted."""
-    for _ in range(10):
-        call()
-    times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
-
-
 def _image(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8)
 
@@ -134,7 +104,7 @@ def _network(args: argparse.Namespace, frozen: bool) -> dict:
             function, lower_control_flow=False
         )
     image = tf.constant(_image(height, width).astype(np.float32))
-    return {"ms": _median(lambda: function(image), args.runs)}
+    return {"ms": median_ms(lambda: function(image), args.runs)}
 
 
 def _exported(args: argparse.Namespace, resized: bool) -> dict:
@@ -143,7 +113,7 @@ def _exported(args: argparse.Namespace, resized: bool) -> dict:
     detect = tf.saved_model.load(str(args.folder / "saved_model"))
     size = (320, 320) if resized else _IMAGE
     image = tf.constant(_image(*size))
-    return {"ms": _median(lambda: detect(image), args.runs)}
+    return {"ms": median_ms(lambda: detect(image), args.runs)}
 
 
 def _onnx(args: argparse.Namespace) -> dict:
@@ -161,7 +131,7 @@ def _onnx(args: argparse.Namespace) -> dict:
     session.run(None, given)
     first = time.perf_counter() - start
     return {
-        "ms": _median(lambda: session.run(None, given), args.runs),
+        "ms": median_ms(lambda: session.run(None, given), args.runs),
         "load": load,
         "first": first,
         "difference": _onnx_difference(args, session, given),
@@ -218,33 +188,31 @@ def _report(rows: dict[str, dict], args: argparse.Namespace) -> str:
         "network alone, weights as variables": "network, weights as variables",
         f"ONNX Runtime, the same SavedModel, uint8 {height} x {width}": "onnx",
     }
-    lines = [
-        "# Inference of the exported model",
-        "",
-        "Made by `python -m benchmarks.inference`. Batch 1, "
-        f"{args.threads} threads, {args.config.stem}, untrained weights.",
-        "",
-        "| what | ms, median | of the network alone |",
-        "|---|---|---|",
+    cells = [
+        [label, f"{rows[name]['ms']:.1f}", f"{rows[name]['ms'] / network:.2f}"]
+        for label, name in shown.items()
     ]
-    for label, name in shown.items():
-        ms = rows[name]["ms"]
-        lines.append(f"| {label} | {ms:.1f} | {ms / network:.2f} |")
     start, onnx = rows["start"], rows["onnx"]
-    lines += [
-        "",
-        "| in a fresh process | load, s | first prediction, s | together, s |",
-        "|---|---|---|---|",
-        f"| SavedModel (importing TensorFlow: {start['import']:.1f} s more) | "
-        f"{start['load']:.2f} | {start['first']:.2f} | "
-        f"{start['load'] + start['first']:.2f} |",
-        f"| ONNX Runtime | {onnx['load']:.2f} | {onnx['first']:.2f} | "
-        f"{onnx['load'] + onnx['first']:.2f} |",
-        "",
-        f"Raw scores of ONNX Runtime differ by at most {onnx['difference']:.1g}.",
-        "",
+    starts = [
+        [
+            f"SavedModel (importing TensorFlow: {start['import']:.1f} s more)",
+            *_seconds(start),
+        ],
+        ["ONNX Runtime", *_seconds(onnx)],
     ]
-    return "\n".join(lines)
+    return (
+        "# Inference of the exported model\n\n"
+        "Made by `python -m benchmarks.inference`. Batch 1, "
+        f"{args.threads} threads, {args.config.stem}, untrained weights.\n\n"
+        + table(["what", "ms, median", "of the network alone"], cells)
+        + "\n"
+        + table(["process", "load, s", "first prediction, s", "together, s"], starts)
+        + f"\nRaw scores of ONNX Runtime differ by at most {onnx['difference']:.1g}.\n"
+    )
+
+
+def _seconds(row: dict) -> list[str]:
+    return [f"{s:.2f}" for s in (row["load"], row["first"], row["load"] + row["first"])]
 
 
 if __name__ == "__main__":

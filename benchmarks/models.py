@@ -1,0 +1,180 @@
+"""Inference and training of whole models, beside the original's figures.
+
+    python -m benchmarks.models                       # writes results/models.md
+    python -m benchmarks.models --model fpnlite_320 --dry-run
+
+Everything runs in processes of its own, on one core and on two, with untrained weights
+and the same picture again and again, as the original was timed. Inference is the
+exported SavedModel, batch 1, from a picture of the model's size to detections; the
+share of post-processing is what it takes beyond backbone, pyramid and heads. A training
+step has forward, backward, clipping and update. The original's figures come from
+another day on the same kind of machine (shared/golden/timing.json): ratios to them say
+how much, not how many percent.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import time
+
+START = time.perf_counter()  # Before anything heavy is imported.
+
+from benchmarks.processes import RESULTS, SHARED, in_process, table, tell  # noqa: E402
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A model of the zoo, and the batch with which the original was timed."""
+
+    config: str
+    batch: int
+
+    @property
+    def path(self) -> pathlib.Path:
+        return SHARED / "configs" / "tf2" / f"{self.config}.config"
+
+
+MODELS = {
+    "ssd_mobilenet_v2_320": Model("ssd_mobilenet_v2_320x320_coco17_tpu-8", 4),
+    "fpnlite_320": Model("ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8", 4),
+    "retinanet_r50_640": Model("ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", 2),
+    "efficientdet_d0_512": Model("ssd_efficientdet_d0_512x512_coco17_tpu-8", 4),
+}
+_THREADS = (1, 2)
+_FIRST_STEPS = ("tensorflow", "jax")
+
+
+def main() -> None:
+    args = _arguments()
+    if args.row:
+        from benchmarks import models_rows
+
+        model = MODELS[args.model]
+        tell(models_rows.ROWS[args.row](model.path, model.batch, args.runs, START))
+        return
+    names = [args.model] if args.model else list(MODELS)
+    measured = {}
+    for name in names:
+        measured[name] = _measure(name, args.runs)
+        print(json.dumps({name: measured[name]}, indent=2), flush=True)
+    text = _report(measured)
+    print(text)
+    if not args.dry_run:
+        (RESULTS / "models.md").write_text(text)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", choices=list(MODELS), help="all by default")
+    parser.add_argument("--runs", type=int, default=12, help="calls a row")
+    parser.add_argument("--dry-run", action="store_true", help="write no file")
+    parser.add_argument("--row", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _measure(name: str, runs: int) -> dict:
+    """Returns all measurements of a model, by row and number of threads."""
+    found = {}
+    for threads in _THREADS:
+        for row in ("infer", "train"):
+            options = {"row": row, "model": name, "runs": runs}
+            found[f"{row} {threads}"] = in_process(
+                "benchmarks.models", options, threads=threads
+            )
+    for backend in _FIRST_STEPS:
+        options = {"row": "first step", "model": name, "runs": 1}
+        found[f"first step {backend}"] = in_process(
+            "benchmarks.models", options, backend
+        )
+    return found
+
+
+def _original(config: str, what: str, cores: int) -> float | None:
+    """Returns the original's median milliseconds."""
+    key = (what, config, cores)
+    stored = json.loads((SHARED / "golden" / "timing.json").read_text())
+    for row in stored["results"]:
+        if (row["what"], row.get("config"), row.get("cores", 2)) == key:
+            return 1e3 * row["median_s"]
+    return None
+
+
+def _report(measured: dict[str, dict]) -> str:
+    return (
+        "# Models\n\n`python -m benchmarks.models`: medians; ratios above 1 say how "
+        "many times faster than the original's\nstored figure. Untrained weights: all "
+        "anchors score alike, which is the most work for suppression.\n\n"
+        "## Inference, batch 1, exported SavedModel\n\n"
+        + _inference(measured)
+        + "\nThe rate is that of the network alone, as a share of the FLOP/s that a "
+        "plain 3 x 3 convolution\n(256 channels, 64 x 64) reaches in the same process."
+        "\n\n## A training step\n\n"
+        + _training(measured)
+        + "\n## From the command to the first training step, seconds, two cores\n\n"
+        + _first_steps(measured)
+    )
+
+
+def _inference(measured: dict[str, dict]) -> str:
+    head = ["model, cores", "ms", "images/s", "original, ms", "ratio"]
+    head += ["post-processing", "GFLOP", "rate", "peak GB"]
+    rows = []
+    for name, found in measured.items():
+        for threads in _THREADS:
+            row = found[f"infer {threads}"]
+            theirs = _original(MODELS[name].config, "infer", threads)
+            rows.append(
+                [
+                    f"{name}, {threads}",
+                    f"{row['ms']:.1f}",
+                    f"{1e3 / row['ms']:.1f}",
+                    *_ratio(theirs, row["ms"]),
+                    f"{1 - row['network'] / row['ms']:.0%}",
+                    f"{row['gflop']:.1f}",
+                    f"{row['rate']:.0%}",
+                    f"{row['peak']:.1f}",
+                ]
+            )
+    return table(head, rows)
+
+
+def _training(measured: dict[str, dict]) -> str:
+    head = ["model, cores", "batch", "ms", "images/s", "original, ms", "ratio"]
+    rows = []
+    for name, found in measured.items():
+        for threads in _THREADS:
+            row, batch = found[f"train {threads}"], MODELS[name].batch
+            theirs = _original(MODELS[name].config, "train", threads)
+            rows.append(
+                [
+                    f"{name}, {threads}",
+                    str(batch),
+                    f"{row['ms']:.0f}",
+                    f"{1e3 * batch / row['ms']:.1f}",
+                    *_ratio(theirs, row["ms"]),
+                    f"{row['peak']:.1f}",
+                ]
+            )
+    return table([*head, "peak GB"], rows)
+
+
+def _first_steps(measured: dict[str, dict]) -> str:
+    head = ["model", "backend", "import", "build", "trace, compile, step", "in all"]
+    rows = []
+    for name, found in measured.items():
+        for backend in _FIRST_STEPS:
+            row = found[f"first step {backend}"]
+            if row is not None:
+                parts = [row["import"], row["build"], row["first"]]
+                cells = [f"{s:.1f}" for s in (*parts, sum(parts))]
+                rows.append([name, backend, *cells])
+    return table(head, rows)
+
+
+def _ratio(theirs: float | None, ours: float) -> list[str]:
+    return ["-", "-"] if theirs is None else [f"{theirs:.0f}", f"{theirs / ours:.2f}"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The measurements of `benchmarks.models`, each in a process of its own."""
+
+import pathlib
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.processes import median_ms
+
+_OBJECTS, _MAX_OBJECTS = 7, 100
+
+
+def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
+    """The exported model, its network alone, and what share of FLOP/s that reaches."""
+    import tensorflow as tf
+
+    import odapi
+    from odapi.build.resizer import model_resizer
+    from odapi.exporters.saved_model import write_saved_model
+
+    loaded = odapi.load_config(config)
+    detector = odapi.build_detector(loaded, seed=0)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "saved_model")
+        write_saved_model(detector, model_resizer(loaded), path)
+        exported = tf.saved_model.load(str(path))
+    height, width = detector.image_size
+    image = tf.constant(_images(1, height, width))
+    ms = median_ms(lambda: exported(image), runs)
+    pixels = tf.cast(image, tf.float32)
+    network = tf.function(
+        lambda images: detector.call({"images": images}), autograph=False
+    ).get_concrete_function(tf.TensorSpec(pixels.shape, tf.float32))
+    network_ms = median_ms(lambda: network(pixels), runs)
+    flop = _float_operations(network.graph)
+    return {
+        "ms": ms,
+        "network": network_ms,
+        "gflop": flop / 1e9,
+        "rate": flop / network_ms / _plain_convolution(runs),
+        "peak": _peak_gigabytes(),
+    }
+
+
+def train(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
+    """A training step, compiled as `fit` compiles it, on a batch that stays."""
+    from odapi.data.memory import keep_freed_memory
+
+    keep_freed_memory()  # As the command does.
+    times = _fit(config, batch, steps=3 + max(3, runs // 2), start=start)
+    return {"ms": 1e3 * float(np.median(times["steps"][3:])), "peak": _peak_gigabytes()}
+
+
+def first_step(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
+    """What a user waits for before the first step is done."""
+    times = _fit(config, batch, steps=1, start=start)
+    return {k: times[k] for k in ("import", "build", "first")}
+
+
+def _fit(config: pathlib.Path, batch: int, steps: int, start: float) -> dict:
+    import keras
+
+    import odapi
+    from odapi.build.optimizer import build_optimizer
+
+    imported = time.perf_counter()
+    loaded = odapi.load_config(config)
+    detector = odapi.build_detector(loaded, seed=0)
+    optimizer, _ = build_optimizer(loaded)
+    built = time.perf_counter()
+    detector.compile(optimizer=optimizer, jit_compile="auto", auto_scale_loss=False)
+    ends = []
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_batch_end(self, step, logs=None):
+            float(logs["loss"])  # Waits for the step.
+            ends.append(time.perf_counter())
+
+    detector.fit(
+        _batches(detector, batch),
+        steps_per_epoch=steps,
+        callbacks=[Clock()],
+        verbose=0,
+        shuffle=False,
+    )
+    return {
+        "import": imported - start,
+        "build": built - imported,
+        "first": ends[0] - built,
+        "steps": np.diff([built, *ends]).tolist(),
+    }
+
+
+def _batches(detector, batch: int):
+    height, width = detector.image_size
+    rng = np.random.default_rng(0)
+    low = rng.uniform(0, 0.5, (batch, _MAX_OBJECTS, 2))
+    high = low + rng.uniform(0.05, 0.4, low.shape)
+    x = {
+        "images": _images(batch, height, width),
+        "true_size": np.full((batch, 2), (height, width), np.int32),
+    }
+    y = {
+        "boxes": np.concatenate([low, high], -1).astype(np.float32),
+        "classes": rng.integers(
+            detector.num_classes, size=(batch, _MAX_OBJECTS), dtype=np.int32
+        ),
+        "valid": np.tile(np.arange(_MAX_OBJECTS) < _OBJECTS, (batch, 1)),
+        "weights": np.ones((batch, _MAX_OBJECTS), np.float32),
+    }
+    while True:
+        yield x, y
+
+
+def _images(batch: int, height: int, width: int) -> np.ndarray:
+    shape = (batch, height, width, 3)
+    return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def _float_operations(graph) -> int:
+    """Counts multiplications and additions; a multiply-add is two."""
+    import tensorflow as tf
+
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+
+
+def _plain_convolution(runs: int) -> float:
+    """Returns the floating-point operations a millisecond of a convolution."""
+    import tensorflow as tf
+
+    side, channels = 64, 256
+    x = tf.random.normal((1, side, side, channels))
+    kernel = tf.random.normal((3, 3, channels, channels))
+    conv = tf.function(lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"))
+    return 2 * 9 * (side * channels) ** 2 / median_ms(lambda: conv(x), runs)
+
+
+def _peak_gigabytes() -> float:
+    unit = 1024**2 if sys.platform == "linux" else 1024**3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+ROWS: dict[str, Callable[[pathlib.Path, int, int, float], dict]] = {
+    "infer": infer,
+    "train": train,
+    "first step": first_step,
+}
