@@ -12,6 +12,8 @@ from odapi.data.resize import (
     Identity,
     KeepAspectRatio,
     PadToMultiple,
+    fixed_size,
+    may_pad,
 )
 
 
@@ -184,3 +186,18 @@ def test_grayscale_is_the_luma_in_one_channel():
 def test_settings_that_cannot_be_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    ("resizer", "size", "pads"),
+    [
+        (FixedShape(30, 40), (30, 40), False),
+        (KeepAspectRatio(60, 100, pad_to_max=True), (100, 100), True),
+        (KeepAspectRatio(60, 100), None, False),
+        (PadToMultiple(32), None, True),
+        (ConditionalShape("greater", 100), None, False),
+        (Identity(), None, False),
+    ],
+)
+def test_what_is_known_of_all_pictures_before_any_is_seen(resizer, size, pads):
+    assert (fixed_size(resizer), may_pad(resizer)) == (size, pads)

@@ -11,6 +11,7 @@ from odapi.data.resize import (
     Identity,
     KeepAspectRatio,
     PadToMultiple,
+    fixed_size,
 )
 from odapi.errors import ConfigError
 from odapi.exporters import serving
@@ -84,7 +85,7 @@ def test_bilinear_reads_without_half_pixels():
     ],
 )
 def test_static_size_is_known_at_export(resizer, size):
-    assert serving.static_size(resizer) == size
+    assert fixed_size(resizer) == size
     traced = tf.function(
         lambda images: serving.resize(resizer, images),
         input_signature=[serving.input_spec("image_tensor")],

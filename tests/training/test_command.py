@@ -6,13 +6,12 @@ import pytest
 from typer.testing import CliRunner
 
 from odapi.cli import main
-from odapi.training import run
 
 
 @pytest.fixture
 def called(monkeypatch):
     calls = []
-    monkeypatch.setattr(run, "train", lambda *a, **k: calls.append((a, k)))
+    monkeypatch.setattr("odapi.train", lambda *a, **k: calls.append((a, k)))
     return calls
 
 

@@ -34,6 +34,13 @@ def test_feed_knows_the_batch_of_every_step_however_far_ahead_fit_reads():
         assert fed.state == {"next": number + 1}
 
 
+def test_feed_leaves_the_true_size_out_where_no_picture_has_padding():
+    pipeline = TinyPipeline()
+    pipeline.pads = False
+    x, _ = next(Feed(pipeline).batches())
+    assert x.keys() == {"images"}
+
+
 @pytest.mark.parametrize(
     ("losses", "lost"),
     [

@@ -13,7 +13,7 @@ from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
 from odapi.build.targets import build_assigner, build_coder
 from odapi.config.load import options
-from odapi.data.resize import Resizer
+from odapi.data.resize import fixed_size
 from odapi.errors import ConfigError
 from odapi.layers.device import computes_on_cpu
 from odapi.models.anchor_detector import AnchorDetector, AnchorParts
@@ -21,8 +21,6 @@ from odapi.models.detector import Detector
 
 # Any size will do where images vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)
-# Sizes of which no two are alike in height, width, area or aspect ratio.
-_PROBES = ((480, 640), (1200, 700), (90, 30))
 
 
 def build_detector(config: Any, seed: int | None = None) -> Detector:
@@ -49,7 +47,7 @@ def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
         raise ConfigError(
             f"{path}.num_classes", f"must be 1 or more, got {ssd.num_classes}"
         )
-    size = _fixed_size(model_resizer(config))
+    size = fixed_size(model_resizer(config))
     setting = Setting(setting.seed, setting.dtype, ssd.freeze_batchnorm)
     extractor_path = f"{path}.feature_extractor"
     anchors = build_anchors(ssd.anchor_generator, f"{path}.anchor_generator")
@@ -97,12 +95,6 @@ def _make_variables(ssd: Any, path: str, detector: AnchorDetector) -> None:
 
 
 _MODELS = {"ssd": _ssd}
-
-
-def _fixed_size(resizer: Resizer) -> tuple[int, int] | None:
-    """Returns the size that all images get, or None if it depends on them."""
-    sizes = {resizer.output_size(*size) for size in _PROBES}
-    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _dtype(option: Any) -> str:

@@ -20,7 +20,7 @@ from odapi.data.memory import keep_freed_memory
 from odapi.data.order import Order
 from odapi.data.pad import Collate, merge_equal_boxes
 from odapi.data.problems import Problems
-from odapi.data.resize import Resizer
+from odapi.data.resize import Resizer, fixed_size, may_pad
 from odapi.data.sample import Sample, Source
 from odapi.errors import DataError
 from odapi.labels import LabelMap
@@ -67,6 +67,7 @@ class Pipeline:
         label_map: The classes.
         num_images: Samples of the source.
         problems: What was wrong with the data so far.
+        pads: Whether pictures of a batch may have padding.
         wait_seconds: Time that iterating has waited for batches, in all.
 
     Raises:
@@ -97,6 +98,8 @@ class Pipeline:
         self.wait_seconds = 0.0
         self.threads = threads or _cores()
         self.prefetch = prefetch
+        # Pictures of one size without padding: nobody has to be told the true size.
+        self.pads = fixed_size(resizer) is None or may_pad(resizer)
         self._collate = collate
         self._load = _Load(
             source, order, tuple(augmentations), resizer, collate.problems

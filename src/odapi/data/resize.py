@@ -25,6 +25,9 @@ Method = Literal["bilinear", "nearest", "bicubic", "area"]
 # Luma of ITU-R BT.601, with the digits that TensorFlow uses.
 _GRAY = np.array([[0.2989, 0.5870, 0.1140]])
 
+# Sizes of images that between them show what a resizer does.
+_PROBES = ((97, 61), (61, 97), (1999, 1013))
+
 _SEPARATE = {"bicubic": resize_cubic, "area": resize_area}
 _WARPED = {"bilinear": warp.sample_bilinear, "nearest": warp.sample_nearest}
 _METHODS = (*_WARPED, *_SEPARATE)
@@ -47,6 +50,17 @@ class Resizer(Protocol):
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
         """Returns the size of a resized picture, with padding."""
+
+
+def fixed_size(resizer: Resizer) -> tuple[int, int] | None:
+    """Returns the size (h, w) that every picture gets, or None where it varies."""
+    sizes = {resizer.output_size(*size) for size in _PROBES}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def may_pad(resizer: Resizer) -> bool:
+    """Tells whether pictures can get padding."""
+    return any(resizer.true_size(*s) != resizer.output_size(*s) for s in _PROBES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

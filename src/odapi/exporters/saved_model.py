@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from odapi.config.label_map import load_label_map
-from odapi.data.resize import Resizer
+from odapi.data.resize import Resizer, fixed_size, may_pad
 from odapi.errors import CheckpointError, ConfigError
 from odapi.exporters import serving
 from odapi.labels import LabelMap
@@ -68,7 +68,7 @@ def _core(detector: Any, resizer: Resizer, batch_size: int | None) -> Any:
     """Returns the concrete function from resized images to named outputs."""
     import tensorflow as tf
 
-    size = serving.static_size(resizer)
+    size = fixed_size(resizer)
     if size is None:
         raise ConfigError(
             "model.image_resizer",
@@ -77,7 +77,7 @@ def _core(detector: Any, resizer: Resizer, batch_size: int | None) -> Any:
             "fixed_shape_resizer: --set model...image_resizer...",
         )
     channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
-    pads = serving.may_pad(resizer)
+    pads = may_pad(resizer)
 
     def detect(images: Any, true_size: Any) -> dict[str, Any]:
         # Without padding there is nothing to mask or to clip.

@@ -17,9 +17,6 @@ from odapi.structures import Detections, Tensor
 # Luma of ITU-R BT.601, as on the host.
 _GRAY = (0.2989, 0.5870, 0.1140)
 
-# Sizes of images that between them show what a resizer does.
-_PROBES = ((97, 61), (61, 97), (1999, 1013))
-
 _ENCODED = "encoded_image_string_tensor"
 _EXAMPLE = "tf_example"
 INPUT_TYPES = ("image_tensor", "float_image_tensor", _ENCODED, _EXAMPLE)
@@ -137,20 +134,9 @@ def _decode(resizer: host.Resizer, encoded: Tensor) -> tuple[Tensor, Tensor]:
         return images[0], sizes[0]
 
     channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
-    shape = [*(static_size(resizer) or (None, None)), channels]
+    shape = [*(host.fixed_size(resizer) or (None, None)), channels]
     specs = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec([2], tf.int32))
     return tf.map_fn(one, encoded, fn_output_signature=specs)
-
-
-def may_pad(resizer: host.Resizer) -> bool:
-    """Tells whether pictures can get padding."""
-    return any(resizer.true_size(*s) != resizer.output_size(*s) for s in _PROBES)
-
-
-def static_size(resizer: host.Resizer) -> tuple[int, int] | None:
-    """Returns the size (h, w) that every picture gets, or None where it varies."""
-    sizes = {resizer.output_size(*size) for size in _PROBES}
-    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _pad(images: Tensor, true: Tensor, padded: Tensor, value: tuple) -> Tensor:

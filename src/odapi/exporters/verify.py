@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.resize import Resizer
+from odapi.data.resize import Resizer, fixed_size
 from odapi.errors import OdapiError
 from odapi.exporters import serving
 from odapi.exporters.saved_model import SERVING, SavedModelPredictor
@@ -88,7 +88,7 @@ def _seconds(call: Any) -> float:
 
 def _made_image(resizer: Resizer) -> np.ndarray:
     """Returns a picture with edges, slopes and noise, not of the detector's size."""
-    height, width = serving.static_size(resizer) or (97, 61)
+    height, width = fixed_size(resizer) or (97, 61)
     height, width = max(8, height * 5 // 4 + 3), max(8, width * 4 // 5 + 1)
     rng = np.random.default_rng(0)
     ys, xs = np.mgrid[0:height, 0:width] / max(height, width)

@@ -106,9 +106,11 @@ def _twice(x, shape):
     original refuses them unless `use_explicit_padding` is set.
     """
     _, height, width, channels = x.shape
-    x = ops.broadcast_to(
-        x[:, :, None, :, None, :], (ops.shape(x)[0], height, 2, width, 2, channels)
-    )
+    # Beside itself, then below itself: the gradient of `broadcast_to` or `repeat` is
+    # a sum over inner axes, which takes TensorFlow on a CPU five times as long.
+    x = ops.concatenate([x, x], axis=-1)
+    x = ops.reshape(x, (-1, height, 1, 2 * width * channels))
+    x = ops.concatenate([x, x], axis=2)
     x = ops.reshape(x, (-1, 2 * height, 2 * width, channels))
     if tuple(shape[1:3]) != (2 * height, 2 * width):
         x = x[:, : shape[1], : shape[2]]

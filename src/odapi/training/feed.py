@@ -42,7 +42,9 @@ class Feed:
             for batch in self.pipeline:
                 if not self._started:
                     self.sample, self._started = batch, True
-                x = {"images": batch.images, "true_size": batch.info.true_size}
+                x = {"images": batch.images}
+                if getattr(self.pipeline, "pads", True):
+                    x["true_size"] = batch.info.true_size
                 y = present(batch.groundtruth)
                 self._taken.append(
                     Fed(
