@@ -5,7 +5,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -51,24 +51,31 @@ def train(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     from odapi.data.memory import keep_freed_memory
 
     keep_freed_memory()  # As the command does.
-    times = _fit(config, batch, steps=3 + max(3, runs // 2), start=start)
+    times = fit(config, batch, steps=3 + max(3, runs // 2), start=start)
     return {"ms": 1e3 * float(np.median(times["steps"][3:])), "peak": _peak_gigabytes()}
 
 
 def first_step(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     """What a user waits for before the first step is done."""
-    times = _fit(config, batch, steps=1, start=start)
+    times = fit(config, batch, steps=1, start=start)
     return {k: times[k] for k in ("import", "build", "first")}
 
 
-def _fit(config: pathlib.Path, batch: int, steps: int, start: float) -> dict:
+def fit(
+    config: pathlib.Path,
+    batch: int,
+    steps: int,
+    start: float,
+    overrides: Sequence[str] = (),
+) -> dict:
+    """Trains on one batch; returns seconds of imports, building and each step."""
     import keras
 
     import odapi
     from odapi.build.optimizer import build_optimizer
 
     imported = time.perf_counter()
-    loaded = odapi.load_config(config)
+    loaded = odapi.load_config(config, overrides)
     detector = odapi.build_detector(loaded, seed=0)
     optimizer, _ = build_optimizer(loaded)
     built = time.perf_counter()
@@ -81,7 +88,7 @@ def _fit(config: pathlib.Path, batch: int, steps: int, start: float) -> dict:
             ends.append(time.perf_counter())
 
     detector.fit(
-        _batches(detector, batch),
+        batches(detector, batch),
         steps_per_epoch=steps,
         callbacks=[Clock()],
         verbose=0,
@@ -95,7 +102,8 @@ def _fit(config: pathlib.Path, batch: int, steps: int, start: float) -> dict:
     }
 
 
-def _batches(detector, batch: int):
+def batches(detector, batch: int):
+    """Yields the same batch of noise and boxes again and again, as `fit` takes it."""
     height, width = detector.image_size
     rng = np.random.default_rng(0)
     low = rng.uniform(0, 0.5, (batch, _MAX_OBJECTS, 2))

@@ -27,14 +27,15 @@ def in_process(
 ) -> Any:
     """Runs `python -m module --option value ...`; returns what it `tell`s.
 
-    The process computes on the first `threads` cores. None: the backend is not
-    installed.
+    The process computes on the first `threads` cores, or on all where there are no
+    more. None: the backend is not installed.
 
     Raises:
         RuntimeError: The process failed; with the end of what it wrote.
     """
-    command = [python, "-m", module]
-    if threads < (os.cpu_count() or 1):
+    command, cores = [python, "-m", module], os.cpu_count() or 1
+    threads = min(threads, cores)
+    if threads < cores:
         command = ["taskset", "-c", f"0-{threads - 1}", *command]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
