@@ -15,10 +15,12 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 
 from benchmarks.real_data import commands
 from benchmarks.real_data.commands import BACKBONE, PICTURES, RESULTS, ROOT, SHARED
+from odapi.data.decode import decode_image
+from odapi.draw.file import save_image
+from odapi.draw.mosaic import mosaic
 
 DATA = SHARED / "data" / "bccd"
 _RUN = "run.json"
@@ -86,13 +88,12 @@ def write(name: str, runs: list[Run], note: str) -> None:
     (RESULTS / f"bccd_{name}.md").write_text(text)
     print(text)
     folder = ROOT / "runs" / "bccd" / f"{runs[0].name}-{runs[0].seed}"
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    for source, picture in (
-        (folder / "curves.png", f"bccd_{name}_curves.png"),
-        (folder / "evaluation" / "mosaic.png", f"bccd_{name}.png"),
+    for source, picture, side in (
+        (folder / "curves.png", f"bccd_{name}_curves.png", 0),
+        (folder / "evaluation" / "mosaic.png", f"bccd_{name}.jpg", 1600),
     ):
-        if source.exists():
-            shutil.copy(source, PICTURES / picture)
+        pixels = decode_image(source.read_bytes(), str(source))
+        save_image(PICTURES / picture, mosaic([pixels], cell=side or max(pixels.shape)))
 
 
 def main() -> None:
