@@ -63,8 +63,14 @@ _RETINA = (
     .replace("use_depthwise: true", "")
     .replace("depth_multiplier: 0.25", "depth_multiplier: 0.125")
 )
-_MOBILENET = _FPN.replace("mobilenet_v2", "mobilenet_v1").replace(
-    "depth_multiplier: 0.25", "depth_multiplier: 0.5"
+# Without shortcuts and before any training, signals only last in such wide weights.
+_MOBILENET = (
+    _FPN.replace("mobilenet_v2", "mobilenet_v1")
+    .replace("depth_multiplier: 0.25", "depth_multiplier: 0.5")
+    .replace(
+        "variance_scaling_initializer { factor: 2.0 }",
+        "random_normal_initializer { stddev: 0.25 }",
+    )
 )
 FAMILIES = {"ssd": _SSD, "fpn": _FPN, "retina": _RETINA, "mobilenet": _MOBILENET}
 SIZE = 64

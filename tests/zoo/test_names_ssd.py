@@ -25,8 +25,12 @@ _EXTRACTOR = "model.ssd.feature_extractor"
         "ssd_resnet50_v1_fpn_1024x1024_coco17_tpu-8",
         "ssd_resnet101_v1_fpn_640x640_coco17_tpu-8",
         "ssd_resnet101_v1_fpn_1024x1024_coco17_tpu-8",
-        "ssd_resnet152_v1_fpn_640x640_coco17_tpu-8",
-        "ssd_resnet152_v1_fpn_1024x1024_coco17_tpu-8",
+        pytest.param(
+            "ssd_resnet152_v1_fpn_640x640_coco17_tpu-8", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "ssd_resnet152_v1_fpn_1024x1024_coco17_tpu-8", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_keys_of_the_zoo_and_our_variables_are_one_to_one(shared, name):
