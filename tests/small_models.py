@@ -1,4 +1,4 @@
-"""Detectors of both families, small enough to build in a second."""
+"""Detectors of all families, small enough to build in a second."""
 
 import numpy as np
 
@@ -58,12 +58,26 @@ _REST = """
     score_converter: SIGMOID
   }
 """
-FAMILIES = {"ssd": _SSD, "fpn": _FPN}
+_RETINA = (
+    _FPN.replace("ssd_mobilenet_v2_fpn_keras", "ssd_resnet50_v1_fpn_keras")
+    .replace("use_depthwise: true", "")
+    .replace("depth_multiplier: 0.25", "depth_multiplier: 0.125")
+)
+# Without shortcuts and before any training, signals only last in such wide weights.
+_MOBILENET = (
+    _FPN.replace("mobilenet_v2", "mobilenet_v1")
+    .replace("depth_multiplier: 0.25", "depth_multiplier: 0.5")
+    .replace(
+        "variance_scaling_initializer { factor: 2.0 }",
+        "random_normal_initializer { stddev: 0.25 }",
+    )
+)
+FAMILIES = {"ssd": _SSD, "fpn": _FPN, "retina": _RETINA, "mobilenet": _MOBILENET}
 SIZE = 64
 
 
 def small_config(family: str, *overrides: str):
-    """Returns the config of a small detector of a family, "ssd" or "fpn"."""
+    """Returns the config of a small detector of a family: a key of `FAMILIES`."""
     text = f"model {{ ssd {{ {FAMILIES[family]} {_REST} }} }}"
     return load_config(text, overrides)
 

@@ -64,6 +64,67 @@ def test_configs_of_the_zoo_are_built(shared, name):
     assert detector.image_size == ((300, 300) if "320" in name else (640, 640))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ssd_resnet50_v1_fpn_1024x1024",
+        "ssd_resnet101_v1_fpn_640x640",
+        "ssd_mobilenet_v1_fpn_640x640",
+    ],
+)
+def test_pyramids_of_the_zoo_have_five_levels(shared, name):
+    path = shared / "configs" / "tf2" / f"{name}_coco17_tpu-8.config"
+    detector = build_detector(load_config(path))
+    size = detector.image_size
+    grids = detector.feature_extractor.grid_sizes(size)
+    assert grids == [(size[0] // n, size[1] // n) for n in (8, 16, 32, 64, 128)]
+
+
+def _widths(*overrides):
+    detector = build_detector(small_config("mobilenet", *overrides))
+    maps = detector.feature_extractor.backbone.outputs
+    return [m.shape[-1] for m in maps]
+
+
+def test_mobilenet_v1_ends_narrower_below_separable_convolutions():
+    assert _widths(f"{_EXTRACTOR}.use_depthwise=true") == [32, 64, 128, 128]
+    assert _widths(f"{_EXTRACTOR}.use_depthwise=false") == [32, 64, 128, 256]
+
+
+def test_the_ssd_of_mobilenet_v1_has_as_many_maps_as_asked_for():
+    override = f"{_EXTRACTOR}.type=ssd_mobilenet_v1_keras"
+    detector = build_detector(small_config("ssd", override))
+    assert detector.feature_extractor.grid_sizes((64, 64)) == [(4, 4), (2, 2), (1, 1)]
+
+
+def test_resnet_takes_no_separable_convolutions_as_in_the_original():
+    plain, same = (
+        build_detector(
+            small_config(
+                "retina",
+                f"{_EXTRACTOR}.use_depthwise={value}",
+                f"{_EXTRACTOR}.use_explicit_padding={value}",
+            )
+        )
+        for value in ("false", "true")
+    )
+    assert list(plain.named_variables()) == list(same.named_variables())
+    image = np.random.default_rng(0).integers(0, 255, (1, 64, 64, 3), np.uint8)
+    inputs = {"images": image, "true_size": np.array([[64, 64]], np.int32)}
+    for a, b in zip(plain(inputs).values(), same(inputs).values(), strict=True):
+        np.testing.assert_array_equal(ops.convert_to_numpy(a), ops.convert_to_numpy(b))
+
+
+def test_the_mean_colour_is_taken_off_for_resnet():
+    config = small_config("retina")
+    detector = build_detector(config)
+    image = np.array([[[[124.68, 115.779, 103.939]]]], np.float32)
+    image = np.broadcast_to(image, (1, 64, 64, 3))
+    inputs = {"images": image, "true_size": np.array([[64, 64]], np.int32)}
+    seen = ops.convert_to_numpy(detector.preprocess(inputs))
+    np.testing.assert_allclose(seen[0, 5, 7], [1, -1, 0], atol=1e-4)
+
+
 def _hyperparams(text):
     message = text_format.Parse(text, hyperparams_pb2.Hyperparams())
     return build_hyperparams(message, "hyperparams", Setting())

@@ -45,14 +45,30 @@ def test_the_supported_configs_of_the_zoo_pass_with_warnings(shared, name):
 
 def test_every_other_config_of_the_zoo_is_refused_for_its_model(shared):
     for path in sorted((shared / "configs/tf2").glob("*.config")):
-        if "ssd_mobilenet_v2" in path.name:
-            continue
         config = load_config(path)
+        if config.model.ssd.feature_extractor.type in check_fields.EXTRACTORS:
+            assert not _errors(config), path.name
+            continue
         kind = config.model.WhichOneof("model")
         expected = f"model.{kind}"
         if kind == "ssd":
             expected = "model.ssd.feature_extractor.type"
         assert "not supported yet" in _errors(config)[expected], path.name
+
+
+def test_options_that_the_original_does_not_read_for_resnet_have_no_effect(shared):
+    path = "model.ssd.feature_extractor"
+    config = _zoo(
+        shared,
+        "ssd_resnet50_v1_fpn_640x640_coco17_tpu-8",
+        f"{path}.use_depthwise=true",
+        f"{path}.use_explicit_padding=true",
+    )
+    warnings = _warnings(config)
+    assert "has no effect" in warnings[f"{path}.use_depthwise"]
+    assert "has no effect" in warnings[f"{path}.use_explicit_padding"]
+    other = _zoo(shared, FPN, f"{path}.use_explicit_padding=true")
+    assert not [p for p in _warnings(other) if p.startswith(path)]
 
 
 def test_check_raises_the_first_error_and_names_the_others(shared):

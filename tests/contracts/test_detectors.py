@@ -21,6 +21,14 @@ _SUMS = {
         "box_encodings": 0.00290733,
         "class_predictions_with_background": 503.9995,
     },
+    "mobilenet": {
+        "box_encodings": 0.3993825,
+        "class_predictions_with_background": 503.9032,
+    },
+    "retina": {
+        "box_encodings": 869.0576,
+        "class_predictions_with_background": 679.2499,
+    },
 }
 
 

@@ -17,9 +17,20 @@ _EXTRACTOR = "model.ssd.feature_extractor"
 @pytest.mark.parametrize(
     "name",
     [
+        "ssd_mobilenet_v1_fpn_640x640_coco17_tpu-8",
         "ssd_mobilenet_v2_320x320_coco17_tpu-8",
         "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8",
         "ssd_mobilenet_v2_fpnlite_640x640_coco17_tpu-8",
+        "ssd_resnet50_v1_fpn_640x640_coco17_tpu-8",
+        "ssd_resnet50_v1_fpn_1024x1024_coco17_tpu-8",
+        "ssd_resnet101_v1_fpn_640x640_coco17_tpu-8",
+        "ssd_resnet101_v1_fpn_1024x1024_coco17_tpu-8",
+        pytest.param(
+            "ssd_resnet152_v1_fpn_640x640_coco17_tpu-8", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "ssd_resnet152_v1_fpn_1024x1024_coco17_tpu-8", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_keys_of_the_zoo_and_our_variables_are_one_to_one(shared, name):
@@ -100,6 +111,16 @@ _EXPECTED = {
         "box_predictor/class/bias": f"{_SCORES}/_class_predictor_layers/1/bias",
     },
 }
+
+
+def test_mobilenet_v1_calls_its_further_maps_by_another_name():
+    override = f"{_EXTRACTOR}.type=ssd_mobilenet_v1_keras"
+    detector = build_detector(small_config("ssd", override))
+    keys = ssd_keys(detector)
+    assert set(keys) == set(detector.named_variables())
+    assert keys[f"{_NECK}/map_2/reduce/kernel"] == (
+        f"{_ROOT}/_feature_map_generator/convolutions/2/0/kernel"
+    )
 
 
 def test_a_part_that_the_original_does_not_have_is_an_error():

@@ -1,8 +1,4 @@
-"""MobileNetV2: that of Keras Applications, with other layers in it.
-
-The graph and the names of the layers are those of Keras Applications, so its
-weights load by name. The layers are ours: hyperparams, width, padding, and what
-batch norm does are chosen by configuration.
+"""MobileNetV2: that of Keras Applications, adapted.
 
 Source: Sandler et al. 2018 (https://arxiv.org/abs/1801.04381).
 """
@@ -12,8 +8,9 @@ from typing import Any
 
 import keras
 
+from odapi.backbones.application import Adapter, adapt, check_width
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.initializers import Constant, TruncatedNormal
+from odapi.layers.initializers import TruncatedNormal
 from odapi.layers.norm import Norm
 
 # What a backbone is made with unless `override_base_feature_extractor_hyperparams`.
@@ -52,39 +49,12 @@ def mobilenet_v2(
     Raises:
         ValueError: `width` is not positive, or an endpoint is no layer.
     """
-    if width <= 0:
-        raise ValueError(f"depth_multiplier must be above 0, got {width}")
+    check_width(width)
     adapter = _Adapter(hyperparams, width, min_depth, explicit_padding)
-    images = keras.Input((None, None, 3), name="images", dtype="float32")
-    keras.models.clone_model(
-        _application(width),
-        input_tensors=images,
-        clone_function=adapter.layer,
-        call_function=adapter.call,
-    )
-    missing = [e for e in endpoints if e not in adapter.outputs]
-    if missing:
-        raise ValueError(
-            f"MobileNetV2 has no layer {missing[0]!r}; it has {list(adapter.outputs)}"
-        )
-    return keras.Model(images, [adapter.outputs[e] for e in endpoints], name=name)
+    return adapt(keras.applications.MobileNetV2, adapter, endpoints, name, alpha=width)
 
 
-def _application(width: float) -> keras.Model:
-    # Only its graph is used: its weights are not worth drawing at random.
-    cheap = {"glorot_uniform": Constant, "zeros": Constant, "ones": Constant}
-    with keras.utils.custom_object_scope(cheap):
-        return keras.applications.MobileNetV2(
-            input_shape=(None, None, 3), alpha=width, include_top=False, weights=None
-        )
-
-
-class _Adapter:
-    """Makes our layer for each of the application's, and calls it.
-
-    Keeps the output of each layer under its name in `outputs`.
-    """
-
+class _Adapter(Adapter):
     def __init__(
         self,
         hyperparams: Hyperparams,
@@ -92,47 +62,22 @@ class _Adapter:
         min_depth: int,
         explicit_padding: bool,
     ):
-        self.hyperparams = hyperparams
+        super().__init__(hyperparams, explicit_padding)
         self.width = width
         self.min_depth = min_depth
-        self.options: dict[str, Any] = {
-            "explicit_padding": explicit_padding,
-            "use_bias": False,
-        }
-        self.outputs: dict[str, keras.KerasTensor] = {}
         self._block_input: Any = None
         self._stride = 1
         self._planned_filters = 0
 
     def layer(self, original: keras.layers.Layer) -> keras.layers.Layer:
-        """Returns the layer that takes the place of `original`."""
-        name = original.name
         if isinstance(original, keras.layers.DepthwiseConv2D):
             self._stride = original.strides[0]
-            size = original.kernel_size[0]
-            return self.hyperparams.depthwise(
-                size, name, strides=self._stride, **self.options
-            )
-        if isinstance(original, keras.layers.Conv2D):
+        elif isinstance(original, keras.layers.Conv2D):
             self._planned_filters = original.filters
-            return self.hyperparams.conv(
-                self._filters(original),
-                original.kernel_size[0],
-                name,
-                strides=original.strides[0],
-                **self.options,
-            )
-        if isinstance(original, keras.layers.BatchNormalization):
-            return self.hyperparams.norm_layer(name)
-        if isinstance(original, keras.layers.ReLU):
-            return self.hyperparams.activation_layer(name)
-        return original  # Padding and sums, which `call` passes over.
+        return super().layer(original)
 
     def call(self, layer: keras.layers.Layer, *args, **kwargs) -> keras.KerasTensor:
-        """Returns the output of `layer`, and keeps it."""
         inputs = args[0]
-        if isinstance(layer, keras.layers.ZeroPadding2D):
-            return inputs  # Our convolutions pad by themselves.
         if isinstance(layer, keras.layers.Add):
             return inputs[-1]  # `_end_block` has added already.
         name = layer.name
@@ -140,10 +85,10 @@ class _Adapter:
             layer.filters = _EXPANSION * inputs.shape[-1]
         if name.endswith("_expand") or name == "expanded_conv_depthwise":
             self._block_input = inputs
-        output = layer(inputs)
+        output = super().call(layer, inputs)
         if name.endswith("_project_BN"):
             output = self._end_block(name.removesuffix("_project_BN"), output)
-        self.outputs[name] = output
+            self.outputs[name] = output
         return output
 
     def _end_block(self, block: str, output: keras.KerasTensor) -> keras.KerasTensor:
@@ -155,7 +100,7 @@ class _Adapter:
         self.outputs[f"{block}_add"] = output
         return output
 
-    def _filters(self, original: keras.layers.Conv2D) -> int:
+    def filters(self, original: keras.layers.Conv2D) -> int:
         filters = original.filters
         if original.name == "Conv_1" and self.width < 1.0:
             # Keras Applications keeps 1280 here; the original does not.

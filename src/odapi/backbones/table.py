@@ -1,13 +1,15 @@
 """Feature extractors by their names in configs: the one list of them."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import keras
 
+from odapi.backbones import mobilenet, resnet
 from odapi.backbones.mobilenet_v2 import DEFAULT_HYPERPARAMS, mobilenet_v2
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.pixels import MINUS_ONE_TO_ONE, PixelScaling
+from odapi.layers.pixels import MINUS_MEAN_RGB, MINUS_ONE_TO_ONE, PixelScaling
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +26,9 @@ class Extractor:
             `first_level` and up; else the further maps of SSD do.
         first_level: Level of the first endpoint; its stride is two to this power.
         extra_depths: Nominal channels of the further maps of SSD.
+        depthwise_backbone: Makes the backbone where `use_depthwise` is set, if it
+            is another one then.
+        plain: Whether `use_depthwise` and `use_explicit_padding` have no effect.
     """
 
     backbone: Callable[..., keras.Model]
@@ -33,6 +38,8 @@ class Extractor:
     pyramid: bool
     first_level: int = 2
     extra_depths: tuple[int, ...] = ()
+    depthwise_backbone: Callable[..., keras.Model] | None = None
+    plain: bool = False
 
     @property
     def last_level(self) -> int:
@@ -40,7 +47,41 @@ class Extractor:
         return self.first_level + len(self.endpoints) - 1
 
 
+def _retina(num_layers: int) -> Extractor:
+    return Extractor(
+        backbone=functools.partial(resnet.resnet, num_layers),
+        endpoints=resnet.stage_ends(num_layers),
+        hyperparams=resnet.DEFAULT_HYPERPARAMS,
+        pixels=MINUS_MEAN_RGB,
+        pyramid=True,
+        plain=True,
+    )
+
+
 EXTRACTORS = {
+    "ssd_mobilenet_v1_keras": Extractor(
+        backbone=mobilenet.mobilenet,
+        endpoints=("conv_pw_11_relu", "conv_pw_13_relu"),
+        hyperparams=mobilenet.DEFAULT_HYPERPARAMS,
+        pixels=MINUS_ONE_TO_ONE,
+        pyramid=False,
+        extra_depths=(512, 256, 256, 128),
+    ),
+    "ssd_mobilenet_v1_fpn_keras": Extractor(
+        backbone=mobilenet.mobilenet,
+        endpoints=(
+            "conv_pw_3_relu",
+            "conv_pw_5_relu",
+            "conv_pw_11_relu",
+            "conv_pw_13_relu",
+        ),
+        hyperparams=mobilenet.DEFAULT_HYPERPARAMS,
+        pixels=MINUS_ONE_TO_ONE,
+        pyramid=True,
+        depthwise_backbone=functools.partial(
+            mobilenet.mobilenet, nominal=mobilenet.NARROW_END
+        ),
+    ),
     "ssd_mobilenet_v2_keras": Extractor(
         backbone=mobilenet_v2,
         endpoints=("block_13_expand_relu", "out_relu"),
@@ -56,4 +97,7 @@ EXTRACTORS = {
         pixels=MINUS_ONE_TO_ONE,
         pyramid=True,
     ),
+    "ssd_resnet50_v1_fpn_keras": _retina(50),
+    "ssd_resnet101_v1_fpn_keras": _retina(101),
+    "ssd_resnet152_v1_fpn_keras": _retina(152),
 }

@@ -31,6 +31,8 @@ def build_feature_extractor(
         ConfigError: The type is not known, or a value is not allowed.
     """
     row = _row(config, path)
+    if row.plain:
+        config = _without(config, "use_depthwise", "use_explicit_padding")
     own = build_hyperparams(
         config.conv_hyperparams, f"{path}.conv_hyperparams", setting
     )
@@ -50,6 +52,15 @@ def _row(config: Any, path: str) -> Extractor:
     return EXTRACTORS[config.type]
 
 
+def _without(config: Any, *names: str) -> Any:
+    """Returns the message as if these fields were not set."""
+    copy = type(config)()
+    copy.CopyFrom(config)
+    for name in names:
+        copy.ClearField(name)
+    return copy
+
+
 def _of_backbone(
     config: Any, row: Extractor, own: Hyperparams, setting: Setting
 ) -> Hyperparams:
@@ -65,7 +76,8 @@ def _build(
     config: Any, path: str, row: Extractor, own: Hyperparams, base: Hyperparams
 ) -> FeatureExtractor:
     depth = Depth(number(config.depth_multiplier), config.min_depth)
-    backbone = row.backbone(
+    separable = config.use_depthwise and row.depthwise_backbone
+    backbone = (separable or row.backbone)(
         endpoints=row.endpoints,
         hyperparams=base,
         width=depth.multiplier,

@@ -4,7 +4,7 @@ Names are `layer/variable`, as Keras Applications name their layers.
 """
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from zipfile import BadZipFile
 
@@ -43,7 +43,7 @@ def read(path: pathlib.Path) -> dict[str, np.ndarray]:
             "is a .weights.h5 of Keras 3, which does not name the layers",
             hint='save {f"{layer.name}/{v.name}": v.numpy()} with numpy.savez instead',
         )
-    return {_short(name): array for name, array in arrays.items()}
+    return as_ours({_short(name): array for name, array in arrays.items()})
 
 
 def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
@@ -76,11 +76,34 @@ def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
             hint="without a network, give a file: options.backbone_weights: "
             '"mobilenet_v2.npz"; docs/training.md says how to make it elsewhere',
         ) from error
-    return {
-        f"{layer.name}/{v.name}": keras.ops.convert_to_numpy(v)
-        for layer in model.layers
-        for v in layer.weights
-    }
+    return as_ours(
+        {
+            f"{layer.name}/{v.name}": keras.ops.convert_to_numpy(v)
+            for layer in model.layers
+            for v in layer.weights
+        }
+    )
+
+
+def as_ours(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns weights of Keras Applications as our backbones have them.
+
+    Convolutions of their ResNets have biases, which ours have not, and see colours
+    in the order BGR, and ours RGB. A bias before a batch norm shifts the mean.
+    Weights of others are returned as they are.
+
+    Args:
+        arrays: By `layer/variable`.
+    """
+    ours = dict(arrays)
+    if "conv1_conv/bias" not in ours:
+        return ours
+    ours["conv1_conv/kernel"] = ours["conv1_conv/kernel"][:, :, ::-1]
+    for name in [n for n in ours if n.endswith("_conv/bias")]:
+        bias, mean = ours.pop(name), name.replace("_conv/bias", "_bn/moving_mean")
+        if mean in ours:  # Else the file is not complete, and the report says so.
+            ours[mean] = ours[mean] - bias
+    return ours
 
 
 def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:

@@ -203,12 +203,15 @@ VALUES: dict[str, dict[str, str]] = {
     "InputReader.input_type": {"TF_SEQUENCE_EXAMPLE": "write tf.Example records"},
 }
 
-EXTRACTORS = ("ssd_mobilenet_v2_fpn_keras", "ssd_mobilenet_v2_keras")
-# Extractors of SSD in the original's TF2; those above are supported.
-_TF2_EXTRACTORS = (
-    "ssd_mobilenet_v1_keras", "ssd_mobilenet_v1_fpn_keras", *EXTRACTORS,
+EXTRACTORS = (
+    "ssd_mobilenet_v1_fpn_keras", "ssd_mobilenet_v1_keras",
+    "ssd_mobilenet_v2_fpn_keras", "ssd_mobilenet_v2_keras",
     "ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras",
     "ssd_resnet152_v1_fpn_keras",
+)  # fmt: skip
+# Extractors of SSD in the original's TF2; those above are supported.
+_TF2_EXTRACTORS = (
+    *EXTRACTORS,
     *(f"ssd_efficientnet-b{i}_bifpn_keras" for i in range(8)),
 )  # fmt: skip
 _TF1_EXTRACTORS = (

@@ -95,6 +95,12 @@ def _check_extractor(extractor: Any) -> Iterator[Finding]:
             f"{path}.num_layers",
             "has no effect: the levels of fpn give the number of feature maps",
         )
+    for name in ("use_depthwise", "use_explicit_padding"):
+        if extractor.type.startswith("ssd_resnet") and getattr(extractor, name):
+            yield warning(
+                f"{path}.{name}",
+                f"has no effect: the original does not read it for {extractor.type}",
+            )
 
 
 def _check_anchors(ssd: Any) -> Iterator[Finding]:

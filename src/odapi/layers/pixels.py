@@ -12,4 +12,6 @@ class PixelScaling:
 
 
 MINUS_ONE_TO_ONE = PixelScaling((2.0 / 255.0,) * 3, (-1.0,) * 3)
+# The mean colour of ImageNet, as VGG had it first.
+MINUS_MEAN_RGB = PixelScaling((1.0,) * 3, (-123.68, -116.779, -103.939))
 UNCHANGED = PixelScaling((1.0,) * 3, (0.0,) * 3)

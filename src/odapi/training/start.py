@@ -12,9 +12,16 @@ from odapi.errors import ConfigError, unknown_choice
 
 # Which model of Keras Applications has the backbone of an extractor.
 _APPLICATIONS = {
+    "ssd_mobilenet_v1_keras": "MobileNet",
+    "ssd_mobilenet_v1_fpn_keras": "MobileNet",
     "ssd_mobilenet_v2_keras": "MobileNetV2",
     "ssd_mobilenet_v2_fpn_keras": "MobileNetV2",
+    "ssd_resnet50_v1_fpn_keras": "ResNet50",
+    "ssd_resnet101_v1_fpn_keras": "ResNet101",
+    "ssd_resnet152_v1_fpn_keras": "ResNet152",
 }
+# How often an extractor multiplies channels by its depth_multiplier.
+_TIMES = {"MobileNet": 2, "MobileNetV2": 1}
 
 
 def start_from(config: Any, detector: Any) -> list[Report]:
@@ -51,8 +58,11 @@ def _backbone(config: Any, detector: Any, weights: str) -> Report:
                 "options.backbone_weights", extractor.type, _APPLICATIONS
             )
         application = _APPLICATIONS[extractor.type]
-        alpha = number(extractor.depth_multiplier)
-        arrays = pretrained.download(application, alpha=alpha)
+        arguments = {}
+        if application in _TIMES:
+            width = number(extractor.depth_multiplier)
+            arguments["alpha"] = width ** _TIMES[application]
+        arrays = pretrained.download(application, **arguments)
         source = f"{application} of Keras Applications, trained on ImageNet"
     else:
         file = pathlib.Path(weights).expanduser()

@@ -40,8 +40,16 @@ def ssd_keys(detector: AnchorDetector) -> Keys:
     keys = _under(
         backbone.name, backbone_keys(backbone, f"{_EXTRACTOR}/classification_backbone")
     )
-    keys |= _under(extractor.neck.name, _table(_NECKS, extractor.neck))
+    neck = _table(_NECKS, extractor.neck)
+    if _is_mobilenet_v1(backbone):
+        neck = {k: v.replace("/feature_map", "/_feature_map") for k, v in neck.items()}
+    keys |= _under(extractor.neck.name, neck)
     return _under(extractor.name, keys) | _under(head.name, _table(_HEADS, head))
+
+
+def _is_mobilenet_v1(backbone: keras.Model) -> bool:
+    # Its extractor calls the same neck by another name.
+    return any(layer.name == "conv_dw_1" for layer in backbone.layers)
 
 
 def _table(table, part) -> Keys:

@@ -1,0 +1,75 @@
+"""MobileNet v1: that of Keras Applications, adapted.
+
+Source: Howard et al. 2017 (https://arxiv.org/abs/1704.04861).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import keras
+
+from odapi.backbones.application import Adapter, adapt, check_width
+from odapi.layers.depth import Depth
+from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.initializers import TruncatedNormal
+from odapi.layers.norm import Norm
+
+# What a backbone is made with unless `override_base_feature_extractor_hyperparams`.
+DEFAULT_HYPERPARAMS = Hyperparams(
+    initializer=TruncatedNormal(stddev=0.09),
+    l2=0.5 * 0.00004,
+    activation="relu_6",
+    norm=Norm(momentum=0.9997, epsilon=0.001, scale=True),
+)
+
+# The last two blocks, made narrower for a pyramid of separable convolutions.
+NARROW_END = {"conv_pw_12": 512, "conv_pw_13": 256}
+
+
+def mobilenet(
+    endpoints: Sequence[str],
+    hyperparams: Hyperparams = DEFAULT_HYPERPARAMS,
+    width: float = 1.0,
+    min_depth: int = 0,
+    explicit_padding: bool = False,
+    nominal: Mapping[str, int] | None = None,
+    name: str = "backbone",
+) -> keras.Model:
+    """Returns a model from images `[b, h, w, 3]` in -1 to 1 to feature maps.
+
+    Args:
+        endpoints: Names of the layers whose outputs are returned, in order.
+        hyperparams: Of all layers.
+        width: Multiplies the channels twice, as in the original: 0.5 gives the
+            channels of alpha 0.25.
+        min_depth: Least channels of a layer.
+        explicit_padding: Pad symmetrically, whatever the size of the image.
+        nominal: Channels of some convolutions, by name, instead of the paper's;
+            `width` multiplies them once.
+        name: Of the model.
+
+    Raises:
+        ValueError: `width` is not positive, or an endpoint is no layer.
+    """
+    check_width(width)
+    adapter = _Adapter(
+        hyperparams, Depth(width, min_depth), explicit_padding, nominal or {}
+    )
+    return adapt(keras.applications.MobileNet, adapter, endpoints, name, alpha=width)
+
+
+class _Adapter(Adapter):
+    def __init__(
+        self,
+        hyperparams: Hyperparams,
+        channels: Depth,
+        explicit_padding: bool,
+        nominal: Mapping[str, int],
+    ):
+        super().__init__(hyperparams, explicit_padding)
+        self.channels = channels
+        self.nominal = nominal
+
+    def filters(self, original: keras.layers.Conv2D) -> int:
+        # Keras Applications have multiplied by the width already, and the original
+        # does so again; the shapes in its checkpoints depend on it.
+        return self.channels(self.nominal.get(original.name, original.filters))

@@ -1,0 +1,112 @@
+"""ResNet v1 of 50, 101 and 152 layers: those of Keras Applications, adapted.
+
+As in the original, convolutions have no bias and max-pooling pads as "same" does;
+a convolution of stride 2 that is larger than 1 x 1 pads symmetrically.
+
+Source: He et al. 2015 (https://arxiv.org/abs/1512.03385).
+"""
+
+from collections.abc import Sequence
+
+import keras
+
+from odapi.backbones.application import Adapter, adapt, check_width
+from odapi.layers.depth import Depth
+from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.initializers import VarianceScaling
+from odapi.layers.norm import Norm
+
+# What a backbone is made with unless `override_base_feature_extractor_hyperparams`.
+DEFAULT_HYPERPARAMS = Hyperparams(
+    initializer=VarianceScaling(factor=1.0),
+    l2=0.0001,
+    activation="relu",
+    norm=Norm(momentum=0.997, epsilon=0.00001, scale=True),
+)
+
+# Blocks of the four stages, by the number of layers.
+_BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+def stage_ends(num_layers: int) -> tuple[str, ...]:
+    """Returns the names of the last layers of the four stages, of strides 4 to 32.
+
+    >>> stage_ends(50)
+    ('conv2_block3_out', 'conv3_block4_out', 'conv4_block6_out', 'conv5_block3_out')
+    """
+    return tuple(f"conv{n}_block{k}_out" for n, k in enumerate(_BLOCKS[num_layers], 2))
+
+
+def resnet(
+    num_layers: int,
+    endpoints: Sequence[str],
+    hyperparams: Hyperparams = DEFAULT_HYPERPARAMS,
+    width: float = 1.0,
+    min_depth: int = 0,
+    explicit_padding: bool = False,
+    name: str = "backbone",
+) -> keras.Model:
+    """Returns a model from images `[b, h, w, 3]` to feature maps.
+
+    Images are RGB, minus the mean colour of ImageNet.
+
+    Args:
+        num_layers: 50, 101 or 152.
+        endpoints: Names of the layers whose outputs are returned, in order.
+        hyperparams: Of all layers.
+        width: Multiplies the channels.
+        min_depth: Least channels of a layer.
+        explicit_padding: Pad symmetrically for the max-pooling too, as Keras
+            Applications do.
+        name: Of the model.
+
+    Raises:
+        ValueError: There is no such ResNet, `width` is not positive, or an endpoint
+            is no layer.
+    """
+    if num_layers not in _BLOCKS:
+        raise ValueError(
+            f"num_layers must be one of {sorted(_BLOCKS)}, got {num_layers}"
+        )
+    check_width(width)
+    adapter = _Adapter(hyperparams, Depth(width, min_depth), explicit_padding)
+    application = getattr(keras.applications, f"ResNet{num_layers}")
+    return adapt(application, adapter, endpoints, name)
+
+
+class _Adapter(Adapter):
+    def __init__(
+        self, hyperparams: Hyperparams, channels: Depth, explicit_padding: bool
+    ):
+        super().__init__(hyperparams, explicit_padding)
+        self.channels = channels
+
+    def filters(self, original: keras.layers.Conv2D) -> int:
+        return self.channels(original.filters)
+
+    def pads(self, original: keras.layers.Layer) -> bool:
+        return original.strides[0] > 1 and original.kernel_size[0] > 1
+
+    def layer(self, original: keras.layers.Layer) -> keras.layers.Layer:
+        if not isinstance(original, keras.layers.MaxPooling2D):
+            return super().layer(original)
+        return keras.layers.MaxPooling2D(
+            original.pool_size,
+            original.strides,
+            padding="valid" if self.explicit_padding else "same",
+            data_format="channels_last",
+            name=original.name,
+            dtype=self.hyperparams.dtype,
+        )
+
+    def call(self, layer: keras.layers.Layer, *args, **kwargs) -> keras.KerasTensor:
+        if layer.name == "pool1_pad" and self.explicit_padding:
+            # Zeros never win: what is pooled has been through a ReLU.
+            pad = keras.layers.ZeroPadding2D(
+                layer.padding,
+                data_format="channels_last",
+                name=layer.name,
+                dtype=self.hyperparams.dtype,
+            )
+            return pad(*args)
+        return super().call(layer, *args, **kwargs)

@@ -1,0 +1,45 @@
+"""Which published weights an extractor starts from."""
+
+import pytest
+
+from odapi.checkpoints import pretrained
+from odapi.training.start import start_from
+from small_models import small_config
+
+_EXTRACTOR = "model.ssd.feature_extractor"
+
+
+class _AskedError(Exception):
+    """Stands for the download."""
+
+
+@pytest.mark.parametrize(
+    "kind, multiplier, expected",
+    [
+        ("ssd_mobilenet_v2_keras", 0.35, ("MobileNetV2", {"alpha": 0.35})),
+        # This backbone multiplies its channels twice.
+        ("ssd_mobilenet_v1_keras", 1.0, ("MobileNet", {"alpha": 1.0})),
+        ("ssd_mobilenet_v1_fpn_keras", 0.5, ("MobileNet", {"alpha": 0.25})),
+        ("ssd_resnet50_v1_fpn_keras", 1.0, ("ResNet50", {})),
+        ("ssd_resnet101_v1_fpn_keras", 1.0, ("ResNet101", {})),
+        ("ssd_resnet152_v1_fpn_keras", 1.0, ("ResNet152", {})),
+    ],
+)
+def test_weights_of_keras_applications(monkeypatch, kind, multiplier, expected):
+    class Detector:
+        def variables_for(self, part):
+            return {}
+
+    def download(application, **arguments):
+        raise _AskedError(application, arguments)
+
+    monkeypatch.setattr(pretrained, "download", download)
+    config = small_config(
+        "ssd",
+        f"{_EXTRACTOR}.type={kind}",
+        f"{_EXTRACTOR}.depth_multiplier={multiplier}",
+        "options.backbone_weights=imagenet",
+    )
+    with pytest.raises(_AskedError) as asked:
+        start_from(config, Detector())
+    assert asked.value.args == expected
