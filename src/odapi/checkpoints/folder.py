@@ -227,9 +227,11 @@ def _sync(paths: Iterable[pathlib.Path]) -> None:
 
 
 def _not_found(path: pathlib.Path) -> CheckpointError:
-    what = foreign.describe(path)
-    if what:
-        return CheckpointError(str(path), f"is {what}, not a checkpoint of odapi")
+    other = foreign.recognise(path)
+    if other:
+        return CheckpointError(
+            str(path), f"is {other.what}, not a checkpoint of odapi", hint=other.hint
+        )
     if not path.exists():
         return CheckpointError(str(path), "does not exist")
     if (path / CONFIG).is_file():
