@@ -3,6 +3,7 @@
 import ml_dtypes
 import numpy as np
 
+from odapi.checkpoints.weights import values
 from odapi.data.crc32c import masked_crc32c
 from odapi.zoo.checkpoint.reader import OBJECT_GRAPH, SUFFIX
 
@@ -10,6 +11,7 @@ _TYPES = {
     "float32": 1, "float64": 2, "int32": 3, "uint8": 4, "object": 7, "int64": 9,
     "bool": 10, "bfloat16": 14, "float16": 19,
 }  # fmt: skip
+SLOT = "/.OPTIMIZER_SLOT/"
 BFLOAT16 = ml_dtypes.bfloat16
 
 
@@ -88,10 +90,15 @@ def _stored(value):
 
 
 def graph(keys):
-    """An object graph with an object a step of each key; slots are left out."""
-    nodes, ids = [{}], {"": 0}
-    for key in keys:
+    """An object graph with an object a step of each key, and the slots."""
+    nodes, ids, slots = [{}], {"": 0}, []
+    for key in sorted(keys, key=lambda k: SLOT in k):
         path = ""
+        of, _, slot = key.partition(SLOT)
+        if slot:
+            slots.append((ids[f"/{of}"], slot.rpartition("/")[2], len(nodes)))
+            nodes.append({"\0": key})
+            continue
         for name in key.split("/"):
             parent, path = ids[path], f"{path}/{name}"
             if path not in ids:
@@ -100,15 +107,17 @@ def graph(keys):
                 nodes.append({})
         nodes[ids[path]]["\0"] = key
     out = b""
-    for node in nodes:
+    for number, node in enumerate(nodes):
         own = node.pop("\0", None)
         body = b"".join(
-            field(1, field(1, child) + field(2, name.encode()))
+            field(1, field(1, child) + field(2, name.replace(".S", "/").encode()))
             for name, child in node.items()
         )
         if own:
             text = field(1, b"VARIABLE_VALUE") + field(3, (own + SUFFIX).encode())
             body += field(2, text)
+        for of, name, slot in slots if number == 0 else ():
+            body += field(3, field(1, of) + field(2, name.encode()) + field(3, slot))
         out += field(1, body)
     return out
 
@@ -128,7 +137,7 @@ def write(prefix, tensors, packed=False, shards=1, tf1=False, sliced=()):
     stored = {k if tf1 else k + SUFFIX: np.asarray(v) for k, v in tensors.items()}
     if not tf1:
         content = np.empty((), object)
-        content[()] = graph([k for k in tensors if ".OPTIMIZER_SLOT" not in k])
+        content[()] = graph(tensors)
         stored[OBJECT_GRAPH] = content
     data, pairs = [bytearray() for _ in range(shards)], [(b"", field(1, shards))]
     for n, key in enumerate(sorted(stored)):
@@ -150,3 +159,22 @@ def write(prefix, tensors, packed=False, shards=1, tf1=False, sliced=()):
     state = f'model_checkpoint_path: "{prefix.name}"\n'
     (prefix.parent / "checkpoint").write_text(state)
     return prefix
+
+
+def of_detector(detector, keys, root=None):
+    """The values of a detector by the original's keys.
+
+    Args:
+        detector: Built.
+        keys: The original's key by our name.
+        root: "feature_extractor": the backbone alone, as classification archives.
+    """
+    arrays = {keys[n]: v for n, v in values(detector.named_variables()).items()}
+    if root is None:
+        return arrays
+    layers = "/layer_with_weights-"
+    return {
+        f"{root}{layers}{key.partition(layers)[2]}": value
+        for key, value in arrays.items()
+        if "classification_backbone" in key
+    }

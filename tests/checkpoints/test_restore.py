@@ -66,7 +66,7 @@ def test_other_classes_leave_the_head_as_it_is(tmp_path):
     assert report.lines() == [
         f"Starting from {folder} (full: the whole model)",
         "  loaded      6 of 8 variables",
-        "  not loaded  2, 3 classes there, 2 here: "
+        "  not loaded  2, left at their initial values (3 classes there, 2 here): "
         "box_predictor/head/kernel, box_predictor/head/bias",
     ]
     np.testing.assert_array_equal(before, convert_to_numpy(fresh.head.kernel))

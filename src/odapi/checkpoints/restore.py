@@ -53,7 +53,8 @@ class Report:
         ]
         for reason, count in Counter(self.skipped.values()).most_common():
             names = [n for n, why in self.skipped.items() if why == reason]
-            shown.append(f"  not loaded  {count}, {reason}: {_some(names)}")
+            left = f"{count}, left at their initial values"
+            shown.append(f"  not loaded  {left} ({reason}): {_some(names)}")
         if self.unused:
             shown.append(f"  not used    {len(self.unused)}: {_some(self.unused)}")
         return shown
