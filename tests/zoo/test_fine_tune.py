@@ -38,6 +38,24 @@ def there(family, tmp_path_factory):
     return folder, values(detector.named_variables())
 
 
+@pytest.fixture(scope="module")
+def built(family):
+    """Builds a detector once for each number of classes; it is as new every time."""
+    known = {}
+
+    def fresh(classes=2):
+        if classes not in known:
+            config = small_config(family, f"model.ssd.num_classes={classes}")
+            detector = build_detector(config, seed=2)
+            known[classes] = detector, values(detector.named_variables())
+        detector, initial = known[classes]
+        for name, variable in detector.named_variables().items():
+            variable.assign(initial[name])
+        return detector
+
+    return fresh
+
+
 def changed(detector, arrays):
     """Names of the variables that have the value of `arrays`."""
     ours = values(detector.named_variables())
@@ -55,11 +73,11 @@ def changed(detector, arrays):
         ("backbone", "classification", BACKBONE),
     ],
 )
-def test_a_type_restores_its_part(there, family, source, kind, prefix):
+def test_a_type_restores_its_part(there, built, source, kind, prefix):
     folder, arrays = there
     path = str(folder / source)
     assert is_tf2(path)
-    fresh = build_detector(small_config(family), seed=2)
+    fresh = built()
     report = restore_tf2(fresh, path, kind)
     expected = {n for n in arrays if n.startswith(prefix)}
     assert changed(fresh, arrays) == expected
@@ -70,10 +88,9 @@ def test_a_type_restores_its_part(there, family, source, kind, prefix):
 
 
 @pytest.mark.parametrize("classes", [1, 5])
-def test_other_classes_leave_the_class_predictor_as_it_is(there, family, classes):
+def test_other_classes_leave_the_class_predictor_as_it_is(there, built, classes):
     folder, arrays = there
-    config = small_config(family, f"model.ssd.num_classes={classes}")
-    fresh = build_detector(config, seed=2)
+    fresh = built(classes)
     before = values(fresh.named_variables())
     report = restore_tf2(fresh, str(folder / "detector"), "full")
     left = set(arrays) - changed(fresh, arrays)
@@ -94,23 +111,23 @@ def test_other_classes_leave_the_class_predictor_as_it_is(there, family, classes
         ("other", "full", CheckpointError, "but head, net.*detection_model"),
     ],
 )
-def test_wrong_types(there, family, source, kind, error, message):
+def test_wrong_types(there, built, source, kind, error, message):
     folder, _ = there
     other = {"net/kernel": np.ones(3), "head/bias": np.ones(1)}
     tf2.write(folder / "other" / "ckpt-0", other)
-    fresh = build_detector(small_config(family))
+    fresh = built()
     with pytest.raises(error) as caught:
         restore_tf2(fresh, str(folder / source), kind)
     assert all(part in str(caught.value) for part in message.split(".*"))
 
 
 @pytest.mark.parametrize("kind", ["full", "detection", "classification", ""])
-def test_the_config_names_it(there, family, kind):
+def test_the_config_names_it(there, built, family, kind):
     folder, arrays = there
     overrides = [f"{PATH}={folder / 'detector' / 'checkpoint' / 'ckpt-0'}"]
     if kind:
         overrides.append(f"{TYPE}={kind}")
-    fresh = build_detector(small_config(family), seed=2)
+    fresh = built()
     [report] = start_from(small_config(family, *overrides), fresh)
     assert report.kind == (kind or "classification")
     assert changed(fresh, arrays) == {
@@ -120,16 +137,16 @@ def test_the_config_names_it(there, family, kind):
     }
 
 
-def test_a_tf1_checkpoint_says_so(tmp_path, family):
+def test_a_tf1_checkpoint_says_so(tmp_path, built, family):
     tf2.write(tmp_path / "model.ckpt", {"FeatureExtractor/w": np.ones(1)}, tf1=True)
     config = small_config(family, f"{PATH}={tmp_path / 'model.ckpt'}")
     with pytest.raises(CheckpointError, match=r"a TF1 checkpoint.*\n.*zoo list"):
-        start_from(config, build_detector(config))
+        start_from(config, built())
 
 
-def test_a_nan_there_is_not_loaded(there, family, tmp_path):
+def test_a_nan_there_is_not_loaded(there, built, tmp_path):
     _, arrays = there
-    detector = build_detector(small_config(family))
+    detector = built()
     keys = ssd_keys(detector)
     tensors = {keys[n]: v for n, v in arrays.items()}
     name = next(n for n in keys if n.startswith(BACKBONE))

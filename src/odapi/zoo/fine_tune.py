@@ -9,8 +9,8 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from odapi.checkpoints import foreign
 from odapi.checkpoints import folder as folders
+from odapi.checkpoints import foreign
 from odapi.checkpoints.restore import KINDS, Report, fit_in
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.zoo.checkpoint.reader import Checkpoint
@@ -78,4 +78,6 @@ def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
             hint="set train_config.fine_tune_checkpoint_type: "
             f'"{CLASSIFICATION}"; detectors to start from: odapi zoo list',
         )
-    return {n: f"{_BACKBONE}{_LAYERS}{k.partition(_LAYERS)[2]}" for n, k in keys.items()}
+    return {
+        n: f"{_BACKBONE}{_LAYERS}{k.partition(_LAYERS)[2]}" for n, k in keys.items()
+    }

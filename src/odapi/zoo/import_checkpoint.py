@@ -159,8 +159,8 @@ def _state(
             + f"eval_config.use_moving_averages is {str(used).lower()}"
         )
     if keep_optimizer:
-        save, told = save_optimizer(checkpoint, keys, detector, config, averages)
-        return _State(save, [*lines, told])
+        kept, told = save_optimizer(checkpoint, keys, detector, config, averages)
+        return _State(kept, [*lines, told])
     others = sorted(checkpoint.graph.slot_names() - {values.AVERAGE})
     if others:
         lines.append(
@@ -223,9 +223,7 @@ def _write(
     folders.point(target, "last", written)
 
 
-def _usable(
-    output: str | os.PathLike[str] | None, index: pathlib.Path
-) -> pathlib.Path:
+def _usable(output: str | os.PathLike[str] | None, index: pathlib.Path) -> pathlib.Path:
     """Checks where to write before the work is done."""
     if output is None:
         folder = index.parent.resolve()
