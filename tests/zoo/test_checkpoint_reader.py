@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import tf2_checkpoints as tf2
+from odapi.checkpoints.index.snappy import decompress
 from odapi.errors import CheckpointError
 from odapi.zoo.checkpoint.reader import OBJECT_GRAPH, SUFFIX, Checkpoint
-from odapi.zoo.checkpoint.snappy import decompress
 
 EXAMPLE = "golden/checkpoint_example"
 TENSORS = {

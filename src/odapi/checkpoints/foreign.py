@@ -4,6 +4,8 @@ import pathlib
 import re
 from typing import NamedTuple
 
+from odapi.checkpoints.index.table import read_table
+
 _OBJECT_GRAPH = b"_CHECKPOINTABLE_OBJECT_GRAPH"
 _LFS = b"version https://git-lfs"
 _STATE = "checkpoint"  # The text file with the name of the last checkpoint.
@@ -117,7 +119,11 @@ def tensorflow_index(path: pathlib.Path) -> pathlib.Path | None:
 
 def is_tf2(index: pathlib.Path) -> bool:
     """Tells a TF2 (object-based) checkpoint from a TF1 (name-based) one."""
-    return _OBJECT_GRAPH in index.read_bytes()
+    content = index.read_bytes()
+    try:
+        return _OBJECT_GRAPH in read_table(content)
+    except ValueError:  # Whoever reads it will say that it is damaged.
+        return _OBJECT_GRAPH in content
 
 
 def _last(folder: pathlib.Path) -> pathlib.Path | None:

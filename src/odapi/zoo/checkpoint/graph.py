@@ -8,7 +8,7 @@ Source: tensorflow/core/protobuf/trackable_object_graph.proto (the field numbers
 import dataclasses
 import re
 
-from odapi.zoo.checkpoint.wire import content, fields, number
+from odapi.checkpoints.index.wire import content, fields, number
 
 _NODES = 1
 _CHILDREN, _ATTRIBUTES, _SLOTS = 1, 2, 3

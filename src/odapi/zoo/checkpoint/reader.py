@@ -13,12 +13,13 @@ from collections.abc import Iterator
 import ml_dtypes
 import numpy as np
 
+from odapi.checkpoints import folder as folders
 from odapi.checkpoints import foreign
+from odapi.checkpoints.index.table import read_table
+from odapi.checkpoints.index.wire import content, fields, number, varint
 from odapi.data.crc32c import masked_crc32c
 from odapi.errors import CheckpointError, did_you_mean
 from odapi.zoo.checkpoint.graph import ObjectGraph
-from odapi.zoo.checkpoint.table import read_table
-from odapi.zoo.checkpoint.wire import content, fields, number, varint
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
@@ -222,6 +223,12 @@ def _refused(path: pathlib.Path, index: pathlib.Path | None) -> CheckpointError:
             hint="give the folder with ckpt-N.index, or the prefix, such as "
             f"{path / 'ckpt-0'}",
         )
+    if _is_ours(path):
+        return CheckpointError(
+            str(path),
+            "is a checkpoint of odapi already",
+            hint="odapi eval, predict, export and train take it as it is",
+        )
     empty = path.is_dir() and not any(path.iterdir())
     return CheckpointError(
         str(path),
@@ -230,6 +237,14 @@ def _refused(path: pathlib.Path, index: pathlib.Path | None) -> CheckpointError:
         else "no checkpoint is here: there is no .index file",
         hint="give the folder with ckpt-N.index and the ckpt-N.data files",
     )
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+    try:
+        folders.find(path)
+    except CheckpointError:
+        return False
+    return True
 
 
 def _entry(data: bytes) -> _Entry:

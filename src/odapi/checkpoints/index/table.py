@@ -9,9 +9,9 @@ Source: https://github.com/google/leveldb/blob/main/doc/table_format.md.
 
 from collections.abc import Iterator
 
+from odapi.checkpoints.index.snappy import decompress
+from odapi.checkpoints.index.wire import take, varint
 from odapi.data.crc32c import masked_crc32c
-from odapi.zoo.checkpoint.snappy import decompress
-from odapi.zoo.checkpoint.wire import take, varint
 
 _FOOTER = 48
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")

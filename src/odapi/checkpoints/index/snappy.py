@@ -3,7 +3,7 @@
 Source: https://github.com/google/snappy/blob/main/format_description.txt.
 """
 
-from odapi.zoo.checkpoint.wire import take, varint
+from odapi.checkpoints.index.wire import take, varint
 
 _LITERAL, _COPY_1, _COPY_2 = 0, 1, 2
 # Lengths of literals from here on stand in bytes of their own.
