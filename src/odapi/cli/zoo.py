@@ -128,6 +128,9 @@ def import_(
 ) -> None:
     """Make a checkpoint of the original one of ours: eval, predict, export, train."""
     from odapi.progress import console
+    from odapi.zoo.checkpoint.reader import Checkpoint
+
+    Checkpoint(checkpoint)  # A wrong path is told before a backend is loaded.
     from odapi.zoo.import_checkpoint import import_checkpoint
 
     with console().status("building the model, then reading its weights ..."):

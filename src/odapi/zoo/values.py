@@ -64,7 +64,8 @@ def read_slots(
 
 def step_of(checkpoint: Checkpoint) -> int | None:
     """Returns the steps that were trained; None: an exported model does not say."""
-    return int(checkpoint["step"]) if "step" in checkpoint else None
+    key = f"step{SUFFIX}"
+    return int(checkpoint[key]) if key in checkpoint.keys() else None
 
 
 def roots(checkpoint: Checkpoint) -> set[str]:
