@@ -273,6 +273,14 @@ def test_what_is_no_archive(tmp_path, content):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_a_killed_process_left_is_not_taken_for_the_model(mirror, tmp_path):
+    left = tmp_path / f".unpacking-{NAME}-99999" / NAME
+    left.mkdir(parents=True)
+    (left / "pipeline.config").write_text("half")
+    assert whole(download(NAME, tmp_path, mirror.url).folder) == CONTENT
+    assert not left.exists()
+
+
 def test_an_archive_without_a_folder_of_its_own(tmp_path):
     (tmp_path / "a.tar.gz").write_bytes(packed({"x": b"1", "y/z": b"2"}))
     archive.unpack(tmp_path / "a.tar.gz", tmp_path / "out")

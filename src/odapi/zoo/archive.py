@@ -32,7 +32,9 @@ def unpack(
             full; nothing is left then.
     """
     writing = folder.with_name(f"{_UNPACKING}{folder.name}-{os.getpid()}")
-    shutil.rmtree(writing, ignore_errors=True)
+    # What a killed process left, half unpacked.
+    for left in folder.parent.glob(f"{_UNPACKING}{folder.name}-*"):
+        shutil.rmtree(left, ignore_errors=True)
     try:
         writing.mkdir(parents=True)
         with tarfile.open(archive, "r:gz") as tar:
