@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from odapi.evaluation.run import evaluate as evaluate
     from odapi.exporters.run import export as export
     from odapi.training.run import train as train
+    from odapi.zoo.import_checkpoint import import_checkpoint as import_checkpoint
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "load_config": "odapi.config.load",
+    "import_checkpoint": "odapi.zoo.import_checkpoint",
     "build_detector": "odapi.build.detector",
     "load_detector": "odapi.checkpoints.detector",
     "train": "odapi.training.run",

@@ -1,8 +1,9 @@
 """What a user sees while waiting: a bar on a terminal, a line now and then in a log."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -45,6 +46,49 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
         if now - last >= _LOG_EVERY:
             last = now
             shown.print(_line(what, done, total, now - start))
+
+
+@contextlib.contextmanager
+def track_bytes() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yields what takes (what is done, bytes that are done, of how many) and shows it.
+
+    How many may be None where that is not known.
+    """
+    shown = console()
+    if not shown.is_terminal:
+        yield _byte_lines(shown)
+        return
+    from rich import progress
+
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.DownloadColumn(),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+    )
+    with progress.Progress(*columns, console=shown, transient=True) as bar:
+        tasks: dict[str, progress.TaskID] = {}
+
+        def show(what: str, done: int, total: int | None) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=None)
+            bar.update(tasks[what], completed=done, total=total)
+
+        yield show
+
+
+def _byte_lines(shown: "Console") -> Callable[[str, int, int | None], None]:
+    last = time.monotonic()
+
+    def show(what: str, done: int, total: int | None) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _LOG_EVERY:
+            last = time.monotonic()
+            of = f" of {total / 1e6:.0f}" if total else ""
+            shown.print(f"{what}: {done / 1e6:.0f}{of} MB")
+
+    return show
 
 
 def _line(what: str, done: int, total: int | None, seconds: float) -> str:

@@ -50,9 +50,29 @@ def write(
     """
     root = pathlib.Path(model_dir) / _ROOT
     final = root / f"step-{step:08d}"
-    writing = root / f"{_WRITING}{step:08d}-{os.getpid()}"
+    return write_folder(final, fill, root / f"{_WRITING}{step:08d}-{os.getpid()}")
+
+
+def write_folder(
+    final: pathlib.Path,
+    fill: Callable[[pathlib.Path], None],
+    writing: pathlib.Path | None = None,
+) -> pathlib.Path:
+    """Writes a folder so that it has its name only when it is whole.
+
+    Args:
+        final: The folder; what is there is replaced.
+        fill: Puts the files into a folder.
+        writing: Name until it is whole, beside `final`.
+
+    Raises:
+        CheckpointError: The disk is full or cannot be written; what was there
+            before still is.
+    """
+    if writing is None:
+        writing = final.with_name(f"{_WRITING}{final.name}-{os.getpid()}")
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(writing, ignore_errors=True)
         writing.mkdir()
         fill(writing)
@@ -227,9 +247,11 @@ def _sync(paths: Iterable[pathlib.Path]) -> None:
 
 
 def _not_found(path: pathlib.Path) -> CheckpointError:
-    what = foreign.describe(path)
-    if what:
-        return CheckpointError(str(path), f"is {what}, not a checkpoint of odapi")
+    other = foreign.recognise(path)
+    if other:
+        return CheckpointError(
+            str(path), f"is {other.what}, not a checkpoint of odapi", hint=other.hint
+        )
     if not path.exists():
         return CheckpointError(str(path), "does not exist")
     if (path / CONFIG).is_file():

@@ -1,60 +1,160 @@
 """Recognises checkpoints and models that other programs wrote, to say what they are."""
 
 import pathlib
+import re
+from typing import NamedTuple
+
+from odapi.checkpoints.index.table import read_table
 
 _OBJECT_GRAPH = b"_CHECKPOINTABLE_OBJECT_GRAPH"
+_LFS = b"version https://git-lfs"
+_STATE = "checkpoint"  # The text file with the name of the last checkpoint.
+_STATE_PATH = re.compile(r'^model_checkpoint_path:\s*"(.*)"', re.MULTILINE)
+_DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
+_NUMBER = re.compile(r"(\d+)$")
 
 
-def describe(path: pathlib.Path) -> str | None:
+class Foreign(NamedTuple):
+    """What a path is, if odapi did not write it.
+
+    Args:
+        what: For example "a TF2 checkpoint".
+        hint: What can be done with it.
+    """
+
+    what: str
+    hint: str
+
+
+_SUCCESSOR = "take the model's successor from the TF2 zoo: odapi zoo list"
+_CHECKPOINT = (
+    "weights are in checkpoints: give the folder with the ckpt-N.index and the "
+    "ckpt-N.data files; in an archive of the zoo it is checkpoint/"
+)
+_UNPACK = 'unpack it first: tar -xzf "{}", then give the folder'
+_KERAS = (
+    "backbone weights go into options.backbone_weights, a model of another program "
+    "cannot be taken over"
+)
+_BY_SUFFIX = {
+    ".pb": Foreign("a TF1 frozen graph: it cannot be trained further", _SUCCESSOR),
+    ".meta": Foreign(
+        "the graph of a TF1 checkpoint, without its .index file", _SUCCESSOR
+    ),
+    ".keras": Foreign("a model file of Keras", _KERAS),
+    ".h5": Foreign("a weight file of Keras", _KERAS),
+    ".hdf5": Foreign("a weight file of Keras", _KERAS),
+    ".tflite": Foreign("a TFLite model: it cannot be trained further", _CHECKPOINT),
+    ".onnx": Foreign("an ONNX model: it cannot be trained further", _CHECKPOINT),
+    ".pth": Foreign("a file of PyTorch", _CHECKPOINT),
+    ".pt": Foreign("a file of PyTorch", _CHECKPOINT),
+    ".gz": Foreign("an archive that is still packed", _UNPACK),
+    ".tgz": Foreign("an archive that is still packed", _UNPACK),
+    ".tar": Foreign("an archive that is still packed", _UNPACK),
+    ".zip": Foreign("an archive that is still packed", 'unpack it first: unzip "{}"'),
+}
+
+
+def recognise(path: pathlib.Path) -> Foreign | None:
     """Returns what a path is if it is a known thing that odapi did not write.
 
     Args:
         path: A file, a folder, or the prefix of a TensorFlow checkpoint, such as
             `checkpoint/ckpt-0`.
-
-    Returns:
-        For example "a TF2 checkpoint"; None for anything else.
     """
     index = tensorflow_index(path)
+    pointer = next((p for p in (path, index) if p and is_lfs_pointer(p)), None)
+    if pointer:
+        return Foreign(
+            f"a pointer of Git LFS, not the file itself ({pointer.name})",
+            "fetch the content: git lfs pull",
+        )
     if index:
-        return _tensorflow(index)
+        return _tensorflow(index, path)
     folder = path if path.is_dir() else path.parent
-    if path.name == "saved_model.pb" or (folder / "saved_model.pb").is_file():
-        return "a TensorFlow SavedModel: a finished graph, without trainable weights"
-    if path.suffix == ".pb" or (path / "frozen_inference_graph.pb").is_file():
-        return "a TF1 frozen graph: it cannot be trained further"
-    if path.suffix == ".keras":
-        return "a model file of Keras"
-    if path.suffix == ".tflite":
-        return "a TFLite model: it cannot be trained further"
+    if path.name == "saved_model.pb" or (path / "saved_model.pb").is_file():
+        return Foreign(
+            "a TensorFlow SavedModel: a finished graph, without trainable weights",
+            f"{_CHECKPOINT}, beside {folder.name}/",
+        )
+    if (path / "frozen_inference_graph.pb").is_file():
+        return _BY_SUFFIX[".pb"]
+    if path.is_file() and path.suffix.lower() in _BY_SUFFIX:
+        what, hint = _BY_SUFFIX[path.suffix.lower()]
+        return Foreign(what, hint.format(path))
+    if _DATA.search(path.name) or any(path.glob("*.data-?????-of-?????")):
+        return Foreign(
+            "a TensorFlow checkpoint without its .index file",
+            "copy all its files: ckpt-N.index and each ckpt-N.data-*",
+        )
     return None
+
+
+def is_lfs_pointer(path: pathlib.Path) -> bool:
+    """Tells whether a file only says where Git keeps its content."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        return file.read(len(_LFS)) == _LFS
 
 
 def tensorflow_index(path: pathlib.Path) -> pathlib.Path | None:
-    """Returns the .index file of the TensorFlow checkpoint that `path` means."""
-    for suffix in (".index", ".meta"):
-        if path.suffix == suffix:
-            path = path.with_suffix("")
-    if ".data-0" in path.name:
-        path = path.with_name(path.name.split(".data-0")[0])
-    index = path.with_name(path.name + ".index")
-    if index.is_file():
-        return index
+    """Returns the .index file of the TensorFlow checkpoint that `path` means.
+
+    Args:
+        path: A prefix, one of the files, or a folder: the checkpoint that its
+            state file names, else the one with the highest number.
+    """
     if path.is_dir():
-        for folder in (path, path / "checkpoint"):
-            inside = sorted(folder.glob("*.index"))
-            if inside:
-                return inside[-1]
-    return None
+        folders = (path, path / "checkpoint")
+        return next(filter(None, map(_last, folders)), None)
+    if path.name == _STATE and path.is_file():
+        return _last(path.parent)
+    name = _DATA.sub("", path.name)
+    for suffix in (".index", ".meta"):
+        name = name.removesuffix(suffix)
+    index = path.with_name(f"{name}.index")
+    return index if index.is_file() else None
 
 
 def is_tf2(index: pathlib.Path) -> bool:
     """Tells a TF2 (object-based) checkpoint from a TF1 (name-based) one."""
-    return _OBJECT_GRAPH in index.read_bytes()
+    content = index.read_bytes()
+    try:
+        return _OBJECT_GRAPH in read_table(content)
+    except ValueError:  # Whoever reads it will say that it is damaged.
+        return _OBJECT_GRAPH in content
 
 
-def _tensorflow(index: pathlib.Path) -> str:
+def _last(folder: pathlib.Path) -> pathlib.Path | None:
+    """The checkpoint of a folder that the original would take."""
+    if not folder.is_dir():
+        return None
+    state = folder / _STATE
+    if state.is_file():
+        named = _STATE_PATH.search(state.read_text("utf-8", errors="replace"))
+        # The path may be that of another machine; the name is what counts.
+        name = re.split(r"[/\\]", named[1])[-1] if named else ""
+        index = folder / f"{name}.index"
+        if name and index.is_file():
+            return index
+    return max(folder.glob("*.index"), key=_age, default=None)
+
+
+def _age(index: pathlib.Path) -> tuple[int, str]:
+    number = _NUMBER.search(index.stem)
+    return int(number[1]) if number else -1, index.stem
+
+
+def _tensorflow(index: pathlib.Path, path: pathlib.Path) -> Foreign:
     prefix = str(index).removesuffix(".index")
     if is_tf2(index):
-        return f"a TF2 checkpoint ({prefix})"
-    return f"a TF1 checkpoint ({prefix})"
+        return Foreign(
+            f"a TF2 checkpoint ({prefix})",
+            f'import it: odapi zoo import "{path}" --output RUN',
+        )
+    return Foreign(
+        f"a TF1 checkpoint ({prefix}); neither the original's TF2 models nor odapi "
+        "can start from it",
+        _SUCCESSOR,
+    )

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from odapi.checkpoints import averages, foreign, pretrained
+from odapi.checkpoints import averages, pretrained
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import load_arrays
 from odapi.config.label_map import load_label_map
@@ -53,7 +53,8 @@ class Report:
         ]
         for reason, count in Counter(self.skipped.values()).most_common():
             names = [n for n, why in self.skipped.items() if why == reason]
-            shown.append(f"  not loaded  {count}, {reason}: {_some(names)}")
+            left = f"{count}, left at their initial values"
+            shown.append(f"  not loaded  {left} ({reason}): {_some(names)}")
         if self.unused:
             shown.append(f"  not used    {len(self.unused)}: {_some(self.unused)}")
         return shown
@@ -85,7 +86,6 @@ def restore(detector: Any, path: str, kind: str) -> Report:
         return fit_in(
             detector.variables_for(kind), pretrained.read(file), path, kind, {}
         )
-    _refuse_foreign(file)
     folder = folders.find(file)
     variables = detector.variables_for(kind)
     arrays = _arrays(folder, detector, variables, kind)
@@ -163,26 +163,6 @@ def _shape_reason(
     if classes and classes["there"] != classes["here"]:
         return f"{classes['there']} classes there, {classes['here']} here"
     return f"shape {there} there, {here} here"
-
-
-def _refuse_foreign(path: pathlib.Path) -> None:
-    """Says what a checkpoint of the original is, instead of "not found"."""
-    index = foreign.tensorflow_index(path)
-    if index and not (path / folders.WEIGHTS).exists():
-        if foreign.is_tf2(index):
-            raise CheckpointError(
-                str(path),
-                "is a TF2 checkpoint of the original; this version cannot import it",
-                hint="importing comes in a later version; until then start from a "
-                'run of odapi, or from backbone weights: "imagenet" or a file in '
-                "options.backbone_weights",
-            )
-        raise CheckpointError(
-            str(path),
-            "is a TF1 checkpoint; neither the original's TF2 models nor odapi can "
-            "start from it",
-            hint="take the model's successor from the TF2 zoo",
-        )
 
 
 def _some(names: Any) -> str:

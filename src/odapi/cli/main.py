@@ -18,6 +18,7 @@ from odapi.cli import (
     predict,
     quickstart,
     train,
+    zoo,
 )
 from odapi.data.memory import keep_freed_memory
 from odapi.errors import OdapiError
@@ -37,6 +38,7 @@ app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.add_typer(zoo.app, name="zoo")
 
 
 @app.callback(invoke_without_command=True)

@@ -137,6 +137,7 @@ def _resume(
     load_weights(detector, folder / folders.WEIGHTS)
     facts = training_state.load(folder, detector, optimizer)
     averages.load(folder, detector, optimizer)
-    if pipeline is not None:
+    # A run that was imported from the original has no position in our data.
+    if pipeline is not None and facts.get("data") is not None:
         pipeline.set_state(facts["data"])
     return facts

@@ -9,6 +9,7 @@ from odapi.checkpoints.restore import Report, fit_in, restore
 from odapi.config.check_data import is_placeholder
 from odapi.config.load import options
 from odapi.errors import ConfigError, unknown_choice
+from odapi.zoo.fine_tune import is_tf2, restore_tf2
 
 # Which model of Keras Applications has the backbone of an extractor.
 _APPLICATIONS = {
@@ -39,7 +40,8 @@ def start_from(config: Any, detector: Any) -> list[Report]:
     path = train.fine_tune_checkpoint
     if path and not (weights and is_placeholder(path)):
         path = str(pathlib.Path(path).expanduser())
-        reports.append(restore(detector, path, fine_tune_type(train)))
+        load = restore_tf2 if is_tf2(path) else restore
+        reports.append(load(detector, path, fine_tune_type(train)))
     return reports
 
 

@@ -1,0 +1,1 @@
+"""The format of the .index files of TensorFlow checkpoints."""

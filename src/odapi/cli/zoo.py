@@ -1,0 +1,188 @@
+"""`odapi zoo`: models that the original's authors trained, and its checkpoints."""
+
+import pathlib
+import shlex
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from odapi.cli.options import Set
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from odapi.zoo.catalog import Model
+
+app = typer.Typer(
+    help="List and download the original's trained models, import checkpoints.",
+    no_args_is_help=True,
+)
+
+
+@app.command("list")
+def list_models(
+    family: Annotated[
+        str, typer.Option(help="Part of a family's name, such as efficientdet.")
+    ] = "",
+    task: Annotated[
+        str, typer.Option(help="boxes, keypoints, masks or classification.")
+    ] = "",
+    resolution: Annotated[str, typer.Option(help="Such as 640 or 800x1333.")] = "",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="All facts, as JSON.")
+    ] = False,
+) -> None:
+    """List the models of the TF2 zoo, with mAP and speed as their authors state."""
+    from odapi.zoo.catalog import select
+
+    chosen = select(family, task, resolution)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps([m.as_dict() for m in chosen], indent=1))
+        return
+    if not chosen:
+        typer.echo("no model fits all of these; leave one out")
+        raise typer.Exit(1)
+    import sys
+
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 120
+    Console(highlight=False, width=width).print(_table(chosen))
+    for model in chosen:
+        if model.note and "classification" not in model.tasks:
+            typer.echo(f"{model.name}: {model.note}")
+    typer.echo(f"licence: {chosen[0].licence}")
+    typer.echo(f"next: odapi zoo download {chosen[0].name}")
+
+
+@app.command()
+def download(
+    name: Annotated[
+        str,
+        typer.Argument(help="As `odapi zoo list` shows it.", show_default=False),
+    ],
+    output: Annotated[
+        pathlib.Path, typer.Option(help="Folder for archives and their content.")
+    ] = pathlib.Path("zoo"),
+    base_url: Annotated[
+        str,
+        typer.Option(
+            envvar="ODAPI_ZOO_URL",
+            help="Of a mirror. Without it, the original's server.",
+            show_default=False,
+        ),
+    ] = "",
+) -> None:
+    """Download a model and unpack it; what was interrupted goes on."""
+    from odapi.progress import track_bytes
+    from odapi.zoo.download import download as run
+
+    with track_bytes() as progress:
+        done = run(name, output, base_url, progress)
+    if done.sha256:
+        known = "as the first time" if done.known else "noted for the next time"
+        typer.echo(f"{done.folder}, sha256 {done.sha256} ({known})")
+    else:
+        typer.echo(f"{done.folder} is there already")
+    folder = shlex.quote(str(done.folder))
+    if "classification" in done.model.tasks:
+        typer.echo(
+            f"next: odapi train CONFIG --set train_config.fine_tune_checkpoint={folder}"
+            " --set train_config.fine_tune_checkpoint_type=classification"
+        )
+    else:
+        typer.echo(f"next: odapi zoo import {folder}")
+
+
+@app.command("import")
+def import_(
+    checkpoint: Annotated[
+        pathlib.Path,
+        typer.Argument(
+            help="An unpacked archive of the zoo, a folder of a training or an export "
+            "of the original, or a prefix such as checkpoint/ckpt-0.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="A new folder.  [default: runs/ and the archive's name]"),
+    ] = None,
+    config: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Its pipeline.config, if it is not there."),
+    ] = None,
+    label_map: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Its label map (pbtxt), if the config does not lead to it."),
+    ] = None,
+    keep_optimizer: Annotated[
+        bool,
+        typer.Option(
+            "--keep-optimizer", help="Also momentum and the like: training can go on."
+        ),
+    ] = False,
+    overrides: Set = None,
+) -> None:
+    """Make a checkpoint of the original one of ours: eval, predict, export, train."""
+    from odapi.progress import console
+    from odapi.zoo.checkpoint.reader import Checkpoint
+
+    Checkpoint(checkpoint)  # A wrong path is told before a backend is loaded.
+    from odapi.zoo.import_checkpoint import import_checkpoint
+
+    with console().status("building the model, then reading its weights ..."):
+        done = import_checkpoint(
+            checkpoint,
+            output,
+            config=config,
+            label_map=label_map,
+            overrides=overrides or (),
+            keep_optimizer=keep_optimizer,
+        )
+    for line in done.lines:
+        typer.echo(line)
+    folder = shlex.quote(str(done.folder))
+    typer.echo(f"next: odapi predict {folder} photos/ --output found")
+    typer.echo(f"      odapi eval {folder} --eval-data coco:annotations.json")
+    typer.echo(f"      odapi export {folder} exported")
+    if keep_optimizer:
+        typer.echo(f"      odapi train {folder} --model-dir {folder}")
+
+
+def _table(chosen: "tuple[Model, ...]") -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    from odapi.zoo.catalog import size_text
+
+    title = "TF2 zoo of the original: COCO mAP in percent, ms an image"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("name", overflow="fold")
+    table.add_column("mAP")
+    for what in ("ms", "input"):
+        table.add_column(what, justify="right", no_wrap=True)
+    for model in chosen:
+        ms = "" if model.speed_ms is None else f"{model.speed_ms:.0f}"
+        table.add_row(model.name, _maps(model), ms, size_text(model))
+    return table
+
+
+def _maps(model: "Model") -> str:
+    """The figures of a model, or what it does where there are none.
+
+    One figure alone is of boxes, as nearly all are.
+    """
+    figures = {
+        "boxes": model.box_map,
+        "masks": model.mask_map,
+        "keypoints": model.keypoint_map,
+    }
+    shown = [
+        f"{value:.1f}" if task == "boxes" else f"{task} {value:.1f}"
+        for task, value in figures.items()
+        if value is not None
+    ]
+    return ", ".join(shown or model.tasks)

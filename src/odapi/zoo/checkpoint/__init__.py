@@ -1,0 +1,1 @@
+"""Reads the checkpoints of TensorFlow 2, without TensorFlow."""

@@ -1,0 +1,110 @@
+"""The graph of objects that a TF2 checkpoint keeps beside its variables.
+
+A variable is stored under one path through the graph, though others may lead to it.
+
+Source: tensorflow/core/protobuf/trackable_object_graph.proto (the field numbers).
+"""
+
+import dataclasses
+import re
+
+from odapi.checkpoints.index.wire import content, fields, number
+
+_NODES = 1
+_CHILDREN, _ATTRIBUTES, _SLOTS = 1, 2, 3
+_CHILD_ID, _CHILD_NAME = 1, 2
+_ATTRIBUTE_KEY = 3
+_SLOT_OF, _SLOT_NAME, _SLOT_ID = 1, 2, 3
+
+
+@dataclasses.dataclass
+class _Node:
+    children: dict[str, int] = dataclasses.field(default_factory=dict)
+    keys: list[str] = dataclasses.field(default_factory=list)
+    slots: list[tuple[int, str, int]] = dataclasses.field(default_factory=list)
+
+
+class ObjectGraph:
+    """Objects with named children, the root first.
+
+    Args:
+        data: The message, serialised.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+
+    def __init__(self, data: bytes):
+        self._nodes = [_node(content(v)) for n, v in fields(data) if n == _NODES]
+        self._check()
+        self._slots = {
+            (of, name): slot for node in self._nodes for of, name, slot in node.slots
+        }
+
+    def key(self, path: str) -> str | None:
+        """Returns the key under which the variable at a path is stored."""
+        node = self._find(path)
+        return None if node is None else self._key(node)
+
+    def slot_key(self, path: str, name: str) -> str | None:
+        """Returns the key of what an optimizer keeps for the variable at a path.
+
+        Args:
+            path: Of the variable.
+            name: Such as "momentum".
+        """
+        node = self._find(path)
+        slot = None if node is None else self._slots.get((node, name))
+        return None if slot is None else self._key(slot)
+
+    def slot_names(self) -> set[str]:
+        """Returns the kinds of what optimizers keep."""
+        return {name for _, name in self._slots}
+
+    def _find(self, path: str) -> int | None:
+        at: int | None = 0 if self._nodes else None
+        for name in path.split("/"):
+            if at is None:
+                return None
+            at = self._nodes[at].children.get(_unescaped(name))
+        return at
+
+    def _key(self, node: int) -> str | None:
+        keys = self._nodes[node].keys
+        return keys[0] if keys else None
+
+    def _check(self) -> None:
+        count = len(self._nodes)
+        for node in self._nodes:
+            named = [*node.children.values()]
+            for of, _, slot in node.slots:
+                named += [of, slot]
+            if any(i >= count for i in named):
+                raise ValueError(f"the graph names an object beyond its {count}")
+
+
+def _unescaped(name: str) -> str:
+    """The name of a child as the graph has it, from how keys spell it.
+
+    >>> _unescaped("box.Sscale"), _unescaped("a..b")
+    ('box/scale', 'a.b')
+    """
+    return re.sub(r"\.([.S])", lambda m: "." if m[1] == "." else "/", name)
+
+
+def _node(data: bytes) -> _Node:
+    node = _Node()
+    for field, value in fields(data):
+        if field == _CHILDREN:
+            child = dict(fields(content(value)))
+            name = content(child.get(_CHILD_NAME, b"")).decode()
+            node.children[name] = number(child.get(_CHILD_ID, 0))
+        elif field == _ATTRIBUTES:
+            key = dict(fields(content(value))).get(_ATTRIBUTE_KEY, b"")
+            node.keys.append(content(key).decode())
+        elif field == _SLOTS:
+            slot = dict(fields(content(value)))
+            name = content(slot.get(_SLOT_NAME, b"")).decode()
+            of, kept = number(slot.get(_SLOT_OF, 0)), number(slot.get(_SLOT_ID, 0))
+            node.slots.append((of, name, kept))
+    return node

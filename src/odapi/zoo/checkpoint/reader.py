@@ -1,0 +1,292 @@
+"""Reads TF2 checkpoints: an .index file that says where in data files each tensor is.
+
+Source: tensorflow/core/protobuf/tensor_bundle.proto (the field numbers), and
+tensorflow/core/util/tensor_bundle (how strings are stored).
+"""
+
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Iterator
+
+import ml_dtypes
+import numpy as np
+
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints import foreign
+from odapi.checkpoints.index.table import read_table
+from odapi.checkpoints.index.wire import content, fields, number, varint
+from odapi.data.crc32c import masked_crc32c
+from odapi.errors import CheckpointError, did_you_mean
+from odapi.zoo.checkpoint.graph import ObjectGraph
+
+SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+
+_HEADER_SHARDS, _HEADER_ENDIANNESS = 1, 2
+_DTYPE, _SHAPE, _SHARD, _OFFSET, _SIZE, _CRC, _SLICES = 1, 2, 3, 4, 5, 6, 7
+_DIM, _DIM_SIZE = 2, 1
+_STRING = 7
+# By their numbers in TensorFlow's DataType.
+_DTYPES = {
+    1: np.float32, 2: np.float64, 3: np.int32, 4: np.uint8, 5: np.int16, 6: np.int8,
+    _STRING: object, 8: np.complex64, 9: np.int64, 10: np.bool_,
+    14: ml_dtypes.bfloat16, 17: np.uint16, 18: np.complex128, 19: np.float16,
+    22: np.uint32, 23: np.uint64,
+}  # fmt: skip
+_AGAIN = "copy or download it again: all files of a checkpoint, each of them whole"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Entry:
+    dtype: int = 0
+    shape: tuple[int, ...] = ()
+    shard: int = 0
+    offset: int = 0
+    size: int = 0
+    crc: int = 0
+    sliced: bool = False
+
+
+class Checkpoint:
+    """The tensors of a TF2 checkpoint, read from the disk when they are asked for.
+
+        checkpoint = Checkpoint("downloads/efficientdet_d0_coco17_tpu-32/checkpoint")
+        checkpoint["model/_box_predictor/..."]
+
+    A key may be given without the "/.ATTRIBUTES/VARIABLE_VALUE" that variables have,
+    and as any path through the graph of objects that leads to a variable.
+
+    Args:
+        path: A folder (the checkpoint that its state file names, else the one with
+            the highest number), a prefix such as "checkpoint/ckpt-0", or a file.
+
+    Raises:
+        CheckpointError: There is no TF2 checkpoint, or its index is damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self._mapped: dict[int, np.ndarray] = {}
+        self.index = _find(pathlib.Path(path).expanduser())
+        try:
+            table = read_table(self.index.read_bytes())
+            header = dict(fields(table.pop(b"")))
+            self._entries = {k.decode(): _entry(v) for k, v in table.items()}
+            self._shards = number(header.get(_HEADER_SHARDS, 1))
+            big = header.get(_HEADER_ENDIANNESS, 0)
+        except (ValueError, KeyError, IndexError, OSError) as error:
+            raise CheckpointError(
+                str(self.index), f"is damaged: {error}", hint=_AGAIN
+            ) from error
+        if big:
+            raise CheckpointError(
+                str(self.index), "was written by a big-endian machine; not supported"
+            )
+        if OBJECT_GRAPH not in self._entries:
+            raise _refused(self.index, self.index)
+
+    @property
+    def prefix(self) -> str:
+        """What TensorFlow calls the path of the checkpoint: without ".index"."""
+        return str(self.index).removesuffix(".index")
+
+    def keys(self) -> list[str]:
+        """Returns the keys of all tensors, as they are stored."""
+        return list(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self.find(key) is not None
+
+    def find(self, key: str) -> str | None:
+        """Returns the key under which something is stored; None: it is not there."""
+        for stored in (key, key + SUFFIX):
+            if stored in self._entries:
+                return stored
+        stored = self.graph.key(key.removesuffix(SUFFIX)) or ""
+        return stored if stored in self._entries else None
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Returns the shape of a tensor, without reading it."""
+        return self._entry(key).shape
+
+    def dtype(self, key: str) -> np.dtype:
+        """Returns the type of a tensor; `object` for texts, which are bytes."""
+        return np.dtype(_DTYPES.get(self._entry(key).dtype, np.void))
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        """Returns a tensor.
+
+        Raises:
+            CheckpointError: There is none of this name, or it is damaged.
+        """
+        entry, place = self._entry(key), f"{self.prefix}: {key}"
+        if entry.sliced:
+            raise CheckpointError(
+                place,
+                "is stored in parts, as partitioned variables are; not supported",
+                hint="load and save it once with TensorFlow, without partitions",
+            )
+        if entry.dtype not in _DTYPES:
+            raise CheckpointError(place, f"has type {entry.dtype}, which is unknown")
+        stored = self._stored(entry)
+        try:
+            if entry.dtype == _STRING:
+                return _strings(stored, entry)
+            return _numbers(stored, entry)
+        except ValueError as error:
+            raise CheckpointError(place, f"is damaged: {error}", hint=_AGAIN) from error
+
+    @functools.cached_property
+    def graph(self) -> ObjectGraph:
+        """The graph of objects.
+
+        Raises:
+            CheckpointError: It is damaged.
+        """
+        try:
+            return ObjectGraph(self[OBJECT_GRAPH].item())
+        except ValueError as error:
+            if isinstance(error, CheckpointError):
+                raise
+            raise CheckpointError(
+                self.prefix, f"its graph of objects is damaged: {error}", hint=_AGAIN
+            ) from error
+
+    def _entry(self, key: str) -> _Entry:
+        stored = self.find(key)
+        if stored is None:
+            known = [k.removesuffix(SUFFIX) for k in self._entries]
+            raise CheckpointError(
+                self.prefix, f"has no {key!r}", hint=did_you_mean(key, known)
+            )
+        return self._entries[stored]
+
+    def _stored(self, entry: _Entry) -> bytes:
+        data, path = self._data(entry.shard), self._path(entry.shard)
+        stored = data[entry.offset : entry.offset + entry.size].tobytes()
+        if len(stored) != entry.size:
+            raise CheckpointError(
+                str(path),
+                f"is cut short: it has {len(data)} bytes, at least "
+                f"{entry.offset + entry.size} are needed",
+                hint=_AGAIN,
+            )
+        return stored
+
+    def _path(self, shard: int) -> pathlib.Path:
+        return pathlib.Path(f"{self.prefix}.data-{shard:05d}-of-{self._shards:05d}")
+
+    def _data(self, shard: int) -> np.ndarray:
+        if shard not in self._mapped:
+            self._mapped[shard] = self._map(self._path(shard))
+        return self._mapped[shard]
+
+    def _map(self, path: pathlib.Path) -> np.ndarray:
+        if not path.is_file():
+            raise CheckpointError(
+                str(path), "is missing beside the .index file", hint=_AGAIN
+            )
+        if foreign.is_lfs_pointer(path):
+            raise CheckpointError(
+                str(path),
+                "is a pointer of Git LFS, not the file itself",
+                hint="fetch the content: git lfs pull",
+            )
+        if path.stat().st_size == 0:
+            return np.zeros(0, np.uint8)  # Which cannot be mapped.
+        return np.memmap(path, np.uint8, mode="r")
+
+
+def _find(path: pathlib.Path) -> pathlib.Path:
+    index = foreign.tensorflow_index(path)
+    if index and not foreign.is_lfs_pointer(index):
+        return index
+    raise _refused(path, index)
+
+
+def _refused(path: pathlib.Path, index: pathlib.Path | None) -> CheckpointError:
+    """The error for what is no TF2 checkpoint."""
+    other = foreign.recognise(path)
+    if other:
+        return CheckpointError(str(path), f"is {other.what}", hint=other.hint)
+    if not path.exists():
+        return CheckpointError(
+            str(path),
+            "does not exist, nor is there an .index file of that name",
+            hint="give the folder with ckpt-N.index, or the prefix, such as "
+            f"{path / 'ckpt-0'}",
+        )
+    if _is_ours(path):
+        return CheckpointError(
+            str(path),
+            "is a checkpoint of odapi already",
+            hint="odapi eval, predict, export and train take it as it is",
+        )
+    empty = path.is_dir() and not any(path.iterdir())
+    return CheckpointError(
+        str(path),
+        "is an empty folder"
+        if empty
+        else "no checkpoint is here: there is no .index file",
+        hint="give the folder with ckpt-N.index and the ckpt-N.data files",
+    )
+
+
+def _is_ours(path: pathlib.Path) -> bool:
+    try:
+        folders.find(path)
+    except CheckpointError:
+        return False
+    return True
+
+
+def _entry(data: bytes) -> _Entry:
+    values: dict[int, int | bytes] = {}
+    sliced = False
+    for field, value in fields(data):
+        values[field] = value
+        sliced |= field == _SLICES
+    shape = tuple(
+        number(dict(fields(content(dim))).get(_DIM_SIZE, 0))
+        for field, dim in fields(content(values.get(_SHAPE, b"")))
+        if field == _DIM
+    )
+    dtype, shard, offset, size, crc = (
+        number(values.get(n, 0)) for n in (_DTYPE, _SHARD, _OFFSET, _SIZE, _CRC)
+    )
+    return _Entry(dtype, shape, shard, offset, size, crc, sliced)
+
+
+def _numbers(stored: bytes, entry: _Entry) -> np.ndarray:
+    if masked_crc32c(stored) != entry.crc:
+        raise ValueError("the checksum is wrong")
+    # A copy: the bytes are read-only.
+    return np.frombuffer(stored, _DTYPES[entry.dtype]).reshape(entry.shape).copy()
+
+
+def _strings(stored: bytes, entry: _Entry) -> np.ndarray:
+    """Texts are stored as all lengths, a checksum of these, and the bytes."""
+    count = int(np.prod(entry.shape, dtype=np.int64))
+    if count > len(stored):
+        raise ValueError(f"{count} texts in {len(stored)} bytes")
+    lengths, at = [], 0
+    for _ in range(count):
+        length, at = varint(stored, at)
+        lengths.append(length)
+    # The checksum is of the lengths as fixed numbers.
+    fixed = b"".join(n.to_bytes(4 if n < 1 << 32 else 8, "little") for n in lengths)
+    if masked_crc32c(fixed + stored[at:]) != entry.crc:
+        raise ValueError("the checksum is wrong")
+    at += 4
+    found = np.empty(count, object)
+    for n, length in enumerate(lengths):
+        found[n] = stored[at : at + length]
+        at += length
+    return found.reshape(entry.shape)

@@ -1,0 +1,83 @@
+"""Fine-tuning from the original's checkpoints, as its own restoring does it.
+
+"full" takes every weight whose shape fits, "detection" the feature extractor,
+"classification" the backbone: of an archive of the classification zoo, whose only
+object is `feature_extractor`, or of a detector.
+"""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints import foreign
+from odapi.checkpoints.restore import KINDS, Report, fit_in
+from odapi.errors import CheckpointError, unknown_choice
+from odapi.zoo.checkpoint.reader import Checkpoint
+from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.values import class_counts, read_values, roots
+
+CLASSIFICATION = "classification"
+
+_MODEL, _BACKBONE = "model", "feature_extractor"
+_LAYERS = "/layer_with_weights-"
+
+
+def is_tf2(path: str) -> bool:
+    """Tells whether a path means a TF2 checkpoint, not one of ours."""
+    file = pathlib.Path(path).expanduser()
+    index = foreign.tensorflow_index(file)
+    if index is None or foreign.is_lfs_pointer(index) or not foreign.is_tf2(index):
+        return False
+    return not (file / folders.WEIGHTS).exists()
+
+
+def restore_tf2(detector: Any, path: str, kind: str) -> Report:
+    """Loads weights of the original's checkpoint into a detector.
+
+    Args:
+        detector: Built. Variables that get no value keep their initial one.
+        path: A prefix, a folder of checkpoints or an unpacked archive of the zoo.
+        kind: A key of `KINDS`.
+
+    Raises:
+        CheckpointError: It cannot be read, or nothing fits.
+        ConfigError: The kind is unknown.
+    """
+    if kind not in KINDS:
+        raise unknown_choice("train_config.fine_tune_checkpoint_type", kind, KINDS)
+    checkpoint = Checkpoint(path)
+    keys = _keys(detector, checkpoint, kind)
+    found = read_values(checkpoint, keys)
+    variables = detector.variables_for(kind)
+    classes = {} if kind != "full" else class_counts(detector, keys, found.arrays)
+    report = fit_in(variables, found.arrays, checkpoint.prefix, kind, classes)
+    return dataclasses.replace(report, unused=found.unused)
+
+
+def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
+    """The keys there, by the names that the kind uses."""
+    all_keys = ssd_keys(detector)
+    names = {id(v): name for name, v in detector.named_variables().items()}
+    variables = detector.variables_for(kind)
+    keys = {short: all_keys[names[id(v)]] for short, v in variables.items()}
+    saved = roots(checkpoint)
+    if _MODEL in saved:
+        return keys
+    if _BACKBONE not in saved:
+        raise CheckpointError(
+            checkpoint.prefix,
+            f"holds neither a detector (model/...) nor a backbone "
+            f"({_BACKBONE}/...), but {', '.join(sorted(saved)) or 'no weights'}",
+            hint="a detector is saved by tf.train.Checkpoint(model=detection_model)",
+        )
+    if kind != CLASSIFICATION:
+        raise CheckpointError(
+            checkpoint.prefix,
+            f"holds a backbone alone, which cannot be restored as {kind!r}",
+            hint="set train_config.fine_tune_checkpoint_type: "
+            f'"{CLASSIFICATION}"; detectors to start from: odapi zoo list',
+        )
+    return {
+        n: f"{_BACKBONE}{_LAYERS}{k.partition(_LAYERS)[2]}" for n, k in keys.items()
+    }

@@ -1,0 +1,257 @@
+"""`odapi.import_checkpoint`: a checkpoint of the original becomes one of ours."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from odapi.build.detector import build_detector
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints.restore import Report, fit_in
+from odapi.checkpoints.weights import save_arrays, save_weights
+from odapi.config.check_data import is_placeholder
+from odapi.config.label_map import save_label_map
+from odapi.config.load import load_config, save_config
+from odapi.errors import CheckpointError
+from odapi.labels import LabelMap
+from odapi.zoo import values
+from odapi.zoo.checkpoint.reader import Checkpoint
+from odapi.zoo.classes import classes_of
+from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.optimizer_state import save_optimizer
+
+_CONFIG = folders.CONFIG
+
+
+@dataclasses.dataclass(frozen=True)
+class Imported:
+    """What an import made.
+
+    Args:
+        folder: Of ours; `evaluate`, `predict`, `export` and `train` take it.
+        source: The checkpoint that was read, as a prefix.
+        step: Steps that it was trained for; None: it does not say.
+        lines: A report for the user.
+    """
+
+    folder: pathlib.Path
+    source: str
+    step: int | None
+    lines: tuple[str, ...]
+
+
+def import_checkpoint(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    label_map: str | os.PathLike[str] | None = None,
+    overrides: Sequence[str] = (),
+    keep_optimizer: bool = False,
+) -> Imported:
+    """Turns a checkpoint of the original into a folder of ours.
+
+        odapi.import_checkpoint("ssd_mobilenet_v2_320x320_coco17_tpu-8", "runs/coco")
+        odapi.predict("runs/coco", ["photo.jpg"])
+
+    A checkpoint that knows its step becomes a run, as `train` leaves it; one that
+    does not (an exported one, as all of the zoo) a folder as `export` leaves it.
+
+    Args:
+        path: An unpacked archive of the zoo, a folder of a training or an export of
+            the original, or the prefix of one checkpoint.
+        output: A new folder; None: `runs/` with the name of the archive.
+        config: Its pipeline.config, if it is not there.
+        label_map: Its label map, if the config does not lead to it.
+        overrides: Of the config.
+        keep_optimizer: Also momentum and the like, so that its training can go on.
+
+    Raises:
+        CheckpointError: It cannot be read, or does not fill the model of its config;
+            nothing is written then.
+        ConfigError: The config is wrong, or its model cannot be built.
+        DataError: The label map cannot be read.
+    """
+    checkpoint = Checkpoint(path)
+    step = values.step_of(checkpoint)
+    if keep_optimizer and step is None:
+        raise CheckpointError(
+            checkpoint.prefix,
+            "is an exported model, which has no optimizer to keep",
+            hint="leave out --keep-optimizer, or import the folder of the training",
+        )
+    target = _usable(output, checkpoint.index)
+    file = _config_file(config, pathlib.Path(path).expanduser(), checkpoint.index)
+    loaded = load_config(file, overrides)
+    detector = build_detector(loaded)
+    classes, told = classes_of(loaded, detector.num_classes, file.parent, label_map)
+    keys = ssd_keys(detector)
+    lines = [f"Imported {checkpoint.prefix}", *_fill(detector, keys, checkpoint, file)]
+    lines.append(f"  trained     {'' if step is None else step} steps".rstrip())
+    if step is None:
+        lines[-1] = "  trained     unknown: an exported model does not say"
+    lines.append(f"  classes     {told}")
+    lines += _start_here(loaded, target)
+    state = _state(checkpoint, keys, detector, loaded, keep_optimizer)
+    lines += state.lines
+    _write(target, step, detector, _describer(loaded, classes), state.save)
+    return Imported(target, checkpoint.prefix, step, tuple(lines))
+
+
+@dataclasses.dataclass(frozen=True)
+class _State:
+    """What the optimizer kept: how to write it, and what to say of it."""
+
+    save: Callable[[pathlib.Path], None]
+    lines: list[str]
+
+
+def _fill(
+    detector: Any, keys: dict[str, str], checkpoint: Checkpoint, config: pathlib.Path
+) -> list[str]:
+    """Loads all weights; returns what to say of it."""
+    found = values.read_values(checkpoint, keys)
+    classes = values.class_counts(detector, keys, found.arrays)
+    variables = detector.named_variables()
+    report = fit_in(variables, found.arrays, checkpoint.prefix, "full", classes)
+    report = dataclasses.replace(report, unused=found.unused)
+    if report.skipped:
+        raise _not_filled(report, keys, classes, config)
+    return report.lines()[1:]
+
+
+def _not_filled(
+    report: Report, keys: dict[str, str], classes: dict[str, int], config: pathlib.Path
+) -> CheckpointError:
+    total = len(report.loaded) + len(report.skipped)
+    name, why = next(iter(report.skipped.items()))
+    first = f"{name} ({why}; there it is {keys[name]})"
+    hint = "is it the config that the checkpoint was trained with? Give it: --config"
+    if classes:
+        hint = (
+            f"the config says {classes['here']} classes, the checkpoint was trained "
+            f"with {classes['there']}: import it with its own config; to train it on "
+            "other classes, name it in train_config.fine_tune_checkpoint"
+        )
+    return CheckpointError(
+        report.source,
+        f"fills {len(report.loaded)} of {total} weights of the model in {config}; "
+        f"the first of {len(report.skipped)} others is {first}",
+        hint=hint,
+    )
+
+
+def _state(
+    checkpoint: Checkpoint,
+    keys: dict[str, str],
+    detector: Any,
+    config: Any,
+    keep_optimizer: bool,
+) -> _State:
+    averages = values.read_slots(checkpoint, keys, values.AVERAGE)
+    lines = []
+    if averages:
+        used = config.eval_config.use_moving_averages
+        lines.append(
+            f"  averages    of {len(averages)} variables, "
+            + ("used: " if used else "kept, not used: ")
+            + f"eval_config.use_moving_averages is {str(used).lower()}"
+        )
+    if keep_optimizer:
+        kept, told = save_optimizer(checkpoint, keys, detector, config, averages)
+        return _State(kept, [*lines, told])
+    others = sorted(checkpoint.graph.slot_names() - {values.AVERAGE})
+    if others:
+        lines.append(
+            f"  left out    the optimizer's {', '.join(others)}; to go on with the "
+            "training: --keep-optimizer"
+        )
+
+    def save(folder: pathlib.Path) -> None:
+        if averages:
+            save_arrays(folder / folders.AVERAGES, averages)
+
+    return _State(save, lines)
+
+
+def _start_here(config: Any, target: pathlib.Path) -> list[str]:
+    """Lets a training of this config start from the imported weights."""
+    train = config.train_config
+    if not is_placeholder(train.fine_tune_checkpoint):
+        return []
+    train.fine_tune_checkpoint = str(target.resolve())
+    train.fine_tune_checkpoint_type = "full"
+    return [
+        "  config      train_config.fine_tune_checkpoint was to be filled in: it "
+        "names this folder now"
+    ]
+
+
+def _describer(config: Any, classes: LabelMap) -> Callable[[pathlib.Path], None]:
+    def describe(folder: pathlib.Path) -> None:
+        save_config(config, folder / folders.CONFIG)
+        save_label_map(classes, folder / folders.LABEL_MAP)
+
+    return describe
+
+
+def _write(
+    target: pathlib.Path,
+    step: int | None,
+    detector: Any,
+    describe: Callable[[pathlib.Path], None],
+    save_state: Callable[[pathlib.Path], None],
+) -> None:
+    """Writes a run, or without a step what looks like an export."""
+
+    def fill(folder: pathlib.Path) -> None:
+        save_weights(detector, folder / folders.WEIGHTS)
+        save_state(folder)
+        describe(folder)
+
+    def fill_whole(folder: pathlib.Path) -> None:
+        (folder / "checkpoint").mkdir()
+        fill(folder / "checkpoint")
+        describe(folder)
+
+    if step is None:
+        folders.write_folder(target, fill_whole)
+        return
+    written = folders.write(target, step, fill)
+    describe(target)
+    folders.point(target, "last", written)
+
+
+def _usable(output: str | os.PathLike[str] | None, index: pathlib.Path) -> pathlib.Path:
+    """Checks where to write before the work is done."""
+    if output is None:
+        folder = index.parent.resolve()
+        archive = folder.parent if folder.name == "checkpoint" else folder
+        output = pathlib.Path("runs") / archive.name
+    target = pathlib.Path(output).expanduser()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CheckpointError(
+            str(target),
+            "is there already; an import needs a new folder",
+            hint="name another with --output",
+        )
+    return target
+
+
+def _config_file(
+    config: str | os.PathLike[str] | None, path: pathlib.Path, index: pathlib.Path
+) -> pathlib.Path:
+    """Returns the pipeline.config that belongs to a checkpoint."""
+    if config is not None:
+        given = pathlib.Path(config).expanduser()
+        return given / _CONFIG if given.is_dir() else given
+    places = [path, index.parent, index.parent.parent]
+    for folder in places:
+        if (folder / _CONFIG).is_file():
+            return folder / _CONFIG
+    raise CheckpointError(
+        str(path),
+        f"no {_CONFIG} is beside the checkpoint",
+        hint="name the one that it was trained with: --config pipeline.config",
+    )

@@ -1,0 +1,107 @@
+"""Values of a TF2 checkpoint by the names of our weights."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from odapi.zoo.checkpoint.reader import OBJECT_GRAPH, SUFFIX, Checkpoint
+
+AVERAGE = "average"  # What the original's optimizer calls its moving averages.
+
+_SLOT = "/.OPTIMIZER_SLOT/"
+_OPTIMIZER = "optimizer"
+# What belongs to the training, not to the model.
+_COUNTERS = ("step", "save_counter")
+_CLASSES, _BOXES = "/_class_predictor_layers/", "/_box_encoder_layers/"
+_BOX_CODE = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Values:
+    """What a checkpoint has for a detector.
+
+    Args:
+        arrays: By the names of our variables; a name that is not there is missing.
+        unused: Keys of variables that nothing asks for, without their suffix.
+    """
+
+    arrays: dict[str, np.ndarray]
+    unused: tuple[str, ...]
+
+
+def read_values(checkpoint: Checkpoint, keys: Mapping[str, str]) -> Values:
+    """Reads the variables of some keys.
+
+    Args:
+        checkpoint: What to read.
+        keys: The original's key by our name.
+
+    Raises:
+        CheckpointError: One is damaged.
+    """
+    stored = {name: checkpoint.find(key) for name, key in keys.items()}
+    arrays = {name: checkpoint[key] for name, key in stored.items() if key}
+    used = set(stored.values())
+    unused = [k.removesuffix(SUFFIX) for k in checkpoint if k not in used]
+    return Values(arrays, tuple(k for k in unused if _is_weight(k)))
+
+
+def read_slots(
+    checkpoint: Checkpoint, keys: Mapping[str, str], slot: str
+) -> dict[str, np.ndarray]:
+    """Reads what the optimizer keeps for each variable that it trains, by our names.
+
+    Args:
+        checkpoint: What to read.
+        keys: The original's key by our name.
+        slot: Such as "momentum" or "average".
+    """
+    stored = {n: checkpoint.graph.slot_key(k, slot) for n, k in keys.items()}
+    return {n: checkpoint[k] for n, k in stored.items() if k and k in checkpoint}
+
+
+def step_of(checkpoint: Checkpoint) -> int | None:
+    """Returns the steps that were trained; None: an exported model does not say."""
+    key = f"step{SUFFIX}"
+    return int(checkpoint[key]) if key in checkpoint.keys() else None
+
+
+def roots(checkpoint: Checkpoint) -> set[str]:
+    """Returns the names of the objects that were saved, such as "model"."""
+    names = (k.removesuffix(SUFFIX) for k in checkpoint)
+    return {n.split("/")[0] for n in names if _is_weight(n)}
+
+
+def class_counts(
+    detector: Any, keys: Mapping[str, str], arrays: Mapping[str, np.ndarray]
+) -> dict[str, int]:
+    """Returns the numbers of classes "there" and "here"; {} if they are the same.
+
+    The biases of the last layers tell them: there are four numbers of a box and a
+    score of each class for every anchor.
+    """
+    here = {n: tuple(v.shape) for n, v in detector.named_variables().items()}
+    biases = [n for n in keys if n.endswith("/bias") and n in arrays and n in here]
+    boxes = [n for n in biases if _BOXES in keys[n]]
+    scores = [n for n in biases if _CLASSES in keys[n]]
+    anchors = sum(here[n][0] for n in boxes) // _BOX_CODE
+    if not anchors or not scores:
+        return {}
+    slots = [_total(here[n] for n in scores), _total(arrays[n].shape for n in scores)]
+    if slots[0] == slots[1] or any(n % anchors for n in slots):
+        return {}
+    # With or without a background, which is a class to the last layer.
+    background = slots[0] // anchors - detector.num_classes
+    return {"there": slots[1] // anchors - background, "here": detector.num_classes}
+
+
+def _total(shapes: Iterable[tuple[int, ...]]) -> int:
+    return sum(shape[0] for shape in shapes)
+
+
+def _is_weight(key: str) -> bool:
+    root = key.split("/")[0]
+    own = root not in (*_COUNTERS, _OPTIMIZER, OBJECT_GRAPH)
+    return own and _SLOT not in key

@@ -1,0 +1,92 @@
+"""Whatever a user gives in place of a checkpoint: what it is, and what to do."""
+
+import pytest
+
+import tf2_checkpoints as tf2
+from odapi.checkpoints import folder, foreign
+from odapi.errors import CheckpointError
+from odapi.zoo.checkpoint.reader import Checkpoint
+
+TF1 = tf2.table([(b"", b""), (b"FeatureExtractor/MobilenetV2/Conv/weights", b"")])
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
+# Files that are there, the path given, what it is, the next step.
+CASES = [
+    ({"model.ckpt.index": TF1}, "model.ckpt", "a TF1 checkpoint", "zoo list"),
+    ({"model.ckpt.index": TF1}, "", "a TF1 checkpoint", "zoo list"),
+    (
+        {"model.ckpt.index": TF1, "model.ckpt.meta": b""},
+        "model.ckpt.meta",
+        "a TF1 checkpoint",
+        "zoo list",
+    ),
+    ({"model.ckpt.meta": b""}, "model.ckpt.meta", "graph of a TF1", "zoo list"),
+    ({"graph.pb": b""}, "graph.pb", "a TF1 frozen graph", "zoo list"),
+    ({"frozen_inference_graph.pb": b""}, "", "a TF1 frozen graph", "zoo list"),
+    ({"saved_model.pb": b""}, "", "a TensorFlow SavedModel", "checkpoint/"),
+    ({"saved_model.pb": b""}, "saved_model.pb", "a TensorFlow SavedModel", "ckpt-N"),
+    ({"model.keras": b""}, "model.keras", "a model file of Keras", "backbone_weights"),
+    ({"model.h5": b""}, "model.h5", "a weight file of Keras", "backbone_weights"),
+    ({"model.tflite": b""}, "model.tflite", "a TFLite model", "ckpt-N.index"),
+    ({"model.onnx": b""}, "model.onnx", "an ONNX model", "ckpt-N.index"),
+    ({"model.pth": b""}, "model.pth", "a file of PyTorch", "ckpt-N.index"),
+    ({"d0.tar.gz": b""}, "d0.tar.gz", "still packed", "tar -xzf"),
+    ({"d0.tgz": b""}, "d0.tgz", "still packed", "tar -xzf"),
+    ({"d0.zip": b""}, "d0.zip", "still packed", "unzip"),
+    ({"ckpt-0.index": LFS}, "", "pointer of Git LFS", "git lfs pull"),
+    ({"ckpt-0.index": LFS}, "ckpt-0", "pointer of Git LFS", "git lfs pull"),
+    ({"d0.tar.gz": LFS}, "d0.tar.gz", "pointer of Git LFS", "git lfs pull"),
+    (
+        {"ckpt-0.data-00000-of-00001": b""},
+        "",
+        "without its .index file",
+        "ckpt-N.index",
+    ),
+    (
+        {"ckpt-0.data-00000-of-00001": b""},
+        "ckpt-0.data-00000-of-00001",
+        "without its .index file",
+        "ckpt-N.index",
+    ),
+]
+
+
+@pytest.mark.parametrize("find", [folder.find, Checkpoint])
+@pytest.mark.parametrize(("files", "given", "what", "hint"), CASES)
+def test_foreign_things_are_named(tmp_path, find, files, given, what, hint):
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError) as caught:
+        find(tmp_path / given)
+    assert what in caught.value.problem
+    assert hint in caught.value.hint
+    assert str(tmp_path) in caught.value.place
+
+
+@pytest.mark.parametrize(
+    ("files", "given", "message"),
+    [
+        ({}, "gone", "does not exist"),
+        ({}, "", r"is an empty folder\n.*ckpt-N\.index"),
+        ({"weights.h5": b""}, "", "is a checkpoint of odapi already"),
+        ({"notes.txt": b""}, "", r"no checkpoint is here: there is no \.index file"),
+        ({"notes.txt": b""}, "notes.txt", r"no checkpoint is here"),
+        (
+            {"ckpt-0.index": b"_CHECKPOINTABLE_OBJECT_GRAPH"},
+            "",
+            r"ckpt-0\.index: is damaged: it does not end as an index does",
+        ),
+        ({"ckpt-0.index": b""}, "", "is damaged|is a TF1"),
+    ],
+)
+def test_what_the_reader_cannot_read(tmp_path, files, given, message):
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(CheckpointError, match=message):
+        Checkpoint(tmp_path / given)
+
+
+def test_nothing_foreign(tmp_path):
+    assert foreign.recognise(tmp_path / "gone") is None
+    (tmp_path / "notes.txt").write_text("")
+    assert foreign.recognise(tmp_path) is None
+    assert foreign.recognise(tmp_path / "notes.txt") is None

@@ -1,0 +1,336 @@
+"""Importing: the original's checkpoints as folders of ours that all verbs take."""
+
+import itertools
+import pathlib
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import odapi
+import tf2_checkpoints as tf2
+from odapi.build.detector import build_detector
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints import training_state
+from odapi.checkpoints.weights import load_arrays, values
+from odapi.cli.zoo import app
+from odapi.config import parse
+from odapi.config.load import load_config, save_config
+from odapi.errors import CheckpointError, ConfigError
+from odapi.zoo.checkpoint.reader import Checkpoint
+from odapi.zoo.classes import coco
+from odapi.zoo.import_checkpoint import import_checkpoint
+from odapi.zoo.names.ssd import ssd_keys
+from small_models import small_config
+
+EXAMPLE = "golden/checkpoint_example"
+TRAINING = """
+train_config { optimizer {
+  OPTIMIZER { learning_rate { constant_learning_rate { learning_rate: 0.001 } } }
+  use_moving_average: false
+} }
+eval_config { }
+train_input_reader { }
+"""
+
+
+_BUILT = {}
+
+
+@pytest.fixture(autouse=True)
+def built_once(monkeypatch):
+    """Importing and loading give every weight a value: one detector does for all."""
+    for module in ("odapi.zoo.import_checkpoint", "odapi.checkpoints.detector"):
+        monkeypatch.setattr(f"{module}.build_detector", _build)
+
+
+def _build(config, seed=None):
+    key = config.model.SerializeToString()
+    if key not in _BUILT:
+        _BUILT[key] = build_detector(config, seed)
+    return _BUILT[key]
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """Writes an archive of the original; returns its folder and the weights."""
+
+    def make(
+        *overrides, change=None, slots=(), step=None, optimizer="momentum_optimizer"
+    ):
+        text = parse.to_text(small_config("fpn"))
+        text += TRAINING.replace("OPTIMIZER", optimizer)
+        config = load_config(text, overrides)
+        detector = _build(config)
+        keys = ssd_keys(detector)
+        # Other values than the detector has, which is the one that is filled.
+        weights = values(detector.named_variables())
+        weights = {name: value + 0.25 for name, value in weights.items()}
+        tensors = {keys[name]: value for name, value in weights.items()}
+        for key, slot in itertools.product(list(tensors), slots):
+            value = np.full_like(tensors[key], len(slot))
+            tensors[f"{key}{tf2.SLOT}optimizer/{slot}"] = value
+        if step is not None:
+            tensors["step"] = np.array(step, np.int64)
+        if change:
+            change(tensors)
+        folder = tmp_path / "archive"
+        tf2.write(folder / "checkpoint" / "ckpt-0", tensors, packed=True)
+        save_config(config, folder / "pipeline.config")
+        return folder, weights
+
+    return make
+
+
+# The original's own files.
+
+
+def test_a_training_of_the_original_becomes_a_run(shared, tmp_path):
+    source = shared / EXAMPLE / "training"
+    done = import_checkpoint(source, tmp_path / "run")
+    assert (done.step, done.folder) == (3, tmp_path / "run")
+    assert done.lines[1] == "  loaded      384 of 384 variables"
+    loaded = odapi.load_detector(tmp_path / "run")
+    assert loaded.step == 3
+    checkpoint, keys = Checkpoint(source), ssd_keys(loaded.detector)
+    for name, value in values(loaded.detector.named_variables()).items():
+        np.testing.assert_array_equal(value, checkpoint[keys[name]])
+
+
+@pytest.mark.parity
+def test_an_imported_export_gives_the_originals_outputs(shared, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    source = shared / EXAMPLE / "exported"
+    done = import_checkpoint(source, tmp_path / "run")
+    assert done.step is None
+    odapi.export(done.folder, tmp_path / "out")
+    expected = dict(np.load(source / "expected_saved_model_outputs.npz"))
+    loaded = tf.saved_model.load(str(tmp_path / "out" / "saved_model"))
+    images = tf.constant(expected.pop("input_tensor"))
+    found = loaded.signatures["serving_default"](input_tensor=images)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
+
+
+def test_momentum_of_the_original_is_kept_when_asked(shared, tmp_path):
+    source = shared / EXAMPLE / "training"
+    done = import_checkpoint(source, tmp_path / "run", keep_optimizer=True)
+    assert "momentum of 232 variables" in done.lines[-1]
+    folder = folders.latest(tmp_path / "run")
+    assert training_state.is_resumable(folder)
+    assert training_state.load_facts(folder) == {"step": 3}
+    checkpoint = Checkpoint(source)
+    kept = load_arrays(folder / training_state.ARRAYS)
+    total = sum(
+        np.abs(checkpoint[k].astype(np.float64)).sum()
+        for k in checkpoint
+        if "/.OPTIMIZER_SLOT/" in k
+    )
+    found = sum(np.abs(v.astype(np.float64)).sum() for v in kept.values() if v.ndim)
+    assert found == pytest.approx(total)
+    assert 3 in [int(v) for v in kept.values() if v.dtype.kind in "iu" and not v.ndim]
+
+
+@pytest.mark.slow
+def test_a_training_of_the_original_goes_on(shared, tmp_path):
+    import_checkpoint(
+        shared / EXAMPLE / "training", tmp_path / "run", keep_optimizer=True
+    )
+    before = load_arrays(folders.latest(tmp_path / "run") / folders.WEIGHTS)
+    data = f"voc:{shared / 'data/bccd'}?split=trainval"
+    outcome = odapi.train(
+        tmp_path / "run",
+        tmp_path / "run",
+        [
+            'train_input_reader.label_map_path=""',
+            "eval_input_reader=",
+            "train_config.batch_size=2",
+        ],
+        train_data=data,
+        num_steps=5,
+    )
+    assert (outcome.step, outcome.resumed) == (5, True)
+    after = load_arrays(folders.latest(tmp_path / "run") / folders.WEIGHTS)
+    assert any((before[n] != after[n]).any() for n in before)
+
+
+# Made files.
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_averages_are_used_where_the_config_says_so(archive, tmp_path, wanted):
+    source, raw = archive(
+        f"eval_config.use_moving_averages={wanted}".lower(), slots=["average"], step=4
+    )
+    done = import_checkpoint(source, tmp_path / "run")
+    assert f"use_moving_averages is {str(wanted).lower()}" in done.lines[-1]
+    loaded = values(odapi.load_detector(tmp_path / "run").detector.named_variables())
+    for name, value in loaded.items():
+        expected = np.full_like(value, 7.0) if wanted else raw[name]
+        np.testing.assert_array_equal(value, expected, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "slots", "averages"),
+    [
+        ("momentum_optimizer", ["momentum"], True),
+        ("adam_optimizer", ["m", "v"], False),
+        ("rms_prop_optimizer", ["momentum", "rms"], True),
+    ],
+)
+def test_state_of_every_optimizer(archive, tmp_path, optimizer, slots, averages):
+    source, _ = archive(
+        f"train_config.optimizer.use_moving_average={averages}".lower(),
+        optimizer=optimizer,
+        slots=[*slots, *(["average"] if averages else [])],
+        step=9,
+    )
+    import_checkpoint(source, tmp_path / "run", keep_optimizer=True)
+    folder = folders.latest(tmp_path / "run")
+    kept = load_arrays(folder / training_state.ARRAYS)
+    found = {float(v.flat[0]) for v in kept.values() if v.ndim}
+    assert found == {float(len(s)) for s in slots}
+    assert (folder / folders.AVERAGES).is_file() == averages
+
+
+def test_an_archive_of_the_zoo_has_cocos_classes_and_starts_a_training(
+    archive, tmp_path
+):
+    source, _ = archive(
+        "model.ssd.num_classes=90",
+        "train_input_reader.label_map_path=PATH_TO_BE_CONFIGURED/label_map.txt",
+        "train_config.fine_tune_checkpoint=PATH_TO_BE_CONFIGURED",
+        "train_config.fine_tune_checkpoint_type=classification",
+    )
+    done = import_checkpoint(source, tmp_path / "run")
+    assert "  classes     80 of COCO, as in the zoo" in done.lines
+    loaded = odapi.load_detector(tmp_path / "run")
+    assert (len(loaded.label_map), loaded.label_map.num_classes) == (80, 90)
+    assert loaded.label_map.by_id[18].name == "dog"
+    train = load_config(tmp_path / "run").train_config
+    assert train.fine_tune_checkpoint == str(tmp_path / "run")
+    assert train.fine_tune_checkpoint_type == "full"
+
+
+def test_cocos_classes_are_those_of_the_originals_label_map(shared):
+    from odapi.config.label_map import load_label_map
+
+    theirs = load_label_map(shared / "label_maps/mscoco_label_map.pbtxt")
+    assert [(c.id, c.label) for c in coco()] == [(c.id, c.label) for c in theirs]
+
+
+@pytest.mark.parametrize(
+    ("given", "beside", "named", "expected"),
+    [
+        (True, False, "", ["a", "b"]),
+        (False, True, "", ["class 1", "class 2"]),
+        (False, True, "label_map.pbtxt", ["a", "b"]),
+        (False, True, "/other/machine/label_map.pbtxt", ["a", "b"]),
+        (False, False, "/gone/label_map.pbtxt", ["class 1", "class 2"]),
+    ],
+)
+def test_label_maps(archive, tmp_path, given, beside, named, expected):
+    source, _ = archive(f'train_input_reader.label_map_path="{named}"')
+    text = "item { id: 1 name: 'a' }\nitem { id: 2 name: 'b' }\n"
+    place = (source if beside else tmp_path) / "label_map.pbtxt"
+    place.write_text(text)
+    import_checkpoint(source, tmp_path / "run", label_map=place if given else None)
+    found = odapi.load_detector(tmp_path / "run").label_map
+    assert [c.name for c in found] == expected
+
+
+def test_the_command(archive, tmp_path):
+    source, _ = archive(step=3, slots=["momentum"])
+    arguments = ["import", str(source), "--output", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, [*arguments, "--keep-optimizer"])
+    assert done.exit_code == 0, done.output
+    assert "variables\n  trained     3 steps\n  classes     2 without" in done.output
+    assert f"next: odapi predict {tmp_path / 'run'} photos/" in done.output
+    assert f"odapi train {tmp_path / 'run'} --model-dir" in done.output
+    with pytest.raises(CheckpointError, match="is there already"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        CliRunner().invoke(app, ["import", "gone"], catch_exceptions=False)
+
+
+def test_the_default_output_is_named_for_the_archive(archive, tmp_path, monkeypatch):
+    source, _ = archive()
+    monkeypatch.chdir(tmp_path)
+    assert import_checkpoint(source).folder == pathlib.Path("runs/archive")
+    assert odapi.load_detector("runs/archive").step is None
+
+
+def _without_bias(tensors):
+    del tensors[next(k for k in tensors if "_box_encoder_layers" in k)]
+
+
+def _more(tensors):
+    tensors["model/_self_supervised_rng/_state_var"] = np.zeros(3, np.int64)
+
+
+def test_what_is_not_used_is_named(archive, tmp_path):
+    source, _ = archive(change=_more)
+    done = import_checkpoint(source, tmp_path / "run")
+    assert "  not used    1: model/_self_supervised_rng/_state_var" in done.lines
+
+
+@pytest.mark.parametrize(
+    ("made", "given", "error", "message"),
+    [
+        ({"change": _without_bias}, {}, CheckpointError, "missing there; there it is"),
+        (
+            {},
+            {"overrides": ["model.ssd.num_classes=5"]},
+            CheckpointError,
+            "5 classes, the checkpoint was trained with 2: import it with its own",
+        ),
+        (
+            {},
+            {"overrides": ["model.ssd.feature_extractor.depth_multiplier=0.5"]},
+            CheckpointError,
+            r"shape \(.*is it the config that the checkpoint was trained with",
+        ),
+        ({}, {"keep_optimizer": True}, CheckpointError, "an exported model, which has"),
+        (
+            {"step": 1},
+            {"keep_optimizer": True},
+            CheckpointError,
+            "has no 'momentum' of .* its optimizer kept nothing",
+        ),
+        (
+            {"step": 1, "slots": ["momentum"]},
+            {
+                "keep_optimizer": True,
+                "overrides": ["train_config.freeze_variables=backbone"],
+            },
+            ConfigError,
+            "the original trained all variables",
+        ),
+        ({}, {"config": "gone.config"}, ConfigError, r"gone\.config"),
+        ({}, {"output": "."}, CheckpointError, "is there already"),
+    ],
+)
+def test_what_cannot_be_imported_leaves_nothing(
+    archive, tmp_path, made, given, error, message
+):
+    source, _ = archive(**made)
+    arguments = {"output": tmp_path / "run", **given}
+    with pytest.raises(error, match=f"(?s){message}"):
+        import_checkpoint(source, **arguments)
+    assert sorted(f.name for f in tmp_path.iterdir()) == ["archive"]
+
+
+def test_a_label_map_with_too_many_classes(archive, tmp_path):
+    source, _ = archive()
+    (tmp_path / "map.pbtxt").write_text("item { id: 3 name: 'c' }")
+    with pytest.raises(CheckpointError, match="ids up to 3, the model 2 classes"):
+        import_checkpoint(source, tmp_path / "run", label_map=tmp_path / "map.pbtxt")
+
+
+def test_a_checkpoint_without_config(archive, tmp_path):
+    source, _ = archive()
+    config = (source / "pipeline.config").rename(tmp_path / "own.config")
+    with pytest.raises(CheckpointError, match=r"no pipeline\.config.*\n.*--config"):
+        import_checkpoint(source, tmp_path / "run")
+    assert import_checkpoint(source, tmp_path / "run", config=config).folder.is_dir()
