@@ -41,6 +41,7 @@ MODELS = {
     "retinanet_r50_640": Model("ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", 2),
     "efficientdet_d0_512": Model("ssd_efficientdet_d0_512x512_coco17_tpu-8", 4),
 }
+_RETINANET = "retinanet_r50_640"
 _THREADS = (1, 2)
 _FIRST_STEPS = ("tensorflow", "jax")
 
@@ -59,6 +60,8 @@ def main() -> None:
         measured[name] = _measure(name, args.runs)
         print(json.dumps({name: measured[name]}, indent=2), flush=True)
     text = _report(measured)
+    if args.kerashub and _RETINANET in measured:
+        text += _beside_kerashub(measured[_RETINANET], args.kerashub, args.runs)
     print(text)
     if not args.dry_run:
         (RESULTS / "models.md").write_text(text)
@@ -69,6 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--model", choices=list(MODELS), help="all by default")
     parser.add_argument("--runs", type=int, default=12, help="calls a row")
     parser.add_argument("--dry-run", action="store_true", help="write no file")
+    parser.add_argument("--kerashub", help="Python of an environment with KerasHub")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -170,6 +174,24 @@ def _first_steps(measured: dict[str, dict]) -> str:
                 cells = [f"{s:.1f}" for s in (*parts, sum(parts))]
                 rows.append([name, backend, *cells])
     return table(head, rows)
+
+
+def _beside_kerashub(ours: dict, python: str, runs: int) -> str:
+    """Times KerasHub's RetinaNet R50 in its own environment, in the same run."""
+    rows = []
+    for what, batch in (("infer", 1), ("train", MODELS[_RETINANET].batch)):
+        for threads in _THREADS:
+            theirs = in_process(
+                "benchmarks.models_kerashub",
+                {"row": what, "batch": batch, "runs": runs},
+                threads=threads,
+                python=python,
+            )["ms"]
+            ms = ours[f"{what} {threads}"]["ms"]
+            cells = [f"{ms:.0f}", f"{theirs:.0f}", f"{theirs / ms:.2f}"]
+            rows.append([f"{what}, batch {batch}, cores {threads}", *cells])
+    head = ["RetinaNet R50 640", "odapi, ms", "KerasHub, ms", "ratio"]
+    return "\n## Beside KerasHub\n\n" + table(head, rows)
 
 
 def _ratio(theirs: float | None, ours: float) -> list[str]:
