@@ -1,13 +1,30 @@
 """Feature extractors by their names in configs: the one list of them."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import keras
 
+from odapi.backbones import efficientnet
 from odapi.backbones.mobilenet_v2 import DEFAULT_HYPERPARAMS, mobilenet_v2
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.pixels import MINUS_ONE_TO_ONE, PixelScaling
+from odapi.layers.pixels import IMAGENET, MINUS_ONE_TO_ONE, PixelScaling
+
+
+@dataclasses.dataclass(frozen=True)
+class BifpnDefaults:
+    """A bidirectional pyramid where a config does not say.
+
+    Args:
+        rounds: How many times down and up.
+        depth: Channels of all levels.
+        method: How maps are added.
+    """
+
+    rounds: int
+    depth: int
+    method: str = "fast_attention"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +41,7 @@ class Extractor:
             `first_level` and up; else the further maps of SSD do.
         first_level: Level of the first endpoint; its stride is two to this power.
         extra_depths: Nominal channels of the further maps of SSD.
+        bifpn: The pyramid is a bidirectional one, and what it is by default.
     """
 
     backbone: Callable[..., keras.Model]
@@ -33,12 +51,30 @@ class Extractor:
     pyramid: bool
     first_level: int = 2
     extra_depths: tuple[int, ...] = ()
+    bifpn: BifpnDefaults | None = None
 
     @property
     def last_level(self) -> int:
         """Level of the last endpoint."""
         return self.first_level + len(self.endpoints) - 1
 
+
+_EFFICIENTNET_LEVELS = (
+    "block1a_project_bn", "block2b_add", "block3b_add", "block5c_add",
+    "block7a_project_bn",
+)  # fmt: skip
+# Of EfficientDet D0 to D7 by backbone. B6 and B7 add maps without factors, since
+# training was not stable with them.
+_BIFPN = {
+    "b0": BifpnDefaults(3, 64),
+    "b1": BifpnDefaults(4, 88),
+    "b2": BifpnDefaults(5, 112),
+    "b3": BifpnDefaults(6, 160),
+    "b4": BifpnDefaults(7, 224),
+    "b5": BifpnDefaults(7, 288),
+    "b6": BifpnDefaults(8, 384, "sum"),
+    "b7": BifpnDefaults(8, 384, "sum"),
+}
 
 EXTRACTORS = {
     "ssd_mobilenet_v2_keras": Extractor(
@@ -56,4 +92,17 @@ EXTRACTORS = {
         pixels=MINUS_ONE_TO_ONE,
         pyramid=True,
     ),
+    **{
+        f"ssd_efficientnet-{size}_bifpn_keras": Extractor(
+            backbone=functools.partial(efficientnet.efficientnet, size=size),
+            # The original takes these blocks whatever the number of blocks.
+            endpoints=_EFFICIENTNET_LEVELS,
+            hyperparams=efficientnet.DEFAULT_HYPERPARAMS,
+            pixels=IMAGENET,
+            pyramid=True,
+            first_level=1,
+            bifpn=bifpn,
+        )
+        for size, bifpn in _BIFPN.items()
+    },
 }

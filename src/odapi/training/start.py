@@ -14,6 +14,7 @@ from odapi.errors import ConfigError, unknown_choice
 _APPLICATIONS = {
     "ssd_mobilenet_v2_keras": "MobileNetV2",
     "ssd_mobilenet_v2_fpn_keras": "MobileNetV2",
+    **{f"ssd_efficientnet-b{n}_bifpn_keras": f"EfficientNetB{n}" for n in range(8)},
 }
 
 
@@ -51,8 +52,10 @@ def _backbone(config: Any, detector: Any, weights: str) -> Report:
                 "options.backbone_weights", extractor.type, _APPLICATIONS
             )
         application = _APPLICATIONS[extractor.type]
-        alpha = number(extractor.depth_multiplier)
-        arrays = pretrained.download(application, alpha=alpha)
+        arguments = {}
+        if application == "MobileNetV2":
+            arguments["alpha"] = number(extractor.depth_multiplier)
+        arrays = pretrained.download(application, **arguments)
         source = f"{application} of Keras Applications, trained on ImageNet"
     else:
         file = pathlib.Path(weights).expanduser()
