@@ -1,4 +1,4 @@
-"""Detectors of both families, small enough to build in a second."""
+"""Detectors of all families, small enough to build in a second."""
 
 import numpy as np
 
@@ -39,6 +39,23 @@ _FPN = f"""
     class_prediction_bias_init: -2.0
   }} }}
 """
+# An EfficientNet has one width, so it is kept small by having few levels.
+_BIFPN = f"""
+  feature_extractor {{
+    type: "ssd_efficientnet-b0_bifpn_keras"
+    conv_hyperparams {{ {_HYPERPARAMS} force_use_bias: true }}
+    bifpn {{ min_level: 3 max_level: 4 num_iterations: 1 num_filters: 16 }}
+  }}
+  anchor_generator {{ multiscale_anchor_generator {{
+    min_level: 3 max_level: 4 aspect_ratios: 1.0 scales_per_octave: 1
+  }} }}
+  box_predictor {{ weight_shared_convolutional_box_predictor {{
+    conv_hyperparams {{ {_HYPERPARAMS} force_use_bias: true }} depth: 16
+    num_layers_before_predictor: 1 kernel_size: 3 use_depthwise: true
+    class_prediction_bias_init: -2.0
+  }} }}
+  add_background_class: false
+"""
 _REST = """
   num_classes: 2
   image_resizer { fixed_shape_resizer { height: 64 width: 64 } }
@@ -58,12 +75,12 @@ _REST = """
     score_converter: SIGMOID
   }
 """
-FAMILIES = {"ssd": _SSD, "fpn": _FPN}
+FAMILIES = {"ssd": _SSD, "fpn": _FPN, "bifpn": _BIFPN}
 SIZE = 64
 
 
 def small_config(family: str, *overrides: str):
-    """Returns the config of a small detector of a family, "ssd" or "fpn"."""
+    """Returns the config of a small detector of a family, a key of `FAMILIES`."""
     text = f"model {{ ssd {{ {FAMILIES[family]} {_REST} }} }}"
     return load_config(text, overrides)
 

@@ -47,6 +47,9 @@ def test_every_other_config_of_the_zoo_is_refused_for_its_model(shared):
     for path in sorted((shared / "configs/tf2").glob("*.config")):
         if "ssd_mobilenet_v2" in path.name:
             continue
+        if "efficientdet" in path.name:
+            assert _errors(load_config(path)) == {}, path.name
+            continue
         config = load_config(path)
         kind = config.model.WhichOneof("model")
         expected = f"model.{kind}"
@@ -287,7 +290,7 @@ def _all_fields():
         ("type: 'ssd_mobilenet_v2_fpn_keras'", 5),
         ("type: 'ssd_mobilenet_v2_fpn_keras' fpn { min_level: 4 max_level: 6 }", 3),
         ("type: 'ssd_efficientnet-b0_bifpn_keras' bifpn { }", 5),
-        ("type: 'ssd_efficientnet-b0_bifpn_keras'", None),
+        ("type: 'ssd_efficientnet-b0_bifpn_keras'", 5),
     ],
 )
 def test_number_of_feature_maps(text, levels):

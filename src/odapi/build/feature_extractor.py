@@ -34,6 +34,8 @@ def build_feature_extractor(
     """
     row = _row(config, path)
     _check_pyramid(config, path, row)
+    if row.bifpn:
+        row = _trimmed(config, path, row)
     own = build_hyperparams(
         config.conv_hyperparams, f"{path}.conv_hyperparams", setting
     )
@@ -106,10 +108,21 @@ def _check_pyramid(config: Any, path: str, row: Extractor) -> None:
             raise ConfigError(f"{path}.{name}", f"cannot be set for {config.type}")
 
 
+def _trimmed(config: Any, path: str, row: Extractor) -> Extractor:
+    """Returns the extractor without levels that its pyramid does not use.
+
+    An EfficientNet then has no layers that take part in nothing.
+    """
+    levels = _levels(config.bifpn, f"{path}.bifpn", config.type, row)
+    first, end = levels.start - row.first_level, levels.stop - row.first_level
+    return dataclasses.replace(
+        row, endpoints=row.endpoints[first:end], first_level=levels.start
+    )
+
+
 def _bifpn(
     config: Any, path: str, row: Extractor, own: Hyperparams, depth: Depth
 ) -> keras.layers.Layer:
-    levels = _levels(config.bifpn, f"{path}.bifpn", config.type, row)
     given, default = config.bifpn, cast(BifpnDefaults, row.bifpn)
     for name in ("num_iterations", "num_filters"):
         if given.HasField(name) and getattr(given, name) < 1:
@@ -120,7 +133,7 @@ def _bifpn(
     return BidirectionalPyramid(
         first_level=row.first_level,
         num_maps=len(row.endpoints),
-        levels=levels,
+        levels=range(given.min_level, given.max_level + 1),
         rounds=given.num_iterations or default.rounds,
         depth=given.num_filters or default.depth,
         method=given.combine_method if config.HasField("bifpn") else default.method,
