@@ -9,11 +9,13 @@ import numpy as np
 
 from benchmarks import parity_step
 from benchmarks.parity_golden import GoldenFolder
+from odapi.backbones import efficientnet
 from odapi.build.detector import build_detector
 from odapi.build.resizer import model_resizer
 from odapi.errors import ConfigError
 from odapi.models.detector import REGULARIZATION
 from odapi.structures import Groundtruth
+from odapi.zoo.names.efficientdet import UNUSED
 from odapi.zoo.names.ssd import ssd_keys
 
 TOLERANCE = 1e-4
@@ -103,7 +105,9 @@ def _rows(folder, golden, detector, keys) -> Iterator[Row]:
     _without_dropout(detector)
     inputs = _inputs(folder, golden.meta, training=True)
     truth = _groundtruth(folder, golden.meta)
-    yield compared.row("losses", _losses(parity_step.losses(detector, inputs, truth)))
+    losses = parity_step.losses(detector, inputs, truth)
+    losses[REGULARIZATION] += _unused_penalty(folder, golden.meta)
+    yield compared.row("losses", _losses(losses))
     _fill(folder, detector, keys)
     step = parity_step.train(detector, inputs, truth)
     yield from _training(compared, detector, keys, step)
@@ -187,13 +191,19 @@ def _training(compared: _Comparison, detector, keys, step) -> Iterator[Row]:
     after = {
         key: keras.ops.convert_to_numpy(variables[ours[key.removeprefix(prefix)]])
         for key in compared.keys(prefix)
+        if not key.removeprefix(prefix).startswith(UNUSED)
     }
     yield compared.row("batch norm after", after)
 
 
 def _gradients(compared: _Comparison, keys: dict[str, str], norms: dict) -> Row:
     stored = compared.golden.meta["train_grad_keys"]
-    expected = dict(zip(stored, compared.arrays["train/grad_norms"], strict=True))
+    norms_stored = compared.arrays["train/grad_norms"]
+    expected = {
+        key: norm
+        for key, norm in zip(stored, norms_stored, strict=True)
+        if not key.startswith(UNUSED)  # Their only gradient is that of the penalty.
+    }
     floor = _GRADIENT_FLOOR * max(expected.values())
     worst, where = 0.0, ""
     ours = {keys[name]: norm for name, norm in norms.items()}
@@ -211,6 +221,22 @@ def _losses(losses: dict[str, float]) -> Arrays:
     found["train/loss_regularization"] = np.float32(losses[REGULARIZATION])
     found["train/loss_total"] = np.float32(sum(losses.values()))
     return found
+
+
+def _unused_penalty(folder: GoldenFolder, meta: dict) -> float:
+    """Returns what the original's loss has of weights that no output depends on.
+
+    It regularises the kernels and biases of the whole EfficientNet, up to the
+    classes of ImageNet; we have no such layers.
+    """
+    if not any(key.startswith(UNUSED) for key in meta["train_grad_keys"]):
+        return 0.0
+    squares = [
+        np.square(folder.make.value_for(key, shape), dtype=np.float64).sum()
+        for key, shape in folder.shapes(meta).items()
+        if key.startswith(UNUSED) and key.endswith(("/kernel", "/bias"))
+    ]
+    return efficientnet.DEFAULT_HYPERPARAMS.l2 * float(sum(squares))
 
 
 def _feature_maps(prefix: str, outputs: Arrays) -> Arrays:

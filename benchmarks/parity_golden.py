@@ -1,11 +1,13 @@
 """A folder of stored outputs of the original, and the models they are of.
 
 The folder has `outputs/NAME.npz`, and `golden_io.py` and `golden_weights.py`, which
-say how values are read and how weights and inputs are made. The configs are found
-by name: below the folder, or in `configs` beside it.
+say how values are read and how weights and inputs are made, and for some models
+`manifest/CONFIG.json`, the shapes of all variables. The configs are found by name:
+below the folder, or in `configs` beside it.
 """
 
 import importlib.util
+import json
 import pathlib
 from types import ModuleType
 from typing import Any
@@ -69,6 +71,14 @@ class GoldenFolder:
             if total != meta.get("raw_sum", total):
                 raise ConfigError(meta["name"], "the images are not the original's")
         return images
+
+    def shapes(self, meta: dict) -> dict[str, tuple[int, ...]]:
+        """Returns the shape of each variable of the original's model, by its key."""
+        file = self.path / "manifest" / f"{meta['config']}.json"
+        return {
+            key.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"): tuple(shape)
+            for key, shape, _ in json.loads(file.read_text())["variables"]
+        }
 
     def _config_file(self, name: str) -> pathlib.Path:
         for root in (self.path, self.path.parent / "configs"):

@@ -10,7 +10,10 @@ import numpy as np
 from keras import ops
 
 from odapi.kernels import batch_norm
+from odapi.layers.pixels import IMAGENET, UNCHANGED
+from odapi.models import anchor_detector
 from odapi.models.detector import REGULARIZATION
+from odapi.models.preprocess import normalise
 from odapi.structures import Groundtruth, present
 
 Arrays = dict[str, np.ndarray]
@@ -61,7 +64,8 @@ def train(detector: Any, inputs: Arrays, groundtruth: Groundtruth) -> dict[str, 
     """Returns what one step of training computes, without changing weights.
 
     Batch norms move their statistics, as they do in a step. Batch statistics are
-    summed in the order of the original; see `_original_sums`.
+    summed and pixels normalised in the order of the original; see `_original_sums`
+    and `_original_pixels`.
 
     Returns:
         `outputs`: heads and feature maps; `losses`: by the original's names,
@@ -70,7 +74,7 @@ def train(detector: Any, inputs: Arrays, groundtruth: Groundtruth) -> dict[str, 
     """
     run = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
     names = {id(v): n for n, v in detector.named_variables().items()}
-    with _original_sums():
+    with _original_sums(), _original_pixels(detector):
         outputs, found, gradients = run[keras.backend.backend()](
             detector, inputs, groundtruth
         )
@@ -101,6 +105,27 @@ def _original_sums() -> Iterator[None]:
         return
     with mock.patch.object(batch_norm, "batch_moments", _moments):
         yield
+
+
+@contextlib.contextmanager
+def _original_pixels(detector: Any) -> Iterator[None]:
+    """Normalises pixels by the original's three steps, which we do in two.
+
+    The last bits of the pixels are then the same, too. In EfficientDet they decide
+    which of nearly equal values is the largest in a pooling window, and so where a
+    gradient goes: pixels that are off by 1e-6 move single gradients of D1 by 1.5 %.
+    """
+    if detector.parts.pixels != IMAGENET:
+        yield
+        return
+    with mock.patch.object(anchor_detector, "normalise", _in_three_steps):
+        yield
+
+
+def _in_three_steps(images, scaling, true_size=None):
+    x = ops.cast(images, "float32") / 255.0
+    x = (x - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
+    return normalise(x, UNCHANGED, true_size)
 
 
 def _moments(x, synchronized=False):

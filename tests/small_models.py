@@ -39,6 +39,23 @@ _FPN = f"""
     class_prediction_bias_init: -2.0
   }} }}
 """
+# An EfficientNet has one width, so it is kept small by having few levels.
+_BIFPN = f"""
+  feature_extractor {{
+    type: "ssd_efficientnet-b0_bifpn_keras"
+    conv_hyperparams {{ {_HYPERPARAMS} force_use_bias: true }}
+    bifpn {{ min_level: 3 max_level: 4 num_iterations: 1 num_filters: 16 }}
+  }}
+  anchor_generator {{ multiscale_anchor_generator {{
+    min_level: 3 max_level: 4 aspect_ratios: 1.0 scales_per_octave: 1
+  }} }}
+  box_predictor {{ weight_shared_convolutional_box_predictor {{
+    conv_hyperparams {{ {_HYPERPARAMS} force_use_bias: true }} depth: 16
+    num_layers_before_predictor: 1 kernel_size: 3 use_depthwise: true
+    class_prediction_bias_init: -2.0
+  }} }}
+  add_background_class: false
+"""
 _REST = """
   num_classes: 2
   image_resizer { fixed_shape_resizer { height: 64 width: 64 } }
@@ -72,7 +89,13 @@ _MOBILENET = (
         "random_normal_initializer { stddev: 0.25 }",
     )
 )
-FAMILIES = {"ssd": _SSD, "fpn": _FPN, "retina": _RETINA, "mobilenet": _MOBILENET}
+FAMILIES = {
+    "ssd": _SSD,
+    "fpn": _FPN,
+    "retina": _RETINA,
+    "mobilenet": _MOBILENET,
+    "bifpn": _BIFPN,
+}
 SIZE = 64
 
 

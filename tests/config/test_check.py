@@ -303,7 +303,7 @@ def _all_fields():
         ("type: 'ssd_mobilenet_v2_fpn_keras'", 5),
         ("type: 'ssd_mobilenet_v2_fpn_keras' fpn { min_level: 4 max_level: 6 }", 3),
         ("type: 'ssd_efficientnet-b0_bifpn_keras' bifpn { }", 5),
-        ("type: 'ssd_efficientnet-b0_bifpn_keras'", None),
+        ("type: 'ssd_efficientnet-b0_bifpn_keras'", 5),
     ],
 )
 def test_number_of_feature_maps(text, levels):

@@ -108,6 +108,16 @@ def test_boxes_outside_the_window_are_not_found_but_drop_others():
 
 
 @pytest.mark.backend
+def test_boxes_outside_the_window_count_for_the_limit_of_a_class():
+    # As in the original, which cuts off what lies outside after the suppression.
+    boxes = [[[0, -1, 1, 0], [0, 0, 1, 0.3], [0, 0.5, 1, 1]]]
+    scores = [[[0.9, 0.1], [0.8, 0.1], [0.7, 0.2]]]
+    nms = NonMaxSuppression(0.6, max_per_class=2, max_total=2)
+    assert found(run(nms, boxes, scores, [[0, 0, 1, 1]])) == [(0, 1), (1, 2)]
+    assert found(run(nms, boxes, scores)) == [(0, 0), (0, 1)]
+
+
+@pytest.mark.backend
 def test_a_box_a_class():
     boxes = np.stack([ROW, ROW[::-1]], axis=1)[None]  # [1, 4, 2, 4]
     scores = [[[0.9, 0.8], [0.5, 0.4], [0, 0], [0, 0]]]

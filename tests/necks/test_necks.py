@@ -7,7 +7,7 @@ from keras import ops
 from odapi.layers.depth import Depth
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.norm import Norm
-from odapi.necks.fpn import FeaturePyramid, _twice
+from odapi.necks.fpn import FeaturePyramid, twice
 from odapi.necks.ssd_pyramid import SsdPyramid
 
 pytestmark = pytest.mark.backend
@@ -63,7 +63,7 @@ def test_the_top_is_the_bare_projection():
 
 def test_a_map_is_made_twice_as_large_by_repeating():
     x = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32).reshape(1, 2, 2, 1)
-    y = ops.convert_to_numpy(_twice(ops.convert_to_tensor(x), (1, 4, 3, 1)))
+    y = ops.convert_to_numpy(twice(ops.convert_to_tensor(x), (1, 4, 3, 1)))
     assert y[0, :, :, 0].tolist() == [[1, 1, 2], [1, 1, 2], [3, 3, 4], [3, 3, 4]]
 
 

@@ -11,7 +11,11 @@ import pytest
 
 MODELS = ("ssd_mobilenet_v2_320x320", "ssd_mobilenet_v2_fpnlite_320x320")
 # These take minutes on JAX, and ResNet-152 everywhere: the command is for them.
-LARGE = ("ssd_mobilenet_v1_fpn_640x640", "ssd_resnet50_v1_fpn_640x640")
+LARGE = (
+    "ssd_mobilenet_v1_fpn_640x640",
+    "ssd_resnet50_v1_fpn_640x640",
+    "ssd_efficientdet_d0_512x512",
+)
 TESTED = MODELS if keras.backend.backend() == "jax" else MODELS + LARGE
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from odapi.backbones.application import Adapter, adapt, check_width
+from odapi.layers.depth import divisible
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import TruncatedNormal
 from odapi.layers.norm import Norm
@@ -23,7 +24,6 @@ DEFAULT_HYPERPARAMS = Hyperparams(
 
 _EXPANSION = 6
 _LAST_FILTERS = 1280
-_DIVISOR = 8
 
 
 def mobilenet_v2(
@@ -104,11 +104,5 @@ class _Adapter(Adapter):
         filters = original.filters
         if original.name == "Conv_1" and self.width < 1.0:
             # Keras Applications keeps 1280 here; the original does not.
-            filters = _divisible(_LAST_FILTERS * self.width)
+            filters = divisible(_LAST_FILTERS * self.width)
         return max(filters, self.min_depth)
-
-
-def _divisible(channels: float) -> int:
-    """Returns the nearest multiple of 8 that is not 10 % below `channels`."""
-    rounded = max(_DIVISOR, int(channels + _DIVISOR / 2) // _DIVISOR * _DIVISOR)
-    return rounded + _DIVISOR if rounded < 0.9 * channels else rounded

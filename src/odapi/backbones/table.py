@@ -6,10 +6,30 @@ from collections.abc import Callable
 
 import keras
 
-from odapi.backbones import mobilenet, resnet
+from odapi.backbones import efficientnet, mobilenet, resnet
 from odapi.backbones.mobilenet_v2 import DEFAULT_HYPERPARAMS, mobilenet_v2
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.pixels import MINUS_MEAN_RGB, MINUS_ONE_TO_ONE, PixelScaling
+from odapi.layers.pixels import (
+    IMAGENET,
+    MINUS_MEAN_RGB,
+    MINUS_ONE_TO_ONE,
+    PixelScaling,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class BifpnDefaults:
+    """A bidirectional pyramid where a config does not say.
+
+    Args:
+        rounds: How many times down and up.
+        depth: Channels of all levels.
+        method: How maps are added.
+    """
+
+    rounds: int
+    depth: int
+    method: str = "fast_attention"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +49,7 @@ class Extractor:
         depthwise_backbone: Makes the backbone where `use_depthwise` is set, if it
             is another one then.
         plain: Whether `use_depthwise` and `use_explicit_padding` have no effect.
+        bifpn: The pyramid is a bidirectional one, and what it is by default.
     """
 
     backbone: Callable[..., keras.Model]
@@ -40,6 +61,7 @@ class Extractor:
     extra_depths: tuple[int, ...] = ()
     depthwise_backbone: Callable[..., keras.Model] | None = None
     plain: bool = False
+    bifpn: BifpnDefaults | None = None
 
     @property
     def last_level(self) -> int:
@@ -57,6 +79,23 @@ def _retina(num_layers: int) -> Extractor:
         plain=True,
     )
 
+
+_EFFICIENTNET_LEVELS = (
+    "block1a_project_bn", "block2b_add", "block3b_add", "block5c_add",
+    "block7a_project_bn",
+)  # fmt: skip
+# Of EfficientDet D0 to D7 by backbone. B6 and B7 add maps without factors, since
+# training was not stable with them.
+_BIFPN = {
+    "b0": BifpnDefaults(3, 64),
+    "b1": BifpnDefaults(4, 88),
+    "b2": BifpnDefaults(5, 112),
+    "b3": BifpnDefaults(6, 160),
+    "b4": BifpnDefaults(7, 224),
+    "b5": BifpnDefaults(7, 288),
+    "b6": BifpnDefaults(8, 384, "sum"),
+    "b7": BifpnDefaults(8, 384, "sum"),
+}
 
 EXTRACTORS = {
     "ssd_mobilenet_v1_keras": Extractor(
@@ -100,4 +139,17 @@ EXTRACTORS = {
     "ssd_resnet50_v1_fpn_keras": _retina(50),
     "ssd_resnet101_v1_fpn_keras": _retina(101),
     "ssd_resnet152_v1_fpn_keras": _retina(152),
+    **{
+        f"ssd_efficientnet-{size}_bifpn_keras": Extractor(
+            backbone=functools.partial(efficientnet.efficientnet, size=size),
+            # The original takes these blocks whatever the number of blocks.
+            endpoints=_EFFICIENTNET_LEVELS,
+            hyperparams=efficientnet.DEFAULT_HYPERPARAMS,
+            pixels=IMAGENET,
+            pyramid=True,
+            first_level=1,
+            bifpn=bifpn,
+        )
+        for size, bifpn in _BIFPN.items()
+    },
 }

@@ -1,18 +1,20 @@
 """Builds a feature extractor from an `SsdFeatureExtractor` message."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import keras
 
-from odapi.backbones.table import EXTRACTORS, Extractor
+from odapi.backbones.table import EXTRACTORS, BifpnDefaults, Extractor
 from odapi.build.hyperparams import Setting, build_hyperparams
 from odapi.build.oneof import call, number
+from odapi.config.check_model import EFFICIENTNET_FIXED
 from odapi.errors import ConfigError, unknown_choice
 from odapi.layers.depth import Depth
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import UNCHANGED, PixelScaling
 from odapi.models.feature_extractor import FeatureExtractor
+from odapi.necks.bifpn import BidirectionalPyramid
 from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid
 
@@ -33,6 +35,9 @@ def build_feature_extractor(
     row = _row(config, path)
     if row.plain:
         config = _without(config, "use_depthwise", "use_explicit_padding")
+    _check_pyramid(config, path, row)
+    if row.bifpn:
+        row = _trimmed(config, path, row)
     own = build_hyperparams(
         config.conv_hyperparams, f"{path}.conv_hyperparams", setting
     )
@@ -64,11 +69,15 @@ def _without(config: Any, *names: str) -> Any:
 def _of_backbone(
     config: Any, row: Extractor, own: Hyperparams, setting: Setting
 ) -> Hyperparams:
-    if config.override_base_feature_extractor_hyperparams:
+    if config.override_base_feature_extractor_hyperparams and not row.bifpn:
         return own
     default = dataclasses.replace(
         row.hyperparams, seed=setting.seed, dtype=setting.dtype
     )
+    if config.override_base_feature_extractor_hyperparams:
+        # As in the original, only the regularisation reaches an EfficientNet; there
+        # it is of squares, whatever it is elsewhere.
+        default = dataclasses.replace(default, l2=own.l1 or own.l2)
     return default.frozen() if setting.freeze_norm else default
 
 
@@ -84,7 +93,9 @@ def _build(
         min_depth=depth.minimum,
         explicit_padding=config.use_explicit_padding,
     )
-    neck = _pyramid if row.pyramid else _ssd
+    neck = _ssd
+    if row.pyramid:
+        neck = _bifpn if row.bifpn else _pyramid
     return FeatureExtractor(
         backbone,
         neck(config, path, row, own, depth),
@@ -94,19 +105,74 @@ def _build(
     )
 
 
+def _check_pyramid(config: Any, path: str, row: Extractor) -> None:
+    """Refuses what the original refuses of an EfficientNet or another backbone."""
+    if row.bifpn is None:
+        if config.HasField("bifpn"):
+            raise ConfigError(f"{path}.bifpn", f"{config.type} has no such pyramid")
+        return
+    if config.HasField("fpn"):
+        raise ConfigError(
+            f"{path}.fpn", f"{config.type} has another pyramid", hint="set bifpn"
+        )
+    for name, only in EFFICIENTNET_FIXED.items():
+        if getattr(config, name) != only:
+            raise ConfigError(f"{path}.{name}", f"cannot be set for {config.type}")
+
+
+def _trimmed(config: Any, path: str, row: Extractor) -> Extractor:
+    """Returns the extractor without levels that its pyramid does not use.
+
+    An EfficientNet then has no layers that take part in nothing.
+    """
+    levels = _levels(config.bifpn, f"{path}.bifpn", config.type, row)
+    first, end = levels.start - row.first_level, levels.stop - row.first_level
+    return dataclasses.replace(
+        row, endpoints=row.endpoints[first:end], first_level=levels.start
+    )
+
+
+def _bifpn(
+    config: Any, path: str, row: Extractor, own: Hyperparams, depth: Depth
+) -> keras.layers.Layer:
+    given, default = config.bifpn, cast(BifpnDefaults, row.bifpn)
+    for name in ("num_iterations", "num_filters"):
+        if given.HasField(name) and getattr(given, name) < 1:
+            raise ConfigError(
+                f"{path}.bifpn.{name}", f"must be 1 or more, got {getattr(given, name)}"
+            )
+    # use_native_resize_op: upsampling by two has one result, however it is done.
+    return BidirectionalPyramid(
+        first_level=row.first_level,
+        num_maps=len(row.endpoints),
+        levels=range(given.min_level, given.max_level + 1),
+        rounds=given.num_iterations or default.rounds,
+        depth=given.num_filters or default.depth,
+        method=given.combine_method if config.HasField("bifpn") else default.method,
+        hyperparams=own,
+        name="neck",
+        dtype=own.dtype,
+    )
+
+
+def _levels(pyramid: Any, path: str, kind: str, row: Extractor) -> range:
+    """Returns the levels of a pyramid, of which the backbone gives the lowest."""
+    low, high = pyramid.min_level, pyramid.max_level
+    if not row.first_level <= low <= row.last_level:
+        raise ConfigError(
+            f"{path}.min_level",
+            f"is {low}; {kind} has levels {row.first_level} to {row.last_level}",
+        )
+    if high < low:
+        raise ConfigError(f"{path}.max_level", f"is {high}, below the min_level {low}")
+    return range(low, high + 1)
+
+
 def _pyramid(
     config: Any, path: str, row: Extractor, own: Hyperparams, depth: Depth
 ) -> keras.layers.Layer:
-    low, high = config.fpn.min_level, config.fpn.max_level
-    if not row.first_level <= low <= row.last_level:
-        raise ConfigError(
-            f"{path}.fpn.min_level",
-            f"is {low}; {config.type} has levels {row.first_level} to {row.last_level}",
-        )
-    if high < low:
-        raise ConfigError(
-            f"{path}.fpn.max_level", f"is {high}, below the min_level {low}"
-        )
+    levels = _levels(config.fpn, f"{path}.fpn", config.type, row)
+    low, high = levels.start, levels.stop - 1
     top = min(high, row.last_level)
     return FeaturePyramid(
         levels=range(low - row.first_level, top - row.first_level + 1),

@@ -57,7 +57,7 @@ ROWS: dict[str, Row] = {
     "Ssd.return_raw_detections_during_predict": Row(
         "raw boxes and scores are always there, in the model's outputs"
     ),
-    "SsdFeatureExtractor.bifpn": _LATER,
+    "BidirectionalFeaturePyramidNetworks.use_native_resize_op": _RESULT_SAME,
     "SsdFeatureExtractor.spaghettinet_arch_name": _LATER,
     "SsdFeatureExtractor.use_hardswish": _UNREAD,
     "BoxPredictor.mask_rcnn_box_predictor": _refused("it belongs to Faster R-CNN"),
@@ -208,10 +208,6 @@ EXTRACTORS = (
     "ssd_mobilenet_v2_fpn_keras", "ssd_mobilenet_v2_keras",
     "ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras",
     "ssd_resnet152_v1_fpn_keras",
-)  # fmt: skip
-# Extractors of SSD in the original's TF2; those above are supported.
-_TF2_EXTRACTORS = (
-    *EXTRACTORS,
     *(f"ssd_efficientnet-b{i}_bifpn_keras" for i in range(8)),
 )  # fmt: skip
 _TF1_EXTRACTORS = (
@@ -225,6 +221,8 @@ _TF1_EXTRACTORS = (
     "ssd_mobiledet_edgetpu", "ssd_mobiledet_gpu", "embedded_ssd_mobilenet_v1",
     "ssd_pnasnet", "ssd_spaghettinet",
 )  # fmt: skip
+
+COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
 
 METRICS = ("coco_detection_metrics",)
 _ALL_METRICS = (
@@ -287,13 +285,20 @@ def _check_extractor(path: str, name: str) -> Iterator[Finding]:
     supported = f"supported are {', '.join(EXTRACTORS)}"
     if name in _TF1_EXTRACTORS:
         twin = f"{name}_keras"
-        hint = f"its TF2 name is {twin!r}" if twin in _TF2_EXTRACTORS else supported
+        hint = f"its TF2 name is {twin!r}" if twin in EXTRACTORS else supported
         yield error(path, f"{name!r} is an extractor of TF1", hint)
-    elif name in _TF2_EXTRACTORS:
-        yield error(path, f"{name!r} is not supported yet", supported)
     else:
-        hint = did_you_mean(name, _TF2_EXTRACTORS)
+        hint = did_you_mean(name, EXTRACTORS)
         yield error(path, f"unknown extractor {name!r}; {supported}", hint)
+
+
+def _check_combine_method(path: str, name: str) -> Iterator[Finding]:
+    if name not in COMBINE_METHODS:
+        yield error(
+            path,
+            f"unknown method {name!r}; there are {', '.join(COMBINE_METHODS)}",
+            did_you_mean(name, COMBINE_METHODS),
+        )
 
 
 def _check_metrics(path: str, names: Any) -> Iterator[Finding]:
@@ -311,5 +316,6 @@ def _check_metrics(path: str, names: Any) -> Iterator[Finding]:
 
 _CHECKS = {
     "SsdFeatureExtractor.type": _check_extractor,
+    "BidirectionalFeaturePyramidNetworks.combine_method": _check_combine_method,
     "EvalConfig.metrics_set": _check_metrics,
 }

@@ -31,6 +31,12 @@ _NOT_EMPTY = frozenset(
 )  # fmt: skip
 # Losses in which each anchor counts by itself already.
 _WEIGH_ALL = ("weighted_sigmoid_focal", "weighted_dice_classification_loss")
+# What the original refuses to change of an EfficientNet.
+EFFICIENTNET_FIXED: dict[str, Any] = {
+    "depth_multiplier": 1.0,
+    "use_explicit_padding": False,
+    "use_depthwise": False,
+}
 
 
 def find(config: Any) -> Iterator[Finding]:
@@ -72,14 +78,16 @@ def _check_ssd(ssd: Any) -> Iterator[Finding]:
     yield from _check_calibration(ssd)
 
 
-def num_levels(extractor: Any) -> int | None:
-    """Returns how many feature maps an extractor yields; None if unknown."""
-    if extractor.HasField("bifpn"):
-        return extractor.bifpn.max_level - extractor.bifpn.min_level + 1
-    if "_fpn_" in extractor.type:
-        return extractor.fpn.max_level - extractor.fpn.min_level + 1
-    if "bifpn" in extractor.type:
-        return None
+def pyramid_of(extractor: Any) -> str:
+    """Returns the field that says what pyramid an extractor has; "" if it has none."""
+    return next((f for f in ("fpn", "bifpn") if f"_{f}_" in extractor.type), "")
+
+
+def num_levels(extractor: Any) -> int:
+    """Returns how many feature maps an extractor yields."""
+    if field := pyramid_of(extractor):
+        pyramid = getattr(extractor, field)
+        return pyramid.max_level - pyramid.min_level + 1
     return extractor.num_layers
 
 
@@ -87,20 +95,36 @@ def _check_extractor(extractor: Any) -> Iterator[Finding]:
     path = "model.ssd.feature_extractor"
     if not extractor.type:
         yield error(f"{path}.type", "is missing", "such as 'ssd_mobilenet_v2_keras'")
-    pyramid = "_fpn_" in extractor.type
+    pyramid = pyramid_of(extractor)
     if extractor.HasField("fpn") and extractor.type and not pyramid:
         yield warning(f"{path}.fpn", f"has no effect: {extractor.type} has no pyramid")
+    other = extractor.WhichOneof("feature_pyramid_oneof") or pyramid
+    if extractor.type and other != pyramid and "bifpn" in (other, pyramid):
+        hint = f"set {pyramid}" if pyramid else ""
+        yield error(f"{path}.{other}", f"{extractor.type} has no such pyramid", hint)
     if extractor.HasField("num_layers") and pyramid and extractor.num_layers != 6:
         yield warning(
             f"{path}.num_layers",
-            "has no effect: the levels of fpn give the number of feature maps",
+            f"has no effect: the levels of {pyramid} give the number of feature maps",
         )
+    if pyramid == "bifpn":
+        yield from _check_efficientnet(path, extractor)
     for name in ("use_depthwise", "use_explicit_padding"):
         if extractor.type.startswith("ssd_resnet") and getattr(extractor, name):
             yield warning(
                 f"{path}.{name}",
                 f"has no effect: the original does not read it for {extractor.type}",
             )
+
+
+def _check_efficientnet(path: str, extractor: Any) -> Iterator[Finding]:
+    for name, only in EFFICIENTNET_FIXED.items():
+        if getattr(extractor, name) != only:
+            yield error(f"{path}.{name}", f"cannot be set for {extractor.type}")
+    if extractor.HasField("min_depth"):
+        yield warning(
+            f"{path}.min_depth", f"has no effect: {extractor.type} has its own depths"
+        )
 
 
 def _check_anchors(ssd: Any) -> Iterator[Finding]:
@@ -114,7 +138,7 @@ def _check_anchors(ssd: Any) -> Iterator[Finding]:
 
 def _check_ssd_anchors(path: str, generator: Any, extractor: Any) -> Iterator[Finding]:
     levels = num_levels(extractor)
-    if levels is not None and generator.num_layers != levels:
+    if generator.num_layers != levels:
         yield error(
             f"{path}.num_layers",
             f"is {generator.num_layers}, but the feature extractor has {levels} "
@@ -154,10 +178,9 @@ def _check_multiscale(path: str, generator: Any, extractor: Any) -> Iterator[Fin
         yield error(
             f"{path}.aspect_ratios", "is empty, which gives no anchors", "give [1.0]"
         )
-    levels = num_levels(extractor)
-    if levels is None:
-        return
-    if "_fpn_" not in extractor.type:
+    field = pyramid_of(extractor)
+    if not field:
+        levels = num_levels(extractor)
         anchors = generator.max_level - generator.min_level + 1
         if anchors != levels:
             yield error(
@@ -167,18 +190,21 @@ def _check_multiscale(path: str, generator: Any, extractor: Any) -> Iterator[Fin
             )
         return
     for name in ("min_level", "max_level"):
-        mine, theirs = getattr(generator, name), getattr(extractor.fpn, name)
+        mine, theirs = (
+            getattr(generator, name),
+            getattr(getattr(extractor, field), name),
+        )
         if mine != theirs:
             yield error(
                 f"{path}.{name}",
-                f"is {mine}, but feature_extractor.fpn.{name} is {theirs}",
+                f"is {mine}, but feature_extractor.{field}.{name} is {theirs}",
                 "anchors need the levels of the feature maps",
             )
 
 
 def _check_grid(path: str, generator: Any, extractor: Any) -> Iterator[Finding]:
     levels = num_levels(extractor)
-    if levels not in (None, 1):
+    if levels != 1:
         yield error(
             path,
             f"is for one feature map, but the feature extractor has {levels}",
@@ -192,7 +218,7 @@ def _check_grid(path: str, generator: Any, extractor: Any) -> Iterator[Finding]:
 def _check_flexible(path: str, generator: Any, extractor: Any) -> Iterator[Finding]:
     levels = num_levels(extractor)
     grids = len(generator.anchor_grid)
-    if levels is not None and grids != levels:
+    if grids != levels:
         yield error(
             f"{path}.anchor_grid",
             f"has {grids} grids, but the feature extractor {levels} feature maps",

@@ -41,7 +41,8 @@ class NonMaxSuppression:
     """Keeps the best of all boxes that overlap within a class.
 
     A box that lies wholly outside the window is never returned, but drops what it
-    overlaps, as in the original (not beyond the candidates that it came with). Ties go
+    overlaps and counts for `max_per_class`, as in the original (not beyond the
+    candidates that it came with). Ties go
     to the lower class, then the lower anchor. Of more than `candidates` pairs that tie,
     some may not be looked at.
 
@@ -146,10 +147,14 @@ class NonMaxSuppression:
             alive,
             self.max_total - found.num,
             self.iou_threshold,
-            room if self.max_per_class < self.max_total else None,
+            None if self._never_full(window) else room,
         )
         found = _add(found, some, ops.logical_and(picked, rivals.counts))
         return found, ops.logical_and(some.more, found.num < self.max_total)
+
+    def _never_full(self, window: Tensor | None) -> bool:
+        """Whether no class can reach its limit before the image has reached its own."""
+        return window is None and self.max_per_class >= self.max_total
 
     def _go_on(
         self, inputs: tuple, limit: Tensor, found: Selection, more: Tensor
@@ -169,7 +174,7 @@ class NonMaxSuppression:
 
     def _softly(self, some: Candidates, window: Tensor | None) -> Selection:
         scores = ops.where(some.valid, some.scores, -float("inf"))
-        per_class = self.max_per_class if self.max_per_class < self.max_total else None
+        per_class = None if self._never_full(window) else self.max_per_class
         picks = pick_softly(
             _rivals(some, window),
             scores,
@@ -197,8 +202,9 @@ class NonMaxSuppression:
             rows, width = boxes.shape[1], boxes.shape[2]
             own = best + width * ops.arange(rows, dtype="int32")
             boxes = gather_rows(ops.reshape(boxes, (-1, rows * width, 4)), own)
+        # Boxes outside the window must not use up the only limit there is.
         one = dataclasses.replace(
-            self, class_agnostic=False, max_per_class=self.max_total
+            self, class_agnostic=False, max_per_class=boxes.shape[1]
         )
         found = one(boxes, ops.max(scores, axis=-1, keepdims=True), window, convert)
         if self.classes_per_detection == 1:

@@ -62,7 +62,7 @@ def pick(
         room: `[b, 1]` int32, how many to pick at most of those that count.
         iou_threshold: In [0, 1].
         group_room: `[b, k]` int32 or a number: how many more of a box's group may be
-            picked; None: any number.
+            picked, also of those that do not count; None: any number.
 
     Returns:
         `[b, k]` bool.
@@ -71,27 +71,26 @@ def pick(
     place = ops.arange(k, dtype="int32")
     table = _Table(rivals)
 
-    def step(alive, picked, room):
+    def step(alive, picked, room, taken):
         first = ops.min(ops.where(alive, place, k), axis=1, keepdims=True)
         here = place == first  # No place, where none is alive.
         iou, same, counts = table.compare(ops.minimum(first, k - 1))
         drop = ops.logical_and(same, iou > iou_threshold)
         picked = ops.logical_or(picked, here)
         if group_room is not None:
-            taken = ops.logical_and(picked, same)
-            taken = ops.sum(ops.cast(taken, "int32"), axis=1, keepdims=True)
-            full = ops.logical_and(same, taken >= group_room)
-            drop = ops.logical_or(drop, full)
+            taken = taken + ops.cast(same, "int32")
+            drop = ops.logical_or(drop, taken >= group_room)
         room = room - ops.cast(ops.logical_and(first < k, counts), "int32")
         alive = ops.logical_and(alive, ops.logical_not(ops.logical_or(drop, here)))
-        return ops.logical_and(alive, room > 0), picked, room
+        return ops.logical_and(alive, room > 0), picked, room, taken
 
     alive = ops.logical_and(alive, room > 0)
     if group_room is not None:
         alive = ops.logical_and(alive, ops.convert_to_tensor(group_room) > 0)
     nobody = ops.zeros_like(alive)
-    _, picked, _ = ops.while_loop(
-        lambda alive, *_: ops.any(alive), step, (alive, nobody, room)
+    taken = ops.zeros_like(rivals.groups)  # Of each box's group.
+    _, picked, _, _ = ops.while_loop(
+        lambda alive, *_: ops.any(alive), step, (alive, nobody, room, taken)
     )
     return picked
 

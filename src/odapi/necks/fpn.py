@@ -81,7 +81,7 @@ class FeaturePyramid(keras.layers.Layer):
         for n in reversed(range(len(self.projections) - 1)):
             here = self.projections[n](features[n])
             # The original hands on the smoothed map, the paper the bare sum.
-            above = self.smoothing[n](_twice(above, here.shape) + here)
+            above = self.smoothing[n](twice(above, here.shape) + here)
             maps.insert(0, above)
         for layer in self.extra:
             maps.append(layer(maps[-1]))
@@ -99,7 +99,7 @@ class FeaturePyramid(keras.layers.Layer):
         return maps
 
 
-def _twice(x, shape):
+def twice(x, shape):
     """Repeats each pixel in a 2 x 2 square, cut to the height and width of `shape`.
 
     The cut lets images pass whose size does not divide by the stride; the

@@ -20,6 +20,7 @@ _APPLICATIONS = {
     "ssd_resnet50_v1_fpn_keras": "ResNet50",
     "ssd_resnet101_v1_fpn_keras": "ResNet101",
     "ssd_resnet152_v1_fpn_keras": "ResNet152",
+    **{f"ssd_efficientnet-b{n}_bifpn_keras": f"EfficientNetB{n}" for n in range(8)},
 }
 # How often an extractor multiplies channels by its depth_multiplier.
 _TIMES = {"MobileNet": 2, "MobileNetV2": 1}

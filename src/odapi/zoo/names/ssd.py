@@ -15,9 +15,11 @@ from odapi.heads.per_level_conv import PerLevelConvHead
 from odapi.heads.shared_conv import SharedConvHead
 from odapi.layers.stack import Stack
 from odapi.models.anchor_detector import AnchorDetector
+from odapi.necks.bifpn import BidirectionalPyramid
 from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid
 from odapi.zoo.names.backbone import backbone_keys, layer_keys
+from odapi.zoo.names.efficientdet import BACKBONE, bifpn_keys
 
 _EXTRACTOR = "model/_feature_extractor"
 _PREDICTOR = "model/_box_predictor"
@@ -37,9 +39,9 @@ def ssd_keys(detector: AnchorDetector) -> Keys:
     """
     extractor, head = detector.feature_extractor, detector.box_predictor
     backbone = extractor.backbone
-    keys = _under(
-        backbone.name, backbone_keys(backbone, f"{_EXTRACTOR}/classification_backbone")
-    )
+    bidirectional = isinstance(extractor.neck, BidirectionalPyramid)
+    root = BACKBONE if bidirectional else "classification_backbone"
+    keys = _under(backbone.name, backbone_keys(backbone, f"{_EXTRACTOR}/{root}"))
     neck = _table(_NECKS, extractor.neck)
     if _is_mobilenet_v1(backbone):
         neck = {k: v.replace("/feature_map", "/_feature_map") for k, v in neck.items()}
@@ -83,6 +85,10 @@ def _feature_pyramid(neck: FeaturePyramid) -> Keys:
     for n, stack in enumerate(neck.extra):
         keys |= _stack(stack, f"{_EXTRACTOR}/_coarse_feature_layers/{n}")
     return keys
+
+
+def _bifpn(neck: BidirectionalPyramid) -> Keys:
+    return bifpn_keys(neck, f"{_EXTRACTOR}/_bifpn_stage")
 
 
 def _per_level(head: PerLevelConvHead) -> Keys:
@@ -143,6 +149,7 @@ def _places(stack: Stack) -> Iterator[tuple[int, keras.layers.Layer]]:
 _NECKS: dict[type, Callable[[Any], Keys]] = {
     SsdPyramid: _ssd_pyramid,
     FeaturePyramid: _feature_pyramid,
+    BidirectionalPyramid: _bifpn,
 }
 _HEADS: dict[type, Callable[[Any], Keys]] = {
     PerLevelConvHead: _per_level,

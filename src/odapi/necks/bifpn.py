@@ -1,0 +1,247 @@
+"""Bidirectional feature pyramid: levels tell each other, up and down, many times."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from odapi.layers.hyperparams import BOTH, Hyperparams
+from odapi.layers.initializers import Constant
+from odapi.layers.stack import Stack
+from odapi.necks.bifpn_nodes import Node, first_map, outputs, wiring
+from odapi.necks.fpn import twice
+
+SUM, WEIGHTED_SUM = "sum", "weighted_sum"
+ATTENTION, FAST_ATTENTION = "attention", "fast_attention"
+COMBINE_METHODS = (SUM, WEIGHTED_SUM, ATTENTION, FAST_ATTENTION)
+
+_SIZE = 3
+_EPSILON = 1e-4
+
+
+class Combine(keras.layers.Layer):
+    """Adds maps, each with a factor that is learned.
+
+    Args:
+        method: What the factors are, with `w` the weights: "sum" has none,
+            "weighted_sum" takes w as it is, "attention" softmax(w), and
+            "fast_attention" relu(w) / (sum(relu(w)) + 0.0001).
+
+    Raises:
+        ValueError: The method is none of these.
+
+    Source: Tan et al. 2020 (https://arxiv.org/abs/1911.09070), section 3.3.
+    """
+
+    def __init__(self, method: str, **kwargs):
+        super().__init__(**kwargs)
+        if method not in COMBINE_METHODS:
+            raise ValueError(
+                f"combine_method must be one of {', '.join(COMBINE_METHODS)}: "
+                f"{method!r}"
+            )
+        self.method = method
+
+    def build(self, input_shape: Sequence[tuple]):
+        """Creates the variable, for the shapes of the maps."""
+        if self.method != SUM:
+            self.importance = self.add_weight(
+                shape=(len(input_shape), 1),
+                initializer=Constant(1.0),
+                name="importance",
+            )
+
+    def call(self, maps):
+        """Returns the sum `[b, h, w, c]` of maps, of the size of the first.
+
+        Maps of half that size are made twice as large, after their factor: that
+        is a quarter of the work.
+        """
+        size = maps[0].shape[1:3]
+        if self.method == SUM:
+            scaled = maps
+        else:
+            factors = ops.cast(self._factors(), self.compute_dtype)
+            scaled = [x * factors[n, 0] for n, x in enumerate(maps)]
+        fitting = [
+            x if tuple(x.shape[1:3]) == tuple(size) else twice(x, maps[0].shape)
+            for x in scaled
+        ]
+        total = fitting[0]
+        for x in fitting[1:]:
+            total = total + x
+        return total
+
+    def compute_output_shape(self, input_shape: Sequence[tuple]) -> tuple:
+        """Returns the shape of the sum, without running anything."""
+        return tuple(input_shape[0])
+
+    def _factors(self):
+        weights = ops.cast(self.importance, "float32")
+        if self.method == WEIGHTED_SUM:
+            return weights
+        if self.method == ATTENTION:
+            return ops.softmax(weights, axis=0)
+        weights = ops.relu(weights)
+        return weights / (ops.sum(weights) + _EPSILON)
+
+
+class Meeting(keras.layers.Layer):
+    """A node of the pyramid: maps of neighbouring levels become one.
+
+    Maps are brought to `depth` channels where they have others, halved where they
+    come from below, and added; activation, separable convolution and norm follow.
+
+    Args:
+        node: Which maps meet.
+        depth: Channels of all levels.
+        method: How maps are added; see `Combine`.
+        hyperparams: Of all layers.
+    """
+
+    def __init__(
+        self, node: Node, depth: int, method: str, hyperparams: Hyperparams, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.node = node
+        self.depth = depth
+        self.hyperparams = hyperparams
+        self.projections: list[keras.layers.Layer] = []
+        self.combine: Any = None
+        if len(node.sources) > 1:
+            self.combine = Combine(method, name="combine", dtype=hyperparams.dtype)
+            self.conv = hyperparams.separable(
+                depth, _SIZE, f"neck/{node.name}/conv", BOTH
+            )
+            self.norm = hyperparams.norm_layer("norm")
+
+    def build(self, input_shape: Sequence[tuple]):
+        """Creates the variables, for the shapes of the maps."""
+        for n, shape in enumerate(input_shape):
+            steps = []
+            if shape[-1] != self.depth:
+                path = f"neck/{self.node.name}/input_{n}/conv"
+                steps = [
+                    self.hyperparams.conv(self.depth, 1, path),
+                    self.hyperparams.norm_layer("norm"),
+                ]
+            stack = Stack(steps, name=f"input_{n}", dtype=self.hyperparams.dtype)
+            stack.build(shape)
+            self.projections.append(stack)
+        if self.combine is not None:
+            shape = (*input_shape[0][:-1], self.depth)
+            self.combine.build([shape for _ in input_shape])
+            self.conv.build(shape)
+            self.norm.build(shape)
+
+    def call(self, maps):
+        """Returns the map of the node, of the maps of its sources."""
+        maps = [
+            self._down(projection(x), source.level)
+            for x, projection, source in zip(
+                maps, self.projections, self.node.sources, strict=True
+            )
+        ]
+        if self.combine is None:
+            return maps[0]
+        x = self.hyperparams.activate(self.combine(maps))
+        return self.norm(self.conv(x))
+
+    def compute_output_shape(self, input_shape: Sequence[tuple]) -> tuple:
+        """Returns the shape of the map, without running anything."""
+        batch, height, width, _ = input_shape[0]
+        if self.node.sources[0].level < self.node.level:
+            height, width = (None if n is None else -(-n // 2) for n in (height, width))
+        return (batch, height, width, self.depth)
+
+    def _down(self, x, level: int):
+        if level >= self.node.level:
+            return x
+        return ops.max_pool(
+            x, _SIZE, strides=2, padding="same", data_format="channels_last"
+        )
+
+
+class BidirectionalPyramid(keras.layers.Layer):
+    """Passes what each level knows to all others, down and up, several times.
+
+    Args:
+        first_level: Level of the first map that the backbone gives.
+        num_maps: Maps that it gives, of successive levels.
+        levels: Levels of the pyramid; those above the backbone's are made by halving.
+        rounds: How many times down and up.
+        depth: Channels of all levels.
+        method: How maps are added; see `Combine`.
+        hyperparams: Of all layers.
+
+    Raises:
+        ValueError: The levels, the rounds or the depth are out of range.
+
+    Source: Tan et al. 2020 (https://arxiv.org/abs/1911.09070), section 3.
+    """
+
+    def __init__(
+        self,
+        first_level: int,
+        num_maps: int,
+        levels: range,
+        rounds: int,
+        depth: int,
+        method: str,
+        hyperparams: Hyperparams,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if len(levels) < 2 or not 0 <= levels.start - first_level < num_maps:
+            raise ValueError(
+                f"a pyramid of levels {levels.start} to {levels.stop - 1} cannot be "
+                f"made of levels {first_level} to {first_level + num_maps - 1}"
+            )
+        if rounds < 1 or depth < 1:
+            raise ValueError(f"rounds and depth must be above 0: {rounds}, {depth}")
+        top = min(levels.stop - 1, first_level + num_maps - 1)
+        self.used = slice(levels.start - first_level, top - first_level + 1)
+        self.given = [first_map(level) for level in range(levels.start, top + 1)]
+        nodes = wiring(levels.start, top, levels.stop - 1, rounds)
+        self.results = outputs(nodes)
+        self.nodes = [
+            Meeting(
+                node,
+                depth,
+                method,
+                hyperparams,
+                name=node.name,
+                dtype=hyperparams.dtype,
+            )
+            for node in nodes
+        ]
+
+    def build(self, input_shape: Sequence[tuple]):
+        """Creates the variables, for the shapes of the backbone's maps."""
+        for layer, shapes in self._shapes(input_shape)[1]:
+            layer.build(shapes)
+
+    def call(self, features):
+        """Returns the levels, largest map first, of all maps of the backbone."""
+        maps = dict(zip(self.given, features[self.used], strict=True))
+        for layer in self.nodes:
+            sources = [maps[source.name] for source in layer.node.sources]
+            maps[layer.node.name] = layer(sources)
+        return [maps[name] for name in self.results]
+
+    def compute_output_shape(self, input_shape: Sequence[tuple]) -> list[tuple]:
+        """Returns the shapes of the levels, without running anything."""
+        shapes = self._shapes(input_shape)[0]
+        return [shapes[name] for name in self.results]
+
+    def _shapes(self, input_shape):
+        """Returns the shape of each map, and those that each node takes in."""
+        used = list(input_shape)[self.used]
+        shapes = {n: tuple(s) for n, s in zip(self.given, used, strict=True)}
+        taken = []
+        for layer in self.nodes:
+            sources = [shapes[source.name] for source in layer.node.sources]
+            taken.append((layer, sources))
+            shapes[layer.node.name] = layer.compute_output_shape(sources)
+        return shapes, taken
