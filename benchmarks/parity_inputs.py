@@ -1,0 +1,65 @@
+"""What goes into a comparison: weights, pictures, groundtruth."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from benchmarks.parity_golden import GoldenFolder
+from benchmarks.parity_rows import Arrays
+from odapi.build.resizer import model_resizer
+from odapi.structures import Groundtruth
+
+
+def fill(
+    folder: GoldenFolder, detector: Any, keys: dict[str, str], shifted: bool = False
+) -> None:
+    """Gives each weight the value that its key makes.
+
+    `shifted`: kernels are off by one unit in the last place.
+    """
+    for name, variable in detector.named_variables().items():
+        value = folder.make.value_for(keys[name], tuple(variable.shape))
+        if shifted and value.ndim > 1:
+            value = np.nextafter(value, np.float32(np.inf), dtype=np.float32)
+        variable.assign(value)
+
+
+def without_dropout(detector: Any) -> None:
+    """Keeps everything, as the stored outputs were made."""
+    for layer in detector._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+
+
+def resized_inputs(folder: GoldenFolder, meta: dict, training: bool) -> Arrays:
+    """Returns the pictures as the model takes them."""
+    resizer = model_resizer(folder.config(meta, training))
+    batch = meta["train_batch" if training else "inference_batch"]
+    resized = [
+        resizer.resize(image.astype(np.float32)) for image in folder.inputs(batch, meta)
+    ]
+    return {
+        "images": np.stack([image for image, _ in resized]),
+        "true_size": np.array([size for _, size in resized], np.int32),
+    }
+
+
+def groundtruth(folder: GoldenFolder, meta: dict) -> Groundtruth:
+    """Returns the objects of the training batch, padded."""
+    objects = folder.make.groundtruth(meta["num_classes"])[: meta["train_batch"]]
+    most = max(len(o["boxes"]) for o in objects)
+
+    def padded(values, dtype):
+        rows = [np.zeros((most, *v.shape[1:]), dtype) for v in values]
+        for row, value in zip(rows, values, strict=True):
+            row[: len(value)] = value
+        return np.stack(rows)
+
+    boxes = [o["boxes"] for o in objects]
+    return Groundtruth(
+        boxes=padded(boxes, np.float32),
+        classes=padded([o["classes"] for o in objects], np.int32),
+        valid=padded([np.ones(len(b), bool) for b in boxes], bool),
+        weights=padded([o["weights"] for o in objects], np.float32),
+    )
