@@ -227,8 +227,9 @@ def test_losses_that_cannot_be_written_do_not_end_a_training(tmp_path):
         ([(1, 2.0)], [], 660),
         ([(1, 2.0), (2, math.nan), (3, 1e9)], [], 660),
         ([(1, math.inf)], [], 660),
-        ([], [(5, {"DetectionBoxes_Precision/mAP": -1.0})], 360),
-        ([(1, 2.0), (2, 1.0)], [(2, {"mine": 0.5})], 1020),
+        ([], [(5, {"mine": 0.5})], None),
+        ([], [(n, {"DetectionBoxes_Precision/mAP": -1.0}) for n in (5, 6)], 360),
+        ([(1, 2.0), (2, 1.0)], [(1, {"mine": 0.4}), (2, {"mine": 0.5})], 1020),
     ],
 )
 def test_curves_of_any_run_can_be_drawn(tmp_path, losses, metrics, height):

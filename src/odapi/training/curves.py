@@ -26,7 +26,7 @@ def save_curves(model_dir: pathlib.Path, history: History) -> pathlib.Path | Non
     panels = []
     if steps:
         panels += [_losses(history, steps), _rate(history, steps)]
-    if history.evaluations:
+    if len(history.evaluations) > 1:  # One is no curve.
         panels.append(_metrics(history, max(steps, default=0)))
     if not panels:
         return None
