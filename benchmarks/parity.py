@@ -104,15 +104,31 @@ def _table(rows: dict[str, dict[str, list[dict]]]) -> str:
     backends = list(rows)
     head = ["model", "tensors", "tolerance", *backends]
     lines = [head, ["---", "---", *["---:"] * (len(head) - 2)]]
-    for model, groups in rows[backends[0]].items():
-        for n, row in enumerate(groups):
-            cells = [f"{rows[b][model][n]['difference']:.1e}" for b in backends]
-            lines.append([model, row["group"], f"{row['tolerance']:.0e}", *cells])
+    groups = {
+        (model, row["group"]): row["tolerance"]
+        for backend in reversed(backends)
+        for model, found in rows[backend].items()
+        for row in found
+    }
+    for model, group in sorted(groups, key=lambda pair: pair[0]):
+        cells = [
+            next(
+                (
+                    f"{row['difference']:.1e}"
+                    for row in rows[backend].get(model, [])
+                    if row["group"] == group
+                ),
+                "-",
+            )
+            for backend in backends
+        ]
+        lines.append([model, group, f"{groups[model, group]:.0e}", *cells])
     body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return (
         "# Beside the original's outputs\n\n`python -m benchmarks.parity`: the largest "
         "difference in each group of tensors, as a share of\nthe largest value of its "
-        f"tensor, with weights made from the checkpoint keys.\n\n{body}\n"
+        "tensor, with weights made from the checkpoint keys. A dash was not run.\n\n"
+        f"{body}\n"
     )
 
 
