@@ -32,7 +32,8 @@ test: env  ## Run the whole test suite, on TensorFlow and on JAX.
 	@KERAS_BACKEND=jax $(BIN)/python -m pytest -q -n $(JOBS) -m backend
 
 test-torch: env $(TORCH_STAMP)  ## Run the tests of model code on torch, where a CPU build can be had.
-	@if test -e $(TORCH_STAMP); then KERAS_BACKEND=torch $(BIN)/python -m pytest -q -n $(JOBS) -m backend; fi
+	@# One thread a worker: torch's threads wait for each other by spinning.
+	@if test -e $(TORCH_STAMP); then OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest -q -n $(JOBS) -m backend; fi
 
 lint: env  ## Check format, lint, types and imports, as .ci/run does.
 	@$(BIN)/ruff format --check .
