@@ -16,8 +16,9 @@ import json
 import os
 import pathlib
 
+from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
-from benchmarks.real_data.commands import BACKBONE, PICTURES, RESULTS, ROOT, SHARED
+from benchmarks.real_data.commands import BACKBONE, PICTURES
 from odapi.data.decode import decode_image
 from odapi.draw.file import save_image
 from odapi.draw.mosaic import mosaic
@@ -84,7 +85,7 @@ def write(name: str, runs: list[Run], note: str) -> None:
         theirs = [f"{ORIGINAL['mAP']}", f"{ORIGINAL['mAP50']}"]
         rows.insert(0, ["the original", *theirs, f"{ORIGINAL['seconds']:.0f}", "-"])
     text = f"# BCCD, {name}\n\n`python -m benchmarks.real_data.bccd {name}`: {note}\n\n"
-    text += commands.table(head, rows)
+    text += table(head, rows)
     (RESULTS / f"bccd_{name}.md").write_text(text)
     print(text)
     folder = ROOT / "runs" / "bccd" / f"{runs[0].name}-{runs[0].seed}"

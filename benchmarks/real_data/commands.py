@@ -10,10 +10,9 @@ import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-SHARED = pathlib.Path(os.environ.get("ODAPI_SHARED", ROOT.parent / "shared"))
+from benchmarks.processes import ROOT, SHARED
+
 BACKBONE = SHARED / "pretrained" / "mobilenet_v2_imagenet.npz"
-RESULTS = ROOT / "benchmarks" / "results"
 PICTURES = ROOT / "docs" / "images"
 
 
@@ -48,12 +47,6 @@ def fresh(folder: pathlib.Path) -> pathlib.Path:
     """Returns `folder`, empty: a run must not resume an old one."""
     shutil.rmtree(folder, ignore_errors=True)
     return folder
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """Returns a table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
 def _cpu() -> float:

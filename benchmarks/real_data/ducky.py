@@ -13,8 +13,9 @@ import pathlib
 
 import cv2
 
+from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
-from benchmarks.real_data.commands import BACKBONE, PICTURES, RESULTS, ROOT, SHARED
+from benchmarks.real_data.commands import BACKBONE, PICTURES
 from odapi.draw.file import save_image
 from odapi.draw.mosaic import mosaic
 
@@ -57,7 +58,7 @@ def write(
     """Writes the table."""
     several = sum(number > 1 for number in counts.values())
     text = "# The rubber duck\n\n`python -m benchmarks.real_data.ducky`\n\n"
-    text += commands.table(
+    text += table(
         ["frames", "one box", "several", "none", "wanted", "seconds of training"],
         [
             [

@@ -15,9 +15,10 @@ import dataclasses
 import json
 import pathlib
 
+from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
 from benchmarks.real_data.bccd import MAP, MAP50
-from benchmarks.real_data.commands import PICTURES, RESULTS, ROOT, SHARED
+from benchmarks.real_data.commands import PICTURES
 from odapi.data.decode import decode_image
 from odapi.draw.file import save_image
 from odapi.draw.mosaic import mosaic
@@ -135,7 +136,7 @@ def main() -> None:
         text = "# Ten photographs learnt by heart\n\n"
         text += "`python -m benchmarks.real_data.overfit`: configs of the zoo, random "
         text += "weights, two cores.\n\n"
-        text += commands.table(head, [rows[n] for n in RECIPES if n in rows])
+        text += table(head, [rows[n] for n in RECIPES if n in rows])
         (RESULTS / "overfit.md").write_text(text)
     print(text)
 

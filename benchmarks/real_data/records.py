@@ -7,8 +7,9 @@ input readers of a config. Trained and evaluated on the same pictures: what is s
 is that such files work, not that a detector comes of them.
 """
 
+from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
-from benchmarks.real_data.commands import BACKBONE, RESULTS, ROOT, SHARED
+from benchmarks.real_data.commands import BACKBONE
 
 DATA = SHARED / "data" / "records"
 STEPS = 150
@@ -36,7 +37,7 @@ def main() -> None:
     metrics = commands.metrics_of(folder / "evaluation")
     text = "# Hand signs in a user's TFRecord\n\n"
     text += "`python -m benchmarks.real_data.records`\n\n"
-    text += commands.table(
+    text += table(
         ["images", "steps", "seconds", "mAP@.50 on the same images"],
         [
             [

@@ -5,7 +5,7 @@ weights load by name. The layers are ours: hyperparams, width, padding, and what
 batch norm does are chosen by configuration.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 
@@ -108,13 +108,32 @@ def adapt(
         clone_function=adapter.layer,
         call_function=adapter.call,
     )
-    missing = [e for e in endpoints if e not in adapter.outputs]
+    return ending_at(endpoints, images, adapter.outputs, name, of=application.__name__)
+
+
+def ending_at(
+    endpoints: Sequence[str],
+    images: keras.KerasTensor,
+    outputs: Mapping[str, keras.KerasTensor],
+    name: str,
+    of: str,
+) -> keras.Model:
+    """Returns the model from images to the outputs of some layers, in order.
+
+    Args:
+        endpoints: Names of layers.
+        images: Its input.
+        outputs: What each layer gives, by its name.
+        name: Of the model.
+        of: Whose layers they are, for the message.
+
+    Raises:
+        ValueError: An endpoint is no layer.
+    """
+    missing = [e for e in endpoints if e not in outputs]
     if missing:
-        raise ValueError(
-            f"{application.__name__} has no layer {missing[0]!r}; it has "
-            f"{list(adapter.outputs)}"
-        )
-    return keras.Model(images, [adapter.outputs[e] for e in endpoints], name=name)
+        raise ValueError(f"{of} has no layer {missing[0]!r}; it has {list(outputs)}")
+    return keras.Model(images, [outputs[e] for e in endpoints], name=name)
 
 
 def check_width(width: float) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import keras
 
+from odapi.backbones.application import check_width, ending_at
 from odapi.layers.depth import divisible
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import VarianceScaling
@@ -117,8 +118,7 @@ def efficientnet(
     Raises:
         ValueError: `width` is not positive, or an endpoint is no layer.
     """
-    if width <= 0:
-        raise ValueError(f"depth_multiplier must be above 0, got {width}")
+    check_width(width)
     builder = _Builder(hyperparams, explicit_padding)
     images = keras.Input((None, None, 3), name="images", dtype="float32")
     x = builder.stem(images, divisible(_STEM_FILTERS * SIZES[size][0] * width))
@@ -126,12 +126,7 @@ def efficientnet(
         if all(endpoint in builder.outputs for endpoint in endpoints):
             break
         x = builder.block(x, block)
-    missing = [e for e in endpoints if e not in builder.outputs]
-    if missing:
-        raise ValueError(
-            f"EfficientNet has no layer {missing[0]!r}; it has {list(builder.outputs)}"
-        )
-    return keras.Model(images, [builder.outputs[e] for e in endpoints], name=name)
+    return ending_at(endpoints, images, builder.outputs, name, of="EfficientNet")
 
 
 class _Builder:
