@@ -27,6 +27,14 @@ class Groundtruth(NamedTuple):
     keypoints: Tensor = None  # [b, n, k, 2] float32, normalised (y, x); NaN: unlabelled
     keypoint_visibility: Tensor = None  # [b, n, k] int32, 0, 1 or 2 as in COCO
     track_ids: Tensor = None  # [b, n] int32
+    labeled_classes: Tensor = None  # [b, num_classes] bool: looked for in the image
+    keypoint_depths: Tensor = None  # [b, n, k] float32
+    keypoint_depth_weights: Tensor = None  # [b, n, k] float32
+    densepose_num_points: Tensor = None  # [b, n] int32, how many points are real
+    densepose_part_ids: Tensor = None  # [b, n, p] int32 from 0
+    densepose_points: Tensor = None  # [b, n, p, 4] float32: y, x normalised, v, u
+    temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, normalised
+    track_match_flags: Tensor = None  # [b, n] bool: the offset is known
 
 
 class ImageInfo(NamedTuple):
@@ -59,6 +67,11 @@ class Detections(NamedTuple):
     masks: Tensor = None  # [b, n, h, w] float32
     keypoints: Tensor = None  # [b, n, k, 2] float32, normalised (y, x)
     keypoint_scores: Tensor = None  # [b, n, k] float32
+    keypoint_depths: Tensor = None  # [b, n, k] float32
+    boxes_strided: Tensor = None  # [b, n, 4] float32, in cells of CenterNet's maps
+    surface_coords: Tensor = None  # [b, n, h, w, 2] float32: v, u of DensePose
+    embeddings: Tensor = None  # [b, n, e] float32, to tell individuals apart
+    temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, normalised
     raw_boxes: Tensor = None  # [b, anchors, 4] float32, decoded, before suppression
     raw_scores: Tensor = None  # [b, anchors, num_classes + 1] float32
 
