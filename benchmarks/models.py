@@ -3,10 +3,11 @@
     python -m benchmarks.models                       # writes results/models.md
     python -m benchmarks.models --model fpnlite_320 --dry-run
 
-Everything runs in processes of its own, on one core and on two, with untrained weights
-and the same picture again and again, as the original was timed. Inference is the
-exported SavedModel, batch 1, from a picture of the model's size to detections; the
-share of post-processing is what it takes beyond backbone, pyramid and heads. A training
+Everything runs in processes of its own, on one core and on two, with the same picture
+again and again, as the original was timed. Inference is the exported SavedModel, batch
+1, from a picture of the model's size to detections, with the golden weights, whose
+scores differ as those of a trained model do; the share of post-processing is what it
+takes beyond backbone, pyramid and heads, both taken in turns. A training
 step has forward, backward, clipping and update. The original's figures come from
 another day on the same kind of machine (shared/golden/timing.json): ratios to them say
 how much, not how many percent.
@@ -107,8 +108,7 @@ def _original(config: str, what: str, cores: int) -> float | None:
 def _report(measured: dict[str, dict]) -> str:
     return (
         "# Models\n\n`python -m benchmarks.models`: medians; ratios above 1 say how "
-        "many times faster than the original's\nstored figure. Untrained weights: all "
-        "anchors score alike, which is the most work for suppression.\n\n"
+        "many times faster than the original's\nstored figure.\n\n"
         "## Inference, batch 1, exported SavedModel\n\n"
         + _inference(measured)
         + "\nThe rate is that of the network alone, as a share of the FLOP/s that a "

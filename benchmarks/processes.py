@@ -64,14 +64,23 @@ def tell(result: Any) -> None:
 
 def median_ms(call: Callable[[], Any], runs: int, unmeasured: int = 3) -> float:
     """Returns the median milliseconds of a call, after some that are not counted."""
-    for _ in range(unmeasured):
-        call()
+    return in_turns(runs, call, unmeasured=unmeasured)[0]
+
+
+def in_turns(
+    runs: int, *calls: Callable[[], Any], unmeasured: int = 3
+) -> tuple[float, ...]:
+    """Returns the median milliseconds of each call, taken in turns."""
     times = []
-    for _ in range(runs):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1e3 * float(np.median(times))
+    for _ in range(unmeasured + runs):
+        row = []
+        for call in calls:
+            start = time.perf_counter()
+            call()
+            row.append(time.perf_counter() - start)
+        times.append(row)
+    medians = np.median(times[unmeasured:], axis=0)
+    return tuple(1e3 * float(median) for median in medians)
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

@@ -3,6 +3,7 @@
 The loops have static shapes and stop as soon as every image has what it wants.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from keras import ops
@@ -12,6 +13,11 @@ from odapi.geometry.gather import gather_rows
 from odapi.structures import Tensor
 
 _TINY = 1e-30  # Where there is no union: 0 / _TINY is 0.
+# So many are picked from at once. A turn of the loop is twenty small operations, and
+# the launching of those is what it costs; a table of this size costs two turns.
+_AT_ONCE = 256
+# Of more boxes than this, what the first ones drop takes longer than it saves.
+_MANY = 2000
 
 
 class Rivals(NamedTuple):
@@ -67,15 +73,105 @@ def pick(
     Returns:
         `[b, k]` bool.
     """
-    k = rivals.boxes.shape[1]
-    place = ops.arange(k, dtype="int32")
     table = _Table(rivals)
+    if group_room is not None:
+        group_room = ops.broadcast_to(
+            ops.convert_to_tensor(group_room), ops.shape(rivals.groups)
+        )
+    limits = _Limits(iou_threshold, room, group_room)
+    if rivals.boxes.shape[1] > _MANY:
+        alive = ops.logical_and(alive, room > 0)
+        return _pick_in_turn(table, alive, limits, ops.zeros_like(alive))
+    head = _pick_at_once(table, alive, limits)
+    left = rivals.boxes.shape[1] - head.shape[1]
+    if left == 0:
+        return head
+    picked = ops.concatenate([head, ops.zeros_like(alive[:, :left])], axis=1)
+    found = ops.cast(ops.logical_and(picked, rivals.counts), "int32")
+    room = room - ops.sum(found, axis=1, keepdims=True)
+    behind = ops.arange(rivals.boxes.shape[1]) >= head.shape[1]
+    alive = ops.logical_and(ops.logical_and(alive, behind), room > 0)
+    limits = limits._replace(room=room)
+
+    def rest(_, picked):
+        left = _after(table, head, alive, limits)
+        return False, _pick_in_turn(table, *left, picked)
+
+    # A loop of at most one turn: converters to ONNX cannot do with a loop in a branch.
+    todo = ops.any(alive)
+    return ops.while_loop(lambda todo, _: todo, rest, (todo, picked))[1]
+
+
+class _Limits(NamedTuple):
+    """What ends picking."""
+
+    iou_threshold: float
+    room: Tensor  # [b, 1] int32
+    group_room: Tensor | None  # [b, k] int32
+
+
+def _pick_at_once(table: "_Table", alive: Tensor, limits: _Limits) -> Tensor:
+    """Picks from the first boxes, `[b, m]` bool.
+
+    Whether a box is picked follows from those before it. Assuming any answer for all
+    and correcting it again and again, the first is right after one turn, and each
+    turn at least one more: where nothing changes, all are. Few turns are needed, one
+    for each box in the longest chain of boxes that drop each other.
+    """
+    size = min(_AT_ONCE, alive.shape[1])
+    iou, same = table.compare_first(size, size)
+    earlier = ops.arange(size) < ops.arange(size)[:, None]
+    same = ops.logical_and(same, earlier)
+    drops = ops.cast(ops.logical_and(same, iou > limits.iou_threshold), "float32")
+    same = ops.cast(same, "float32")
+    counts = table.columns[-1][:, :size]
+    alive = alive[:, :size]
+
+    def step(picked, _):
+        now = ops.cast(picked, "float32")
+        right = ops.logical_and(alive, ops.matmul(drops, now[..., None])[..., 0] < 0.5)
+        if limits.group_room is not None:
+            taken = ops.cast(ops.matmul(same, now[..., None])[..., 0] + 0.5, "int32")
+            right = ops.logical_and(right, taken < limits.group_room[:, :size])
+        found = ops.cumsum(ops.cast(now * counts, "int32"), axis=1)
+        before = found - ops.cast(now * counts, "int32")
+        right = ops.logical_and(right, before < limits.room)
+        return right, ops.any(right != picked)
+
+    picked, _ = ops.while_loop(
+        lambda _, changed: changed, step, (alive, ops.any(alive))
+    )
+    return picked
+
+
+def _after(
+    table: "_Table", head: Tensor, alive: Tensor, limits: _Limits
+) -> tuple[Tensor, _Limits]:
+    """Returns who of all is still alive, and what room there is, after the first."""
+    size = head.shape[1]
+    iou, same = table.compare_first(alive.shape[1], size)
+    same = ops.logical_and(same, head[:, None, :])
+    drop = ops.any(ops.logical_and(same, iou > limits.iou_threshold), axis=2)
+    alive = ops.logical_and(alive, ops.logical_not(drop))
+    if limits.group_room is not None:
+        taken = ops.sum(ops.cast(same, "int32"), axis=2)
+        limits = limits._replace(group_room=limits.group_room - taken)
+    return alive, limits
+
+
+def _pick_in_turn(
+    table: "_Table", alive: Tensor, limits: _Limits, picked: Tensor
+) -> Tensor:
+    """Adds to the picked ones by one box an image and turn."""
+    k = alive.shape[1]
+    place = ops.arange(k, dtype="int32")
+    group_room = limits.group_room
 
     def step(alive, picked, room, taken):
         first = ops.min(ops.where(alive, place, k), axis=1, keepdims=True)
         here = place == first  # No place, where none is alive.
         iou, same, counts = table.compare(ops.minimum(first, k - 1))
-        drop = ops.logical_and(same, iou > iou_threshold)
+        drop = ops.logical_and(same, iou > limits.iou_threshold)
         picked = ops.logical_or(picked, here)
         if group_room is not None:
             taken = taken + ops.cast(same, "int32")
@@ -84,13 +180,11 @@ def pick(
         alive = ops.logical_and(alive, ops.logical_not(ops.logical_or(drop, here)))
         return ops.logical_and(alive, room > 0), picked, room, taken
 
-    alive = ops.logical_and(alive, room > 0)
     if group_room is not None:
-        alive = ops.logical_and(alive, ops.convert_to_tensor(group_room) > 0)
-    nobody = ops.zeros_like(alive)
-    taken = ops.zeros_like(rivals.groups)  # Of each box's group.
+        alive = ops.logical_and(alive, group_room > 0)
+    taken = ops.zeros_like(place) + ops.zeros_like(limits.room)  # Of each box's group.
     _, picked, _, _ = ops.while_loop(
-        lambda alive, *_: ops.any(alive), step, (alive, nobody, room, taken)
+        lambda alive, *_: ops.any(alive), step, (alive, picked, limits.room, taken)
     )
     return picked
 
@@ -192,10 +286,23 @@ class _Table:
             IoU `[b, k]`, who is in its group `[b, k]`, and whether it counts `[b, 1]`.
         """
         row = gather_rows(self.rows, place)[:, 0]  # [b, 7]
-        y0, x0, y1, x1, size, group, counts = (row[:, i : i + 1] for i in range(7))
-        v0, u0, v1, u1, sizes, groups, _ = self.columns
-        height = ops.maximum(ops.minimum(y1, v1) - ops.maximum(y0, v0), 0.0)
-        width = ops.maximum(ops.minimum(x1, u1) - ops.maximum(x0, u0), 0.0)
-        overlap = height * width
-        iou = overlap / ops.maximum(size + sizes - overlap, _TINY)
-        return iou, groups == group, counts > 0.5
+        row = [row[:, i : i + 1] for i in range(7)]
+        return *_overlap(row, self.columns), row[-1] > 0.5
+
+    def compare_first(self, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+        """Compares the first boxes: IoU, one group or not, `[b, rows, columns]`."""
+        return _overlap(
+            [value[:, :rows, None] for value in self.columns],
+            [value[:, None, :columns] for value in self.columns],
+        )
+
+
+def _overlap(one: Sequence[Tensor], other: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Returns IoU, and whether the groups are the same, of columns of a table."""
+    y0, x0, y1, x1, size, group, _ = one
+    v0, u0, v1, u1, sizes, groups, _ = other
+    height = ops.maximum(ops.minimum(y1, v1) - ops.maximum(y0, v0), 0.0)
+    width = ops.maximum(ops.minimum(x1, u1) - ops.maximum(x0, u0), 0.0)
+    overlap = height * width
+    iou = overlap / ops.maximum(size + sizes - overlap, _TINY)
+    return iou, groups == group
