@@ -68,7 +68,7 @@ RECIPES = {
         "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8", 320, 300, 10, 0.08
     ),
     "retinanet_r50": Recipe(
-        "ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", 256, 250, 5, 0.02
+        "ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", 224, 200, 5, 0.02
     ),
     "efficientdet_d0": Recipe(
         "ssd_efficientdet_d0_512x512_coco17_tpu-8", 256, 400, 10, 0.08
