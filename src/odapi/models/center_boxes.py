@@ -14,6 +14,7 @@ from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.center_targets import cell_targets
 
 SCALE, OFFSET = "box/scale", "box/offset"
+_SCALE, _OFFSET = Head(SCALE, 2), Head(OFFSET, 2)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,8 +32,8 @@ class CenterBoxes(Task):
     weight: float = 1.0
     scale_weight: float = 0.1
     offset_weight: float = 1.0
-    scale_head: Head = Head(SCALE, 2)
-    offset_head: Head = Head(OFFSET, 2)
+    scale_head: Head = _SCALE
+    offset_head: Head = _OFFSET
 
     def __post_init__(self):
         if self.loss.on_boxes:

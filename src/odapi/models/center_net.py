@@ -44,10 +44,15 @@ class CenterParts:
     output_maps: bool = False
 
     def __post_init__(self):
-        names = [head.name for part in (self.objects, *self.tasks) for head in part.heads]
+        names = [head.name for part in self.everything for head in part.heads]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two tasks predict {', '.join(twice)}")
+
+    @property
+    def everything(self) -> tuple[ObjectCenters | Task, ...]:
+        """What has heads and losses."""
+        return (self.objects, *self.tasks)
 
 
 class CenterNet(Detector):
@@ -73,7 +78,7 @@ class CenterNet(Detector):
         use_depthwise: bool = False,
         **kwargs,
     ):
-        everything = (parts.objects, *parts.tasks)
+        everything = parts.everything
         super().__init__(
             num_classes=parts.objects.num_classes,
             max_detections=(
@@ -132,7 +137,7 @@ class CenterNet(Detector):
         frame = self.frame(inputs, outputs, training)
         stages = [self._maps(outputs, n) for n in range(self.num_stages)]
         found: dict[str, Tensor] = {}
-        for part in (self.parts.objects, *self.parts.tasks):
+        for part in self.parts.everything:
             found |= part.losses(stages, groundtruth, frame)
         return found
 

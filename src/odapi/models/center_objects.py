@@ -14,6 +14,7 @@ from odapi.targets.center_targets import center_heatmaps
 
 OBJECT_CENTER = "object_center"
 LOSS = f"Loss/{OBJECT_CENTER}"
+_HEAD = Head(OBJECT_CENTER, 1, bias=-2.19)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ class ObjectCenters:
     max_detections: int = 100
     window: int = 3
     use_labeled_classes: bool = False
-    head: Head = Head(OBJECT_CENTER, 1, bias=-2.19)
+    head: Head = _HEAD
 
     def __post_init__(self):
         if not 0 < self.min_iou < 1:
@@ -72,9 +73,7 @@ class ObjectCenters:
         self, stages: Sequence[Maps], truth: Groundtruth, frame: Frame
     ) -> dict[str, Tensor]:
         """Returns the weighted loss, a mean over objects; see `Task.losses`."""
-        targets = center_heatmaps(
-            truth, self.num_classes, frame.map_size, self.min_iou
-        )
+        targets = center_heatmaps(truth, self.num_classes, frame.map_size, self.min_iou)
         weights = frame.valid_cells()
         if self.use_labeled_classes and truth.labeled_classes is not None:
             labeled = ops.cast(truth.labeled_classes, "float32")
