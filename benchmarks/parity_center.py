@@ -21,12 +21,13 @@ def detections(compared: Comparison, outputs: Arrays) -> Arrays:
         if k.startswith(prefix) and k.removeprefix(prefix) not in _OTHERS
     }
     order = _order(compared, found)
-    found = {k: np.stack([v[i] for v, i in zip(v, order)]) for k, v in found.items()}
+    rows = np.arange(len(order))[:, None]
+    found = {k: v[rows, order] for k, v in found.items()}
     return found | {f"{prefix}num_detections": outputs[f"{prefix}num"]}
 
 
-def _order(compared: Comparison, found: Arrays) -> list[np.ndarray]:
-    """Returns for each of theirs the place of the same in ours, for each image."""
+def _order(compared: Comparison, found: Arrays) -> np.ndarray:
+    """Returns `[b, n]`: for each of theirs the place of the same in ours."""
     ours, theirs = _places(found), _places(compared.arrays)
     orders = []
     for mine, wanted in zip(ours, theirs, strict=True):
@@ -35,7 +36,7 @@ def _order(compared: Comparison, found: Arrays) -> list[np.ndarray]:
         own = np.arange(len(mine))
         # Only within a place or two: what is elsewhere is another detection.
         orders.append(np.where(np.abs(nearest - own) <= 3, nearest, own))
-    return orders
+    return np.stack(orders)
 
 
 def _places(found: Arrays) -> np.ndarray:
