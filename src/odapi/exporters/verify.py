@@ -19,6 +19,11 @@ TOLERANCE = 1e-3
 _PIXEL = 0.75  # Of 255: bicubic reads its weights from a table in TensorFlow.
 _COUNTS = 0.05  # Of the best score: detections below it are not told apart.
 _SAME_BOX = 0.5  # Overlap from which on two boxes are of the same detection.
+# What is looked at to tell detections apart.
+_OF_IMAGES = (
+    "detection_boxes", "detection_scores", "detection_classes", "num_detections",
+    "raw_detection_scores",
+)  # fmt: skip
 
 Outputs = dict[str, np.ndarray]
 
@@ -176,9 +181,7 @@ def _compare(found: Outputs, expected: Outputs, place: str) -> float:
 
 def _of_image(outputs: Outputs, row: int) -> Outputs:
     """Returns what is compared of one image."""
-    names = ("detection_scores", "detection_classes", "detection_boxes")
-    names += ("num_detections", "raw_detection_scores")
-    return {name: outputs[name][row] for name in names if name in outputs}
+    return {name: outputs[name][row] for name in _OF_IMAGES if name in outputs}
 
 
 def _different(place: str, problem: str) -> ExportError:
