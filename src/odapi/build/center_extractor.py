@@ -12,6 +12,7 @@ from odapi.build.oneof import call, number
 from odapi.errors import ConfigError, unknown_choice
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import Channels, PixelScaling, standardized_before
+from odapi.layers.resample import UPSAMPLING
 from odapi.models.center_extractor import CenterExtractor
 from odapi.necks.center_decoder import (
     DEFAULT_HYPERPARAMS,
@@ -73,12 +74,12 @@ def _per_channel(values: Sequence[float], path: str, default: float) -> Channels
 
 
 def _check(config: Any, path: str, row: CenterRow) -> None:
-    """Refuses options that the extractor does not have."""
+    """Refuses options that the extractor does not have, and values of those it has."""
+    width, way = number(config.depth_multiplier), config.upsampling_interpolation
     refused = {
-        "depth_multiplier": not row.widens and number(config.depth_multiplier) != 1,
+        "depth_multiplier": not row.widens and width != 1,
         "use_separable_conv": row.separable is False and config.use_separable_conv,
-        "upsampling_interpolation": not row.upsampling
-        and config.upsampling_interpolation != "nearest",
+        "upsampling_interpolation": not row.upsampling and way != "nearest",
     }
     for name, wrong in refused.items():
         if wrong:
@@ -87,6 +88,10 @@ def _check(config: Any, path: str, row: CenterRow) -> None:
                 f"is {getattr(config, name)}; {config.type} has no such option",
                 hint="mobilenet_v2_fpn has all of them",
             )
+    if width <= 0:
+        raise ConfigError(f"{path}.depth_multiplier", f"must be above 0, got {width}")
+    if way not in UPSAMPLING:
+        raise unknown_choice(f"{path}.upsampling_interpolation", way, UPSAMPLING)
 
 
 def _build(config: Any, path: str, row: CenterRow, setting: Setting) -> CenterExtractor:
