@@ -74,6 +74,7 @@ class Detections(NamedTuple):
     temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, normalised
     raw_boxes: Tensor = None  # [b, anchors, 4] float32, decoded, before suppression
     raw_scores: Tensor = None  # [b, anchors, num_classes + 1] float32
+    maps: Any = None  # What a CenterNet predicts, by name: [stages, b, h, w, c]
 
 
 def present(structure: NamedTuple) -> dict[str, Tensor]:

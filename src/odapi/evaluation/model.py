@@ -9,7 +9,7 @@ import numpy as np
 from odapi.structures import Groundtruth, Tensor, present
 
 # Of every anchor: megabytes an image that nobody looks at here.
-_UNUSED = {"raw_boxes": None, "raw_scores": None, "multiclass_scores": None}
+_UNUSED = dict.fromkeys(("raw_boxes", "raw_scores", "multiclass_scores", "maps"))
 _CACHE = "_odapi_evaluation_models"
 # Sizes of images; compiling takes seconds, and a graph some megabytes.
 _MOST_COMPILED = 4  # From the fifth on TensorFlow warns.

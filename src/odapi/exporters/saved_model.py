@@ -199,7 +199,9 @@ class SavedModelPredictor:
             part = images[start : start + size]
             filled = np.concatenate([part, part[-1:].repeat(size - len(part), 0)])
             found = self.run(name, tf.cast(tf.constant(filled), spec.dtype))
-            parts.append({k: v[: len(part)] for k, v in found.items()})
+            parts.append(
+                {k: v[: len(part)] for k, v in found.items() if _a_row_each(k)}
+            )
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
     def run(self, signature: str, value: Any) -> dict[str, np.ndarray]:
@@ -221,6 +223,11 @@ class SavedModelPredictor:
     def spec(self, name: str) -> Any:
         """Returns the `tf.TensorSpec` of a signature's `input_tensor`."""
         return self.signatures[name].structured_input_signature[1]["input_tensor"]
+
+
+def _a_row_each(name: str) -> bool:
+    """Whether the rows of an output are those of images, not stages of a CenterNet."""
+    return name.startswith(("detection_", "num_", "raw_"))
 
 
 def _real(outputs: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -173,7 +173,11 @@ class CenterNet(Detector):
 
         `raw` adds nothing: no boxes are decoded but those of the peaks.
         """
-        if outputs is None:
+        features = None
+        if outputs is None and self.parts.output_maps:
+            features = self.extract(inputs)
+            outputs = self.predict_maps(features)
+        elif outputs is None:
             outputs = self(inputs, training=False)
         frame = self.frame(inputs, outputs)
         maps = self._maps(outputs, self.num_stages - 1)
@@ -182,7 +186,11 @@ class CenterNet(Detector):
         found = _points(peaks, scores, frame)
         for task in self.parts.tasks:
             found = task.detect(maps, peaks, found, frame)
-        return found if self.parts.nms is None else suppress(self.parts.nms, found)
+        if self.parts.nms is not None:
+            found = suppress(self.parts.nms, found)
+        if self.parts.output_maps:
+            found = found._replace(maps=self._every_map(inputs, outputs, features))
+        return found
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
         """Returns the variables that a checkpoint of a kind of model can fill."""
@@ -200,6 +208,16 @@ class CenterNet(Detector):
         raise ValueError(
             f"kind must be {FULL}, {DETECTION} or {CLASSIFICATION}, got {kind!r}"
         )
+
+    def _every_map(self, inputs, outputs, features) -> dict[str, Tensor]:
+        """Returns what is predicted, by the original's names, stages stacked."""
+        stages = [self._maps(outputs, n) for n in range(self.num_stages)]
+        maps = {name: ops.stack([s[name] for s in stages]) for name in stages[0]}
+        if features is not None:
+            maps["extracted_features"] = ops.stack(
+                [ops.cast(x, "float32") for x in features]
+            )
+        return {"preprocessed_inputs": self.preprocess(inputs), **maps}
 
     def _maps(self, outputs: Mapping[str, Tensor], stage: int) -> Maps:
         names: Sequence[str] = [spec.name for spec in self.heads.specs]
