@@ -24,21 +24,20 @@ def reach(heights: Tensor, widths: Tensor, min_iou: float) -> Tensor:
         heights, widths: Of the boxes, any shape.
         min_iou: In (0, 1).
 
-    Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), section 3, after
+    Source: gaussian_radius of Zhou et al. 2019 (https://arxiv.org/abs/1904.07850),
+    which divides all roots by 2, as the original does: farther than in
     Law and Deng 2018 (https://arxiv.org/abs/1808.01244), section 3.2.
     """
     around, inside = heights + widths, heights * widths
-    shifted = _least_root(1.0, -around, inside * ((1 - min_iou) / (1 + min_iou)))
-    shrunk = _least_root(4.0, -2.0 * around, inside * (1 - min_iou))
-    grown = _least_root(4.0 * min_iou, 2 * min_iou * around, -inside * (1 - min_iou))
+    shifted = _root(1.0, -around, inside * ((1 - min_iou) / (1 + min_iou)))
+    shrunk = _root(4.0, -2.0 * around, inside * (1 - min_iou))
+    grown = _root(4.0 * min_iou, 2 * min_iou * around, -inside * (1 - min_iou))
     return ops.minimum(ops.minimum(shifted, shrunk), grown)
 
 
-def _least_root(a: float, b: Tensor, c: Tensor) -> Tensor:
-    """Returns the least root of `a x^2 + b x + c` that is 0 or more."""
-    spread = ops.sqrt(ops.maximum(ops.square(b) - 4.0 * a * c, 0.0))
-    low, high = (-b - spread) / (2.0 * a), (-b + spread) / (2.0 * a)
-    return ops.where(low < 0, high, low)
+def _root(a: float, b: Tensor, c: Tensor) -> Tensor:
+    """Returns a times the greater root of `a x^2 + b x + c`."""
+    return (-b + ops.sqrt(ops.maximum(ops.square(b) - 4.0 * a * c, 0.0))) / 2.0
 
 
 def box_sigma(heights: Tensor, widths: Tensor, min_iou: float) -> Tensor:
