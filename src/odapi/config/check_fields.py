@@ -70,8 +70,6 @@ ROWS: dict[str, Row] = {
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
     ),
-    "CenterNet.keypoint_label_map_path": _LATER,
-    "CenterNet.keypoint_estimation_task": _LATER,
     "CenterNet.mask_estimation_task": _LATER,
     "CenterNet.densepose_estimation_task": _LATER,
     "CenterNet.track_estimation_task": _LATER,
