@@ -70,9 +70,8 @@ class AnchorDetector(Detector):
         self.feature_extractor = feature_extractor
         self.box_predictor = box_predictor
         self.parts = parts
-        fields = ("multiclass_scores", "confidences")
-        if getattr(parts.assigner.coder, "num_keypoints", 0):
-            fields += ("keypoints",)
+        points = bool(getattr(parts.assigner.coder, "num_keypoints", 0))
+        fields = ("multiclass_scores", "confidences", *(["keypoints"] * points))
         self.groundtruth_fields = fields
         self.sampling_seed = None
         if parts.loss.sampler is not None:

@@ -20,11 +20,15 @@ class CellTargets(NamedTuple):
 
 
 def to_cells(boxes: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Returns centres and sizes, `[b, n, 2]` in cells, of normalised boxes."""
-    # In the order of the original: a centre on the edge of two cells is in the same.
+    """Returns centres and sizes, `[b, n, 2]` in cells, of normalised boxes.
+
+    A centre may lie on the border of two cells, and rounding decides which one it is:
+    the steps are those of the original.
+    """
     scale = ops.convert_to_tensor([float(n) for n in map_size], dtype="float32")
     low, high = boxes[..., :2] * scale, boxes[..., 2:] * scale
-    return low + (high - low) / 2.0, high - low
+    size = high - low
+    return low + size / 2.0, size
 
 
 def cell_of(points: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
