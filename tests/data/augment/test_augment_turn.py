@@ -61,9 +61,8 @@ def test_pixels_masks_and_boxes_stay_together(kind):
     moved = rendered(kind(1.0)(scene(), Dice(0)))
     height, width = moved["image"].shape[:2]
     for box, mask, color in zip(moved["boxes"], moved["masks"], COLORS, strict=True):
-        top, left, bottom, right = np.rint(box * [height, width, height, width]).astype(
-            int
-        )
+        edges = np.rint(box * [height, width, height, width]).astype(int)
+        top, left, bottom, right = edges
         expected = np.zeros((height, width), "uint8")
         expected[top:bottom, left:right] = 1
         assert_array_equal(mask, expected)

@@ -41,25 +41,38 @@ class Turn:
         """Returns the sample, moved or not."""
         if rng.random() >= self.probability:
             return sample
-        return type(self).move(sample, self.keypoint_permutation)
+        return self.moved(sample)
+
+    def moved(self, sample: Sample) -> Sample:
+        """Returns the sample, moved."""
+        raise NotImplementedError
 
 
 class HorizontalFlip(Turn):
     """Mirrors left to right, now and then."""
 
     field = "random_horizontal_flip.keypoint_flip_permutation"
-    move = staticmethod(geometry.flip)
+
+    def moved(self, sample: Sample) -> Sample:
+        """Returns the sample, moved."""
+        return geometry.flip(sample, self.keypoint_permutation)
 
 
 class VerticalFlip(Turn):
     """Mirrors top to bottom, now and then."""
 
     field = "random_vertical_flip.keypoint_flip_permutation"
-    move = staticmethod(geometry.flip_rows)
+
+    def moved(self, sample: Sample) -> Sample:
+        """Returns the sample, moved."""
+        return geometry.flip_rows(sample, self.keypoint_permutation)
 
 
 class Rotation90(Turn):
     """Turns counter-clockwise by 90 degrees, now and then."""
 
     field = "random_rotation90.keypoint_rot_permutation"
-    move = staticmethod(geometry.turn)
+
+    def moved(self, sample: Sample) -> Sample:
+        """Returns the sample, moved."""
+        return geometry.turn(sample, self.keypoint_permutation)

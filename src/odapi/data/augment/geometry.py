@@ -165,7 +165,7 @@ def _permuted(values: np.ndarray, permutation: Sequence[int]) -> np.ndarray:
         return values
     if len(permutation) != values.shape[1]:
         raise ValueError(
-            f"the permutation of keypoints has {len(permutation)} entries, objects have "
-            f"{values.shape[1]} keypoints"
+            f"the permutation of keypoints has {len(permutation)} entries, objects "
+            f"have {values.shape[1]} keypoints"
         )
     return values[:, list(permutation)]

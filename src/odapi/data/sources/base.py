@@ -254,7 +254,9 @@ class BaseSource:
                 sample[key] = height * width * np.float32(size[0] * size[1])
             elif key in KEYPOINT_KEYS:
                 shape = (count, self.num_keypoints, 2)[: 3 if key == "keypoints" else 2]
-                dtype = np.int32 if key == "keypoint_visibility" else np.float32
+                dtype: type = np.float32
+                if key == "keypoint_visibility":
+                    dtype = np.int32
                 sample[key] = np.full(shape, KEYPOINT_KEYS[key], dtype)
             elif key in _DEFAULTS:
                 value, dtype = _DEFAULTS[key]

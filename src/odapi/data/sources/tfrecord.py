@@ -187,7 +187,8 @@ class TFRecordSource(BaseSource):
         ]
         objects = example.objects | {"classes": np.array(found, np.int32)}
         if self._places and "keypoints" in objects:
-            objects = self._placed(objects, example.keypoint_names, image_id)
+            names = example.keypoint_names
+            objects = self._placed(self._places, objects, names, image_id)
         mask_of = example.mask_of if self._load_masks else None
         keep = objects["classes"] != UNKNOWN
         if not keep.all():
@@ -206,12 +207,15 @@ class TFRecordSource(BaseSource):
         )
 
     def _placed(
-        self, objects: dict[str, np.ndarray], names: list[str], image_id: str
+        self,
+        places: KeypointPlaces,
+        objects: dict[str, np.ndarray],
+        names: list[str],
+        image_id: str,
     ) -> dict[str, np.ndarray]:
-        assert self._places is not None
         rows, columns, _ = objects["keypoints"].shape
-        places = [
-            self._places.of_object(
+        found = [
+            places.of_object(
                 int(index),
                 names[n * columns : (n + 1) * columns],
                 columns,
@@ -219,8 +223,8 @@ class TFRecordSource(BaseSource):
             )
             for n, index in enumerate(objects["classes"])
         ]
-        found = np.array(places, np.int32).reshape(rows, columns)
-        return placed(objects, found, self.num_keypoints)
+        array = np.array(found, np.int32).reshape(rows, columns)
+        return placed(objects, array, self.num_keypoints)
 
     def _class(self, classes: ClassIndex, name: str, number: int, where: str) -> int:
         if name:
