@@ -197,6 +197,7 @@ def test_outcome(kind, tmp_path):
 def test_every_kind_has_a_case():
     elsewhere = {
         "damaged JPEG",  # below
+        "unknown keypoint",  # test_keypoint_places.py
         "unknown class",  # below, and in the contract of sources
         "unknown class, dropped",  # the contract of sources
         "empty data set",  # the contract of sources

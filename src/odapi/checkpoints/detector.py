@@ -49,11 +49,15 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
         if not (folder / name).is_file():
             raise CheckpointError(str(folder), f"{name} is missing there")
     config = load_config(folder / folders.CONFIG, overrides)
+    label_map = load_label_map(folder / folders.LABEL_MAP)
+    if config.model.center_net.keypoint_label_map_path and label_map.num_keypoints:
+        # The one it was trained with may be on another machine.
+        found = str(folder / folders.LABEL_MAP)
+        config.model.center_net.keypoint_label_map_path = found
     detector = build_detector(config)
     load_weights(detector, folder / folders.WEIGHTS)
     if config.eval_config.use_moving_averages:
         averages.put_in_place(folder, detector)
-    label_map = load_label_map(folder / folders.LABEL_MAP)
     return LoadedDetector(detector, config, label_map, _step(folder), folder)
 
 

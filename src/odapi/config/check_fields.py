@@ -43,7 +43,6 @@ _NORMALISED = Row("anchors are always shares of the image, as the groundtruth is
 _PIPELINE = Row("the input pipeline sizes itself; see options.data_loading")
 _ORDER = Row("shuffling is over the whole data set, by options.seed")
 _MASKS = _refused("models of this version learn no masks")
-_KEYPOINTS = _refused("keypoints are learnt by keypoint_box_coder only")
 _LATER = _refused()
 
 ROWS: dict[str, Row] = {
@@ -70,8 +69,6 @@ ROWS: dict[str, Row] = {
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
     ),
-    "CenterNet.keypoint_label_map_path": _LATER,
-    "CenterNet.keypoint_estimation_task": _LATER,
     "CenterNet.mask_estimation_task": _LATER,
     "CenterNet.densepose_estimation_task": _LATER,
     "CenterNet.track_estimation_task": _LATER,
@@ -140,8 +137,8 @@ ROWS: dict[str, Row] = {
             "random_resize_method", "scale_boxes_to_pixel_coordinates",
             "resize_image", "subtract_channel_mean", "ssd_random_crop_pad",
             "ssd_random_crop_fixed_aspect_ratio",
-            "ssd_random_crop_pad_fixed_aspect_ratio", "random_vertical_flip",
-            "random_rotation90", "rgb_to_gray", "convert_class_logits_to_softmax",
+            "ssd_random_crop_pad_fixed_aspect_ratio",
+            "rgb_to_gray", "convert_class_logits_to_softmax",
             "random_self_concat_image", "autoaugment_image",
             "drop_label_probabilistically", "remap_labels", "random_jpeg_quality",
             "random_downscale_to_target_pixels", "random_patch_gaussian",
@@ -169,9 +166,7 @@ ROWS: dict[str, Row] = {
     "InputReader.include_source_id": Row("image ids are always kept"),
     "InputReader.use_display_name": Row("classes are found by either name"),
     "InputReader.num_additional_channels": _refused("images have three channels"),
-    "InputReader.keypoint_type_weight": _KEYPOINTS,
-    "InputReader.load_keypoint_depth_features": _KEYPOINTS,
-    "InputReader.use_keypoint_label_map": _KEYPOINTS,
+    "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
     "InputReader.load_instance_masks": _MASKS,
     "InputReader.mask_type": _MASKS,
     "InputReader.load_context_features": _LATER,
@@ -196,8 +191,6 @@ ROWS: dict[str, Row] = {
     "EvalConfig.groundtruth_box_visualization_color": _TF1_EVAL,
     "EvalConfig.keep_image_id_for_visualization_export": _TF1_EVAL,
     "EvalConfig.use_dummy_loss_in_eval": _TF1_EVAL,
-    "EvalConfig.parameterized_metric": _KEYPOINTS,
-    "EvalConfig.keypoint_edge": Row("keypoints are not drawn yet"),
     "EvalConfig.export_path": _refused("`odapi eval --output` writes them"),
     "EvalConfig.recall_lower_bound": Row("only precision at recall uses it"),
     "EvalConfig.recall_upper_bound": Row("only precision at recall uses it"),

@@ -14,6 +14,8 @@ Keys, of which only the first three are always there (n objects):
     masks                uint8 [n, h, w] in {0, 1}
     keypoints            float32 [n, k, 2], normalised (y, x); NaN: unlabelled
     keypoint_visibility  int32 [n, k], 0, 1 or 2 as in COCO
+    keypoint_depths      float32 [n, k]; NaN: unknown
+    keypoint_depth_weights  float32 [n, k]
     track_ids            int32 [n]
     filename             str
 """
@@ -38,6 +40,8 @@ OBJECT_KEYS = (
     "masks",
     "keypoints",
     "keypoint_visibility",
+    "keypoint_depths",
+    "keypoint_depth_weights",
     "track_ids",
 )
 

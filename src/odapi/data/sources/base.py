@@ -11,6 +11,7 @@ from odapi.data import masks
 from odapi.data.clean import clean_boxes, reference_size
 from odapi.data.decode import decode_image
 from odapi.data.header import Header, read_header
+from odapi.data.keypoints import KEYPOINT_KEYS
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.errors import DataError
@@ -251,12 +252,12 @@ class BaseSource:
             if key == "area":
                 height, width = (sample["boxes"][:, 2:] - sample["boxes"][:, :2]).T
                 sample[key] = height * width * np.float32(size[0] * size[1])
-            elif key == "keypoints":
-                sample[key] = np.full(
-                    (count, self.num_keypoints, 2), np.nan, np.float32
-                )
-            elif key == "keypoint_visibility":
-                sample[key] = np.zeros((count, self.num_keypoints), np.int32)
+            elif key in KEYPOINT_KEYS:
+                shape = (count, self.num_keypoints, 2)[: 3 if key == "keypoints" else 2]
+                dtype: type = np.float32
+                if key == "keypoint_visibility":
+                    dtype = np.int32
+                sample[key] = np.full(shape, KEYPOINT_KEYS[key], dtype)
             elif key in _DEFAULTS:
                 value, dtype = _DEFAULTS[key]
                 sample[key] = np.full(count, value, dtype)
