@@ -224,9 +224,9 @@ _TF1_EXTRACTORS = (
 
 COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
 
-METRICS = ("coco_detection_metrics",)
+METRICS = ("coco_detection_metrics", "coco_mask_metrics")
 _ALL_METRICS = (
-    *METRICS, "coco_mask_metrics", "coco_keypoint_metrics", "coco_panoptic_metrics",
+    *METRICS, "coco_keypoint_metrics", "coco_panoptic_metrics",
     "lvis_mask_metrics", "pascal_voc_detection_metrics",
     "weighted_pascal_voc_detection_metrics",
     "pascal_voc_instance_segmentation_metrics",
