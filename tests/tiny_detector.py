@@ -58,7 +58,7 @@ class TinyDetector(keras.Model):
         out = self.head(self.dropout(x, training=training))
         return {"classes": out[:, : self.num_classes], "boxes": out[:, -4:]}
 
-    def loss_parts(self, outputs, groundtruth):
+    def loss_parts(self, outputs, groundtruth, inputs=None, training=False):
         classes = ops.one_hot(groundtruth.classes[:, 0], self.num_classes)
         loss = keras.losses.categorical_crossentropy(
             classes, outputs["classes"], from_logits=True

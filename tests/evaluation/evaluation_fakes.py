@@ -46,7 +46,7 @@ class FakeDetector(keras.Model):
             num=ops.cast(ops.sum(rows[..., 6] > 0, axis=-1), "int32"),
         )
 
-    def loss_parts(self, outputs, groundtruth):
+    def loss_parts(self, outputs, groundtruth, inputs=None):
         count = ops.mean(ops.sum(ops.cast(groundtruth.valid, "float32"), axis=-1))
         return {"Loss/localization_loss": count, "Loss/classification_loss": count * 2}
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from odapi.config import (
+    check_center,
     check_data,
     check_fields,
     check_model,
@@ -52,6 +53,7 @@ def find(
     """
     unsupported = list(check_fields.find(config))
     found = [*unsupported, *check_values.find(config), *check_model.find(config)]
+    found += check_center.find(config)
     if for_training:
         found += check_training.find(config)
     if for_data:

@@ -49,7 +49,6 @@ _LATER = _refused()
 ROWS: dict[str, Row] = {
     "TrainEvalPipelineConfig.graph_rewriter": _TF1,
     "DetectionModel.faster_rcnn": _LATER,
-    "DetectionModel.center_net": _LATER,
     "DetectionModel.experimental_model": _refused("write the model in Python instead"),
     # The model.
     "Ssd.inplace_batchnorm_update": Row("Keras updates batch statistics in place"),
@@ -67,6 +66,19 @@ ROWS: dict[str, Row] = {
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
     "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
     "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALISED,
+    # CenterNet.
+    "CenterNet.compute_heatmap_sparse": Row(
+        "heatmaps are always drawn the sparse way; the numbers are the same"
+    ),
+    "CenterNet.keypoint_label_map_path": _LATER,
+    "CenterNet.keypoint_estimation_task": _LATER,
+    "CenterNet.mask_estimation_task": _LATER,
+    "CenterNet.densepose_estimation_task": _LATER,
+    "CenterNet.track_estimation_task": _LATER,
+    "CenterNet.temporal_offset_task": _LATER,
+    "CenterNet.deepmac_mask_estimation": _LATER,
+    "ObjectCenterParams.keypoint_weights_for_center": _LATER,
+    "CenterNetFeatureExtractor.use_depthwise": _UNREAD,
     # Losses.
     "Loss.equalization_loss": Row("the original reads it and never uses it"),
     "Loss.expected_loss_weights": _refused("it fails in the original too"),

@@ -87,10 +87,7 @@ class _Step(keras.Model):
         found = {"detections": present(detections)}
         if self.with_losses:
             truth = Groundtruth(**inputs["groundtruth"])
-            # Detectors of one size know their anchors; others need to be told.
-            size = tuple(inputs["images"].shape[1:3])
-            known = {} if self.detector.image_size else {"image_size": size}
-            found["losses"] = self.detector.loss_parts(outputs, truth, **known)
+            found["losses"] = self.detector.loss_parts(outputs, truth, images)
         return found
 
 

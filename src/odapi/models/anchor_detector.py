@@ -109,12 +109,15 @@ class AnchorDetector(Detector):
         self,
         outputs: Mapping[str, Tensor],
         groundtruth: Groundtruth,
-        image_size: tuple[int, int] | None = None,
+        inputs: Inputs | None = None,
+        training: bool = False,
     ) -> dict[str, Tensor]:
         """Returns the parts of the loss, weighted, without regularisation."""
-        size = image_size or self.image_size
+        size = self.image_size
+        if inputs is not None:
+            size = inputs["images"].shape[1], inputs["images"].shape[2]
         if size is None:
-            raise ValueError("images vary in size: image_size has to be given")
+            raise ValueError("images vary in size: inputs have to be given")
         anchors = ops.convert_to_tensor(self.anchors(size))
         targets = self.parts.assigner(anchors, groundtruth, self.num_classes)
         return self.parts.loss(

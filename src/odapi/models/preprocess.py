@@ -23,6 +23,8 @@ def normalise(
     x = ops.cast(images, "float32")
     if x.shape[-1] == 1:
         x = ops.repeat(x, 3, axis=-1)
+    if scaling.reverse:
+        x = ops.flip(x, axis=-1)
     if scaling != UNCHANGED:
         x = x * ops.convert_to_tensor(scaling.scale, dtype="float32")
         x = x + ops.convert_to_tensor(scaling.offset, dtype="float32")

@@ -1,0 +1,87 @@
+"""What CenterNet is to predict of objects: heatmaps of centres, sizes, offsets."""
+
+import dataclasses
+from typing import NamedTuple
+
+from keras import ops
+
+from odapi.geometry.boxes import center_size
+from odapi.geometry.heatmaps import box_sigma, draw_gaussians
+from odapi.structures import Groundtruth, Tensor
+
+
+class CellTargets(NamedTuple):
+    """Where the centres of objects lie, and what their cells are to say."""
+
+    y: Tensor  # [b, n] int32, row of the cell
+    x: Tensor  # [b, n] int32, column
+    sizes: Tensor  # [b, n, 2] float32, height and width in cells
+    offsets: Tensor  # [b, n, 2] float32 in [0, 1): from the cell to the centre
+    weights: Tensor  # [b, n] float32, 0 for padding
+
+
+def to_cells(boxes: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Returns centres and sizes, `[b, n, 2]` in cells, of normalised boxes."""
+    scale = ops.convert_to_tensor([float(n) for n in map_size], dtype="float32")
+    center, size = center_size(boxes)
+    return center * scale, size * scale
+
+
+def cell_of(points: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Returns row and column of the cells of points `[..., 2]`, cut to the map."""
+    cell = ops.cast(ops.floor(points), "int32")
+    height, width = map_size
+    return (
+        ops.clip(cell[..., 0], 0, height - 1),
+        ops.clip(cell[..., 1], 0, width - 1),
+    )
+
+
+def cell_targets(truth: Groundtruth, map_size: tuple[int, int]) -> CellTargets:
+    """Returns what the cells of the centres of boxes are to say."""
+    center, size = to_cells(truth.boxes, map_size)
+    y, x = cell_of(center, map_size)
+    weights = ops.where(truth.valid, truth.weights, 0.0)
+    return CellTargets(y, x, size, center - ops.floor(center), weights)
+
+
+@dataclasses.dataclass(frozen=True)
+class WeightedKeypoints:
+    """The centre of an object is the mean of its keypoints instead of its box.
+
+    Args:
+        class_id: The class whose objects count; others have no centre.
+        indices: Which keypoints of the groundtruth.
+        weights: How much each of them counts.
+    """
+
+    class_id: int
+    indices: tuple[int, ...]
+    weights: tuple[float, ...]
+
+    def __post_init__(self):
+        if len(self.indices) != len(self.weights):
+            raise ValueError(
+                f"keypoint_weights_for_center needs a weight for each of the "
+                f"{len(self.indices)} keypoints of its class, got {len(self.weights)}"
+            )
+
+
+def center_heatmaps(
+    truth: Groundtruth,
+    num_classes: int,
+    map_size: tuple[int, int],
+    min_iou: float,
+) -> Tensor:
+    """Returns `[b, h, w, num_classes]`: Gaussians at the centres of the boxes.
+
+    Args:
+        truth: The objects, normalised.
+        num_classes: Number of classes.
+        map_size: Height and width of the maps.
+        min_iou: What a box that is predicted inside of the Gaussian overlaps.
+    """
+    center, size = to_cells(truth.boxes, map_size)
+    sigma = box_sigma(size[..., 0], size[..., 1], min_iou)
+    weights = ops.where(truth.valid, truth.weights, 0.0)
+    return draw_gaussians(center, sigma, weights, truth.classes, num_classes, map_size)
