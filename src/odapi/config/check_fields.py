@@ -42,7 +42,6 @@ _RESULT_SAME = Row("it chose how something is computed; the result is the same")
 _NORMALISED = Row("anchors are always shares of the image, as the groundtruth is")
 _PIPELINE = Row("the input pipeline sizes itself; see options.data_loading")
 _ORDER = Row("shuffling is over the whole data set, by options.seed")
-_MASKS = _refused("models of this version learn no masks")
 _KEYPOINTS = _refused("keypoints are learnt by keypoint_box_coder only")
 _LATER = _refused()
 
@@ -72,11 +71,9 @@ ROWS: dict[str, Row] = {
     ),
     "CenterNet.keypoint_label_map_path": _LATER,
     "CenterNet.keypoint_estimation_task": _LATER,
-    "CenterNet.mask_estimation_task": _LATER,
     "CenterNet.densepose_estimation_task": _LATER,
     "CenterNet.track_estimation_task": _LATER,
     "CenterNet.temporal_offset_task": _LATER,
-    "CenterNet.deepmac_mask_estimation": _LATER,
     "ObjectCenterParams.keypoint_weights_for_center": _LATER,
     "CenterNetFeatureExtractor.use_depthwise": _UNREAD,
     # Losses.
@@ -172,8 +169,6 @@ ROWS: dict[str, Row] = {
     "InputReader.keypoint_type_weight": _KEYPOINTS,
     "InputReader.load_keypoint_depth_features": _KEYPOINTS,
     "InputReader.use_keypoint_label_map": _KEYPOINTS,
-    "InputReader.load_instance_masks": _MASKS,
-    "InputReader.mask_type": _MASKS,
     "InputReader.load_context_features": _LATER,
     "InputReader.load_context_image_ids": _LATER,
     "InputReader.load_dense_pose": _LATER,

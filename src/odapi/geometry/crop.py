@@ -1,5 +1,6 @@
 """Crops of maps, by box, resized with bilinear reading between cells."""
 
+import keras
 from keras import ops
 
 from odapi.geometry.gather import gather_rows
@@ -21,7 +22,7 @@ def crop_and_resize(
     What lies outside the map is 0.
 
     Args:
-        maps: `[b, h, w, c]` float.
+        maps: `[b, h, w, c]`; integers are read as float32.
         boxes: `[b, n, 4]` normalised; they may reach beyond the map or be mirrored.
         size: Rows and columns of a crop.
         channels: `[b, n]` int32: crop one channel only, another for each box.
@@ -53,6 +54,8 @@ def crop_and_resize(
                 gather_rows(table, index),
                 (batch, number, *size, 1 if channels is not None else depth),
             )
+            if "int" in keras.backend.standardize_dtype(read.dtype):
+                read = ops.cast(read, "float32")
             share = share_y[..., :, None] * share_x[..., None, :]
             total = total + read * ops.cast(share, read.dtype)[..., None]
     return total if channels is None else ops.squeeze(total, -1)
@@ -64,7 +67,7 @@ def crop_each(
     """Returns the part of each mask that its own box shows, scaled to one size.
 
     Args:
-        masks: `[b, n, h, w]` float.
+        masks: `[b, n, h, w]`; integers are read as float32.
         boxes: `[b, n, 4]` normalised.
         size: Rows and columns of a crop.
         fade: As in `crop_and_resize`.
