@@ -66,11 +66,15 @@ class Comparison:
 
 
 def feature_maps(prefix: str, outputs: Arrays) -> Arrays:
-    """Returns the feature maps by their stored names."""
-    return {f"{prefix}/{k}": v for k, v in outputs.items() if "feature_maps/" in k}
+    """Returns the feature maps by their stored names, of which a family has one."""
+    maps = {k: v for k, v in outputs.items() if k.startswith("feature_maps/")}
+    centers = {
+        k.replace("feature_maps", "extracted_features"): v for k, v in maps.items()
+    }
+    return {f"{prefix}/{k}": v for k, v in (maps | centers).items()}
 
 
 def heads(prefix: str, outputs: Arrays) -> Arrays:
     """Returns the predictions by their stored names."""
-    names = ("box_encodings", "class_predictions_with_background")
-    return {f"{prefix}/{name}": outputs[name] for name in names}
+    others = ("feature_maps/", "detections/", "preprocessed")
+    return {f"{prefix}/{k}": v for k, v in outputs.items() if not k.startswith(others)}

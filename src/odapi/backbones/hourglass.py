@@ -102,6 +102,7 @@ class Hourglass(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        self.plan = plan
         channels = plan.channels[0]
         first = 7 if plan.shrink else 3
         stride = 2 if plan.shrink else 1

@@ -49,7 +49,7 @@ class EvaluationModel:
         }
         shape: tuple[int, ...] = inputs["images"].shape
         if self.with_losses and groundtruth is not None:
-            inputs["groundtruth"] = present(groundtruth)
+            inputs["groundtruth"] = _read(groundtruth, self.detector)
             shape = (*shape, groundtruth.boxes.shape[1])
         found = self._step(shape).predict_on_batch(inputs)
         losses = {k: float(v) for k, v in found.get("losses", {}).items()}
@@ -89,6 +89,12 @@ class _Step(keras.Model):
             truth = Groundtruth(**inputs["groundtruth"])
             found["losses"] = self.detector.loss_parts(outputs, truth, images)
         return found
+
+
+def _read(groundtruth: Groundtruth, detector: Any) -> dict[str, Any]:
+    """Returns what the loss of a detector reads, without masks that nobody does."""
+    read = ("boxes", "classes", "valid", "weights", *detector.groundtruth_fields)
+    return {k: v for k, v in present(groundtruth).items() if k in read}
 
 
 def real_rows(found: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:

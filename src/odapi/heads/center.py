@@ -1,7 +1,7 @@
 """Prediction heads of CenterNet: one stack of convolutions a head and a stage."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import keras
 from keras import ops
@@ -80,8 +80,13 @@ class CenterHeads(keras.layers.Layer):
         """
         return {
             stage_name(name, stage): ops.cast(stack(features[stage]), "float32")
-            for (name, stage), stack in zip(self._names, self.stacks, strict=True)
+            for name, stage, stack in self.placed()
         }
+
+    def placed(self) -> Iterator[tuple[str, int, Stack]]:
+        """Yields the name of a head, the stage and the layers, for each stack."""
+        for (name, stage), stack in zip(self._names, self.stacks, strict=True):
+            yield name, stage, stack
 
     def _stack(self, spec: Head, stage: int) -> Stack:
         make = self.hyperparams

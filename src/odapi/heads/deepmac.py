@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.initializers import Constant, Initializer
 from odapi.layers.norm import Norm
 from odapi.structures import Tensor
 
@@ -192,7 +193,8 @@ class MaskResNet(keras.layers.Layer):
     def build(self, input_shape):
         """Creates the variables."""
         shape = tuple(input_shape)
-        for layer in (self.input_layer, *self.blocks):
+        steps: list[keras.layers.Layer] = [self.input_layer, *self.blocks]
+        for layer in steps:
             layer.build(shape)
             shape = layer.compute_output_shape(shape)
 
@@ -263,22 +265,32 @@ class FullyConnected(keras.layers.Layer):
         self.mask_size = mask_size
         make = hyperparams
         self.input_layer = make.conv(base, 1, f"{path}/input_layer", use_bias=True)
-        # As convolutions over maps of one cell.
-        self.fc1 = make.conv(_HIDDEN, 1, f"{path}/fc1", use_bias=True)
-        self.fc2 = make.conv(mask_size**2, 1, f"{path}/fc2", use_bias=True)
+
+        def dense(units, name):
+            return keras.layers.Dense(
+                units,
+                name=name,
+                kernel_initializer=Initializer(
+                    make.initializer, make.seed, f"{path}/{name}"
+                ),
+                bias_initializer=Constant(0.0),
+                dtype=make.dtype,
+            )
+
+        self.fc1, self.fc2 = dense(_HIDDEN, "fc1"), dense(mask_size**2, "fc2")
         self.activate = make.activate
 
     def build(self, input_shape):
         """Creates the variables."""
         self.input_layer.build(tuple(input_shape))
         inputs = self.mask_size**2 * self.input_layer.filters
-        self.fc1.build((None, 1, 1, inputs))
-        self.fc2.build((None, 1, 1, _HIDDEN))
+        self.fc1.build((None, inputs))
+        self.fc2.build((None, _HIDDEN))
 
     def call(self, inputs):
         """Returns `[n, h, w, 1]` of `inputs [n, h, w, c]`."""
         x = self.input_layer(inputs)
-        x = ops.reshape(x, (-1, 1, 1, self.mask_size**2 * x.shape[-1]))
+        x = ops.reshape(x, (-1, self.mask_size**2 * x.shape[-1]))
         x = self.fc2(self.activate(self.fc1(x)))
         return ops.reshape(x, (-1, self.mask_size, self.mask_size, 1))
 

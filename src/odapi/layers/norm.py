@@ -46,9 +46,7 @@ class Norm:
             center=self.center,
             scale=self.scale,
             frozen=not self.train,
-            # Elsewhere one program sees the whole batch, so nothing is to be done.
-            synchronized=self.kind == "sync_batch"
-            and keras.backend.backend() == "tensorflow",
+            synchronized=self.kind == "sync_batch",
             name=name,
             dtype=dtype,
         )
@@ -57,16 +55,17 @@ class Norm:
 class BatchNorm(keras.layers.BatchNormalization):
     """Batch normalisation that can be frozen.
 
-    It differs from Keras' layer in one more way: the moving variance is fed with
-    the unbiased variance `n / (n - 1)`, as TensorFlow's fused kernel does and
-    hence the original; on small maps and batches that shows.
+    It differs from Keras' layer in one more way: unless it is synchronized, the
+    moving variance is fed with the unbiased variance `n / (n - 1)`, as TensorFlow's
+    fused kernel does and hence the original; on small maps and batches that shows.
 
     Args:
         frozen: Always normalise by the moving statistics and leave them alone.
             The factor and the offset still learn, as in the original.
+        synchronized: Statistics over all replicas.
     """
 
-    def __init__(self, frozen: bool = False, **kwargs):
+    def __init__(self, frozen: bool = False, synchronized: bool = False, **kwargs):
         super().__init__(
             beta_initializer=Constant(0.0),
             gamma_initializer=Constant(1.0),
@@ -75,6 +74,8 @@ class BatchNorm(keras.layers.BatchNormalization):
             **kwargs,
         )
         self.frozen = frozen
+        # Keras refuses it where one program sees the whole batch anyway.
+        self.synchronized = synchronized
 
     def call(self, inputs, training=None, mask=None):
         """Returns `inputs [b, h, w, c]`, normalised."""

@@ -70,6 +70,9 @@ class AnchorDetector(Detector):
         self.feature_extractor = feature_extractor
         self.box_predictor = box_predictor
         self.parts = parts
+        points = bool(getattr(parts.assigner.coder, "num_keypoints", 0))
+        fields = ("multiclass_scores", "confidences", *(["keypoints"] * points))
+        self.groundtruth_fields = fields
         self.sampling_seed = None
         if parts.loss.sampler is not None:
             self.sampling_seed = keras.random.SeedGenerator(seed)

@@ -81,6 +81,8 @@ class CenterBoxes(Task):
         offset = values_at(maps[OFFSET], peaks.y, peaks.x)
         cell = ops.stack([peaks.y, peaks.x], axis=-1)
         boxes = from_center_size(ops.cast(cell, "float32") + offset, size)
+        end = ops.convert_to_tensor([[[*frame.map_size] * 2]], dtype="float32")
+        boxes = ops.clip(boxes, 0.0, end)
         return found._replace(boxes=normalised(boxes, frame), boxes_strided=boxes)
 
 

@@ -115,11 +115,7 @@ class CenterNet(Detector):
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Returns the maps `[b, h, w, channels]` by name, such as "box/scale/0"."""
-        features = self.extract(inputs, training)
-        found = self.heads(features)
-        if any(task.needs_features for task in self.parts.tasks):
-            found[FEATURES] = ops.cast(features[-1], "float32")
-        return found
+        return self.predict_maps(self.extract(inputs, training))
 
     def preprocess(self, inputs: Inputs) -> Tensor:
         """Returns the images as the extractor wants them, float32.
@@ -131,6 +127,15 @@ class CenterNet(Detector):
     def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
         """Returns the map that the heads look at after each stage."""
         return self.feature_extractor(self.preprocess(inputs), training=training)
+
+    def predict_maps(
+        self, features: list[Tensor], training: bool = False
+    ) -> dict[str, Tensor]:
+        """Returns what the heads say of the maps of all stages."""
+        found = self.heads(features)
+        if any(task.needs_features for task in self.parts.tasks):
+            found[FEATURES] = ops.cast(features[-1], "float32")
+        return found
 
     def loss_parts(
         self,

@@ -2,12 +2,11 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
 
 import keras
 
 from odapi.backbones.hourglass import DEFAULT_HYPERPARAMS as HOURGLASS
-from odapi.backbones.hourglass import Hourglass, HourglassPlan, hourglass_plan
+from odapi.backbones.hourglass import Hourglass, hourglass_plan
 from odapi.heads.deepmac import (
     RESNET_HYPERPARAMS,
     RESNETS,
@@ -28,18 +27,11 @@ _NAME = "mask_net"
 _PATH = f"{_NAME}/net"
 
 # Hourglasses of the mask head begin at full size.
-_HOURGLASSES: dict[str, Callable[[int], HourglassPlan]] = {
-    **{
-        f"hourglass{n}": lambda base, n=n: hourglass_plan(n, base, shrink=False)
-        for n in (10, 20, 32, 52, 100)
-    },
+_HOURGLASSES: dict[str, tuple[int, dict[str, bool]]] = {
+    **{f"hourglass{n}": (n, {}) for n in (10, 20, 32, 52, 100)},
     # Without any halving, and without paths around it.
-    "hourglass20_uniform_size": lambda base: hourglass_plan(
-        20, base, shrink=False, halve=False
-    ),
-    "hourglass20_no_shortcut": lambda base: hourglass_plan(
-        20, base, shrink=False, around=False
-    ),
+    "hourglass20_uniform_size": (20, {"halve": False}),
+    "hourglass20_no_shortcut": (20, {"around": False}),
 }
 NETWORKS = (*_HOURGLASSES, *RESNETS, FULLY_CONNECTED, PROJECTION, f"{CONDITIONAL}N")
 
@@ -137,5 +129,6 @@ class MaskNetwork:
         if self.kind == FULLY_CONNECTED:
             make = Hyperparams(seed=seed, dtype=dtype)
             return FullyConnected(self.channels, self.mask_size, make, _PATH)
-        plan = _HOURGLASSES[self.kind](self.channels)
+        layers, options = _HOURGLASSES[self.kind]
+        plan = hourglass_plan(layers, self.channels, shrink=False, **options)
         return Hourglass(plan, own(HOURGLASS), _PATH, name="net", dtype=dtype)

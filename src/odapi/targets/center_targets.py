@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from keras import ops
 
-from odapi.geometry.boxes import center_size
 from odapi.geometry.heatmaps import box_sigma, draw_gaussians
 from odapi.structures import Groundtruth, Tensor
 
@@ -21,10 +20,15 @@ class CellTargets(NamedTuple):
 
 
 def to_cells(boxes: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Returns centres and sizes, `[b, n, 2]` in cells, of normalised boxes."""
+    """Returns centres and sizes, `[b, n, 2]` in cells, of normalised boxes.
+
+    A centre may lie on the border of two cells, and rounding decides which one it is:
+    the steps are those of the original.
+    """
     scale = ops.convert_to_tensor([float(n) for n in map_size], dtype="float32")
-    center, size = center_size(boxes)
-    return center * scale, size * scale
+    low, high = boxes[..., :2] * scale, boxes[..., 2:] * scale
+    size = high - low
+    return low + size / 2.0, size
 
 
 def cell_of(points: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:

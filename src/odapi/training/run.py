@@ -86,6 +86,7 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
     trackers = [_tracker(model_dir / part) for part in ("train", "eval")]
     evaluator = build_evaluator(config, pipeline.label_map, trackers[1])
     detector = build_detector(config, seed=options(config).seed)
+    pipeline.only(detector.groundtruth_fields)
     _freeze(config, detector)
     if not resumed:
         for loaded in start_from(config, detector):

@@ -14,7 +14,7 @@ from odapi.checkpoints import foreign
 from odapi.checkpoints.restore import KINDS, Report, fit_in
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.zoo.checkpoint.reader import Checkpoint
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.names.detector import detector_keys
 from odapi.zoo.values import class_counts, read_values, roots
 
 CLASSIFICATION = "classification"
@@ -57,7 +57,7 @@ def restore_tf2(detector: Any, path: str, kind: str) -> Report:
 
 def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
     """The keys there, by the names that the kind uses."""
-    all_keys = ssd_keys(detector)
+    all_keys = detector_keys(detector)
     names = {id(v): name for name, v in detector.named_variables().items()}
     variables = detector.variables_for(kind)
     keys = {short: all_keys[names[id(v)]] for short, v in variables.items()}

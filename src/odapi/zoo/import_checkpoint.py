@@ -18,7 +18,7 @@ from odapi.labels import LabelMap
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.names.detector import detector_keys
 from odapi.zoo.optimizer_state import save_optimizer
 
 _CONFIG = folders.CONFIG
@@ -86,7 +86,7 @@ def import_checkpoint(
     loaded = load_config(file, overrides)
     detector = build_detector(loaded)
     classes, told = classes_of(loaded, detector.num_classes, file.parent, label_map)
-    keys = ssd_keys(detector)
+    keys = detector_keys(detector)
     lines = [f"Imported {checkpoint.prefix}", *_fill(detector, keys, checkpoint, file)]
     lines.append(f"  trained     {'' if step is None else step} steps".rstrip())
     if step is None:
