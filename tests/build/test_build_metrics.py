@@ -20,6 +20,17 @@ def test_coco_boxes_are_the_default(text):
     assert len(build(text).compute()) == 12
 
 
+def test_mask_metrics_come_after_those_of_boxes():
+    both = build(
+        'metrics_set: "coco_mask_metrics" metrics_set: "coco_detection_metrics"'
+    ).compute()
+    assert len(both) == 24
+    assert next(iter(both)) == "DetectionBoxes_Precision/mAP"
+    assert next(iter(build('metrics_set: "coco_mask_metrics"').compute())) == (
+        "DetectionMasks_Precision/mAP"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
@@ -45,7 +56,7 @@ def test_metrics_by_category(text, number):
         ),
         (
             'metrics_set: "pascal_voc_detection_metrics"',
-            "not supported yet; supported is coco_detection_metrics",
+            "not supported yet; supported is coco_detection_metrics, coco_mask",
         ),
         (
             'super_categories { key: "pets" value: "cat,cow" }',

@@ -3,11 +3,20 @@
 import numpy as np
 import pytest
 
+from odapi.geometry.masks import paste_masks, paste_on
 from odapi.labels import label_map_of
 from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco_masks import CocoMaskMetrics
+from odapi.metrics.several import SeveralMetrics
 
 LABEL_MAP = label_map_of(["cat", "dog", "car"])
-EVALUATORS = {"coco boxes": lambda: CocoBoxMetrics(LABEL_MAP)}
+EVALUATORS = {
+    "coco boxes": lambda: CocoBoxMetrics(LABEL_MAP),
+    "coco masks": lambda: CocoMaskMetrics(LABEL_MAP),
+    "several": lambda: SeveralMetrics(
+        [CocoBoxMetrics(LABEL_MAP), CocoMaskMetrics(LABEL_MAP)]
+    ),
+}
 
 
 def images(number, seed=0):
@@ -18,10 +27,15 @@ def images(number, seed=0):
         boxes = np.concatenate([low, low + 0.4], -1).astype("float32")
         classes = rng.integers(0, 3, count).astype("int32")
         truth = {"boxes": boxes, "classes": classes, "size": (100, 150)}
+        full = np.ones((count, 4, 4), "float32")
+        windows = paste_masks(full, boxes, (100, 150))
+        whole = [paste_on(window, (100, 150)) for window in windows]
+        truth["masks"] = np.array(whole, "uint8").reshape(count, 100, 150)
         found = {
             "boxes": boxes + np.float32(0.01),
             "classes": classes,
             "scores": rng.random(count).astype("float32"),
+            "box_masks": full,
         }
         yield f"image {n}", truth, found
 

@@ -233,11 +233,14 @@ def _a_row_each(name: str) -> bool:
 def _real(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
     """Returns the detections of one image, by our names, without padding."""
     n = int(outputs["num_detections"])
-    return {
+    found = {
         "boxes": outputs["detection_boxes"][:n],
         "classes": outputs["detection_classes"][:n].astype(np.int32) - 1,
         "scores": outputs["detection_scores"][:n],
     }
+    if "detection_masks" in outputs:
+        found["box_masks"] = outputs["detection_masks"][:n]
+    return found
 
 
 def _saved_model_folder(folder: pathlib.Path) -> pathlib.Path:
