@@ -3,11 +3,20 @@
 import numpy as np
 import pytest
 
-from odapi.labels import label_map_of
+from odapi.labels import Category, Keypoint, label_map_of
 from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco_keypoints import CocoKeypointMetrics
+from odapi.metrics.together import MetricsTogether
 
 LABEL_MAP = label_map_of(["cat", "dog", "car"])
-EVALUATORS = {"coco boxes": lambda: CocoBoxMetrics(LABEL_MAP)}
+KEYPOINTS = Category(1, "cat", keypoints=(Keypoint(0, "nose"), Keypoint(1, "tail")))
+EVALUATORS = {
+    "coco boxes": lambda: CocoBoxMetrics(LABEL_MAP),
+    "coco keypoints": lambda: CocoKeypointMetrics(KEYPOINTS),
+    "together": lambda: MetricsTogether(
+        CocoBoxMetrics(LABEL_MAP), [CocoKeypointMetrics(KEYPOINTS)]
+    ),
+}
 
 
 def images(number, seed=0):
@@ -17,11 +26,18 @@ def images(number, seed=0):
         low = rng.uniform(0, 0.5, (count, 2))
         boxes = np.concatenate([low, low + 0.4], -1).astype("float32")
         classes = rng.integers(0, 3, count).astype("int32")
-        truth = {"boxes": boxes, "classes": classes, "size": (100, 150)}
+        points = np.stack([boxes[:, :2] + 0.1, boxes[:, 2:] - 0.1], 1)
+        truth = {
+            "boxes": boxes,
+            "classes": classes,
+            "size": (100, 150),
+            "keypoints": points,
+        }
         found = {
             "boxes": boxes + np.float32(0.01),
             "classes": classes,
             "scores": rng.random(count).astype("float32"),
+            "keypoints": points + np.float32(0.01),
         }
         yield f"image {n}", truth, found
 
@@ -77,7 +93,8 @@ def test_reset_forgets(evaluator):
 def test_better_detections_never_score_lower(evaluator):
     rows = list(images(8))
     for name, truth, found in rows:
-        worse = {**found, "boxes": found["boxes"] + np.float32(0.1)}
+        moved = {k: found[k] + np.float32(0.1) for k in ("boxes", "keypoints")}
+        worse = {**found, **moved}
         evaluator.update(name, truth, worse)
     worse = evaluator.compute()
     evaluator.reset()

@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from odapi.build.oneof import call
+from odapi.build.oneof import build_oneof, call, number
 from odapi.errors import ConfigError, unknown_choice
 from odapi.labels import LabelMap
 from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco_keypoints import CocoKeypointMetrics
+from odapi.metrics.together import MetricsTogether
 
 COCO_BOXES = "coco_detection_metrics"
 
@@ -28,8 +30,10 @@ KNOWN = (
 
 def build_metrics(
     config: Any, label_map: LabelMap, path: str = "eval_config"
-) -> CocoBoxMetrics:
+) -> CocoBoxMetrics | MetricsTogether:
     """Returns the metrics of an `EvalConfig`; COCO's where it names none.
+
+    Metrics of keypoints are named by `parameterized_metric`, one for each class.
 
     Args:
         config: The message.
@@ -50,7 +54,28 @@ def build_metrics(
                 f"{name} is not supported yet; supported is {COCO_BOXES}",
                 hint=f"--set {path}.metrics_set={COCO_BOXES}",
             )
-    return call(_coco_boxes, config, path, label_map)
+    boxes = call(_coco_boxes, config, path, label_map)
+    others = [
+        call(_parameterized, metric, f"{path}.parameterized_metric[{n}]", label_map)
+        for n, metric in enumerate(config.parameterized_metric)
+    ]
+    return MetricsTogether(boxes, others) if others else boxes
+
+
+def _parameterized(metric: Any, path: str, label_map: LabelMap) -> CocoKeypointMetrics:
+    return build_oneof(metric, "parameterized_metric", _PARAMETERIZED, path, label_map)
+
+
+def _coco_keypoints(config: Any, path: str, label_map: LabelMap) -> CocoKeypointMetrics:
+    name = config.class_label
+    if name not in label_map.by_name:
+        raise unknown_choice(f"{path}.class_label", name, label_map.by_name)
+    category = label_map.by_name[name]
+    sigmas = {k: number(v) for k, v in config.keypoint_label_to_sigmas.items()}
+    return CocoKeypointMetrics(category, sigmas)
+
+
+_PARAMETERIZED = {"coco_keypoint_metrics": _coco_keypoints}
 
 
 def _coco_boxes(config: Any, path: str, label_map: LabelMap) -> CocoBoxMetrics:

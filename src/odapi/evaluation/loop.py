@@ -11,6 +11,7 @@ from odapi.errors import DataError
 from odapi.evaluation.model import evaluation_model, real_rows, regularization_loss
 from odapi.evaluation.sanity import Sanity
 from odapi.metrics.coco import CategoryResult, CocoBoxMetrics
+from odapi.metrics.together import MetricsTogether
 from odapi.progress import track
 from odapi.structures import Batch
 
@@ -71,7 +72,7 @@ class EvaluationResult:
 def evaluate_loop(
     detector: Any,
     dataset: Iterable[Batch],
-    metrics: CocoBoxMetrics,
+    metrics: CocoBoxMetrics | MetricsTogether,
     *,
     with_losses: bool = False,
     visualise: int = 10,
@@ -141,7 +142,7 @@ class _Run:
     def __init__(
         self,
         dataset: Any,
-        metrics: CocoBoxMetrics,
+        metrics: CocoBoxMetrics | MetricsTogether,
         visualise: int,
         max_images: int,
         writer: Any,
@@ -257,10 +258,12 @@ def _batch_groundtruth(batch: Batch, i: int) -> Arrays:
         "classes": np.asarray(truth.classes[i])[valid],
         "size": tuple(int(v) for v in batch.info.original_size[i]),
     }
-    for key in ("is_crowd", "difficult", "area"):
+    for key in ("is_crowd", "difficult", "area", "keypoints", "keypoint_visibility"):
         value = getattr(truth, key)
         if value is not None:
             rows[key] = np.asarray(value[i])[valid]
+    if "keypoints" in rows:
+        rows["keypoints"] = rows["keypoints"] * scale[:2]
     return rows
 
 
