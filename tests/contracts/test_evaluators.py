@@ -3,18 +3,25 @@
 import numpy as np
 import pytest
 
+from odapi.geometry.masks import paste_masks, paste_on
 from odapi.labels import Category, Keypoint, label_map_of
 from odapi.metrics.coco import CocoBoxMetrics
 from odapi.metrics.coco_keypoints import CocoKeypointMetrics
-from odapi.metrics.together import MetricsTogether
+from odapi.metrics.coco_masks import CocoMaskMetrics
+from odapi.metrics.several import SeveralMetrics
 
 LABEL_MAP = label_map_of(["cat", "dog", "car"])
 KEYPOINTS = Category(1, "cat", keypoints=(Keypoint(0, "nose"), Keypoint(1, "tail")))
 EVALUATORS = {
     "coco boxes": lambda: CocoBoxMetrics(LABEL_MAP),
+    "coco masks": lambda: CocoMaskMetrics(LABEL_MAP),
     "coco keypoints": lambda: CocoKeypointMetrics(KEYPOINTS),
-    "together": lambda: MetricsTogether(
-        CocoBoxMetrics(LABEL_MAP), [CocoKeypointMetrics(KEYPOINTS)]
+    "several": lambda: SeveralMetrics(
+        [
+            CocoBoxMetrics(LABEL_MAP),
+            CocoMaskMetrics(LABEL_MAP),
+            CocoKeypointMetrics(KEYPOINTS),
+        ]
     ),
 }
 
@@ -26,18 +33,18 @@ def images(number, seed=0):
         low = rng.uniform(0, 0.5, (count, 2))
         boxes = np.concatenate([low, low + 0.4], -1).astype("float32")
         classes = rng.integers(0, 3, count).astype("int32")
-        points = np.stack([boxes[:, :2] + 0.1, boxes[:, 2:] - 0.1], 1)
-        truth = {
-            "boxes": boxes,
-            "classes": classes,
-            "size": (100, 150),
-            "keypoints": points,
-        }
+        truth = {"boxes": boxes, "classes": classes, "size": (100, 150)}
+        truth["keypoints"] = np.stack([boxes[:, :2] + 0.1, boxes[:, 2:] - 0.1], 1)
+        full = np.ones((count, 4, 4), "float32")
+        windows = paste_masks(full, boxes, (100, 150))
+        whole = [paste_on(window, (100, 150)) for window in windows]
+        truth["masks"] = np.array(whole, "uint8").reshape(count, 100, 150)
         found = {
             "boxes": boxes + np.float32(0.01),
             "classes": classes,
             "scores": rng.random(count).astype("float32"),
-            "keypoints": points + np.float32(0.01),
+            "box_masks": full,
+            "keypoints": truth["keypoints"] + np.float32(0.01),
         }
         yield f"image {n}", truth, found
 

@@ -215,7 +215,9 @@ def test_sigmas_are_estimated_where_none_are_given():
     # square root of the area is 40.
     metrics = measured([one_image()], {"tail": 0.07})
     assert_allclose(metrics.sigmas, [0.107, 0.07, 0.28 * 14.142 / 40], rtol=1e-4)
-    assert metrics.compute()["Keypoints_Precision/mAP ByCategory/dog"] == pytest.approx(1)
+    assert metrics.compute()["Keypoints_Precision/mAP ByCategory/dog"] == pytest.approx(
+        1
+    )
 
 
 @pytest.mark.parametrize(

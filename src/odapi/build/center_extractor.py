@@ -11,7 +11,8 @@ from odapi.build.hyperparams import Setting
 from odapi.build.oneof import call, number
 from odapi.errors import ConfigError, unknown_choice
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.pixels import PixelScaling, then
+from odapi.layers.pixels import Channels, PixelScaling, standardized_before
+from odapi.layers.resample import UPSAMPLING
 from odapi.models.center_extractor import CenterExtractor
 from odapi.necks.center_decoder import (
     DEFAULT_HYPERPARAMS,
@@ -50,13 +51,10 @@ def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
     means = _per_channel(config.channel_means, f"{path}.channel_means", 0.0)
     stds = _per_channel(config.channel_stds, f"{path}.channel_stds", 1.0)
     if min(stds) <= 0:
-        raise ConfigError(f"{path}.channel_stds", f"must be above 0, got {stds}")
-    own = PixelScaling(
-        tuple(1.0 / std for std in stds),  # type: ignore[arg-type]
-        tuple(-mean / std for mean, std in zip(means, stds, strict=True)),  # type: ignore[arg-type]
-        config.bgr_ordering,
+        raise ConfigError(f"{path}.channel_stds", f"must be above 0, got {list(stds)}")
+    return standardized_before(
+        _row(config, path).pixels, means, stds, config.bgr_ordering
     )
-    return then(own, _row(config, path).pixels)
 
 
 def _row(config: Any, path: str) -> CenterRow:
@@ -65,22 +63,23 @@ def _row(config: Any, path: str) -> CenterRow:
     return CENTER_EXTRACTORS[config.type]
 
 
-def _per_channel(values: Sequence[float], path: str, default: float) -> list[float]:
-    numbers = [number(v) for v in values] or [default]
+def _per_channel(values: Sequence[float], path: str, default: float) -> Channels:
+    numbers = list(values) or [default]
     if len(numbers) not in (1, _CHANNELS):
         raise ConfigError(
             path, f"has {len(numbers)} values; it needs {_CHANNELS}, one a channel"
         )
-    return numbers * _CHANNELS if len(numbers) == 1 else numbers
+    first, second, third = numbers * _CHANNELS if len(numbers) == 1 else numbers
+    return first, second, third
 
 
 def _check(config: Any, path: str, row: CenterRow) -> None:
-    """Refuses options that the extractor does not have."""
+    """Refuses options that the extractor does not have, and values of those it has."""
+    width, way = number(config.depth_multiplier), config.upsampling_interpolation
     refused = {
-        "depth_multiplier": not row.widens and number(config.depth_multiplier) != 1,
+        "depth_multiplier": not row.widens and width != 1,
         "use_separable_conv": row.separable is False and config.use_separable_conv,
-        "upsampling_interpolation": not row.upsampling
-        and config.upsampling_interpolation != "nearest",
+        "upsampling_interpolation": not row.upsampling and way != "nearest",
     }
     for name, wrong in refused.items():
         if wrong:
@@ -89,6 +88,10 @@ def _check(config: Any, path: str, row: CenterRow) -> None:
                 f"is {getattr(config, name)}; {config.type} has no such option",
                 hint="mobilenet_v2_fpn has all of them",
             )
+    if width <= 0:
+        raise ConfigError(f"{path}.depth_multiplier", f"must be above 0, got {width}")
+    if way not in UPSAMPLING:
+        raise unknown_choice(f"{path}.upsampling_interpolation", way, UPSAMPLING)
 
 
 def _build(config: Any, path: str, row: CenterRow, setting: Setting) -> CenterExtractor:

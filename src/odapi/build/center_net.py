@@ -6,6 +6,7 @@ from typing import Any
 from odapi.build.center_extractor import build_center_extractor, center_pixel_scaling
 from odapi.build.center_head import head_layers
 from odapi.build.center_keypoints import build_keypoint_task
+from odapi.build.center_masks import build_center_masks, build_deepmac
 from odapi.build.hyperparams import Setting
 from odapi.build.losses import build_classification_loss, build_localization_loss
 from odapi.build.oneof import call, number
@@ -145,4 +146,6 @@ def _boxes(task: Any, path: str, center_net: Any, setting: Setting) -> CenterBox
 _TASKS: dict[str, Callable[[Any, str, Any, Setting], Task]] = {
     "object_detection_task": _boxes,
     "keypoint_estimation_task": build_keypoint_task,
+    "mask_estimation_task": build_center_masks,
+    "deepmac_mask_estimation": build_deepmac,
 }

@@ -42,7 +42,6 @@ _RESULT_SAME = Row("it chose how something is computed; the result is the same")
 _NORMALISED = Row("anchors are always shares of the image, as the groundtruth is")
 _PIPELINE = Row("the input pipeline sizes itself; see options.data_loading")
 _ORDER = Row("shuffling is over the whole data set, by options.seed")
-_MASKS = _refused("models of this version learn no masks")
 _LATER = _refused()
 
 ROWS: dict[str, Row] = {
@@ -69,11 +68,9 @@ ROWS: dict[str, Row] = {
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
     ),
-    "CenterNet.mask_estimation_task": _LATER,
     "CenterNet.densepose_estimation_task": _LATER,
     "CenterNet.track_estimation_task": _LATER,
     "CenterNet.temporal_offset_task": _LATER,
-    "CenterNet.deepmac_mask_estimation": _LATER,
     "ObjectCenterParams.keypoint_weights_for_center": _LATER,
     "CenterNetFeatureExtractor.use_depthwise": _UNREAD,
     # Losses.
@@ -167,8 +164,6 @@ ROWS: dict[str, Row] = {
     "InputReader.use_display_name": Row("classes are found by either name"),
     "InputReader.num_additional_channels": _refused("images have three channels"),
     "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
-    "InputReader.load_instance_masks": _MASKS,
-    "InputReader.mask_type": _MASKS,
     "InputReader.load_context_features": _LATER,
     "InputReader.load_context_image_ids": _LATER,
     "InputReader.load_dense_pose": _LATER,
@@ -229,9 +224,9 @@ _TF1_EXTRACTORS = (
 
 COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
 
-METRICS = ("coco_detection_metrics",)
+METRICS = ("coco_detection_metrics", "coco_mask_metrics")
 _ALL_METRICS = (
-    *METRICS, "coco_mask_metrics", "coco_keypoint_metrics", "coco_panoptic_metrics",
+    *METRICS, "coco_keypoint_metrics", "coco_panoptic_metrics",
     "lvis_mask_metrics", "pascal_voc_detection_metrics",
     "weighted_pascal_voc_detection_metrics",
     "pascal_voc_instance_segmentation_metrics",

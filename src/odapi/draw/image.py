@@ -10,6 +10,7 @@ import numpy as np
 from odapi.draw.colors import WHITE, Color, color_of, text_color_on
 from odapi.draw.labels import Label, place_labels
 from odapi.draw.text import put_text
+from odapi.geometry.masks import Window, paste_masks
 from odapi.labels import LabelMap
 
 Objects = Mapping[str, Any]
@@ -45,6 +46,9 @@ class Style:
 
 DEFAULT = Style()
 
+# Keys with one row an object.
+_ROWS = ("classes", "scores", "is_crowd", "difficult", "box_masks", "keypoints")
+
 
 def draw_objects(
     image: np.ndarray,
@@ -65,8 +69,9 @@ def draw_objects(
         image: `[h, w, 3]` uint8 RGB; grey and float images in 0..255 are converted.
         objects: Detections or groundtruth of one image, keys as in a sample:
             `boxes [n, 4]` normalised; where known `classes [n]`, `scores [n]`,
-            `is_crowd`, `difficult [n]`, `masks [n, h, w]`, `keypoints [n, k, 2]`,
-            `captions [n]` (text instead of the class's name).
+            `is_crowd`, `difficult [n]`, `masks [n, h, w]` of the whole image or
+            `box_masks [n, h, w]` of the boxes, `keypoints [n, k, 2]`, `captions [n]`
+            (text instead of the class's name).
         label_map: Names of the classes.
         min_score: Objects with a lower score are left out.
         max_objects: The most to draw, best scores first.
@@ -82,7 +87,8 @@ def draw_objects(
 
     # Large objects first: what lies on top is what would otherwise be hidden.
     order = np.argsort(-_areas(boxes), kind="stable")
-    _draw_masks(image, objects.get("masks"), colors, order, style)
+    for i in order:
+        _draw_mask(image, _window(objects, i, (height, width)), colors[i], style)
     for i in order:
         _draw_box(image, boxes[i], colors[i], style.line)
     _draw_keypoints(image, objects.get("keypoints"), colors, style)
@@ -156,9 +162,11 @@ def chosen(
         keep = keep[np.argsort(-scores[keep], kind="stable")]
     keep = keep[:max_objects]
     rows: dict[str, Any] = {"boxes": boxes[keep]}
-    for key in ("classes", "scores", "is_crowd", "difficult", "masks", "keypoints"):
+    for key in _ROWS:
         if objects.get(key) is not None:
             rows[key] = np.asarray(objects[key])[keep]
+    if objects.get("masks") is not None:  # May be made one at a time.
+        rows["masks"] = [objects["masks"][int(i)] for i in keep]
     if objects.get("captions") is not None:
         rows["captions"] = [objects["captions"][i] for i in keep]
     return rows
@@ -240,23 +248,35 @@ def _draw_cut_sides(
         image[top : bottom + 1, width - line :] = color
 
 
-def _draw_masks(
-    image: np.ndarray,
-    masks: Any,
-    colors: list[Color],
-    order: np.ndarray,
-    style: Style,
+def _window(objects: Objects, i: int, size: tuple[int, int]) -> Window | None:
+    """Returns the mask of an object on an image of this size."""
+    if objects.get("box_masks") is not None:
+        masks, boxes = objects["box_masks"][i : i + 1], objects["boxes"][i : i + 1]
+        return next(paste_masks(masks, boxes, size))
+    if objects.get("masks") is None:
+        return None
+    mask: np.ndarray = np.asarray(objects["masks"][i], np.float32)
+    if mask.shape != size:
+        mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return Window(0, 0, mask > 0.5)
+
+
+def _draw_mask(
+    image: np.ndarray, window: Window | None, color: Color, style: Style
 ) -> None:
-    if masks is None:
+    """Tints what a mask covers, and draws its outline in the full colour."""
+    if window is None or not window.pixels.any():
         return
-    height, width = image.shape[:2]
-    for i in order:
-        mask: np.ndarray = np.asarray(masks[i], np.float32)
-        if mask.shape != (height, width):
-            mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-        inside = mask > 0.5
-        tint = style.mask_alpha * np.array(colors[i], np.float32)
-        image[inside] = ((1 - style.mask_alpha) * image[inside] + tint).astype(np.uint8)
+    top, left, pixels = window
+    height, width = pixels.shape
+    part = image[top : top + height, left : left + width]
+    tint = style.mask_alpha * np.array(color, np.float32)
+    part[pixels] = ((1 - style.mask_alpha) * part[pixels] + tint).astype(np.uint8)
+    found, _ = cv2.findContours(
+        pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    line = max(1, style.line // 2)
+    cv2.drawContours(image, found, -1, color, line, offset=(left, top))
 
 
 def _draw_keypoints(

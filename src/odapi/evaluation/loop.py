@@ -11,7 +11,7 @@ from odapi.errors import DataError
 from odapi.evaluation.model import evaluation_model, real_rows, regularization_loss
 from odapi.evaluation.sanity import Sanity
 from odapi.metrics.coco import CategoryResult, CocoBoxMetrics
-from odapi.metrics.together import MetricsTogether
+from odapi.metrics.several import SeveralMetrics
 from odapi.progress import track
 from odapi.structures import Batch
 
@@ -72,7 +72,7 @@ class EvaluationResult:
 def evaluate_loop(
     detector: Any,
     dataset: Iterable[Batch],
-    metrics: CocoBoxMetrics | MetricsTogether,
+    metrics: CocoBoxMetrics | SeveralMetrics,
     *,
     with_losses: bool = False,
     visualise: int = 10,
@@ -142,7 +142,7 @@ class _Run:
     def __init__(
         self,
         dataset: Any,
-        metrics: CocoBoxMetrics | MetricsTogether,
+        metrics: CocoBoxMetrics | SeveralMetrics,
         visualise: int,
         max_images: int,
         writer: Any,

@@ -9,7 +9,7 @@ import numpy as np
 from odapi.structures import Groundtruth, Tensor, present
 
 # Of every anchor: megabytes an image that nobody looks at here.
-_UNUSED = {"raw_boxes": None, "raw_scores": None, "multiclass_scores": None}
+_UNUSED = dict.fromkeys(("raw_boxes", "raw_scores", "multiclass_scores", "maps"))
 _CACHE = "_odapi_evaluation_models"
 # Sizes of images; compiling takes seconds, and a graph some megabytes.
 _MOST_COMPILED = 4  # From the fifth on TensorFlow warns.
@@ -98,9 +98,16 @@ def _read(groundtruth: Groundtruth, detector: Any) -> dict[str, Any]:
 
 
 def real_rows(found: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
-    """Returns what was found in image `i` of a batch, without padding, by field."""
+    """Returns what was found in image `i` of a batch, without padding, by field.
+
+    Masks, which are of the boxes, are called `box_masks`: those of groundtruth and of
+    drawings are of whole images.
+    """
     number = int(found["num"][i])
-    return {k: np.asarray(v[i])[:number] for k, v in found.items() if k != "num"}
+    rows = {k: np.asarray(v[i])[:number] for k, v in found.items() if k != "num"}
+    if "masks" in rows:
+        rows["box_masks"] = rows.pop("masks")
+    return rows
 
 
 def evaluation_model(detector: Any, with_losses: bool = False) -> EvaluationModel:

@@ -19,6 +19,7 @@ from odapi.evaluation.results import (
     coco_results,
     write_json,
 )
+from odapi.geometry.masks import paste_masks, paste_on
 from odapi.labels import LabelMap
 from odapi.progress import track
 
@@ -40,16 +41,34 @@ class Prediction(NamedTuple):
     classes: np.ndarray  # [n] int32, from 0
     scores: np.ndarray  # [n] float32
     labels: tuple[str, ...]  # Names of the classes.
+    box_masks: np.ndarray | None = None  # [n, h, w] float32: masks of the boxes
 
     @property
     def boxes_px(self) -> np.ndarray:
         """The boxes `[n, 4]` in pixels."""
         return self.boxes * np.tile(np.array(self.size, np.float32), 2)
 
+    @property
+    def objects(self) -> dict[str, np.ndarray]:
+        """The arrays by name, those that there are."""
+        names = ("boxes", "classes", "scores", "box_masks")
+        return {k: v for k in names if (v := getattr(self, k)) is not None}
+
+    def mask(self, index: int) -> np.ndarray:
+        """Returns the mask of an object on the image, `[height, width]` uint8.
+
+        Raises:
+            ValueError: The model finds no masks.
+        """
+        if self.box_masks is None:
+            raise ValueError("the model finds no masks")
+        at = slice(index, index + 1) if index >= 0 else [index]
+        (window,) = paste_masks(self.box_masks[at], self.boxes[at], self.size)
+        return paste_on(window, self.size)
+
     def coco(self) -> list[dict[str, Any]]:
         """The rows of this image in COCO's results format."""
-        found = {"boxes": self.boxes, "classes": self.classes, "scores": self.scores}
-        return coco_results(self.image_id, found, self.size)
+        return coco_results(self.image_id, self.objects, self.size)
 
 
 class Predictions(list[Prediction]):
@@ -215,6 +234,9 @@ def _prediction(
         classes=classes,
         scores=scores[keep],
         labels=tuple(label_map.label(c) for c in classes),
+        box_masks=np.asarray(objects["box_masks"])[keep]
+        if "box_masks" in objects
+        else None,
     )
 
 
@@ -238,8 +260,8 @@ class _Drawn:
         if name in self.names:  # Of another folder, or with another ending.
             name = f"{stem}_{prediction.image_id:04d}{ending}"
         self.names.add(name)
-        objects = {k: getattr(prediction, k) for k in ("boxes", "classes", "scores")}
-        image = draw_objects(enlarged(np.asarray(row.image)), objects, label_map)
+        image = enlarged(np.asarray(row.image))
+        image = draw_objects(image, prediction.objects, label_map)
         files.append(save_image(self.folder / "images" / name, image))
 
 
@@ -248,8 +270,7 @@ def _write_json(
 ) -> list[pathlib.Path]:
     with ResultsWriter(path) as writer:
         for row in found:
-            objects = {k: getattr(row, k) for k in ("boxes", "classes", "scores")}
-            writer.add(str(row.image_id), objects, row.size)
+            writer.add(str(row.image_id), row.objects, row.size)
     images = [
         {
             "id": row.image_id,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from odapi.errors import DataError
+from odapi.geometry.masks import paste_masks, window_rle
 from odapi.labels import LabelMap
 from odapi.metrics.evaluator import xywh_px
 
@@ -28,7 +29,8 @@ def coco_results(
 
     Args:
         image_id: As the annotation file has it.
-        detections: `boxes [n, 4]` normalised, `classes [n]` from 0, `scores [n]`.
+        detections: `boxes [n, 4]` normalised, `classes [n]` from 0, `scores [n]`;
+            where there are masks `box_masks [n, h, w]`, which become RLE.
         size: (height, width) of the image in pixels.
 
     >>> found = {"boxes": [[0, 0.5, 1, 1]], "classes": [2], "scores": [0.25]}
@@ -38,7 +40,7 @@ def coco_results(
     boxes = np.round(xywh_px(detections["boxes"], size), _DECIMALS)
     # float32's neighbours differ in the seventh digit: nothing is lost.
     scores = [float(f"{float(s):.7g}") for s in detections["scores"]]
-    return [
+    rows = [
         {
             "image_id": image_id,
             "category_id": int(index) + 1,
@@ -49,6 +51,13 @@ def coco_results(
             boxes.tolist(), detections["classes"], scores, strict=True
         )
     ]
+    masks = detections.get("box_masks")
+    if masks is not None:
+        image = (int(size[0]), int(size[1]))
+        windows = paste_masks(masks, detections["boxes"], image)
+        for row, window in zip(rows, windows, strict=True):
+            row["segmentation"] = window_rle(window, image)
+    return rows
 
 
 def coco_image_id(image_id: str) -> int | str:

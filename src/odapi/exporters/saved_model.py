@@ -199,7 +199,9 @@ class SavedModelPredictor:
             part = images[start : start + size]
             filled = np.concatenate([part, part[-1:].repeat(size - len(part), 0)])
             found = self.run(name, tf.cast(tf.constant(filled), spec.dtype))
-            parts.append({k: v[: len(part)] for k, v in found.items()})
+            parts.append(
+                {k: v[: len(part)] for k, v in found.items() if _a_row_each(k)}
+            )
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
     def run(self, signature: str, value: Any) -> dict[str, np.ndarray]:
@@ -223,14 +225,22 @@ class SavedModelPredictor:
         return self.signatures[name].structured_input_signature[1]["input_tensor"]
 
 
+def _a_row_each(name: str) -> bool:
+    """Whether the rows of an output are those of images, not stages of a CenterNet."""
+    return name.startswith(("detection_", "num_", "raw_"))
+
+
 def _real(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
     """Returns the detections of one image, by our names, without padding."""
     n = int(outputs["num_detections"])
-    return {
+    found = {
         "boxes": outputs["detection_boxes"][:n],
         "classes": outputs["detection_classes"][:n].astype(np.int32) - 1,
         "scores": outputs["detection_scores"][:n],
     }
+    if "detection_masks" in outputs:
+        found["box_masks"] = outputs["detection_masks"][:n]
+    return found
 
 
 def _saved_model_folder(folder: pathlib.Path) -> pathlib.Path:

@@ -111,6 +111,12 @@ def outputs(detections: Detections) -> dict[str, Tensor]:
         "detection_masks": detections.masks,
         "detection_keypoints": detections.keypoints,
         "detection_keypoint_scores": detections.keypoint_scores,
+        "detection_keypoint_depths": detections.keypoint_depths,
+        "detection_boxes_strided": detections.boxes_strided,
+        "detection_surface_coords": detections.surface_coords,
+        "detection_embeddings": detections.embeddings,
+        "detection_temporal_offsets": detections.temporal_offsets,
+        **(detections.maps or {}),
     }
     return {k: tf.cast(v, tf.float32) for k, v in named.items() if v is not None}
 

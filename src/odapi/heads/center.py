@@ -114,9 +114,9 @@ def stage_name(head: str, stage: int) -> str:
 
 
 def layer_name(head: str) -> str:
-    """Returns the name of a head as part of a path, which "/" would split.
+    """Returns the name of a head as part of a path, which "/" or "." would split.
 
     >>> layer_name("box/scale")
-    'box.scale'
+    'box-scale'
     """
-    return head.replace("/", ".")
+    return head.replace("/", "-").replace(".", "_")

@@ -25,6 +25,7 @@ def twice_smooth(x, shape):
     A new pixel lies a quarter of an old one from the nearest old one: it is three
     quarters of that and one quarter of the next, which at the border is itself.
     """
+    x = ops.convert_to_tensor(x)
     return _cut(_between(_between(x, 1), 2), shape)
 
 

@@ -1,7 +1,7 @@
 """CenterNet: objects as peaks of a heatmap, and tasks that say more about them."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 from keras import ops
@@ -23,6 +23,8 @@ from odapi.models.detector import (
 )
 from odapi.models.preprocess import normalise
 from odapi.structures import Detections, Groundtruth, Tensor
+
+FEATURES = "features"  # Among the outputs: the last map that the heads look at.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +132,10 @@ class CenterNet(Detector):
         self, features: list[Tensor], training: bool = False
     ) -> dict[str, Tensor]:
         """Returns what the heads say of the maps of all stages."""
-        return self.heads(features)
+        found = self.heads(features)
+        if any(task.needs_features for task in self.parts.tasks):
+            found[FEATURES] = ops.cast(features[-1], "float32")
+        return found
 
     def loss_parts(
         self,
@@ -161,7 +166,14 @@ class CenterNet(Detector):
         optimizer = getattr(self, "optimizer", None) if training else None
         step = None if optimizer is None else optimizer.iterations
         size = (images.shape[1], images.shape[2])
-        return Frame(size, inputs.get("true_size"), images, step, training)
+        true_size, features = inputs.get("true_size"), outputs.get(FEATURES)
+
+        def again(change: Callable[[Tensor], Tensor]) -> list[Maps]:
+            changed = change(self.preprocess(inputs))
+            found = self.heads(self.feature_extractor(changed, training=training))
+            return [self._maps(found, n) for n in range(self.num_stages)]
+
+        return Frame(size, true_size, images, step, training, features, again)
 
     def detect(
         self,
@@ -173,7 +185,11 @@ class CenterNet(Detector):
 
         `raw` adds nothing: no boxes are decoded but those of the peaks.
         """
-        if outputs is None:
+        features = None
+        if outputs is None and self.parts.output_maps:
+            features = self.extract(inputs)
+            outputs = self.predict_maps(features)
+        elif outputs is None:
             outputs = self(inputs, training=False)
         frame = self.frame(inputs, outputs)
         maps = self._maps(outputs, self.num_stages - 1)
@@ -182,7 +198,41 @@ class CenterNet(Detector):
         found = _points(peaks, scores, frame)
         for task in self.parts.tasks:
             found = task.detect(maps, peaks, found, frame)
-        return found if self.parts.nms is None else suppress(self.parts.nms, found)
+        if self.parts.nms is not None:
+            found = suppress(self.parts.nms, found)
+        if self.parts.output_maps:
+            found = found._replace(maps=self._every_map(inputs, outputs, features))
+        return found
+
+    def masks_from_boxes(self, inputs: Inputs, boxes: Tensor) -> Tensor:
+        """Returns masks of boxes that are given, as of `Detections.masks`.
+
+        Args:
+            inputs: The images.
+            boxes: `[b, n, 4]` normalised to the images without padding.
+
+        Returns:
+            `[b, n, h, w]` float32: probabilities, of the boxes.
+
+        Raises:
+            ValueError: No task makes masks of boxes.
+        """
+        outputs = self(inputs, training=False)
+        frame = self.frame(inputs, outputs)
+        boxes = ops.cast(boxes, "float32")
+        if frame.true_size is not None:
+            padded = ops.convert_to_tensor(frame.image_size, dtype="float32")
+            share = ops.cast(frame.true_size, "float32") / padded
+            boxes = boxes * ops.concatenate([share, share], axis=-1)[:, None, :]
+        maps = self._maps(outputs, self.num_stages - 1)
+        found = [task.masks_of(maps, boxes) for task in self.parts.tasks]
+        masks = next((m for m in found if m is not None), None)
+        if masks is None:
+            raise ValueError(
+                "no task of this model makes masks of boxes that are given; "
+                "deepmac_mask_estimation does"
+            )
+        return masks
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
         """Returns the variables that a checkpoint of a kind of model can fill."""
@@ -200,6 +250,16 @@ class CenterNet(Detector):
         raise ValueError(
             f"kind must be {FULL}, {DETECTION} or {CLASSIFICATION}, got {kind!r}"
         )
+
+    def _every_map(self, inputs, outputs, features) -> dict[str, Tensor]:
+        """Returns what is predicted, by the original's names, stages stacked."""
+        stages = [self._maps(outputs, n) for n in range(self.num_stages)]
+        maps = {name: ops.stack([s[name] for s in stages]) for name in stages[0]}
+        if features is not None:
+            maps["extracted_features"] = ops.stack(
+                [ops.cast(x, "float32") for x in features]
+            )
+        return {"preprocessed_inputs": self.preprocess(inputs), **maps}
 
     def _maps(self, outputs: Mapping[str, Tensor], stage: int) -> Maps:
         names: Sequence[str] = [spec.name for spec in self.heads.specs]

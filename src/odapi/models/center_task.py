@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -24,6 +24,10 @@ class Frame(NamedTuple):
     images: Tensor = None  # [b, h, w, 3] in 0 to 255, as they came in
     step: Tensor = None  # int scalar: steps trained so far; None: not in training
     training: bool = False  # Whether the layers of a task work as in training.
+    features: Tensor = None  # [b, h, w, c] of the last stage, if a task needs them
+    # Runs the whole network on changed images: `again(change)`, where `change` maps
+    # normalised images to such images, gives the maps after each stage. None: cannot.
+    again: Any = None
 
     @property
     def map_size(self) -> tuple[int, int]:
@@ -81,6 +85,20 @@ class Task(abc.ABC):
         in training, `Frame.training` says which way is wanted.
         """
         return ()
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether `losses` looks at `Frame.features`."""
+        return False
+
+    def masks_of(self, maps: "Maps", boxes: Tensor) -> Tensor | None:
+        """Returns masks `[b, n, h, w]` of boxes that are given; None: it cannot.
+
+        Args:
+            maps: What the heads say after the last stage.
+            boxes: `[b, n, 4]` normalised to the padded images.
+        """
+        return None
 
     @abc.abstractmethod
     def losses(

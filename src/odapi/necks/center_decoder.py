@@ -68,7 +68,7 @@ class TransposedDecoder(keras.layers.Layer):
         shape = tuple(input_shape[-1])
         for block in self.blocks:
             shape = block.compute_output_shape(shape)
-        return [shape]
+        return [tuple(shape)]
 
 
 class UpsamplingDecoder(keras.layers.Layer):

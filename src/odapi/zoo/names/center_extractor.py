@@ -21,6 +21,7 @@ from odapi.necks.center_decoder import TransposedDecoder, UpsamplingDecoder
 from odapi.zoo.names.backbone import backbone_keys, layer_keys
 
 ROOT = "model/_feature_extractor"
+HOURGLASS = f"{ROOT}/_network"
 
 Keys = dict[str, str]
 
@@ -36,7 +37,7 @@ def center_extractor_keys(extractor: CenterExtractor) -> Keys:
     """
     backbone = extractor.backbone
     if isinstance(backbone, Hourglass):
-        return _under(backbone.name, hourglass_keys(backbone, f"{ROOT}/_network"))
+        return _under(backbone.name, hourglass_keys(backbone, HOURGLASS))
     base, decoder = _roots(extractor)
     keys = _under(backbone.name, backbone_keys(backbone, base))
     # The backbone is layer 0 of the model that the decoder belongs to.

@@ -6,6 +6,7 @@ from typing import Any
 from odapi.models.center_net import CenterNet
 from odapi.zoo.names.backbone import layer_keys
 from odapi.zoo.names.center_extractor import center_extractor_keys
+from odapi.zoo.names.deepmac import mask_head_keys, no_keys
 
 HEADS = "model/_prediction_head_dict"
 
@@ -60,4 +61,8 @@ def _under(name: str, keys: Keys) -> Keys:
 
 
 # Functions `(layer) -> keys by our names within it`, by the class of a task's layer.
-_TASK_LAYERS: dict[str, Callable[[Any], Keys]] = {}
+_TASK_LAYERS: dict[str, Callable[[Any], Keys]] = {
+    "MaskHead": mask_head_keys,
+    "ProjectionHead": no_keys,
+    "ConditionalHead": no_keys,
+}
