@@ -45,6 +45,7 @@ class EvaluationResult:
         seconds: Time that it took, with the first compilation.
         label_map: The classes.
         step: Of the checkpoint, where known.
+        keypoint_edges: Pairs of keypoints to draw a line between; empty: as usual.
         problems: What was wrong with the data, as `odapi.data.problems` counts it;
             None where the data do not tell.
     """
@@ -62,6 +63,7 @@ class EvaluationResult:
     label_map: Any = None
     step: int | None = None
     problems: Any = None
+    keypoint_edges: tuple[tuple[int, int], ...] = ()
 
     @property
     def images_per_second(self) -> float:
