@@ -22,7 +22,7 @@ from odapi.models.detector import (
     Inputs,
 )
 from odapi.models.preprocess import normalise
-from odapi.structures import Detections, Groundtruth, Tensor
+from odapi.structures import Detections, Groundtruth, Tensor, present
 
 FEATURES = "features"  # Among the outputs: the last map that the heads look at.
 
@@ -147,6 +147,8 @@ class CenterNet(Detector):
         """Returns the parts of the loss, weighted, without regularisation."""
         frame = self.frame(inputs, outputs, training)
         stages = [self._maps(outputs, n) for n in range(self.num_stages)]
+        given = present(groundtruth).items()
+        groundtruth = Groundtruth(**{k: ops.convert_to_tensor(v) for k, v in given})
         found: dict[str, Tensor] = {}
         for part in self.parts.everything:
             found |= part.losses(stages, groundtruth, frame)
