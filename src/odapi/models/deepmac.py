@@ -188,6 +188,11 @@ class DeepMac(Task):
         return self.learns.colors is not None and self.learns.colors.features
 
     @property
+    def makes_masks_of_boxes(self) -> bool:
+        """Whether `masks_of` can be called: it can."""
+        return True
+
+    @property
     def _weights(self) -> dict[str, float]:
         """The weight of each loss that there is."""
         learns = self.learns
@@ -239,7 +244,7 @@ class DeepMac(Task):
             `[b, n, h, w]`: of the boxes, or of the whole maps.
         """
         seen = self._seen(maps[PIXELS], boxes)
-        number, height, width, channels = seen.shape[1:]
+        height, width, channels = seen.shape[2:]
         vectors = self._vectors(maps[INSTANCES], boxes)
         given = (
             ops.reshape(seen, (-1, height, width, channels)),
@@ -250,7 +255,8 @@ class DeepMac(Task):
                 found = self.net(*given, training=True)
         else:
             found = self.net(*given, training=training)
-        return ops.reshape(found, (-1, number, height, width))
+        # The number of boxes need not be known while a graph is made.
+        return ops.reshape(found, (*ops.shape(boxes)[:2], height, width))
 
     def losses(
         self, stages: Sequence[Maps], truth: Groundtruth, frame: Frame
@@ -318,7 +324,7 @@ class DeepMac(Task):
 
     def _seen(self, maps: Tensor, boxes: Tensor) -> Tensor:
         """What the mask head sees of each box, `[b, n, h, w, c]`."""
-        size, number = (self.shape.side, self.shape.side), boxes.shape[1]
+        size, number = (self.shape.side, self.shape.side), ops.shape(boxes)[1]
         if self.shape.whole:
             size = tuple(maps.shape[1:3])
             shape = (ops.shape(maps)[0], number, *maps.shape[1:])
