@@ -134,9 +134,13 @@ def with_masks_of(detector: Any, inputs: dict[str, Tensor], boxes: Tensor) -> di
         inputs: As it takes them.
         boxes: `[b, n, 4]` normalised to the images without padding.
     """
+    import tensorflow as tf
+
     predicted = detector(inputs, training=False)
     found = detector.detect(inputs, predicted, raw=True)
-    masks = detector.masks_from_boxes(inputs, boxes, predicted)
+    # One more, since TensorFlow's convolutions stumble over none.
+    more = tf.concat([boxes, tf.zeros([tf.shape(boxes)[0], 1, 4])], axis=1)
+    masks = detector.masks_from_boxes(inputs, more, predicted)[:, :-1]
     return outputs(found._replace(masks=masks))
 
 

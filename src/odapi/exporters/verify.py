@@ -75,7 +75,7 @@ def verify(
     value = _given(images[0], input_type, predictor.spec(SERVING))
     boxes = None
     if input_type == serving.BOXES:
-        boxes = np.tile(np.float32(_BOXES), (value.shape[0], 1, 1))
+        boxes = np.tile(np.array(_BOXES, np.float32), (value.shape[0], 1, 1))
     first = _seconds(lambda: predictor.run(SERVING, value, boxes))
     again = _seconds(lambda: predictor.run(SERVING, value, boxes))
     worst = 0.0
