@@ -55,6 +55,9 @@ _SAMPLED = (
 )  # fmt: skip
 
 
+_SHAPE = MaskShape()
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class DeepMac(Task):
     """Predicts the mask in a box from what the box shows and a vector at its centre.
@@ -69,7 +72,7 @@ class DeepMac(Task):
 
     net: keras.layers.Layer
     learns: Supervision
-    shape: MaskShape = MaskShape()
+    shape: MaskShape = _SHAPE
     embedding: int = 256
     pixels: int = 16
 
