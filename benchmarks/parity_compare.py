@@ -4,13 +4,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks import parity_step, parity_training
+from benchmarks import parity_center, parity_step, parity_training
 from benchmarks.parity_golden import GoldenFolder
 from benchmarks.parity_inputs import fill, resized_inputs
-from benchmarks.parity_rows import Arrays, Comparison, Row, feature_maps, heads
+from benchmarks.parity_rows import (
+    NOTHING,
+    Arrays,
+    Comparison,
+    Row,
+    feature_maps,
+    heads,
+)
 from odapi.build.detector import build_detector
 from odapi.errors import ConfigError
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.models.center_net import CenterNet
+from odapi.zoo.names.detector import detector_keys
 
 
 class UnsupportedError(Exception):
@@ -27,13 +35,23 @@ def compare(folder: GoldenFolder, name: str) -> Iterator[Row]:
     golden = folder.open(name)
     try:
         detector = build_detector(folder.config(golden.meta, training=False))
-        keys = ssd_keys(detector)
+        keys = detector_keys(detector)
     except (ConfigError, TypeError) as error:
         raise UnsupportedError(str(error).split("\n")[0]) from error
     return _rows(folder, golden, detector, keys)
 
 
+# Of DeepMAC, nothing between the pixels and the heads is stored.
+_NOT_ALWAYS = ("feature maps", "training feature maps")
+
+
 def _rows(folder, golden, detector, keys) -> Iterator[Row]:
+    for row in _all_rows(folder, golden, detector, keys):
+        if row.tensor != NOTHING or row.group not in _NOT_ALWAYS:
+            yield row
+
+
+def _all_rows(folder, golden, detector, keys) -> Iterator[Row]:
     fill(folder, detector, keys)
     inputs = resized_inputs(folder, golden.meta, training=False)
     yield from _inference(Comparison(golden), detector, inputs)
@@ -45,14 +63,17 @@ def _inference(compared: Comparison, detector, inputs: Arrays) -> Iterator[Row]:
     outputs = parity_step.infer(detector, inputs)
     true_size = inputs["true_size"]
     shapes = np.concatenate([true_size, np.full_like(true_size[:, :1], 3)], axis=1)
-    anchors = detector.anchors(inputs["images"].shape[1:3])
-    tiled = np.broadcast_to(anchors, (len(true_size), *anchors.shape))
     yield compared.row(
         "preprocessed image",
         {"preprocessed": outputs["preprocessed"], "true_image_shapes": shapes},
     )
     yield compared.row("feature maps", feature_maps("predict", outputs))
     yield compared.row("raw heads", heads("predict", outputs))
+    if isinstance(detector, CenterNet):
+        yield compared.row("detections", parity_center.detections(compared, outputs))
+        return
+    anchors = detector.anchors(inputs["images"].shape[1:3])
+    tiled = np.broadcast_to(anchors, (len(true_size), *anchors.shape))
     yield compared.row(
         "anchors",
         {

@@ -1,8 +1,9 @@
 """A folder of stored outputs of the original, and the models they are of.
 
 The folder has `outputs/NAME.npz`, and `golden_io.py` and `golden_weights.py`, which
-say how values are read and how weights and inputs are made, and for some models
-`manifest/CONFIG.json`, the shapes of all variables. The configs are found by name:
+say how values are read and how weights and inputs are made, for some models
+`manifest/CONFIG.json`, the shapes of all variables, and where models find keypoints
+`aux/keypoint_label_map.pbtxt`, which names them. The configs are found by name:
 below the folder, or in `configs` beside it.
 """
 
@@ -54,13 +55,28 @@ class GoldenFolder:
             ConfigError: There is no config of that name, or a change cannot be made.
         """
         config = load_config(self._config_file(meta["config"]))
+        _forget_newer_fields(config)
+        names = self.path / "aux" / "keypoint_label_map.pbtxt"
+        if config.model.center_net.keypoint_estimation_task and names.is_file():
+            config.model.center_net.keypoint_label_map_path = str(names)
         changes = meta.get("train_overrides" if training else "overrides") or {}
         for key, value in changes.items():
             if key == "image_resizer":
                 _resize(config, value)
             elif key not in _REMARKS:
                 _set_everywhere(config, key, value)
+        if config.model.center_net.keypoint_estimation_task:
+            _set_everywhere(config, "keypoint_label_map_path", str(self._keypoints()))
         return config
+
+    def _keypoints(self) -> pathlib.Path:
+        """Returns the label map that names keypoints."""
+        found = sorted(self.path.rglob("keypoint_label_map.pbtxt"))
+        if not found:
+            raise ConfigError(
+                str(self.path), "has no keypoint_label_map.pbtxt, which its models need"
+            )
+        return found[0]
 
     def inputs(self, batch: int, meta: dict) -> np.ndarray:
         """Returns the raw images `[batch, h, w, 3]` uint8."""
@@ -97,6 +113,18 @@ def _load(file: pathlib.Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _forget_newer_fields(config: Any) -> None:
+    """Takes out what the source of 2021, which made the stored outputs, did not know.
+
+    Its configs had no such fields; gradients and moving statistics of DeepMAC show that
+    the masks were learnt from both stages.
+    """
+    if config.model.center_net.HasField("deepmac_mask_estimation"):
+        config.model.center_net.deepmac_mask_estimation.ClearField(
+            "use_only_last_stage"
+        )
 
 
 def _resize(config: Any, size: Any) -> None:

@@ -10,6 +10,8 @@ from benchmarks.parity_rows import Arrays
 from odapi.build.resizer import model_resizer
 from odapi.structures import Groundtruth
 
+_NUM_KEYPOINTS = 17
+
 
 def fill(
     folder: GoldenFolder, detector: Any, keys: dict[str, str], shifted: bool = False
@@ -45,9 +47,13 @@ def resized_inputs(folder: GoldenFolder, meta: dict, training: bool) -> Arrays:
     }
 
 
-def groundtruth(folder: GoldenFolder, meta: dict) -> Groundtruth:
-    """Returns the objects of the training batch, padded."""
-    objects = folder.make.groundtruth(meta["num_classes"])[: meta["train_batch"]]
+def groundtruth(folder: GoldenFolder, meta: dict, detector: Any) -> Groundtruth:
+    """Returns the objects of the training batch, padded, with what the model reads."""
+    objects = folder.make.groundtruth(
+        meta["num_classes"],
+        mask_size=detector.image_size[0],
+        num_keypoints=_NUM_KEYPOINTS,
+    )[: meta["train_batch"]]
     most = max(len(o["boxes"]) for o in objects)
 
     def padded(values, dtype):
@@ -62,4 +68,9 @@ def groundtruth(folder: GoldenFolder, meta: dict) -> Groundtruth:
         classes=padded([o["classes"] for o in objects], np.int32),
         valid=padded([np.ones(len(b), bool) for b in boxes], bool),
         weights=padded([o["weights"] for o in objects], np.float32),
+        **{
+            name: padded([o[name] for o in objects], np.float32)
+            for name in ("masks", "keypoints")
+            if name in detector.groundtruth_fields
+        },
     )

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 TOLERANCE = 1e-4
+NOTHING = "nothing is stored"
 
 Arrays = dict[str, np.ndarray]
 
@@ -50,7 +51,7 @@ class Comparison:
             if not difference <= worst:
                 worst, where = difference, key
         if not known:
-            return Row(group, float("nan"), "nothing is stored", tolerance)
+            return Row(group, float("nan"), NOTHING, tolerance)
         return Row(group, worst, where, tolerance)
 
     def keys(self, prefix: str) -> list[str]:
@@ -66,11 +67,15 @@ class Comparison:
 
 
 def feature_maps(prefix: str, outputs: Arrays) -> Arrays:
-    """Returns the feature maps by their stored names."""
-    return {f"{prefix}/{k}": v for k, v in outputs.items() if "feature_maps/" in k}
+    """Returns the feature maps by their stored names, of which a family has one."""
+    maps = {k: v for k, v in outputs.items() if k.startswith("feature_maps/")}
+    centers = {
+        k.replace("feature_maps", "extracted_features"): v for k, v in maps.items()
+    }
+    return {f"{prefix}/{k}": v for k, v in (maps | centers).items()}
 
 
 def heads(prefix: str, outputs: Arrays) -> Arrays:
     """Returns the predictions by their stored names."""
-    names = ("box_encodings", "class_predictions_with_background")
-    return {f"{prefix}/{name}": outputs[name] for name in names}
+    others = ("feature_maps/", "detections/", "preprocessed")
+    return {f"{prefix}/{k}": v for k, v in outputs.items() if not k.startswith(others)}

@@ -170,8 +170,7 @@ _SUMS = {"jax": _jax_sums, "torch": _torch_sums}
 def _forward(detector, inputs, groundtruth):
     features = detector.extract(inputs, training=True)
     outputs = detector.predict_maps(features, training=True)
-    size = tuple(inputs["images"].shape[1:3])
-    found = dict(detector.loss_parts(outputs, groundtruth, size))
+    found = dict(detector.loss_parts(outputs, groundtruth, inputs, training=True))
     found[REGULARIZATION] = detector.regularization()
     maps = {f"feature_maps/{n}": m for n, m in enumerate(features)}
     return sum(found.values()), ({**outputs, **maps}, found)

@@ -89,7 +89,25 @@ _MOBILENET = (
         "random_normal_initializer { stddev: 0.25 }",
     )
 )
+_CENTER = """
+  num_classes: 2
+  feature_extractor { type: "mobilenet_v2_fpn" depth_multiplier: 0.25 }
+  image_resizer { fixed_shape_resizer { height: 64 width: 64 } }
+  object_detection_task {
+    localization_loss { l1_localization_loss { } }
+    scale_head_params { num_filters: 16 kernel_sizes: 3 }
+    offset_head_params { num_filters: 16 kernel_sizes: 3 }
+  }
+  object_center_params {
+    max_box_predictions: 8
+    classification_loss {
+      penalty_reduced_logistic_focal_loss { alpha: 2.0 beta: 4.0 }
+    }
+    center_head_params { num_filters: 32 kernel_sizes: 3 }
+  }
+"""
 FAMILIES = {
+    "center": _CENTER,
     "ssd": _SSD,
     "fpn": _FPN,
     "retina": _RETINA,
@@ -101,6 +119,8 @@ SIZE = 64
 
 def small_config(family: str, *overrides: str):
     """Returns the config of a small detector of a family: a key of `FAMILIES`."""
+    if family == "center":
+        return load_config(f"model {{ center_net {{ {_CENTER} }} }}", overrides)
     text = f"model {{ ssd {{ {FAMILIES[family]} {_REST} }} }}"
     return load_config(text, overrides)
 

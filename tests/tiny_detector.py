@@ -20,6 +20,7 @@ class TinyDetector(keras.Model):
     def __init__(self, num_classes=2, seed=1, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         start = keras.initializers.GlorotUniform(seed)
+        self.groundtruth_fields = ()
         self.num_classes, self.image_size, self.max_detections = (
             num_classes,
             (16, 16),
@@ -58,7 +59,7 @@ class TinyDetector(keras.Model):
         out = self.head(self.dropout(x, training=training))
         return {"classes": out[:, : self.num_classes], "boxes": out[:, -4:]}
 
-    def loss_parts(self, outputs, groundtruth):
+    def loss_parts(self, outputs, groundtruth, inputs=None, training=False):
         classes = ops.one_hot(groundtruth.classes[:, 0], self.num_classes)
         loss = keras.losses.categorical_crossentropy(
             classes, outputs["classes"], from_logits=True
@@ -118,6 +119,9 @@ class TinyPipeline:
                 )
             self.next += 1
             yield batch
+
+    def only(self, fields):
+        assert fields == ()
 
     def get_state(self):
         return {"next": self.next}

@@ -66,6 +66,13 @@ class LabelMap:
             twice = sorted({v for v in values if values.count(v) > 1}, key=str)
             if twice:
                 raise DataError(self.source, f"{name} {twice[0]!r} appears twice")
+        ids = [k.id for c in self.categories for k in c.keypoints]
+        if twice := sorted({i for i in ids if ids.count(i) > 1 or i < 0}):
+            raise DataError(
+                self.source,
+                f"keypoint id {twice[0]} is negative or appears twice",
+                hint="keypoint ids count over all classes, from 0",
+            )
         low = [c for c in self.categories if c.id < 1]
         if low:
             raise DataError(
@@ -84,6 +91,12 @@ class LabelMap:
     def num_classes(self) -> int:
         """The highest id: what `num_classes` of a model must at least be."""
         return max((c.id for c in self.categories), default=0)
+
+    @property
+    def num_keypoints(self) -> int:
+        """How many places keypoints of an object need; 0 where no class has any."""
+        ids = [k.id for c in self.categories for k in c.keypoints]
+        return max(ids, default=-1) + 1
 
     @functools.cached_property
     def by_id(self) -> dict[int, Category]:

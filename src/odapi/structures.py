@@ -23,7 +23,7 @@ class Groundtruth(NamedTuple):
     area: Tensor = None  # [b, n] float32, pixels of the original image
     multiclass_scores: Tensor = None  # [b, n, num_classes + 1] float32
     confidences: Tensor = None  # [b, n] float32
-    masks: Tensor = None  # [b, n, h, w] float32 in {0, 1}
+    masks: Tensor = None  # [b, n, h, w] uint8 or float32 in {0, 1}, of the images
     keypoints: Tensor = None  # [b, n, k, 2] float32, normalised (y, x); NaN: unlabelled
     keypoint_visibility: Tensor = None  # [b, n, k] int32, 0, 1 or 2 as in COCO
     track_ids: Tensor = None  # [b, n] int32
@@ -35,6 +35,7 @@ class Groundtruth(NamedTuple):
     densepose_points: Tensor = None  # [b, n, p, 4] float32: y, x normalised, v, u
     temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, normalised
     track_match_flags: Tensor = None  # [b, n] bool: the offset is known
+    mask_weights: Tensor = None  # [b, n] float32; 0: the mask is not known
 
 
 class ImageInfo(NamedTuple):
@@ -64,7 +65,7 @@ class Detections(NamedTuple):
     num: Tensor  # [b] int32, how many are real
     multiclass_scores: Tensor = None  # [b, n, num_classes + 1] float32
     anchor_indices: Tensor = None  # [b, n] int32
-    masks: Tensor = None  # [b, n, h, w] float32
+    masks: Tensor = None  # [b, n, h, w] float32, of the boxes
     keypoints: Tensor = None  # [b, n, k, 2] float32, normalised (y, x)
     keypoint_scores: Tensor = None  # [b, n, k] float32
     keypoint_depths: Tensor = None  # [b, n, k] float32
@@ -74,6 +75,7 @@ class Detections(NamedTuple):
     temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, normalised
     raw_boxes: Tensor = None  # [b, anchors, 4] float32, decoded, before suppression
     raw_scores: Tensor = None  # [b, anchors, num_classes + 1] float32
+    maps: Any = None  # What a CenterNet predicts, by name: [stages, b, h, w, c]
 
 
 def present(structure: NamedTuple) -> dict[str, Tensor]:

@@ -87,7 +87,7 @@ def test_steps_keep_their_order():
 
 BAD = [
     ("", r"\[0\]: is empty"),
-    ("random_rotation90 {}", r"\[0\]: unknown value 'random_rotation90'"),
+    ("random_rgb_to_gray {}", r"\[0\]: unknown value 'random_rgb_to_gray'"),
     (
         "random_absolute_pad_image { pad_color: 3 }",
         r"\[0\]\.random_absolute_pad_image: pad_color needs the three values",

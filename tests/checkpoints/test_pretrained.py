@@ -79,3 +79,27 @@ def test_weights_by_layer_are_those_of_the_model(monkeypatch):
         "Conv1/kernel": (3, 3, 3, 2),
         "Conv1/bias": (2,),
     }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kernel", "rest"),
+    [
+        # Without biases: they go into the means, and colours come red first.
+        ((), [3.0, 2.0, 1.0], {"conv1_bn/moving_mean": 1.0}),
+        # With biases: as it is.
+        (
+            ("conv1_conv/bias",),
+            [1.0, 2.0, 3.0],
+            {"conv1_bn/moving_mean": 5.0, "conv1_conv/bias": 4.0},
+        ),
+    ],
+)
+def test_a_resnet_is_as_the_backbone_wants_it(wanted, kernel, rest):
+    arrays = {
+        "conv1_conv/kernel": np.array([1.0, 2.0, 3.0]).reshape(1, 1, 3, 1),
+        "conv1_conv/bias": np.array([4.0]),
+        "conv1_bn/moving_mean": np.array([5.0]),
+    }
+    ours = pretrained.as_ours(arrays, wanted)
+    assert ours.pop("conv1_conv/kernel").ravel().tolist() == kernel
+    assert {name: array.item() for name, array in ours.items()} == rest

@@ -169,3 +169,18 @@ def test_merging_no_objects_is_no_object():
     sample = {"boxes": np.zeros((0, 4), "float32"), "classes": np.zeros(0, "int32")}
     merged = merge_equal_boxes(sample, num_classes=3)
     assert merged["multiclass_scores"].shape == (0, 4)
+
+
+def test_classes_count_as_looked_for_unless_an_image_says_otherwise():
+    collate = Collate(2, 1, ("labeled_classes",), shapes={"labeled_classes": (3,)})
+    some = np.array([True, False, False])
+    batch = collate([sample_of(1), sample_of(1, labeled_classes=some)])
+    assert batch.groundtruth.labeled_classes.tolist() == [
+        [True, True, True],
+        [True, False, False],
+    ]
+
+
+def test_masks_keep_the_size_of_the_images_where_no_object_has_one():
+    batch = Collate(1, 2, ("masks",))([sample_of(1, size=(5, 6))])
+    assert batch.groundtruth.masks.shape == (1, 2, 5, 6)

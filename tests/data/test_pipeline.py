@@ -337,3 +337,13 @@ def test_no_backend_is_imported_before_the_first_batch():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout == "[]\n"
+
+
+def test_groundtruth_that_nobody_reads_is_left_out_and_what_lacks_is_an_error():
+    collate = Collate(2, max_boxes=5, fields=("is_crowd", "area"))
+    with Pipeline(Numbers(4), FixedShape(8, 8), collate) as pipeline:
+        pipeline.only(("area", "multiclass_scores"))
+        truth = next(pipeline).groundtruth
+        assert (truth.is_crowd is None, truth.area is None) == (True, False)
+        with pytest.raises(DataError, match=r"learns masks.*\n.*load_instance_masks"):
+            pipeline.only(("masks",))

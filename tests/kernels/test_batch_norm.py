@@ -122,3 +122,11 @@ def _torch(slope):
 
 
 _GRADIENTS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
+
+
+def test_the_moving_variance_is_biased_where_it_is_over_all_replicas():
+    # The mean is 1 and the squares of the distances are 1, over two pixels.
+    x = np.array([0.0, 2.0], np.float32).reshape(2, 1, 1, 1)
+    _, mean, variance = normalize_by_batch(x, None, None, EPSILON, synchronized=True)
+    assert ops.convert_to_numpy(mean) == pytest.approx([1.0])
+    assert ops.convert_to_numpy(variance) == pytest.approx([1.0])

@@ -122,7 +122,7 @@ def test_images_of_other_sizes_pass_where_the_resizer_lets_them():
             valid=np.zeros((1, 1), bool),
             weights=np.zeros((1, 1), np.float32),
         )
-        parts = detector.loss_parts(outputs, truth, size)
+        parts = detector.loss_parts(outputs, truth, x)
         assert all(np.isfinite(ops.convert_to_numpy(v)) for v in parts.values())
 
 

@@ -7,7 +7,8 @@ from keras import ops
 from odapi.layers.depth import Depth
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.norm import Norm
-from odapi.necks.fpn import FeaturePyramid, twice
+from odapi.layers.resample import twice
+from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid
 
 pytestmark = pytest.mark.backend

@@ -3,6 +3,7 @@
 import pytest
 
 from odapi.checkpoints import pretrained
+from odapi.config.load import load_config
 from odapi.training.start import start_from
 from small_models import small_config
 
@@ -40,6 +41,31 @@ def test_weights_of_keras_applications(monkeypatch, kind, multiplier, expected):
         f"{_EXTRACTOR}.depth_multiplier={multiplier}",
         "options.backbone_weights=imagenet",
     )
+    with pytest.raises(_AskedError) as asked:
+        start_from(config, Detector())
+    assert asked.value.args == expected
+
+
+@pytest.mark.parametrize(
+    "kind, multiplier, expected",
+    [
+        ("mobilenet_v2_fpn", 0.5, ("MobileNetV2", {"alpha": 0.5})),
+        ("resnet_v1_101_fpn", 1.0, ("ResNet101", {})),
+        ("resnet_v2_50", 1.0, ("ResNet50V2", {})),
+    ],
+)
+def test_weights_for_center_net(monkeypatch, kind, multiplier, expected):
+    class Detector:
+        def variables_for(self, part):
+            return {}
+
+    def download(application, **arguments):
+        raise _AskedError(application, arguments)
+
+    monkeypatch.setattr(pretrained, "download", download)
+    extractor = f'type: "{kind}" depth_multiplier: {multiplier}'
+    text = f"model {{ center_net {{ feature_extractor {{ {extractor} }} }} }}"
+    config = load_config(text, ["options.backbone_weights=imagenet"])
     with pytest.raises(_AskedError) as asked:
         start_from(config, Detector())
     assert asked.value.args == expected

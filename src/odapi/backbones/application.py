@@ -38,6 +38,10 @@ class Adapter:
         """Returns whether the convolution in its place pads symmetrically."""
         return self.explicit_padding
 
+    def biased(self, original: keras.layers.Layer) -> bool:
+        """Returns whether the convolution in its place has a bias."""
+        return False
+
     def layer(self, original: keras.layers.Layer) -> keras.layers.Layer:
         """Returns the layer that takes the place of `original`."""
         name, dtype = original.name, self.hyperparams.dtype
@@ -72,7 +76,7 @@ class Adapter:
         return {
             "strides": original.strides[0],
             "explicit_padding": self.pads(original),
-            "use_bias": False,
+            "use_bias": self.biased(original),
         }
 
 

@@ -11,7 +11,7 @@ from odapi.data.augment.color import (
     AdjustSaturation,
 )
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
-from odapi.data.augment.flip import HorizontalFlip
+from odapi.data.augment.flip import HorizontalFlip, Rotation90, Turn, VerticalFlip
 from odapi.data.augment.pad import AbsolutePad
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
 from odapi.data.pipeline import Augmentation
@@ -52,14 +52,15 @@ def check_keypoints(
         ConfigError: A permutation is missing, or of another length.
     """
     for index, step in enumerate(augmentations):
-        if not isinstance(step, HorizontalFlip) or not step.probability:
+        if not isinstance(step, Turn) or not step.probability:
             continue
         found = len(step.keypoint_permutation)
-        # A single keypoint has nothing to change places with.
-        if num_keypoints > 1 and found != num_keypoints:
-            name = "random_horizontal_flip.keypoint_flip_permutation"
+        # A single keypoint has nothing to change places with. What is turned or upside
+        # down keeps its left and right, unless the config says otherwise.
+        mirrors = isinstance(step, HorizontalFlip)
+        if num_keypoints > 1 and found != num_keypoints and (found or mirrors):
             raise ConfigError(
-                f"{path}[{index}].{name}",
+                f"{path}[{index}].{step.field}",
                 f"has {found} entries; objects have {num_keypoints} keypoints",
                 hint="give the index of each keypoint's mirror image, such as the "
                 "left eye's for the right eye; its own index where it has none",
@@ -69,6 +70,18 @@ def check_keypoints(
 def _horizontal_flip(config: Any, path: str) -> HorizontalFlip:
     return HorizontalFlip(
         number(config.probability), tuple(config.keypoint_flip_permutation)
+    )
+
+
+def _vertical_flip(config: Any, path: str) -> VerticalFlip:
+    return VerticalFlip(
+        number(config.probability), tuple(config.keypoint_flip_permutation)
+    )
+
+
+def _rotation90(config: Any, path: str) -> Rotation90:
+    return Rotation90(
+        number(config.probability), tuple(config.keypoint_rot_permutation)
     )
 
 
@@ -137,6 +150,8 @@ def _brightness(config: Any, path: str) -> AdjustBrightness:
 
 _STEPS = {
     "random_horizontal_flip": _horizontal_flip,
+    "random_vertical_flip": _vertical_flip,
+    "random_rotation90": _rotation90,
     "random_crop_image": _crop_image,
     "ssd_random_crop": _ssd_random_crop,
     "random_square_crop_by_scale": _square_crop_by_scale,

@@ -19,7 +19,11 @@ from odapi.labels import LabelMap
 # Groundtruth that only metrics look at.
 _FOR_METRICS = ("is_crowd", "difficult", "group_of", "area")
 # Groundtruth that is there where the reader asks for it.
-_ASKED = ("masks", "keypoints", "keypoint_visibility", "track_ids")
+_ASKED = (
+    "masks", "keypoints", "keypoint_visibility", "keypoint_depths",
+    "keypoint_depth_weights", "densepose_num_points", "densepose_part_ids",
+    "densepose_points", "track_ids", "temporal_offsets", "track_match_flags",
+)  # fmt: skip
 
 
 def build_train_dataset(
@@ -39,7 +43,7 @@ def build_train_dataset(
     reader, train = config.train_input_reader, config.train_config
     source = build_train_source(config)
     steps = build_augmentations(train.data_augmentation_options)
-    fields = [name for name in _ASKED if name in source.keys]
+    fields = _asked(source)
     if "keypoints" in fields:
         check_keypoints(steps, source.num_keypoints)
     if train.use_multiclass_scores:
@@ -55,9 +59,9 @@ def build_train_dataset(
         Collate(
             batch_size or train.batch_size,
             reader.max_number_of_boxes,
-            fields=tuple(dict.fromkeys(fields)),
+            fields=(*dict.fromkeys(fields), *_of_images(config)),
             problems=source.problems,
-            shapes=_shapes(source),
+            shapes=_shapes(config, source),
         ),
         Order(
             training=True,
@@ -92,17 +96,17 @@ def build_eval_dataset(
     source = build_eval_source(config, index, label_map)
     readers = config.eval_input_reader
     reader = readers[index] if index < len(readers) else config.train_input_reader
-    fields = [n for n in (*_FOR_METRICS, *_ASKED) if n in source.keys]
+    fields = [n for n in _FOR_METRICS if n in source.keys] + _asked(source)
     return _pipeline(
         config,
         source,
         Collate(
             batch_size or config.eval_config.batch_size,
             reader.max_number_of_boxes,
-            fields=tuple(fields),
+            fields=(*fields, *_of_images(config)),
             keep_all=True,
             problems=source.problems,
-            shapes=_shapes(source),
+            shapes=_shapes(config, source),
         ),
         Order(training=False),
     )
@@ -130,9 +134,26 @@ def _pipeline(
     )
 
 
-def _shapes(source: BaseSource) -> dict[str, tuple[int, ...]]:
+def _asked(source: BaseSource) -> list[str]:
+    names = [name for name in _ASKED if name in source.keys]
+    return [*names, "mask_weights"] if "masks" in names else names
+
+
+def _shapes(config: Any, source: BaseSource) -> dict[str, tuple[int, ...]]:
     number = source.num_keypoints
-    return {"keypoints": (number, 2), "keypoint_visibility": (number,)}
+    of_keypoints = ("keypoint_visibility", "keypoint_depths", "keypoint_depth_weights")
+    return {
+        "keypoints": (number, 2),
+        "labeled_classes": (config.model.center_net.num_classes,),
+        **dict.fromkeys(of_keypoints, (number,)),
+    }
+
+
+def _of_images(config: Any) -> tuple[str, ...]:
+    """Returns the groundtruth of whole images that the model reads."""
+    center_net = config.model.center_net
+    used = center_net.object_center_params.use_labeled_classes
+    return ("labeled_classes",) if used else ()
 
 
 def _check_scores(reader: Any, source: BaseSource) -> None:

@@ -1,18 +1,28 @@
 """Builds what an `EvalConfig` measures."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from odapi.build.oneof import call
+from odapi.build.oneof import build_oneof, call, number
 from odapi.errors import ConfigError, unknown_choice
 from odapi.labels import LabelMap
 from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco_keypoints import CocoKeypointMetrics
+from odapi.metrics.coco_masks import CocoMaskMetrics
+from odapi.metrics.several import SeveralMetrics
 
 COCO_BOXES = "coco_detection_metrics"
+COCO_MASKS = "coco_mask_metrics"
+
+# By the name in metrics_set.
+_EVALUATORS: dict[str, type[CocoBoxMetrics]] = {
+    COCO_BOXES: CocoBoxMetrics,
+    COCO_MASKS: CocoMaskMetrics,
+}
 
 # What the original accepts; those without a builder come with their tasks.
 KNOWN = (
-    COCO_BOXES,
-    "coco_mask_metrics",
+    *_EVALUATORS,
     "coco_panoptic_metrics",
     "lvis_mask_metrics",
     "oid_V2_detection_metrics",
@@ -28,8 +38,10 @@ KNOWN = (
 
 def build_metrics(
     config: Any, label_map: LabelMap, path: str = "eval_config"
-) -> CocoBoxMetrics:
-    """Returns the metrics of an `EvalConfig`; COCO's where it names none.
+) -> CocoBoxMetrics | SeveralMetrics:
+    """Returns the metrics of an `EvalConfig`; COCO's of boxes where it names none.
+
+    Those of keypoints are named by `parameterized_metric`, one for each class.
 
     Args:
         config: The message.
@@ -40,25 +52,63 @@ def build_metrics(
         ConfigError: A metrics_set is unknown or not built yet, or a super category
             names a class that the label map does not have.
     """
+    supported = ", ".join(_EVALUATORS)
     for n, name in enumerate(config.metrics_set):
         place = f"{path}.metrics_set[{n}]"
         if name not in KNOWN:
             raise unknown_choice(place, name, KNOWN)
-        if name != COCO_BOXES:
+        if name not in _EVALUATORS:
             raise ConfigError(
                 place,
-                f"{name} is not supported yet; supported is {COCO_BOXES}",
+                f"{name} is not supported yet; supported is {supported}",
                 hint=f"--set {path}.metrics_set={COCO_BOXES}",
             )
-    return call(_coco_boxes, config, path, label_map)
+    names = tuple(dict.fromkeys(config.metrics_set)) or (COCO_BOXES,)
+    made = call(_evaluators, config, path, label_map, names)
+    if not config.parameterized_metric:
+        return made[0] if len(made) == 1 else SeveralMetrics(made)
+    for n, metric in enumerate(config.parameterized_metric):
+        place = f"{path}.parameterized_metric[{n}]"
+        made.append(
+            build_oneof(
+                metric, "parameterized_metric", _PARAMETERIZED, place, label_map
+            )
+        )
+    return call(lambda *_: SeveralMetrics(made), config, path)
 
 
-def _coco_boxes(config: Any, path: str, label_map: LabelMap) -> CocoBoxMetrics:
+def keypoint_edges(config: Any) -> tuple[tuple[int, int], ...]:
+    """Returns the lines of an `EvalConfig` between keypoints, pairs of their ids."""
+    return tuple((edge.start, edge.end) for edge in config.keypoint_edge)
+
+
+def _evaluators(
+    config: Any, path: str, label_map: LabelMap, names: Sequence[str]
+) -> list[Any]:
+    # Boxes first: they answer what is told once.
+    ordered = [name for name in _EVALUATORS if name in names]
+    return [_coco(_EVALUATORS[name], config, label_map) for name in ordered]
+
+
+def _coco_keypoints(config: Any, path: str, label_map: LabelMap) -> CocoKeypointMetrics:
+    name = config.class_label
+    if name not in label_map.by_name:
+        raise unknown_choice(f"{path}.class_label", name, label_map.by_name)
+    sigmas = {k: number(v) for k, v in config.keypoint_label_to_sigmas.items()}
+    return CocoKeypointMetrics(label_map.by_name[name], sigmas)
+
+
+_PARAMETERIZED = {"coco_keypoint_metrics": _coco_keypoints}
+
+
+def _coco(
+    kind: type[CocoBoxMetrics], config: Any, label_map: LabelMap
+) -> CocoBoxMetrics:
     groups = {
         name: [member.strip() for member in members.split(",") if member.strip()]
         for name, members in config.super_categories.items()
     }
-    return CocoBoxMetrics(
+    return kind(
         label_map,
         include_metrics_per_category=config.include_metrics_per_category
         or bool(groups),

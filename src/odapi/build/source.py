@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.open import open_source
 from odapi.data.sources.subset import Subset
-from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.data.sources.tfrecord import TFRecordSource, open_tfrecord
 from odapi.errors import ConfigError
 from odapi.labels import LabelMap
 
@@ -19,6 +20,7 @@ _ASKED = {
     "load_multiclass_scores": ("multiclass_scores",),
     "load_track_id": ("track_ids",),
     "num_keypoints": ("keypoints", "keypoint_visibility"),
+    "load_keypoint_depth_features": ("keypoint_depths", "keypoint_depth_weights"),
 }
 
 
@@ -35,7 +37,8 @@ def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSo
         DataError: The data cannot be used.
     """
     reader, path = config.train_input_reader, "train_input_reader"
-    return build_source(reader, path, options(config).train_data, label_map)
+    names = keypoint_label_map(config)
+    return build_source(reader, path, options(config).train_data, label_map, names)
 
 
 def build_eval_source(
@@ -67,11 +70,15 @@ def build_eval_source(
         reader = readers[index]
     if label_map is None and not _label_map_path(reader, spec):
         label_map = _train_label_map(config)
-    return build_source(reader, path, spec, label_map)
+    return build_source(reader, path, spec, label_map, keypoint_label_map(config))
 
 
 def build_source(
-    reader: Any, path: str, spec: str = "", label_map: LabelMap | None = None
+    reader: Any,
+    path: str,
+    spec: str = "",
+    label_map: LabelMap | None = None,
+    keypoints: LabelMap | None = None,
 ) -> BaseSource:
     """Opens the data of an InputReader.
 
@@ -82,17 +89,33 @@ def build_source(
             `voc:PATH?split=train`.
         label_map: The classes; None takes the reader's label map, or where it has
             none the data's own classes.
+        keypoints: Where classes get their keypoints from; None: from the same.
     """
     if label_map is None and _label_map_path(reader, spec):
         label_map = load_label_map(reader.label_map_path)
-    if spec:
-        source = open_source(spec, label_map, reader.load_instance_masks)
-    else:
-        source = _of_files(reader, path, label_map)
+    if label_map is not None and keypoints is not None:
+        label_map = with_keypoints(label_map, keypoints)
+    source = _opened(reader, path, spec, label_map)
+    if label_map is None and keypoints is not None:
+        named = with_keypoints(source.label_map, keypoints)
+        if named != source.label_map:
+            source = _opened(reader, path, spec, named)
     source = _with_keys(source, reader, path)
     if reader.sample_1_of_n_examples > 1:
         every = range(0, len(source), reader.sample_1_of_n_examples)
         source = Subset(source, every)
+    return source
+
+
+def _opened(
+    reader: Any, path: str, spec: str, label_map: LabelMap | None
+) -> BaseSource:
+    if spec:
+        source = open_source(spec, label_map, reader.load_instance_masks)
+    else:
+        source = _of_files(reader, path, label_map)
+    if reader.use_keypoint_label_map and isinstance(source, TFRecordSource):
+        source.find_keypoints_by_name()
     return source
 
 

@@ -4,7 +4,7 @@ Names are `layer/variable`, as Keras Applications name their layers.
 """
 
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 from zipfile import BadZipFile
 
@@ -16,6 +16,7 @@ from odapi.errors import CheckpointError, ConfigError, unknown_choice
 
 IMAGENET = "imagenet"
 
+_FIRST_BIAS = "conv1_conv/bias"
 _SUFFIXES = (".npz", ".h5", ".hdf5")
 
 
@@ -43,7 +44,7 @@ def read(path: pathlib.Path) -> dict[str, np.ndarray]:
             "is a .weights.h5 of Keras 3, which does not name the layers",
             hint='save {f"{layer.name}/{v.name}": v.numpy()} with numpy.savez instead',
         )
-    return as_ours({_short(name): array for name, array in arrays.items()})
+    return {_short(name): array for name, array in arrays.items()}
 
 
 def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
@@ -76,27 +77,29 @@ def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
             hint="without a network, give a file: options.backbone_weights: "
             '"mobilenet_v2.npz"; docs/training.md says how to make it elsewhere',
         ) from error
-    return as_ours(
-        {
-            f"{layer.name}/{v.name}": keras.ops.convert_to_numpy(v)
-            for layer in model.layers
-            for v in layer.weights
-        }
-    )
+    return {
+        f"{layer.name}/{v.name}": keras.ops.convert_to_numpy(v)
+        for layer in model.layers
+        for v in layer.weights
+    }
 
 
-def as_ours(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def as_ours(
+    arrays: Mapping[str, np.ndarray], wanted: Container[str] = ()
+) -> dict[str, np.ndarray]:
     """Returns weights of Keras Applications as our backbones have them.
 
-    Convolutions of their ResNets have biases, which ours have not, and see colours
-    in the order BGR, and ours RGB. A bias before a batch norm shifts the mean.
-    Weights of others are returned as they are.
+    Convolutions of their ResNets have biases and see colours in the order that
+    Keras Applications choose; those of CenterNet have both as well. Those of other
+    detectors have no biases and see RGB instead of BGR. A bias before a batch norm
+    shifts the mean. Weights of others are returned as they are.
 
     Args:
         arrays: By `layer/variable`.
+        wanted: The names of our backbone.
     """
     ours = dict(arrays)
-    if "conv1_conv/bias" not in ours:
+    if _FIRST_BIAS not in ours or _FIRST_BIAS in wanted:
         return ours
     ours["conv1_conv/kernel"] = ours["conv1_conv/kernel"][:, :, ::-1]
     for name in [n for n in ours if n.endswith("_conv/bias")]:

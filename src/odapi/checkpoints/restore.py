@@ -83,9 +83,9 @@ def restore(detector: Any, path: str, kind: str) -> Report:
                 f"holds backbone weights, which cannot be restored as {kind!r}",
                 hint='set train_config.fine_tune_checkpoint_type: "classification"',
             )
-        return fit_in(
-            detector.variables_for(kind), pretrained.read(file), path, kind, {}
-        )
+        variables = detector.variables_for(kind)
+        arrays = pretrained.as_ours(pretrained.read(file), variables)
+        return fit_in(variables, arrays, path, kind, {})
     folder = folders.find(file)
     variables = detector.variables_for(kind)
     arrays = _arrays(folder, detector, variables, kind)

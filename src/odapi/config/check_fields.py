@@ -42,14 +42,11 @@ _RESULT_SAME = Row("it chose how something is computed; the result is the same")
 _NORMALISED = Row("anchors are always shares of the image, as the groundtruth is")
 _PIPELINE = Row("the input pipeline sizes itself; see options.data_loading")
 _ORDER = Row("shuffling is over the whole data set, by options.seed")
-_MASKS = _refused("models of this version learn no masks")
-_KEYPOINTS = _refused("keypoints are learnt by keypoint_box_coder only")
 _LATER = _refused()
 
 ROWS: dict[str, Row] = {
     "TrainEvalPipelineConfig.graph_rewriter": _TF1,
     "DetectionModel.faster_rcnn": _LATER,
-    "DetectionModel.center_net": _LATER,
     "DetectionModel.experimental_model": _refused("write the model in Python instead"),
     # The model.
     "Ssd.inplace_batchnorm_update": Row("Keras updates batch statistics in place"),
@@ -67,6 +64,14 @@ ROWS: dict[str, Row] = {
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
     "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
     "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALISED,
+    # CenterNet.
+    "CenterNet.compute_heatmap_sparse": Row(
+        "heatmaps are always drawn the sparse way; the numbers are the same"
+    ),
+    "CenterNet.densepose_estimation_task": _LATER,
+    "CenterNet.track_estimation_task": _LATER,
+    "CenterNet.temporal_offset_task": _LATER,
+    "CenterNetFeatureExtractor.use_depthwise": _UNREAD,
     # Losses.
     "Loss.equalization_loss": Row("the original reads it and never uses it"),
     "Loss.expected_loss_weights": _refused("it fails in the original too"),
@@ -128,8 +133,8 @@ ROWS: dict[str, Row] = {
             "random_resize_method", "scale_boxes_to_pixel_coordinates",
             "resize_image", "subtract_channel_mean", "ssd_random_crop_pad",
             "ssd_random_crop_fixed_aspect_ratio",
-            "ssd_random_crop_pad_fixed_aspect_ratio", "random_vertical_flip",
-            "random_rotation90", "rgb_to_gray", "convert_class_logits_to_softmax",
+            "ssd_random_crop_pad_fixed_aspect_ratio",
+            "rgb_to_gray", "convert_class_logits_to_softmax",
             "random_self_concat_image", "autoaugment_image",
             "drop_label_probabilistically", "remap_labels", "random_jpeg_quality",
             "random_downscale_to_target_pixels", "random_patch_gaussian",
@@ -157,11 +162,8 @@ ROWS: dict[str, Row] = {
     "InputReader.include_source_id": Row("image ids are always kept"),
     "InputReader.use_display_name": Row("classes are found by either name"),
     "InputReader.num_additional_channels": _refused("images have three channels"),
-    "InputReader.keypoint_type_weight": _KEYPOINTS,
-    "InputReader.load_keypoint_depth_features": _KEYPOINTS,
-    "InputReader.use_keypoint_label_map": _KEYPOINTS,
-    "InputReader.load_instance_masks": _MASKS,
-    "InputReader.mask_type": _MASKS,
+    "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
+    "InputReader.mask_type": Row("both forms of masks are read", same=(1, 2)),
     "InputReader.load_context_features": _LATER,
     "InputReader.load_context_image_ids": _LATER,
     "InputReader.load_dense_pose": _LATER,
@@ -184,8 +186,6 @@ ROWS: dict[str, Row] = {
     "EvalConfig.groundtruth_box_visualization_color": _TF1_EVAL,
     "EvalConfig.keep_image_id_for_visualization_export": _TF1_EVAL,
     "EvalConfig.use_dummy_loss_in_eval": _TF1_EVAL,
-    "EvalConfig.parameterized_metric": _KEYPOINTS,
-    "EvalConfig.keypoint_edge": Row("keypoints are not drawn yet"),
     "EvalConfig.export_path": _refused("`odapi eval --output` writes them"),
     "EvalConfig.recall_lower_bound": Row("only precision at recall uses it"),
     "EvalConfig.recall_upper_bound": Row("only precision at recall uses it"),
@@ -210,6 +210,12 @@ EXTRACTORS = (
     "ssd_resnet152_v1_fpn_keras",
     *(f"ssd_efficientnet-b{i}_bifpn_keras" for i in range(8)),
 )  # fmt: skip
+CENTER_EXTRACTORS = (
+    "resnet_v2_50", "resnet_v2_101", "resnet_v1_18_fpn", "resnet_v1_34_fpn",
+    "resnet_v1_50_fpn", "resnet_v1_101_fpn", "hourglass_10", "hourglass_20",
+    "hourglass_32", "hourglass_52", "hourglass_104", "mobilenet_v2",
+    "mobilenet_v2_fpn", "mobilenet_v2_fpn_sep_conv",
+)  # fmt: skip
 _TF1_EXTRACTORS = (
     "ssd_inception_v2", "ssd_inception_v3", "ssd_mobilenet_v1",
     "ssd_mobilenet_v1_fpn", "ssd_mobilenet_v2", "ssd_mobilenet_v2_fpn",
@@ -224,9 +230,9 @@ _TF1_EXTRACTORS = (
 
 COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
 
-METRICS = ("coco_detection_metrics",)
+METRICS = ("coco_detection_metrics", "coco_mask_metrics")
 _ALL_METRICS = (
-    *METRICS, "coco_mask_metrics", "coco_keypoint_metrics", "coco_panoptic_metrics",
+    *METRICS, "coco_keypoint_metrics", "coco_panoptic_metrics",
     "lvis_mask_metrics", "pascal_voc_detection_metrics",
     "weighted_pascal_voc_detection_metrics",
     "pascal_voc_instance_segmentation_metrics",
@@ -292,6 +298,15 @@ def _check_extractor(path: str, name: str) -> Iterator[Finding]:
         yield error(path, f"unknown extractor {name!r}; {supported}", hint)
 
 
+def _check_center_extractor(path: str, name: str) -> Iterator[Finding]:
+    if name not in CENTER_EXTRACTORS:
+        yield error(
+            path,
+            f"unknown extractor {name!r}; there are {', '.join(CENTER_EXTRACTORS)}",
+            did_you_mean(name, CENTER_EXTRACTORS),
+        )
+
+
 def _check_combine_method(path: str, name: str) -> Iterator[Finding]:
     if name not in COMBINE_METHODS:
         yield error(
@@ -316,6 +331,7 @@ def _check_metrics(path: str, names: Any) -> Iterator[Finding]:
 
 _CHECKS = {
     "SsdFeatureExtractor.type": _check_extractor,
+    "CenterNetFeatureExtractor.type": _check_center_extractor,
     "BidirectionalFeaturePyramidNetworks.combine_method": _check_combine_method,
     "EvalConfig.metrics_set": _check_metrics,
 }

@@ -16,11 +16,15 @@ _MAX_RATE_PER_IMAGE = 2 * 0.8 / 512
 _MAX_ADAM_RATE = 0.01
 
 _CHECKPOINT_TYPES = ("classification", "detection", "full")
-_METRICS = (
-    *(f"DetectionBoxes_Precision/mAP{end}"
-      for end in ("", "@.50IOU", "@.75IOU", " (small)", " (medium)", " (large)")),
-    *(f"DetectionBoxes_Recall/AR@{end}"
-      for end in ("1", "10", "100", "100 (small)", "100 (medium)", "100 (large)")),
+_METRICS = tuple(
+    f"Detection{what}_{name}"
+    for what in ("Boxes", "Masks")
+    for name in (
+        *(f"Precision/mAP{end}"
+          for end in ("", "@.50IOU", "@.75IOU", " (small)", " (medium)", " (large)")),
+        *(f"Recall/AR@{end}"
+          for end in ("1", "10", "100", "100 (small)", "100 (medium)", "100 (large)")),
+    )
 )  # fmt: skip
 
 

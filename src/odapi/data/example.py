@@ -21,6 +21,7 @@ OBJECT_FEATURES: tuple[tuple[str, str, type], ...] = (
     ("area", "image/object/area", np.float32),
     ("weights", "image/object/weight", np.float32),
     ("track_ids", "image/object/track/label", np.int32),
+    ("mask_weights", "image/object/mask/weight", np.float32),
 )
 SIDES = ("ymin", "xmin", "ymax", "xmax")
 _TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
@@ -41,6 +42,7 @@ class Example:
         ids: `[n]` int64 class ids; -1 where it has none.
         objects: Arrays of a sample, but for classes and masks.
         mask_of: A decoder for the mask of each object, or None.
+        keypoint_names: Of all keypoints of all objects, or empty.
     """
 
     image_id: str
@@ -50,6 +52,7 @@ class Example:
     ids: np.ndarray
     objects: dict[str, np.ndarray]
     mask_of: list[MaskOf | None] | None
+    keypoint_names: list[str] = dataclasses.field(default_factory=list)
 
 
 class ExampleError(ValueError):
@@ -106,6 +109,7 @@ def read_example(features: Any) -> Example:
         ids=ids,
         objects=objects,
         mask_of=_masks(features, count, size),
+        keypoint_names=_keypoint_names(features, objects),
     )
 
 
@@ -134,7 +138,32 @@ def _keypoints(features: Any, count: int) -> dict[str, np.ndarray]:
     else:
         visibility = np.where(np.isfinite(points).all(-1), 2, 0).astype(np.int32)
     points[visibility == 0] = np.nan
-    return {"keypoints": points, "keypoint_visibility": visibility}
+    found = {"keypoints": points, "keypoint_visibility": visibility}
+    return found | _depths(features, points)
+
+
+def _depths(features: Any, points: np.ndarray) -> dict[str, np.ndarray]:
+    """Depths of keypoints `[n, k, 2]`, and how much each counts."""
+    depths = _floats(features, _POINTS + "z")
+    if not len(depths):
+        return {}
+    count = points.shape[0] * points.shape[1]
+    weights = _floats(features, _POINTS + "z/weights")
+    weights = weights if len(weights) else np.ones(count, np.float32)
+    known = {"keypoint_depths": depths, "keypoint_depth_weights": weights}
+    return {
+        key: _checked(values, count, _POINTS + "z").reshape(points.shape[:2])
+        for key, values in known.items()
+    }
+
+
+def _keypoint_names(features: Any, objects: dict[str, np.ndarray]) -> list[str]:
+    texts = _values(features, _POINTS + "text")
+    if not len(texts) or "keypoints" not in objects:
+        return []
+    rows, columns, _ = objects["keypoints"].shape
+    _checked(texts, rows * columns, _POINTS + "text")
+    return [_decoded(t) for t in texts]
 
 
 def _masks(

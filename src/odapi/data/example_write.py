@@ -61,6 +61,10 @@ def _keypoints(features: Any, sample: Sample, named: Sequence[Any]) -> None:
     _integers(features, "image/object/keypoint/visibility", visibility.reshape(-1))
     labelled = (visibility > 0).sum(1)
     _integers(features, "image/object/keypoint/num", labelled)
+    for name, key in (("z", "depths"), ("z/weights", "depth_weights")):
+        if f"keypoint_{key}" in sample:
+            values = sample[f"keypoint_{key}"].reshape(-1)
+            _floats(features, f"image/object/keypoint/{name}", values)
     texts = [k.name for keypoints in named for k in keypoints]
     if len(texts) == visibility.size:
         _texts(features, "image/object/keypoint/text", texts)

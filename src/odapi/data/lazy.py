@@ -74,6 +74,21 @@ class LazyImage:
         layers = (Layer(r, c.flip(), color) for r, c, color in self.layers)
         return self._placed(self.rows, self.columns.flip(), layers)
 
+    def flip_rows(self) -> "LazyImage":
+        """Returns the picture mirrored top to bottom."""
+        layers = (Layer(r.flip(), c, color) for r, c, color in self.layers)
+        return self._placed(self.rows.flip(), self.columns, layers)
+
+    def turn(self) -> "LazyImage":
+        """Returns the picture turned by 90 degrees counter-clockwise.
+
+        Masks of the source have to be transposed along, as the source is here.
+        """
+        pixels = np.ascontiguousarray(self.pixels.swapaxes(0, 1))
+        layers = tuple(Layer(c.flip(), r, color) for r, c, color in self.layers)
+        rows, columns = self.columns.flip(), self.rows
+        return LazyImage(pixels, rows, columns, self.colors, layers)
+
     def resize(self, height: int, width: int, centered: bool = False) -> "LazyImage":
         """Returns the picture scaled to `height x width`; see `Axis.resize`."""
         layers = (
@@ -154,7 +169,7 @@ class LazyImage:
             sample(pixels, rows, columns, part)
         return canvas
 
-    def render_masks(self, masks: np.ndarray) -> np.ndarray:
+    def render_masks(self, masks: Any) -> np.ndarray:
         """Returns masks `[n, h, w]` of the source as masks of the picture."""
         return warp.sample_masks(masks, self.rows, self.columns)
 

@@ -21,10 +21,20 @@ _FIELDS: dict[str, tuple[Any, type]] = {
     "multiclass_scores": (0.0, np.float32),
     "confidences": (1.0, np.float32),
     "masks": (0, np.uint8),
+    "mask_weights": (1.0, np.float32),
     "keypoints": (np.nan, np.float32),
     "keypoint_visibility": (0, np.int32),
     "track_ids": (-1, np.int32),
+    "keypoint_depths": (0.0, np.float32),
+    "keypoint_depth_weights": (0.0, np.float32),
+    "densepose_num_points": (0, np.int32),
+    "densepose_part_ids": (0, np.int32),
+    "densepose_points": (0.0, np.float32),
+    "temporal_offsets": (0.0, np.float32),
+    "track_match_flags": (False, np.bool_),
 }
+# Of the image, not of an object; a class is looked for unless something else is said.
+_LABELED = "labeled_classes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +54,7 @@ class Collate:
             leaving objects out. Batches then differ in shape.
         problems: Where images with too many objects are counted.
         shapes: Shape of one object's value, by field, such as `{"keypoints": (17, 2)}`,
-            for batches without objects.
+            for batches without objects; of an image's for `labeled_classes`.
     """
 
     batch_size: int
@@ -58,7 +68,7 @@ class Collate:
         for name in ("batch_size", "max_boxes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        unknown = set(self.fields) - _FIELDS.keys()
+        unknown = set(self.fields) - _FIELDS.keys() - {_LABELED}
         if unknown:
             raise ValueError(f"no such fields of Groundtruth: {sorted(unknown)}")
 
@@ -87,14 +97,22 @@ class Collate:
             if count > room:
                 self.problems.found(TOO_MANY_BOXES, sample["image_id"])
         valid = np.arange(room) < np.array(counts)[:, None]
-        fill = _Fill(samples, room, self.shapes)
+        shapes = {"masks": samples[0]["image"].shape[:2], **self.shapes}
+        fill = _Fill(samples, room, shapes)
+        fields = [name for name in self.fields if name != _LABELED]
+        labeled = self._labeled(samples) if _LABELED in self.fields else None
         return Groundtruth(
             boxes=fill("boxes", 0.0, np.float32, (4,)),
             classes=fill("classes", 0, np.int32),
             valid=valid,
             weights=fill("weights", 1.0, np.float32) * valid,
-            **{name: fill(name, *_FIELDS[name]) for name in self.fields},
+            **{name: fill(name, *_FIELDS[name]) for name in fields},
+            labeled_classes=labeled,
         )
+
+    def _labeled(self, samples: Sequence[Sample]) -> np.ndarray:
+        all_of_them = np.ones(self.shapes[_LABELED], np.bool_)
+        return np.stack([s.get(_LABELED, all_of_them) for s in samples])
 
 
 class _Fill:

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,16 @@ from odapi.structures import Batch
 Augmentation = Callable[[Sample, np.random.Generator], Sample]
 
 _TRAINING = Order()
+# Where groundtruth comes from that a model cannot learn without.
+_READER = "set train_input_reader."
+_HINTS = {
+    "masks": f"{_READER}load_instance_masks: true",
+    "keypoints": f"{_READER}num_keypoints",
+    "keypoint_depths": f"{_READER}load_keypoint_depth_features: true",
+    "track_ids": f"{_READER}load_track_id: true",
+    "densepose_points": f"{_READER}load_dense_pose: true",
+    "temporal_offsets": "they are in image/object/temporal_offset of a tf.Example",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +149,27 @@ class Pipeline:
         finally:
             self.wait_seconds += time.perf_counter() - start
         return batch._replace(real=None) if self.order.training else batch
+
+    def only(self, fields: Iterable[str]) -> None:
+        """Leaves out of batches optional groundtruth that nobody reads.
+
+        Args:
+            fields: Optional fields of `Groundtruth` that are read.
+
+        Raises:
+            DataError: Some of them are not in the data.
+        """
+        wanted, there = set(fields), set(self._collate.fields)
+        for name in sorted((wanted - there) & _HINTS.keys()):
+            raise DataError(
+                self.source.name,
+                f"the model learns {name.replace('_', ' ')}, but the data come without",
+                hint=_HINTS[name],
+            )
+        self._collate = dataclasses.replace(
+            self._collate, fields=tuple(f for f in self._collate.fields if f in wanted)
+        )
+        self.close()
 
     def get_state(self) -> dict[str, Any]:
         """Returns the position after the last batch, in values that JSON can hold."""

@@ -7,9 +7,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from odapi.draw.colors import WHITE, Color, color_of, text_color_on
+from odapi.draw.colors import Color, color_of, text_color_on
 from odapi.draw.labels import Label, place_labels
+from odapi.draw.skeleton import Edges, draw_keypoints, edges_of
 from odapi.draw.text import put_text
+from odapi.geometry.masks import Window, paste_masks
 from odapi.labels import LabelMap
 
 Objects = Mapping[str, Any]
@@ -25,6 +27,8 @@ class Style:
         labels: Write the name of the class.
         scores: Write the score, where there is one.
         mask_alpha: How much of a mask's colour covers the image.
+        edges: Pairs of keypoints that a line joins, by id; empty: where their names
+            are those of COCO's people.
     """
 
     line: int = 0
@@ -32,6 +36,7 @@ class Style:
     labels: bool = True
     scores: bool = True
     mask_alpha: float = 0.4
+    edges: Edges = ()
 
     def sized(self, height: int, width: int) -> "Style":
         """Returns the style with every size set, for an image."""
@@ -44,6 +49,12 @@ class Style:
 
 
 DEFAULT = Style()
+
+# Keys with one row an object.
+_ROWS = (
+    "classes", "scores", "is_crowd", "difficult", "box_masks", "keypoints",
+    "keypoint_scores",
+)  # fmt: skip
 
 
 def draw_objects(
@@ -65,7 +76,9 @@ def draw_objects(
         image: `[h, w, 3]` uint8 RGB; grey and float images in 0..255 are converted.
         objects: Detections or groundtruth of one image, keys as in a sample:
             `boxes [n, 4]` normalised; where known `classes [n]`, `scores [n]`,
-            `is_crowd`, `difficult [n]`, `masks [n, h, w]`, `keypoints [n, k, 2]`,
+            `is_crowd`, `difficult [n]`, `masks [n, h, w]` of the whole image or
+            `box_masks [n, h, w]` of the boxes, `keypoints [n, k, 2]` with
+            `keypoint_scores [n, k]`, of which those of 0 are left out, and
             `captions [n]` (text instead of the class's name).
         label_map: Names of the classes.
         min_score: Objects with a lower score are left out.
@@ -82,10 +95,12 @@ def draw_objects(
 
     # Large objects first: what lies on top is what would otherwise be hidden.
     order = np.argsort(-_areas(boxes), kind="stable")
-    _draw_masks(image, objects.get("masks"), colors, order, style)
+    for i in order:
+        _draw_mask(image, _window(objects, i, (height, width)), colors[i], style)
     for i in order:
         _draw_box(image, boxes[i], colors[i], style.line)
-    _draw_keypoints(image, objects.get("keypoints"), colors, style)
+    edges = style.edges or edges_of(label_map)
+    draw_keypoints(image, objects, colors, edges, style.line)
 
     captions = _captions(objects, classes, label_map, style)
     for label in place_labels(boxes, captions, (height, width), style.text):
@@ -156,9 +171,11 @@ def chosen(
         keep = keep[np.argsort(-scores[keep], kind="stable")]
     keep = keep[:max_objects]
     rows: dict[str, Any] = {"boxes": boxes[keep]}
-    for key in ("classes", "scores", "is_crowd", "difficult", "masks", "keypoints"):
+    for key in _ROWS:
         if objects.get(key) is not None:
             rows[key] = np.asarray(objects[key])[keep]
+    if objects.get("masks") is not None:  # May be made one at a time.
+        rows["masks"] = [objects["masks"][int(i)] for i in keep]
     if objects.get("captions") is not None:
         rows["captions"] = [objects["captions"][i] for i in keep]
     return rows
@@ -240,39 +257,35 @@ def _draw_cut_sides(
         image[top : bottom + 1, width - line :] = color
 
 
-def _draw_masks(
-    image: np.ndarray,
-    masks: Any,
-    colors: list[Color],
-    order: np.ndarray,
-    style: Style,
-) -> None:
-    if masks is None:
-        return
-    height, width = image.shape[:2]
-    for i in order:
-        mask: np.ndarray = np.asarray(masks[i], np.float32)
-        if mask.shape != (height, width):
-            mask = cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR)
-        inside = mask > 0.5
-        tint = style.mask_alpha * np.array(colors[i], np.float32)
-        image[inside] = ((1 - style.mask_alpha) * image[inside] + tint).astype(np.uint8)
+def _window(objects: Objects, i: int, size: tuple[int, int]) -> Window | None:
+    """Returns the mask of an object on an image of this size."""
+    if objects.get("box_masks") is not None:
+        masks, boxes = objects["box_masks"][i : i + 1], objects["boxes"][i : i + 1]
+        return next(paste_masks(masks, boxes, size))
+    if objects.get("masks") is None:
+        return None
+    mask: np.ndarray = np.asarray(objects["masks"][i], np.float32)
+    if mask.shape != size:
+        mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_LINEAR)
+    return Window(0, 0, mask > 0.5)
 
 
-def _draw_keypoints(
-    image: np.ndarray, keypoints: Any, colors: list[Color], style: Style
+def _draw_mask(
+    image: np.ndarray, window: Window | None, color: Color, style: Style
 ) -> None:
-    if keypoints is None:
+    """Tints what a mask covers, and draws its outline in the full colour."""
+    if window is None or not window.pixels.any():
         return
-    height, width = image.shape[:2]
-    radius = max(2, round(1.5 * style.line))
-    for points, color in zip(keypoints, colors, strict=True):
-        for y, x in np.asarray(points, np.float64):
-            if not (np.isfinite(y) and np.isfinite(x)):
-                continue  # Unlabelled.
-            centre = (round(x * width), round(y * height))
-            cv2.circle(image, centre, radius + 1, WHITE, -1, cv2.LINE_AA)
-            cv2.circle(image, centre, radius, color, -1, cv2.LINE_AA)
+    top, left, pixels = window
+    height, width = pixels.shape
+    part = image[top : top + height, left : left + width]
+    tint = style.mask_alpha * np.array(color, np.float32)
+    part[pixels] = ((1 - style.mask_alpha) * part[pixels] + tint).astype(np.uint8)
+    found, _ = cv2.findContours(
+        pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    line = max(1, style.line // 2)
+    cv2.drawContours(image, found, -1, color, line, offset=(left, top))
 
 
 def _draw_label(image: np.ndarray, label: Label, color: Color) -> None:

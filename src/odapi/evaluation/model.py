@@ -9,7 +9,7 @@ import numpy as np
 from odapi.structures import Groundtruth, Tensor, present
 
 # Of every anchor: megabytes an image that nobody looks at here.
-_UNUSED = {"raw_boxes": None, "raw_scores": None, "multiclass_scores": None}
+_UNUSED = dict.fromkeys(("raw_boxes", "raw_scores", "multiclass_scores", "maps"))
 _CACHE = "_odapi_evaluation_models"
 # Sizes of images; compiling takes seconds, and a graph some megabytes.
 _MOST_COMPILED = 4  # From the fifth on TensorFlow warns.
@@ -49,7 +49,7 @@ class EvaluationModel:
         }
         shape: tuple[int, ...] = inputs["images"].shape
         if self.with_losses and groundtruth is not None:
-            inputs["groundtruth"] = present(groundtruth)
+            inputs["groundtruth"] = _read(groundtruth, self.detector)
             shape = (*shape, groundtruth.boxes.shape[1])
         found = self._step(shape).predict_on_batch(inputs)
         losses = {k: float(v) for k, v in found.get("losses", {}).items()}
@@ -87,17 +87,27 @@ class _Step(keras.Model):
         found = {"detections": present(detections)}
         if self.with_losses:
             truth = Groundtruth(**inputs["groundtruth"])
-            # Detectors of one size know their anchors; others need to be told.
-            size = tuple(inputs["images"].shape[1:3])
-            known = {} if self.detector.image_size else {"image_size": size}
-            found["losses"] = self.detector.loss_parts(outputs, truth, **known)
+            found["losses"] = self.detector.loss_parts(outputs, truth, images)
         return found
 
 
+def _read(groundtruth: Groundtruth, detector: Any) -> dict[str, Any]:
+    """Returns what the loss of a detector reads, without masks that nobody does."""
+    read = ("boxes", "classes", "valid", "weights", *detector.groundtruth_fields)
+    return {k: v for k, v in present(groundtruth).items() if k in read}
+
+
 def real_rows(found: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
-    """Returns what was found in image `i` of a batch, without padding, by field."""
+    """Returns what was found in image `i` of a batch, without padding, by field.
+
+    Masks, which are of the boxes, are called `box_masks`: those of groundtruth and of
+    drawings are of whole images.
+    """
     number = int(found["num"][i])
-    return {k: np.asarray(v[i])[:number] for k, v in found.items() if k != "num"}
+    rows = {k: np.asarray(v[i])[:number] for k, v in found.items() if k != "num"}
+    if "masks" in rows:
+        rows["box_masks"] = rows.pop("masks")
+    return rows
 
 
 def evaluation_model(detector: Any, with_losses: bool = False) -> EvaluationModel:

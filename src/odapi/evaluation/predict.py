@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from odapi.draw.file import save_image
-from odapi.draw.image import draw_objects, enlarged
+from odapi.draw.image import Style, draw_objects, enlarged
 from odapi.errors import DataError
 from odapi.evaluation.image_files import ReadImage, find_images, read_images
 from odapi.evaluation.predictor import Predictor
@@ -19,9 +19,12 @@ from odapi.evaluation.results import (
     coco_results,
     write_json,
 )
+from odapi.geometry.masks import paste_masks, paste_on
 from odapi.labels import LabelMap
 from odapi.progress import track
 
+# What not every model finds.
+_OPTIONAL = ("box_masks", "keypoints", "keypoint_scores", "keypoint_depths")
 _FORMAT_LOSSLESS = {".png", ".bmp", ".gif"}
 
 
@@ -40,16 +43,49 @@ class Prediction(NamedTuple):
     classes: np.ndarray  # [n] int32, from 0
     scores: np.ndarray  # [n] float32
     labels: tuple[str, ...]  # Names of the classes.
+    box_masks: np.ndarray | None = None  # [n, h, w] float32: masks of the boxes
+    # [n, k, 2] float32, normalised (y, x), by the ids of the label map
+    keypoints: np.ndarray | None = None
+    keypoint_scores: np.ndarray | None = None  # [n, k] float32; 0: not of the class
+    keypoint_depths: np.ndarray | None = None  # [n, k] float32
 
     @property
     def boxes_px(self) -> np.ndarray:
         """The boxes `[n, 4]` in pixels."""
         return self.boxes * np.tile(np.array(self.size, np.float32), 2)
 
+    @property
+    def objects(self) -> dict[str, np.ndarray]:
+        """The arrays by name, those that there are."""
+        names = ("boxes", "classes", "scores", *_OPTIONAL)
+        return {k: v for k in names if (v := getattr(self, k)) is not None}
+
+    def mask(self, index: int) -> np.ndarray:
+        """Returns the mask of an object on the image, `[height, width]` uint8.
+
+        Raises:
+            ValueError: The model finds no masks.
+        """
+        if self.box_masks is None:
+            raise ValueError("the model finds no masks")
+        at = slice(index, index + 1) if index >= 0 else [index]
+        (window,) = paste_masks(self.box_masks[at], self.boxes[at], self.size)
+        return paste_on(window, self.size)
+
     def coco(self) -> list[dict[str, Any]]:
         """The rows of this image in COCO's results format."""
-        found = {"boxes": self.boxes, "classes": self.classes, "scores": self.scores}
-        return coco_results(self.image_id, found, self.size)
+        return coco_results(self.image_id, self.objects, self.size)
+
+    @property
+    def keypoints_px(self) -> np.ndarray:
+        """The keypoints `[n, k, 2]` in pixels.
+
+        Raises:
+            ValueError: The model finds none.
+        """
+        if self.keypoints is None:
+            raise ValueError("the model finds no keypoints")
+        return self.keypoints * np.array(self.size, np.float32)
 
 
 class Predictions(list[Prediction]):
@@ -111,7 +147,8 @@ def predict(
     folder = None if output is None else pathlib.Path(output)
     if json_file is None and folder is not None:
         json_file = folder / "detections.json"
-    drawn = _Drawn(folder) if folder is not None and draw else None
+    edges = getattr(predictor, "keypoint_edges", ())
+    drawn = _Drawn(folder, edges) if folder is not None and draw else None
     found = Predictions()
     shown = track(given, "predicting", total)
     for rows in _chunks(_readable(shown, found.skipped), batch_size):
@@ -215,14 +252,16 @@ def _prediction(
         classes=classes,
         scores=scores[keep],
         labels=tuple(label_map.label(c) for c in classes),
+        **{k: np.asarray(objects[k])[keep] for k in _OPTIONAL if k in objects},
     )
 
 
 class _Drawn:
     """Drawn images in a folder, each under its own name."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, edges: tuple[tuple[int, int], ...] = ()):
         self.folder = folder
+        self.style = Style(edges=edges)
         self.names: set[str] = set()
 
     def save(
@@ -238,18 +277,17 @@ class _Drawn:
         if name in self.names:  # Of another folder, or with another ending.
             name = f"{stem}_{prediction.image_id:04d}{ending}"
         self.names.add(name)
-        objects = {k: getattr(prediction, k) for k in ("boxes", "classes", "scores")}
-        image = draw_objects(enlarged(np.asarray(row.image)), objects, label_map)
+        image = enlarged(np.asarray(row.image))
+        image = draw_objects(image, prediction.objects, label_map, style=self.style)
         files.append(save_image(self.folder / "images" / name, image))
 
 
 def _write_json(
     path: pathlib.Path, found: Predictions, label_map: LabelMap
 ) -> list[pathlib.Path]:
-    with ResultsWriter(path) as writer:
+    with ResultsWriter(path, label_map=label_map) as writer:
         for row in found:
-            objects = {k: getattr(row, k) for k in ("boxes", "classes", "scores")}
-            writer.add(str(row.image_id), objects, row.size)
+            writer.add(str(row.image_id), row.objects, row.size)
     images = [
         {
             "id": row.image_id,

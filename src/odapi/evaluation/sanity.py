@@ -6,6 +6,7 @@ import numpy as np
 
 from odapi.metrics.coco import CocoBoxMetrics
 from odapi.metrics.evaluator import boxes_px
+from odapi.metrics.several import SeveralMetrics
 
 _LOW = 0.02  # mAP@.50 below this is no detector but a mistake, or a first step.
 
@@ -40,7 +41,7 @@ class Sanity:
             swapped = _iou(boxes, found[:, [1, 0, 3, 2]]).max(axis=1)
             self.covered_swapped += int((swapped >= 0.5).sum())
 
-    def hints(self, metrics: CocoBoxMetrics) -> tuple[str, ...]:
+    def hints(self, metrics: CocoBoxMetrics | SeveralMetrics) -> tuple[str, ...]:
         """Returns sentences to show; none where the numbers look sound."""
         hints = []
         if self.num_broken:
@@ -48,7 +49,7 @@ class Sanity:
                 f"{self.num_broken} detections were not finite and left out: the "
                 "weights have overflowed; go back to an earlier checkpoint"
             )
-        precision = metrics.compute()["DetectionBoxes_Precision/mAP@.50IOU"]
+        precision = metrics.compute()[f"{metrics.prefix}Precision/mAP@.50IOU"]
         if not self.num_known:
             hints.append(
                 "no image has groundtruth: is this the right data set and label map?"
@@ -57,7 +58,7 @@ class Sanity:
             hints += self._low(metrics)
         return tuple(hints)
 
-    def _low(self, metrics: CocoBoxMetrics) -> list[str]:
+    def _low(self, metrics: CocoBoxMetrics | SeveralMetrics) -> list[str]:
         if not self.num_found:
             return [
                 "not one object was found: every score lies below score_threshold of "
@@ -94,7 +95,7 @@ class Sanity:
         return hints
 
 
-def _names(indices: set[int], metrics: CocoBoxMetrics) -> str:
+def _names(indices: set[int], metrics: CocoBoxMetrics | SeveralMetrics) -> str:
     labels = {
         c.index: n for c, n in zip(metrics.categories, metrics.names, strict=True)
     }

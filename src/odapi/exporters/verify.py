@@ -19,6 +19,12 @@ TOLERANCE = 1e-3
 _PIXEL = 0.75  # Of 255: bicubic reads its weights from a table in TensorFlow.
 _COUNTS = 0.05  # Of the best score: detections below it are not told apart.
 _SAME_BOX = 0.5  # Overlap from which on two boxes are of the same detection.
+_BOXES = [[[0.1, 0.1, 0.6, 0.5], [0.3, 0.2, 0.9, 0.9]]]  # To find the masks of.
+# What is looked at to tell detections apart.
+_OF_IMAGES = (
+    "detection_boxes", "detection_scores", "detection_classes", "num_detections",
+    "raw_detection_scores",
+)  # fmt: skip
 
 Outputs = dict[str, np.ndarray]
 
@@ -67,16 +73,20 @@ def verify(
     images = [*images, _made_image(resizer)]
     kinds = {name: name for name in predictor.signatures} | {SERVING: input_type}
     value = _given(images[0], input_type, predictor.spec(SERVING))
-    first = _seconds(lambda: predictor.run(SERVING, value))
-    again = _seconds(lambda: predictor.run(SERVING, value))
+    boxes = None
+    if input_type == serving.BOXES:
+        boxes = np.tile(np.array(_BOXES, np.float32), (value.shape[0], 1, 1))
+    first = _seconds(lambda: predictor.run(SERVING, value, boxes))
+    again = _seconds(lambda: predictor.run(SERVING, value, boxes))
     worst = 0.0
     for image in images:
-        expected = _reference(detector, resizer, image)
+        expected = _reference(detector, resizer, image, boxes)
         for name, kind in kinds.items():
             value = _given(image, kind, predictor.spec(name))
-            found = predictor.run(name, value)
+            found = predictor.run(name, value, boxes)
             place = f"{folder} ({name})"
-            worst = max(worst, _compare(found, expected, place))
+            given = boxes is not None
+            worst = max(worst, _compare(found, expected, place, given))
     return Verification(worst, predictor.load_seconds, first, again)
 
 
@@ -120,8 +130,10 @@ def _example(encoded: bytes) -> bytes:
     return tf.train.Example(features=features).SerializeToString()
 
 
-def _reference(detector: Any, resizer: Resizer, image: np.ndarray) -> Outputs:
-    """Returns what the detector itself finds in an image.
+def _reference(
+    detector: Any, resizer: Resizer, image: np.ndarray, boxes: Any = None
+) -> Outputs:
+    """Returns what the detector itself finds in an image, or says of boxes.
 
     Raises:
         ExportError: The image is not resized as on the host.
@@ -135,14 +147,21 @@ def _reference(detector: Any, resizer: Resizer, image: np.ndarray) -> Outputs:
     difference = float(np.max(np.abs(resized[0].numpy() - expected)))
     if not difference <= _PIXEL:
         raise _different("image_resizer", f"pixels differ by {difference:.2g} of 255")
-    found = serving.outputs(
-        detector.detect({"images": resized, "true_size": true_size}, raw=True)
-    )
+    inputs = {"images": resized, "true_size": true_size}
+    if boxes is not None:
+        found = serving.with_masks_of(detector, inputs, boxes[:1])
+    else:
+        found = serving.outputs(detector.detect(inputs, raw=True))
     return {k: v.numpy() for k, v in found.items()}
 
 
-def _compare(found: Outputs, expected: Outputs, place: str) -> float:
+def _compare(
+    found: Outputs, expected: Outputs, place: str, given: bool = False
+) -> float:
     """Returns the largest difference of raw outputs, of their largest value.
+
+    Of the scores of detections where nothing is raw: the n-th best one does not
+    depend on the order of detections that are all but equal.
 
     Raises:
         ExportError: It is too large, or other objects are found.
@@ -151,25 +170,31 @@ def _compare(found: Outputs, expected: Outputs, place: str) -> float:
         names = ", ".join(sorted(found.keys() ^ expected.keys()))
         raise ExportError(place, f"has other outputs than the model: {names}")
     worst = 0.0
-    for name in sorted(expected):
-        if name.startswith("raw_"):
-            scale = float(np.max(np.abs(expected[name]), initial=1e-12))
-            difference = float(np.max(np.abs(found[name] - expected[name]))) / scale
-            worst = max(worst, difference)
-            if not difference <= TOLERANCE:  # Also where it is NaN.
-                raise _different(
-                    place,
-                    f"{name} differs from the model's by {difference:.2g} of its "
-                    f"largest value; {TOLERANCE:g} is allowed",
-                )
+    raw = sorted(name for name in expected if name.startswith("raw_"))
+    # Masks of detections come in the order of detections that may be all but equal.
+    masks = ["detection_masks"] if given else []
+    for name in (raw or ["detection_scores"]) + masks:
+        scale = float(np.max(np.abs(expected[name]), initial=1e-12))
+        difference = float(np.max(np.abs(found[name] - expected[name]))) / scale
+        worst = max(worst, difference)
+        if not difference <= TOLERANCE:  # Also where it is NaN.
+            raise _different(
+                place,
+                f"{name} differs from the model's by {difference:.2g} of its "
+                f"largest value; {TOLERANCE:g} is allowed",
+            )
     for row in range(len(found["detection_scores"])):
-        one = {k: v[row] for k, v in found.items()}
-        lost = _lost({k: v[0] for k, v in expected.items()}, one)
-        extra = _lost(one, {k: v[0] for k, v in expected.items()})
+        one, other = _of_image(found, row), _of_image(expected, 0)
+        lost, extra = _lost(other, one), _lost(one, other)
         if lost or extra:
             what = f"misses {lost}" if lost else f"has {extra} that the model does not"
             raise _different(place, what)
     return worst
+
+
+def _of_image(outputs: Outputs, row: int) -> Outputs:
+    """Returns what is compared of one image."""
+    return {name: outputs[name][row] for name in _OF_IMAGES if name in outputs}
 
 
 def _different(place: str, problem: str) -> ExportError:

@@ -29,19 +29,21 @@ def normalize_by_batch(
         x: `[b, h, w, c]`.
         gamma, beta: Factor and offset `[c]` float32, or None.
         epsilon: Added to the variance.
-        synchronized: Moments over all replicas of a distribution strategy.
+        synchronized: Moments over all replicas of a distribution strategy, of which
+            TensorFlow alone has several; elsewhere one program sees the whole batch.
 
     Returns:
         `[b, h, w, c]` in the dtype of `x`; the mean and the variance `[c]` float32
         that the moving statistics follow. Unless synchronized, that variance is
-        the unbiased one, `n / (n - 1)` times the one that was divided by: so does
-        TensorFlow's fused kernel, and hence the original.
+        the unbiased one, `n / (n - 1)` times the one that was divided by, on every
+        backend: so does TensorFlow's fused kernel, and hence the original.
     """
     if keras.backend.backend() == "tensorflow" and not synchronized:
         gamma, beta = _filled(x, gamma, beta)
         return _fused(x, gamma, beta, epsilon)
     values = ops.cast(x, "float32")
-    mean, variance = batch_moments(values, synchronized)
+    replicas = synchronized and keras.backend.backend() == "tensorflow"
+    mean, variance = batch_moments(values, replicas)
     outputs = ops.batch_normalization(
         values, mean, variance, axis=-1, offset=beta, scale=gamma, epsilon=epsilon
     )

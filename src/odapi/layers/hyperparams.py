@@ -86,6 +86,22 @@ class Hyperparams:
             **self._options(kwargs),
         )
 
+    def transposed(
+        self, filters: int, size: int, name: str, strides: int
+    ) -> keras.layers.Conv2DTranspose:
+        """Returns a new transposed convolution; maps get `strides` times as large."""
+        return keras.layers.Conv2DTranspose(
+            filters,
+            size,
+            strides,
+            padding="same",
+            data_format="channels_last",
+            name=_last(name),
+            kernel_initializer=self._draw(True, name),
+            kernel_regularizer=self._regularizer(),
+            **self._options({}),
+        )
+
     def depthwise(
         self, size: int, name: str, applies_to: str = DEPTHWISE, **kwargs
     ) -> DepthwiseConv2D:

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from odapi.kernels.batch_norm import normalize, normalize_by_batch
+from odapi.layers.group_statistics import group_weights, moved, normalize_groups
 from odapi.layers.initializers import Constant
 
 _MAX_GROUPS = 32
@@ -46,9 +47,7 @@ class Norm:
             center=self.center,
             scale=self.scale,
             frozen=not self.train,
-            # Elsewhere one program sees the whole batch, so nothing is to be done.
-            synchronized=self.kind == "sync_batch"
-            and keras.backend.backend() == "tensorflow",
+            synchronized=self.kind == "sync_batch",
             name=name,
             dtype=dtype,
         )
@@ -57,16 +56,17 @@ class Norm:
 class BatchNorm(keras.layers.BatchNormalization):
     """Batch normalisation that can be frozen.
 
-    It differs from Keras' layer in one more way: the moving variance is fed with
-    the unbiased variance `n / (n - 1)`, as TensorFlow's fused kernel does and
-    hence the original; on small maps and batches that shows.
+    It differs from Keras' layer in one more way: unless it is synchronized, the
+    moving variance is fed with the unbiased variance `n / (n - 1)`, as TensorFlow's
+    fused kernel does and hence the original; on small maps and batches that shows.
 
     Args:
         frozen: Always normalise by the moving statistics and leave them alone.
             The factor and the offset still learn, as in the original.
+        synchronized: Statistics over all replicas.
     """
 
-    def __init__(self, frozen: bool = False, **kwargs):
+    def __init__(self, frozen: bool = False, synchronized: bool = False, **kwargs):
         super().__init__(
             beta_initializer=Constant(0.0),
             gamma_initializer=Constant(1.0),
@@ -75,6 +75,8 @@ class BatchNorm(keras.layers.BatchNormalization):
             **kwargs,
         )
         self.frozen = frozen
+        # Keras refuses it where one program sees the whole batch anyway.
+        self.synchronized = synchronized
 
     def call(self, inputs, training=None, mask=None):
         """Returns `inputs [b, h, w, c]`, normalised."""
@@ -84,12 +86,29 @@ class BatchNorm(keras.layers.BatchNormalization):
         if not training or self.frozen or not self.trainable:
             moments = self.moving_mean, self.moving_variance
             return normalize(x, gamma, beta, *moments, self.epsilon)
+        weights = group_weights()
+        if weights is not None:
+            return self._by_group(x, weights, gamma, beta)
         outputs, mean, variance = normalize_by_batch(
             x, gamma, beta, self.epsilon, self.synchronized
         )
         _move(self.moving_mean, mean, self.momentum)
         _move(self.moving_variance, variance, self.momentum)
         return outputs
+
+    def _by_group(self, x, weights, gamma, beta):
+        outputs, mean, variance = normalize_groups(
+            x, weights, self.epsilon, unbiased=not self.synchronized
+        )
+        for variable, values in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
+            values = ops.stop_gradient(values)
+            variable.assign(moved(variable, values, weights, self.momentum))
+        if gamma is not None:
+            outputs = outputs * ops.cast(gamma, outputs.dtype)
+        return outputs if beta is None else outputs + ops.cast(beta, outputs.dtype)
 
 
 def _move(variable, value, momentum):

@@ -1,22 +1,88 @@
 """How a backbone wants its pixels."""
 
 import dataclasses
+from collections.abc import Iterable
+
+_ZEROS, _ONES = (0.0,) * 3, (1.0,) * 3
+Channels = tuple[float, float, float]
 
 
 @dataclasses.dataclass(frozen=True)
 class PixelScaling:
-    """`pixel * scale + offset`, for each channel of an RGB image in 0 to 255."""
+    """`(pixel - mean) / deviation * scale + offset` of pixels in 0 to 255.
 
-    scale: tuple[float, float, float]
-    offset: tuple[float, float, float]
+    The steps are taken one by one, as the original takes them: where many batch
+    norms follow, the last bits of the pixels show in the end.
+
+    Args:
+        scale, offset, mean, deviation: One number a channel, in the order that the
+            backbone sees.
+        reverse: The backbone sees blue first, else red.
+    """
+
+    scale: Channels = _ONES
+    offset: Channels = _ZEROS
+    reverse: bool = False
+    mean: Channels = _ZEROS
+    deviation: Channels = _ONES
+
+    @property
+    def standardizes(self) -> bool:
+        """Whether the first step changes anything."""
+        return (self.mean, self.deviation) != (_ZEROS, _ONES)
+
+    @property
+    def scales(self) -> bool:
+        """Whether the second step changes anything."""
+        return (self.scale, self.offset) != (_ONES, _ZEROS)
 
 
 MINUS_ONE_TO_ONE = PixelScaling((2.0 / 255.0,) * 3, (-1.0,) * 3)
 # The mean colour of ImageNet, as VGG had it first.
 MINUS_MEAN_RGB = PixelScaling((1.0,) * 3, (-123.68, -116.779, -103.939))
-UNCHANGED = PixelScaling((1.0,) * 3, (0.0,) * 3)
+# The same for a backbone that sees blue first.
+MINUS_MEAN_BGR = PixelScaling(offset=(-103.939, -116.779, -123.68), reverse=True)
+UNCHANGED = PixelScaling()
+# -1 to 1, by the steps that Keras Applications take.
+IN_KERAS_STEPS = PixelScaling(offset=(-1.0,) * 3, deviation=(127.5,) * 3)
 # Mean 0 and deviation 1 over ImageNet: (pixel / 255 - mean) / deviation.
 IMAGENET = PixelScaling(
     (1.0 / (255.0 * 0.229), 1.0 / (255.0 * 0.224), 1.0 / (255.0 * 0.225)),
     (-0.485 / 0.229, -0.456 / 0.224, -0.406 / 0.225),
 )
+
+
+def standardized_before(
+    scaling: PixelScaling, mean: Channels, deviation: Channels, reverse: bool
+) -> PixelScaling:
+    """Returns a scaling with another one before it.
+
+    Args:
+        scaling: What comes last.
+        mean, deviation: Of the channels that come in, blue first if `reverse`.
+        reverse: Reverse the channels to begin with.
+    """
+    if (mean, deviation) == (_ZEROS, _ONES):
+        return dataclasses.replace(scaling, reverse=scaling.reverse != reverse)
+    order = -1 if scaling.reverse else 1
+    parts = list(
+        zip(
+            scaling.scale,
+            scaling.offset,
+            scaling.mean,
+            scaling.deviation,
+            strict=True,
+        )
+    )
+    return PixelScaling(
+        scale=_three(s / d for s, _, _, d in parts),
+        offset=_three(o - m * s / d for s, o, m, d in parts),
+        reverse=scaling.reverse != reverse,
+        mean=_three(mean[::order]),
+        deviation=_three(deviation[::order]),
+    )
+
+
+def _three(values: Iterable[float]) -> Channels:
+    first, second, third = values
+    return first, second, third

@@ -100,6 +100,7 @@ class CocoBoxMetrics:
     """
 
     prefix = "DetectionBoxes_"
+    iou_type = "bbox"
 
     def __init__(
         self,
@@ -124,7 +125,8 @@ class CocoBoxMetrics:
         import hotcoco
 
         self._stream = hotcoco.StreamingEval(
-            [{"id": c.id, "name": c.name} for c in self.categories]
+            [{"id": c.id, "name": c.name} for c in self.categories],
+            iou_type=self.iou_type,
         )
         self._ids: set[str] = set()
         self._num_annotations = 0
@@ -157,9 +159,7 @@ class CocoBoxMetrics:
         number = len(self._ids) + 1
         annotations = self._annotations(number, image_id, groundtruth)
         found = self._found(number, image_id, groundtruth, detections)
-        height, width = (int(v) for v in groundtruth["size"])
-        image = {"id": number, "height": height, "width": width}
-        self._stream.update([image], annotations, found)
+        self._stream.update([{"id": number}], annotations, found)
         self._ids.add(image_id)
         self._count(annotations)
         self._accumulated = None
@@ -233,22 +233,27 @@ class CocoBoxMetrics:
 
     def _found(
         self, number: int, image_id: str, truth: Arrays, detections: Arrays
-    ) -> np.ndarray:
+    ) -> Any:
         classes = np.asarray(detections["classes"], np.int64).reshape(-1)
         scores = np.asarray(detections["scores"], np.float64).reshape(-1)
         boxes = xywh_px(detections["boxes"], truth["size"])
         _check(image_id, "detections", classes, boxes, scores)
         if not (np.isfinite(boxes).all() and np.isfinite(scores).all()):
             raise ValueError(f"image {image_id!r}: a detection is not finite")
-        keep = self._in_label_map(classes)
-        if self._skip_unlabeled and truth.get("labeled_classes") is not None:
-            keep &= np.isin(classes, np.asarray(truth["labeled_classes"]))
+        keep = self._kept(truth, classes)
         rows = np.empty((int(keep.sum()), 7), np.float64)
         rows[:, 0] = number
         rows[:, 1:5] = boxes[keep]
         rows[:, 5] = scores[keep]
         rows[:, 6] = classes[keep] + 1
         return rows
+
+    def _kept(self, truth: Arrays, classes: np.ndarray) -> np.ndarray:
+        """Which detections count, `[m]` bool."""
+        keep = self._in_label_map(classes)
+        if self._skip_unlabeled and truth.get("labeled_classes") is not None:
+            keep &= np.isin(classes, np.asarray(truth["labeled_classes"]))
+        return keep
 
     def _in_label_map(self, classes: np.ndarray) -> np.ndarray:
         inside = (classes >= 0) & (classes < self._known.size)

@@ -70,6 +70,9 @@ class AnchorDetector(Detector):
         self.feature_extractor = feature_extractor
         self.box_predictor = box_predictor
         self.parts = parts
+        points = bool(getattr(parts.assigner.coder, "num_keypoints", 0))
+        fields = ("multiclass_scores", "confidences", *(["keypoints"] * points))
+        self.groundtruth_fields = fields
         self.sampling_seed = None
         if parts.loss.sampler is not None:
             self.sampling_seed = keras.random.SeedGenerator(seed)
@@ -109,12 +112,15 @@ class AnchorDetector(Detector):
         self,
         outputs: Mapping[str, Tensor],
         groundtruth: Groundtruth,
-        image_size: tuple[int, int] | None = None,
+        inputs: Inputs | None = None,
+        training: bool = False,
     ) -> dict[str, Tensor]:
         """Returns the parts of the loss, weighted, without regularisation."""
-        size = image_size or self.image_size
+        size = self.image_size
+        if inputs is not None:
+            size = inputs["images"].shape[1], inputs["images"].shape[2]
         if size is None:
-            raise ValueError("images vary in size: image_size has to be given")
+            raise ValueError("images vary in size: inputs have to be given")
         anchors = ops.convert_to_tensor(self.anchors(size))
         targets = self.parts.assigner(anchors, groundtruth, self.num_classes)
         return self.parts.loss(

@@ -1,46 +1,50 @@
 """What a task of CenterNet is: heads of its own, losses, and fields of detections."""
 
 import abc
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import keras
+from keras import ops
+
+from odapi.heads.center import Head
 from odapi.structures import Detections, Groundtruth, Tensor
+
+__all__ = ["STRIDE", "Frame", "Head", "Maps", "Peaks", "Task"]
 
 # Pixels of the input image to a cell of the maps; all extractors have this one.
 STRIDE = 4
 
 
-@dataclasses.dataclass(frozen=True)
-class Head:
-    """What a head predicts for each cell.
-
-    Args:
-        name: As the original names it, such as "box/scale".
-        channels: Numbers a cell.
-        filters: Channels of the layers before the last one.
-        kernels: Sides of their windows.
-        bias: First bias of the last layer; None: 0.
-    """
-
-    name: str
-    channels: int
-    filters: tuple[int, ...] = (256,)
-    kernels: tuple[int, ...] = (3,)
-    bias: float | None = None
-
-
 class Frame(NamedTuple):
-    """Where the maps lie on the images of a batch."""
+    """Where the maps lie on the images of a batch, and what else is known of them."""
 
     image_size: tuple[int, int]  # height and width with padding, in pixels
     true_size: Tensor = None  # [b, 2] int32, without padding; None: there is none
+    images: Tensor = None  # [b, h, w, 3] in 0 to 255, as they came in
+    step: Tensor = None  # int scalar: steps trained so far; None: not in training
+    training: bool = False  # Whether the layers of a task work as in training.
+    features: Tensor = None  # [b, h, w, c] of the last stage, if a task needs them
+    # Runs the whole network on changed images: `again(change)`, where `change` maps
+    # normalised images to such images, gives the maps after each stage. None: cannot.
+    again: Any = None
 
     @property
     def map_size(self) -> tuple[int, int]:
         """Height and width of the maps, in cells."""
         height, width = self.image_size
         return -(-height // STRIDE), -(-width // STRIDE)
+
+    def valid_cells(self) -> Tensor:
+        """Returns `[b or 1, h, w, 1]` float32: 0 for cells of padding alone."""
+        height, width = self.map_size
+        if self.true_size is None:
+            return ops.ones((1, height, width, 1), "float32")
+        end = (ops.cast(self.true_size, "int32") + (STRIDE - 1)) // STRIDE
+        rows = ops.arange(height, dtype="int32")[None] < end[:, :1]
+        columns = ops.arange(width, dtype="int32")[None] < end[:, 1:]
+        real = ops.logical_and(rows[:, :, None], columns[:, None, :])
+        return ops.cast(real, "float32")[..., None]
 
 
 class Peaks(NamedTuple):
@@ -49,14 +53,14 @@ class Peaks(NamedTuple):
     y: Tensor  # [b, k] int32, row of the cell
     x: Tensor  # [b, k] int32, column of the cell
     classes: Tensor  # [b, k] int32
-    scores: Tensor  # [b, k] float32, of the heatmap
+    scores: Tensor  # [b, k] float32, of the heatmap; 0 where there is no peak
 
 
 Maps = Mapping[str, Tensor]  # By name of the head: [b, h, w, channels], float32.
 
 
 class Task(abc.ABC):
-    """A frozen dataclass of choices; it has no weights."""
+    """A frozen dataclass of choices; weights beyond its heads are in `layers`."""
 
     @property
     @abc.abstractmethod
@@ -67,6 +71,39 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def loss_names(self) -> tuple[str, ...]:
         """The keys of what `losses` returns."""
+
+    @property
+    def groundtruth_fields(self) -> tuple[str, ...]:
+        """Optional fields of `Groundtruth` that its losses read."""
+        return ()
+
+    @property
+    def layers(self) -> tuple[keras.layers.Layer, ...]:
+        """Built layers that `losses` and `detect` call; the detector keeps them.
+
+        Their names differ from those of all other tasks. Where they work differently
+        in training, `Frame.training` says which way is wanted.
+        """
+        return ()
+
+    @property
+    def needs_features(self) -> bool:
+        """Whether `losses` looks at `Frame.features`."""
+        return False
+
+    @property
+    def makes_masks_of_boxes(self) -> bool:
+        """Whether `masks_of` can be called."""
+        return False
+
+    def masks_of(self, maps: "Maps", boxes: Tensor) -> Tensor:
+        """Returns masks `[b, n, h, w]` of boxes that are given.
+
+        Args:
+            maps: What the heads say after the last stage.
+            boxes: `[b, n, 4]` normalised to the padded images.
+        """
+        raise NotImplementedError
 
     @abc.abstractmethod
     def losses(

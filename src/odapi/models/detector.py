@@ -38,6 +38,7 @@ class Detector(keras.Model, abc.ABC):
     Attributes:
         loss_trackers: Means of the parts of the loss since the last reset, by the
             original's names.
+        groundtruth_fields: Optional fields of `Groundtruth` that the loss reads.
         num_replicas: Copies of the model that share a batch under a distribution
             strategy of TensorFlow; their gradients are summed, so each loss is
             divided by it.
@@ -58,6 +59,7 @@ class Detector(keras.Model, abc.ABC):
         self.image_size = image_size
         self.max_detections = max_detections
         self.add_regularization = add_regularization
+        self.groundtruth_fields: tuple[str, ...] = ()
         self.num_replicas = 1
         names = [*loss_names, *([REGULARIZATION] if add_regularization else []), TOTAL]
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
@@ -71,14 +73,17 @@ class Detector(keras.Model, abc.ABC):
         self,
         outputs: Mapping[str, Tensor],
         groundtruth: Groundtruth,
-        image_size: tuple[int, int] | None = None,
+        inputs: Inputs | None = None,
+        training: bool = False,
     ) -> dict[str, Tensor]:
         """Returns the parts of the loss, weighted, without regularisation.
 
         Args:
             outputs: What `call` returned.
             groundtruth: The objects of the same images.
-            image_size: Height and width of the images; needed where they vary.
+            inputs: The images; may be left out where all have one size and no
+                padding.
+            training: Whether layers that the loss runs work as in training.
         """
 
     @abc.abstractmethod
@@ -121,8 +126,8 @@ class Detector(keras.Model, abc.ABC):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Returns the loss that training minimises, and updates the trackers."""
-        size = tuple(x["images"].shape[1:3])
-        parts = dict(self.loss_parts(y_pred, Groundtruth(**_complete(y)), size))
+        truth = Groundtruth(**_complete(y))
+        parts = dict(self.loss_parts(y_pred, truth, x, training))
         if self.add_regularization:
             parts[REGULARIZATION] = self.regularization()
         total = sum(parts.values())

@@ -1,5 +1,7 @@
 """From normalised images to the feature maps that the heads look at."""
 
+from typing import Any
+
 import keras
 
 from odapi.models.preprocess import pad_to_multiple
@@ -9,15 +11,15 @@ class FeatureExtractor(keras.layers.Layer):
     """A backbone and a neck.
 
     Args:
-        backbone: Model from images to some of its feature maps, named "backbone".
-        neck: Layer from these to a pyramid, named "neck".
+        backbone: From images to some of its feature maps, named "backbone".
+        neck: Layer from these to a pyramid, named "neck"; None: they are all.
         multiple: Images are padded so that their sizes divide by it.
     """
 
     def __init__(
         self,
-        backbone: keras.Model,
-        neck: keras.layers.Layer,
+        backbone: keras.layers.Layer,
+        neck: keras.layers.Layer | None,
         multiple: int = 1,
         **kwargs,
     ):
@@ -25,21 +27,27 @@ class FeatureExtractor(keras.layers.Layer):
         if multiple < 1:
             raise ValueError(f"pad_to_multiple must be 1 or more, got {multiple}")
         self.backbone = backbone
-        self.neck = neck
+        self.neck: Any = neck
         self.multiple = multiple
 
     def build(self, input_shape):
         """Creates the variables."""
-        self.neck.build(self._maps(input_shape))
+        if not self.backbone.built:
+            self.backbone.build(input_shape)
+        if self.neck is not None:
+            self.neck.build(self._maps(input_shape))
 
     def call(self, images, training=False):
         """Returns feature maps, largest first, of normalised images `[b, h, w, 3]`."""
         maps = self.backbone(pad_to_multiple(images, self.multiple), training=training)
-        return self.neck(maps, training=training)
+        if not isinstance(maps, list):
+            maps = [maps]
+        return maps if self.neck is None else self.neck(maps, training=training)
 
     def compute_output_shape(self, input_shape):
         """Returns the shapes of the feature maps, without running anything."""
-        return self.neck.compute_output_shape(self._maps(input_shape))
+        maps = self._maps(input_shape)
+        return maps if self.neck is None else self.neck.compute_output_shape(maps)
 
     def grid_sizes(self, image_size: tuple[int, int]) -> list[tuple[int, int]]:
         """Returns height and width of each feature map, for images `(h, w)`."""

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from odapi.layers.pixels import UNCHANGED, PixelScaling
+from odapi.layers.pixels import PixelScaling
 from odapi.structures import Tensor
 
 
@@ -23,9 +23,12 @@ def normalise(
     x = ops.cast(images, "float32")
     if x.shape[-1] == 1:
         x = ops.repeat(x, 3, axis=-1)
-    if scaling != UNCHANGED:
-        x = x * ops.convert_to_tensor(scaling.scale, dtype="float32")
-        x = x + ops.convert_to_tensor(scaling.offset, dtype="float32")
+    if scaling.reverse:
+        x = ops.flip(x, axis=-1)
+    if scaling.standardizes:
+        x = (x - _tensor(scaling.mean)) / _tensor(scaling.deviation)
+    if scaling.scales:
+        x = x * _tensor(scaling.scale) + _tensor(scaling.offset)
     if true_size is None:
         return x
     height, width = ops.shape(x)[1:3]
@@ -43,3 +46,7 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     if not rows and not columns:
         return images
     return ops.pad(images, ((0, 0), (0, rows), (0, columns), (0, 0)))
+
+
+def _tensor(values: tuple[float, ...]) -> Tensor:
+    return ops.convert_to_tensor(values, dtype="float32")

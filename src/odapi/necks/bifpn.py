@@ -8,9 +8,9 @@ from keras import ops
 
 from odapi.layers.hyperparams import BOTH, Hyperparams
 from odapi.layers.initializers import Constant
+from odapi.layers.resample import twice
 from odapi.layers.stack import Stack
 from odapi.necks.bifpn_nodes import Node, first_map, outputs, wiring
-from odapi.necks.fpn import twice
 
 SUM, WEIGHTED_SUM = "sum", "weighted_sum"
 ATTENTION, FAST_ATTENTION = "attention", "fast_attention"

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import keras
-from keras import ops
 
 from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.resample import twice
 from odapi.layers.stack import Stack, conv_norm_activation
 
 _SIZE = 3
@@ -97,21 +97,3 @@ class FeaturePyramid(keras.layers.Layer):
         for layer in self.extra:
             maps.append(layer.compute_output_shape(maps[-1]))
         return maps
-
-
-def twice(x, shape):
-    """Repeats each pixel in a 2 x 2 square, cut to the height and width of `shape`.
-
-    The cut lets images pass whose size does not divide by the stride; the
-    original refuses them unless `use_explicit_padding` is set.
-    """
-    _, height, width, channels = x.shape
-    # Beside itself, then below itself: the gradient of `broadcast_to` or `repeat` is
-    # a sum over inner axes, which takes TensorFlow on a CPU five times as long.
-    x = ops.concatenate([x, x], axis=-1)
-    x = ops.reshape(x, (-1, height, 1, 2 * width * channels))
-    x = ops.concatenate([x, x], axis=2)
-    x = ops.reshape(x, (-1, 2 * height, 2 * width, channels))
-    if tuple(shape[1:3]) != (2 * height, 2 * width):
-        x = x[:, : shape[1], : shape[2]]
-    return x

@@ -3,6 +3,7 @@
 import pathlib
 from typing import Any
 
+from odapi.backbones.center_table import CENTER_EXTRACTORS
 from odapi.build.oneof import number
 from odapi.checkpoints import pretrained
 from odapi.checkpoints.restore import Report, fit_in, restore
@@ -21,6 +22,7 @@ _APPLICATIONS = {
     "ssd_resnet101_v1_fpn_keras": "ResNet101",
     "ssd_resnet152_v1_fpn_keras": "ResNet152",
     **{f"ssd_efficientnet-b{n}_bifpn_keras": f"EfficientNetB{n}" for n in range(8)},
+    **{k: row.application for k, row in CENTER_EXTRACTORS.items() if row.application},
 }
 # How often an extractor multiplies channels by its depth_multiplier.
 _TIMES = {"MobileNet": 2, "MobileNetV2": 1}
@@ -55,7 +57,8 @@ def fine_tune_type(train: Any) -> str:
 def _backbone(config: Any, detector: Any, weights: str) -> Report:
     variables = detector.variables_for("classification")
     if weights == pretrained.IMAGENET:
-        extractor = config.model.ssd.feature_extractor
+        model = config.model
+        extractor = getattr(model, model.WhichOneof("model")).feature_extractor
         if extractor.type not in _APPLICATIONS:
             raise unknown_choice(
                 "options.backbone_weights", extractor.type, _APPLICATIONS
@@ -77,4 +80,5 @@ def _backbone(config: Any, detector: Any, weights: str) -> Report:
                 hint="a run of odapi goes into train_config.fine_tune_checkpoint",
             )
         arrays, source = pretrained.read(file), weights
+    arrays = pretrained.as_ours(arrays, variables)
     return fit_in(variables, arrays, source, "classification", {})

@@ -14,7 +14,8 @@ from odapi.checkpoints import foreign
 from odapi.checkpoints.restore import KINDS, Report, fit_in
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.zoo.checkpoint.reader import Checkpoint
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.names.center_extractor import HOURGLASS
+from odapi.zoo.names.detector import detector_keys
 from odapi.zoo.values import class_counts, read_values, roots
 
 CLASSIFICATION = "classification"
@@ -57,7 +58,7 @@ def restore_tf2(detector: Any, path: str, kind: str) -> Report:
 
 def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
     """The keys there, by the names that the kind uses."""
-    all_keys = ssd_keys(detector)
+    all_keys = detector_keys(detector)
     names = {id(v): name for name, v in detector.named_variables().items()}
     variables = detector.variables_for(kind)
     keys = {short: all_keys[names[id(v)]] for short, v in variables.items()}
@@ -71,6 +72,15 @@ def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
             f"({_BACKBONE}/...), but {', '.join(sorted(saved)) or 'no weights'}",
             hint="a detector is saved by tf.train.Checkpoint(model=detection_model)",
         )
+    return _alone(keys, checkpoint, kind)
+
+
+def _alone(keys: dict[str, str], checkpoint: Checkpoint, kind: str) -> dict[str, str]:
+    """The keys where an extractor was saved without a detector."""
+    if all(_is_hourglass(key) for key in keys.values()):
+        # It has no part that classifies images: the first ExtremeNet of the zoo is
+        # all of it, under this name.
+        return {n: f"{_BACKBONE}{k.partition(HOURGLASS)[2]}" for n, k in keys.items()}
     if kind != CLASSIFICATION:
         raise CheckpointError(
             checkpoint.prefix,
@@ -79,5 +89,10 @@ def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
             f'"{CLASSIFICATION}"; detectors to start from: odapi zoo list',
         )
     return {
-        n: f"{_BACKBONE}{_LAYERS}{k.partition(_LAYERS)[2]}" for n, k in keys.items()
+        n: f"{_BACKBONE}{_LAYERS}{k.rpartition(_LAYERS)[2]}" for n, k in keys.items()
     }
+
+
+def _is_hourglass(key: str) -> bool:
+    # A MobileNet is called by the same name, and numbers its layers.
+    return key.startswith(f"{HOURGLASS}/") and _LAYERS not in key

@@ -8,17 +8,17 @@ from typing import Any
 
 from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
+from odapi.checkpoints.description import describer
 from odapi.checkpoints.restore import Report, fit_in
 from odapi.checkpoints.weights import save_arrays, save_weights
 from odapi.config.check_data import is_placeholder
-from odapi.config.label_map import save_label_map
-from odapi.config.load import load_config, save_config
+from odapi.config.load import load_config
 from odapi.errors import CheckpointError
-from odapi.labels import LabelMap
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.keypoints import name_keypoints
+from odapi.zoo.names.detector import detector_keys
 from odapi.zoo.optimizer_state import save_optimizer
 
 _CONFIG = folders.CONFIG
@@ -84,18 +84,21 @@ def import_checkpoint(
     target = _usable(output, checkpoint.index)
     file = _config_file(config, pathlib.Path(path).expanduser(), checkpoint.index)
     loaded = load_config(file, overrides)
+    keypoints = name_keypoints(loaded, file.parent, label_map)
     detector = build_detector(loaded)
     classes, told = classes_of(loaded, detector.num_classes, file.parent, label_map)
-    keys = ssd_keys(detector)
+    keys = detector_keys(detector)
     lines = [f"Imported {checkpoint.prefix}", *_fill(detector, keys, checkpoint, file)]
     lines.append(f"  trained     {'' if step is None else step} steps".rstrip())
     if step is None:
         lines[-1] = "  trained     unknown: an exported model does not say"
     lines.append(f"  classes     {told}")
+    if keypoints:
+        lines.append(f"  keypoints   {keypoints}")
     lines += _start_here(loaded, target)
     state = _state(checkpoint, keys, detector, loaded, keep_optimizer)
     lines += state.lines
-    _write(target, step, detector, _describer(loaded, classes), state.save)
+    _write(target, step, detector, describer(loaded, classes), state.save)
     return Imported(target, checkpoint.prefix, step, tuple(lines))
 
 
@@ -186,14 +189,6 @@ def _start_here(config: Any, target: pathlib.Path) -> list[str]:
         "  config      train_config.fine_tune_checkpoint was to be filled in: it "
         "names this folder now"
     ]
-
-
-def _describer(config: Any, classes: LabelMap) -> Callable[[pathlib.Path], None]:
-    def describe(folder: pathlib.Path) -> None:
-        save_config(config, folder / folders.CONFIG)
-        save_label_map(classes, folder / folders.LABEL_MAP)
-
-    return describe
 
 
 def _write(

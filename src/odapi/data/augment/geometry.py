@@ -5,11 +5,12 @@ change (see `odapi.data.lazy`); boxes and keypoints, which cost nothing, are mov
 once. Masks wait with the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from odapi.data.keypoints import KEYPOINT_KEYS
 from odapi.data.lazy import LazyImage
 from odapi.data.sample import Sample, keep_objects
 
@@ -42,19 +43,44 @@ def flip(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
         permutation: For each keypoint, the one that takes its place; empty: none
             changes places.
     """
-    flipped = sample | {"image": LazyImage.of(sample["image"]).flip_columns()}
+    image = LazyImage.of(sample["image"]).flip_columns()
+    return _moved(sample, image, lambda y, x: (y, 1 - x), permutation)
+
+
+def flip_rows(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
+    """Returns the sample mirrored top to bottom; arguments as of `flip`."""
+    image = LazyImage.of(sample["image"]).flip_rows()
+    return _moved(sample, image, lambda y, x: (1 - y, x), permutation)
+
+
+def turn(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
+    """Returns the sample turned counter-clockwise by 90 degrees; see `flip`."""
+    image = LazyImage.of(sample["image"]).turn()
+    turned = _moved(sample, image, lambda y, x: (1 - x, y), permutation)
+    if "masks" in sample:  # They wait with the picture, whose source is transposed.
+        turned["masks"] = sample["masks"].swapaxes(1, 2)
+    return turned
+
+
+def _moved(
+    sample: Sample,
+    image: LazyImage,
+    move: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    permutation: Sequence[int],
+) -> Sample:
+    """Returns the sample with its points moved, whose sides stay sides."""
+    moved = sample | {"image": image}
     if "boxes" in sample:
         y_min, x_min, y_max, x_max = sample["boxes"].T
-        flipped["boxes"] = np.stack([y_min, 1 - x_max, y_max, 1 - x_min], axis=1)
+        y, x = move(np.stack([y_min, y_max]), np.stack([x_min, x_max]))
+        moved["boxes"] = np.stack([y.min(0), x.min(0), y.max(0), x.max(0)], axis=1)
     if "keypoints" in sample:
-        keypoints = sample["keypoints"].copy()
-        keypoints[..., 1] = 1 - keypoints[..., 1]
-        flipped["keypoints"] = _permuted(keypoints, permutation)
-    if "keypoint_visibility" in sample:
-        flipped["keypoint_visibility"] = _permuted(
-            sample["keypoint_visibility"], permutation
-        )
-    return flipped
+        points = move(sample["keypoints"][..., 0], sample["keypoints"][..., 1])
+        moved["keypoints"] = np.stack(points, axis=-1)
+    for key in KEYPOINT_KEYS:
+        if key in moved:
+            moved[key] = _permuted(moved[key], permutation)
+    return moved
 
 
 def resize(sample: Sample, height: int, width: int) -> Sample:
@@ -139,7 +165,7 @@ def _permuted(values: np.ndarray, permutation: Sequence[int]) -> np.ndarray:
         return values
     if len(permutation) != values.shape[1]:
         raise ValueError(
-            f"keypoint_flip_permutation has {len(permutation)} entries, objects have "
-            f"{values.shape[1]} keypoints"
+            f"the permutation of keypoints has {len(permutation)} entries, objects "
+            f"have {values.shape[1]} keypoints"
         )
     return values[:, list(permutation)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.keypoints import NOWHERE, KeypointPlaces, placed
 from odapi.data.masks import decode_segmentation
 from odapi.data.problems import Problems
 from odapi.data.sources.base import MaskOf, Raw
@@ -258,6 +259,11 @@ class _Reader:
         self.names = {c.get("id"): str(c.get("name")) for c in content["categories"]}
         self.index = index
         self.problems = problems
+        self.places = KeypointPlaces(index.label_map, problems)
+        self.names_of = {
+            c.get("id"): [str(n) for n in c.get("keypoints") or []]
+            for c in content["categories"]
+        }
         lengths = [
             len(a["keypoints"])
             for a in content["annotations"]
@@ -333,7 +339,25 @@ class _Reader:
             yx[visibility == 0] = np.nan
             objects["keypoints"] = yx
             objects["keypoint_visibility"] = visibility
+            places = self._places(annotations, classes, name)
+            total = self.places.total or self.num_keypoints
+            objects = placed(objects, places, total)
         return objects
+
+    def _places(
+        self, annotations: list[Json], classes: list[int], name: str
+    ) -> np.ndarray:
+        """Returns `[n, k]`: where the keypoints of objects go."""
+        places = np.full((len(classes), self.num_keypoints), NOWHERE, np.int32)
+        for row, annotation, index in zip(places, annotations, classes, strict=True):
+            count = len(annotation.get("keypoints") or ()) // 3
+            row[:count] = self.places.of_object(
+                index,
+                self.names_of.get(annotation.get("category_id"), []),
+                count,
+                f"{name}, annotation {annotation.get('id')}",
+            )
+        return places
 
     def _keypoints(self, values: Any, where: str) -> np.ndarray:
         """Returns `[k, 3]`: x, y, visibility; zeros where there are none."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from odapi.data.example import Example, encoded_image, parse_example, read_example
+from odapi.data.keypoints import KEYPOINT_KEYS, KeypointPlaces, placed
 from odapi.data.problems import Problems
 from odapi.data.sample import keep_objects
 from odapi.data.sources.base import BaseSource, Raw
@@ -118,12 +119,28 @@ class TFRecordSource(BaseSource):
         self._load_masks = load_masks
         self._shift = int(problems.count("class id 0") > 0)
         self._drop_unknown = drop_unknown
+        self._places: KeypointPlaces | None = None
         taken: set[str] = set()
         self._ids = [unique_id(n, taken, problems) for i in indices for n in i.ids]
         if not self._ids:
             problems.found("empty data set", name)
             raise DataError(name, "has no record that can be used")
         self._check_classes()
+
+    def find_keypoints_by_name(self) -> None:
+        """Gives keypoints the places of their names in the label map.
+
+        Raises:
+            DataError: No class of it has keypoints.
+        """
+        places = KeypointPlaces(self.label_map, self.problems)
+        if not places.total:
+            raise DataError(
+                self.label_map.source,
+                "no class has keypoints, and they are to be found by name",
+                hint="add keypoints { id: 0 label: 'nose' } to an item",
+            )
+        self._places, self.num_keypoints = places, places.total
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -169,6 +186,9 @@ class TFRecordSource(BaseSource):
             )
         ]
         objects = example.objects | {"classes": np.array(found, np.int32)}
+        if self._places and "keypoints" in objects:
+            names = example.keypoint_names
+            objects = self._placed(self._places, objects, names, image_id)
         mask_of = example.mask_of if self._load_masks else None
         keep = objects["classes"] != UNKNOWN
         if not keep.all():
@@ -185,6 +205,26 @@ class TFRecordSource(BaseSource):
             in_pixels=False,
             mask_of=mask_of,
         )
+
+    def _placed(
+        self,
+        places: KeypointPlaces,
+        objects: dict[str, np.ndarray],
+        names: list[str],
+        image_id: str,
+    ) -> dict[str, np.ndarray]:
+        rows, columns, _ = objects["keypoints"].shape
+        found = [
+            places.of_object(
+                int(index),
+                names[n * columns : (n + 1) * columns],
+                columns,
+                f"{image_id}, object {n + 1}",
+            )
+            for n, index in enumerate(objects["classes"])
+        ]
+        array = np.array(found, np.int32).reshape(rows, columns)
+        return placed(objects, array, self.num_keypoints)
 
     def _class(self, classes: ClassIndex, name: str, number: int, where: str) -> int:
         if name:
@@ -208,12 +248,10 @@ class TFRecordSource(BaseSource):
 
 def _pad_keypoints(objects: dict[str, np.ndarray], count: int) -> None:
     missing = count - objects["keypoints"].shape[1]
-    if missing:
-        pad = ((0, 0), (0, missing), (0, 0))
-        points = np.pad(objects["keypoints"], pad, constant_values=np.nan)
-        objects["keypoints"] = points
-        visible = objects["keypoint_visibility"]
-        objects["keypoint_visibility"] = np.pad(visible, pad[:2])
+    for key in KEYPOINT_KEYS.keys() & objects.keys() if missing else ():
+        pad = ((0, 0), (0, missing), (0, 0))[: objects[key].ndim]
+        value = KEYPOINT_KEYS[key]
+        objects[key] = np.pad(objects[key], pad, constant_values=value)
 
 
 def _label_map(

@@ -1,0 +1,132 @@
+"""Builds a feature extractor from a `CenterNetFeatureExtractor` message."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from odapi.backbones.center_table import CENTER_EXTRACTORS, CenterRow
+from odapi.build.hyperparams import Setting
+from odapi.build.oneof import call, number
+from odapi.errors import ConfigError, unknown_choice
+from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.pixels import Channels, PixelScaling, standardized_before
+from odapi.layers.resample import UPSAMPLING
+from odapi.models.center_extractor import CenterExtractor
+from odapi.necks.center_decoder import (
+    DEFAULT_HYPERPARAMS,
+    TransposedDecoder,
+    UpsamplingDecoder,
+)
+
+_CHANNELS = 3
+
+
+def build_center_extractor(config: Any, path: str, setting: Setting) -> CenterExtractor:
+    """Returns a feature extractor without variables in its decoder yet.
+
+    Args:
+        config: A `CenterNetFeatureExtractor` message.
+        path: Of the message, for errors.
+        setting: What holds for the whole model.
+
+    Raises:
+        ConfigError: The type is not known, or it has no such option.
+    """
+    row = _row(config, path)
+    _check(config, path, row)
+    return call(_build, config, path, row, setting)
+
+
+def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
+    """Returns how the feature extractor wants its pixels.
+
+    What the config says of channels comes first, for every type; then what the
+    backbone itself wants. Padding is scaled like any other pixel.
+
+    Raises:
+        ConfigError: There is not one number a channel.
+    """
+    means = _per_channel(config.channel_means, f"{path}.channel_means", 0.0)
+    stds = _per_channel(config.channel_stds, f"{path}.channel_stds", 1.0)
+    if min(stds) <= 0:
+        raise ConfigError(f"{path}.channel_stds", f"must be above 0, got {list(stds)}")
+    return standardized_before(
+        _row(config, path).pixels, means, stds, config.bgr_ordering
+    )
+
+
+def _row(config: Any, path: str) -> CenterRow:
+    if config.type not in CENTER_EXTRACTORS:
+        raise unknown_choice(f"{path}.type", config.type, CENTER_EXTRACTORS)
+    return CENTER_EXTRACTORS[config.type]
+
+
+def _per_channel(values: Sequence[float], path: str, default: float) -> Channels:
+    numbers = list(values) or [default]
+    if len(numbers) not in (1, _CHANNELS):
+        raise ConfigError(
+            path, f"has {len(numbers)} values; it needs {_CHANNELS}, one a channel"
+        )
+    first, second, third = numbers * _CHANNELS if len(numbers) == 1 else numbers
+    return first, second, third
+
+
+def _check(config: Any, path: str, row: CenterRow) -> None:
+    """Refuses options that the extractor does not have, and values of those it has."""
+    width, way = number(config.depth_multiplier), config.upsampling_interpolation
+    refused = {
+        "depth_multiplier": not row.widens and width != 1,
+        "use_separable_conv": row.separable is False and config.use_separable_conv,
+        "upsampling_interpolation": not row.upsampling and way != "nearest",
+    }
+    for name, wrong in refused.items():
+        if wrong:
+            raise ConfigError(
+                f"{path}.{name}",
+                f"is {getattr(config, name)}; {config.type} has no such option",
+                hint="mobilenet_v2_fpn has all of them",
+            )
+    if width <= 0:
+        raise ConfigError(f"{path}.depth_multiplier", f"must be above 0, got {width}")
+    if way not in UPSAMPLING:
+        raise unknown_choice(f"{path}.upsampling_interpolation", way, UPSAMPLING)
+
+
+def _build(config: Any, path: str, row: CenterRow, setting: Setting) -> CenterExtractor:
+    options = {"width": number(config.depth_multiplier)} if row.widens else {}
+    backbone = row.backbone(
+        hyperparams=_of(row.hyperparams, setting), name="backbone", **options
+    )
+    return CenterExtractor(
+        backbone,
+        _decoder(config, row, _of(DEFAULT_HYPERPARAMS, setting)),
+        name="feature_extractor",
+        dtype=setting.dtype,
+    )
+
+
+def _of(hyperparams: Hyperparams, setting: Setting) -> Hyperparams:
+    own = dataclasses.replace(hyperparams, seed=setting.seed, dtype=setting.dtype)
+    return own.frozen() if setting.freeze_norm else own
+
+
+def _decoder(
+    config: Any, row: CenterRow, hyperparams: Hyperparams
+) -> keras.layers.Layer | None:
+    if row.decoder is None:
+        return None
+    options = {"name": "neck", "dtype": hyperparams.dtype}
+    if not row.decoder.skips:
+        return TransposedDecoder(
+            row.decoder.filters, row.decoder.size, hyperparams, **options
+        )
+    separable = config.use_separable_conv if row.separable is None else row.separable
+    return UpsamplingDecoder(
+        row.decoder.filters,
+        hyperparams,
+        use_separable_conv=separable,
+        upsampling=config.upsampling_interpolation,
+        **options,
+    )

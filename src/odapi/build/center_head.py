@@ -1,0 +1,29 @@
+"""Builds what a prediction head of CenterNet is made of."""
+
+from typing import Any
+
+from odapi.build.oneof import call
+from odapi.heads.center import Head
+
+
+def head_layers(
+    config: Any, path: str, name: str, channels: int = 1, bias: float | None = None
+) -> Head:
+    """Returns a head with the layers that a config asks for, else with the usual ones.
+
+    Args:
+        config: A `PredictionHeadParams` message, or None.
+        path: Of the message, for errors.
+        name, channels, bias: As of `Head`.
+
+    Raises:
+        ConfigError: There are not as many filters as kernels.
+    """
+
+    def build(config: Any, path: str) -> Head:
+        if config is None or not (config.num_filters or config.kernel_sizes):
+            return Head(name, channels, bias=bias)
+        filters, kernels = tuple(config.num_filters), tuple(config.kernel_sizes)
+        return Head(name, channels, filters, kernels, bias)
+
+    return call(build, config, path)

@@ -1,0 +1,214 @@
+"""Builds the keypoint tasks of a CenterNet from their messages and a label map."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from odapi.build.center_head import head_layers
+from odapi.build.hyperparams import Setting
+from odapi.build.losses import build_classification_loss, build_localization_loss
+from odapi.build.oneof import number
+from odapi.config.label_map import load_label_map
+from odapi.errors import ConfigError, unknown_choice
+from odapi.geometry.keypoints import (
+    GaussianWeighted,
+    Nearest,
+    Ranking,
+    ScorePerDistance,
+    ScorePerScaledDistance,
+    Snapping,
+)
+from odapi.heads.center import Head
+from odapi.labels import Category, LabelMap
+from odapi.models.center_keypoints import (
+    HighestNearby,
+    KeypointTask,
+    KeypointWeights,
+    SnapToPeaks,
+)
+
+# The only way of ranking that goes with argmax_postprocessing.
+_CONSTANT = "gaussian_weighted_const"
+# Kinds of heads, and the fields that say of what layers they are; others have none.
+_HEADS = {
+    "heatmap": "heatmap_head_params",
+    "offset": "offset_head_params",
+    "regression": "regress_head_params",
+}
+
+
+def build_keypoint_task(
+    task: Any, path: str, center_net: Any, setting: Setting
+) -> KeypointTask:
+    """Returns a keypoint task.
+
+    Args:
+        task: A `KeypointEstimation` message.
+        path: Of the message, for errors.
+        center_net: The `CenterNet` message it is part of.
+        setting: What holds for the whole model.
+
+    Raises:
+        ConfigError: The label map does not have the class or its keypoints, or a value
+            is not allowed.
+    """
+    label_map = _label_map(center_net)
+    category = _category(task, path, label_map)
+    deviations = _deviations(task, path, category)
+    return KeypointTask(
+        name=_name(task, path, center_net),
+        class_id=category.index,
+        indices=tuple(k.id for k in category.keypoints),
+        total=_total(center_net, label_map),
+        deviations=deviations,
+        heatmap_loss=build_classification_loss(
+            task.loss.classification_loss, f"{path}.loss.classification_loss"
+        ),
+        cell_loss=build_localization_loss(
+            task.loss.localization_loss, f"{path}.loss.localization_loss"
+        ),
+        weights=_weights(task),
+        offset_radius=task.offset_peak_radius,
+        offset_of_each=task.per_keypoint_offset,
+        has_depth=task.predict_depth,
+        depth_of_each=task.per_keypoint_depth,
+        decoding=_decoding(task, path, center_net, deviations),
+        clip=task.clip_out_of_frame_keypoints,
+        rescoring_threshold=(
+            number(task.rescoring_threshold) if task.rescore_instances else None
+        ),
+        layers_of=_layers_of(task, path),
+        heatmap_bias=number(task.heatmap_bias_init),
+    )
+
+
+def _label_map(center_net: Any) -> LabelMap:
+    path = "model.center_net.keypoint_label_map_path"
+    if not center_net.keypoint_label_map_path:
+        raise ConfigError(
+            path,
+            "is missing, and keypoint_estimation_task is set",
+            hint="a label map whose items have keypoints { id: 0 label: 'nose' }",
+        )
+    return load_label_map(center_net.keypoint_label_map_path)
+
+
+def _name(task: Any, path: str, center_net: Any) -> str:
+    names = [other.task_name for other in center_net.keypoint_estimation_task]
+    if not task.task_name:
+        raise ConfigError(f"{path}.task_name", "is missing; losses are named by it")
+    if names.count(task.task_name) > 1:
+        raise ConfigError(f"{path}.task_name", f"{task.task_name!r} is there twice")
+    return task.task_name
+
+
+def _category(task: Any, path: str, label_map: LabelMap) -> Category:
+    place, name = f"{path}.keypoint_class_name", task.keypoint_class_name
+    if name not in label_map.by_name:
+        raise unknown_choice(place, name, label_map.by_name)
+    category = label_map.by_name[name]
+    if not category.keypoints:
+        raise ConfigError(
+            place,
+            f"class {name!r} has no keypoints in {label_map.source}",
+            hint="add keypoints { id: 0 label: 'nose' } to its item",
+        )
+    return category
+
+
+def _total(center_net: Any, label_map: LabelMap) -> int:
+    """Returns how many keypoints a detection has: those of all tasks.
+
+    As many as the original gives, if their ids leave no gap.
+    """
+    ids = [
+        keypoint.id
+        for task in center_net.keypoint_estimation_task
+        if task.keypoint_class_name in label_map.by_name
+        for keypoint in label_map.by_name[task.keypoint_class_name].keypoints
+    ]
+    return max(len(ids), max(ids, default=0) + 1)
+
+
+def _deviations(task: Any, path: str, category: Category) -> tuple[float, ...]:
+    given = {k: number(v) for k, v in task.keypoint_label_to_std.items()}
+    names = [k.name for k in category.keypoints]
+    for name in sorted(set(given) - set(names)):
+        raise unknown_choice(f"{path}.keypoint_label_to_std", name, names)
+    for name, value in given.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise ConfigError(
+                f"{path}.keypoint_label_to_std[{name!r}]", f"must be > 0, got {value}"
+            )
+    # What the original takes where none is given.
+    return tuple(given.get(name, 1.0) for name in names)
+
+
+def _weights(task: Any) -> KeypointWeights:
+    return KeypointWeights(
+        task=number(task.task_loss_weight),
+        heatmap=number(task.keypoint_heatmap_loss_weight),
+        offset=number(task.keypoint_offset_loss_weight),
+        regression=number(task.keypoint_regression_loss_weight),
+        depth=number(task.keypoint_depth_loss_weight),
+    )
+
+
+def _layers_of(task: Any, path: str) -> dict[str, Head]:
+    return {
+        kind: head_layers(getattr(task, field), f"{path}.{field}", kind)
+        for kind, field in _HEADS.items()
+    }
+
+
+def _decoding(
+    task: Any, path: str, center_net: Any, deviations: tuple[float, ...]
+) -> SnapToPeaks | HighestNearby:
+    mode, place = task.candidate_ranking_mode, f"{path}.candidate_ranking_mode"
+    has_boxes = center_net.HasField("object_detection_task")
+    if task.argmax_postprocessing:
+        if mode != _CONSTANT:
+            raise ConfigError(
+                place,
+                f"is {mode!r}; argmax_postprocessing goes with {_CONSTANT!r} alone",
+            )
+        if not has_boxes:
+            raise ConfigError(
+                f"{path}.argmax_postprocessing", "needs object_detection_task"
+            )
+        return HighestNearby(number(task.gaussian_denom_ratio))
+    ranking = _ranking(task, place, deviations)
+    if ranking.needs_boxes and not has_boxes:
+        raise ConfigError(place, f"{mode!r} needs object_detection_task")
+    return SnapToPeaks(
+        Snapping(
+            ranking=ranking,
+            threshold=number(task.keypoint_candidate_score_threshold),
+            unmatched_score=number(task.unmatched_keypoint_score),
+            box_scale=number(task.box_scale),
+            search_scale=number(task.candidate_search_scale),
+        ),
+        window=task.peak_max_pool_kernel_size,
+        most=task.num_candidates_per_keypoint,
+    )
+
+
+def _ranking(task: Any, path: str, deviations: tuple[float, ...]) -> Ranking:
+    rankings: dict[str, Callable[[], Ranking]] = {
+        "min_distance": Nearest,
+        "score_distance_ratio": lambda: ScorePerDistance(
+            number(task.score_distance_offset)
+        ),
+        "score_scaled_distance_ratio": lambda: ScorePerScaledDistance(
+            number(task.score_distance_multiplier)
+        ),
+        "gaussian_weighted": lambda: GaussianWeighted(
+            tuple(d * number(task.std_dev_multiplier) for d in deviations)
+        ),
+    }
+    mode = task.candidate_ranking_mode
+    if mode == _CONSTANT:
+        raise ConfigError(path, f"{mode!r} goes with argmax_postprocessing: true alone")
+    if mode not in rankings:
+        raise unknown_choice(path, mode, [*rankings, _CONSTANT])
+    return rankings[mode]()

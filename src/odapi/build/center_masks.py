@@ -1,0 +1,167 @@
+"""Builds CenterNet's tasks of masks from their messages."""
+
+from typing import Any
+
+from odapi.build.center_head import head_layers
+from odapi.build.hyperparams import Setting
+from odapi.build.losses import build_classification_loss
+from odapi.build.oneof import call, number
+from odapi.errors import ConfigError
+from odapi.models.center_masks import HEATMAP, CenterMasks
+from odapi.models.deepmac import DeepMac
+from odapi.models.mask_nets import MaskNetwork, MaskShape
+from odapi.models.mask_supervision import (
+    BoxSupervision,
+    ColorSupervision,
+    Jitter,
+    SelfSupervision,
+    Supervision,
+    WarmUp,
+)
+
+_CLASS_IDS_START = 1
+
+
+def build_center_masks(
+    task: Any, path: str, center_net: Any, setting: Setting
+) -> CenterMasks:
+    """Returns the task of a `CenterNet.MaskEstimation` message.
+
+    Raises:
+        ConfigError: The loss is missing, or a value is not allowed.
+    """
+    return CenterMasks(
+        num_classes=center_net.num_classes,
+        loss=build_classification_loss(
+            task.classification_loss, f"{path}.classification_loss"
+        ),
+        weight=number(task.task_loss_weight),
+        mask_size=(task.mask_height, task.mask_width),
+        threshold=number(task.score_threshold),
+        head=head_layers(
+            task.mask_head_params,
+            f"{path}.mask_head_params",
+            HEATMAP,
+            bias=number(task.heatmap_bias_init),
+        ),
+    )
+
+
+def build_deepmac(task: Any, path: str, center_net: Any, setting: Setting) -> DeepMac:
+    """Returns the task of a `CenterNet.DeepMACMaskEstimation` message.
+
+    Raises:
+        ConfigError: The loss is missing, there are no boxes to find masks of, or a
+            value is not allowed.
+    """
+    if not center_net.HasField("object_detection_task"):
+        raise ConfigError(
+            path, "finds the masks of boxes", hint="set object_detection_task"
+        )
+    shape = MaskShape(
+        side=task.mask_size,
+        whole=task.predict_full_resolution_masks,
+        crop=task.postprocess_crop_size,
+        use_xy=task.use_xy,
+    )
+    network = MaskNetwork(
+        kind=task.network_type,
+        channels=task.num_init_channels,
+        use_embedding=task.use_instance_embedding,
+        mask_size=task.mask_size,
+    )
+    seen = task.pixel_embedding_dim + (2 if task.use_xy else 0)
+    return DeepMac(
+        net=network.layer(seen, task.dim, setting.seed, setting.dtype),
+        learns=call(_supervision, task, path),
+        shape=shape,
+        embedding=task.dim,
+        pixels=task.pixel_embedding_dim,
+    )
+
+
+def _supervision(task: Any, path: str) -> Supervision:
+    # -1 is the original's word for all.
+    if task.mask_num_subsamples == 0 or task.mask_num_subsamples < -1:
+        raise ValueError(
+            f"mask_num_subsamples must be above 0, or -1 for all objects, got "
+            f"{task.mask_num_subsamples}"
+        )
+    ids = tuple(task.allowed_masked_classes_ids)
+    return Supervision(
+        loss=build_classification_loss(
+            task.classification_loss, f"{path}.classification_loss"
+        ),
+        masks=number(task.task_loss_weight),
+        points=number(task.pointly_supervised_keypoint_loss_weight),
+        boxes=_boxes(task),
+        colors=_colors(task),
+        own=_own(task),
+        classes=tuple(n - _CLASS_IDS_START for n in ids),
+        num_samples=max(task.mask_num_subsamples, 0),
+        alone=task.ignore_per_class_box_overlap,
+        jitter=_jitter(task),
+        last_stage=task.use_only_last_stage,
+    )
+
+
+def _jitter(task: Any) -> Jitter | None:
+    if task.max_roi_jitter_ratio <= 0:
+        return None
+    mode = _enum(task, "jitter_mode")
+    return Jitter(number(task.max_roi_jitter_ratio), mode)
+
+
+def _boxes(task: Any) -> BoxSupervision | None:
+    if task.box_consistency_loss_weight <= 0:
+        return None
+    normalize = _enum(task, "box_consistency_loss_normalize")
+    return BoxSupervision(
+        weight=number(task.box_consistency_loss_weight),
+        normalize=normalize.removeprefix("normalize_"),  # type: ignore[arg-type]
+        tight=task.box_consistency_tightness,
+    )
+
+
+def _colors(task: Any) -> ColorSupervision | None:
+    if task.feature_consistency_loss_weight <= 0:
+        return None
+    kind = _enum(task, "feature_consistency_type")
+    comparison = _enum(task, "feature_consistency_comparison")
+    return ColorSupervision(
+        weight=number(task.feature_consistency_loss_weight),
+        threshold=number(task.feature_consistency_threshold),
+        dilation=task.feature_consistency_dilation,
+        features=kind == "consistency_feature_map",
+        dot_product=comparison == "comparison_normalized_dotprod",
+        warm_up=WarmUp(
+            task.feature_consistency_warmup_start,
+            task.feature_consistency_warmup_steps,
+        ),
+    )
+
+
+def _own(task: Any) -> SelfSupervision | None:
+    if task.augmented_self_supervision_loss_weight <= 0:
+        return None
+    kind = _enum(task, "augmented_self_supervision_loss").removeprefix("loss_")
+    return SelfSupervision(
+        weight=number(task.augmented_self_supervision_loss_weight),
+        kind=kind,  # type: ignore[arg-type]
+        max_translation=number(task.augmented_self_supervision_max_translation),
+        flip_probability=number(task.augmented_self_supervision_flip_probability),
+        scale=(
+            number(task.augmented_self_supervision_scale_min),
+            number(task.augmented_self_supervision_scale_max),
+        ),
+        warm_up=WarmUp(
+            task.augmented_self_supervision_warmup_start,
+            task.augmented_self_supervision_warmup_steps,
+        ),
+    )
+
+
+def _enum(task: Any, field: str) -> str:
+    """Returns the name of the value of an enum, in lower case."""
+    kind = task.DESCRIPTOR.fields_by_name[field].enum_type
+    return kind.values_by_number[getattr(task, field)].name.lower()

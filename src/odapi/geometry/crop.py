@@ -1,0 +1,109 @@
+"""Crops of maps, by box, resized with bilinear reading between cells."""
+
+import keras
+from keras import ops
+
+from odapi.geometry.gather import gather_rows
+from odapi.structures import Tensor
+
+
+def crop_and_resize(
+    maps: Tensor,
+    boxes: Tensor,
+    size: tuple[int, int],
+    *,
+    channels: Tensor | None = None,
+    fade: bool = False,
+) -> Tensor:
+    """Returns the parts of maps that boxes show, each scaled to one size.
+
+    The first and last row of a crop lie on the edges of its box, and 0 and 1 are the
+    centres of the first and last row of the map. A crop of one row reads the middle.
+    What lies outside the map is 0.
+
+    Args:
+        maps: `[b, h, w, c]`; integers are read as float32.
+        boxes: `[b, n, 4]` normalised; they may reach beyond the map or be mirrored.
+        size: Rows and columns of a crop.
+        channels: `[b, n]` int32: crop one channel only, another for each box.
+        fade: Whether values fade to 0 within a cell outside of the map, instead of
+            being 0 at once.
+
+    Returns:
+        `[b, n, rows, columns, c]`, or `[b, n, rows, columns]` of one channel.
+
+    Source: `tf.image.crop_and_resize`; with `fade` the original's
+    `utils/spatial_transform_ops.py`, `matmul_crop_and_resize`.
+    """
+    height, width, depth = maps.shape[1:]
+    batch, number = ops.shape(boxes)[:2]
+    y0, x0, y1, x1 = ops.unstack(ops.cast(boxes, "float32"), 4, axis=-1)
+    rows = _positions(y0, y1, size[0], height)  # [b, n, rows]
+    columns = _positions(x0, x1, size[1], width)
+    table = ops.reshape(maps, (batch, height * width * depth, 1))
+    if channels is None:
+        table = ops.reshape(maps, (batch, height * width, depth))
+    total: Tensor = 0.0
+    for at_y, share_y in _neighbours(rows, height, fade):
+        for at_x, share_x in _neighbours(columns, width, fade):
+            index = at_y[..., :, None] * width + at_x[..., None, :]
+            if channels is not None:
+                index = index * depth + channels[..., None, None]
+            index = ops.reshape(index, (batch, number * size[0] * size[1]))
+            read = ops.reshape(
+                gather_rows(table, index),
+                (batch, number, *size, 1 if channels is not None else depth),
+            )
+            if "int" in keras.backend.standardize_dtype(read.dtype):
+                read = ops.cast(read, "float32")
+            share = share_y[..., :, None] * share_x[..., None, :]
+            total = total + read * ops.cast(share, read.dtype)[..., None]
+    return total if channels is None else ops.squeeze(total, -1)
+
+
+def crop_each(
+    masks: Tensor, boxes: Tensor, size: tuple[int, int], *, fade: bool = False
+) -> Tensor:
+    """Returns the part of each mask that its own box shows, scaled to one size.
+
+    Args:
+        masks: `[b, n, h, w]`; integers are read as float32.
+        boxes: `[b, n, 4]` normalised.
+        size: Rows and columns of a crop.
+        fade: As in `crop_and_resize`.
+
+    Returns:
+        `[b, n, rows, columns]`.
+    """
+    height, width = masks.shape[2:]
+    flat = ops.reshape(masks, (-1, height, width, 1))
+    crops = crop_and_resize(flat, ops.reshape(boxes, (-1, 1, 4)), size, fade=fade)
+    return ops.reshape(crops, (*ops.shape(masks)[:2], *size))
+
+
+def _positions(first: Tensor, last: Tensor, count: int, length: int) -> Tensor:
+    """Returns `[b, n, count]`: positions on an axis of `length` cells."""
+    if count == 1:
+        return (0.5 * (first + last) * (length - 1))[..., None]
+    step = ops.arange(count, dtype="float32") / (count - 1)
+    # As a sum of two products: the last one is exactly at the edge.
+    places = first[..., None] * (1.0 - step) + last[..., None] * step
+    return places * (length - 1)
+
+
+def _neighbours(
+    positions: Tensor, length: int, fade: bool
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Returns the cells before and after positions, and the share of each."""
+    low = ops.floor(positions)
+    beyond = positions - low
+    if fade:
+        seen = [(low >= 0) & (low < length), (low >= -1) & (low < length - 1)]
+    else:
+        seen = [(positions >= 0) & (positions <= length - 1)] * 2
+    # Far outside, the cast to int32 would overflow.
+    index = ops.cast(ops.clip(low, -1, length), "int32")
+    return (
+        (ops.clip(index, 0, length - 1), ops.where(seen[0], 1.0 - beyond, 0.0)),
+        (ops.clip(index + 1, 0, length - 1), ops.where(seen[1], beyond, 0.0)),
+    )

@@ -1,0 +1,367 @@
+"""Keypoints of objects, found in heatmaps and by regression from centres.
+
+Points are (y, x) in cells of the maps, unless said otherwise; the centre of cell 0 is
+at 0. Maps are `[b, h, w, channels]`, of a known size.
+"""
+
+import dataclasses
+from typing import NamedTuple, Protocol
+
+from keras import ops
+
+from odapi.geometry.boxes import center_size, from_center_size
+from odapi.geometry.gather import gather_rows
+from odapi.geometry.heatmaps import (
+    box_sigma,
+    keep_peaks,
+    top_places_by_channel,
+    values_at,
+)
+from odapi.structures import Tensor
+
+_FAR = 1e5  # Cells: further than any map is wide.
+# The overlap that both the target's Gaussian and the ranking by it are made for.
+MIN_IOU = 0.7
+
+
+class Found(NamedTuple):
+    """Keypoints of objects."""
+
+    points: Tensor  # [b, n, k, 2] float32
+    scores: Tensor  # [b, n, k] float32
+    depths: Tensor = None  # [b, n, k] float32
+
+
+class Candidates(NamedTuple):
+    """Peaks of the heatmap of each keypoint, highest first; of no object yet."""
+
+    points: Tensor  # [b, c, k, 2] float32
+    scores: Tensor  # [b, c, k] float32
+    valid: Tensor  # [b, c, k] bool: high enough
+    depths: Tensor = None  # [b, c, k] float32
+
+
+def regressed_points(regression: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Returns `[b, n, k, 2]`: where centres say that their keypoints are.
+
+    Args:
+        regression: `[b, h, w, 2 k]`, (y, x) of each keypoint from the cell on.
+        y, x: `[b, n]` int32, cells of the centres.
+    """
+    count = regression.shape[-1] // 2
+    shift = ops.reshape(values_at(regression, y, x), (-1, y.shape[1], count, 2))
+    cell = ops.cast(ops.stack([y, x], axis=-1), "float32")
+    return cell[:, :, None] + shift
+
+
+def own_values(maps: Tensor, y: Tensor, x: Tensor, channel: Tensor, size: int):
+    """Returns `[b, m, size]`: what maps say at cells of one keypoint.
+
+    Args:
+        maps: `[b, h, w, k size]`, or `[b, h, w, size]` that all keypoints share.
+        y, x: `[b, m]` int32, within the map.
+        channel: `[b, m]` int32, index of the keypoint.
+        size: Numbers of a keypoint.
+    """
+    _, height, width, channels = maps.shape
+    kinds = channels // size
+    rows = ops.reshape(maps, (-1, height * width * kinds, size))
+    cell = y * width + x
+    return gather_rows(rows, cell * kinds + channel if kinds > 1 else cell)
+
+
+def find_candidates(
+    heatmap: Tensor,
+    offsets: Tensor,
+    depths: Tensor = None,
+    window: int = 3,
+    most: int = 100,
+    threshold: float = 0.1,
+) -> Candidates:
+    """Returns the highest peaks of each keypoint.
+
+    Args:
+        heatmap: `[b, h, w, k]`, probabilities.
+        offsets: `[b, h, w, 2 k]` or `[b, h, w, 2]`: from the cell to the keypoint.
+        depths: `[b, h, w, k]` or `[b, h, w, 1]`.
+        window: Side of the window in which a peak is highest.
+        most: Peaks of a keypoint.
+        threshold: Least score of a peak.
+    """
+    count = heatmap.shape[-1]
+    places = top_places_by_channel(keep_peaks(heatmap, window), most)  # [b, k, c]
+    y, x, channel = (
+        ops.reshape(v, (-1, count * most))
+        for v in (places.y, places.x, places.channels)
+    )
+    points = ops.cast(ops.stack([y, x], axis=-1), "float32")
+    points = points + own_values(offsets, y, x, channel, 2)
+    points = ops.transpose(ops.reshape(points, (-1, count, most, 2)), (0, 2, 1, 3))
+    scores = ops.transpose(places.scores, (0, 2, 1))
+    if depths is not None:
+        depths = ops.reshape(own_values(depths, y, x, channel, 1), (-1, count, most))
+        depths = ops.transpose(depths, (0, 2, 1))
+    return Candidates(points, scores, scores >= threshold, depths)
+
+
+class Ranking(Protocol):
+    """Which candidate of those nearby a keypoint moves to: that of highest rank."""
+
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether ranks depend on the size of the object's box."""
+
+    @property
+    def is_score(self) -> bool:
+        """Whether the rank is the keypoint's score, in place of the candidate's."""
+
+    def __call__(self, scores: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:
+        """Returns ranks `[b, n, c, k]`.
+
+        Args:
+            scores: `[b, 1, c, k]`, of candidates.
+            distances: `[b, n, c, k]`, from the regressed keypoint.
+            boxes: `[b, n, 4]`, or None.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Nearest:
+    """The nearest one."""
+
+    needs_boxes = False
+    is_score = False
+
+    def __call__(self, scores: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:
+        """Returns minus the distance."""
+        return -distances
+
+
+@dataclasses.dataclass(frozen=True)
+class ScorePerDistance:
+    """Score over distance.
+
+    Args:
+        offset: Added to the distance, in cells, above 0.
+    """
+
+    offset: float = 1.0
+    needs_boxes = False
+    is_score = False
+
+    def __post_init__(self):
+        if not self.offset > 0:
+            raise ValueError(f"score_distance_offset must be > 0, got {self.offset}")
+
+    def __call__(self, scores: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:
+        """Returns `score / (distance + offset)`."""
+        return scores / (distances + self.offset)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScorePerScaledDistance:
+    """Score over distance, where distance means less in a larger box.
+
+    Args:
+        multiplier: Share of the box's longer side that is added to the distance.
+    """
+
+    multiplier: float = 0.1
+    needs_boxes = True
+    is_score = False
+
+    def __post_init__(self):
+        if not self.multiplier > 0:
+            raise ValueError(
+                f"score_distance_multiplier must be > 0, got {self.multiplier}"
+            )
+
+    def __call__(self, scores: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:
+        """Returns `score / (distance + multiplier * side)`."""
+        side = ops.max(center_size(boxes)[1], axis=-1)[:, :, None, None]
+        # A box without area, such as padding, must not divide 0 by 0.
+        return scores / ops.maximum(distances + side * self.multiplier, 1e-6)
+
+
+@dataclasses.dataclass(frozen=True)
+class GaussianWeighted:
+    """Score times the Gaussian of the target at that distance; it is the new score.
+
+    Args:
+        deviations: Of each keypoint, times that of the box.
+    """
+
+    deviations: tuple[float, ...]
+    needs_boxes = True
+    is_score = True
+
+    def __post_init__(self):
+        if not all(d > 0 for d in self.deviations):
+            raise ValueError(f"deviations must be > 0, got {self.deviations}")
+
+    def __call__(self, scores: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:
+        """Returns `score * exp(-distance^2 / (2 sigma^2))`."""
+        size = center_size(boxes)[1]
+        sigma = box_sigma(size[..., 0], size[..., 1], MIN_IOU)[:, :, None, None]
+        own = ops.convert_to_tensor(self.deviations, dtype="float32")
+        sigma = sigma * own
+        return scores * ops.exp(-ops.square(distances) / (2.0 * ops.square(sigma)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapping:
+    """Moves each regressed keypoint to a candidate nearby, if there is one.
+
+    A candidate must have a score of `threshold`, lie in the object's box, enlarged,
+    and the nearest of all must not be further than a share of that box's longer side.
+
+    Args:
+        ranking: Which one, of several.
+        threshold: Least score; that of the rank where the rank is the score.
+        unmatched_score: Score of a keypoint that stays where the regression says.
+        box_scale: By how much the box is enlarged.
+        search_scale: That share.
+
+    Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), section 4.2, and the
+    original's center_net_meta_arch.py.
+    """
+
+    ranking: Ranking = Nearest()
+    threshold: float = 0.1
+    unmatched_score: float = 0.1
+    box_scale: float = 1.2
+    search_scale: float = 0.3
+
+    def __call__(
+        self, regressed: Tensor, candidates: Candidates, boxes: Tensor = None
+    ) -> Found:
+        """Returns keypoints; depth is 0 where there was no candidate.
+
+        Args:
+            regressed: `[b, n, k, 2]`.
+            candidates: Of the same keypoints.
+            boxes: `[b, n, 4]` in cells; None: a candidate may be anywhere.
+        """
+        gap = regressed[:, :, None] - candidates.points[:, None]  # [b, n, c, k, 2]
+        distances = ops.sqrt(ops.sum(ops.square(gap), axis=-1))
+        distances = ops.where(candidates.valid[:, None], distances, _FAR)
+        ranks = self.ranking(candidates.scores[:, None], distances, boxes)
+        chosen = ops.cast(ops.argmax(ranks, axis=2), "int32")  # [b, n, k]
+        points = _chosen(candidates.points, chosen)
+        scores = _chosen(candidates.scores[..., None], chosen)[..., 0]
+        if self.ranking.is_score:
+            scores = ops.max(ranks, axis=2)
+        stays = ops.logical_or(
+            scores < self.threshold,
+            self._outside(points, ops.min(distances, axis=2), boxes),
+        )
+        depths = candidates.depths
+        if depths is not None:
+            depths = ops.where(stays, 0.0, _chosen(depths[..., None], chosen)[..., 0])
+        return Found(
+            ops.where(stays[..., None], regressed, points),
+            ops.where(stays, self.unmatched_score, scores),
+            depths,
+        )
+
+    def _outside(self, points: Tensor, nearest: Tensor, boxes: Tensor) -> Tensor:
+        """Whether points `[b, n, k, 2]` are out of bounds, `[b, n, k]` bool."""
+        if boxes is None:
+            return nearest >= _FAR
+        center, size = center_size(boxes)
+        size = size * self.box_scale
+        box = from_center_size(center, size)[:, :, None]
+        radius = ops.max(size, axis=-1) * self.search_scale
+        out = ops.logical_or(points < box[..., :2], points > box[..., 2:])
+        return ops.logical_or(ops.any(out, axis=-1), nearest > radius[..., None])
+
+
+def _chosen(values: Tensor, index: Tensor) -> Tensor:
+    """Returns `[b, n, k, d]`: of `values [b, c, k, d]` row `index [b, n, k]`."""
+    count, kinds, size = values.shape[1:]
+    number = index.shape[1]
+    rows = ops.reshape(values, (-1, count * kinds, size))
+    place = index * kinds + ops.arange(kinds, dtype="int32")
+    found = gather_rows(rows, ops.reshape(place, (-1, number * kinds)))
+    return ops.reshape(found, (-1, number, kinds, size))
+
+
+def highest_nearby(
+    heatmap: Tensor,
+    offsets: Tensor,
+    regressed: Tensor,
+    boxes: Tensor,
+    ratio: float = 0.1,
+    depths: Tensor = None,
+) -> Found:
+    """Returns for each keypoint the highest cell, cells far away counting less.
+
+    Without sorting, for engines that sort slowly. Takes memory for a number for each
+    cell, object and keypoint. A cell's score is that for the object that it suits
+    best, as in the original.
+
+    Args:
+        heatmap: `[b, h, w, k]`, probabilities.
+        offsets: `[b, h, w, 2 k]` or `[b, h, w, 2]`.
+        regressed: `[b, n, k, 2]`.
+        boxes: `[b, n, 4]` in cells; cells outside do not count.
+        ratio: Share of the map's shorter side that distances, squared, are divided by.
+        depths: `[b, h, w, k]` or `[b, h, w, 1]`.
+    """
+    _, height, width, count = heatmap.shape
+    number = regressed.shape[1]
+
+    def factor(length, axis):
+        cells = ops.arange(length, dtype="float32")[None, :, None, None]
+        near = ops.exp(
+            -ops.square(cells - regressed[..., axis][:, None])
+            / (ratio * min(height, width))
+        )
+        low, high = boxes[:, None, :, axis, None], boxes[:, None, :, axis + 2, None]
+        inside = ops.logical_and(cells >= low, cells < high)
+        return ops.where(inside, near, 0.0)  # [b, length, n, k]
+
+    nearby = factor(height, 0)[:, :, None] * factor(width, 1)[:, None]
+    ranks = ops.reshape(
+        heatmap[:, :, :, None] * nearby, (-1, height * width, number, count)
+    )
+    best = ops.reshape(ops.argmax(ranks, axis=1), (-1, number * count))
+    best = ops.cast(best, "int32")
+    y, x = best // width, best % width
+    channel = ops.tile(ops.arange(count, dtype="int32"), (number,))[None] + 0 * best
+    highest = ops.reshape(ops.max(ranks, axis=2), (-1, height, width, count))
+    points = ops.cast(ops.stack([y, x], axis=-1), "float32")
+    points = points + own_values(offsets, y, x, channel, 2)
+    scores = own_values(highest, y, x, channel, 1)
+    if depths is not None:
+        depths = own_values(depths, y, x, channel, 1)
+        depths = ops.reshape(depths, (-1, number, count))
+    return Found(
+        ops.reshape(points, (-1, number, count, 2)),
+        ops.reshape(scores, (-1, number, count)),
+        depths,
+    )
+
+
+def clip_to_frame(points: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Moves normalised points to the edge of the image; those outside score 0.
+
+    Args:
+        points: `[..., 2]`.
+        scores: `[...]`.
+    """
+    inside = ops.all(ops.logical_and(points >= 0, points <= 1), axis=-1)
+    return ops.clip(points, 0.0, 1.0), ops.where(inside, scores, 0.0)
+
+
+def rescored(scores: Tensor, keypoint_scores: Tensor, threshold: float) -> Tensor:
+    """Returns scores `[b, n]` times the mean score of the keypoints above a threshold.
+
+    Args:
+        scores: `[b, n]`, of objects.
+        keypoint_scores: `[b, n, k]`, of their keypoints.
+        threshold: Others do not count; where none is above, the score is 0.
+    """
+    seen = ops.cast(keypoint_scores > threshold, "float32")
+    total = ops.sum(keypoint_scores * seen, axis=-1)
+    return scores * total / ops.maximum(ops.sum(seen, axis=-1), 1.0)

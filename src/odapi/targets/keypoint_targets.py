@@ -1,0 +1,250 @@
+"""What CenterNet is to predict of keypoints: heatmaps, offsets, shifts, depths.
+
+Points are (y, x) in cells of the maps. An object without the keypoint, be it of
+another class, says nothing about it: its box does not count in the heatmap's loss.
+"""
+
+from typing import NamedTuple
+
+from keras import ops
+
+from odapi.geometry.heatmaps import box_sigma
+from odapi.geometry.keypoints import MIN_IOU
+from odapi.structures import Groundtruth, Tensor
+from odapi.targets.center_targets import to_cells
+
+_LABELLED = 1e-3  # Weight from which on a keypoint is one.
+
+
+class Points(NamedTuple):
+    """The keypoints that objects of one class have."""
+
+    points: Tensor  # [b, n, k, 2] float32, 0 where there is none
+    weights: Tensor  # [b, n, k] float32, 0: there is none
+
+
+class HeatmapTargets(NamedTuple):
+    """Where keypoints are, and which cells count."""
+
+    heatmaps: Tensor  # [b, h, w, k] float32 in 0 to 1
+    weights: Tensor  # [b, h, w, k] float32, 0: nothing is known
+    number: Tensor  # float32: keypoints of the batch, at least 1
+
+
+class CellTargets(NamedTuple):
+    """What single cells are to say of a keypoint."""
+
+    y: Tensor  # [b, m] int32, row of the cell
+    x: Tensor  # [b, m] int32, column
+    keypoints: Tensor  # [b, m] int32, index of the keypoint
+    values: Tensor  # [b, m, 2] float32, or [b, m, 1] for depths
+    weights: Tensor  # [b, m] float32
+
+
+def keypoints_of_class(
+    truth: Groundtruth,
+    class_id: int,
+    indices: tuple[int, ...],
+    map_size: tuple[int, int],
+) -> Points:
+    """Returns the keypoints of the objects of a class, in cells.
+
+    Args:
+        truth: The objects.
+        class_id: Their class, from 0.
+        indices: Which keypoints of the groundtruth.
+        map_size: Height and width of the maps.
+    """
+    points = pick(truth.keypoints, indices)
+    known = ops.logical_not(ops.any(ops.isnan(points), axis=-1))
+    ours = ops.logical_and(truth.valid, truth.classes == class_id)
+    weights = ops.where(ours, truth.weights, 0.0)[..., None]
+    scale = ops.convert_to_tensor([float(n) for n in map_size], dtype="float32")
+    return Points(
+        ops.where(known[..., None], points, 0.0) * scale,
+        ops.where(known, weights, 0.0),
+    )
+
+
+def pick(values: Tensor, indices: tuple[int, ...]) -> Tensor:
+    """Returns some keypoints of `values [b, n, k, ...]`."""
+    return ops.take(values, ops.convert_to_tensor(indices, dtype="int32"), axis=2)
+
+
+def heatmap_targets(
+    truth: Groundtruth,
+    points: Points,
+    deviations: tuple[float, ...],
+    map_size: tuple[int, int],
+) -> HeatmapTargets:
+    """Returns Gaussians at the keypoints, as wide as the objects are large.
+
+    Args:
+        truth: The objects.
+        points: Their keypoints.
+        deviations: Of each keypoint, times that of the box.
+        map_size: Height and width of the maps.
+    """
+    height, width = map_size
+    scale = ops.convert_to_tensor([height, width] * 2, dtype="float32")
+    boxes = truth.boxes * scale
+    size = to_cells(truth.boxes, map_size)[1]
+    sigmas = box_sigma(size[..., 0], size[..., 1], MIN_IOU)[..., None]
+    sigmas = sigmas * ops.convert_to_tensor(deviations, dtype="float32")
+    heatmaps = draw_keypoints(points, sigmas, map_size)
+
+    unknown = ops.logical_and(truth.valid[..., None], points.weights < _LABELLED)
+    rows = _within(boxes[..., 0], boxes[..., 2], height)
+    columns = _within(boxes[..., 1], boxes[..., 3], width)
+    # How many boxes of unknown keypoints a cell is in.
+    columns = columns[:, :, :, None] * ops.cast(unknown, "float32")[:, :, None]
+    covered = ops.einsum("bnh,bnwk->bhwk", rows, columns)
+    # The original counts whole keypoints of each kind and image.
+    number = ops.sum(ops.floor(ops.sum(points.weights, axis=1)))
+    return HeatmapTargets(
+        heatmaps,
+        ops.cast(covered < 0.5, "float32"),
+        ops.maximum(number, 1.0),
+    )
+
+
+def _within(low: Tensor, high: Tensor, length: int) -> Tensor:
+    """Returns `[b, n, length]`: 1 for cells between `low` and `high [b, n]`."""
+    cells = ops.arange(length, dtype="float32")
+    inside = ops.logical_and(cells >= low[..., None], cells <= high[..., None])
+    return ops.cast(inside, "float32")
+
+
+def draw_keypoints(points: Points, sigmas: Tensor, map_size: tuple[int, int]) -> Tensor:
+    """Draws a Gaussian for each keypoint; where they overlap, the highest counts.
+
+    One object after the other, as one map of each object would take too much memory;
+    as many as the image with most of them has.
+
+    Args:
+        points: The keypoints; rounded down to whole cells.
+        sigmas: `[b, n, k]`, deviations, above 0.
+        map_size: Height and width of the maps.
+
+    Returns:
+        `[b, h, w, k]` float32.
+    """
+    height, width = map_size
+    batch, count = ops.shape(sigmas)[0], sigmas.shape[2]
+    empty = ops.zeros((batch, height, width, count), "float32")
+    if not sigmas.shape[1]:
+        return empty
+    cell = ops.floor(points.points)
+    narrow = 2.0 * ops.square(sigmas)[:, :, None]
+
+    def slope(length, axis):
+        cells = ops.arange(length, dtype="float32")[None, None, :, None]
+        distance = ops.square(cells - cell[:, :, None, :, axis])
+        return ops.exp(-distance / narrow)  # [b, n, length, k]
+
+    # Objects with keypoints come first, and only so many are drawn.
+    there = ops.cast(ops.any(points.weights > 0, axis=-1), "int32")
+    order = ops.argsort(1 - there, axis=1)[:, :, None, None]
+    rows = slope(height, 0) * points.weights[:, :, None]
+    rows = ops.moveaxis(ops.take_along_axis(rows, order, axis=1), 1, 0)
+    columns = ops.take_along_axis(slope(width, 1), order, axis=1)
+    columns = ops.moveaxis(columns, 1, 0)
+
+    def draw(n, maps):
+        row, column = ops.take(rows, n, axis=0), ops.take(columns, n, axis=0)
+        return ops.maximum(maps, row[:, :, None] * column[:, None])
+
+    most = ops.cast(ops.max(ops.sum(there, axis=1)), "int32")
+    return ops.stop_gradient(ops.fori_loop(0, most, draw, empty))
+
+
+def offset_targets(
+    points: Points, radius: int, map_size: tuple[int, int]
+) -> CellTargets:
+    """Returns how far each keypoint is from its cell and from the cells around.
+
+    Args:
+        points: The keypoints.
+        radius: Of the disk around the keypoint's cell, in cells.
+        map_size: Height and width of the maps.
+    """
+    return _around(points.points, points, radius, map_size)
+
+
+def regression_targets(
+    truth: Groundtruth, points: Points, radius: int, map_size: tuple[int, int]
+) -> CellTargets:
+    """Returns how far each keypoint is from the cells around its object's centre.
+
+    Args:
+        truth: The objects.
+        points: Their keypoints.
+        radius: Of the disk around the centre's cell, in cells.
+        map_size: Height and width of the maps.
+    """
+    center = to_cells(truth.boxes, map_size)[0][:, :, None]
+    return _around(center + 0.0 * points.points, points, radius, map_size)
+
+
+def depth_targets(
+    truth: Groundtruth,
+    points: Points,
+    indices: tuple[int, ...],
+    radius: int,
+    map_size: tuple[int, int],
+) -> CellTargets:
+    """Returns the depth of each keypoint, for its cell and the cells around.
+
+    Args:
+        truth: The objects, with depths.
+        points: Their keypoints.
+        indices: Which keypoints of the groundtruth.
+        radius: Of the disk around the keypoint's cell, in cells.
+        map_size: Height and width of the maps.
+    """
+    depths = pick(truth.keypoint_depths, indices)
+    weights = points.weights
+    if truth.keypoint_depth_weights is not None:
+        weights = weights * pick(truth.keypoint_depth_weights, indices)
+    unknown = ops.logical_or(ops.isnan(depths), ops.isnan(weights))
+    depths, weights = (ops.where(unknown, 0.0, v) for v in (depths, weights))
+    cells = offset_targets(points._replace(weights=weights), radius, map_size)
+    spread = cells.y.shape[1] // (depths.shape[1] * depths.shape[2])
+    every = ops.reshape(depths, (-1, depths.shape[1] * depths.shape[2], 1))
+    every = ops.repeat(every, spread, axis=2)
+    return cells._replace(values=ops.reshape(every, (*cells.y.shape, 1)))
+
+
+def _around(
+    sources: Tensor, points: Points, radius: int, map_size: tuple[int, int]
+) -> CellTargets:
+    """Shifts to points from the cells around `sources [b, n, k, 2]`."""
+    _, number, count, _ = sources.shape
+    disk = ops.convert_to_tensor(_disk(radius), dtype="float32")
+    cells = ops.floor(sources)[..., None, :] + disk  # [b, n, k, disk, 2]
+    height, width = map_size
+    end = ops.convert_to_tensor([float(height), float(width)], dtype="float32")
+    inside = ops.all(ops.logical_and(cells >= 0, cells < end), axis=-1)
+    shifts = points.points[..., None, :] - cells
+    weights = ops.where(inside, points.weights[..., None], 0.0)
+    cells = ops.cast(ops.where(inside[..., None], cells, 0.0), "int32")
+    kind = ops.arange(count, dtype="int32")[:, None] + 0 * cells[..., 0]
+    total = number * count * len(_disk(radius))
+    flat = (-1, total)
+    return CellTargets(
+        ops.reshape(cells[..., 0], flat),
+        ops.reshape(cells[..., 1], flat),
+        ops.reshape(kind, flat),
+        ops.reshape(shifts, (-1, total, 2)),
+        ops.reshape(weights, flat),
+    )
+
+
+def _disk(radius: int) -> list[tuple[int, int]]:
+    """Returns the cells within a radius.
+
+    >>> _disk(1)
+    [(-1, 0), (0, -1), (0, 0), (0, 1), (1, 0)]
+    """
+    around = range(-radius, radius + 1)
+    return [(y, x) for y in around for x in around if y * y + x * x <= radius * radius]

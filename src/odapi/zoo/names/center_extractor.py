@@ -1,0 +1,154 @@
+"""Keys of the original's CenterNet checkpoints: the feature extractor.
+
+Keys of ResNet-50 v1 with skips, ResNet-50 and -101 v2 and Hourglass-104 are those of
+checkpoints that the original wrote. No checkpoint of the others was ever seen; their
+keys follow from how it keeps its objects:
+
+- resnet_v1_18_fpn, _34_fpn and _101_fpn, hourglass_10, _20, _32 and _52: as their
+  siblings;
+- mobilenet_v2_fpn: as the ResNets with skips;
+- mobilenet_v2: one model has all, and the backbone is its first layer.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import keras
+
+from odapi.backbones.hourglass import EncoderDecoder, Hourglass, Residual
+from odapi.layers.stack import Stack
+from odapi.models.center_extractor import CenterExtractor
+from odapi.necks.center_decoder import TransposedDecoder, UpsamplingDecoder
+from odapi.zoo.names.backbone import backbone_keys, layer_keys
+
+ROOT = "model/_feature_extractor"
+HOURGLASS = f"{ROOT}/_network"
+
+Keys = dict[str, str]
+
+
+def center_extractor_keys(extractor: CenterExtractor) -> Keys:
+    """Returns the original's key of each weight, by our name within the extractor.
+
+    Args:
+        extractor: Built.
+
+    Raises:
+        TypeError: A part of it is not one of the original's.
+    """
+    backbone = extractor.backbone
+    if isinstance(backbone, Hourglass):
+        return _under(backbone.name, hourglass_keys(backbone, HOURGLASS))
+    base, decoder = _roots(extractor)
+    keys = _under(backbone.name, backbone_keys(backbone, base))
+    # The backbone is layer 0 of the model that the decoder belongs to.
+    for number, (path, layer) in enumerate(_decoder_layers(extractor.neck), 1):
+        root = f"{decoder}/layer_with_weights-{number}"
+        keys |= _under(extractor.neck.name, layer_keys(layer, path, root))
+    return keys
+
+
+def unused_key(extractor: CenterExtractor) -> str | None:
+    """Returns the beginning of the keys that a checkpoint has and we have not.
+
+    Where norms come before convolutions, the original keeps the norm after the last
+    sum of the backbone, from which nothing follows.
+    """
+    if isinstance(extractor.backbone, Hourglass):
+        return None
+    layers = [layer for layer in extractor.backbone.layers if layer.weights]
+    if not any(layer.name.endswith("_preact_bn") for layer in layers):
+        return None
+    return f"{_roots(extractor)[0]}/layer_with_weights-{len(layers)}/"
+
+
+def hourglass_keys(network: Hourglass, root: str) -> Keys:
+    """Returns the keys of a network of hourglasses, by our names within it.
+
+    Args:
+        network: Built.
+        root: Key of the network in the checkpoint.
+    """
+    first = "downsample_input" if network.plan.shrink else "conv_input"
+    keys = _block(network.stem, f"{root}/{first}/conv_block")
+    keys |= _residual(network.widen, f"{root}/{first}/residual_block")
+    for n, stack in enumerate(network.stacks):
+        stage = _stage(stack, f"{root}/hourglass_network/{n}")
+        keys |= _under(stack.name, stage)
+    lists = {
+        "output_conv": network.ends,
+        "intermediate_conv1": network.from_input,
+        "intermediate_conv2": network.from_end,
+    }
+    for name, blocks in lists.items():
+        for n, block in enumerate(blocks):
+            keys |= _block(block, f"{root}/{name}/{n}")
+    for n, block in enumerate(network.mix):
+        keys |= _residual(block, f"{root}/intermediate_residual/{n}")
+    return keys
+
+
+def _stage(stage: EncoderDecoder, root: str) -> Keys:
+    lists = {
+        "encoder_block1": stage.around,
+        "encoder_block2": stage.down,
+        "inner_block": stage.inner,
+        "decoder_block": stage.up,
+    }
+    keys: Keys = {}
+    for name, blocks in lists.items():
+        for n, block in enumerate(blocks):
+            at = f"{root}/{name}/{n}"
+            if isinstance(block, EncoderDecoder):
+                keys |= _under(block.name, _stage(block, at))
+            else:
+                keys |= _residual(block, at)
+    return keys
+
+
+def _residual(block: Residual, root: str) -> Keys:
+    keys = _block(block.first, f"{root}/conv_block") | _block(block.second, root)
+    if block.around is not None:
+        keys |= _block(block.around, f"{root}/skip")
+    return _under(block.name, keys)
+
+
+def _block(stack: Stack, root: str) -> Keys:
+    conv, norm, *_ = stack.steps
+    keys = layer_keys(conv, conv.name, f"{root}/conv")
+    return _under(stack.name, keys | layer_keys(norm, norm.name, f"{root}/norm"))
+
+
+def _roots(extractor: CenterExtractor) -> tuple[str, str]:
+    """Returns the keys of the backbone and of the model that the decoder is in."""
+    mobilenet = any(
+        layer.name == "expanded_conv_depthwise" for layer in extractor.backbone.layers
+    )
+    if mobilenet and isinstance(extractor.neck, TransposedDecoder):
+        return f"{ROOT}/_network/layer_with_weights-0", f"{ROOT}/_network"
+    return f"{ROOT}/_base_model", f"{ROOT}/_feature_extractor_model"
+
+
+def _decoder_layers(
+    neck: keras.layers.Layer,
+) -> Iterable[tuple[str, keras.layers.Layer]]:
+    """Yields the layers with weights and their names, in the original's order."""
+    if isinstance(neck, TransposedDecoder):
+        for block in neck.blocks:
+            yield from _in(block)
+    elif isinstance(neck, UpsamplingDecoder):
+        yield neck.top.name, neck.top
+        for projection, smoothing in zip(neck.projections, neck.smoothing, strict=True):
+            yield projection.name, projection
+            yield from _in(smoothing)
+    else:
+        raise TypeError(f"no names of the original are known for {type(neck).__name__}")
+
+
+def _in(stack: Stack) -> Iterator[tuple[str, keras.layers.Layer]]:
+    for layer in stack.steps:
+        if layer.weights:
+            yield f"{stack.name}/{layer.name}", layer
+
+
+def _under(name: str, keys: Keys) -> Keys:
+    return {f"{name}/{ours}": key for ours, key in keys.items()}

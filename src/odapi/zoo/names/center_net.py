@@ -1,0 +1,68 @@
+"""Keys of the original's CenterNet checkpoints: heads, and layers of tasks."""
+
+from collections.abc import Callable
+from typing import Any
+
+from odapi.models.center_net import CenterNet
+from odapi.zoo.names.backbone import layer_keys
+from odapi.zoo.names.center_extractor import center_extractor_keys
+from odapi.zoo.names.deepmac import mask_head_keys, no_keys
+
+HEADS = "model/_prediction_head_dict"
+
+Keys = dict[str, str]
+
+
+def center_net_keys(detector: CenterNet) -> Keys:
+    """Returns the original's key of each weight, by our name.
+
+    Args:
+        detector: Built; its names are those of `named_variables`.
+
+    Raises:
+        TypeError: A part of it is not one of the original's.
+    """
+    extractor, heads = detector.feature_extractor, detector.heads
+    keys = _under(extractor.name, center_extractor_keys(extractor))
+    keys |= _under(heads.name, _head_keys(heads))
+    for layer in detector.task_layers:
+        names = _TASK_LAYERS.get(type(layer).__name__)
+        if names is None:
+            raise TypeError(
+                f"no names of the original are known for {type(layer).__name__}"
+            )
+        keys |= _under(layer.name, names(layer))
+    return keys
+
+
+def _head_keys(heads: Any) -> Keys:
+    """Stages count from 0, and within a stage the layers that have weights."""
+    keys: Keys = {}
+    for name, stage, stack in heads.placed():
+        root = f"{HEADS}/{escaped(name)}/{stage}"
+        with_weights = [step for step in stack.steps if step.weights]
+        for n, layer in enumerate(with_weights):
+            ours = f"{stack.name}/{layer.name}"
+            keys |= layer_keys(layer, ours, f"{root}/layer_with_weights-{n}")
+    return keys
+
+
+def escaped(name: str) -> str:
+    """Returns a name as a part of a key, in which "/" would be a border.
+
+    >>> escaped("box/scale")
+    'box.Sscale'
+    """
+    return name.replace(".", "..").replace("/", ".S")
+
+
+def _under(name: str, keys: Keys) -> Keys:
+    return {f"{name}/{ours}": key for ours, key in keys.items()}
+
+
+# Functions `(layer) -> keys by our names within it`, by the class of a task's layer.
+_TASK_LAYERS: dict[str, Callable[[Any], Keys]] = {
+    "MaskHead": mask_head_keys,
+    "ProjectionHead": no_keys,
+    "ConditionalHead": no_keys,
+}

@@ -1,0 +1,26 @@
+"""Keys of the original's checkpoints, of any detector."""
+
+from typing import Any
+
+from odapi.models.anchor_detector import AnchorDetector
+from odapi.models.center_net import CenterNet
+from odapi.zoo.names.center_net import center_net_keys
+from odapi.zoo.names.ssd import ssd_keys
+
+
+def detector_keys(detector: Any) -> dict[str, str]:
+    """Returns the original's key of each weight, by our name.
+
+    Args:
+        detector: Built; its names are those of `named_variables`.
+
+    Raises:
+        TypeError: It, or a part of it, is not one of the original's.
+    """
+    for kind, keys in _KEYS.items():
+        if isinstance(detector, kind):
+            return keys(detector)  # type: ignore[operator]
+    raise TypeError(f"no names of the original are known for {type(detector).__name__}")
+
+
+_KEYS = {AnchorDetector: ssd_keys, CenterNet: center_net_keys}
