@@ -68,9 +68,6 @@ ROWS: dict[str, Row] = {
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
     ),
-    "CenterNet.densepose_estimation_task": _LATER,
-    "CenterNet.track_estimation_task": _LATER,
-    "CenterNet.temporal_offset_task": _LATER,
     "ObjectCenterParams.keypoint_weights_for_center": _LATER,
     "CenterNetFeatureExtractor.use_depthwise": _UNREAD,
     # Losses.
