@@ -60,7 +60,18 @@ class GoldenFolder:
                 _resize(config, value)
             elif key not in _REMARKS:
                 _set_everywhere(config, key, value)
+        if config.model.center_net.keypoint_estimation_task:
+            _set_everywhere(config, "keypoint_label_map_path", str(self._keypoints()))
         return config
+
+    def _keypoints(self) -> pathlib.Path:
+        """Returns the label map that names keypoints."""
+        found = sorted(self.path.rglob("keypoint_label_map.pbtxt"))
+        if not found:
+            raise ConfigError(
+                str(self.path), "has no keypoint_label_map.pbtxt, which its models need"
+            )
+        return found[0]
 
     def inputs(self, batch: int, meta: dict) -> np.ndarray:
         """Returns the raw images `[batch, h, w, 3]` uint8."""

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 TOLERANCE = 1e-4
+NOTHING = "nothing is stored"
 
 Arrays = dict[str, np.ndarray]
 
@@ -50,7 +51,7 @@ class Comparison:
             if not difference <= worst:
                 worst, where = difference, key
         if not known:
-            return Row(group, float("nan"), "nothing is stored", tolerance)
+            return Row(group, float("nan"), NOTHING, tolerance)
         return Row(group, worst, where, tolerance)
 
     def keys(self, prefix: str) -> list[str]:

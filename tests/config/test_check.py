@@ -50,6 +50,9 @@ def test_every_other_config_of_the_zoo_is_refused_for_its_model(shared):
             assert not _errors(config), path.name
             continue
         kind = config.model.WhichOneof("model")
+        if kind == "center_net":
+            assert not [p for p in _errors(config) if p.startswith("model")], path.name
+            continue
         expected = f"model.{kind}"
         if kind == "ssd":
             expected = "model.ssd.feature_extractor.type"
@@ -109,8 +112,6 @@ def test_without_training_its_fields_are_left_out(shared):
          "eval_config.metrics_set[0]", "supported are coco_detection_metrics"),
         (["eval_config.metrics_set=coco_detection_metric"],
          "eval_config.metrics_set[0]", "did you mean 'coco_detection_metrics'?"),
-        (["train_input_reader.load_instance_masks=true"],
-         "train_input_reader.load_instance_masks", "learn no masks"),
         (["train_input_reader.input_type=TF_SEQUENCE_EXAMPLE"],
          "train_input_reader.input_type", "TF_SEQUENCE_EXAMPLE is not supported"),
         (["model.ssd.loss.expected_loss_weights=EXPECTED_SAMPLING"],

@@ -46,9 +46,11 @@ def test_every_supported_field_is_read_by_the_code(root):
 
 
 def test_extractors_and_metrics_of_the_checks_are_those_that_can_be_built():
+    from odapi.backbones.center_table import CENTER_EXTRACTORS
     from odapi.backbones.table import EXTRACTORS
 
     assert set(check_fields.EXTRACTORS) == set(EXTRACTORS)
+    assert set(check_fields.CENTER_EXTRACTORS) == set(CENTER_EXTRACTORS)
 
 
 def test_members_of_a_oneof_that_are_not_refused_can_be_built():

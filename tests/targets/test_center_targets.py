@@ -6,7 +6,12 @@ from keras import ops
 from numpy.testing import assert_allclose
 
 from odapi.structures import Groundtruth
-from odapi.targets.center_targets import cell_targets, center_heatmaps
+from odapi.targets.center_targets import (
+    WeightedKeypoints,
+    cell_targets,
+    center_heatmaps,
+    keypoint_center_heatmaps,
+)
 
 pytestmark = pytest.mark.backend
 
@@ -69,3 +74,31 @@ def test_heatmaps_have_their_peaks_at_the_centres_by_class():
 def test_images_without_objects_are_empty():
     truth = truth_of([[0, 0, 0, 0]] * 2, valid=[False, False], weights=[0, 0])
     assert (np_(center_heatmaps(truth, 2, (3, 5), 0.7)) == 0).all()
+
+
+NAN = (float("nan"), float("nan"))
+
+
+def test_centres_are_weighted_means_of_keypoints_that_are_labelled():
+    # Of a map of 8 x 8. The first: (1 * (2, 2) + 3 * (6, 2)) / 4 = (5, 2).
+    points = [
+        [(0.25, 0.25), (0.75, 0.25), (0.0, 0.0)],
+        [NAN, (0.375, 0.5), (0.0, 0.0)],
+        [NAN, NAN, (0.5, 0.5)],
+        [(0.5, 0.5), (0.5, 0.5), (0.5, 0.5)],
+    ]
+    truth = truth_of([[0, 0, 1, 1]] * 4, classes=[1, 1, 1, 0])
+    truth = truth._replace(keypoints=ops.convert_to_tensor(np.float32([points])))
+    rule = WeightedKeypoints(1, (0, 1), (1.0, 3.0))
+    found = np_(keypoint_center_heatmaps(truth, rule, 2, (8, 8), 0.7))[0]
+    assert np.argwhere(found == 1).tolist() == [[3, 4, 1], [5, 2, 1]]
+    # Distances 3 and 1: a mean of (3 + 3 * 1) / 4, a side of 3; its reach is 0.82.
+    assert_allclose(found[5, 3, 1], np.exp(-0.5 * 36), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"), [((1.0,), "2 keypoints"), ((0.0, 0.0), "not all 0")]
+)
+def test_weights_of_keypoints_that_cannot_be(weights, message):
+    with pytest.raises(ValueError, match=message):
+        WeightedKeypoints(0, (0, 1), weights)

@@ -23,10 +23,12 @@ from odapi.errors import ConfigError
 from odapi.geometry.nms import NonMaxSuppression
 from odapi.layers.hyperparams import Hyperparams
 from odapi.models.center_boxes import OFFSET, SCALE, CenterBoxes
+from odapi.models.center_keypoints import KeypointTask
 from odapi.models.center_net import CenterNet, CenterParts
 from odapi.models.center_objects import OBJECT_CENTER, ObjectCenters
 from odapi.models.center_task import Task
 from odapi.models.detector import Detector
+from odapi.targets.center_targets import WeightedKeypoints
 
 # Any size will do where images vary: variables do not depend on it.
 _NOMINAL_SIZE = (256, 256)
@@ -69,6 +71,7 @@ def build_center_net(
 
 
 def _parts(center_net: Any, path: str, config: Any, setting: Setting) -> CenterParts:
+    tasks = _tasks(center_net, path, setting)
     return CenterParts(
         pixels=center_pixel_scaling(
             center_net.feature_extractor, f"{path}.feature_extractor"
@@ -78,14 +81,17 @@ def _parts(center_net: Any, path: str, config: Any, setting: Setting) -> CenterP
             center_net.object_center_params,
             f"{path}.object_center_params",
             center_net,
+            tasks,
         ),
-        tasks=_tasks(center_net, path, setting),
+        tasks=tasks,
         nms=_nms(center_net, path, config),
         output_maps=center_net.output_prediction_dict,
     )
 
 
-def _objects(params: Any, path: str, center_net: Any) -> ObjectCenters:
+def _objects(
+    params: Any, path: str, center_net: Any, tasks: tuple[Task, ...]
+) -> ObjectCenters:
     loss = build_classification_loss(
         params.classification_loss, f"{path}.classification_loss"
     )
@@ -97,6 +103,7 @@ def _objects(params: Any, path: str, center_net: Any) -> ObjectCenters:
         max_detections=params.max_box_predictions,
         window=params.peak_max_pool_kernel_size,
         use_labeled_classes=params.use_labeled_classes,
+        keypoints=_weighted_keypoints(params, path, tasks),
         head=head_layers(
             params.center_head_params,
             f"{path}.center_head_params",
@@ -104,6 +111,25 @@ def _objects(params: Any, path: str, center_net: Any) -> ObjectCenters:
             bias=number(params.heatmap_bias_init),
         ),
     )
+
+
+def _weighted_keypoints(
+    params: Any, path: str, tasks: tuple[Task, ...]
+) -> WeightedKeypoints | None:
+    """Returns the keypoints whose mean is the centre; None: boxes have the centres."""
+    weights = tuple(number(w) for w in params.keypoint_weights_for_center)
+    if not weights:
+        return None
+    with_keypoints = [task for task in tasks if isinstance(task, KeypointTask)]
+    place = f"{path}.keypoint_weights_for_center"
+    if len(with_keypoints) != 1:
+        raise ConfigError(
+            place,
+            f"needs one keypoint_estimation_task, there are {len(with_keypoints)}",
+            hint="take it out: the centres are then those of the boxes",
+        )
+    (task,) = with_keypoints
+    return WeightedKeypoints(task.class_id, task.indices, weights)
 
 
 def _nms(center_net: Any, path: str, config: Any) -> NonMaxSuppression | None:

@@ -34,7 +34,7 @@ def _check_heads(center_net: Any) -> Iterator[Finding]:
     for path, owner, field in schema.walk(center_net):
         if not schema.is_message(field) or schema.is_map(field):
             continue
-        if schema.short(field.message_type) != "PredictionHeadParams":
+        if schema.short(field.message_type) != "CenterNet.PredictionHeadParams":
             continue
         head = schema.value(owner, field)
         filters, kernels = len(head.num_filters), len(head.kernel_sizes)

@@ -68,7 +68,6 @@ ROWS: dict[str, Row] = {
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
     ),
-    "ObjectCenterParams.keypoint_weights_for_center": _LATER,
     "CenterNetFeatureExtractor.use_depthwise": _UNREAD,
     # Losses.
     "Loss.equalization_loss": Row("the original reads it and never uses it"),
@@ -164,7 +163,6 @@ ROWS: dict[str, Row] = {
     "InputReader.load_context_features": _LATER,
     "InputReader.load_context_image_ids": _LATER,
     "InputReader.load_dense_pose": _LATER,
-    "InputReader.load_track_id": _LATER,
     "InputReader.expand_labels_hierarchy": _LATER,
     "InputReader.frame_index": Row("only sequence examples have frames"),
     "InputReader.external_input_reader": _refused("the original only reserves it"),
@@ -206,6 +204,12 @@ EXTRACTORS = (
     "ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras",
     "ssd_resnet152_v1_fpn_keras",
     *(f"ssd_efficientnet-b{i}_bifpn_keras" for i in range(8)),
+)  # fmt: skip
+CENTER_EXTRACTORS = (
+    "resnet_v2_50", "resnet_v2_101", "resnet_v1_18_fpn", "resnet_v1_34_fpn",
+    "resnet_v1_50_fpn", "resnet_v1_101_fpn", "hourglass_10", "hourglass_20",
+    "hourglass_32", "hourglass_52", "hourglass_104", "mobilenet_v2",
+    "mobilenet_v2_fpn", "mobilenet_v2_fpn_sep_conv",
 )  # fmt: skip
 _TF1_EXTRACTORS = (
     "ssd_inception_v2", "ssd_inception_v3", "ssd_mobilenet_v1",
@@ -289,6 +293,15 @@ def _check_extractor(path: str, name: str) -> Iterator[Finding]:
         yield error(path, f"unknown extractor {name!r}; {supported}", hint)
 
 
+def _check_center_extractor(path: str, name: str) -> Iterator[Finding]:
+    if name not in CENTER_EXTRACTORS:
+        yield error(
+            path,
+            f"unknown extractor {name!r}; there are {', '.join(CENTER_EXTRACTORS)}",
+            did_you_mean(name, CENTER_EXTRACTORS),
+        )
+
+
 def _check_combine_method(path: str, name: str) -> Iterator[Finding]:
     if name not in COMBINE_METHODS:
         yield error(
@@ -313,6 +326,7 @@ def _check_metrics(path: str, names: Any) -> Iterator[Finding]:
 
 _CHECKS = {
     "SsdFeatureExtractor.type": _check_extractor,
+    "CenterNetFeatureExtractor.type": _check_center_extractor,
     "BidirectionalFeaturePyramidNetworks.combine_method": _check_combine_method,
     "EvalConfig.metrics_set": _check_metrics,
 }

@@ -10,7 +10,11 @@ from odapi.losses.classification import ClassificationLoss
 from odapi.losses.heatmaps import heatmap_loss, number_of_objects
 from odapi.models.center_task import Frame, Head, Maps, Peaks
 from odapi.structures import Groundtruth, Tensor
-from odapi.targets.center_targets import center_heatmaps
+from odapi.targets.center_targets import (
+    WeightedKeypoints,
+    center_heatmaps,
+    keypoint_center_heatmaps,
+)
 
 OBJECT_CENTER = "object_center"
 LOSS = f"Loss/{OBJECT_CENTER}"
@@ -29,6 +33,7 @@ class ObjectCenters:
         max_detections: How many peaks are kept.
         window: Side of the window in which a peak is the highest.
         use_labeled_classes: Classes count only in images where they were looked for.
+        keypoints: The centres are means of these instead of boxes; None: of boxes.
         head: Its layers; name and channels are set here.
     """
 
@@ -39,6 +44,7 @@ class ObjectCenters:
     max_detections: int = 100
     window: int = 3
     use_labeled_classes: bool = False
+    keypoints: WeightedKeypoints | None = None
     head: Head = _HEAD
 
     def __post_init__(self):
@@ -67,13 +73,21 @@ class ObjectCenters:
     @property
     def groundtruth_fields(self) -> tuple[str, ...]:
         """Optional fields of `Groundtruth` that its loss reads."""
-        return ("labeled_classes",) if self.use_labeled_classes else ()
+        read = {
+            "labeled_classes": self.use_labeled_classes,
+            "keypoints": self.keypoints is not None,
+        }
+        return tuple(name for name, wanted in read.items() if wanted)
 
     def losses(
         self, stages: Sequence[Maps], truth: Groundtruth, frame: Frame
     ) -> dict[str, Tensor]:
         """Returns the weighted loss, a mean over objects; see `Task.losses`."""
-        targets = center_heatmaps(truth, self.num_classes, frame.map_size, self.min_iou)
+        size = self.num_classes, frame.map_size, self.min_iou
+        if self.keypoints is None:
+            targets = center_heatmaps(truth, *size)
+        else:
+            targets = keypoint_center_heatmaps(truth, self.keypoints, *size)
         weights = frame.valid_cells()
         if self.use_labeled_classes and truth.labeled_classes is not None:
             labeled = ops.cast(truth.labeled_classes, "float32")

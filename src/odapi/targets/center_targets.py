@@ -56,7 +56,7 @@ class WeightedKeypoints:
     Args:
         class_id: The class whose objects count; others have no centre.
         indices: Which keypoints of the groundtruth.
-        weights: How much each of them counts.
+        weights: How much each of them counts, 0 or more.
     """
 
     class_id: int
@@ -68,6 +68,10 @@ class WeightedKeypoints:
             raise ValueError(
                 f"keypoint_weights_for_center needs a weight for each of the "
                 f"{len(self.indices)} keypoints of its class, got {len(self.weights)}"
+            )
+        if min(self.weights, default=0.0) < 0 or not any(self.weights):
+            raise ValueError(
+                "keypoint_weights_for_center must be 0 or more, and not all 0"
             )
 
 
@@ -89,3 +93,40 @@ def center_heatmaps(
     sigma = box_sigma(size[..., 0], size[..., 1], min_iou)
     weights = ops.where(truth.valid, truth.weights, 0.0)
     return draw_gaussians(center, sigma, weights, truth.classes, num_classes, map_size)
+
+
+def keypoint_center_heatmaps(
+    truth: Groundtruth,
+    keypoints: WeightedKeypoints,
+    num_classes: int,
+    map_size: tuple[int, int],
+    min_iou: float,
+) -> Tensor:
+    """Returns `[b, h, w, num_classes]`: Gaussians at the means of keypoints.
+
+    An object is as large as twice the mean distance of its keypoints from their mean.
+    Keypoints that are not labelled do not count; an object without any is not drawn.
+
+    Args:
+        truth: The objects, normalised, with keypoints.
+        keypoints: Which ones, and how much each counts.
+        num_classes, map_size, min_iou: As of `center_heatmaps`.
+    """
+    scale = ops.convert_to_tensor([float(n) for n in map_size], dtype="float32")
+    index = ops.convert_to_tensor(keypoints.indices, dtype="int32")
+    points = ops.take(truth.keypoints, index, axis=2)
+    known = ops.logical_not(ops.any(ops.isnan(points), axis=-1))
+    there = ops.logical_and(truth.valid, truth.classes == keypoints.class_id)
+    counts = ops.logical_and(known, there[..., None])
+    points = ops.where(known[..., None], points, 0.0) * scale
+    share = ops.convert_to_tensor(keypoints.weights, dtype="float32")
+    share = ops.cast(counts, "float32") * share
+    total = ops.sum(share, axis=-1)
+    seen = total > 0
+    share = share / ops.where(seen, total, 1.0)[..., None]
+    mean = ops.sum(points * share[..., None], axis=2)
+    away = ops.sum(ops.square(points - mean[:, :, None, :]), axis=-1)
+    side = 2.0 * ops.sum(ops.sqrt(away) * share, axis=-1)
+    weights = ops.where(ops.logical_and(seen, there), truth.weights, 0.0)
+    sigma = box_sigma(side, side, min_iou)
+    return draw_gaussians(mean, sigma, weights, truth.classes, num_classes, map_size)
