@@ -1,8 +1,9 @@
 """A folder of stored outputs of the original, and the models they are of.
 
 The folder has `outputs/NAME.npz`, and `golden_io.py` and `golden_weights.py`, which
-say how values are read and how weights and inputs are made, and for some models
-`manifest/CONFIG.json`, the shapes of all variables. The configs are found by name:
+say how values are read and how weights and inputs are made, for some models
+`manifest/CONFIG.json`, the shapes of all variables, and where models find keypoints
+`aux/keypoint_label_map.pbtxt`, which names them. The configs are found by name:
 below the folder, or in `configs` beside it.
 """
 
@@ -54,6 +55,9 @@ class GoldenFolder:
             ConfigError: There is no config of that name, or a change cannot be made.
         """
         config = load_config(self._config_file(meta["config"]))
+        names = self.path / "aux" / "keypoint_label_map.pbtxt"
+        if config.model.center_net.keypoint_estimation_task and names.is_file():
+            config.model.center_net.keypoint_label_map_path = str(names)
         changes = meta.get("train_overrides" if training else "overrides") or {}
         for key, value in changes.items():
             if key == "image_resizer":

@@ -3,16 +3,16 @@
 import pytest
 from google.protobuf import text_format
 
-from odapi.build.metrics import build_metrics
+from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.config.protos.eval_pb2 import EvalConfig
 from odapi.errors import ConfigError
-from odapi.labels import label_map_of
+from odapi.labels import Category, Keypoint, LabelMap, label_map_of
 
 NAMES = label_map_of(["cat", "dog", "car"])
 
 
-def build(text):
-    return build_metrics(text_format.Parse(text, EvalConfig()), NAMES)
+def build(text, label_map=NAMES):
+    return build_metrics(text_format.Parse(text, EvalConfig()), label_map)
 
 
 @pytest.mark.parametrize("text", ["", 'metrics_set: "coco_detection_metrics"'])
@@ -41,6 +41,49 @@ def test_mask_metrics_come_after_those_of_boxes():
 )
 def test_metrics_by_category(text, number):
     assert len(build(text).compute()) == number
+
+
+KEYPOINTS = """
+parameterized_metric { coco_keypoint_metrics {
+  class_label: "cat"
+  keypoint_label_to_sigmas { key: "nose" value: 0.03 }
+} }
+"""
+CATS = LabelMap(
+    (
+        Category(1, "/m/01", "cat", (Keypoint(0, "nose"), Keypoint(1, "tail"))),
+        Category(2, "dog", keypoints=(Keypoint(2, "nose"),)),
+    )
+)
+
+
+def test_keypoints_are_measured_by_class():
+    other = KEYPOINTS.replace("cat", "dog")
+    metrics = build(KEYPOINTS + other, CATS)
+    names = list(metrics.compute())
+    assert len(names) == 12 + 10 + 10
+    assert "Keypoints_Precision/mAP ByCategory/cat" in names
+    assert "Keypoints_Recall/AR@100 (large) ByCategory/dog" in names
+    assert metrics.members[1].sigmas.tolist() == [0.03, 0.05]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (KEYPOINTS.replace("cat", "cow"), r"metric\[0\].*class_label: .*'cow'"),
+        (KEYPOINTS.replace("nose", "nos"), "'nos' is no keypoint of 'cat'"),
+        ("parameterized_metric {}", "is empty; set one of coco_keypoint_metrics"),
+        (KEYPOINTS * 2, "the same metrics"),
+    ],
+)
+def test_keypoint_metrics_that_cannot_be(text, message):
+    with pytest.raises(ConfigError, match=message):
+        build(text, CATS)
+
+
+def test_lines_between_keypoints():
+    text = "keypoint_edge { start: 0 end: 2 } keypoint_edge { start: 1 end: 2 }"
+    assert keypoint_edges(text_format.Parse(text, EvalConfig())) == ((0, 2), (1, 2))
 
 
 @pytest.mark.parametrize(

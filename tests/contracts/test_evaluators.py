@@ -4,17 +4,24 @@ import numpy as np
 import pytest
 
 from odapi.geometry.masks import paste_masks, paste_on
-from odapi.labels import label_map_of
+from odapi.labels import Category, Keypoint, label_map_of
 from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco_keypoints import CocoKeypointMetrics
 from odapi.metrics.coco_masks import CocoMaskMetrics
 from odapi.metrics.several import SeveralMetrics
 
 LABEL_MAP = label_map_of(["cat", "dog", "car"])
+KEYPOINTS = Category(1, "cat", keypoints=(Keypoint(0, "nose"), Keypoint(1, "tail")))
 EVALUATORS = {
     "coco boxes": lambda: CocoBoxMetrics(LABEL_MAP),
     "coco masks": lambda: CocoMaskMetrics(LABEL_MAP),
+    "coco keypoints": lambda: CocoKeypointMetrics(KEYPOINTS),
     "several": lambda: SeveralMetrics(
-        [CocoBoxMetrics(LABEL_MAP), CocoMaskMetrics(LABEL_MAP)]
+        [
+            CocoBoxMetrics(LABEL_MAP),
+            CocoMaskMetrics(LABEL_MAP),
+            CocoKeypointMetrics(KEYPOINTS),
+        ]
     ),
 }
 
@@ -27,6 +34,7 @@ def images(number, seed=0):
         boxes = np.concatenate([low, low + 0.4], -1).astype("float32")
         classes = rng.integers(0, 3, count).astype("int32")
         truth = {"boxes": boxes, "classes": classes, "size": (100, 150)}
+        truth["keypoints"] = np.stack([boxes[:, :2] + 0.1, boxes[:, 2:] - 0.1], 1)
         full = np.ones((count, 4, 4), "float32")
         windows = paste_masks(full, boxes, (100, 150))
         whole = [paste_on(window, (100, 150)) for window in windows]
@@ -36,6 +44,7 @@ def images(number, seed=0):
             "classes": classes,
             "scores": rng.random(count).astype("float32"),
             "box_masks": full,
+            "keypoints": truth["keypoints"] + np.float32(0.01),
         }
         yield f"image {n}", truth, found
 
@@ -91,7 +100,8 @@ def test_reset_forgets(evaluator):
 def test_better_detections_never_score_lower(evaluator):
     rows = list(images(8))
     for name, truth, found in rows:
-        worse = {**found, "boxes": found["boxes"] + np.float32(0.1)}
+        moved = {k: found[k] + np.float32(0.1) for k in ("boxes", "keypoints")}
+        worse = {**found, **moved}
         evaluator.update(name, truth, worse)
     worse = evaluator.compute()
     evaluator.reset()

@@ -12,7 +12,13 @@ from rich.console import Console
 from odapi.errors import DataError
 from odapi.evaluation.loop import evaluate_loop
 from odapi.evaluation.report import notes, show, write_report
-from odapi.evaluation.results import ResultsWriter, as_json
+from odapi.evaluation.results import (
+    ResultsWriter,
+    as_json,
+    categories_of,
+    coco_results,
+)
+from odapi.labels import Category, Keypoint, LabelMap
 from odapi.metrics.coco import CocoBoxMetrics
 
 BOX = (1, 1, 6, 6)
@@ -118,6 +124,23 @@ def test_coco_results_are_pixels_and_ids_of_the_label_map(tmp_path):
         "score": 0.9,
     }
     assert [r["image_id"] for r in rows] == [17, 17, "street", "street"]
+
+
+def test_results_have_the_keypoints_of_their_class(tmp_path):
+    # The second class has the keypoints 2 and 0, the first one none.
+    points = (Keypoint(2, "nose"), Keypoint(0, "tail"))
+    names = LabelMap((Category(1, "car"), Category(2, "dog", keypoints=points)))
+    found = FOUND | {
+        "keypoints": np.array([np.zeros((3, 2)), [[0.1, 0.2], [0, 0], [0.5, 0.25]]]),
+        "keypoint_scores": np.array([[0, 0, 0], [0.9, 0, 0.12345]]),
+    }
+    with ResultsWriter(tmp_path / "found.json", label_map=names) as writer:
+        writer.add("1", found, (100, 200))
+    first, second = json.loads((tmp_path / "found.json").read_text())
+    assert "keypoints" not in first
+    assert second["keypoints"] == [50.0, 50.0, 0.1234, 40.0, 10.0, 0.9]
+    assert len(coco_results(1, found, (100, 200))[0]["keypoints"]) == 9
+    assert categories_of(names)[1]["keypoints"] == ["nose", "tail"]
 
 
 def test_results_below_the_score_are_left_out(tmp_path):

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from odapi.build.oneof import call
+from odapi.build.oneof import build_oneof, call, number
 from odapi.errors import ConfigError, unknown_choice
 from odapi.labels import LabelMap
 from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco_keypoints import CocoKeypointMetrics
 from odapi.metrics.coco_masks import CocoMaskMetrics
 from odapi.metrics.several import SeveralMetrics
 
@@ -40,6 +41,8 @@ def build_metrics(
 ) -> CocoBoxMetrics | SeveralMetrics:
     """Returns the metrics of an `EvalConfig`; COCO's of boxes where it names none.
 
+    Those of keypoints are named by `parameterized_metric`, one for each class.
+
     Args:
         config: The message.
         label_map: The classes.
@@ -61,16 +64,41 @@ def build_metrics(
                 hint=f"--set {path}.metrics_set={COCO_BOXES}",
             )
     names = tuple(dict.fromkeys(config.metrics_set)) or (COCO_BOXES,)
-    return call(_evaluators, config, path, label_map, names)
+    made = call(_evaluators, config, path, label_map, names)
+    if not config.parameterized_metric:
+        return made[0] if len(made) == 1 else SeveralMetrics(made)
+    for n, metric in enumerate(config.parameterized_metric):
+        place = f"{path}.parameterized_metric[{n}]"
+        made.append(
+            build_oneof(
+                metric, "parameterized_metric", _PARAMETERIZED, place, label_map
+            )
+        )
+    return call(lambda *_: SeveralMetrics(made), config, path)
+
+
+def keypoint_edges(config: Any) -> tuple[tuple[int, int], ...]:
+    """Returns the lines of an `EvalConfig` between keypoints, pairs of their ids."""
+    return tuple((edge.start, edge.end) for edge in config.keypoint_edge)
 
 
 def _evaluators(
     config: Any, path: str, label_map: LabelMap, names: Sequence[str]
-) -> CocoBoxMetrics | SeveralMetrics:
+) -> list[Any]:
     # Boxes first: they answer what is told once.
     ordered = [name for name in _EVALUATORS if name in names]
-    made = [_coco(_EVALUATORS[name], config, label_map) for name in ordered]
-    return made[0] if len(made) == 1 else SeveralMetrics(made)
+    return [_coco(_EVALUATORS[name], config, label_map) for name in ordered]
+
+
+def _coco_keypoints(config: Any, path: str, label_map: LabelMap) -> CocoKeypointMetrics:
+    name = config.class_label
+    if name not in label_map.by_name:
+        raise unknown_choice(f"{path}.class_label", name, label_map.by_name)
+    sigmas = {k: number(v) for k, v in config.keypoint_label_to_sigmas.items()}
+    return CocoKeypointMetrics(label_map.by_name[name], sigmas)
+
+
+_PARAMETERIZED = {"coco_keypoint_metrics": _coco_keypoints}
 
 
 def _coco(

@@ -7,8 +7,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from odapi.draw.colors import WHITE, Color, color_of, text_color_on
+from odapi.draw.colors import Color, color_of, text_color_on
 from odapi.draw.labels import Label, place_labels
+from odapi.draw.skeleton import Edges, draw_keypoints, edges_of
 from odapi.draw.text import put_text
 from odapi.geometry.masks import Window, paste_masks
 from odapi.labels import LabelMap
@@ -26,6 +27,8 @@ class Style:
         labels: Write the name of the class.
         scores: Write the score, where there is one.
         mask_alpha: How much of a mask's colour covers the image.
+        edges: Pairs of keypoints that a line joins, by id; empty: where their names
+            are those of COCO's people.
     """
 
     line: int = 0
@@ -33,6 +36,7 @@ class Style:
     labels: bool = True
     scores: bool = True
     mask_alpha: float = 0.4
+    edges: Edges = ()
 
     def sized(self, height: int, width: int) -> "Style":
         """Returns the style with every size set, for an image."""
@@ -47,7 +51,10 @@ class Style:
 DEFAULT = Style()
 
 # Keys with one row an object.
-_ROWS = ("classes", "scores", "is_crowd", "difficult", "box_masks", "keypoints")
+_ROWS = (
+    "classes", "scores", "is_crowd", "difficult", "box_masks", "keypoints",
+    "keypoint_scores",
+)  # fmt: skip
 
 
 def draw_objects(
@@ -70,8 +77,9 @@ def draw_objects(
         objects: Detections or groundtruth of one image, keys as in a sample:
             `boxes [n, 4]` normalised; where known `classes [n]`, `scores [n]`,
             `is_crowd`, `difficult [n]`, `masks [n, h, w]` of the whole image or
-            `box_masks [n, h, w]` of the boxes, `keypoints [n, k, 2]`, `captions [n]`
-            (text instead of the class's name).
+            `box_masks [n, h, w]` of the boxes, `keypoints [n, k, 2]` with
+            `keypoint_scores [n, k]`, of which those of 0 are left out, and
+            `captions [n]` (text instead of the class's name).
         label_map: Names of the classes.
         min_score: Objects with a lower score are left out.
         max_objects: The most to draw, best scores first.
@@ -91,7 +99,8 @@ def draw_objects(
         _draw_mask(image, _window(objects, i, (height, width)), colors[i], style)
     for i in order:
         _draw_box(image, boxes[i], colors[i], style.line)
-    _draw_keypoints(image, objects.get("keypoints"), colors, style)
+    edges = style.edges or edges_of(label_map)
+    draw_keypoints(image, objects, colors, edges, style.line)
 
     captions = _captions(objects, classes, label_map, style)
     for label in place_labels(boxes, captions, (height, width), style.text):
@@ -277,22 +286,6 @@ def _draw_mask(
     )
     line = max(1, style.line // 2)
     cv2.drawContours(image, found, -1, color, line, offset=(left, top))
-
-
-def _draw_keypoints(
-    image: np.ndarray, keypoints: Any, colors: list[Color], style: Style
-) -> None:
-    if keypoints is None:
-        return
-    height, width = image.shape[:2]
-    radius = max(2, round(1.5 * style.line))
-    for points, color in zip(keypoints, colors, strict=True):
-        for y, x in np.asarray(points, np.float64):
-            if not (np.isfinite(y) and np.isfinite(x)):
-                continue  # Unlabelled.
-            centre = (round(x * width), round(y * height))
-            cv2.circle(image, centre, radius + 1, WHITE, -1, cv2.LINE_AA)
-            cv2.circle(image, centre, radius, color, -1, cv2.LINE_AA)
 
 
 def _draw_label(image: np.ndarray, label: Label, color: Color) -> None:

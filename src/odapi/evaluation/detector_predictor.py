@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.build.metrics import keypoint_edges
 from odapi.build.resizer import model_resizer
 from odapi.checkpoints.detector import load_detector
 from odapi.evaluation.model import evaluation_model, real_rows
@@ -23,6 +24,7 @@ class DetectorPredictor:
         label_map: The classes.
         batch_size: Every call of the detector has as many images, so that it is
             compiled once a size.
+        keypoint_edges: Pairs of keypoints to draw a line between.
 
     Raises:
         ValueError: batch_size is below 1.
@@ -34,11 +36,13 @@ class DetectorPredictor:
         resizer: Any,
         label_map: LabelMap,
         batch_size: int = 8,
+        keypoint_edges: tuple[tuple[int, int], ...] = (),
     ):
         if batch_size < 1:
             raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         self.label_map = label_map
         self.batch_size = batch_size
+        self.keypoint_edges = keypoint_edges
         self._resizer = resizer
         self._model = evaluation_model(detector)
 
@@ -71,7 +75,11 @@ def load_predictor(
     """
     loaded = load_detector(checkpoint, overrides)
     return DetectorPredictor(
-        loaded.detector, model_resizer(loaded.config), loaded.label_map, batch_size
+        loaded.detector,
+        model_resizer(loaded.config),
+        loaded.label_map,
+        batch_size,
+        keypoint_edges(loaded.config.eval_config),
     )
 
 

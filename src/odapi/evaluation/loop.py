@@ -45,6 +45,7 @@ class EvaluationResult:
         seconds: Time that it took, with the first compilation.
         label_map: The classes.
         step: Of the checkpoint, where known.
+        keypoint_edges: Pairs of keypoints to draw a line between; empty: as usual.
         problems: What was wrong with the data, as `odapi.data.problems` counts it;
             None where the data do not tell.
     """
@@ -62,6 +63,7 @@ class EvaluationResult:
     label_map: Any = None
     step: int | None = None
     problems: Any = None
+    keypoint_edges: tuple[tuple[int, int], ...] = ()
 
     @property
     def images_per_second(self) -> float:
@@ -258,10 +260,12 @@ def _batch_groundtruth(batch: Batch, i: int) -> Arrays:
         "classes": np.asarray(truth.classes[i])[valid],
         "size": tuple(int(v) for v in batch.info.original_size[i]),
     }
-    for key in ("is_crowd", "difficult", "area"):
+    for key in ("is_crowd", "difficult", "area", "keypoints", "keypoint_visibility"):
         value = getattr(truth, key)
         if value is not None:
             rows[key] = np.asarray(value[i])[valid]
+    if "keypoints" in rows:
+        rows["keypoints"] = rows["keypoints"] * scale[:2]
     return rows
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from odapi.draw.file import save_image
-from odapi.draw.image import draw_objects, enlarged
+from odapi.draw.image import Style, draw_objects, enlarged
 from odapi.errors import DataError
 from odapi.evaluation.image_files import ReadImage, find_images, read_images
 from odapi.evaluation.predictor import Predictor
@@ -23,6 +23,8 @@ from odapi.geometry.masks import paste_masks, paste_on
 from odapi.labels import LabelMap
 from odapi.progress import track
 
+# What not every model finds.
+_OPTIONAL = ("box_masks", "keypoints", "keypoint_scores", "keypoint_depths")
 _FORMAT_LOSSLESS = {".png", ".bmp", ".gif"}
 
 
@@ -42,6 +44,10 @@ class Prediction(NamedTuple):
     scores: np.ndarray  # [n] float32
     labels: tuple[str, ...]  # Names of the classes.
     box_masks: np.ndarray | None = None  # [n, h, w] float32: masks of the boxes
+    # [n, k, 2] float32, normalised (y, x), by the ids of the label map
+    keypoints: np.ndarray | None = None
+    keypoint_scores: np.ndarray | None = None  # [n, k] float32; 0: not of the class
+    keypoint_depths: np.ndarray | None = None  # [n, k] float32
 
     @property
     def boxes_px(self) -> np.ndarray:
@@ -51,7 +57,7 @@ class Prediction(NamedTuple):
     @property
     def objects(self) -> dict[str, np.ndarray]:
         """The arrays by name, those that there are."""
-        names = ("boxes", "classes", "scores", "box_masks")
+        names = ("boxes", "classes", "scores", *_OPTIONAL)
         return {k: v for k in names if (v := getattr(self, k)) is not None}
 
     def mask(self, index: int) -> np.ndarray:
@@ -69,6 +75,17 @@ class Prediction(NamedTuple):
     def coco(self) -> list[dict[str, Any]]:
         """The rows of this image in COCO's results format."""
         return coco_results(self.image_id, self.objects, self.size)
+
+    @property
+    def keypoints_px(self) -> np.ndarray:
+        """The keypoints `[n, k, 2]` in pixels.
+
+        Raises:
+            ValueError: The model finds none.
+        """
+        if self.keypoints is None:
+            raise ValueError("the model finds no keypoints")
+        return self.keypoints * np.array(self.size, np.float32)
 
 
 class Predictions(list[Prediction]):
@@ -130,7 +147,8 @@ def predict(
     folder = None if output is None else pathlib.Path(output)
     if json_file is None and folder is not None:
         json_file = folder / "detections.json"
-    drawn = _Drawn(folder) if folder is not None and draw else None
+    edges = getattr(predictor, "keypoint_edges", ())
+    drawn = _Drawn(folder, edges) if folder is not None and draw else None
     found = Predictions()
     shown = track(given, "predicting", total)
     for rows in _chunks(_readable(shown, found.skipped), batch_size):
@@ -234,17 +252,16 @@ def _prediction(
         classes=classes,
         scores=scores[keep],
         labels=tuple(label_map.label(c) for c in classes),
-        box_masks=np.asarray(objects["box_masks"])[keep]
-        if "box_masks" in objects
-        else None,
+        **{k: np.asarray(objects[k])[keep] for k in _OPTIONAL if k in objects},
     )
 
 
 class _Drawn:
     """Drawn images in a folder, each under its own name."""
 
-    def __init__(self, folder: pathlib.Path):
+    def __init__(self, folder: pathlib.Path, edges: tuple[tuple[int, int], ...] = ()):
         self.folder = folder
+        self.style = Style(edges=edges)
         self.names: set[str] = set()
 
     def save(
@@ -261,14 +278,14 @@ class _Drawn:
             name = f"{stem}_{prediction.image_id:04d}{ending}"
         self.names.add(name)
         image = enlarged(np.asarray(row.image))
-        image = draw_objects(image, prediction.objects, label_map)
+        image = draw_objects(image, prediction.objects, label_map, style=self.style)
         files.append(save_image(self.folder / "images" / name, image))
 
 
 def _write_json(
     path: pathlib.Path, found: Predictions, label_map: LabelMap
 ) -> list[pathlib.Path]:
-    with ResultsWriter(path) as writer:
+    with ResultsWriter(path, label_map=label_map) as writer:
         for row in found:
             writer.add(str(row.image_id), row.objects, row.size)
     images = [

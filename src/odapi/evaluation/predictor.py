@@ -17,6 +17,7 @@ class Predictor(Protocol):
     """Finds objects in images of any size."""
 
     label_map: LabelMap
+    keypoint_edges: tuple[tuple[int, int], ...]  # To draw; empty: as usual.
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Arrays]:
         """Returns what is found in each image, best first.
@@ -26,5 +27,7 @@ class Predictor(Protocol):
 
         Returns:
             A dict an image: `boxes [n, 4]` normalised `[y_min, x_min, y_max, x_max]`
-            of the image as given, `classes [n]` from 0, `scores [n]`.
+            of the image as given, `classes [n]` from 0, `scores [n]`; where the model
+            finds them `keypoints [n, k, 2]` with `keypoint_scores [n, k]`, and
+            `keypoint_depths [n, k]`.
         """

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odapi.draw.file import save_image
+from odapi.draw.image import Style
 from odapi.draw.mosaic import mosaic
 from odapi.draw.plots import precision_recall_plot
 from odapi.draw.side_by_side import side_by_side
@@ -94,6 +95,7 @@ def draw_picture(
         min_score=min_score,
         max_objects=max_boxes,
         title=picture.image_id,
+        style=Style(edges=result.keypoint_edges),
     )
 
 

@@ -23,15 +23,20 @@ _DECIMALS = 3  # Of boxes, in pixels.
 
 
 def coco_results(
-    image_id: Any, detections: Mapping[str, Any], size: Any
+    image_id: Any,
+    detections: Mapping[str, Any],
+    size: Any,
+    label_map: LabelMap | None = None,
 ) -> list[dict[str, Any]]:
     """Returns detections of one image as COCO's results format has them.
 
     Args:
         image_id: As the annotation file has it.
         detections: `boxes [n, 4]` normalised, `classes [n]` from 0, `scores [n]`;
-            where there are masks `box_masks [n, h, w]`, which become RLE.
+            where there are masks `box_masks [n, h, w]`, which become RLE; where there
+            are keypoints `keypoints [n, k, 2]` and `keypoint_scores [n, k]`.
         size: (height, width) of the image in pixels.
+        label_map: Which keypoints a class has; None: all are written.
 
     >>> found = {"boxes": [[0, 0.5, 1, 1]], "classes": [2], "scores": [0.25]}
     >>> coco_results(7, found, (10, 20))
@@ -57,7 +62,27 @@ def coco_results(
         windows = paste_masks(masks, detections["boxes"], image)
         for row, window in zip(rows, windows, strict=True):
             row["segmentation"] = window_rle(window, image)
+    if detections.get("keypoints") is not None:
+        for i, row in enumerate(rows):
+            category = label_map.by_id.get(row["category_id"]) if label_map else None
+            ids = [k.id for k in category.keypoints] if category else None
+            if ids or ids is None:
+                row["keypoints"] = _keypoints(detections, i, ids, size)
     return rows
+
+
+def _keypoints(
+    detections: Mapping[str, Any], i: int, ids: list[int] | None, size: Any
+) -> list[float]:
+    """Returns x, y and score of the keypoints of an object, in their order."""
+    points = np.asarray(detections["keypoints"][i], np.float64)
+    scores = detections.get("keypoint_scores")
+    known = np.ones(len(points)) if scores is None else np.asarray(scores[i])
+    if ids is not None:
+        points, known = points[ids], known[ids]
+    yx = np.round(points * np.asarray(size, np.float64), _DECIMALS)
+    values = np.column_stack([yx[:, 1], yx[:, 0], np.round(known.astype(float), 4)])
+    return values.reshape(-1).tolist()
 
 
 def coco_image_id(image_id: str) -> int | str:
@@ -80,13 +105,20 @@ class ResultsWriter:
     Args:
         path: Where to write.
         min_score: Detections below it are left out.
+        label_map: Which keypoints a class has.
 
     Raises:
         DataError: The file cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike, min_score: float = 0.0):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        min_score: float = 0.0,
+        label_map: LabelMap | None = None,
+    ):
         self.path = pathlib.Path(path)
+        self.label_map = label_map
         self.min_score = min_score
         self.num_detections = 0
         self._part = self.path.with_name(f".{self.path.name}.part")
@@ -102,7 +134,8 @@ class ResultsWriter:
 
     def add(self, image_id: str, detections: Mapping[str, Any], size: Any) -> None:
         """Writes the detections of an image; `size` is (height, width) in pixels."""
-        for row in coco_results(coco_image_id(image_id), detections, size):
+        number = coco_image_id(image_id)
+        for row in coco_results(number, detections, size, self.label_map):
             if row["score"] < self.min_score:
                 continue
             self._file.write(",\n " if self.num_detections else "\n ")
@@ -176,7 +209,11 @@ def write_categories(path: pathlib.Path, result: "EvaluationResult") -> pathlib.
 
 def categories_of(label_map: LabelMap) -> list[dict[str, Any]]:
     """Returns the classes as the `categories` of a COCO file."""
-    return [{"id": c.id, "name": c.label} for c in label_map]
+    return [
+        {"id": c.id, "name": c.label}
+        | ({"keypoints": [k.name for k in c.keypoints]} if c.keypoints else {})
+        for c in label_map
+    ]
 
 
 def _unwritable(path: pathlib.Path, error: OSError) -> DataError:

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Sequence
 
 from odapi.build.dataset import build_eval_dataset
-from odapi.build.metrics import build_metrics
+from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.checkpoints.detector import load_detector
 from odapi.evaluation.loop import EvaluationResult, evaluate_loop
 from odapi.evaluation.report import write_report
@@ -60,7 +60,9 @@ def evaluate(
         writer = None
         if output is not None:
             folder = pathlib.Path(output)
-            writer = stack.enter_context(ResultsWriter(folder / "detections.json"))
+            writer = stack.enter_context(
+                ResultsWriter(folder / "detections.json", label_map=loaded.label_map)
+            )
         result = evaluate_loop(
             loaded.detector,
             dataset,
@@ -70,7 +72,12 @@ def evaluate(
             max_images=max_images,
             writer=writer,
         )
-    result = dataclasses.replace(result, step=loaded.step, label_map=loaded.label_map)
+    result = dataclasses.replace(
+        result,
+        step=loaded.step,
+        label_map=loaded.label_map,
+        keypoint_edges=keypoint_edges(config),
+    )
     if output is not None:
         write_report(
             folder,

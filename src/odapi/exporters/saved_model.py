@@ -162,6 +162,7 @@ class SavedModelPredictor:
             raise CheckpointError(
                 self.name, f"no signature {SERVING}; there is {names}"
             )
+        self.keypoint_edges: tuple[tuple[int, int], ...] = ()
         beside = path.parent / "label_map.pbtxt"
         self.label_map = load_label_map(beside) if beside.is_file() else LabelMap(())
 
@@ -240,6 +241,9 @@ def _real(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
     }
     if "detection_masks" in outputs:
         found["box_masks"] = outputs["detection_masks"][:n]
+    for key in ("keypoints", "keypoint_scores", "keypoint_depths"):
+        if f"detection_{key}" in outputs:
+            found[key] = outputs[f"detection_{key}"][:n]
     return found
 
 

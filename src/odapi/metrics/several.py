@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from odapi.metrics.coco import CategoryResult, CocoBoxMetrics
+from odapi.metrics.coco_keypoints import CocoKeypointMetrics
 from odapi.metrics.evaluator import Arrays
 
 
@@ -19,18 +20,22 @@ class SeveralMetrics:
         ValueError: There are none, or two give the same metric.
     """
 
-    def __init__(self, members: Sequence[CocoBoxMetrics]):
+    def __init__(self, members: Sequence[CocoBoxMetrics | CocoKeypointMetrics]):
         if not members:
             raise ValueError("needs at least one evaluator")
-        prefixes = [m.prefix for m in members]
-        if len(set(prefixes)) < len(prefixes):
+        names = [name for member in members for name in member.compute()]
+        if len(set(names)) < len(names):
+            prefixes = [m.prefix for m in members]
             raise ValueError(f"two evaluators give the same metrics: {prefixes}")
         self.members = tuple(members)
 
     @property
     def first(self) -> CocoBoxMetrics:
         """The evaluator that answers what is told once."""
-        return self.members[0]
+        first = self.members[0]
+        if not isinstance(first, CocoBoxMetrics):
+            raise TypeError("the first evaluator must tell of single classes")
+        return first
 
     @property
     def prefix(self) -> str:

@@ -1,9 +1,10 @@
 """Evaluation during training: in the same process, with the weights of the moment."""
 
+import dataclasses
 from typing import Any
 
 from odapi.build.dataset import build_eval_dataset
-from odapi.build.metrics import build_metrics
+from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.config.load import Config, options
 from odapi.evaluation.loop import evaluate_loop
 from odapi.evaluation.report import draw_picture, notes
@@ -40,6 +41,8 @@ class Evaluator:
             visualise=self._config.num_visualizations,
             max_images=self._max_images,
         )
+        edges = keypoint_edges(self._config)
+        result = dataclasses.replace(result, keypoint_edges=edges)
         report.tell(*notes(result))
         self._tracker.scalars(step, result.metrics)
         for index, picture in enumerate(result.pictures):
