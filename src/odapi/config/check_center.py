@@ -77,9 +77,6 @@ def _check_class_ids(center_net: Any) -> Iterator[Finding]:
         (f"deepmac_mask_estimation.allowed_masked_classes_ids[{n}]", class_id)
         for n, class_id in enumerate(deepmac.allowed_masked_classes_ids)
     ]
-    if center_net.HasField("densepose_estimation_task"):
-        densepose = center_net.densepose_estimation_task
-        given.append(("densepose_estimation_task.class_id", densepose.class_id))
     for name, class_id in given:
         if not 1 <= class_id <= most:
             yield error(
@@ -87,6 +84,14 @@ def _check_class_ids(center_net: Any) -> Iterator[Finding]:
                 f"is {class_id}; class ids are 1 to {most}",
                 "they are those of the label map",
             )
+    # As in the original, this one alone counts from 0.
+    index = center_net.densepose_estimation_task.class_id
+    if center_net.HasField("densepose_estimation_task") and not 0 <= index < most:
+        yield error(
+            f"{_PATH}.densepose_estimation_task.class_id",
+            f"is {index}; classes count from 0 to {most - 1} here",
+            "it is the id in the label map less 1",
+        )
 
 
 def _check_suppression(center_net: Any) -> Iterator[Finding]:

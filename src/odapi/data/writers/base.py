@@ -53,6 +53,8 @@ def _told(sample: Sample, key: str) -> list[int]:
     """Returns the objects for which a key says more than its default."""
     if key not in sample or not len(sample[key]):
         return []
+    if key == "masks":  # One at a time.
+        return [i for i, mask in enumerate(sample[key]) if mask.any()]
     values = np.asarray(sample[key])
     if key in _FLAGS:
         told = values.reshape(len(values), -1) != 0
@@ -67,7 +69,7 @@ def _told(sample: Sample, key: str) -> list[int]:
     return np.flatnonzero(told.any(1)).tolist()
 
 
-_FLAGS = ("masks", "is_crowd", "difficult", "group_of", "keypoint_visibility")
+_FLAGS = ("is_crowd", "difficult", "group_of", "keypoint_visibility")
 _ABSENT = {"weights": 1, "confidences": 1, "track_ids": -1}
 
 
