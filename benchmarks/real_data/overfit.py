@@ -76,9 +76,15 @@ RECIPES = {
 }
 
 
-def photographs() -> pathlib.Path:
-    """Writes the annotations of the ten pictures; returns the file."""
-    content = json.loads((DATA / "annotations/instances_train2017.json").read_text())
+def largest(annotations: str, count: int, folder: pathlib.Path) -> pathlib.Path:
+    """Writes annotations of the pictures whose smallest objects are largest.
+
+    Args:
+        annotations: A file of COCO mini.
+        count: How many pictures.
+        folder: Gets the file, which is returned.
+    """
+    content = json.loads((DATA / "annotations" / annotations).read_text())
     sizes = {
         image["id"]: (image["width"], image["height"]) for image in content["images"]
     }
@@ -87,13 +93,13 @@ def photographs() -> pathlib.Path:
         width, height = sizes[row["image_id"]]
         side = min(row["bbox"][2] / width, row["bbox"][3] / height)
         smallest[row["image_id"]] = min(smallest[row["image_id"]], side)
-    chosen = set(sorted(smallest, key=lambda image: -smallest[image])[:IMAGES])
+    chosen = set(sorted(smallest, key=lambda image: -smallest[image])[:count])
     content["images"] = [i for i in content["images"] if i["id"] in chosen]
     content["annotations"] = [
         row for row in content["annotations"] if row["image_id"] in chosen
     ]
-    file = RUNS / "ten.json"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{count}.json"
     file.write_text(json.dumps(content))
     return file
 
@@ -126,7 +132,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("which", nargs="*", choices=[*RECIPES, []], default=[])
     names = parser.parse_args().which or list(RECIPES)
-    data = f"coco:{photographs()}?images={DATA / 'train2017'}"
+    annotations = largest("instances_train2017.json", IMAGES, RUNS)
+    data = f"coco:{annotations}?images={DATA / 'train2017'}"
     file = RUNS / "rows.json"
     rows = json.loads(file.read_text()) if file.exists() else {}
     for name in names:

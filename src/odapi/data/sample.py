@@ -18,6 +18,8 @@ Keys, of which only the first three are always there (n objects):
     keypoint_depths      float32 [n, k]; NaN: unknown
     keypoint_depth_weights  float32 [n, k]
     track_ids            int32 [n]
+    labeled_classes      int32 [m], those that were looked for in the image; not there
+                         where it does not say, and all were
     filename             str
 """
 
