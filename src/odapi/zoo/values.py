@@ -12,8 +12,6 @@ AVERAGE = "average"  # What the original's optimizer calls its moving averages.
 
 _SLOT = "/.OPTIMIZER_SLOT/"
 _OPTIMIZER = "optimizer"
-# The state of what DeepMAC draws by chance, in newer checkpoints.
-_CHANCE = "/_self_supervised_rng/"
 # What belongs to the training, not to the model.
 _COUNTERS = ("step", "save_counter")
 _CLASSES, _BOXES = "/_class_predictor_layers/", "/_box_encoder_layers/"
@@ -106,4 +104,4 @@ def _total(shapes: Iterable[tuple[int, ...]]) -> int:
 def _is_weight(key: str) -> bool:
     root = key.split("/")[0]
     own = root not in (*_COUNTERS, _OPTIMIZER, OBJECT_GRAPH)
-    return own and _SLOT not in key and _CHANCE not in key
+    return own and _SLOT not in key
