@@ -65,8 +65,13 @@ def _keypoints(features: Any, sample: Sample, named: Sequence[Any]) -> None:
         if f"keypoint_{key}" in sample:
             values = sample[f"keypoint_{key}"].reshape(-1)
             _floats(features, f"image/object/keypoint/{name}", values)
-    texts = [k.name for keypoints in named for k in keypoints]
-    if len(texts) == visibility.size:
+    columns = visibility.shape[1]
+    if all(k.id < columns for keypoints in named for k in keypoints):
+        names = [{k.id: k.name for k in keypoints} for keypoints in named]
+        texts = [own.get(i, "") for own in names for i in range(columns)]
+    else:  # Of more classes than the data have places for: all in their order.
+        texts = [k.name for keypoints in named for k in keypoints]
+    if any(texts) and len(texts) == visibility.size:
         _texts(features, "image/object/keypoint/text", texts)
 
 
