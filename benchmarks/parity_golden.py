@@ -58,6 +58,7 @@ class GoldenFolder:
         names = self.path / "aux" / "keypoint_label_map.pbtxt"
         if config.model.center_net.keypoint_estimation_task and names.is_file():
             config.model.center_net.keypoint_label_map_path = str(names)
+        _forget_newer_fields(config)
         changes = meta.get("train_overrides" if training else "overrides") or {}
         for key, value in changes.items():
             if key == "image_resizer":
@@ -112,6 +113,18 @@ def _load(file: pathlib.Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def _forget_newer_fields(config: Any) -> None:
+    """Takes out what the source of 2021, which made the stored outputs, did not know.
+
+    Its configs had no such fields; gradients and moving statistics of DeepMAC show that
+    the masks were learnt from both stages.
+    """
+    if config.model.center_net.HasField("deepmac_mask_estimation"):
+        config.model.center_net.deepmac_mask_estimation.ClearField(
+            "use_only_last_stage"
+        )
 
 
 def _resize(config: Any, size: Any) -> None:

@@ -56,7 +56,7 @@ def rows(folder: GoldenFolder, golden: Any, keys: dict[str, str]) -> Iterator[Ro
     shifted: Groups | None = None
     for group, tolerance in _TOLERANCES.items():
         row = step.row(group, ours[group], tolerance)
-        if not row.ok and group != "batch norm after" and row.tensor != NOTHING:
+        if not row.ok and row.tensor != NOTHING:
             shifted = shifted or step.run(shifted=True)
             moved = _ROUNDING * step.distance(group, ours[group], shifted[group])
             row = step.row(group, ours[group], max(tolerance, moved))

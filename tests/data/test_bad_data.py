@@ -172,6 +172,7 @@ def read_all(source):
     for i in range(len(source)):
         try:
             samples.append(source[i])
+            np.asarray(samples[-1].get("masks", ()))  # Decoded only when looked at.
         except DataError:
             continue
     return samples

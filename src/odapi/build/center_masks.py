@@ -133,30 +133,30 @@ def _colors(task: Any) -> ColorSupervision | None:
         dilation=task.feature_consistency_dilation,
         features=kind == "consistency_feature_map",
         dot_product=comparison == "comparison_normalized_dotprod",
-        warm_up=_warm_up(task, "feature_consistency"),
+        warm_up=WarmUp(
+            task.feature_consistency_warmup_start,
+            task.feature_consistency_warmup_steps,
+        ),
     )
 
 
 def _own(task: Any) -> SelfSupervision | None:
-    prefix = "augmented_self_supervision"
-    if getattr(task, f"{prefix}_loss_weight") <= 0:
+    if task.augmented_self_supervision_loss_weight <= 0:
         return None
+    kind = _enum(task, "augmented_self_supervision_loss").removeprefix("loss_")
     return SelfSupervision(
-        weight=number(getattr(task, f"{prefix}_loss_weight")),
-        kind=_enum(task, f"{prefix}_loss").removeprefix("loss_"),  # type: ignore[arg-type]
-        max_translation=number(getattr(task, f"{prefix}_max_translation")),
-        flip_probability=number(getattr(task, f"{prefix}_flip_probability")),
+        weight=number(task.augmented_self_supervision_loss_weight),
+        kind=kind,  # type: ignore[arg-type]
+        max_translation=number(task.augmented_self_supervision_max_translation),
+        flip_probability=number(task.augmented_self_supervision_flip_probability),
         scale=(
-            number(getattr(task, f"{prefix}_scale_min")),
-            number(getattr(task, f"{prefix}_scale_max")),
+            number(task.augmented_self_supervision_scale_min),
+            number(task.augmented_self_supervision_scale_max),
         ),
-        warm_up=_warm_up(task, prefix),
-    )
-
-
-def _warm_up(task: Any, prefix: str) -> WarmUp:
-    return WarmUp(
-        getattr(task, f"{prefix}_warmup_start"), getattr(task, f"{prefix}_warmup_steps")
+        warm_up=WarmUp(
+            task.augmented_self_supervision_warmup_start,
+            task.augmented_self_supervision_warmup_steps,
+        ),
     )
 
 

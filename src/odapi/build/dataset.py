@@ -48,7 +48,7 @@ def build_train_dataset(
     reader, train = config.train_input_reader, config.train_config
     source = build_train_source(config)
     steps = build_augmentations(train.data_augmentation_options)
-    fields = [name for name in _ASKED if name in source.keys]
+    fields = _asked(source)
     if "keypoints" in fields:
         check_keypoints(steps, source.num_keypoints)
     if "densepose_points" in fields:
@@ -103,7 +103,7 @@ def build_eval_dataset(
     source = build_eval_source(config, index, label_map)
     readers = config.eval_input_reader
     reader = readers[index] if index < len(readers) else config.train_input_reader
-    fields = [n for n in (*_FOR_METRICS, *_ASKED) if n in source.keys]
+    fields = [n for n in _FOR_METRICS if n in source.keys] + _asked(source)
     return _pipeline(
         config,
         source,
@@ -139,6 +139,11 @@ def _pipeline(
         threads=loading.threads,
         prefetch=loading.prefetch,
     )
+
+
+def _asked(source: BaseSource) -> list[str]:
+    names = [name for name in _ASKED if name in source.keys]
+    return [*names, "mask_weights"] if "masks" in names else names
 
 
 def _shapes(config: Any, source: BaseSource) -> dict[str, tuple[int, ...]]:

@@ -22,6 +22,7 @@ OBJECT_FEATURES: tuple[tuple[str, str, type], ...] = (
     ("area", "image/object/area", np.float32),
     ("weights", "image/object/weight", np.float32),
     ("track_ids", "image/object/track/label", np.int32),
+    ("mask_weights", "image/object/mask/weight", np.float32),
 )
 SIDES = ("ymin", "xmin", "ymax", "xmax")
 _TEXT, _LABEL = "image/object/class/text", "image/object/class/label"

@@ -169,7 +169,7 @@ class LazyImage:
             sample(pixels, rows, columns, part)
         return canvas
 
-    def render_masks(self, masks: np.ndarray) -> np.ndarray:
+    def render_masks(self, masks: Any) -> np.ndarray:
         """Returns masks `[n, h, w]` of the source as masks of the picture."""
         return warp.sample_masks(masks, self.rows, self.columns)
 

@@ -22,6 +22,7 @@ _FIELDS: dict[str, tuple[Any, type]] = {
     "multiclass_scores": (0.0, np.float32),
     "confidences": (1.0, np.float32),
     "masks": (0, np.uint8),
+    "mask_weights": (1.0, np.float32),
     "keypoints": (np.nan, np.float32),
     "keypoint_visibility": (0, np.int32),
     "track_ids": (-1, np.int32),

@@ -11,7 +11,8 @@ Keys, of which only the first three are always there (n objects):
     weights              float32 [n]
     confidences          float32 [n]
     multiclass_scores    float32 [n, num_classes + 1]
-    masks                uint8 [n, h, w] in {0, 1}
+    masks                uint8 [n, h, w] in {0, 1}: an array, or `LazyMasks`
+    mask_weights         float32 [n]; 0: the mask is not known
     keypoints            float32 [n, k, 2], normalised (y, x); NaN: unlabelled
     keypoint_visibility  int32 [n, k], 0, 1 or 2 as in COCO
     keypoint_depths      float32 [n, k]; NaN: unknown
@@ -43,6 +44,7 @@ OBJECT_KEYS = (
     "confidences",
     "multiclass_scores",
     "masks",
+    "mask_weights",
     "keypoints",
     "keypoint_visibility",
     "keypoint_depths",

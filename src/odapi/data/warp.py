@@ -189,13 +189,17 @@ def sample_nearest(
     return _kept(shown, shown.shape, out)
 
 
-def sample_masks(masks: np.ndarray, rows: Axis, columns: Axis) -> np.ndarray:
-    """Returns `masks [n, h, w]` as the picture of two axes shows them, 0 outside."""
+def sample_masks(masks: Any, rows: Axis, columns: Axis) -> np.ndarray:
+    """Returns `masks [n, h, w]` as the picture of two axes shows them, 0 outside.
+
+    Args:
+        masks: An array, or what makes one mask at a time.
+        rows, columns: What is shown of them.
+    """
     shown = np.zeros((len(masks), rows.size, columns.size), masks.dtype)
-    if len(masks):
-        shown[:, slice(*rows.span), slice(*columns.span)] = masks.take(
-            rows.nearest(), axis=1
-        ).take(columns.nearest(), axis=2)
+    y, x = rows.nearest(), columns.nearest()
+    for i, part in enumerate(shown[:, slice(*rows.span), slice(*columns.span)]):
+        part[...] = masks[i].take(y, axis=0).take(x, axis=1)
     return shown
 
 

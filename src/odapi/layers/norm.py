@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from odapi.kernels.batch_norm import normalize, normalize_by_batch
+from odapi.layers.group_statistics import group_weights, moved, normalize_groups
 from odapi.layers.initializers import Constant
 
 _MAX_GROUPS = 32
@@ -85,12 +86,29 @@ class BatchNorm(keras.layers.BatchNormalization):
         if not training or self.frozen or not self.trainable:
             moments = self.moving_mean, self.moving_variance
             return normalize(x, gamma, beta, *moments, self.epsilon)
+        weights = group_weights()
+        if weights is not None:
+            return self._by_group(x, weights, gamma, beta)
         outputs, mean, variance = normalize_by_batch(
             x, gamma, beta, self.epsilon, self.synchronized
         )
         _move(self.moving_mean, mean, self.momentum)
         _move(self.moving_variance, variance, self.momentum)
         return outputs
+
+    def _by_group(self, x, weights, gamma, beta):
+        outputs, mean, variance = normalize_groups(
+            x, weights, self.epsilon, unbiased=not self.synchronized
+        )
+        for variable, values in (
+            (self.moving_mean, mean),
+            (self.moving_variance, variance),
+        ):
+            values = ops.stop_gradient(values)
+            variable.assign(moved(variable, values, weights, self.momentum))
+        if gamma is not None:
+            outputs = outputs * ops.cast(gamma, outputs.dtype)
+        return outputs if beta is None else outputs + ops.cast(beta, outputs.dtype)
 
 
 def _move(variable, value, momentum):

@@ -147,9 +147,12 @@ class CenterNet(Detector):
         """Returns the parts of the loss, weighted, without regularisation."""
         frame = self.frame(inputs, outputs, training)
         stages = [self._maps(outputs, n) for n in range(self.num_stages)]
+        truth = Groundtruth(
+            *(v if v is None else ops.convert_to_tensor(v) for v in groundtruth)
+        )
         found: dict[str, Tensor] = {}
         for part in self.parts.everything:
-            found |= part.losses(stages, groundtruth, frame)
+            found |= part.losses(stages, truth, frame)
         return found
 
     def frame(

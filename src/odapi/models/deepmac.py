@@ -19,10 +19,10 @@ from odapi.geometry.box_maps import (
     grid_around,
     grid_of_crops,
 )
-from odapi.geometry.boxes import center_size
 from odapi.geometry.crop import crop_and_resize, crop_each
 from odapi.geometry.gather import gather_rows
 from odapi.geometry.heatmaps import values_at
+from odapi.layers.group_statistics import statistics_of_groups
 from odapi.losses.classification import ClassificationLoss, DiceLoss
 from odapi.losses.color_space import rgb_to_lab
 from odapi.losses.masks import (
@@ -217,13 +217,23 @@ class DeepMac(Task):
             logits = crop_each(resize_masks(logits, size), boxes, crop, fade=True)
         return ops.sigmoid(logits)
 
-    def logits(self, maps: Maps, boxes: Tensor, training: bool = False) -> Tensor:
+    def logits(
+        self,
+        maps: Maps,
+        boxes: Tensor,
+        training: bool = False,
+        valid: Tensor | None = None,
+    ) -> Tensor:
         """Returns what the mask head says of boxes.
 
         Args:
             maps: What the heads say after a stage.
             boxes: `[b, n, 4]` normalised to the maps.
-            training: Whether it works as in training.
+            training: Whether it works as in training: norms take the statistics of
+                the boxes of each image, as the original did that the published
+                checkpoints are of (a newer one takes those of the batch, with
+                padding).
+            valid: `[b, n]`, in training: False for padding.
 
         Returns:
             `[b, n, h, w]`: of the boxes, or of the whole maps.
@@ -231,33 +241,41 @@ class DeepMac(Task):
         seen = self._seen(maps[PIXELS], boxes)
         number, height, width, channels = seen.shape[1:]
         vectors = self._vectors(maps[INSTANCES], boxes)
-        found = self.net(
+        given = (
             ops.reshape(seen, (-1, height, width, channels)),
             ops.reshape(vectors, (-1, self.embedding)),
-            training=training,
         )
+        if training and valid is not None:
+            with statistics_of_groups(ops.cast(valid, "float32")):
+                found = self.net(*given, training=True)
+        else:
+            found = self.net(*given, training=training)
         return ops.reshape(found, (-1, number, height, width))
 
     def losses(
         self, stages: Sequence[Maps], truth: Groundtruth, frame: Frame
     ) -> dict[str, Tensor]:
-        """Returns the weighted losses, means over objects; see `Task.losses`."""
+        """Returns the weighted losses; see `Task.losses`.
+
+        They are means over the objects of an image, then over images and stages.
+        """
         chance = getattr(self.net, "chance", None)
         truth = self._sampled(truth, frame, chance)
         used = stages[-1:] if self.learns.last_stage else stages
         boxes = ops.stop_gradient(truth.boxes)
         jitter = self.learns.jitter if frame.training else None
         crops = jitter(boxes, chance) if jitter else boxes
-        moved = self._moved(used, crops, frame, chance)
+        moved = self._moved(used, crops, truth.valid, frame, chance)
         weights = ops.where(truth.valid, truth.weights, 0.0)
         known = weights * self._known(truth)
         totals = {name: 0.0 for name in self._weights}
         for maps, other in zip(used, moved, strict=True):
-            logits = self.logits(maps, crops, frame.training)
+            logits = self.logits(maps, crops, frame.training, truth.valid)
             for name, value in self._of(logits, other, truth, crops, frame).items():
                 counts = known if name == MASK else weights
-                most = ops.maximum(ops.sum(counts), 1.0)
-                totals[name] = totals[name] + ops.sum(value * counts) / most
+                most = ops.maximum(ops.sum(counts, axis=1), 1.0)
+                each = ops.sum(value * counts, axis=1) / most
+                totals[name] = totals[name] + ops.mean(each)
         return {
             name: totals[name] * (weight / len(used))
             for name, weight in self._weights.items()
@@ -318,9 +336,12 @@ class DeepMac(Task):
     def _vectors(self, maps: Tensor, boxes: Tensor) -> Tensor:
         """The vector at the centre of each box, `[b, n, e]`."""
         height, width = maps.shape[1:3]
-        center, _ = center_size(boxes)
-        y = ops.clip(ops.cast(center[..., 0] * height, "int32"), 0, height - 1)
-        x = ops.clip(ops.cast(center[..., 1] * width, "int32"), 0, width - 1)
+        cells = ops.convert_to_tensor([height, width], dtype="float32")
+        first, last = boxes[..., :2] * cells, boxes[..., 2:] * cells
+        # In the original's order: rounding decides where a centre is on an edge.
+        center = first + (last - first) / 2.0
+        y = ops.clip(ops.cast(center[..., 0], "int32"), 0, height - 1)
+        x = ops.clip(ops.cast(center[..., 1], "int32"), 0, width - 1)
         return values_at(maps, y, x)
 
     def _known(self, truth: Groundtruth) -> Tensor:
@@ -354,7 +375,12 @@ class DeepMac(Task):
         return Groundtruth(**fields)
 
     def _moved(
-        self, used: Sequence[Maps], crops: Tensor, frame: Frame, chance: Any
+        self,
+        used: Sequence[Maps],
+        crops: Tensor,
+        valid: Tensor,
+        frame: Frame,
+        chance: Any,
     ) -> Sequence[Tensor | None]:
         """What the network says of moved images, moved back, for each stage."""
         own = self.learns.own
@@ -365,7 +391,7 @@ class DeepMac(Task):
         stages = frame.again(lambda images: move_images(images, motion))
         found = []
         for maps in stages[-len(used) :]:
-            logits = self.logits(maps, boxes, frame.training)
+            logits = self.logits(maps, boxes, frame.training, valid)
             if self.shape.whole:
                 logits = move_masks(logits, motion.inverse())
             else:  # A crop moves with its box: only mirroring is left.

@@ -18,6 +18,7 @@ from odapi.labels import LabelMap
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
+from odapi.zoo.keypoints import keypoints_in_place, named_keypoints
 from odapi.zoo.names.detector import detector_keys
 from odapi.zoo.optimizer_state import save_optimizer
 
@@ -84,8 +85,10 @@ def import_checkpoint(
     target = _usable(output, checkpoint.index)
     file = _config_file(config, pathlib.Path(path).expanduser(), checkpoint.index)
     loaded = load_config(file, overrides)
-    detector = build_detector(loaded)
-    classes, told = classes_of(loaded, detector.num_classes, file.parent, label_map)
+    classes, told = classes_of(loaded, _num_classes(loaded), file.parent, label_map)
+    classes = named_keypoints(loaded, classes, file.parent)
+    with keypoints_in_place(loaded, classes):
+        detector = build_detector(loaded)
     keys = detector_keys(detector)
     lines = [f"Imported {checkpoint.prefix}", *_fill(detector, keys, checkpoint, file)]
     lines.append(f"  trained     {'' if step is None else step} steps".rstrip())
@@ -93,6 +96,9 @@ def import_checkpoint(
         lines[-1] = "  trained     unknown: an exported model does not say"
     lines.append(f"  classes     {told}")
     lines += _start_here(loaded, target)
+    if loaded.model.center_net.keypoint_estimation_task:
+        names = target.resolve() / folders.LABEL_MAP
+        loaded.model.center_net.keypoint_label_map_path = str(names)
     state = _state(checkpoint, keys, detector, loaded, keep_optimizer)
     lines += state.lines
     _write(target, step, detector, _describer(loaded, classes), state.save)
@@ -173,6 +179,11 @@ def _state(
             save_arrays(folder / folders.AVERAGES, averages)
 
     return _State(save, lines)
+
+
+def _num_classes(config: Any) -> int:
+    model = config.model.WhichOneof("model")
+    return getattr(config.model, model).num_classes if model else 0
 
 
 def _start_here(config: Any, target: pathlib.Path) -> list[str]:

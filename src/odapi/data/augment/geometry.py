@@ -59,7 +59,7 @@ def turn(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
     image = LazyImage.of(sample["image"]).turn()
     turned = _moved(sample, image, lambda y, x: (1 - x, y), permutation)
     if "masks" in sample:  # They wait with the picture, whose source is transposed.
-        turned["masks"] = np.ascontiguousarray(sample["masks"].swapaxes(1, 2))
+        turned["masks"] = sample["masks"].swapaxes(1, 2)
     return turned
 
 

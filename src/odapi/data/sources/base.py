@@ -12,6 +12,7 @@ from odapi.data.clean import clean_boxes, reference_size
 from odapi.data.decode import decode_image
 from odapi.data.header import Header, read_header
 from odapi.data.keypoints import KEYPOINT_KEYS
+from odapi.data.lazy_masks import Decode, LazyMasks
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.errors import DataError
@@ -213,7 +214,7 @@ class BaseSource:
 
     def _annotations(self, raw: Raw, size: Size, reference: Size) -> Sample:
         """Returns the cleaned sample; `size` is of the image, in pixels."""
-        objects = dict(raw.objects)
+        objects: dict[str, Any] = dict(raw.objects)
         if raw.in_pixels:
             _normalise(objects, reference)
         if "area" in objects and reference != size:
@@ -223,27 +224,38 @@ class BaseSource:
         boxes, keep = clean_boxes(objects["boxes"], size, self.problems, raw.where)
         objects["boxes"] = boxes
         if "masks" in self.keys:
-            objects["masks"] = self._masks(raw, size, reference, keep)
+            objects["masks"] = self._masks(raw, size, reference)
+            weights = _mask_weights(raw, objects)
+            if (weights != 1).any():
+                objects["mask_weights"] = weights
         sample: Sample = {"image_id": raw.image_id, "filename": raw.filename}
         wanted = self.keys | {"boxes", "classes"}
+        wanted |= {"mask_weights"} if "masks" in self.keys else set()
         sample |= {key: value for key, value in objects.items() if key in wanted}
         if not keep.all():
             sample = keep_objects(sample, keep)
         self._fill(sample, size)
         return sample
 
-    def _masks(
-        self, raw: Raw, size: Size, reference: Size, keep: np.ndarray
-    ) -> np.ndarray:
-        stack = np.zeros((len(keep), *size), np.uint8)
-        for i, mask_of in enumerate(raw.mask_of or ()):
-            if mask_of is None or not keep[i]:
-                continue
-            try:
-                stack[i] = masks.resize_mask(mask_of(reference), size)
-            except (ValueError, TypeError, KeyError, IndexError):
-                self.problems.found("malformed mask", raw.where(i))
-        return stack
+    def _masks(self, raw: Raw, size: Size, reference: Size) -> LazyMasks:
+        def decoder(mask_of: MaskOf, where: str) -> Decode:
+            def decode() -> np.ndarray:
+                try:
+                    return masks.resize_mask(mask_of(reference), size)
+                except (ValueError, TypeError, KeyError, IndexError):
+                    self.problems.found("malformed mask", where)
+                    return np.zeros(size, np.uint8)
+
+            return decode
+
+        count = len(raw.objects["boxes"])
+        return LazyMasks(
+            tuple(
+                None if mask_of is None else decoder(mask_of, raw.where(i))
+                for i, mask_of in enumerate(raw.mask_of or [None] * count)
+            ),
+            size,
+        )
 
     def _fill(self, sample: Sample, size: Size) -> None:
         """Adds what this sample lacks and others of the source have."""
@@ -274,6 +286,14 @@ _DEFAULTS: dict[str, tuple[Any, type]] = {
     "confidences": (1.0, np.float32),
     "track_ids": (-1, np.int32),
 }
+
+
+def _mask_weights(raw: Raw, objects: dict[str, Any]) -> np.ndarray:
+    """Returns how much the mask of each object counts: 0 where it has none."""
+    count = len(objects["boxes"])
+    weights = np.asarray(objects.get("mask_weights", np.ones(count)), np.float32)
+    there = np.array([m is not None for m in raw.mask_of or [None] * count], bool)
+    return weights * there
 
 
 def _normalise(objects: dict[str, np.ndarray], size: Size) -> None:

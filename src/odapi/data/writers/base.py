@@ -53,6 +53,8 @@ def _told(sample: Sample, key: str) -> list[int]:
     """Returns the objects for which a key says more than its default."""
     if key not in sample or not len(sample[key]):
         return []
+    if key == "masks":  # One at a time.
+        return [i for i, mask in enumerate(sample[key]) if mask.any()]
     values = np.asarray(sample[key])
     if key in _FLAGS:
         told = values.reshape(len(values), -1) != 0
@@ -68,7 +70,7 @@ def _told(sample: Sample, key: str) -> list[int]:
 
 
 _FLAGS = (
-    "masks", "is_crowd", "difficult", "group_of", "keypoint_visibility",
+    "is_crowd", "difficult", "group_of", "keypoint_visibility",
     "densepose_num_points", "track_match_flags",
 )  # fmt: skip
 _ABSENT = {"weights": 1, "confidences": 1, "track_ids": -1}
