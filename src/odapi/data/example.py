@@ -31,6 +31,7 @@ _MASK = "image/object/mask"
 _POINTS = "image/object/keypoint/"
 DENSEPOSE = "image/object/densepose/"
 OFFSET = "image/object/temporal_offset/"
+_IMAGE = "image/class/"
 
 
 @dataclasses.dataclass
@@ -46,6 +47,8 @@ class Example:
         objects: Arrays of a sample, but for classes and masks.
         mask_of: A decoder for the mask of each object, or None.
         keypoint_names: Of all keypoints of all objects, or empty.
+        looked_for: Names and ids of the classes that were looked for in the image,
+            whether they are there or not; empty: nothing is said.
     """
 
     image_id: str
@@ -56,6 +59,7 @@ class Example:
     objects: dict[str, np.ndarray]
     mask_of: list[MaskOf | None] | None
     keypoint_names: list[str] = dataclasses.field(default_factory=list)
+    looked_for: frozenset[str | int] = frozenset()
 
 
 class ExampleError(ValueError):
@@ -114,7 +118,16 @@ def read_example(features: Any) -> Example:
         objects=objects,
         mask_of=_masks(features, count, size),
         keypoint_names=_keypoint_names(features, objects),
+        looked_for=_looked_for(features),
     )
+
+
+def _looked_for(features: Any) -> frozenset[str | int]:
+    """Returns the classes that labels of the whole image name, present or absent."""
+    found: set[str | int] = {_decoded(t) for t in _values(features, _IMAGE + "text")}
+    for feature in (_IMAGE + "label", "image/neg_category_ids"):
+        found |= {int(n) for n in _values(features, feature)}
+    return frozenset(found)
 
 
 def _classes(features: Any, count: int) -> tuple[list[str], np.ndarray]:

@@ -112,8 +112,11 @@ class Collate:
         )
 
     def _labeled(self, samples: Sequence[Sample]) -> np.ndarray:
-        all_of_them = np.ones(self.shapes[_LABELED], np.bool_)
-        return np.stack([s.get(_LABELED, all_of_them) for s in samples])
+        labeled = np.ones((len(samples), *self.shapes[_LABELED]), np.bool_)
+        for row, sample in zip(labeled, samples, strict=True):
+            if _LABELED in sample:
+                row[:] = np.isin(np.arange(len(row)), sample[_LABELED])
+        return labeled
 
 
 class _Fill:

@@ -23,6 +23,8 @@ Keys, of which only the first three are always there (n objects):
     densepose_points     float32 [n, p, 4]: y and x, normalised, v, u
     temporal_offsets     float32 [n, 2], normalised (y, x) since the frame before
     track_match_flags    bool [n]: the offset is known
+    labeled_classes      int32 [m], those that were looked for in the image; not there
+                         where it does not say, and all were
     filename             str
 """
 

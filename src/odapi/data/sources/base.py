@@ -229,7 +229,7 @@ class BaseSource:
             if (weights != 1).any():
                 objects["mask_weights"] = weights
         sample: Sample = {"image_id": raw.image_id, "filename": raw.filename}
-        wanted = self.keys | {"boxes", "classes"}
+        wanted = self.keys | {"boxes", "classes", "labeled_classes"}
         wanted |= {"mask_weights"} if "masks" in self.keys else set()
         sample |= {key: value for key, value in objects.items() if key in wanted}
         if not keep.all():
