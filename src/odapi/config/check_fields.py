@@ -163,7 +163,6 @@ ROWS: dict[str, Row] = {
     "InputReader.mask_type": Row("records show which kind of masks they hold"),
     "InputReader.load_context_features": _LATER,
     "InputReader.load_context_image_ids": _LATER,
-    "InputReader.load_dense_pose": _LATER,
     "InputReader.expand_labels_hierarchy": _LATER,
     "InputReader.frame_index": Row("only sequence examples have frames"),
     "InputReader.external_input_reader": _refused("the original only reserves it"),
