@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from odapi.build.detector import build_detector
+from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
 from odapi.checkpoints import averages
 from odapi.checkpoints import folder as folders
+from odapi.checkpoints.description import find_keypoints
 from odapi.checkpoints.folder import Pathlike
 from odapi.checkpoints.training_state import FACTS
 from odapi.checkpoints.weights import load_weights
@@ -50,10 +52,9 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
             raise CheckpointError(str(folder), f"{name} is missing there")
     config = load_config(folder / folders.CONFIG, overrides)
     label_map = load_label_map(folder / folders.LABEL_MAP)
-    if config.model.center_net.keypoint_label_map_path and label_map.num_keypoints:
-        # The one it was trained with may be on another machine.
-        found = str(folder / folders.LABEL_MAP)
-        config.model.center_net.keypoint_label_map_path = found
+    find_keypoints(config, folder)
+    if (names := keypoint_label_map(config)) is not None:
+        label_map = with_keypoints(label_map, names)
     detector = build_detector(config)
     load_weights(detector, folder / folders.WEIGHTS)
     if config.eval_config.use_moving_averages:

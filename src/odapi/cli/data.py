@@ -293,3 +293,36 @@ def _quoted(text: str) -> str:
     import shlex
 
     return shlex.quote(text)
+
+
+@app.command()
+def keypoints(
+    spec: Spec,
+    output: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Folder for label_map.pbtxt and keypoints.config."),
+    ] = None,
+    label_map: LabelMapPath = None,
+) -> None:
+    """Say what a config has to say of the keypoints of a data set.
+
+    Their names and classes, how wide peaks are and how exactly they must be found,
+    which change places in a mirror, and lines to draw.
+    """
+    from odapi.build.keypoint_config import keypoint_config
+    from odapi.config.parse import to_text
+
+    source = _open(spec, label_map)
+    text = to_text(keypoint_config(source))
+    if output is None:
+        typer.echo(text)
+        return
+    path = _write_label_map(source.label_map, output)
+    made = output / "keypoints.config"
+    made.write_text(text, encoding="utf-8")
+    typer.echo(f"label map: {path}")
+    typer.echo(f"config:    {made}")
+    typer.echo(
+        "next: copy it into your pipeline.config, and set "
+        f"model.center_net.keypoint_label_map_path to {path}"
+    )

@@ -28,6 +28,7 @@ def find(config: Any) -> Iterator[Finding]:
     yield from _check_losses(center_net)
     yield from _check_class_ids(center_net)
     yield from _check_suppression(center_net)
+    yield from _check_keypoints(config, center_net)
 
 
 def _check_heads(center_net: Any) -> Iterator[Finding]:
@@ -115,3 +116,40 @@ def _check_suppression(center_net: Any) -> Iterator[Finding]:
             f"is {nms.max_total_detections}, but there are at most {peaks} peaks "
             "(object_center_params.max_box_predictions)",
         )
+
+
+def _check_keypoints(config: Any, center_net: Any) -> Iterator[Finding]:
+    tasks = center_net.keypoint_estimation_task
+    if not tasks:
+        return
+    if not center_net.keypoint_label_map_path:
+        yield error(
+            f"{_PATH}.keypoint_label_map_path",
+            "is missing, and keypoint_estimation_task is set",
+            "`odapi data keypoints coco:FILE.json --output DIR` writes one",
+        )
+    if not config.train_input_reader.num_keypoints:
+        yield error(
+            "train_input_reader.num_keypoints",
+            "is missing: the model learns keypoints, and without it none are read",
+        )
+    names = [task.task_name for task in tasks]
+    for index, task in enumerate(tasks):
+        path = f"{_PATH}.keypoint_estimation_task[{index}]"
+        if not task.task_name or names.count(task.task_name) > 1:
+            yield error(f"{path}.task_name", "each task needs a name of its own")
+        kind = task.loss.localization_loss.WhichOneof("localization_loss")
+        if kind in ("weighted_iou", "weighted_giou"):
+            yield error(
+                f"{path}.loss.localization_loss.{kind}",
+                "compares boxes, but offsets are no boxes",
+                "usual is l1_localization_loss { }",
+            )
+        if task.predict_depth and not (
+            config.train_input_reader.load_keypoint_depth_features
+        ):
+            yield error(
+                f"{path}.predict_depth",
+                "the reader does not load depths",
+                "set train_input_reader.load_keypoint_depth_features: true",
+            )

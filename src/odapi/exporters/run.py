@@ -11,6 +11,7 @@ from odapi.errors import CheckpointError, DataError, MissingPackageError
 from odapi.exporters import serving
 
 _PARTS = ("saved_model", "checkpoint", "pipeline.config", "label_map.pbtxt")
+_KEYPOINTS = "keypoint_label_map.pbtxt"  # Of models that find some.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,21 +178,22 @@ def _read(path: str) -> Any:
 
 def _write_rest(loaded: Any, folder: pathlib.Path) -> None:
     """Writes config, label map and weights, of which `odapi` rebuilds the detector."""
+    from odapi.checkpoints.description import describer
     from odapi.checkpoints.folder import WEIGHTS
     from odapi.checkpoints.weights import save_weights
-    from odapi.config.label_map import save_label_map
-    from odapi.config.load import save_config
 
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir()
     save_weights(loaded.detector, checkpoint / WEIGHTS)
+    describe = describer(loaded.config, loaded.label_map)
     for place in (folder, checkpoint):
-        save_config(loaded.config, place / "pipeline.config")
-        save_label_map(loaded.label_map, place / "label_map.pbtxt")
+        describe(place)
 
 
 def _move(writing: pathlib.Path, output: pathlib.Path) -> None:
-    for name in _PARTS:
+    (output / _KEYPOINTS).unlink(missing_ok=True)
+    there = [_KEYPOINTS] if (writing / _KEYPOINTS).exists() else []
+    for name in (*_PARTS, *there):
         target = output / name
         if target.is_dir():
             shutil.rmtree(target)

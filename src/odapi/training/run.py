@@ -3,7 +3,7 @@
 import os
 import pathlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,11 +13,10 @@ from odapi.build.detector import build_detector
 from odapi.build.optimizer import build_optimizer
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints import training_state
+from odapi.checkpoints.description import describer
 from odapi.config.check import check, tell
-from odapi.config.label_map import save_label_map
-from odapi.config.load import Config, load_config, options, save_config
+from odapi.config.load import Config, load_config, options
 from odapi.errors import CheckpointError
-from odapi.labels import LabelMap
 from odapi.track.safely import Safely
 from odapi.track.tensorboard import TensorBoard
 from odapi.training import report, resume
@@ -92,7 +91,7 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
         for loaded in start_from(config, detector):
             report.tell(*loaded.lines())
     optimizer, schedule = build_optimizer(config)
-    describe = _describer(config, pipeline.label_map)
+    describe = describer(config, pipeline.label_map)
     describe(model_dir)
     try:
         with warnings.catch_warnings():
@@ -163,14 +162,6 @@ def _freeze(config: Config, detector: Any) -> None:
     frozen, trained = train.freeze_variables, train.update_trainable_variables
     if frozen or trained:
         report.tell(*freeze(detector, frozen, trained, ssd_keys(detector)))
-
-
-def _describer(config: Config, label_map: LabelMap) -> Callable[[pathlib.Path], None]:
-    def describe(folder: pathlib.Path) -> None:
-        save_config(config, folder / folders.CONFIG)
-        save_label_map(label_map, folder / folders.LABEL_MAP)
-
-    return describe
 
 
 def _tracker(folder: pathlib.Path) -> Safely:

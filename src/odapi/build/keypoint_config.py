@@ -1,0 +1,135 @@
+"""What a config has to say of the keypoints of a data set, worked out from the data."""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from odapi.config.protos import pipeline_pb2
+from odapi.data.sources.base import BaseSource
+from odapi.draw.skeleton import edges_of
+from odapi.errors import DataError
+from odapi.labels import Category, LabelMap
+from odapi.metrics.sigmas import estimated_sigmas
+
+# Gaussians of the zoo's models are so many times as wide as COCO's sigmas.
+_STD = 10.0
+_DIGITS = 3
+# Words of names that change places in a mirror.
+_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+
+
+def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
+    """Returns the parts of a config that tell of keypoints, to be merged into one.
+
+    A task, with a loss, for each class with keypoints; how wide its peaks are and how
+    exactly they must be found, estimated from where they lie; which of them change
+    places in a mirror, by their names; lines to draw between them.
+
+    Args:
+        source: The data; their label map names the keypoints.
+
+    Raises:
+        DataError: No class has keypoints, or none is labelled.
+    """
+    classes = [c for c in source.label_map if c.keypoints]
+    if not classes or not source.num_keypoints:
+        raise DataError(
+            source.name,
+            "no class has named keypoints",
+            hint="a COCO file names them in its categories, others in a label map: "
+            "keypoints { id: 0 label: 'nose' }",
+        )
+    config = pipeline_pb2.TrainEvalPipelineConfig()
+    points = _points(source)
+    for category in classes:
+        _add_class(config, category, *points[category.index])
+    order = flip_permutation(source.label_map)
+    step = config.train_config.data_augmentation_options.add()
+    step.random_horizontal_flip.keypoint_flip_permutation.extend(order)
+    for start, end in edges_of(source.label_map):
+        config.eval_config.keypoint_edge.add(start=start, end=end)
+    config.train_input_reader.num_keypoints = source.num_keypoints
+    config.eval_input_reader.add().num_keypoints = source.num_keypoints
+    return config
+
+
+def flip_permutation(label_map: LabelMap) -> list[int]:
+    """Returns for each keypoint the one that takes its place in a mirror.
+
+    That of the same name with left and right exchanged, such as `left_eye` and
+    `right_eye`, `EyeL` and `EyeR`; its own place where there is none.
+    """
+    order = list(range(label_map.num_keypoints))
+    for category in label_map:
+        ids = {k.name: k.id for k in category.keypoints}
+        for name, own in ids.items():
+            order[own] = ids.get(_mirrored(name), own)
+    return order
+
+
+def _mirrored(name: str) -> str:
+    def swap(found: re.Match) -> str:
+        word = found[0]
+        other = _SIDES.get(word.lower(), word)
+        if word.isupper():
+            return other.upper()
+        return other.capitalize() if word[0].isupper() else other
+
+    return _WORD.sub(swap, name)
+
+
+def _points(source: BaseSource) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Returns keypoints `[n, k, 2]` in pixels and areas `[n]`, by class."""
+    source = source.with_keys({"keypoints", "area"})
+    points: dict[int, list[np.ndarray]] = {}
+    areas: dict[int, list[float]] = {}
+    for index in range(len(source)):
+        try:
+            sample = source.annotations(index)
+        except DataError:
+            continue  # Counted among the problems of the source.
+        size = np.array(sample["size"], np.float64)
+        rows = zip(sample["classes"], sample["keypoints"], sample["area"], strict=True)
+        for label, row, area in rows:
+            points.setdefault(int(label), []).append(row * size)
+            areas.setdefault(int(label), []).append(float(area))
+    shape = (-1, source.num_keypoints, 2)
+    return {
+        c.index: (
+            np.array(points.get(c.index, [])).reshape(shape),
+            np.array(areas.get(c.index, [])),
+        )
+        for c in source.label_map
+    }
+
+
+def _add_class(
+    config: pipeline_pb2.TrainEvalPipelineConfig,
+    category: Category,
+    points: np.ndarray,
+    areas: np.ndarray,
+) -> None:
+    ids = [k.id for k in category.keypoints]
+    sigmas = _rounded(estimated_sigmas(points[:, ids], areas))
+    names = [k.name for k in category.keypoints]
+    task = config.model.center_net.keypoint_estimation_task.add(
+        task_name=f"{category.label}_keypoints".replace(" ", "_"),
+        keypoint_class_name=category.name,
+        keypoint_regression_loss_weight=0.1,
+        offset_peak_radius=3,
+        per_keypoint_offset=True,
+    )
+    task.loss.localization_loss.l1_localization_loss.SetInParent()
+    focal = task.loss.classification_loss.penalty_reduced_logistic_focal_loss
+    focal.alpha, focal.beta = 2.0, 4.0
+    metric = config.eval_config.parameterized_metric.add().coco_keypoint_metrics
+    metric.class_label = category.label
+    for name, sigma in zip(names, sigmas, strict=True):
+        task.keypoint_label_to_std[name] = round(_STD * sigma, _DIGITS)
+        metric.keypoint_label_to_sigmas[name] = sigma
+
+
+def _rounded(values: np.ndarray) -> Sequence[float]:
+    return [round(float(v), _DIGITS) for v in values]
