@@ -160,7 +160,7 @@ ROWS: dict[str, Row] = {
     "InputReader.use_display_name": Row("classes are found by either name"),
     "InputReader.num_additional_channels": _refused("images have three channels"),
     "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
-    "InputReader.mask_type": Row("records show which kind of masks they hold"),
+    "InputReader.mask_type": Row("both forms of masks are read", same=(1, 2)),
     "InputReader.load_context_features": _LATER,
     "InputReader.load_context_image_ids": _LATER,
     "InputReader.expand_labels_hierarchy": _LATER,
