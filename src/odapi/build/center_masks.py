@@ -8,13 +8,14 @@ from odapi.build.losses import build_classification_loss
 from odapi.build.oneof import call, number
 from odapi.errors import ConfigError
 from odapi.models.center_masks import HEATMAP, CenterMasks
-from odapi.models.deepmac import DeepMac, MaskShape, Supervision
-from odapi.models.mask_nets import MaskNetwork
+from odapi.models.deepmac import DeepMac
+from odapi.models.mask_nets import MaskNetwork, MaskShape
 from odapi.models.mask_supervision import (
     BoxSupervision,
     ColorSupervision,
     Jitter,
     SelfSupervision,
+    Supervision,
     WarmUp,
 )
 

@@ -26,7 +26,8 @@ def export(
         str,
         typer.Option(
             help="What the model takes: image_tensor, float_image_tensor, "
-            "encoded_image_string_tensor or tf_example."
+            "encoded_image_string_tensor or tf_example; of DeepMAC also "
+            "image_and_boxes_tensor."
         ),
     ] = "image_tensor",
     overrides: Set = None,

@@ -70,7 +70,8 @@ def export(
             folder, or a folder made by this function.
         output_dir: Where to; what an earlier export wrote there is replaced.
         input_type: "image_tensor" (uint8 images), "float_image_tensor",
-            "encoded_image_string_tensor" (image files) or "tf_example".
+            "encoded_image_string_tensor" (image files) or "tf_example"; of DeepMAC
+            also "image_and_boxes_tensor", which takes boxes as well.
         overrides: Of the config, such as
             "model.ssd.post_processing.batch_non_max_suppression.score_threshold=0.3".
         batch_size: Images a call; None: any number.

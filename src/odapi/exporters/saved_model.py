@@ -31,21 +31,25 @@ def write_saved_model(
     The signature `serving_default` takes `input_type`; one signature more for each
     input type, named after it, shares the same graph and weights. The weights
     are constants: the model loads faster, and TensorFlow folds batch normalisation
-    into the convolutions.
+    into the convolutions. A model of `image_and_boxes_tensor` has that one alone.
 
     Args:
         detector: A built `Detector`; Keras must run on TensorFlow.
         resizer: How images get the size that the detector takes.
         folder: Where to; made if needed.
-        input_type: One of `serving.INPUT_TYPES`.
+        input_type: One of `serving.INPUT_TYPES`, or `serving.BOXES`.
         batch_size: Images a call; None: any number.
 
     Raises:
-        ConfigError: No such input type, or the resizer gives no fixed size.
+        ConfigError: No such input type, or not of this model, or the resizer gives
+            no fixed size.
     """
     import tensorflow as tf
 
     serving.check_input_type(input_type)
+    if input_type == serving.BOXES:
+        _write_with_boxes(detector, resizer, folder, batch_size)
+        return
     core = _frozen(_core(detector, resizer, batch_size))
     functions = {
         kind: _serving_function(core, kind, resizer, batch_size)
@@ -64,7 +68,38 @@ def write_saved_model(
     )
 
 
-def _core(detector: Any, resizer: Resizer, batch_size: int | None) -> Any:
+def _write_with_boxes(
+    detector: Any, resizer: Resizer, folder: str | os.PathLike, batch_size: int | None
+) -> None:
+    import tensorflow as tf
+
+    if not getattr(detector, "makes_masks_of_boxes", False):
+        raise ConfigError(
+            "input_type",
+            f"{serving.BOXES} needs a model that makes masks of boxes that are given",
+            hint="models with deepmac_mask_estimation do",
+        )
+    core = _frozen(_core(detector, resizer, batch_size, with_boxes=True))
+
+    def serve(input_tensor: Any, boxes: Any) -> dict[str, Any]:
+        with tf.device("CPU:0"):
+            images, true_size = serving.resize(resizer, input_tensor)
+        return core(images, true_size, boxes)
+
+    specs = [
+        serving.input_spec(serving.BOXES, batch_size),
+        tf.TensorSpec([batch_size, None, 4], tf.float32, name="boxes"),
+    ]
+    module = tf.Module()
+    module.__call__ = tf.function(serve, autograph=False, input_signature=specs)
+    concrete = module.__call__.get_concrete_function()
+    names = dict.fromkeys((SERVING, serving.BOXES), concrete)
+    tf.saved_model.save(module, str(folder), signatures=names)
+
+
+def _core(
+    detector: Any, resizer: Resizer, batch_size: int | None, with_boxes: bool = False
+) -> Any:
     """Returns the concrete function from resized images to named outputs."""
     import tensorflow as tf
 
@@ -79,19 +114,22 @@ def _core(detector: Any, resizer: Resizer, batch_size: int | None) -> Any:
     channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
     pads = may_pad(resizer)
 
-    def detect(images: Any, true_size: Any) -> dict[str, Any]:
+    def detect(images: Any, true_size: Any, boxes: Any = None) -> dict[str, Any]:
         # Without padding there is nothing to mask or to clip.
         inputs = {"images": images} | ({"true_size": true_size} if pads else {})
+        if boxes is not None:
+            return serving.with_masks_of(detector, inputs, boxes)
         return serving.outputs(detector.detect(inputs, raw=True))
 
     return tf.function(detect, autograph=False).get_concrete_function(
         tf.TensorSpec([batch_size, *size, channels], tf.float32, name="images"),
         tf.TensorSpec([batch_size, 2], tf.int32, name="true_size"),
+        *([tf.TensorSpec([batch_size, None, 4], name="boxes")] if with_boxes else []),
     )
 
 
 def _frozen(function: Any) -> Any:
-    """Returns a function `(images, true_size) -> dict` with weights as constants."""
+    """Returns the function, from arrays to a dict, with weights as constants."""
     from tensorflow.python.framework import convert_to_constants
 
     frozen = convert_to_constants.convert_variables_to_constants_v2(
@@ -99,8 +137,8 @@ def _frozen(function: Any) -> Any:
     )
     shapes = {n: t.shape for n, t in sorted(function.structured_outputs.items())}
 
-    def run(images: Any, true_size: Any) -> dict[str, Any]:
-        given = {"images": images, "true_size": true_size}
+    def run(images: Any, true_size: Any, boxes: Any = None) -> dict[str, Any]:
+        given = {"images": images, "true_size": true_size, "boxes": boxes}
         results = frozen(*(given[tensor.op.name] for tensor in frozen.inputs))
         for value, shape in zip(results, shapes.values(), strict=True):
             value.set_shape(shape)  # Freezing forgets what is not one number.
@@ -205,9 +243,12 @@ class SavedModelPredictor:
             )
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
-    def run(self, signature: str, value: Any) -> dict[str, np.ndarray]:
-        """Calls a signature with `input_tensor`; returns its outputs."""
-        found = self.signatures[signature](input_tensor=value)
+    def run(
+        self, signature: str, value: Any, boxes: Any = None
+    ) -> dict[str, np.ndarray]:
+        """Calls a signature with `input_tensor`, and `boxes` if it takes them."""
+        given = {} if boxes is None else {"boxes": boxes}
+        found = self.signatures[signature](input_tensor=value, **given)
         return {name: tensor.numpy() for name, tensor in found.items()}
 
     def _image_signature(self) -> str:

@@ -19,20 +19,24 @@ _GRAY = (0.2989, 0.5870, 0.1140)
 
 _ENCODED = "encoded_image_string_tensor"
 _EXAMPLE = "tf_example"
+# Every model takes these.
 INPUT_TYPES = ("image_tensor", "float_image_tensor", _ENCODED, _EXAMPLE)
+# Also takes `boxes`; of models that make masks of boxes that are given.
+BOXES = "image_and_boxes_tensor"
 
 
 def check_input_type(input_type: str) -> None:
     """Raises ConfigError where there is no such input type."""
-    if input_type not in INPUT_TYPES:
-        raise unknown_choice("input_type", input_type, INPUT_TYPES)
+    known = (*INPUT_TYPES, BOXES)
+    if input_type not in known:
+        raise unknown_choice("input_type", input_type, known)
 
 
 def input_spec(input_type: str, batch_size: int | None = None) -> Any:
     """Returns the `tf.TensorSpec` of `input_tensor`.
 
     Args:
-        input_type: One of `INPUT_TYPES`.
+        input_type: One of `INPUT_TYPES`, or `BOXES`.
         batch_size: Images a call; None: any number.
 
     Raises:
@@ -43,7 +47,7 @@ def input_spec(input_type: str, batch_size: int | None = None) -> Any:
     check_input_type(input_type)
     if input_type in (_ENCODED, _EXAMPLE):
         return tf.TensorSpec([batch_size], tf.string, name="input_tensor")
-    dtype = tf.uint8 if input_type == "image_tensor" else tf.float32
+    dtype = tf.uint8 if input_type in ("image_tensor", BOXES) else tf.float32
     shape = [batch_size, None, None, 3]
     return tf.TensorSpec(shape, dtype, name="input_tensor")
 
@@ -56,6 +60,7 @@ def prepare(input_type: str, resizer: host.Resizer) -> Callable[[Tensor], tuple]
     """
     return {
         "image_tensor": lambda images: resize(resizer, images),
+        BOXES: lambda images: resize(resizer, images),
         "float_image_tensor": lambda images: resize(resizer, images),
         _ENCODED: lambda encoded: _decode(resizer, encoded),
         _EXAMPLE: lambda examples: _decode(resizer, _encoded_of(examples)),
@@ -119,6 +124,24 @@ def outputs(detections: Detections) -> dict[str, Tensor]:
         **(detections.maps or {}),
     }
     return {k: tf.cast(v, tf.float32) for k, v in named.items() if v is not None}
+
+
+def with_masks_of(detector: Any, inputs: dict[str, Tensor], boxes: Tensor) -> dict:
+    """Returns what a detector finds, but with the masks of boxes that are given.
+
+    Args:
+        detector: One that makes such masks.
+        inputs: As it takes them.
+        boxes: `[b, n, 4]` normalised to the images without padding.
+    """
+    import tensorflow as tf
+
+    predicted = detector(inputs, training=False)
+    found = detector.detect(inputs, predicted, raw=True)
+    # One more, since TensorFlow's convolutions stumble over none.
+    more = tf.concat([boxes, tf.zeros([tf.shape(boxes)[0], 1, 4])], axis=1)
+    masks = detector.masks_from_boxes(inputs, more, predicted)[:, :-1]
+    return outputs(found._replace(masks=masks))
 
 
 def _encoded_of(examples: Tensor) -> Tensor:

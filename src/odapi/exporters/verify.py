@@ -19,6 +19,7 @@ TOLERANCE = 1e-3
 _PIXEL = 0.75  # Of 255: bicubic reads its weights from a table in TensorFlow.
 _COUNTS = 0.05  # Of the best score: detections below it are not told apart.
 _SAME_BOX = 0.5  # Overlap from which on two boxes are of the same detection.
+_BOXES = [[[0.1, 0.1, 0.6, 0.5], [0.3, 0.2, 0.9, 0.9]]]  # To find the masks of.
 # What is looked at to tell detections apart.
 _OF_IMAGES = (
     "detection_boxes", "detection_scores", "detection_classes", "num_detections",
@@ -72,16 +73,20 @@ def verify(
     images = [*images, _made_image(resizer)]
     kinds = {name: name for name in predictor.signatures} | {SERVING: input_type}
     value = _given(images[0], input_type, predictor.spec(SERVING))
-    first = _seconds(lambda: predictor.run(SERVING, value))
-    again = _seconds(lambda: predictor.run(SERVING, value))
+    boxes = None
+    if input_type == serving.BOXES:
+        boxes = np.tile(np.array(_BOXES, np.float32), (value.shape[0], 1, 1))
+    first = _seconds(lambda: predictor.run(SERVING, value, boxes))
+    again = _seconds(lambda: predictor.run(SERVING, value, boxes))
     worst = 0.0
     for image in images:
-        expected = _reference(detector, resizer, image)
+        expected = _reference(detector, resizer, image, boxes)
         for name, kind in kinds.items():
             value = _given(image, kind, predictor.spec(name))
-            found = predictor.run(name, value)
+            found = predictor.run(name, value, boxes)
             place = f"{folder} ({name})"
-            worst = max(worst, _compare(found, expected, place))
+            given = boxes is not None
+            worst = max(worst, _compare(found, expected, place, given))
     return Verification(worst, predictor.load_seconds, first, again)
 
 
@@ -125,8 +130,10 @@ def _example(encoded: bytes) -> bytes:
     return tf.train.Example(features=features).SerializeToString()
 
 
-def _reference(detector: Any, resizer: Resizer, image: np.ndarray) -> Outputs:
-    """Returns what the detector itself finds in an image.
+def _reference(
+    detector: Any, resizer: Resizer, image: np.ndarray, boxes: Any = None
+) -> Outputs:
+    """Returns what the detector itself finds in an image, or says of boxes.
 
     Raises:
         ExportError: The image is not resized as on the host.
@@ -140,13 +147,17 @@ def _reference(detector: Any, resizer: Resizer, image: np.ndarray) -> Outputs:
     difference = float(np.max(np.abs(resized[0].numpy() - expected)))
     if not difference <= _PIXEL:
         raise _different("image_resizer", f"pixels differ by {difference:.2g} of 255")
-    found = serving.outputs(
-        detector.detect({"images": resized, "true_size": true_size}, raw=True)
-    )
+    inputs = {"images": resized, "true_size": true_size}
+    if boxes is not None:
+        found = serving.with_masks_of(detector, inputs, boxes[:1])
+    else:
+        found = serving.outputs(detector.detect(inputs, raw=True))
     return {k: v.numpy() for k, v in found.items()}
 
 
-def _compare(found: Outputs, expected: Outputs, place: str) -> float:
+def _compare(
+    found: Outputs, expected: Outputs, place: str, given: bool = False
+) -> float:
     """Returns the largest difference of raw outputs, of their largest value.
 
     Of the scores of detections where nothing is raw: the n-th best one does not
@@ -160,7 +171,9 @@ def _compare(found: Outputs, expected: Outputs, place: str) -> float:
         raise ExportError(place, f"has other outputs than the model: {names}")
     worst = 0.0
     raw = sorted(name for name in expected if name.startswith("raw_"))
-    for name in raw or ["detection_scores"]:
+    # Masks of detections come in the order of detections that may be all but equal.
+    masks = ["detection_masks"] if given else []
+    for name in (raw or ["detection_scores"]) + masks:
         scale = float(np.max(np.abs(expected[name]), initial=1e-12))
         difference = float(np.max(np.abs(found[name] - expected[name]))) / scale
         worst = max(worst, difference)

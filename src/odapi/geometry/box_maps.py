@@ -71,7 +71,9 @@ def alone_in_class(
     return ops.cast(count < 1.5, "float32")
 
 
-def grid_of_crops(number: int, size: tuple[int, int], batch: Tensor | int) -> Tensor:
+def grid_of_crops(
+    number: Tensor | int, size: tuple[int, int], batch: Tensor | int
+) -> Tensor:
     """Returns `[b, n, rows, columns, 2]`: y and x of cells, from -1 to 1."""
     y = ops.convert_to_tensor(np.linspace(-1, 1, size[0]), dtype="float32")
     x = ops.convert_to_tensor(np.linspace(-1, 1, size[1]), dtype="float32")

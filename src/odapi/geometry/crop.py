@@ -36,7 +36,7 @@ def crop_and_resize(
     `utils/spatial_transform_ops.py`, `matmul_crop_and_resize`.
     """
     height, width, depth = maps.shape[1:]
-    batch, number = ops.shape(boxes)[0], boxes.shape[1]
+    batch, number = ops.shape(boxes)[:2]
     y0, x0, y1, x1 = ops.unstack(ops.cast(boxes, "float32"), 4, axis=-1)
     rows = _positions(y0, y1, size[0], height)  # [b, n, rows]
     columns = _positions(x0, x1, size[1], width)
@@ -75,10 +75,10 @@ def crop_each(
     Returns:
         `[b, n, rows, columns]`.
     """
-    number, height, width = masks.shape[1:]
+    height, width = masks.shape[2:]
     flat = ops.reshape(masks, (-1, height, width, 1))
     crops = crop_and_resize(flat, ops.reshape(boxes, (-1, 1, 4)), size, fade=fade)
-    return ops.reshape(crops, (-1, number, *size))
+    return ops.reshape(crops, (*ops.shape(masks)[:2], *size))
 
 
 def _positions(first: Tensor, last: Tensor, count: int, length: int) -> Tensor:

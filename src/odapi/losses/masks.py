@@ -8,6 +8,7 @@ from typing import Literal
 from keras import ops
 
 from odapi.geometry.box_maps import neighbours
+from odapi.geometry.gather import gather_rows
 from odapi.losses.classification import ClassificationLoss, DiceLoss
 from odapi.structures import Tensor
 
@@ -151,6 +152,37 @@ def agreement(
         value = _divergence(q, p) + _divergence(1.0 - q, 1.0 - p)
     pixels = ops.maximum(ops.sum(inside, axis=(2, 3)), 1.0)
     return ops.sum(value * inside, axis=(2, 3)) / pixels
+
+
+def point_loss(
+    loss: ClassificationLoss,
+    logits: Tensor,
+    points: Tensor | None,
+    depths: Tensor | None,
+) -> Tensor:
+    """Returns how badly masks tell points on objects from others.
+
+    Args:
+        loss: Of logits.
+        logits: `[b, n, h, w]` of the whole image.
+        points: `[b, n, k, 2]` normalised (y, x); NaN: there is none.
+        depths: `[b, n, k]`: above 0 a point is on the object.
+
+    Source: the original's `deepmac_meta_arch.py`, which reads the nearest cell.
+    """
+    if points is None or depths is None:
+        return ops.zeros_like(logits[:, :, 0, 0])
+    number, height, width = logits.shape[1:]
+    count = points.shape[2]
+    there = ops.logical_not(ops.any(ops.isnan(points), axis=-1))
+    points = ops.where(there[..., None], points, 0.0)
+    y = ops.clip(ops.cast(points[..., 0] * height, "int32"), 0, height - 1)
+    x = ops.clip(ops.cast(points[..., 1] * width, "int32"), 0, width - 1)
+    flat = ops.reshape(logits, (-1, height * width, 1))
+    read = gather_rows(flat, ops.reshape(y * width + x, (-1, count)))
+    read = ops.reshape(read, (-1, number, count))
+    labels = ops.cast(depths > 0, "float32")
+    return mask_loss(loss, read, labels, ops.cast(there, "float32"))
 
 
 def _divergence(wanted: Tensor, given: Tensor) -> Tensor:

@@ -207,12 +207,23 @@ class CenterNet(Detector):
             found = found._replace(maps=self._every_map(inputs, outputs, features))
         return found
 
-    def masks_from_boxes(self, inputs: Inputs, boxes: Tensor) -> Tensor:
+    @property
+    def makes_masks_of_boxes(self) -> bool:
+        """Whether `masks_from_boxes` can be called."""
+        return any(task.makes_masks_of_boxes for task in self.parts.tasks)
+
+    def masks_from_boxes(
+        self,
+        inputs: Inputs,
+        boxes: Tensor,
+        outputs: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
         """Returns masks of boxes that are given, as of `Detections.masks`.
 
         Args:
             inputs: The images.
             boxes: `[b, n, 4]` normalised to the images without padding.
+            outputs: What `call` returned for the images; None to call.
 
         Returns:
             `[b, n, h, w]` float32: probabilities, of the boxes.
@@ -220,22 +231,21 @@ class CenterNet(Detector):
         Raises:
             ValueError: No task makes masks of boxes.
         """
-        outputs = self(inputs, training=False)
+        maker = next((t for t in self.parts.tasks if t.makes_masks_of_boxes), None)
+        if maker is None:
+            raise ValueError(
+                "no task of this model makes masks of boxes that are given; "
+                "deepmac_mask_estimation does"
+            )
+        if outputs is None:
+            outputs = self(inputs, training=False)
         frame = self.frame(inputs, outputs)
         boxes = ops.cast(boxes, "float32")
         if frame.true_size is not None:
             padded = ops.convert_to_tensor(frame.image_size, dtype="float32")
             share = ops.cast(frame.true_size, "float32") / padded
             boxes = boxes * ops.concatenate([share, share], axis=-1)[:, None, :]
-        maps = self._maps(outputs, self.num_stages - 1)
-        found = [task.masks_of(maps, boxes) for task in self.parts.tasks]
-        masks = next((m for m in found if m is not None), None)
-        if masks is None:
-            raise ValueError(
-                "no task of this model makes masks of boxes that are given; "
-                "deepmac_mask_estimation does"
-            )
-        return masks
+        return maker.masks_of(self._maps(outputs, self.num_stages - 1), boxes)
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
         """Returns the variables that a checkpoint of a kind of model can fill."""

@@ -91,14 +91,19 @@ class Task(abc.ABC):
         """Whether `losses` looks at `Frame.features`."""
         return False
 
-    def masks_of(self, maps: "Maps", boxes: Tensor) -> Tensor | None:
-        """Returns masks `[b, n, h, w]` of boxes that are given; None: it cannot.
+    @property
+    def makes_masks_of_boxes(self) -> bool:
+        """Whether `masks_of` can be called."""
+        return False
+
+    def masks_of(self, maps: "Maps", boxes: Tensor) -> Tensor:
+        """Returns masks `[b, n, h, w]` of boxes that are given.
 
         Args:
             maps: What the heads say after the last stage.
             boxes: `[b, n, 4]` normalised to the padded images.
         """
-        return None
+        raise NotImplementedError
 
     @abc.abstractmethod
     def losses(

@@ -23,21 +23,17 @@ from odapi.geometry.crop import crop_and_resize, crop_each
 from odapi.geometry.gather import gather_rows
 from odapi.geometry.heatmaps import values_at
 from odapi.layers.group_statistics import statistics_of_groups
-from odapi.losses.classification import ClassificationLoss, DiceLoss
 from odapi.losses.color_space import rgb_to_lab
 from odapi.losses.masks import (
     agreement,
     box_consistency,
     feature_consistency,
     mask_loss,
+    point_loss,
 )
 from odapi.models.center_task import STRIDE, Frame, Head, Maps, Peaks, Task
-from odapi.models.mask_supervision import (
-    BoxSupervision,
-    ColorSupervision,
-    Jitter,
-    SelfSupervision,
-)
+from odapi.models.mask_nets import MaskShape
+from odapi.models.mask_supervision import ColorSupervision, Supervision
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.mask_targets import resize_masks
 
@@ -59,66 +55,7 @@ _SAMPLED = (
 )  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True)
-class MaskShape:
-    """What the mask head sees, and how large masks are.
-
-    Args:
-        side: Rows and columns of what is cut out of the maps for a box.
-        whole: The head sees the whole map for each box instead.
-        crop: Then, rows and columns of the masks that are cut out at the end.
-        use_xy: It also sees where the cells lie, from the centre of the box.
-    """
-
-    side: int = 32
-    whole: bool = False
-    crop: int = 256
-    use_xy: bool = True
-
-    def __post_init__(self):
-        for name, value in (
-            ("mask_size", self.side),
-            ("postprocess_crop_size", self.crop),
-        ):
-            if value < 1:
-                raise ValueError(f"{name} must be 1 or more, got {value}")
-
-
-@dataclasses.dataclass(frozen=True)
-class Supervision:
-    """What masks are learnt from; None: not from that.
-
-    Args:
-        loss: Of logits: of masks, of boxes and of points.
-        masks: Weight of the masks in the groundtruth.
-        points: Weight of keypoints with a depth: above 0 they lie on the object.
-        boxes, colors, own: See their classes.
-        classes: Indices of the classes whose masks count; empty: all.
-        num_samples: Objects an image that are looked at; 0: all.
-        alone: Where two boxes of a class overlap, no mask is learnt.
-        jitter: What moves the boxes.
-        last_stage: Only the last stage of the extractor learns masks.
-    """
-
-    loss: ClassificationLoss
-    masks: float = 1.0
-    points: float = 0.0
-    boxes: BoxSupervision | None = None
-    colors: ColorSupervision | None = None
-    own: SelfSupervision | None = None
-    classes: tuple[int, ...] = ()
-    num_samples: int = 0
-    alone: bool = False
-    jitter: Jitter | None = None
-    last_stage: bool = False
-
-    def __post_init__(self):
-        balanced = self.boxes is not None and self.boxes.normalize == "balanced"
-        if balanced and isinstance(self.loss, DiceLoss):
-            raise ValueError(
-                "box_consistency_loss_normalize: NORMALIZE_BALANCED needs a loss of "
-                "each pixel, which weighted_dice_classification_loss does not give"
-            )
+_SHAPE = MaskShape()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -135,7 +72,7 @@ class DeepMac(Task):
 
     net: keras.layers.Layer
     learns: Supervision
-    shape: MaskShape = MaskShape()
+    shape: MaskShape = _SHAPE
     embedding: int = 256
     pixels: int = 16
 
@@ -186,6 +123,11 @@ class DeepMac(Task):
     def needs_features(self) -> bool:
         """Whether `losses` looks at features."""
         return self.learns.colors is not None and self.learns.colors.features
+
+    @property
+    def makes_masks_of_boxes(self) -> bool:
+        """Whether `masks_of` can be called: it can."""
+        return True
 
     @property
     def _weights(self) -> dict[str, float]:
@@ -239,7 +181,7 @@ class DeepMac(Task):
             `[b, n, h, w]`: of the boxes, or of the whole maps.
         """
         seen = self._seen(maps[PIXELS], boxes)
-        number, height, width, channels = seen.shape[1:]
+        height, width, channels = seen.shape[2:]
         vectors = self._vectors(maps[INSTANCES], boxes)
         given = (
             ops.reshape(seen, (-1, height, width, channels)),
@@ -250,7 +192,8 @@ class DeepMac(Task):
                 found = self.net(*given, training=True)
         else:
             found = self.net(*given, training=training)
-        return ops.reshape(found, (-1, number, height, width))
+        # The number of boxes need not be known while a graph is made.
+        return ops.reshape(found, (*ops.shape(boxes)[:2], height, width))
 
     def losses(
         self, stages: Sequence[Maps], truth: Groundtruth, frame: Frame
@@ -307,7 +250,9 @@ class DeepMac(Task):
         if learns.colors is not None:
             found[COLORS] = self._color_loss(learns.colors, logits, inside, frame)
         if learns.points:
-            found[POINTS] = self._point_loss(logits, truth)
+            found[POINTS] = point_loss(
+                learns.loss, logits, truth.keypoints, truth.keypoint_depths
+            )
         if learns.own is not None:
             if other is None:
                 found[SELF] = ops.zeros_like(truth.weights)
@@ -318,7 +263,7 @@ class DeepMac(Task):
 
     def _seen(self, maps: Tensor, boxes: Tensor) -> Tensor:
         """What the mask head sees of each box, `[b, n, h, w, c]`."""
-        size, number = (self.shape.side, self.shape.side), boxes.shape[1]
+        size, number = (self.shape.side, self.shape.side), ops.shape(boxes)[1]
         if self.shape.whole:
             size = tuple(maps.shape[1:3])
             shape = (ops.shape(maps)[0], number, *maps.shape[1:])
@@ -444,19 +389,3 @@ class DeepMac(Task):
             how.dot_product,
         )
         return value * how.warm_up(frame.step)
-
-    def _point_loss(self, logits: Tensor, truth: Groundtruth) -> Tensor:
-        if truth.keypoints is None or truth.keypoint_depths is None:
-            return ops.zeros_like(truth.weights)
-        number, height, width = logits.shape[1:]
-        count = truth.keypoints.shape[2]
-        there = ops.logical_not(ops.any(ops.isnan(truth.keypoints), axis=-1))
-        points = ops.where(there[..., None], truth.keypoints, 0.0)
-        y = ops.clip(ops.cast(points[..., 0] * height, "int32"), 0, height - 1)
-        x = ops.clip(ops.cast(points[..., 1] * width, "int32"), 0, width - 1)
-        flat = ops.reshape(logits, (-1, height * width, 1))
-        index = ops.reshape(y * width + x, (-1, count))
-        read = ops.reshape(gather_rows(flat, index), (-1, number, count))
-        labels = ops.cast(truth.keypoint_depths > 0, "float32")
-        weights = ops.cast(there, "float32")
-        return mask_loss(self.learns.loss, read, labels, weights)

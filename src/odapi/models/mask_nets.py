@@ -37,6 +37,31 @@ NETWORKS = (*_HOURGLASSES, *RESNETS, FULLY_CONNECTED, PROJECTION, f"{CONDITIONAL
 
 
 @dataclasses.dataclass(frozen=True)
+class MaskShape:
+    """What the mask head sees, and how large masks are.
+
+    Args:
+        side: Rows and columns of what is cut out of the maps for a box.
+        whole: The head sees the whole map for each box instead.
+        crop: Then, rows and columns of the masks that are cut out at the end.
+        use_xy: It also sees where the cells lie, from the centre of the box.
+    """
+
+    side: int = 32
+    whole: bool = False
+    crop: int = 256
+    use_xy: bool = True
+
+    def __post_init__(self):
+        for name, value in (
+            ("mask_size", self.side),
+            ("postprocess_crop_size", self.crop),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be 1 or more, got {value}")
+
+
+@dataclasses.dataclass(frozen=True)
 class MaskNetwork:
     """Which network predicts masks.
 

@@ -8,6 +8,7 @@ from keras import ops
 
 from odapi.geometry.affine import Motion
 from odapi.geometry.boxes import center_size
+from odapi.losses.classification import ClassificationLoss, DiceLoss
 from odapi.losses.masks import Normalize
 from odapi.structures import Tensor
 
@@ -172,3 +173,40 @@ class SelfSupervision:
             uniform(low, high),
             uniform(0.0, 1.0) < self.flip_probability,
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class Supervision:
+    """What masks are learnt from; None: not from that.
+
+    Args:
+        loss: Of logits: of masks, of boxes and of points.
+        masks: Weight of the masks in the groundtruth.
+        points: Weight of keypoints with a depth: above 0 they lie on the object.
+        boxes, colors, own: See their classes.
+        classes: Indices of the classes whose masks count; empty: all.
+        num_samples: Objects an image that are looked at; 0: all.
+        alone: Where two boxes of a class overlap, no mask is learnt.
+        jitter: What moves the boxes.
+        last_stage: Only the last stage of the extractor learns masks.
+    """
+
+    loss: ClassificationLoss
+    masks: float = 1.0
+    points: float = 0.0
+    boxes: BoxSupervision | None = None
+    colors: ColorSupervision | None = None
+    own: SelfSupervision | None = None
+    classes: tuple[int, ...] = ()
+    num_samples: int = 0
+    alone: bool = False
+    jitter: Jitter | None = None
+    last_stage: bool = False
+
+    def __post_init__(self):
+        balanced = self.boxes is not None and self.boxes.normalize == "balanced"
+        if balanced and isinstance(self.loss, DiceLoss):
+            raise ValueError(
+                "box_consistency_loss_normalize: NORMALIZE_BALANCED needs a loss of "
+                "each pixel, which weighted_dice_classification_loss does not give"
+            )

@@ -60,7 +60,7 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
     The corners of the first and last pixel stay where they are, and nothing is
     smoothed before: of four pixels a side the two in the middle count.
     """
-    number, height, width = masks.shape[1:]
+    height, width = masks.shape[2:]
     if (height, width) == tuple(size):
         return ops.cast(masks, "float32")
     if (height, width) == (4 * size[0], 4 * size[1]):
@@ -74,4 +74,4 @@ def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
         interpolation="bilinear",
         data_format="channels_last",
     )
-    return ops.reshape(resized, (-1, number, *size))
+    return ops.reshape(resized, (*ops.shape(masks)[:2], *size))

@@ -17,6 +17,10 @@ from odapi.labels import LabelMap
 
 Path = pathlib.Path
 
+_NOT_WRITTEN = (
+    "multiclass_scores", "confidences", "densepose_num_points", "track_match_flags",
+)  # fmt: skip
+
 
 def write_coco(
     source: BaseSource,
@@ -61,7 +65,7 @@ def write_coco(
             annotation = {"id": number, "image_id": ids[index]}
             annotation |= _annotation(sample, i, source.label_map)
             content["annotations"].append(annotation)
-        written.lose(sample, ("multiclass_scores", "confidences"))
+        written.lose(sample, _NOT_WRITTEN)
         written.count += 1
         written.objects += len(sample["boxes"])
     file.write_text(json.dumps(content), "utf-8")

@@ -1,0 +1,64 @@
+"""Masks: that what is to be learnt or measured is loaded, and is found."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from odapi.config.findings import Finding, error, warning
+
+_METRIC = "coco_mask_metrics"
+
+
+def find(config: Any) -> Iterator[Finding]:
+    """Yields what asks for masks that are not there."""
+    center_net = config.model.center_net
+    deepmac = center_net.HasField("deepmac_mask_estimation")
+    masks = center_net.HasField("mask_estimation_task") or deepmac
+    for n, name in enumerate(config.eval_config.metrics_set):
+        place = f"eval_config.metrics_set[{n}]"
+        if name != _METRIC:
+            continue
+        if not masks:
+            yield error(
+                place,
+                f"{name} measures masks, and the model finds none",
+                "set model.center_net.mask_estimation_task or "
+                "model.center_net.deepmac_mask_estimation",
+            )
+        for i, reader in enumerate(config.eval_input_reader):
+            if not reader.load_instance_masks:
+                yield error(
+                    f"eval_input_reader[{i}].load_instance_masks",
+                    f"is false, but {place} compares masks",
+                    "set it to true, or take the metric out",
+                )
+    if deepmac and center_net.HasField("mask_estimation_task"):
+        yield error(
+            "model.center_net.deepmac_mask_estimation",
+            "and mask_estimation_task both say what the mask of an object is",
+            "take one of them out",
+        )
+    if deepmac:
+        yield from _check_deepmac(center_net.deepmac_mask_estimation)
+
+
+def _check_deepmac(task: Any) -> Iterator[Finding]:
+    path = "model.center_net.deepmac_mask_estimation"
+    for weight, fields in (
+        ("box_consistency_loss_weight", ("box_consistency_tightness",)),
+        (
+            "feature_consistency_loss_weight",
+            ("feature_consistency_warmup_steps", "feature_consistency_warmup_start"),
+        ),
+        (
+            "augmented_self_supervision_loss_weight",
+            (
+                "augmented_self_supervision_max_translation",
+                "augmented_self_supervision_flip_probability",
+            ),
+        ),
+    ):
+        if getattr(task, weight) > 0:
+            continue
+        for name in fields:
+            if getattr(task, name):
+                yield warning(f"{path}.{name}", f"has no effect: {weight} is 0")

@@ -1,0 +1,45 @@
+"""What asks for masks that are not there."""
+
+import pytest
+
+from odapi.config.check import find
+from small_models import small_config
+
+_MASKS = "model.center_net.mask_estimation_task.classification_loss.weighted_sigmoid={}"
+_DEEPMAC = "model.center_net.deepmac_mask_estimation"
+_METRIC = "eval_config.metrics_set=[coco_mask_metrics]"
+
+
+def told(*settings):
+    config = small_config("center", *settings)
+    return [str(f) for f in find(config, for_training=False, for_data=False)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ((_METRIC,), "measures masks, and the model finds none"),
+        (
+            (_METRIC, _MASKS, "eval_input_reader=[{}]"),
+            "eval_input_reader[0].load_instance_masks: is false",
+        ),
+        (
+            (_MASKS, f"{_DEEPMAC}.classification_loss.weighted_sigmoid={{}}"),
+            "both say what the mask of an object is",
+        ),
+        (
+            (
+                f"{_DEEPMAC}.classification_loss.weighted_sigmoid={{}}",
+                f"{_DEEPMAC}.box_consistency_tightness=true",
+            ),
+            "has no effect: box_consistency_loss_weight is 0",
+        ),
+    ],
+)
+def test_it_is_told(settings, message):
+    assert any(message in text for text in told(*settings))
+
+
+def test_what_fits_is_not():
+    loaded = "eval_input_reader=[{load_instance_masks: true}]"
+    assert not [t for t in told(_METRIC, _MASKS, loaded) if "mask" in t]

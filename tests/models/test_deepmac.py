@@ -1,0 +1,219 @@
+"""DeepMAC on small models: every network, every loss, masks of any box."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from odapi.build.detector import build_detector
+from odapi.errors import ConfigError
+from small_models import SIZE, small_batch, small_config
+
+pytestmark = pytest.mark.backend
+
+_PATH = "model.center_net.deepmac_mask_estimation"
+_SMALL = (
+    "classification_loss.weighted_sigmoid={}",
+    "dim=4",
+    "pixel_embedding_dim=4",
+    "mask_size=8",
+    "num_init_channels=2",
+    "network_type=resnet4",
+)
+ALL_LOSSES = (
+    "predict_full_resolution_masks=true",
+    "postprocess_crop_size=16",
+    "box_consistency_loss_weight=1.0",
+    "feature_consistency_loss_weight=1.0",
+    "augmented_self_supervision_loss_weight=1.0",
+    "augmented_self_supervision_max_translation=0.1",
+    "augmented_self_supervision_flip_probability=0.5",
+    "augmented_self_supervision_scale_max=1.2",
+    "pointly_supervised_keypoint_loss_weight=1.0",
+    "ignore_per_class_box_overlap=true",
+)
+
+
+def deepmac(*fields):
+    settings = [f"{_PATH}.{field}" for field in (*_SMALL, *fields)]
+    return build_detector(small_config("center", *settings), seed=1)
+
+
+def batch():
+    x, y = small_batch(2)
+    masks = np.zeros((2, 3, SIZE, SIZE), np.uint8)
+    for n, box in enumerate(y["boxes"][:, 0] * SIZE):
+        top, left, bottom, right = box.astype(int)
+        masks[n, 0, top:bottom, left : left + (right - left) // 2] = 1
+    points = np.full((2, 3, 2, 2), np.nan, np.float32)
+    center = (y["boxes"][:, 0, :2] + y["boxes"][:, 0, 2:]) / 2
+    points[:, 0, 0], points[:, 0, 1] = center - 0.1, center + 0.1
+    depths = np.zeros((2, 3, 2), np.float32)
+    depths[:, 0] = [1, -1]
+    return x, {**y, "masks": masks, "keypoints": points, "keypoint_depths": depths}
+
+
+def losses(detector, training=True):
+    x, y = batch()
+    keep = (*detector.groundtruth_fields, "boxes", "classes", "valid", "weights")
+    y = {k: v for k, v in y.items() if k in keep}
+    outputs = detector(x, training=training)
+    truth = _truth(y)
+    found = detector.loss_parts(outputs, truth, x, training)
+    return {k: float(ops.convert_to_numpy(v)) for k, v in found.items()}
+
+
+def _truth(y):
+    from odapi.structures import Groundtruth
+
+    return Groundtruth(**{k: ops.convert_to_tensor(v) for k, v in y.items()})
+
+
+@pytest.mark.parametrize(
+    ("fields", "inputs"),
+    [
+        (("network_type=hourglass10",), 10),
+        (("network_type=hourglass20_uniform_size",), 10),
+        (("network_type=hourglass20_no_shortcut",), 10),
+        (("network_type=resnet20",), 10),
+        (("network_type=fully_connected",), 10),
+        (("use_xy=false",), 8),
+        (("use_instance_embedding=false",), 6),
+    ],
+)
+def test_networks_see_pixels_places_and_the_object(fields, inputs):
+    detector = deepmac(*fields)
+    (head,) = detector.task_layers
+    first = next(w for w in head.weights if w.name == "kernel")
+    assert first.shape[-2] == inputs
+    x, _ = small_batch(1)
+    found = detector.detect(x)
+    masks = ops.convert_to_numpy(found.masks)
+    assert masks.shape == (1, 8, 8, 8)
+    assert (masks > 0).all() and (masks < 1).all()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("network_type=embedding_projection", "use_xy=false"),
+        # 6 x 2 + 2, 2 + 1: kernels and biases of two convolutions.
+        ("network_type=cond_inst2", "dim=17"),
+    ],
+)
+def test_networks_without_weights(fields):
+    detector = deepmac(*fields, "use_instance_embedding=false")
+    assert not detector.task_layers[0].weights
+    assert losses(detector)["Loss/deep_mask_estimation"] > 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (("network_type=hourglass7",), "'hourglass7' is not known"),
+        (("network_type=embedding_projection",), "use_instance_embedding must be"),
+        (
+            ("network_type=embedding_projection", "use_instance_embedding=false"),
+            "use_xy to be false",
+        ),
+        (("network_type=cond_inst2", "use_instance_embedding=false"), "needs dim 17"),
+        (("mask_num_subsamples=0",), "must be above 0, or -1"),
+        (("feature_consistency_loss_weight=1",), "predict_full_resolution_masks"),
+        (
+            ("predict_full_resolution_masks=true", "max_roi_jitter_ratio=0.1"),
+            "max_roi_jitter_ratio has no meaning",
+        ),
+        (
+            (
+                "augmented_self_supervision_loss_weight=1",
+                "augmented_self_supervision_loss=LOSS_UNSET",
+            ),
+            "must be LOSS_DICE, LOSS_MSE or LOSS_KL_DIV",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_refused(fields, message):
+    with pytest.raises(ConfigError, match=message):
+        deepmac(*fields)
+
+
+def test_every_loss_is_there_and_finite():
+    found = losses(deepmac(*ALL_LOSSES))
+    for name in (
+        "estimation",
+        "box_consistency",
+        "feature_consistency",
+        "augmented_self_supervision",
+        "pointly_supervised",
+    ):
+        assert np.isfinite(found[f"Loss/deep_mask_{name}"])
+        assert found[f"Loss/deep_mask_{name}"] > 0, name
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("box_consistency_loss_normalize=NORMALIZE_GROUNDTRUTH_COUNT",),
+        ("box_consistency_loss_normalize=NORMALIZE_BALANCED",),
+        ("box_consistency_tightness=true", "max_roi_jitter_ratio=0.2"),
+        ("mask_num_subsamples=2", "jitter_mode=EXPAND_SYMMETRIC_XY"),
+    ],
+)
+def test_choices_of_the_losses(fields):
+    found = losses(deepmac("box_consistency_loss_weight=1.0", *fields))
+    assert np.isfinite(list(found.values())).all()
+
+
+def test_masks_of_other_classes_do_not_count():
+    allowed = losses(deepmac("allowed_masked_classes_ids=[1]"))
+    other = losses(deepmac("allowed_masked_classes_ids=[2]"))
+    assert allowed["Loss/deep_mask_estimation"] > 0.1
+    assert other["Loss/deep_mask_estimation"] == 0
+
+
+def test_padding_changes_no_loss():
+    detector = deepmac()
+    x, y = batch()
+    outputs = detector(x, training=True)
+    values = []
+    for rows in (1, 3):
+        keep = ("boxes", "classes", "valid", "weights", "masks")
+        truth = _truth({k: y[k][:, :rows] for k in keep})
+        values.append(float(detector.loss_parts(outputs, truth, x, True)[_MASK]))
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+
+
+_MASK = "Loss/deep_mask_estimation"
+
+
+def test_it_learns_a_mask():
+    if keras.backend.backend() == "jax":
+        pytest.skip("takes minutes to compile; trained on the other backends")
+    detector = deepmac("task_loss_weight=5.0", "num_init_channels=8", "mask_size=16")
+    x, y = batch()
+    y = {k: v for k, v in y.items() if not k.startswith("keypoint")}
+    detector.compile(optimizer=keras.optimizers.Adam(5e-3))
+    logs = [detector.train_on_batch(x, y, return_dict=True) for _ in range(60)]
+    assert float(logs[-1][_MASK]) < 0.3 * float(logs[0][_MASK])
+    boxes = y["boxes"][:, :1]
+    masks = ops.convert_to_numpy(detector.masks_from_boxes(x, boxes))
+    assert masks.shape == (2, 1, 16, 16)
+    assert masks[:, 0, 2:-2, :6].mean() > masks[:, 0, 2:-2, 10:].mean() + 0.3
+
+
+def test_masks_of_given_boxes_are_in_the_frame_of_the_image():
+    detector = deepmac()
+    x, y = batch()
+    boxes = y["boxes"][:, :1]
+    whole = ops.convert_to_numpy(detector.masks_from_boxes(x, boxes))
+    # The same boxes, as shares of the part of the image that is no padding.
+    x = {**x, "true_size": np.full((2, 2), SIZE // 2, np.int32)}
+    half = ops.convert_to_numpy(detector.masks_from_boxes(x, 2 * boxes))
+    np.testing.assert_allclose(whole, half, atol=1e-5)
+
+
+def test_other_models_make_no_masks_of_boxes():
+    detector = build_detector(small_config("center"))
+    x, y = batch()
+    with pytest.raises(ValueError, match="deepmac_mask_estimation does"):
+        detector.masks_from_boxes(x, y["boxes"])
