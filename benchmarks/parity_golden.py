@@ -56,9 +56,6 @@ class GoldenFolder:
         """
         config = load_config(self._config_file(meta["config"]))
         _forget_newer_fields(config)
-        names = self.path / "aux" / "keypoint_label_map.pbtxt"
-        if config.model.center_net.keypoint_estimation_task and names.is_file():
-            config.model.center_net.keypoint_label_map_path = str(names)
         changes = meta.get("train_overrides" if training else "overrides") or {}
         for key, value in changes.items():
             if key == "image_resizer":
@@ -66,17 +63,18 @@ class GoldenFolder:
             elif key not in _REMARKS:
                 _set_everywhere(config, key, value)
         if config.model.center_net.keypoint_estimation_task:
-            _set_everywhere(config, "keypoint_label_map_path", str(self._keypoints()))
+            config.model.center_net.keypoint_label_map_path = self._keypoints()
         return config
 
-    def _keypoints(self) -> pathlib.Path:
-        """Returns the label map that names keypoints."""
-        found = sorted(self.path.rglob("keypoint_label_map.pbtxt"))
-        if not found:
-            raise ConfigError(
-                str(self.path), "has no keypoint_label_map.pbtxt, which its models need"
-            )
-        return found[0]
+    def _keypoints(self) -> str:
+        """Returns the label map that names keypoints, here or in a folder beside."""
+        for root in (self.path, self.path.parent):
+            found = sorted(root.rglob("keypoint_label_map.pbtxt"))
+            if found:
+                return str(found[0])
+        raise ConfigError(
+            str(self.path), "has no keypoint_label_map.pbtxt, which its models need"
+        )
 
     def inputs(self, batch: int, meta: dict) -> np.ndarray:
         """Returns the raw images `[batch, h, w, 3]` uint8."""

@@ -29,7 +29,9 @@ PLACES = ((0.0, -0.5), (0.4, -0.15), (-0.4, -0.15), (0.22, 0.5), (-0.22, 0.5))
 CONFIG = """
 model { center_net {
   num_classes: 1
-  feature_extractor { type: "mobilenet_v2_fpn" depth_multiplier: 0.35 }
+  feature_extractor {
+    type: "hourglass_10" channel_means: [127, 127, 127] channel_stds: [64, 64, 64]
+  }
   image_resizer { fixed_shape_resizer { height: 96 width: 96 } }
   object_center_params {
     max_box_predictions: 8
@@ -54,7 +56,12 @@ train_config {
   }
 }
 train_input_reader { max_number_of_boxes: 8 }
-eval_config { num_visualizations: 6 min_score_threshold: 0.3 batch_size: 8 }
+eval_config {
+  num_visualizations: 6 min_score_threshold: 0.3 batch_size: 8
+  keypoint_edge { start: 1 end: 2 }
+  keypoint_edge { start: 0 end: 3 }
+  keypoint_edge { start: 0 end: 4 }
+}
 """
 
 
@@ -62,8 +69,8 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     """Runs all of it; returns the metrics."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=pathlib.Path, default="runs/keypoints")
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--images", type=int, default=300)
     options = parser.parse_args(arguments)
     folder = pathlib.Path(options.output)
 

@@ -266,3 +266,22 @@ def test_a_users_own_record_and_label_map_work_as_they_are(shared):
         counts = np.bincount([s["classes"][0] for s in samples])
         assert counts.tolist() == [3, 3, 3, 3, 3]
         assert not source.problems
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({}, None),
+        ({"image__class__text": [b"dog"]}, [0, 1]),
+        ({"image__class__label": [2, 9], "image__neg_category_ids": [3]}, [0, 1, 2]),
+    ],
+)
+def test_classes_that_were_looked_for(tmp_path, labels, expected):
+    label_map = label_map_of(["cat", "dog", "owl"])
+    given = tiny_data.features_of("a", **labels) | {
+        "image/object/class/text": [b"cat"] * 2,
+        "image/object/class/label": [1] * 2,
+    }
+    sample = opened(tmp_path, given, label_map=label_map)[0]
+    found = sample.get("labeled_classes")
+    assert (None if found is None else found.tolist()) == expected

@@ -16,6 +16,10 @@ def np_(value):
     return ops.convert_to_numpy(value)
 
 
+def tensor(values):
+    return ops.convert_to_tensor(np.float32(values))
+
+
 @pytest.mark.parametrize(
     ("height", "width", "expected"),
     [
@@ -28,7 +32,7 @@ def np_(value):
     ],
 )
 def test_reach_of_a_box(height, width, expected):
-    found = heatmaps.reach(np.float32([height]), np.float32([width]), 0.7)
+    found = heatmaps.reach(tensor([height]), tensor([width]), 0.7)
     assert_allclose(np_(found), [expected], rtol=1e-5, atol=1e-6)
 
 
@@ -44,7 +48,7 @@ def test_reach_of_a_box(height, width, expected):
     ],
 )
 def test_sigma_of_a_box(size, sigma):
-    height, width = (np.float32([side]) for side in size)
+    height, width = (tensor([side]) for side in size)
     assert_allclose(np_(heatmaps.box_sigma(height, width, 0.7)), [sigma], rtol=1e-6)
 
 
@@ -103,9 +107,9 @@ def test_images_do_not_mix():
     centers = np.float32([[[0, 0]], [[1, 1]]])
     found = heatmaps.draw_gaussians(
         ops.convert_to_tensor(centers),
-        np.full((2, 1), 0.1, "float32"),
-        np.ones((2, 1), "float32"),
-        np.int32([[0], [1]]),
+        tensor(np.full((2, 1), 0.1)),
+        tensor(np.ones((2, 1))),
+        ops.convert_to_tensor(np.int32([[0], [1]])),
         2,
         (2, 2),
     )
@@ -194,6 +198,6 @@ def test_top_places_of_each_channel():
 
 def test_values_at_cells_outside_are_those_of_the_border():
     maps = np.arange(6, dtype="float32").reshape(1, 2, 3, 1)
-    y, x = np.int32([[0, 1, 5, -1]]), np.int32([[1, 2, 0, 9]])
+    y, x = (ops.convert_to_tensor(np.int32([v])) for v in ([0, 1, 5, -1], [1, 2, 0, 9]))
     found = heatmaps.values_at(ops.convert_to_tensor(maps), y, x)
     assert np_(found)[0, :, 0].tolist() == [1, 5, 3, 2]

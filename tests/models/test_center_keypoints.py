@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from odapi.geometry.keypoints import Snapping
 from odapi.heads.center import Head
-from odapi.losses.boxes import L1Loss
+from odapi.losses.boxes import IouLoss, L1Loss
 from odapi.models.center_keypoints import (
     HighestNearby,
     KeypointTask,
@@ -240,6 +240,7 @@ def test_padding_of_images_does_not_count_in_heatmaps():
         ({"indices": ()}, "has no keypoints"),
         ({"deviations": (1.0,)}, "deviation for each of 2"),
         ({"total": 2}, "total must be above 2"),
+        ({"cell_loss": IouLoss()}, "offsets are no boxes"),
     ],
 )
 def test_tasks_that_make_no_sense(change, says):

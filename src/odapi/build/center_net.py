@@ -7,6 +7,11 @@ from odapi.build.center_extractor import build_center_extractor, center_pixel_sc
 from odapi.build.center_head import head_layers
 from odapi.build.center_keypoints import build_keypoint_task
 from odapi.build.center_masks import build_center_masks, build_deepmac
+from odapi.build.center_people import (
+    build_densepose,
+    build_temporal,
+    build_track,
+)
 from odapi.build.hyperparams import Setting
 from odapi.build.losses import build_classification_loss, build_localization_loss
 from odapi.build.oneof import call, number
@@ -173,5 +178,8 @@ _TASKS: dict[str, Callable[[Any, str, Any, Setting], Task]] = {
     "object_detection_task": _boxes,
     "keypoint_estimation_task": build_keypoint_task,
     "mask_estimation_task": build_center_masks,
+    "densepose_estimation_task": build_densepose,
+    "track_estimation_task": build_track,
+    "temporal_offset_task": build_temporal,
     "deepmac_mask_estimation": build_deepmac,
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 from odapi.build.keypoint_names import keypoint_label_map
 from odapi.checkpoints import folder as folders
-from odapi.config.label_map import save_label_map
+from odapi.config.label_map import load_label_map, save_label_map
 from odapi.config.load import save_config
 from odapi.labels import LabelMap
 
@@ -35,6 +35,10 @@ def describer(config: Any, label_map: LabelMap) -> Callable[[pathlib.Path], None
 
 def find_keypoints(config: Any, folder: pathlib.Path) -> None:
     """Lets a config name the keypoints that lie in its folder, if some do."""
-    if (folder / KEYPOINTS).is_file():
-        path = str(folder / KEYPOINTS)
-        config.model.center_net.keypoint_label_map_path = path
+    if not config.model.center_net.keypoint_estimation_task:
+        return
+    for name in (KEYPOINTS, folders.LABEL_MAP):
+        file = folder / name
+        if file.is_file() and load_label_map(file).num_keypoints:
+            config.model.center_net.keypoint_label_map_path = str(file)
+            return

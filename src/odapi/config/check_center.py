@@ -28,6 +28,7 @@ def find(config: Any) -> Iterator[Finding]:
     yield from _check_losses(center_net)
     yield from _check_class_ids(center_net)
     yield from _check_suppression(center_net)
+    yield from _check_keypoints(config, center_net)
 
 
 def _check_heads(center_net: Any) -> Iterator[Finding]:
@@ -77,9 +78,6 @@ def _check_class_ids(center_net: Any) -> Iterator[Finding]:
         (f"deepmac_mask_estimation.allowed_masked_classes_ids[{n}]", class_id)
         for n, class_id in enumerate(deepmac.allowed_masked_classes_ids)
     ]
-    if center_net.HasField("densepose_estimation_task"):
-        densepose = center_net.densepose_estimation_task
-        given.append(("densepose_estimation_task.class_id", densepose.class_id))
     for name, class_id in given:
         if not 1 <= class_id <= most:
             yield error(
@@ -87,6 +85,14 @@ def _check_class_ids(center_net: Any) -> Iterator[Finding]:
                 f"is {class_id}; class ids are 1 to {most}",
                 "they are those of the label map",
             )
+    # As in the original, this one alone counts from 0.
+    index = center_net.densepose_estimation_task.class_id
+    if center_net.HasField("densepose_estimation_task") and not 0 <= index < most:
+        yield error(
+            f"{_PATH}.densepose_estimation_task.class_id",
+            f"is {index}; classes count from 0 to {most - 1} here",
+            "it is the id in the label map less 1",
+        )
 
 
 def _check_suppression(center_net: Any) -> Iterator[Finding]:
@@ -110,3 +116,40 @@ def _check_suppression(center_net: Any) -> Iterator[Finding]:
             f"is {nms.max_total_detections}, but there are at most {peaks} peaks "
             "(object_center_params.max_box_predictions)",
         )
+
+
+def _check_keypoints(config: Any, center_net: Any) -> Iterator[Finding]:
+    tasks = center_net.keypoint_estimation_task
+    if not tasks:
+        return
+    if not center_net.keypoint_label_map_path:
+        yield error(
+            f"{_PATH}.keypoint_label_map_path",
+            "is missing, and keypoint_estimation_task is set",
+            "`odapi data keypoints coco:FILE.json --output DIR` writes one",
+        )
+    if not config.train_input_reader.num_keypoints:
+        yield error(
+            "train_input_reader.num_keypoints",
+            "is missing: the model learns keypoints, and without it none are read",
+        )
+    names = [task.task_name for task in tasks]
+    for index, task in enumerate(tasks):
+        path = f"{_PATH}.keypoint_estimation_task[{index}]"
+        if not task.task_name or names.count(task.task_name) > 1:
+            yield error(f"{path}.task_name", "each task needs a name of its own")
+        kind = task.loss.localization_loss.WhichOneof("localization_loss")
+        if kind in ("weighted_iou", "weighted_giou"):
+            yield error(
+                f"{path}.loss.localization_loss.{kind}",
+                "compares boxes, but offsets are no boxes",
+                "usual is l1_localization_loss { }",
+            )
+        if task.predict_depth and not (
+            config.train_input_reader.load_keypoint_depth_features
+        ):
+            yield error(
+                f"{path}.predict_depth",
+                "the reader does not load depths",
+                "set train_input_reader.load_keypoint_depth_features: true",
+            )

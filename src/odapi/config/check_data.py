@@ -31,6 +31,10 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
     """
     maps: dict[str, LabelMap] = {}
     ours = options(config)
+    center_net = config.model.center_net
+    if center_net.keypoint_estimation_task and center_net.keypoint_label_map_path:
+        where = "model.center_net.keypoint_label_map_path"
+        yield from _check_exists(where, center_net.keypoint_label_map_path)
     if for_training:
         yield from _check_checkpoint(config)
         yield from _check_reader(

@@ -68,9 +68,6 @@ ROWS: dict[str, Row] = {
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
     ),
-    "CenterNet.densepose_estimation_task": _LATER,
-    "CenterNet.track_estimation_task": _LATER,
-    "CenterNet.temporal_offset_task": _LATER,
     "CenterNetFeatureExtractor.use_depthwise": _UNREAD,
     # Losses.
     "Loss.equalization_loss": Row("the original reads it and never uses it"),
@@ -166,8 +163,6 @@ ROWS: dict[str, Row] = {
     "InputReader.mask_type": Row("records show which kind of masks they hold"),
     "InputReader.load_context_features": _LATER,
     "InputReader.load_context_image_ids": _LATER,
-    "InputReader.load_dense_pose": _LATER,
-    "InputReader.load_track_id": _LATER,
     "InputReader.expand_labels_hierarchy": _LATER,
     "InputReader.frame_index": Row("only sequence examples have frames"),
     "InputReader.external_input_reader": _refused("the original only reserves it"),

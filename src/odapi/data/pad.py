@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.people import rescaled
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.structures import Batch, Groundtruth, ImageInfo
@@ -111,8 +112,11 @@ class Collate:
         )
 
     def _labeled(self, samples: Sequence[Sample]) -> np.ndarray:
-        all_of_them = np.ones(self.shapes[_LABELED], np.bool_)
-        return np.stack([s.get(_LABELED, all_of_them) for s in samples])
+        labeled = np.ones((len(samples), *self.shapes[_LABELED]), np.bool_)
+        for row, sample in zip(labeled, samples, strict=True):
+            if _LABELED in sample:
+                row[:] = np.isin(np.arange(len(row)), sample[_LABELED])
+        return labeled
 
 
 class _Fill:
@@ -184,4 +188,4 @@ def _grown(sample: Sample, height: int, width: int) -> Sample:
         grown["masks"] = np.pad(sample["masks"], ((0, 0), (0, bottom), (0, right)))
     if "keypoints" in sample:
         grown["keypoints"] = sample["keypoints"] * scale
-    return grown
+    return grown | rescaled(sample, scale)

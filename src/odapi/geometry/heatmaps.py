@@ -102,12 +102,16 @@ def keep_peaks(heatmap: Tensor, window: int) -> Tensor:
     """
     if window <= 1:
         return heatmap
-    highest = _highest_around(_highest_around(heatmap, window, 1), window, 2)
+    if keras.backend.backend() == "tensorflow":
+        highest = ops.max_pool(heatmap, window, 1, "same", data_format="channels_last")
+    else:
+        # XLA pools slowly on a CPU, and torch copies to channels first and back.
+        highest = _highest_around(_highest_around(heatmap, window, 1), window, 2)
     return ops.where(ops.abs(heatmap - highest) < _SAME, heatmap, 0.0)
 
 
 def _highest_around(x: Tensor, window: int, axis: int) -> Tensor:
-    """Maximum over a window along an axis: a few shifts, fast on every backend."""
+    """Returns the maximum over a window along an axis, as a few shifts."""
     before, after = (window - 1) // 2, window // 2
     margin = [(0, 0)] * 4
     margin[axis] = (before, after)
@@ -140,20 +144,33 @@ def top_places(heatmap: Tensor, k: int) -> Places:
         k: How many. Where there are fewer, the rest has score 0 and cell (0, 0).
     """
     _, height, width, channels = heatmap.shape
-    cells = ops.reshape(heatmap, (-1, height * width, channels))
-    most = min(k, height * width)
-    # The k highest numbers lie in the k cells of highest maximum. Cells in order, so
-    # that ties go to the first.
-    _, best = first_top_k(ops.max(cells, axis=-1), most)
-    best = ops.sort(best, axis=-1)
-    few = ops.reshape(gather_rows(cells, best), (-1, most * channels))
-    scores, index = first_top_k(few, min(k, most * channels))
-    cell, channel = gather_rows(best, index // channels), index % channels
+    if keras.backend.backend() == "torch":
+        scores, index = _top_by_cells(heatmap, k)
+    else:
+        flat = ops.reshape(heatmap, (-1, height * width * channels))
+        scores, index = first_top_k(flat, min(k, flat.shape[1]))
+    cell, channel = index // channels, index % channels
     missing = k - index.shape[1]
     places = Places(scores, cell // width, cell % width, channel)
     if not missing:
         return places
     return Places(*(ops.pad(v, ((0, 0), (0, missing))) for v in places))
+
+
+def _top_by_cells(heatmap: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Returns scores and flat places of the highest numbers, by two small searches.
+
+    The k highest numbers lie in the k cells of highest maximum; these are taken in
+    order, so that ties go to the first.
+    """
+    _, height, width, channels = heatmap.shape
+    cells = ops.reshape(heatmap, (-1, height * width, channels))
+    most = min(k, height * width)
+    _, best = first_top_k(ops.max(cells, axis=-1), most)
+    best = ops.sort(best, axis=-1)
+    few = ops.reshape(gather_rows(cells, best), (-1, most * channels))
+    scores, index = first_top_k(few, min(k, most * channels))
+    return scores, gather_rows(best, index // channels) * channels + index % channels
 
 
 def top_places_by_channel(heatmap: Tensor, k: int) -> Places:

@@ -158,6 +158,8 @@ class KeypointTask(Task):
                 f"needs a deviation for each of {len(self.indices)} keypoints, got "
                 f"{len(self.deviations)}"
             )
+        if self.cell_loss.on_boxes:
+            raise ValueError("offsets are no boxes, which the loss compares")
         if self.total <= max(self.indices):
             raise ValueError(f"total must be above {max(self.indices)}")
 

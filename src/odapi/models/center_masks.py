@@ -82,7 +82,7 @@ class CenterMasks(Task):
         self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
     ) -> Detections:
         """Returns the detections with their masks, 0 or 1."""
-        boxes = _on_maps(found, frame)
+        boxes = on_maps(found, frame)
         cut = crop_and_resize(
             ops.sigmoid(maps[HEATMAP]),
             boxes,
@@ -92,7 +92,7 @@ class CenterMasks(Task):
         return found._replace(masks=ops.cast(cut >= self.threshold, "float32"))
 
 
-def _on_maps(found: Detections, frame: Frame) -> Tensor:
+def on_maps(found: Detections, frame: Frame) -> Tensor:
     """Returns the boxes normalised to the maps, padding included."""
     if frame.true_size is None:
         return found.boxes

@@ -22,7 +22,7 @@ from odapi.models.detector import (
     Inputs,
 )
 from odapi.models.preprocess import normalise
-from odapi.structures import Detections, Groundtruth, Tensor, present
+from odapi.structures import Detections, Groundtruth, Tensor
 
 FEATURES = "features"  # Among the outputs: the last map that the heads look at.
 
@@ -147,11 +147,12 @@ class CenterNet(Detector):
         """Returns the parts of the loss, weighted, without regularisation."""
         frame = self.frame(inputs, outputs, training)
         stages = [self._maps(outputs, n) for n in range(self.num_stages)]
-        given = present(groundtruth).items()
-        groundtruth = Groundtruth(**{k: ops.convert_to_tensor(v) for k, v in given})
+        truth = Groundtruth(
+            *(v if v is None else ops.convert_to_tensor(v) for v in groundtruth)
+        )
         found: dict[str, Tensor] = {}
         for part in self.parts.everything:
-            found |= part.losses(stages, groundtruth, frame)
+            found |= part.losses(stages, truth, frame)
         return found
 
     def frame(

@@ -8,16 +8,17 @@ from typing import Any
 
 from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints.description import describer
 from odapi.checkpoints.restore import Report, fit_in
 from odapi.checkpoints.weights import save_arrays, save_weights
 from odapi.config.check_data import is_placeholder
-from odapi.config.load import load_config
+from odapi.config.label_map import save_label_map
+from odapi.config.load import load_config, save_config
 from odapi.errors import CheckpointError
+from odapi.labels import LabelMap
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
-from odapi.zoo.keypoints import name_keypoints
+from odapi.zoo.keypoints import keypoints_in_place, named_keypoints
 from odapi.zoo.names.detector import detector_keys
 from odapi.zoo.optimizer_state import save_optimizer
 
@@ -84,21 +85,23 @@ def import_checkpoint(
     target = _usable(output, checkpoint.index)
     file = _config_file(config, pathlib.Path(path).expanduser(), checkpoint.index)
     loaded = load_config(file, overrides)
-    keypoints = name_keypoints(loaded, file.parent, label_map)
-    detector = build_detector(loaded)
-    classes, told = classes_of(loaded, detector.num_classes, file.parent, label_map)
+    classes, told = classes_of(loaded, _num_classes(loaded), file.parent, label_map)
+    classes = named_keypoints(loaded, classes, file.parent)
+    with keypoints_in_place(loaded, classes):
+        detector = build_detector(loaded)
     keys = detector_keys(detector)
     lines = [f"Imported {checkpoint.prefix}", *_fill(detector, keys, checkpoint, file)]
     lines.append(f"  trained     {'' if step is None else step} steps".rstrip())
     if step is None:
         lines[-1] = "  trained     unknown: an exported model does not say"
     lines.append(f"  classes     {told}")
-    if keypoints:
-        lines.append(f"  keypoints   {keypoints}")
     lines += _start_here(loaded, target)
+    if loaded.model.center_net.keypoint_estimation_task:
+        names = target.resolve() / folders.LABEL_MAP
+        loaded.model.center_net.keypoint_label_map_path = str(names)
     state = _state(checkpoint, keys, detector, loaded, keep_optimizer)
     lines += state.lines
-    _write(target, step, detector, describer(loaded, classes), state.save)
+    _write(target, step, detector, _describer(loaded, classes), state.save)
     return Imported(target, checkpoint.prefix, step, tuple(lines))
 
 
@@ -178,6 +181,11 @@ def _state(
     return _State(save, lines)
 
 
+def _num_classes(config: Any) -> int:
+    model = config.model.WhichOneof("model")
+    return getattr(config.model, model).num_classes if model else 0
+
+
 def _start_here(config: Any, target: pathlib.Path) -> list[str]:
     """Lets a training of this config start from the imported weights."""
     train = config.train_config
@@ -189,6 +197,14 @@ def _start_here(config: Any, target: pathlib.Path) -> list[str]:
         "  config      train_config.fine_tune_checkpoint was to be filled in: it "
         "names this folder now"
     ]
+
+
+def _describer(config: Any, classes: LabelMap) -> Callable[[pathlib.Path], None]:
+    def describe(folder: pathlib.Path) -> None:
+        save_config(config, folder / folders.CONFIG)
+        save_label_map(classes, folder / folders.LABEL_MAP)
+
+    return describe
 
 
 def _write(

@@ -15,6 +15,7 @@ _OPTIMIZER = "optimizer"
 # What belongs to the training, not to the model.
 _COUNTERS = ("step", "save_counter")
 _CLASSES, _BOXES = "/_class_predictor_layers/", "/_box_encoder_layers/"
+_CENTERS = "/_prediction_head_dict/object_center/"
 _BOX_CODE = 4
 
 
@@ -80,10 +81,16 @@ def class_counts(
     """Returns the numbers of classes "there" and "here"; {} if they are the same.
 
     The biases of the last layers tell them: there are four numbers of a box and a
-    score of each class for every anchor.
+    score of each class for every anchor, or in a CenterNet a heatmap of each class.
     """
     here = {n: tuple(v.shape) for n, v in detector.named_variables().items()}
     biases = [n for n in keys if n.endswith("/bias") and n in arrays and n in here]
+    heatmaps = [n for n in biases if _CENTERS in keys[n]]
+    if heatmaps:
+        last = max(heatmaps, key=lambda n: keys[n])  # The layers are numbered.
+        there = arrays[last].shape[0]
+        same = there == detector.num_classes
+        return {} if same else {"there": there, "here": detector.num_classes}
     boxes = [n for n in biases if _BOXES in keys[n]]
     scores = [n for n in biases if _CLASSES in keys[n]]
     anchors = sum(here[n][0] for n in boxes) // _BOX_CODE

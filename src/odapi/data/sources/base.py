@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from odapi.data import masks
+from odapi.data import masks, people
 from odapi.data.clean import clean_boxes, reference_size
 from odapi.data.decode import decode_image
 from odapi.data.header import Header, read_header
@@ -229,7 +229,7 @@ class BaseSource:
             if (weights != 1).any():
                 objects["mask_weights"] = weights
         sample: Sample = {"image_id": raw.image_id, "filename": raw.filename}
-        wanted = self.keys | {"boxes", "classes"}
+        wanted = self.keys | {"boxes", "classes", "labeled_classes"}
         wanted |= {"mask_weights"} if "masks" in self.keys else set()
         sample |= {key: value for key, value in objects.items() if key in wanted}
         if not keep.all():
@@ -270,6 +270,8 @@ class BaseSource:
                 if key == "keypoint_visibility":
                     dtype = np.int32
                 sample[key] = np.full(shape, KEYPOINT_KEYS[key], dtype)
+            elif key in people.FIELDS:
+                sample[key] = people.unknown(key, count)
             elif key in _DEFAULTS:
                 value, dtype = _DEFAULTS[key]
                 sample[key] = np.full(count, value, dtype)

@@ -7,6 +7,7 @@ import itertools
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -189,6 +190,8 @@ class TFRecordSource(BaseSource):
         if self._places and "keypoints" in objects:
             names = example.keypoint_names
             objects = self._placed(self._places, objects, names, image_id)
+        if example.looked_for:
+            objects["labeled_classes"] = self._labeled(example, objects["classes"])
         mask_of = example.mask_of if self._load_masks else None
         keep = objects["classes"] != UNKNOWN
         if not keep.all():
@@ -225,6 +228,13 @@ class TFRecordSource(BaseSource):
         ]
         array = np.array(found, np.int32).reshape(rows, columns)
         return placed(objects, array, self.num_keypoints)
+
+    def _labeled(self, example: Example, found: np.ndarray) -> np.ndarray:
+        """Returns the classes that were looked for: what is there was, too."""
+        known: dict[Any, Category] = {**self.label_map.by_name, **self.label_map.by_id}
+        named = {known[key].index for key in example.looked_for if key in known}
+        indices = named | set(found.tolist())
+        return np.array(sorted(indices - {UNKNOWN}), np.int32)
 
     def _class(self, classes: ClassIndex, name: str, number: int, where: str) -> int:
         if name:

@@ -7,6 +7,7 @@ from odapi.models.center_net import CenterNet
 from odapi.zoo.names.backbone import layer_keys
 from odapi.zoo.names.center_extractor import center_extractor_keys
 from odapi.zoo.names.deepmac import mask_head_keys, no_keys
+from odapi.zoo.names.track import track_keys
 
 HEADS = "model/_prediction_head_dict"
 
@@ -64,5 +65,6 @@ def _under(name: str, keys: Keys) -> Keys:
 _TASK_LAYERS: dict[str, Callable[[Any], Keys]] = {
     "MaskHead": mask_head_keys,
     "ProjectionHead": no_keys,
+    "TrackClassifier": track_keys,
     "ConditionalHead": no_keys,
 }

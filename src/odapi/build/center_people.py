@@ -1,0 +1,86 @@
+"""Builds CenterNet's tasks about individuals: tracks, motion, and their surface."""
+
+from typing import Any
+
+from odapi.build.hyperparams import Setting
+from odapi.build.losses import build_classification_loss, build_localization_loss
+from odapi.build.oneof import number
+from odapi.errors import ConfigError
+from odapi.heads.track import TrackClassifier
+from odapi.layers.hyperparams import Hyperparams
+from odapi.models.center_densepose import CenterDensePose
+from odapi.models.center_temporal import CenterTemporal
+from odapi.models.center_track import CenterTrack
+
+
+def build_track(task: Any, path: str, center_net: Any, setting: Setting) -> CenterTrack:
+    """Returns the task of a `CenterNet.TrackEstimation` message.
+
+    Raises:
+        ConfigError: The loss is missing, or a value is not allowed.
+    """
+    if task.num_track_ids < 1:
+        raise ConfigError(
+            f"{path}.num_track_ids",
+            f"must be 1 or more, got {task.num_track_ids}",
+            hint="how many individuals there are in all of the training data",
+        )
+    classifier = TrackClassifier(
+        task.num_track_ids,
+        task.reid_embed_size,
+        task.num_fc_layers,
+        Hyperparams(seed=setting.seed, dtype=setting.dtype),
+    )
+    classifier.build()
+    return CenterTrack(
+        classifier,
+        build_classification_loss(
+            task.classification_loss, f"{path}.classification_loss"
+        ),
+        number(task.task_loss_weight),
+    )
+
+
+def build_temporal(
+    task: Any, path: str, center_net: Any, setting: Setting
+) -> CenterTemporal:
+    """Returns the task of a `CenterNet.TemporalOffsetEstimation` message.
+
+    Raises:
+        ConfigError: The loss is missing, or one of boxes.
+    """
+    loss = build_localization_loss(task.localization_loss, f"{path}.localization_loss")
+    return CenterTemporal(loss, number(task.task_loss_weight))
+
+
+def build_densepose(
+    task: Any, path: str, center_net: Any, setting: Setting
+) -> CenterDensePose:
+    """Returns the task of a `CenterNet.DensePoseEstimation` message.
+
+    Raises:
+        ConfigError: There are no masks to read it within, a loss is missing, or a
+            value is not allowed.
+    """
+    if not center_net.HasField("mask_estimation_task"):
+        raise ConfigError(path, "is read within masks", hint="set mask_estimation_task")
+    if not 0 <= task.class_id < center_net.num_classes:
+        raise ConfigError(
+            f"{path}.class_id",
+            f"is {task.class_id}; classes count from 0 to {center_net.num_classes - 1}",
+        )
+    return CenterDensePose(
+        class_id=task.class_id,
+        part_loss=build_classification_loss(
+            task.loss.classification_loss, f"{path}.loss.classification_loss"
+        ),
+        surface_loss=build_localization_loss(
+            task.loss.localization_loss, f"{path}.loss.localization_loss"
+        ),
+        num_parts=task.num_parts,
+        weight=number(task.task_loss_weight),
+        part_weight=number(task.part_loss_weight),
+        surface_weight=number(task.coordinate_loss_weight),
+        full_resolution=task.upsample_to_input_res,
+        bias=number(task.heatmap_bias_init),
+    )

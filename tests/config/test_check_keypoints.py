@@ -1,0 +1,59 @@
+"""What is said of keypoint tasks that cannot be."""
+
+import pytest
+
+from odapi.config.check import find
+from small_models import small_config
+
+_MODEL = "model.center_net"
+_TASK = (
+    'task_name: "pose" keypoint_class_name: "cat" loss { '
+    "localization_loss { LOSS {} } classification_loss { weighted_sigmoid {} } }"
+)
+
+
+def said_of(task=_TASK, *overrides, loss="l1_localization_loss"):
+    task = task.replace("LOSS", loss)
+    config = small_config(
+        "center", f"{_MODEL}.keypoint_estimation_task=[{{{task}}}]", *overrides
+    )
+    return [str(f) for f in find(config) if "keypoint" in f.path]
+
+
+def names(tmp_path):
+    file = tmp_path / "map.pbtxt"
+    file.write_text('item { id: 1 name: "cat" keypoints { id: 0 label: "nose" } }')
+    return f"{_MODEL}.keypoint_label_map_path={file}"
+
+
+def test_a_whole_task_is_fine(tmp_path):
+    assert said_of(_TASK, names(tmp_path), "train_input_reader.num_keypoints=1") == []
+
+
+@pytest.mark.parametrize(
+    ("task", "override", "loss", "expected"),
+    [
+        (_TASK, f"{_MODEL}.keypoint_label_map_path=", None, "path: is missing"),
+        (
+            _TASK,
+            f"{_MODEL}.keypoint_label_map_path=PATH_TO_BE_CONFIGURED",
+            None,
+            "nobody has filled it in",
+        ),
+        (_TASK, f"{_MODEL}.keypoint_label_map_path=nowhere", None, "does not exist"),
+        (
+            _TASK,
+            "train_input_reader.num_keypoints=0",
+            None,
+            "num_keypoints: is missing",
+        ),
+        (_TASK.replace("pose", ""), None, None, "needs a name of its own"),
+        (_TASK, None, "weighted_giou", "offsets are no boxes"),
+        (_TASK + " predict_depth: true", None, None, "does not load depths"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path, task, override, loss, expected):
+    overrides = [names(tmp_path), "train_input_reader.num_keypoints=1"]
+    overrides += [override] if override else []
+    said = said_of(task, *overrides, loss=loss or "l1_localization_loss")
+    assert any(expected in line for line in said), said

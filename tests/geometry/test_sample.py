@@ -1,0 +1,34 @@
+"""Maps read between cells, by hand."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from odapi.geometry.sample import values_between
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.mark.parametrize(
+    "y, x, expected",
+    [
+        (0.0, 0.0, 0.0),
+        (0.0, 1.0, 4.0),
+        (1.0, 1.0, 12.0),
+        # A quarter to the right is 1, half down is 4.
+        (0.5, 0.25, 5.0),
+        # Beyond the outer cells, these count alone.
+        (-3.0, 0.5, 2.0),
+        (9.0, 9.0, 12.0),
+    ],
+)
+def test_between_four_cells(y, x, expected):
+    maps = np.array([[0, 4], [8, 12]], np.float32)[None, :, :, None]
+    maps = ops.convert_to_tensor(np.concatenate([maps, -maps], axis=-1))
+    found = values_between(maps, *(ops.convert_to_tensor([[a]]) for a in (y, x)))
+    np.testing.assert_allclose(ops.convert_to_numpy(found), [[[expected, -expected]]])
+
+
+def test_one_cell():
+    found = values_between(ops.ones((1, 1, 1, 1)), ops.zeros((1, 3)), ops.ones((1, 3)))
+    np.testing.assert_array_equal(ops.convert_to_numpy(found), np.ones((1, 3, 1)))
