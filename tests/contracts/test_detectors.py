@@ -85,7 +85,7 @@ class Trained(NamedTuple):
 
 
 # XLA compiles a step of the others for minutes; their training differs in nothing.
-_TRAINED_ON_JAX = ("fpn", "ssd")
+_TRAINED_ON_JAX = ("center", "fpn", "ssd")
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from odapi.build.keypoint_names import with_keypoints
 from odapi.build.source import build_train_source
 from odapi.config.label_map import label_map_text, save_label_map
 from odapi.config.load import load_config
+from odapi.data.convert import Target, convert, spec_of
 from odapi.data.records import write_records
 from odapi.data.sources.open import open_source
 from odapi.data.sources.tfrecord import open_tfrecord
@@ -100,6 +101,19 @@ def test_a_class_without_keypoints_in_the_label_map_has_none(tmp_path):
     assert not source.problems.count("unknown keypoint")
     assert np.isnan(source[0]["keypoints"][1]).all()
     assert source[0]["keypoint_visibility"][1].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("kind", ["coco", "tfrecord"])
+def test_keypoints_of_classes_survive_conversion(tmp_path, kind):
+    source = open_source(tiny_data.write_coco(tmp_path / "a", cats_and_dogs))
+    target = Target(kind, tmp_path / "b", "copy", 1)
+    spec = spec_of(target, convert(source, target))
+    again = open_source(spec, source.label_map)
+    if kind == "tfrecord":
+        again.find_keypoints_by_name()
+    for index in range(3):
+        for key in ("keypoints", "keypoint_visibility"):
+            assert_allclose(again[index][key], source[index][key], atol=1e-4)
 
 
 def write_records_with_names(folder, names, **more):

@@ -25,6 +25,27 @@ def _blank(monkeypatch):
         )
 
 
+@pytest.fixture(scope="module")
+def zoo():
+    """Shapes by key, and the key of what is not ours, by type: models are large."""
+    known = {}
+
+    def look_up(config):
+        if config.type not in known:
+            extractor = _build(config)
+            keys, variables = (
+                center_extractor_keys(extractor),
+                named_variables(extractor),
+            )
+            assert set(keys) == set(variables)
+            shapes = {keys[n]: tuple(v.shape) for n, v in variables.items()}
+            assert len(shapes) == len(keys)
+            known[config.type] = shapes, unused_key(extractor)
+        return known[config.type]
+
+    return look_up
+
+
 def _build(config):
     extractor = build_center_extractor(config, "extractor", Setting())
     extractor.build((None, 128, 128, 3))
@@ -49,7 +70,7 @@ def _build(config):
         ("centernet_resnet50_v2_512x512_kpts_coco17_tpu-8", 4),
     ],
 )
-def test_keys_of_the_zoo_and_our_variables_are_one_to_one(shared, name, unused):
+def test_keys_of_the_zoo_and_our_variables_are_one_to_one(shared, zoo, name, unused):
     manifest = json.loads((shared / f"golden/manifest/{name}.json").read_text())
     theirs = {
         key.removesuffix(_SUFFIX): tuple(shape)
@@ -57,15 +78,10 @@ def test_keys_of_the_zoo_and_our_variables_are_one_to_one(shared, name, unused):
         if key.startswith(f"{ROOT}/")
     }
     config = load_config(shared / f"configs/tf2/{name}.config")
-    extractor = _build(config.model.center_net.feature_extractor)
-    keys, variables = center_extractor_keys(extractor), named_variables(extractor)
-    assert set(keys) == set(variables)
-    ours = {keys[n]: tuple(v.shape) for n, v in variables.items()}
-    assert len(ours) == len(keys)
+    ours, root = zoo(config.model.center_net.feature_extractor)
     left = set(theirs) - set(ours)
     assert ours == {key: shape for key, shape in theirs.items() if key not in left}
     assert len(left) == unused
-    root = unused_key(extractor)
     assert all(key.startswith(root) for key in left) if unused else root is None
 
 

@@ -67,6 +67,22 @@ def check_keypoints(
             )
 
 
+def check_densepose(augmentations: Iterable[Augmentation], path: str = _PATH) -> None:
+    """Checks that nothing mirrors people whose surface is known.
+
+    Raises:
+        ConfigError: Something does.
+    """
+    for index, step in enumerate(augmentations):
+        if isinstance(step, HorizontalFlip | VerticalFlip) and step.probability:
+            raise ConfigError(
+                f"{path}[{index}].{step.field.partition('.')[0]}",
+                "mirrors people, and where a point of DensePose lies on a mirrored "
+                "body stands in tables that are not part of this project",
+                hint="take it out; random_rotation90 and crops are fine",
+            )
+
+
 def _horizontal_flip(config: Any, path: str) -> HorizontalFlip:
     return HorizontalFlip(
         number(config.probability), tuple(config.keypoint_flip_permutation)

@@ -3,10 +3,15 @@
 import itertools
 from typing import Any
 
-from odapi.build.augment import build_augmentations, check_keypoints
+from odapi.build.augment import (
+    build_augmentations,
+    check_densepose,
+    check_keypoints,
+)
 from odapi.build.resizer import model_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
+from odapi.data import people
 from odapi.data.order import Order
 from odapi.data.pad import Collate
 from odapi.data.pipeline import Augmentation, MergeEqualBoxes, Pipeline
@@ -46,6 +51,8 @@ def build_train_dataset(
     fields = _asked(source)
     if "keypoints" in fields:
         check_keypoints(steps, source.num_keypoints)
+    if "densepose_points" in fields:
+        check_densepose(steps)
     if train.use_multiclass_scores:
         fields.append("multiclass_scores")
         _check_scores(reader, source)
@@ -146,6 +153,7 @@ def _shapes(config: Any, source: BaseSource) -> dict[str, tuple[int, ...]]:
         "keypoints": (number, 2),
         "labeled_classes": (config.model.center_net.num_classes,),
         **dict.fromkeys(of_keypoints, (number,)),
+        **{key: shape for key, (shape, _, _) in people.FIELDS.items()},
     }
 
 

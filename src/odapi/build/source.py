@@ -5,6 +5,7 @@ from typing import Any
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
+from odapi.data.people import DENSEPOSE_KEYS, MOTION_KEYS
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.open import open_source
 from odapi.data.sources.subset import Subset
@@ -13,12 +14,13 @@ from odapi.errors import ConfigError
 from odapi.labels import LabelMap
 
 # Keys of samples that any reader passes on, where the data have them.
-_ALWAYS = {"is_crowd", "difficult", "group_of", "area", "weights"}
+_ALWAYS = {"is_crowd", "difficult", "group_of", "area", "weights", *MOTION_KEYS}
 # Keys that a field of the reader asks for.
 _ASKED = {
     "load_instance_masks": ("masks",),
     "load_multiclass_scores": ("multiclass_scores",),
     "load_track_id": ("track_ids",),
+    "load_dense_pose": DENSEPOSE_KEYS,
     "num_keypoints": ("keypoints", "keypoint_visibility"),
     "load_keypoint_depth_features": ("keypoint_depths", "keypoint_depth_weights"),
 }

@@ -9,6 +9,7 @@ import numpy as np
 
 from odapi.data.example_message import example_class
 from odapi.data.masks import decode_png_mask
+from odapi.data.people import DENSEPOSE_KEYS, MAX_POINTS, unknown
 
 # Decodes a mask, given the (height, width) of the image.
 MaskOf = Callable[[tuple[int, int]], np.ndarray]
@@ -28,6 +29,8 @@ _TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
 _SCORES = "image/object/class/multiclass_scores"
 _MASK = "image/object/mask"
 _POINTS = "image/object/keypoint/"
+DENSEPOSE = "image/object/densepose/"
+OFFSET = "image/object/temporal_offset/"
 _IMAGE = "image/class/"
 
 
@@ -103,6 +106,7 @@ def read_example(features: Any) -> Example:
     if len(scores) and count:
         objects["multiclass_scores"] = _rows(scores, count, _SCORES)
     objects |= _keypoints(features, count)
+    objects |= _motion(features, count) | _densepose(features, count)
     size = (_integer(features, "image/height"), _integer(features, "image/width"))
     names, ids = _classes(features, count)
     return Example(
@@ -168,6 +172,44 @@ def _depths(features: Any, points: np.ndarray) -> dict[str, np.ndarray]:
         key: _checked(values, count, _POINTS + "z").reshape(points.shape[:2])
         for key, values in known.items()
     }
+
+
+def _motion(features: Any, count: int) -> dict[str, np.ndarray]:
+    """How far objects have moved since the frame before, and of which it is known."""
+    sides = [_floats(features, OFFSET + side) for side in ("y", "x")]
+    if not count or not len(sides[0]):
+        return {}
+    offsets = np.stack([_checked(s, count, OFFSET) for s in sides], -1)
+    known = np.isfinite(offsets).all(-1)
+    flags = _values(features, OFFSET + "known")
+    if len(flags):
+        known &= np.array(_checked(flags, count, OFFSET + "known"), bool)
+    offsets = np.where(known[:, None], offsets, 0).astype(np.float32)
+    return {"temporal_offsets": offsets, "track_match_flags": known}
+
+
+def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
+    """Points of all objects, one after the other, as rows of an object each."""
+    numbers = np.array(_values(features, DENSEPOSE + "num"), np.int64)
+    if not count or not len(numbers):
+        return {}
+    _checked(numbers, count, DENSEPOSE + "num")
+    if numbers.min() < 0 or numbers.max() > MAX_POINTS:
+        raise ExampleError(f"{DENSEPOSE}num must be 0 to {MAX_POINTS}")
+    total = int(numbers.sum())
+    parts = _checked(
+        _values(features, DENSEPOSE + "part_index"), total, DENSEPOSE + "part_index"
+    )
+    columns = [
+        _checked(_floats(features, DENSEPOSE + side), total, DENSEPOSE + side)
+        for side in ("y", "x", "v", "u")
+    ]
+    found = {key: unknown(key, count) for key in DENSEPOSE_KEYS}
+    real = np.arange(MAX_POINTS) < numbers[:, None]
+    found["densepose_num_points"][:] = numbers
+    found["densepose_part_ids"][real] = np.array(parts, np.int32)
+    found["densepose_points"][real] = np.stack(columns, -1)
+    return found
 
 
 def _keypoint_names(features: Any, objects: dict[str, np.ndarray]) -> list[str]:

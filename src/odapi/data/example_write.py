@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.example import OBJECT_FEATURES, SIDES
+from odapi.data.example import DENSEPOSE, OBJECT_FEATURES, OFFSET, SIDES
 from odapi.data.example_message import example_class
 from odapi.data.masks import encode_png_mask
 from odapi.data.sample import Sample
@@ -50,6 +50,7 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
         _bytes(features, "image/object/mask", pngs)
     if "keypoints" in sample:
         _keypoints(features, sample, [label_map.by_id[i].keypoints for i in ids])
+    write_people(features, sample)
     return example.SerializeToString()
 
 
@@ -65,9 +66,30 @@ def _keypoints(features: Any, sample: Sample, named: Sequence[Any]) -> None:
         if f"keypoint_{key}" in sample:
             values = sample[f"keypoint_{key}"].reshape(-1)
             _floats(features, f"image/object/keypoint/{name}", values)
-    texts = [k.name for keypoints in named for k in keypoints]
-    if len(texts) == visibility.size:
+    columns = visibility.shape[1]
+    if all(k.id < columns for keypoints in named for k in keypoints):
+        names = [{k.id: k.name for k in keypoints} for keypoints in named]
+        texts = [own.get(i, "") for own in names for i in range(columns)]
+    else:  # Of more classes than the data have places for: all in their order.
+        texts = [k.name for keypoints in named for k in keypoints]
+    if any(texts) and len(texts) == visibility.size:
         _texts(features, "image/object/keypoint/text", texts)
+
+
+def write_people(features: Any, sample: Sample) -> None:
+    """Adds DensePose points, those of all objects in a row, and motion."""
+    if "densepose_points" in sample:
+        number, points = sample["densepose_num_points"], sample["densepose_points"]
+        real = np.arange(points.shape[1]) < number[:, None]
+        _integers(features, f"{DENSEPOSE}num", number)
+        parts = sample["densepose_part_ids"][real]
+        _integers(features, f"{DENSEPOSE}part_index", parts)
+        for side, values in zip("yxvu", points[real].T, strict=True):
+            _floats(features, f"{DENSEPOSE}{side}", values)
+    if "temporal_offsets" in sample:
+        for side, values in zip("yx", sample["temporal_offsets"].T, strict=True):
+            _floats(features, f"{OFFSET}{side}", values)
+        _integers(features, f"{OFFSET}known", sample["track_match_flags"])
 
 
 def _integers(features: Any, name: str, values: Any) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.people import rescaled
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.structures import Batch, Groundtruth, ImageInfo
@@ -187,4 +188,4 @@ def _grown(sample: Sample, height: int, width: int) -> Sample:
         grown["masks"] = np.pad(sample["masks"], ((0, 0), (0, bottom), (0, right)))
     if "keypoints" in sample:
         grown["keypoints"] = sample["keypoints"] * scale
-    return grown
+    return grown | rescaled(sample, scale)

@@ -18,6 +18,7 @@ import numpy as np
 from odapi.data import warp
 from odapi.data.interpolate import resize_area, resize_cubic
 from odapi.data.lazy import LazyImage
+from odapi.data.people import rescaled
 from odapi.data.sample import Sample
 
 Method = Literal["bilinear", "nearest", "bicubic", "area"]
@@ -124,7 +125,7 @@ class _Resizer:
             made["boxes"] = sample["boxes"] * np.tile(scale, 2)
         if true != padded and "keypoints" in sample:
             made["keypoints"] = sample["keypoints"] * scale
-        return made
+        return made | (rescaled(sample, scale) if true != padded else {})
 
     def _made(self, image: LazyImage, height: int, width: int) -> np.ndarray:
         if self.method in _SEPARATE and image.shape[:2] != (height, width):

@@ -18,6 +18,11 @@ Keys, of which only the first three are always there (n objects):
     keypoint_depths      float32 [n, k]; NaN: unknown
     keypoint_depth_weights  float32 [n, k]
     track_ids            int32 [n]
+    densepose_num_points int32 [n], how many of the p points are real
+    densepose_part_ids   int32 [n, p] from 0
+    densepose_points     float32 [n, p, 4]: y and x, normalised, v, u
+    temporal_offsets     float32 [n, 2], normalised (y, x) since the frame before
+    track_match_flags    bool [n]: the offset is known
     labeled_classes      int32 [m], those that were looked for in the image; not there
                          where it does not say, and all were
     filename             str
@@ -47,6 +52,11 @@ OBJECT_KEYS = (
     "keypoint_depths",
     "keypoint_depth_weights",
     "track_ids",
+    "densepose_num_points",
+    "densepose_part_ids",
+    "densepose_points",
+    "temporal_offsets",
+    "track_match_flags",
 )
 
 

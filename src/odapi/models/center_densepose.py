@@ -70,7 +70,7 @@ class CenterDensePose(Task):
     @property
     def groundtruth_fields(self) -> tuple[str, ...]:
         """Optional fields of `Groundtruth` that its losses read."""
-        return ("densepose_num_points", "densepose_part_ids", "densepose_points")
+        return ("densepose_points", "densepose_part_ids", "densepose_num_points")
 
     def losses(
         self, stages: Sequence[Maps], truth: Groundtruth, frame: Frame

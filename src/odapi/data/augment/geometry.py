@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from odapi.data import people
 from odapi.data.keypoints import KEYPOINT_KEYS
 from odapi.data.lazy import LazyImage
 from odapi.data.sample import Sample, keep_objects
@@ -80,7 +81,7 @@ def _moved(
     for key in KEYPOINT_KEYS:
         if key in moved:
             moved[key] = _permuted(moved[key], permutation)
-    return moved
+    return moved | people.moved(sample, move)
 
 
 def resize(sample: Sample, height: int, width: int) -> Sample:
@@ -110,7 +111,7 @@ def move_to(
         moved["boxes"] = boxes.reshape(-1, 4).astype(np.float32)
     if "keypoints" in sample:
         moved["keypoints"] = (sample["keypoints"] * scale - shift).astype(np.float32)
-    return moved
+    return moved | people.rescaled(sample, scale, shift)
 
 
 def drop_outside(sample: Sample, clip: bool = True) -> Sample:
@@ -119,7 +120,7 @@ def drop_outside(sample: Sample, clip: bool = True) -> Sample:
     Args:
         sample: The sample.
         clip: Whether to cut boxes at the edges of the picture. Keypoints outside
-            then become NaN, and their visibility 0.
+            then become NaN, their visibility 0, and DensePose points are dropped.
     """
     boxes = sample.get("boxes")
     if boxes is None:
@@ -131,6 +132,7 @@ def drop_outside(sample: Sample, clip: bool = True) -> Sample:
     if not clip:
         return sample
     sample = sample | {"boxes": np.clip(sample["boxes"], 0, 1)}
+    sample = people.without_points_outside(sample)
     if "keypoints" in sample:
         keypoints = sample["keypoints"]
         seen = ((keypoints >= 0) & (keypoints <= 1)).all(axis=-1)  # NaN: False.

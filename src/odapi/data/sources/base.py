@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from odapi.data import masks
+from odapi.data import masks, people
 from odapi.data.clean import clean_boxes, reference_size
 from odapi.data.decode import decode_image
 from odapi.data.header import Header, read_header
@@ -270,6 +270,8 @@ class BaseSource:
                 if key == "keypoint_visibility":
                     dtype = np.int32
                 sample[key] = np.full(shape, KEYPOINT_KEYS[key], dtype)
+            elif key in people.FIELDS:
+                sample[key] = people.unknown(key, count)
             elif key in _DEFAULTS:
                 value, dtype = _DEFAULTS[key]
                 sample[key] = np.full(count, value, dtype)

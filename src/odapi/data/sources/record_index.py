@@ -23,7 +23,7 @@ from odapi.errors import DataError
 
 Path = pathlib.Path
 
-_VERSION = 1  # Of what is stored; raise it when that changes.
+_VERSION = 2  # Of what is stored; raise it when that changes.
 _CHUNK = 1 << 20
 
 

@@ -69,7 +69,10 @@ def _told(sample: Sample, key: str) -> list[int]:
     return np.flatnonzero(told.any(1)).tolist()
 
 
-_FLAGS = ("is_crowd", "difficult", "group_of", "keypoint_visibility")
+_FLAGS = (
+    "is_crowd", "difficult", "group_of", "keypoint_visibility",
+    "densepose_num_points", "track_match_flags",
+)  # fmt: skip
 _ABSENT = {"weights": 1, "confidences": 1, "track_ids": -1}
 
 

@@ -17,6 +17,10 @@ from odapi.labels import LabelMap
 
 Path = pathlib.Path
 
+_NOT_WRITTEN = (
+    "multiclass_scores", "confidences", "densepose_num_points", "track_match_flags",
+)  # fmt: skip
+
 
 def write_coco(
     source: BaseSource,
@@ -59,8 +63,9 @@ def write_coco(
         for i in range(len(sample["boxes"])):
             number = len(content["annotations"]) + 1
             annotation = {"id": number, "image_id": ids[index]}
-            content["annotations"].append(annotation | _annotation(sample, i))
-        written.lose(sample, ("multiclass_scores", "confidences"))
+            annotation |= _annotation(sample, i, source.label_map)
+            content["annotations"].append(annotation)
+        written.lose(sample, _NOT_WRITTEN)
         written.count += 1
         written.objects += len(sample["boxes"])
     file.write_text(json.dumps(content), "utf-8")
@@ -114,7 +119,7 @@ def _categories(label_map: LabelMap) -> list[dict[str, Any]]:
     ]
 
 
-def _annotation(sample: Sample, i: int) -> dict[str, Any]:
+def _annotation(sample: Sample, i: int, label_map: LabelMap) -> dict[str, Any]:
     y_min, x_min, y_max, x_max = in_pixels(sample)[i].tolist()
     box = [x_min, y_min, round(x_max - x_min, 2), round(y_max - y_min, 2)]
     area = sample["area"][i] if "area" in sample else box[2] * box[3]
@@ -127,7 +132,9 @@ def _annotation(sample: Sample, i: int) -> dict[str, Any]:
     if "masks" in sample and sample["masks"][i].any():
         annotation["segmentation"] = encode_rle(sample["masks"][i])
     if "keypoints" in sample:
-        annotation |= _keypoints(sample, i)
+        category = label_map.by_id.get(annotation["category_id"])
+        ids = [k.id for k in category.keypoints] if category else []
+        annotation |= _keypoints(sample, i, ids)
     for key, (field, default, _) in EXTRA_FIELDS.items():
         if key in sample and sample[key][i] != default:
             value = sample[key][i].item()
@@ -135,10 +142,15 @@ def _annotation(sample: Sample, i: int) -> dict[str, Any]:
     return annotation
 
 
-def _keypoints(sample: Sample, i: int) -> dict[str, Any]:
+def _keypoints(sample: Sample, i: int, ids: list[int]) -> dict[str, Any]:
+    """Those of the object's class; all where the label map names none for it."""
     visibility = sample["keypoint_visibility"][i]
     size = np.array(sample["size"], np.float64)
     points = np.nan_to_num(sample["keypoints"][i].astype(np.float64)) * size
+    if ids and max(ids) < len(points):
+        points, visibility = points[ids], visibility[ids]
+    elif not visibility.any():
+        return {}  # A class without keypoints.
     rows = np.column_stack([np.round(points[:, ::-1], 3), visibility])
     values = [int(v) if v == int(v) else float(v) for v in rows.reshape(-1)]
     return {"keypoints": values, "num_keypoints": int((visibility > 0).sum())}

@@ -21,6 +21,8 @@ _NO_PLACE = (
     "confidences",
     "multiclass_scores",
     "track_ids",
+    "densepose_num_points",
+    "track_match_flags",
 )
 
 
