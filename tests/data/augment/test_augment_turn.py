@@ -56,6 +56,20 @@ def test_by_hand_with_a_permutation(kind, pixels, box, points):
     assert moved["keypoint_depth_weights"].tolist() == [[0.5, 1, 0]]
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (HorizontalFlip, [0.1, -0.3]),
+        (VerticalFlip, [-0.1, 0.3]),
+        (Rotation90, [-0.3, 0.1]),
+    ],
+)
+def test_motion_is_mirrored_and_turned(kind, expected):
+    sample = small() | {"temporal_offsets": np.float32([[0.1, 0.3]])}
+    moved = kind(1.0, (0, 2, 1))(sample, Dice(0))
+    assert_allclose(moved["temporal_offsets"], [expected], atol=1e-6)
+
+
 @pytest.mark.parametrize("kind", [VerticalFlip, Rotation90])
 def test_pixels_masks_and_boxes_stay_together(kind):
     moved = rendered(kind(1.0)(scene(), Dice(0)))
