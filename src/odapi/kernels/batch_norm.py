@@ -42,8 +42,7 @@ def normalize_by_batch(
         gamma, beta = _filled(x, gamma, beta)
         return _fused(x, gamma, beta, epsilon)
     values = ops.cast(x, "float32")
-    replicas = synchronized and keras.backend.backend() == "tensorflow"
-    mean, variance = batch_moments(values, replicas)
+    mean, variance = batch_moments(values, synchronized)
     outputs = ops.batch_normalization(
         values, mean, variance, axis=-1, offset=beta, scale=gamma, epsilon=epsilon
     )
@@ -56,7 +55,8 @@ def normalize_by_batch(
 def batch_moments(x: Tensor, synchronized: bool = False) -> tuple[Tensor, Tensor]:
     """Returns mean and biased variance `[c]` of `x [..., c]`."""
     axes = tuple(range(len(x.shape) - 1))
-    return ops.moments(x, axes, synchronized=synchronized)
+    replicas = synchronized and keras.backend.backend() == "tensorflow"
+    return ops.moments(x, axes, synchronized=replicas)
 
 
 def normalize(
