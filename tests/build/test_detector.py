@@ -18,7 +18,7 @@ from odapi.layers.initializers import (
     TruncatedNormal,
     VarianceScaling,
 )
-from odapi.layers.norm import Norm
+from odapi.layers.norm import BatchNorm, Norm
 from small_models import small_config
 
 _EXTRACTOR = "model.ssd.feature_extractor"
@@ -44,6 +44,21 @@ def test_the_seed_of_the_config_is_the_default():
     config = small_config("ssd", "options.seed=9")
     ours, given = _values(build_detector(config)), _values(build_detector(config, 9))
     assert all((ours[n] == given[n]).all() for n in ours)
+
+
+def test_one_option_sets_the_decay_of_all_batch_norms():
+    """MobileNetV2 keeps 0.9997, the rest of the model what its config says."""
+    detector = build_detector(small_config("ssd", "options.batch_norm_decay=0.9"))
+    norms = [x for x in detector._flatten_layers() if isinstance(x, BatchNorm)]
+    assert len(norms) > 50
+    assert {layer.momentum for layer in norms} == {0.9}
+
+
+@pytest.mark.parametrize("decay", ["0", "1", "-0.5"])
+def test_a_decay_must_be_a_share(decay):
+    config = small_config("ssd", f"options.batch_norm_decay={decay}")
+    with pytest.raises(ConfigError, match="batch_norm_decay: must be above 0"):
+        build_detector(config)
 
 
 def test_no_two_kernels_of_one_shape_start_alike():

@@ -9,7 +9,7 @@ from odapi.build.center_net import build_center_net
 from odapi.build.feature_extractor import build_feature_extractor, pixel_scaling
 from odapi.build.hyperparams import Setting
 from odapi.build.losses import build_anchor_loss
-from odapi.build.oneof import build_oneof, call
+from odapi.build.oneof import build_oneof, call, number
 from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
 from odapi.build.targets import build_assigner, build_coder
@@ -17,6 +17,7 @@ from odapi.config.load import options
 from odapi.data.resize import fixed_size
 from odapi.errors import ConfigError
 from odapi.layers.device import computes_on_cpu
+from odapi.layers.norm import BatchNorm
 from odapi.models.anchor_detector import AnchorDetector, AnchorParts
 from odapi.models.detector import Detector
 
@@ -40,7 +41,22 @@ def build_detector(config: Any, seed: int | None = None) -> Detector:
         seed=options(config).seed if seed is None else seed,
         dtype=_dtype(options(config)),
     )
-    return build_oneof(config.model, "model", _MODELS, "model", config, setting)
+    detector = build_oneof(config.model, "model", _MODELS, "model", config, setting)
+    _set_batch_norm_decay(detector, options(config))
+    return detector
+
+
+def _set_batch_norm_decay(detector: Detector, option: Any) -> None:
+    if not option.HasField("batch_norm_decay"):
+        return
+    decay = number(option.batch_norm_decay)
+    if not 0 < decay < 1:
+        raise ConfigError(
+            "options.batch_norm_decay", f"must be above 0 and below 1, got {decay}"
+        )
+    for layer in detector._flatten_layers():
+        if isinstance(layer, BatchNorm):
+            layer.momentum = decay
 
 
 def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
