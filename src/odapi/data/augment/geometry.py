@@ -78,12 +78,6 @@ def _moved(
     if "keypoints" in sample:
         points = move(sample["keypoints"][..., 0], sample["keypoints"][..., 1])
         moved["keypoints"] = np.stack(points, axis=-1)
-    if "temporal_offsets" in sample:  # Differences of points: what does not shift.
-        shifts = sample["temporal_offsets"]
-        zero = move(np.zeros(1, np.float32), np.zeros(1, np.float32))
-        ends = move(shifts[..., 0], shifts[..., 1])
-        pairs = zip(ends, zero, strict=True)
-        moved["temporal_offsets"] = np.stack([e - z for e, z in pairs], axis=-1)
     for key in KEYPOINT_KEYS:
         if key in moved:
             moved[key] = _permuted(moved[key], permutation)
