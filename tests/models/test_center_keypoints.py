@@ -138,7 +138,10 @@ def test_rescoring_changes_the_scores_of_the_class_alone():
     task = KeypointTask("pose", 0, (0, 2), 3, rescoring_threshold=0.5)
     made = maps(task, heatmap_0_2_2_1=0.0 + 3.0)
     peaks, found = peaks_and_found()
-    scores = numpy(task.detect(made, peaks, found, FRAME).scores)
+    found = task.detect(made, peaks, found, FRAME)
+    # Suppression comes between, and by the scores of the heatmap.
+    assert_allclose(numpy(found.scores), [[0.8, 0.4]] * 2)
+    scores = numpy(task.rescore(found).scores)
     # One keypoint is above 0.5; in the second image none is.
     assert_allclose(scores, [[0.8 / (1 + np.exp(-3.0)), 0.4], [0.8, 0]], rtol=1e-6)
 
@@ -171,6 +174,17 @@ def test_without_boxes_keypoints_move_to_the_nearest_peak_wherever_it_is():
     found = found._replace(boxes_strided=None)
     found = task.detect(maps(task, heatmap_1_7_0_0=3.0), peaks, found, FRAME)
     assert_allclose(numpy(found.keypoints)[1, 1], [[7 / 8, 0]])
+
+
+def test_without_boxes_those_around_the_keypoints_take_their_place():
+    peaks, found = peaks_and_found()
+    found = found._replace(boxes_strided=None)
+    # From the cell (2, 2), of 4 x 8 cells: to (1, 6) and (3, 4).
+    shifts = {"0": -1.0, "1": 4.0, "2": 1.0, "3": 2.0}
+    made = maps(POSE, **{f"regression_0_2_2_{c}": v for c, v in shifts.items()})
+    boxes = numpy(POSE.detect(made, peaks, found, FRAME).boxes)[0]
+    assert_allclose(boxes[0], [1 / 4, 4 / 8, 3 / 4, 6 / 8])
+    assert_allclose(boxes[1], [2, 4, 6, 8])  # Of another class, as it was.
 
 
 def truth():

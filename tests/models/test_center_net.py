@@ -155,11 +155,12 @@ def test_cells_of_padding_alone_have_no_loss():
 
 def test_suppression_picks_rows_of_every_field():
     boxes = np.float32([[[0, 0, 1, 1], [0, 0, 1, 0.9], [0, 0, 0.1, 0.1], [0, 0, 1, 1]]])
-    scores = np.float32([[[0.9, 0.1], [0.8, 0.7], [0.3, 0.0], [0.9, 0.9]]])
+    # Only the score of a peak's own class counts, such as 0.7 of the second.
+    scores = np.float32([[[0.9, 0.6], [0.8, 0.7], [0.3, 0.6], [0.9, 0.9]]])
     found = Detections(
         boxes=ops.convert_to_tensor(boxes),
-        scores=ops.convert_to_tensor(scores.max(-1)),
-        classes=ops.convert_to_tensor(np.int32([[0, 0, 0, 0]])),
+        scores=ops.convert_to_tensor(np.float32([[0.9, 0.7, 0.3, 0.9]])),
+        classes=ops.convert_to_tensor(np.int32([[0, 1, 0, 0]])),
         num=ops.convert_to_tensor(np.int32([3])),  # The last one is no peak.
         multiclass_scores=ops.convert_to_tensor(scores),
         embeddings=ops.convert_to_tensor(np.float32([[[5], [6], [7], [8]]])),

@@ -226,7 +226,8 @@ class KeypointTask(Task):
         """Returns the detections with keypoints where they are of the class.
 
         Points are normalised to the image without padding. Those of other classes
-        are 0, as are keypoints that no task finds.
+        are 0, as are keypoints that no task finds. Where no boxes are predicted, those
+        around the keypoints take their place.
         """
         regressed = regressed_points(self._map(maps, "regression"), peaks.y, peaks.x)
         keypoints = self.decoding(
@@ -248,10 +249,24 @@ class KeypointTask(Task):
         ours = ops.logical_and(
             peaks.classes == self.class_id, rows < found.num[:, None]
         )
-        found = self._with(found, ours, points, scores, keypoints.depths)
+        if found.boxes_strided is None:
+            # As in the original, something to measure where no boxes are predicted.
+            around = ops.concatenate([ops.min(points, 2), ops.max(points, 2)], axis=-1)
+            boxes = ops.where(ours[..., None], around, found.boxes)
+            found = found._replace(boxes=boxes)
+        return self._with(found, ours, points, scores, keypoints.depths)
+
+    def rescore(self, found: Detections) -> Detections:
+        """Returns the detections of the class with scores that keypoints are part of.
+
+        See `rescoring_threshold`.
+        """
         if self.rescoring_threshold is None:
             return found
+        index = ops.convert_to_tensor(self.indices, dtype="int32")
+        scores = ops.take(found.keypoint_scores, index, axis=2)
         new = rescored(found.scores, scores, self.rescoring_threshold)
+        ours = found.classes == self.class_id
         return found._replace(scores=ops.where(ours, new, found.scores))
 
     def _with(

@@ -203,6 +203,8 @@ class CenterNet(Detector):
             found = task.detect(maps, peaks, found, frame)
         if self.parts.nms is not None:
             found = suppress(self.parts.nms, found)
+        for task in self.parts.tasks:
+            found = task.rescore(found)
         if self.parts.output_maps:
             found = found._replace(maps=self._every_map(inputs, outputs, features))
         return found
@@ -298,12 +300,13 @@ def _points(peaks: Peaks, scores: Tensor, frame: Frame) -> Detections:
 def suppress(nms: NonMaxSuppression, found: Detections) -> Detections:
     """Returns the detections that do not overlap better ones of their class.
 
-    A peak counts for each class by the score of its cell, as in the original. All
-    boxes are in the frame of the image, so there is no frame to change.
+    A peak counts for its own class alone, as in the original. All boxes are in the
+    frame of the image, so there is no frame to change.
     """
     real = ops.arange(found.scores.shape[1], dtype="int32") < found.num[:, None]
-    scores = ops.where(real[..., None], found.multiclass_scores, 0.0)
-    kept = nms(found.boxes, scores)
+    classes = ops.arange(found.multiclass_scores.shape[-1], dtype="int32")
+    own = ops.logical_and(real[..., None], found.classes[..., None] == classes)
+    kept = nms(found.boxes, ops.where(own, found.multiclass_scores, 0.0))
     there = ops.arange(nms.max_total, dtype="int32") < kept.num
 
     def pick(values):

@@ -130,3 +130,12 @@ class Task(abc.ABC):
                 peak, in the order of the peaks.
             frame: Where the maps lie.
         """
+
+    def rescore(self, found: Detections) -> Detections:
+        """Returns the detections with scores that this task knows better.
+
+        Args:
+            found: What is left after suppression, whose own scores these would not
+                outlast.
+        """
+        return found
