@@ -100,6 +100,27 @@ def test_masks_and_keypoints_come_only_when_asked_for(tmp_path):
         build_train_source(config("num_keypoints: 17", ours=ours))
 
 
+@pytest.mark.parametrize(
+    ("said", "has_masks"), [("", True), ("load_instance_masks: false", False)]
+)
+def test_evaluation_loads_what_training_loads(tmp_path, said, has_masks):
+    def change(content):
+        content["annotations"][0] |= {
+            "segmentation": [[6, 10, 36, 10, 36, 30]],
+            "keypoints": [10, 10, 2, 20, 20, 2],
+        }
+
+    spec = tiny_data.write_coco(tmp_path, change)
+    asked = "load_instance_masks: true num_keypoints: 2"
+    given = config(asked, said, ours=f'train_data: "{spec}" eval_data: "{spec}"')
+    sample = build_eval_source(given)[0]
+    assert ("masks" in sample) == has_masks
+    assert sample["keypoints"].shape == (2, 2, 2)
+    # Also where there is no eval_input_reader at all.
+    given.ClearField("eval_input_reader")
+    assert build_eval_source(given)[0]["masks"].shape == (2, 40, 60)
+
+
 def test_what_cannot_be_read_is_told(tmp_path):
     with pytest.raises(ConfigError, match="reads nothing"):
         build_train_source(config())

@@ -7,6 +7,7 @@ from small_models import small_config
 
 _MASKS = "model.center_net.mask_estimation_task.classification_loss.weighted_sigmoid={}"
 _DEEPMAC = "model.center_net.deepmac_mask_estimation"
+_LOADED = "train_input_reader.load_instance_masks=true"
 _METRIC = "eval_config.metrics_set=[coco_mask_metrics]"
 
 
@@ -22,6 +23,19 @@ def told(*settings):
         (
             (_METRIC, _MASKS, "eval_input_reader=[{}]"),
             "eval_input_reader[0].load_instance_masks: is false",
+        ),
+        (
+            (
+                _METRIC,
+                _MASKS,
+                _LOADED,
+                "eval_input_reader=[{load_instance_masks: false}]",
+            ),
+            "eval_input_reader[0].load_instance_masks: is false",
+        ),
+        (
+            (_METRIC, _MASKS, "options.eval_data=coco:a.json"),
+            "eval_config.metrics_set[0]: compares masks, and none are loaded",
         ),
         (
             (_MASKS, f"{_DEEPMAC}.classification_loss.weighted_sigmoid={{}}"),
@@ -40,6 +54,13 @@ def test_it_is_told(settings, message):
     assert any(message in text for text in told(*settings))
 
 
-def test_what_fits_is_not():
-    loaded = "eval_input_reader=[{load_instance_masks: true}]"
-    assert not [t for t in told(_METRIC, _MASKS, loaded) if "mask" in t]
+@pytest.mark.parametrize(
+    "loaded",
+    [
+        ("eval_input_reader=[{load_instance_masks: true}]",),
+        (_LOADED, "eval_input_reader=[{}]"),
+        (_LOADED, "options.eval_data=coco:a.json"),
+    ],
+)
+def test_what_fits_is_not(loaded):
+    assert not [t for t in told(_METRIC, _MASKS, *loaded) if "mask" in t]

@@ -347,3 +347,7 @@ def test_groundtruth_that_nobody_reads_is_left_out_and_what_lacks_is_an_error():
         assert (truth.is_crowd is None, truth.area is None) == (True, False)
         with pytest.raises(DataError, match=r"learns masks.*\n.*load_instance_masks"):
             pipeline.only(("masks",))
+    with pipeline_of(Numbers(4), order=Order(training=False)) as held_out:
+        held_out.check_has(("labeled_classes",))  # Where there are none, all count.
+        with pytest.raises(DataError, match=r"eval_input_reader\.load_track_id"):
+            held_out.check_has(("track_ids",))

@@ -5,6 +5,7 @@ from typing import Any
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
+from odapi.config.readers import eval_reader
 from odapi.data.people import DENSEPOSE_KEYS, MOTION_KEYS
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.open import open_source
@@ -48,6 +49,9 @@ def build_eval_source(
 ) -> BaseSource:
     """Opens the evaluation data: `options.eval_data`, else an `eval_input_reader`.
 
+    Masks, keypoints and so on are loaded where the training data load them, unless
+    the reader says otherwise.
+
     Args:
         config: A TrainEvalPipelineConfig.
         index: Which eval_input_reader.
@@ -67,9 +71,7 @@ def build_eval_source(
                 f"is not there; there are {len(readers)}",
                 hint="name the data: --eval-data coco:PATH",
             )
-        reader = type(config.train_input_reader)()
-    else:
-        reader = readers[index]
+    reader = eval_reader(config, index)
     if label_map is None and not _label_map_path(reader, spec):
         label_map = _train_label_map(config)
     return build_source(reader, path, spec, label_map, keypoint_label_map(config))

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from odapi.config.findings import Finding, error, warning
+from odapi.config.load import options
+from odapi.config.readers import eval_reader
 
 _METRIC = "coco_mask_metrics"
 
@@ -24,13 +26,7 @@ def find(config: Any) -> Iterator[Finding]:
                 "set model.center_net.mask_estimation_task or "
                 "model.center_net.deepmac_mask_estimation",
             )
-        for i, reader in enumerate(config.eval_input_reader):
-            if not reader.load_instance_masks:
-                yield error(
-                    f"eval_input_reader[{i}].load_instance_masks",
-                    f"is false, but {place} compares masks",
-                    "set it to true, or take the metric out",
-                )
+        yield from _check_loaded(config, place)
     if deepmac and center_net.HasField("mask_estimation_task"):
         yield error(
             "model.center_net.deepmac_mask_estimation",
@@ -39,6 +35,25 @@ def find(config: Any) -> Iterator[Finding]:
         )
     if deepmac:
         yield from _check_deepmac(center_net.deepmac_mask_estimation)
+
+
+def _check_loaded(config: Any, place: str) -> Iterator[Finding]:
+    for index in range(len(config.eval_input_reader)):
+        if not eval_reader(config, index).load_instance_masks:
+            yield error(
+                f"eval_input_reader[{index}].load_instance_masks",
+                f"is false, but {place} compares masks",
+                "set it to true, or take the metric out",
+            )
+    if config.eval_input_reader or not options(config).eval_data:
+        return
+    if not eval_reader(config).load_instance_masks:
+        yield error(
+            place,
+            "compares masks, and none are loaded: without an eval_input_reader "
+            "options.eval_data is read as the training data are",
+            "--set train_input_reader.load_instance_masks=true",
+        )
 
 
 def _check_deepmac(task: Any) -> Iterator[Finding]:

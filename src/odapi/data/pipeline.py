@@ -30,13 +30,12 @@ Augmentation = Callable[[Sample, np.random.Generator], Sample]
 
 _TRAINING = Order()
 # Where groundtruth comes from that a model cannot learn without.
-_READER = "set train_input_reader."
 _HINTS = {
-    "masks": f"{_READER}load_instance_masks: true",
-    "keypoints": f"{_READER}num_keypoints",
-    "keypoint_depths": f"{_READER}load_keypoint_depth_features: true",
-    "track_ids": f"{_READER}load_track_id: true",
-    "densepose_points": f"{_READER}load_dense_pose: true",
+    "masks": "set {reader}.load_instance_masks: true",
+    "keypoints": "set {reader}.num_keypoints",
+    "keypoint_depths": "set {reader}.load_keypoint_depth_features: true",
+    "track_ids": "set {reader}.load_track_id: true",
+    "densepose_points": "set {reader}.load_dense_pose: true",
     "temporal_offsets": "they are in image/object/temporal_offset of a tf.Example",
 }
 
@@ -159,17 +158,29 @@ class Pipeline:
         Raises:
             DataError: Some of them are not in the data.
         """
-        wanted, there = set(fields), set(self._collate.fields)
-        for name in sorted((wanted - there) & _HINTS.keys()):
-            raise DataError(
-                self.source.name,
-                f"the model learns {name.replace('_', ' ')}, but the data come without",
-                hint=_HINTS[name],
-            )
+        wanted = set(fields)
+        self.check_has(wanted)
         self._collate = dataclasses.replace(
             self._collate, fields=tuple(f for f in self._collate.fields if f in wanted)
         )
         self.close()
+
+    def check_has(self, fields: Iterable[str]) -> None:
+        """Checks that there is what a model learns from.
+
+        Args:
+            fields: Optional fields of `Groundtruth` that its losses read.
+
+        Raises:
+            DataError: Some of them are not in the data.
+        """
+        reader = "train_input_reader" if self.order.training else "eval_input_reader"
+        for name in sorted((set(fields) - set(self._collate.fields)) & _HINTS.keys()):
+            raise DataError(
+                self.source.name,
+                f"the model learns {name.replace('_', ' ')}, but the data come without",
+                hint=_HINTS[name].format(reader=reader),
+            )
 
     def get_state(self) -> dict[str, Any]:
         """Returns the position after the last batch, in values that JSON can hold."""

@@ -56,6 +56,8 @@ def evaluate(
     # Classes by name: the model's, whatever order those of the data set have.
     dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
     metrics = build_metrics(config, loaded.label_map)
+    if with_losses:
+        dataset.check_has(loaded.detector.groundtruth_fields)
     with contextlib.ExitStack() as stack:
         writer = None
         if output is not None:

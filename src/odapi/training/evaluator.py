@@ -6,6 +6,7 @@ from typing import Any
 from odapi.build.dataset import build_eval_dataset
 from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.config.load import Config, options
+from odapi.errors import DataError
 from odapi.evaluation.loop import evaluate_loop
 from odapi.evaluation.report import draw_picture, notes
 from odapi.labels import LabelMap
@@ -30,6 +31,15 @@ class Evaluator:
         self._config, self._tracker = config.eval_config, tracker
         self._max_images = options(config).evaluation.max_images
         self._metrics = build_metrics(config.eval_config, label_map)
+        self._with_losses = True
+
+    def prepare(self, detector: Any) -> None:
+        """Leaves out the losses, and says so, where the data lack what they read."""
+        try:
+            self.dataset.check_has(detector.groundtruth_fields)
+        except DataError as error:
+            self._with_losses = False
+            report.tell(f"evaluation measures no losses: {error}")
 
     def __call__(self, detector: Any, step: int) -> dict[str, float]:
         """Returns the metrics and losses of a detector, by the original's names."""
@@ -37,7 +47,7 @@ class Evaluator:
             detector,
             self.dataset,
             self._metrics,
-            with_losses=True,
+            with_losses=self._with_losses,
             visualise=self._config.num_visualizations,
             max_images=self._max_images,
         )

@@ -86,6 +86,8 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
     evaluator = build_evaluator(config, pipeline.label_map, trackers[1])
     detector = build_detector(config, seed=options(config).seed)
     pipeline.only(detector.groundtruth_fields)
+    if evaluator is not None:
+        evaluator.prepare(detector)
     _freeze(config, detector)
     if not resumed:
         for loaded in start_from(config, detector):
