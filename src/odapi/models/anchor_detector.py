@@ -9,13 +9,9 @@ import numpy as np
 from keras import ops
 
 from odapi.heads.outputs import BOXES, CLASSES
-from odapi.layers.names import named_variables
 from odapi.layers.pixels import PixelScaling
 from odapi.losses import anchor_loss
 from odapi.models.detector import (
-    CLASSIFICATION,
-    DETECTION,
-    FULL,
     Detector,
     Inputs,
 )
@@ -142,23 +138,6 @@ class AnchorDetector(Detector):
         boxes = self.parts.assigner.coder.decode(outputs[BOXES], anchors)
         window = _clip_window(inputs.get("true_size"), size, ops.shape(images)[0])
         return self.parts.postprocess(boxes, outputs[CLASSES], window, raw)
-
-    def variables_for(self, kind: str) -> dict[str, keras.Variable]:
-        """Returns the variables that a checkpoint of a kind of model can fill."""
-        if kind == FULL:
-            return self.named_variables()
-        if kind == CLASSIFICATION:
-            return named_variables(self.feature_extractor.backbone)
-        if kind == DETECTION:
-            prefix = f"{self.feature_extractor.name}/"
-            return {
-                name: variable
-                for name, variable in self.named_variables().items()
-                if name.startswith(prefix)
-            }
-        raise ValueError(
-            f"kind must be {FULL}, {DETECTION} or {CLASSIFICATION}, got {kind!r}"
-        )
 
 
 @functools.lru_cache(maxsize=64)

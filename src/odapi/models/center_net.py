@@ -10,14 +10,10 @@ from odapi.geometry.gather import gather_rows
 from odapi.geometry.nms import NonMaxSuppression
 from odapi.heads.center import CenterHeads, stage_name
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.names import named_variables
 from odapi.layers.pixels import PixelScaling
 from odapi.models.center_objects import ObjectCenters
 from odapi.models.center_task import STRIDE, Frame, Maps, Peaks, Task
 from odapi.models.detector import (
-    CLASSIFICATION,
-    DETECTION,
-    FULL,
     Detector,
     Inputs,
 )
@@ -248,23 +244,6 @@ class CenterNet(Detector):
             share = ops.cast(frame.true_size, "float32") / padded
             boxes = boxes * ops.concatenate([share, share], axis=-1)[:, None, :]
         return maker.masks_of(self._maps(outputs, self.num_stages - 1), boxes)
-
-    def variables_for(self, kind: str) -> dict[str, keras.Variable]:
-        """Returns the variables that a checkpoint of a kind of model can fill."""
-        if kind == FULL:
-            return self.named_variables()
-        if kind == CLASSIFICATION:
-            return named_variables(self.feature_extractor.backbone)
-        if kind == DETECTION:
-            prefix = f"{self.feature_extractor.name}/"
-            return {
-                name: variable
-                for name, variable in self.named_variables().items()
-                if name.startswith(prefix)
-            }
-        raise ValueError(
-            f"kind must be {FULL}, {DETECTION} or {CLASSIFICATION}, got {kind!r}"
-        )
 
     def _every_map(self, inputs, outputs, features) -> dict[str, Tensor]:
         """Returns what is predicted, by the original's names, stages stacked."""

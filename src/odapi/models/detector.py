@@ -36,6 +36,7 @@ class Detector(keras.Model, abc.ABC):
             the loss.
 
     Attributes:
+        feature_extractor: Layer with a `backbone`; a subclass sets it.
         loss_trackers: Means of the parts of the loss since the last reset, by the
             original's names.
         groundtruth_fields: Optional fields of `Groundtruth` that the loss reads.
@@ -43,6 +44,8 @@ class Detector(keras.Model, abc.ABC):
             strategy of TensorFlow; their gradients are summed, so each loss is
             divided by it.
     """
+
+    feature_extractor: Any
 
     def __init__(
         self,
@@ -101,7 +104,6 @@ class Detector(keras.Model, abc.ABC):
             raw: Also return all boxes and scores as they are before suppression.
         """
 
-    @abc.abstractmethod
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
         """Returns the variables that a checkpoint of a kind of model can fill.
 
@@ -109,7 +111,24 @@ class Detector(keras.Model, abc.ABC):
             kind: "full" for all, "detection" for the feature extractor,
                 "classification" for the backbone, named as a file with backbone
                 weights names them: "layer/variable".
+
+        Raises:
+            ValueError: There is no such kind.
         """
+        if kind == FULL:
+            return self.named_variables()
+        if kind == CLASSIFICATION:
+            return named_variables(self.feature_extractor.backbone)
+        if kind == DETECTION:
+            prefix = f"{self.feature_extractor.name}/"
+            return {
+                name: variable
+                for name, variable in self.named_variables().items()
+                if name.startswith(prefix)
+            }
+        raise ValueError(
+            f"kind must be {FULL}, {DETECTION} or {CLASSIFICATION}, got {kind!r}"
+        )
 
     def compile(self, *args, **kwargs) -> None:
         """Prepares for `fit`; see `keras.Model.compile`."""

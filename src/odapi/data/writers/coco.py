@@ -11,7 +11,8 @@ import numpy as np
 from odapi.data.masks import encode_rle
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
-from odapi.data.sources.coco import EXTRA_FIELDS, CocoSource
+from odapi.data.sources.coco import CocoSource
+from odapi.data.sources.coco_annotations import EXTRA_FIELDS
 from odapi.data.writers.base import COPY, ImageFiles, Written, in_pixels, samples
 from odapi.labels import LabelMap
 

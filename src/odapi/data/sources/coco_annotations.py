@@ -1,0 +1,189 @@
+"""The annotations of COCO as arrays: boxes, crowds, masks, keypoints by name."""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+from odapi.data.keypoints import NOWHERE, KeypointPlaces, placed
+from odapi.data.masks import decode_segmentation
+from odapi.data.problems import Problems
+from odapi.data.sources.base import MaskOf, Raw
+from odapi.data.sources.classes import UNKNOWN, ClassIndex
+
+Json = dict[str, Any]
+
+# Fields of annotations beyond COCO's own: key of a sample -> field, default, dtype.
+EXTRA_FIELDS: dict[str, tuple[str, Any, type]] = {
+    "difficult": ("difficult", 0, bool),
+    "group_of": ("group_of", 0, bool),
+    "weights": ("weight", 1.0, np.float32),
+    "track_ids": ("track_id", -1, np.int32),
+}
+
+
+class AnnotationReader:
+    """Turns annotations of COCO into arrays.
+
+    Args:
+        content: Of the file, cleaned.
+        index: Finds classes by name and id.
+        problems: Where bad annotations are counted.
+        load_masks: Whether samples get masks.
+    """
+
+    def __init__(
+        self, content: Json, index: ClassIndex, problems: Problems, load_masks: bool
+    ):
+        self.load_masks = load_masks
+        self.names = {c.get("id"): str(c.get("name")) for c in content["categories"]}
+        self.index = index
+        self.problems = problems
+        self.places = KeypointPlaces(index.label_map, problems)
+        self.names_of = {
+            c.get("id"): [str(n) for n in c.get("keypoints") or []]
+            for c in content["categories"]
+        }
+        lengths = [
+            len(a["keypoints"])
+            for a in content["annotations"]
+            if isinstance(a.get("keypoints"), list)
+        ]
+        self.num_keypoints = max(lengths, default=0) // 3
+
+    def raw(self, image: Json, image_id: str, annotations: list[Json]) -> Raw:
+        """Returns the annotations of one image."""
+        classes: list[int] = []
+        boxes: list[tuple[float, float, float, float]] = []
+        kept: list[Json] = []
+        for annotation in annotations:
+            where = f"{image['file_name']}, annotation {annotation.get('id', '?')}"
+            box = _box(annotation["bbox"])
+            if box is None:
+                self.problems.found("malformed box", where)
+                continue
+            index = self._class(annotation.get("category_id"), where)
+            if index == UNKNOWN:
+                continue
+            classes.append(index)
+            boxes.append(box)
+            kept.append(annotation)
+        size = (image.get("height"), image.get("width"))
+        known = all(isinstance(s, (int, float)) and s > 0 for s in size)
+        return Raw(
+            image_id=image_id,
+            filename=image["file_name"],
+            size=(int(size[0]), int(size[1])) if known else None,  # type: ignore[arg-type]
+            objects=self._objects(kept, classes, boxes, image["file_name"]),
+            mask_of=_mask_decoders(kept) if self.load_masks else None,
+        )
+
+    def _class(self, category_id: Any, where: str) -> int:
+        if category_id in self.names:
+            return self.index.of_name(self.names[category_id], where)
+        if category_id is None or category_id == -1:
+            self.problems.found("object without class", where)
+            return UNKNOWN
+        return self.index.of_id(int(category_id), where)
+
+    def _objects(
+        self,
+        annotations: list[Json],
+        classes: list[int],
+        boxes: list[tuple[float, float, float, float]],
+        name: str,
+    ) -> dict[str, np.ndarray]:
+        objects: dict[str, np.ndarray] = {
+            "boxes": np.array(boxes, np.float64).reshape(-1, 4),
+            "classes": np.array(classes, np.int32),
+            "is_crowd": np.array(
+                [bool(a.get("iscrowd", 0)) for a in annotations], bool
+            ),
+            **_extras(annotations),
+            "area": np.array(
+                [
+                    a.get("area", (b[2] - b[0]) * (b[3] - b[1]))
+                    for a, b in zip(annotations, boxes, strict=True)
+                ],
+                np.float32,
+            ),
+        }
+        if self.num_keypoints:
+            points = [
+                self._keypoints(a.get("keypoints"), f"{name}, annotation {a.get('id')}")
+                for a in annotations
+            ]
+            stacked = np.array(points, np.float64).reshape(-1, self.num_keypoints, 3)
+            visibility = stacked[..., 2].astype(np.int32)
+            yx = stacked[..., 1::-1].copy()
+            yx[visibility == 0] = np.nan
+            objects["keypoints"] = yx
+            objects["keypoint_visibility"] = visibility
+            places = self._places(annotations, classes, name)
+            total = self.places.total or self.num_keypoints
+            objects = placed(objects, places, total)
+        return objects
+
+    def _places(
+        self, annotations: list[Json], classes: list[int], name: str
+    ) -> np.ndarray:
+        """Returns `[n, k]`: where the keypoints of objects go."""
+        places = np.full((len(classes), self.num_keypoints), NOWHERE, np.int32)
+        for row, annotation, index in zip(places, annotations, classes, strict=True):
+            count = len(annotation.get("keypoints") or ()) // 3
+            row[:count] = self.places.of_object(
+                index,
+                self.names_of.get(annotation.get("category_id"), []),
+                count,
+                f"{name}, annotation {annotation.get('id')}",
+            )
+        return places
+
+    def _keypoints(self, values: Any, where: str) -> np.ndarray:
+        """Returns `[k, 3]`: x, y, visibility; zeros where there are none."""
+        points = np.zeros((self.num_keypoints, 3))
+        if not values:
+            return points
+        if len(values) % 3:
+            self.problems.found("malformed keypoints", where)
+            return points
+        points[: len(values) // 3] = np.reshape(values, (-1, 3))
+        return points
+
+
+def _extras(annotations: list[Json]) -> dict[str, np.ndarray]:
+    """Returns what COCO has no field for, where `odapi data convert` wrote it."""
+    return {
+        key: np.array([a.get(field, default) for a in annotations], dtype)
+        for key, (field, default, dtype) in EXTRA_FIELDS.items()
+        if any(field in a for a in annotations)
+    }
+
+
+def _box(bbox: Any) -> tuple[float, float, float, float] | None:
+    """Returns pixels `(y_min, x_min, y_max, x_max)` of `[x, y, width, height]`."""
+    try:
+        x, y, width, height = (float("nan") if v is None else float(v) for v in bbox)
+    except (TypeError, ValueError):
+        return None
+    return y, x, y + height, x + width
+
+
+def _mask_decoders(annotations: list[Json]) -> list[MaskOf | None]:
+    decoders: list[MaskOf | None] = []
+    for annotation in annotations:
+        segmentation = annotation.get("segmentation")
+        if not segmentation:
+            decoders.append(None)
+            continue
+        if not isinstance(segmentation, dict):  # Half the memory of lists.
+            segmentation = _as_arrays(segmentation)
+        decoders.append(functools.partial(decode_segmentation, segmentation))
+    return decoders
+
+
+def _as_arrays(polygons: Any) -> Any:
+    try:
+        return [np.asarray(p, np.float64) for p in polygons]
+    except (TypeError, ValueError):
+        return polygons  # Counted as malformed when it is decoded.
