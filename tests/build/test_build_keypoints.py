@@ -77,6 +77,12 @@ def test_defaults_are_those_of_the_schema(build):
     assert [h.filters for h in task.heads] == [(256,)] * 3
 
 
+def test_the_class_must_be_one_of_the_model(build):
+    assert build(more="num_classes: 4").class_id == 3
+    with pytest.raises(ConfigError, match=r"'dog' has id 4 in .* num_classes is 3"):
+        build(more="num_classes: 3")
+
+
 def test_every_field_arrives(build):
     task = build(
         """

@@ -8,11 +8,12 @@ import pytest
 from google.protobuf import text_format
 
 from odapi.build.dataset import build_eval_dataset, build_train_dataset
+from odapi.build.keypoint_names import check_places
 from odapi.config.load import load_config
 from odapi.config.protos import pipeline_pb2
 from odapi.data.sources.open import open_source
 from odapi.data.writers.tfrecord import write_tfrecord
-from odapi.errors import ConfigError
+from odapi.errors import ConfigError, DataError
 
 MODEL = """
 model { ssd { num_classes: 2 image_resizer { %s } } }
@@ -85,6 +86,33 @@ def test_training_takes_batch_size_seed_and_augmentations_from_the_config(coco):
     np.testing.assert_allclose(truth.boxes[truth.valid][0], mirrored, atol=1e-6)
     assert truth.is_crowd is None
     assert batch.real is None
+
+
+def test_classes_beyond_those_of_the_model_are_refused(coco):
+    config = config_of(options_of(coco))
+    config.model.ssd.num_classes = 1
+    with pytest.raises(ConfigError, match=r"num_classes: is 1, .* go to 2 \(b\)"):
+        build_train_dataset(config)
+
+
+def test_mask_metrics_need_masks(coco):
+    text = 'eval_config { metrics_set: "coco_mask_metrics" }'
+    with pytest.raises(DataError, match="has no masks, which coco_mask_metrics"):
+        build_eval_dataset(config_of(text + options_of(coco)))
+
+
+def test_keypoints_of_a_task_must_be_in_the_data(tmp_path):
+    names = tmp_path / "keypoints.pbtxt"
+    keypoints = "".join(f'keypoints {{ id: {n} label: "p{n}" }} ' for n in (0, 2))
+    names.write_text(f'item {{ id: 1 name: "a" {keypoints} }}')
+    config = config_of("")
+    config.model.center_net.keypoint_label_map_path = str(names)
+    config.model.center_net.keypoint_estimation_task.add(keypoint_class_name="a")
+    check_places(config, 3)
+    with pytest.raises(
+        ConfigError, match=r"have 2 keypoints, but 'p2' of 'a' has id 2"
+    ):
+        check_places(config, 2)
 
 
 def test_arguments_win_over_the_config(coco):

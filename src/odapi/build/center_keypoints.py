@@ -54,6 +54,12 @@ def build_keypoint_task(
     """
     label_map = _label_map(center_net)
     category = _category(task, path, label_map)
+    if 0 < center_net.num_classes < category.id:
+        raise ConfigError(
+            f"{path}.keypoint_class_name",
+            f"{category.name!r} has id {category.id} in {label_map.source}, and "
+            f"num_classes is {center_net.num_classes}",
+        )
     deviations = _deviations(task, path, category)
     return KeypointTask(
         name=_name(task, path, center_net),

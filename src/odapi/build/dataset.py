@@ -8,6 +8,8 @@ from odapi.build.augment import (
     check_densepose,
     check_keypoints,
 )
+from odapi.build.keypoint_names import check_places
+from odapi.build.metrics import COCO_MASKS
 from odapi.build.resizer import model_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
@@ -18,7 +20,7 @@ from odapi.data.pipeline import Augmentation, MergeEqualBoxes, Pipeline
 from odapi.data.resize import Identity
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.tfrecord import open_tfrecord
-from odapi.errors import ConfigError
+from odapi.errors import ConfigError, DataError
 from odapi.labels import LabelMap
 
 # Groundtruth that only metrics look at.
@@ -47,9 +49,11 @@ def build_train_dataset(
     """
     reader, train = config.train_input_reader, config.train_config
     source = build_train_source(config)
+    _check_classes(config, source)
     steps = build_augmentations(train.data_augmentation_options)
     fields = _asked(source)
     if "keypoints" in fields:
+        check_places(config, source.num_keypoints)
         check_keypoints(steps, source.num_keypoints)
     if "densepose_points" in fields:
         check_densepose(steps)
@@ -103,6 +107,7 @@ def build_eval_dataset(
     source = build_eval_source(config, index, label_map)
     readers = config.eval_input_reader
     reader = readers[index] if index < len(readers) else config.train_input_reader
+    _check_masks(config, source)
     fields = [n for n in _FOR_METRICS if n in source.keys] + _asked(source)
     return _pipeline(
         config,
@@ -162,6 +167,29 @@ def _of_images(config: Any) -> tuple[str, ...]:
     center_net = config.model.center_net
     used = center_net.object_center_params.use_labeled_classes
     return ("labeled_classes",) if used else ()
+
+
+def _check_classes(config: Any, source: BaseSource) -> None:
+    kind = config.model.WhichOneof("model")
+    most = getattr(getattr(config.model, kind or "", None), "num_classes", 0)
+    highest = source.label_map.num_classes
+    if 0 < most < highest:
+        raise ConfigError(
+            f"model.{kind}.num_classes",
+            f"is {most}, but classes of {source.name} go to {highest} "
+            f"({source.label_map.by_id[highest].label})",
+            hint=f"--set model.{kind}.num_classes={highest}",
+        )
+
+
+def _check_masks(config: Any, source: BaseSource) -> None:
+    if COCO_MASKS in config.eval_config.metrics_set and "masks" not in source.keys:
+        raise DataError(
+            source.name,
+            f"has no masks, which {COCO_MASKS} compares",
+            hint="take the metric out of eval_config.metrics_set, or set "
+            "load_instance_masks: true if the data have masks",
+        )
 
 
 def _check_scores(reader: Any, source: BaseSource) -> None:

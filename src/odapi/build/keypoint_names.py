@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from odapi.config.label_map import load_label_map
-from odapi.errors import DataError
+from odapi.errors import ConfigError, DataError
 from odapi.labels import LabelMap
 
 
@@ -22,6 +22,30 @@ def keypoint_label_map(config: Any) -> LabelMap | None:
         return None
     path = center_net.keypoint_label_map_path
     return load_label_map(path) if path else None
+
+
+def check_places(config: Any, num_keypoints: int) -> None:
+    """Checks that objects have all the keypoints that the model's tasks find.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        num_keypoints: Keypoints an object of the training data.
+
+    Raises:
+        ConfigError: A keypoint of a task is beyond them.
+    """
+    names = keypoint_label_map(config)
+    for task in config.model.center_net.keypoint_estimation_task:
+        category = names and names.by_name.get(task.keypoint_class_name)
+        last = max(category.keypoints, key=lambda k: k.id) if category else None
+        if last is not None and last.id >= num_keypoints:
+            raise ConfigError(
+                "train_input_reader.num_keypoints",
+                f"objects have {num_keypoints} keypoints, but {last.name!r} of "
+                f"{task.keypoint_class_name!r} has id {last.id}, counted from 0",
+                hint=f"set it to {names.num_keypoints}, and use_keypoint_label_map: "
+                "true if records name their keypoints",
+            )
 
 
 def with_keypoints(label_map: LabelMap, keypoints: LabelMap) -> LabelMap:
