@@ -41,13 +41,6 @@ def told(*settings):
             (_MASKS, f"{_DEEPMAC}.classification_loss.weighted_sigmoid={{}}"),
             "both say what the mask of an object is",
         ),
-        (
-            (
-                f"{_DEEPMAC}.classification_loss.weighted_sigmoid={{}}",
-                f"{_DEEPMAC}.box_consistency_tightness=true",
-            ),
-            "has no effect: box_consistency_loss_weight is 0",
-        ),
     ],
 )
 def test_it_is_told(settings, message):

@@ -14,6 +14,7 @@ from odapi.config import (
     check_center,
     check_data,
     check_fields,
+    check_idle,
     check_masks,
     check_model,
     check_training,
@@ -56,6 +57,7 @@ def find(
     found = [*unsupported, *check_values.find(config), *check_model.find(config)]
     found += check_center.find(config)
     found += check_masks.find(config)
+    found += check_idle.find(config)
     if for_training:
         found += check_training.find(config)
     if for_data:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from odapi.config.findings import Finding, error, warning
+from odapi.config.findings import Finding, error
 from odapi.config.load import options
 from odapi.config.readers import eval_reader
 
@@ -33,8 +33,6 @@ def find(config: Any) -> Iterator[Finding]:
             "and mask_estimation_task both say what the mask of an object is",
             "take one of them out",
         )
-    if deepmac:
-        yield from _check_deepmac(center_net.deepmac_mask_estimation)
 
 
 def _check_loaded(config: Any, place: str) -> Iterator[Finding]:
@@ -54,26 +52,3 @@ def _check_loaded(config: Any, place: str) -> Iterator[Finding]:
             "options.eval_data is read as the training data are",
             "--set train_input_reader.load_instance_masks=true",
         )
-
-
-def _check_deepmac(task: Any) -> Iterator[Finding]:
-    path = "model.center_net.deepmac_mask_estimation"
-    for weight, fields in (
-        ("box_consistency_loss_weight", ("box_consistency_tightness",)),
-        (
-            "feature_consistency_loss_weight",
-            ("feature_consistency_warmup_steps", "feature_consistency_warmup_start"),
-        ),
-        (
-            "augmented_self_supervision_loss_weight",
-            (
-                "augmented_self_supervision_max_translation",
-                "augmented_self_supervision_flip_probability",
-            ),
-        ),
-    ):
-        if getattr(task, weight) > 0:
-            continue
-        for name in fields:
-            if getattr(task, name):
-                yield warning(f"{path}.{name}", f"has no effect: {weight} is 0")
