@@ -1,5 +1,6 @@
 """Keypoint tasks of a CenterNet: heads, losses, keypoints of detections."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -15,7 +16,7 @@ from odapi.models.center_keypoints import (
     SnapToPeaks,
 )
 from odapi.models.center_task import Frame, Peaks
-from odapi.structures import Detections, Groundtruth
+from odapi.structures import Detections, Groundtruth, present
 
 NAN = float("nan")
 HEIGHT, WIDTH = 8, 8
@@ -219,6 +220,26 @@ def test_losses_by_hand():
     assert found["Loss/face/keypoint/depth"] == pytest.approx(2 * 0.25 * 2, rel=1e-5)
     # All cells say 1.2e-4: right everywhere but at the keypoint.
     assert found["Loss/face/keypoint/heatmap"] == pytest.approx(2 * 9.0, rel=1e-3)
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="graphs of any batch size"
+)
+def test_the_number_of_images_need_not_be_known():
+    import tensorflow as tf
+
+    def losses(maps, given):
+        return FACE.losses([maps], Groundtruth(**given), Frame((32, 32)))
+
+    given = maps(FACE, depth_0_4_6_0=3.0), present(truth())
+    specs = tf.nest.map_structure(
+        lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), given
+    )
+    graph = tf.function(losses, autograph=False, input_signature=specs)
+    expected = {k: float(numpy(v)) for k, v in losses(*given).items()}
+    found = {k: float(numpy(v)) for k, v in graph(*given).items()}
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert expected["Loss/face/keypoint/depth"] == 2.0
 
 
 def test_stages_count_as_their_mean():

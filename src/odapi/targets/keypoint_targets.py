@@ -212,7 +212,7 @@ def depth_targets(
     spread = cells.y.shape[1] // (depths.shape[1] * depths.shape[2])
     every = ops.reshape(depths, (-1, depths.shape[1] * depths.shape[2], 1))
     every = ops.repeat(every, spread, axis=2)
-    return cells._replace(values=ops.reshape(every, (*cells.y.shape, 1)))
+    return cells._replace(values=ops.reshape(every, (-1, cells.y.shape[1], 1)))
 
 
 def _around(
