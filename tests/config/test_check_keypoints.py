@@ -57,3 +57,22 @@ def test_a_mistake_is_named(tmp_path, task, override, loss, expected):
     overrides += [override] if override else []
     said = said_of(task, *overrides, loss=loss or "l1_localization_loss")
     assert any(expected in line for line in said), said
+
+
+_METRIC = "eval_config.parameterized_metric=[{coco_keypoint_metrics {}}]"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "missing"),
+    [
+        ((), False),
+        (("eval_input_reader=[{}]",), True),
+        (("eval_input_reader=[{num_keypoints: 3}]",), False),
+        (("eval_input_reader=[{}]", "train_input_reader.num_keypoints=3"), False),
+    ],
+)
+def test_keypoint_metrics_need_keypoints(overrides, missing):
+    found = find(small_config("center", _METRIC, *overrides), False, False)
+    said = "; ".join(str(f) for f in found)
+    assert "parameterized_metric[0]: measures keypoints, and the model finds" in said
+    assert ("eval_input_reader[0].num_keypoints: is missing" in said) == missing

@@ -5,6 +5,7 @@ from typing import Any
 
 from odapi.config import schema
 from odapi.config.findings import Finding, error, warning
+from odapi.config.readers import eval_reader
 
 _PATH = "model.center_net"
 _CONVERTER = "score_converter"
@@ -29,6 +30,7 @@ def find(config: Any) -> Iterator[Finding]:
     yield from _check_class_ids(center_net)
     yield from _check_suppression(center_net)
     yield from _check_keypoints(config, center_net)
+    yield from _check_keypoint_metrics(config, center_net)
 
 
 def _check_heads(center_net: Any) -> Iterator[Finding]:
@@ -116,6 +118,26 @@ def _check_suppression(center_net: Any) -> Iterator[Finding]:
             f"is {nms.max_total_detections}, but there are at most {peaks} peaks "
             "(object_center_params.max_box_predictions)",
         )
+
+
+def _check_keypoint_metrics(config: Any, center_net: Any) -> Iterator[Finding]:
+    path = "eval_config.parameterized_metric"
+    for index, _ in enumerate(config.eval_config.parameterized_metric):
+        if not center_net.keypoint_estimation_task:
+            yield error(
+                f"{path}[{index}]",
+                "measures keypoints, and the model finds none",
+                "set model.center_net.keypoint_estimation_task, or take it out",
+            )
+    if not config.eval_config.parameterized_metric:
+        return
+    for index in range(len(config.eval_input_reader)):
+        if not eval_reader(config, index).num_keypoints:
+            yield error(
+                f"eval_input_reader[{index}].num_keypoints",
+                f"is missing, and {path} compares keypoints",
+                "set it, or that of train_input_reader",
+            )
 
 
 def _check_keypoints(config: Any, center_net: Any) -> Iterator[Finding]:
