@@ -41,6 +41,9 @@ MODELS = {
     "fpnlite_320": Model("ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8", 4),
     "retinanet_r50_640": Model("ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", 2),
     "efficientdet_d0_512": Model("ssd_efficientdet_d0_512x512_coco17_tpu-8", 4),
+    "centernet_r50_kpts_512": Model(
+        "centernet_resnet50_v1_fpn_512x512_kpts_coco17_tpu-8", 4
+    ),
 }
 _RETINANET = "retinanet_r50_640"
 _THREADS = (1, 2)

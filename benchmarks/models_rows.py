@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.processes import SHARED, in_turns, median_ms
 
-_OBJECTS, _MAX_OBJECTS = 7, 100
+_OBJECTS, _MAX_OBJECTS, _KEYPOINTS = 7, 100, 17
 
 
 def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
@@ -26,13 +26,13 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     from benchmarks.parity_inputs import fill
     from odapi.build.resizer import model_resizer
     from odapi.exporters.saved_model import write_saved_model
-    from odapi.zoo.names.ssd import ssd_keys
+    from odapi.zoo.names.detector import detector_keys
 
-    loaded = odapi.load_config(config)
+    loaded = load(config)
     detector = odapi.build_detector(loaded, seed=0)
     # New weights score all anchors alike, which no trained model does: suppression
     # then has to look at ten times as many.
-    fill(GoldenFolder(SHARED / "golden"), detector, ssd_keys(detector))
+    fill(GoldenFolder(SHARED / "golden"), detector, detector_keys(detector))
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "saved_model")
         write_saved_model(detector, model_resizer(loaded), path)
@@ -83,7 +83,7 @@ def fit(
     from odapi.build.optimizer import build_optimizer
 
     imported = time.perf_counter()
-    loaded = odapi.load_config(config, overrides)
+    loaded = load(config, overrides)
     detector = odapi.build_detector(loaded, seed=0)
     optimizer, _ = build_optimizer(loaded)
     built = time.perf_counter()
@@ -125,8 +125,24 @@ def batches(detector, batch: int):
         "valid": np.tile(np.arange(_MAX_OBJECTS) < _OBJECTS, (batch, 1)),
         "weights": np.ones((batch, _MAX_OBJECTS), np.float32),
     }
+    if "keypoints" in detector.groundtruth_fields:
+        shape = (batch, _MAX_OBJECTS, _KEYPOINTS, 2)
+        share = rng.uniform(size=shape).astype(np.float32)
+        low, high = y["boxes"][:, :, None, :2], y["boxes"][:, :, None, 2:]
+        y["keypoints"] = low + share * (high - low)
     while True:
         yield x, y
+
+
+def load(config: pathlib.Path, overrides: Sequence[str] = ()):
+    """Returns a config, with the names of keypoints where it has some."""
+    import odapi
+
+    loaded = odapi.load_config(config, overrides)
+    if loaded.model.center_net.keypoint_estimation_task:
+        names = SHARED / "golden" / "aux" / "keypoint_label_map.pbtxt"
+        loaded.model.center_net.keypoint_label_map_path = str(names)
+    return loaded
 
 
 def _images(batch: int, height: int, width: int) -> np.ndarray:

@@ -76,15 +76,25 @@ RECIPES = {
 }
 
 
-def largest(annotations: str, count: int, folder: pathlib.Path) -> pathlib.Path:
-    """Writes annotations of the pictures whose smallest objects are largest.
+def largest(
+    annotations: str, splits: tuple[str, ...], count: int, folder: pathlib.Path
+) -> str:
+    """Chooses the pictures whose smallest objects are largest; returns a data source.
 
     Args:
-        annotations: A file of COCO mini.
+        annotations: The kind of annotations of COCO mini, such as "instances".
+        splits: Where from.
         count: How many pictures.
-        folder: Gets the file, which is returned.
+        folder: Gets a file with their annotations.
     """
-    content = json.loads((DATA / "annotations" / annotations).read_text())
+    content: dict = {"images": [], "annotations": []}
+    for split in splits:
+        file = DATA / "annotations" / f"{annotations}_{split}.json"
+        part = json.loads(file.read_text())
+        for image in part["images"]:
+            image["file_name"] = f"{split}/{image['file_name']}"
+        for field in content:
+            content[field] += part[field]
     sizes = {
         image["id"]: (image["width"], image["height"]) for image in content["images"]
     }
@@ -98,10 +108,11 @@ def largest(annotations: str, count: int, folder: pathlib.Path) -> pathlib.Path:
     content["annotations"] = [
         row for row in content["annotations"] if row["image_id"] in chosen
     ]
+    content["categories"] = part["categories"]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{count}.json"
     file.write_text(json.dumps(content))
-    return file
+    return f"coco:{file}?images={DATA}"
 
 
 def run(name: str, recipe: Recipe, data: str) -> list[str]:
@@ -132,8 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("which", nargs="*", choices=[*RECIPES, []], default=[])
     names = parser.parse_args().which or list(RECIPES)
-    annotations = largest("instances_train2017.json", IMAGES, RUNS)
-    data = f"coco:{annotations}?images={DATA / 'train2017'}"
+    data = largest("instances", ("train2017",), IMAGES, RUNS)
     file = RUNS / "rows.json"
     rows = json.loads(file.read_text()) if file.exists() else {}
     for name in names:

@@ -16,7 +16,7 @@ import pathlib
 from benchmarks.processes import RESULTS, ROOT, table
 from benchmarks.real_data import commands
 from benchmarks.real_data.commands import BACKBONE, PICTURES
-from benchmarks.real_data.overfit import DATA, largest
+from benchmarks.real_data.overfit import largest
 from odapi.build.keypoint_config import keypoint_config
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config, save_config
@@ -87,7 +87,7 @@ class Model:
     steps: int
 
 
-MODELS = {"mask task": Model(_MASKS, True, 500), "deepmac": Model(_DEEPMAC, False, 400)}
+MODELS = {"mask task": Model(_MASKS, True, 600), "deepmac": Model(_DEEPMAC, False, 300)}
 
 
 def config_of(name: str, model: Model, data: str) -> pathlib.Path:
@@ -144,8 +144,7 @@ def main() -> None:
     parser.add_argument("which", nargs="*", choices=[*MODELS, []], default=[])
     names = parser.parse_args().which or list(MODELS)
     RUNS.mkdir(parents=True, exist_ok=True)
-    annotations = largest("person_keypoints_train2017.json", IMAGES, RUNS)
-    data = f"coco:{annotations}?images={DATA / 'train2017'}"
+    data = largest("person_keypoints", ("train2017", "val2017"), IMAGES, RUNS)
     file = RUNS / "rows.json"
     rows = json.loads(file.read_text()) if file.exists() else {}
     for name in names:

@@ -78,7 +78,7 @@ def draw_objects(
             `boxes [n, 4]` normalised; where known `classes [n]`, `scores [n]`,
             `is_crowd`, `difficult [n]`, `masks [n, h, w]` of the whole image or
             `box_masks [n, h, w]` of the boxes, `keypoints [n, k, 2]` with
-            `keypoint_scores [n, k]`, of which those of 0 are left out, and
+            `keypoint_scores [n, k]`, of which those up to 0.1 are left out, and
             `captions [n]` (text instead of the class's name).
         label_map: Names of the classes.
         min_score: Objects with a lower score are left out.

@@ -37,13 +37,17 @@ def edges_of(label_map: LabelMap | None) -> Edges:
     return tuple(edges)
 
 
+# Score of keypoints that no peak of the heatmap bears out, by default.
+_GUESS = 0.1
+
+
 def draw_keypoints(
     image: np.ndarray,
     objects: Any,
     colors: Sequence[Color],
     edges: Edges,
     line: int,
-    min_score: float = 0.0,
+    min_score: float = _GUESS,
 ) -> None:
     """Draws the keypoints of objects into an image `[h, w, 3]`, and their lines.
 
