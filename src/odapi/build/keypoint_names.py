@@ -35,8 +35,10 @@ def check_places(config: Any, num_keypoints: int) -> None:
         ConfigError: A keypoint of a task is beyond them.
     """
     names = keypoint_label_map(config)
+    if names is None:
+        return
     for task in config.model.center_net.keypoint_estimation_task:
-        category = names and names.by_name.get(task.keypoint_class_name)
+        category = names.by_name.get(task.keypoint_class_name)
         last = max(category.keypoints, key=lambda k: k.id) if category else None
         if last is not None and last.id >= num_keypoints:
             raise ConfigError(

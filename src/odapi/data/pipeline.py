@@ -31,7 +31,7 @@ Augmentation = Callable[[Sample, np.random.Generator], Sample]
 _TRAINING = Order()
 # Where groundtruth comes from that a model cannot learn without.
 _HINTS = {
-    "masks": "set {reader}.load_instance_masks: true",
+    "masks": "set {reader}.load_instance_masks: true, if they have masks",
     "keypoints": "set {reader}.num_keypoints",
     "keypoint_depths": "set {reader}.load_keypoint_depth_features: true",
     "track_ids": "set {reader}.load_track_id: true",
