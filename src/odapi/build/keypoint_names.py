@@ -39,7 +39,8 @@ def check_places(config: Any, num_keypoints: int) -> None:
         return
     for task in config.model.center_net.keypoint_estimation_task:
         category = names.by_name.get(task.keypoint_class_name)
-        last = max(category.keypoints, key=lambda k: k.id) if category else None
+        points = category.keypoints if category else ()
+        last = max(points, key=lambda k: k.id, default=None)
         if last is not None and last.id >= num_keypoints:
             raise ConfigError(
                 "train_input_reader.num_keypoints",
