@@ -62,6 +62,22 @@ def test_every_dash_and_every_skipped_image_is_explained(result):
     assert any(line.startswith("- 4: ") for line in lines)
 
 
+def test_keypoint_metrics_are_in_the_table_and_kinds_are_told_apart(result):
+    import dataclasses
+
+    name = "Keypoints_Precision/mAP ByCategory/circle"
+    mask = "DetectionMasks_Precision/mAP (medium)"
+    boxes = result.explanations["DetectionBoxes_Precision/mAP (medium)"]
+    both = dataclasses.replace(
+        result,
+        metrics={**result.metrics, name: 0.75},
+        explanations={**result.explanations, mask: boxes},
+    )
+    assert f"{name} │ 0.7500" in " ".join(text_of(both).split())
+    (line,) = (line for line in notes(both) if mask in line)
+    assert "DetectionBoxes_Precision/mAP (medium)" in line
+
+
 def test_a_report_has_all_its_files(result, tmp_path):
     files = {f.relative_to(tmp_path).as_posix() for f in write_report(tmp_path, result)}
     assert files == {

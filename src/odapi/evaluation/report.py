@@ -32,9 +32,9 @@ def metrics_table(result: EvaluationResult) -> "Table":
     table.add_column("metric")
     table.add_column("value", justify="right")
     # Metrics of single classes have their own table.
-    shown = {k: v for k, v in result.metrics.items() if "ByCategory/" not in k}
-    for name, value in shown.items():
-        table.add_row(name, _number(value))
+    for name, value in result.metrics.items():
+        if not _of_class(name):
+            table.add_row(name, _number(value))
     return table
 
 
@@ -150,15 +150,25 @@ def _number(value: float) -> str:
 def _explained(result: EvaluationResult) -> dict[str, str]:
     """Reasons, each once: those of single classes stand behind one name."""
     reasons: dict[str, list[str]] = {}
-    for name, reason in result.explanations.items():
-        if "ByCategory/" not in name:
-            reasons.setdefault(reason, []).append(name.split("_", 1)[-1])
+    told = {n: r for n, r in result.explanations.items() if not _of_class(n)}
+    kinds = {name.split("_", 1)[0] for name in told}
+    for name, reason in told.items():
+        short = name.split("_", 1)[-1] if len(kinds) == 1 else name
+        reasons.setdefault(reason, []).append(short)
     lines = {", ".join(names): reason for reason, names in reasons.items()}
     absent = [row.name for row in result.categories if row.ap == -1]
     if absent and len(absent) < len(result.categories):
         shown = ", ".join(absent[:10]) + (", ..." if len(absent) > 10 else "")
         lines[shown] = f"no groundtruth object of {_classes(len(absent))}"
     return lines
+
+
+def _of_class(name: str) -> bool:
+    """Whether a metric is of a single class, and stands in the table of classes.
+
+    Those of keypoints are all of a class, and stand nowhere else.
+    """
+    return "ByCategory/" in name and name.startswith("Detection")
 
 
 def _classes(number: int) -> str:
