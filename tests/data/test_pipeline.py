@@ -306,6 +306,8 @@ INTERRUPTED = """
 import os, signal, sys, threading, time
 sys.path.insert(0, {folder!r})
 from test_pipeline import Slow, pipeline_of
+# A shell that starts tests in the background has them ignore interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 pipeline = pipeline_of(Slow(50), threads=2)
 next(pipeline)
 threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
