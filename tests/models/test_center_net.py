@@ -172,6 +172,10 @@ def test_suppression_picks_rows_of_every_field():
     assert np_(kept.embeddings)[..., 0].tolist() == [[5, 6, 7, 0]]
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax",
+    reason="compiling them takes minutes on JAX; their parts are tested there",
+)
 def test_images_of_other_sizes_pass_and_true_size_may_be_left_out():
     resizer = "model.center_net.image_resizer={ keep_aspect_ratio_resizer "
     config = small_config(

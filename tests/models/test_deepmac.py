@@ -69,6 +69,10 @@ def _truth(y):
     return Groundtruth(**{k: ops.convert_to_tensor(v) for k, v in y.items()})
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax",
+    reason="compiling them takes minutes on JAX; their parts are tested there",
+)
 @pytest.mark.parametrize(
     ("fields", "inputs"),
     [
