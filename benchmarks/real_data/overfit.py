@@ -71,7 +71,7 @@ RECIPES = {
         "ssd_resnet50_v1_fpn_640x640_coco17_tpu-8", 224, 200, 5, 0.02
     ),
     "efficientdet_d0": Recipe(
-        "ssd_efficientdet_d0_512x512_coco17_tpu-8", 256, 400, 10, 0.08
+        "ssd_efficientdet_d0_512x512_coco17_tpu-8", 256, 250, 10, 0.08
     ),
 }
 

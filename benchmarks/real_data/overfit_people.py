@@ -39,8 +39,8 @@ _MASKS = f"""mask_estimation_task {{
   mask_head_params {_HEAD}
 }}"""
 _DEEPMAC = """deepmac_mask_estimation {
-  classification_loss { weighted_sigmoid { } } task_loss_weight: 5.0 dim: 32
-  network_type: "resnet4" num_init_channels: 32 mask_num_subsamples: 6
+  classification_loss { weighted_sigmoid { } } task_loss_weight: 5.0 dim: 233
+  network_type: "cond_inst3" num_init_channels: 8 use_instance_embedding: false
 }"""
 _CONFIG = """
 model { center_net {
@@ -87,7 +87,7 @@ class Model:
     steps: int
 
 
-MODELS = {"mask task": Model(_MASKS, True, 600), "deepmac": Model(_DEEPMAC, False, 300)}
+MODELS = {"mask task": Model(_MASKS, True, 600), "deepmac": Model(_DEEPMAC, False, 400)}
 
 
 def config_of(name: str, model: Model, data: str) -> pathlib.Path:
