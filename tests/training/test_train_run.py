@@ -7,10 +7,12 @@ import pytest
 from keras.ops import convert_to_numpy
 
 import odapi
+from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
 from odapi.config.load import load_config
 from odapi.errors import CheckpointError, ConfigError
 from odapi.training import run
+from small_models import small_config
 from tiny_detector import TinyDetector, TinyPipeline
 
 CONFIG = """
@@ -159,7 +161,19 @@ def test_backbone_weights_of_an_unknown_kind_are_refused(train):
         train("options.backbone_weights=runs/first")
 
 
+def test_variables_of_a_center_net_are_frozen_by_the_originals_keys():
+    config = small_config("center", "train_config.freeze_variables=_feature_extractor")
+    detector = build_detector(config)
+    run._freeze(config, detector)
+    left = {name.split("/")[0] for name in trainable_names(detector)}
+    assert left == {"heads"}
+
+
+def trainable_names(detector):
+    return [n for n, v in detector.named_variables().items() if v.trainable]
+
+
 def test_frozen_variables_are_told(train, monkeypatch, capsys):
-    monkeypatch.setattr("odapi.zoo.names.ssd.ssd_keys", lambda detector: {})
+    monkeypatch.setattr("odapi.zoo.names.detector.detector_keys", lambda detector: {})
     train("train_config.freeze_variables=FeatureExtractor")
     assert "Frozen: 4 of 6 trainable variables" in capsys.readouterr().err

@@ -158,12 +158,12 @@ def _resumed(config: Config, model_dir: pathlib.Path) -> tuple[bool, bool]:
 
 
 def _freeze(config: Config, detector: Any) -> None:
-    from odapi.zoo.names.ssd import ssd_keys
+    from odapi.zoo.names.detector import detector_keys
 
     train = config.train_config
     frozen, trained = train.freeze_variables, train.update_trainable_variables
     if frozen or trained:
-        report.tell(*freeze(detector, frozen, trained, ssd_keys(detector)))
+        report.tell(*freeze(detector, frozen, trained, detector_keys(detector)))
 
 
 def _tracker(folder: pathlib.Path) -> Safely:
