@@ -28,8 +28,7 @@ _FOR_METRICS = ("is_crowd", "difficult", "group_of", "area")
 # Groundtruth that is there where the reader asks for it.
 _ASKED = (
     "masks", "keypoints", "keypoint_visibility", "keypoint_depths",
-    "keypoint_depth_weights", "densepose_num_points", "densepose_part_ids",
-    "densepose_points", "track_ids", "temporal_offsets", "track_match_flags",
+    "keypoint_depth_weights", "track_ids", *people.FIELDS,
 )  # fmt: skip
 
 

@@ -93,9 +93,5 @@ def normalised(boxes: Tensor, frame: Frame) -> Tensor:
         boxes: `[b, k, 4]` in cells.
         frame: Where the maps lie.
     """
-    if frame.true_size is None:
-        size = ops.convert_to_tensor([frame.image_size], dtype="float32")
-    else:
-        size = ops.cast(frame.true_size, "float32")
-    scale = STRIDE / ops.concatenate([size, size], axis=-1)
+    scale = STRIDE / ops.concatenate([frame.real_size] * 2, axis=-1)
     return ops.clip(boxes * scale[:, None, :], 0.0, 1.0)

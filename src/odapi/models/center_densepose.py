@@ -11,7 +11,6 @@ from odapi.geometry.heatmaps import values_at
 from odapi.geometry.sample import values_between
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.classification import ClassificationLoss
-from odapi.models.center_masks import on_maps
 from odapi.models.center_task import STRIDE, Frame, Head, Maps, Peaks, Task
 from odapi.structures import Detections, Groundtruth, Tensor
 
@@ -109,7 +108,7 @@ class CenterDensePose(Task):
         if found.masks is None:
             raise ValueError("DensePose is read within masks, and there are none")
         size = tuple(found.masks.shape[2:])
-        boxes = on_maps(found, frame)
+        boxes = frame.on_maps(found.boxes)
         best = ops.full_like(found.masks, -float("inf"))
         part = ops.zeros_like(found.masks)
         v = u = ops.zeros_like(found.masks)

@@ -237,11 +237,7 @@ class KeypointTask(Task):
             regressed,
             found.boxes_strided,
         )
-        if frame.true_size is None:
-            size = ops.convert_to_tensor([frame.image_size], dtype="float32")
-        else:
-            size = ops.cast(frame.true_size, "float32")
-        points = keypoints.points * STRIDE / size[:, None, None]
+        points = keypoints.points * STRIDE / frame.real_size[:, None, None]
         scores = keypoints.scores
         if self.clip:
             points, scores = clip_to_frame(points, scores)

@@ -82,7 +82,7 @@ class CenterMasks(Task):
         self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
     ) -> Detections:
         """Returns the detections with their masks, 0 or 1."""
-        boxes = on_maps(found, frame)
+        boxes = frame.on_maps(found.boxes)
         cut = crop_and_resize(
             ops.sigmoid(maps[HEATMAP]),
             boxes,
@@ -90,12 +90,3 @@ class CenterMasks(Task):
             channels=ops.cast(found.classes, "int32"),
         )
         return found._replace(masks=ops.cast(cut >= self.threshold, "float32"))
-
-
-def on_maps(found: Detections, frame: Frame) -> Tensor:
-    """Returns the boxes normalised to the maps, padding included."""
-    if frame.true_size is None:
-        return found.boxes
-    padded = ops.convert_to_tensor(frame.image_size, dtype="float32")
-    share = ops.cast(frame.true_size, "float32") / padded
-    return found.boxes * ops.concatenate([share, share], axis=-1)[:, None, :]

@@ -238,11 +238,7 @@ class CenterNet(Detector):
         if outputs is None:
             outputs = self(inputs, training=False)
         frame = self.frame(inputs, outputs)
-        boxes = ops.cast(boxes, "float32")
-        if frame.true_size is not None:
-            padded = ops.convert_to_tensor(frame.image_size, dtype="float32")
-            share = ops.cast(frame.true_size, "float32") / padded
-            boxes = boxes * ops.concatenate([share, share], axis=-1)[:, None, :]
+        boxes = frame.on_maps(ops.cast(boxes, "float32"))
         return maker.masks_of(self._maps(outputs, self.num_stages - 1), boxes)
 
     def _every_map(self, inputs, outputs, features) -> dict[str, Tensor]:
@@ -263,10 +259,7 @@ class CenterNet(Detector):
 def _points(peaks: Peaks, scores: Tensor, frame: Frame) -> Detections:
     """Returns the peaks as detections, their boxes being points."""
     cell = ops.cast(ops.stack([peaks.y, peaks.x] * 2, axis=-1), "float32")
-    size = frame.true_size
-    if size is None:
-        size = ops.convert_to_tensor([frame.image_size], dtype="int32")
-    size = ops.cast(ops.concatenate([size, size], axis=-1), "float32")
+    size = ops.concatenate([frame.real_size] * 2, axis=-1)
     return Detections(
         boxes=ops.clip(cell * STRIDE / size[:, None, :], 0.0, 1.0),
         scores=peaks.scores,

@@ -8,7 +8,7 @@ from keras import ops
 from odapi.geometry.heatmaps import keep_peaks, top_places, values_at
 from odapi.losses.classification import ClassificationLoss
 from odapi.losses.heatmaps import heatmap_loss, number_of_objects
-from odapi.models.center_task import Frame, Head, Maps, Peaks
+from odapi.models.center_task import Frame, Head, Maps, Peaks, cells_before
 from odapi.structures import Groundtruth, Tensor
 from odapi.targets.center_targets import (
     WeightedKeypoints,
@@ -107,11 +107,8 @@ class ObjectCenters:
         if frame.true_size is None:
             return scores
         end = ops.cast(frame.true_size, "int32")
-        _, height, width, _ = scores.shape
-        rows = ops.arange(height, dtype="int32")[None] < end[:, :1]
-        columns = ops.arange(width, dtype="int32")[None] < end[:, 1:]
-        real = ops.logical_and(rows[:, :, None], columns[:, None, :])
-        return ops.where(real[..., None], scores, 0.0)
+        size = (scores.shape[1], scores.shape[2])
+        return ops.where(cells_before(end, size), scores, 0.0)
 
     def peaks(self, scores: Tensor) -> tuple[Peaks, Tensor]:
         """Returns the best peaks, and the scores `[b, k, num_classes]` of their cells.

@@ -10,7 +10,7 @@ from keras import ops
 from odapi.heads.center import Head
 from odapi.structures import Detections, Groundtruth, Tensor
 
-__all__ = ["STRIDE", "Frame", "Head", "Maps", "Peaks", "Task"]
+__all__ = ["STRIDE", "Frame", "Head", "Maps", "Peaks", "Task", "cells_before"]
 
 # Pixels of the input image to a cell of the maps; all extractors have this one.
 STRIDE = 4
@@ -35,16 +35,36 @@ class Frame(NamedTuple):
         height, width = self.image_size
         return -(-height // STRIDE), -(-width // STRIDE)
 
+    @property
+    def real_size(self) -> Tensor:
+        """Height and width without padding, `[b or 1, 2]` float32, in pixels."""
+        if self.true_size is None:
+            return ops.convert_to_tensor([self.image_size], dtype="float32")
+        return ops.cast(self.true_size, "float32")
+
     def valid_cells(self) -> Tensor:
         """Returns `[b or 1, h, w, 1]` float32: 0 for cells of padding alone."""
         height, width = self.map_size
         if self.true_size is None:
             return ops.ones((1, height, width, 1), "float32")
         end = (ops.cast(self.true_size, "int32") + (STRIDE - 1)) // STRIDE
-        rows = ops.arange(height, dtype="int32")[None] < end[:, :1]
-        columns = ops.arange(width, dtype="int32")[None] < end[:, 1:]
-        real = ops.logical_and(rows[:, :, None], columns[:, None, :])
-        return ops.cast(real, "float32")[..., None]
+        return ops.cast(cells_before(end, self.map_size), "float32")
+
+    def on_maps(self, boxes: Tensor) -> Tensor:
+        """Returns boxes `[b, n, 4]`, normalised to images, normalised to the maps."""
+        if self.true_size is None:
+            return boxes
+        padded = ops.convert_to_tensor(self.image_size, dtype="float32")
+        share = self.real_size / padded
+        return boxes * ops.concatenate([share, share], axis=-1)[:, None, :]
+
+
+def cells_before(end: Tensor, map_size: tuple[int, int]) -> Tensor:
+    """Returns `[b, h, w, 1]` bool: whether row and column are below `end [b, 2]`."""
+    height, width = map_size
+    rows = ops.arange(height, dtype="int32")[None] < end[:, :1]
+    columns = ops.arange(width, dtype="int32")[None] < end[:, 1:]
+    return ops.logical_and(rows[:, :, None], columns[:, None, :])[..., None]
 
 
 class Peaks(NamedTuple):
