@@ -18,10 +18,7 @@ import pathlib
 
 from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
-from benchmarks.real_data.commands import BACKBONE, PICTURES
-from odapi.data.decode import decode_image
-from odapi.draw.file import save_image
-from odapi.draw.mosaic import mosaic
+from benchmarks.real_data.commands import BACKBONE
 
 DATA = SHARED / "data" / "bccd"
 _RUN = "run.json"
@@ -93,8 +90,7 @@ def write(name: str, runs: list[Run], note: str) -> None:
         (folder / "curves.png", f"bccd_{name}_curves.png", 0),
         (folder / "evaluation" / "mosaic.png", f"bccd_{name}.jpg", 1600),
     ):
-        pixels = decode_image(source.read_bytes(), str(source))
-        save_image(PICTURES / picture, mosaic([pixels], cell=side or max(pixels.shape)))
+        commands.keep_picture(source, picture, side)
 
 
 def main() -> None:

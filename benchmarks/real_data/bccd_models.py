@@ -11,16 +11,12 @@ images, one seed, the last step. Writes a table and the curves of each run.
 
 import argparse
 import dataclasses
-import json
 
 from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
 from benchmarks.real_data.bccd import DATA, MAP, MAP50
-from benchmarks.real_data.commands import BACKBONE, PICTURES
+from benchmarks.real_data.commands import BACKBONE
 from odapi.config.load import load_config, save_config
-from odapi.data.decode import decode_image
-from odapi.draw.file import save_image
-from odapi.draw.mosaic import mosaic
 
 RUNS = ROOT / "runs" / "bccd_models"
 _RECIPE = ROOT / "recipes" / "bccd_fpnlite_320.config"
@@ -91,8 +87,7 @@ def run(name: str, model: Model) -> list[str]:
         (folder / "curves.png", f"bccd_{name}_curves.png", 0),
         (output / "mosaic.png", f"bccd_{name}.jpg", 1600),
     ):
-        pixels = decode_image(source.read_bytes(), str(source))
-        save_image(PICTURES / picture, mosaic([pixels], cell=side or max(pixels.shape)))
+        commands.keep_picture(source, picture, side)
     metrics = commands.metrics_of(output)
     return [
         name,
@@ -108,11 +103,8 @@ def main() -> None:
     parser.add_argument("which", nargs="*", choices=[*MODELS, []], default=[])
     names = parser.parse_args().which or list(MODELS)
     RUNS.mkdir(parents=True, exist_ok=True)
-    file = RUNS / "rows.json"
-    rows = json.loads(file.read_text()) if file.exists() else {}
     for name in names:
-        rows[name] = run(name, MODELS[name])
-        file.write_text(json.dumps(rows))
+        rows = commands.keep_row(RUNS / "rows.json", name, run(name, MODELS[name]))
     head = ["model", "steps x batch", "mAP", "mAP@.50", "seconds"]
     text = "# Blood cells with models of the zoo\n\n"
     text += "`python -m benchmarks.real_data.bccd_models`: the zoo's models from the "

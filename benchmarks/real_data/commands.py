@@ -11,6 +11,9 @@ import sys
 import time
 
 from benchmarks.processes import ROOT, SHARED
+from odapi.data.decode import decode_image
+from odapi.draw.file import save_image
+from odapi.draw.mosaic import mosaic
 
 BACKBONE = SHARED / "pretrained" / "mobilenet_v2_imagenet.npz"
 PICTURES = ROOT / "docs" / "images"
@@ -35,6 +38,26 @@ def odapi(*arguments: str, cores: int = 0) -> Cost:
     before, start = _cpu(), time.perf_counter()
     subprocess.run(command, check=True, env=environment)
     return Cost(time.perf_counter() - start, _cpu() - before)
+
+
+def keep_picture(source: pathlib.Path, name: str, side: int = 0) -> None:
+    """Puts a picture among those of the docs.
+
+    Args:
+        source: The file.
+        name: What it is called there.
+        side: The longer side, in pixels; 0: as it is.
+    """
+    pixels = decode_image(source.read_bytes(), str(source))
+    save_image(PICTURES / name, mosaic([pixels], cell=side or max(pixels.shape)))
+
+
+def keep_row(file: pathlib.Path, name: str, row: list[str]) -> dict[str, list[str]]:
+    """Adds a row of a table to those of earlier runs; returns all, by name."""
+    rows = json.loads(file.read_text()) if file.exists() else {}
+    rows[name] = row
+    file.write_text(json.dumps(rows))
+    return rows
 
 
 def metrics_of(folder: pathlib.Path) -> dict[str, float]:

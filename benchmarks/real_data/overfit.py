@@ -18,10 +18,6 @@ import pathlib
 from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
 from benchmarks.real_data.bccd import MAP, MAP50
-from benchmarks.real_data.commands import PICTURES
-from odapi.data.decode import decode_image
-from odapi.draw.file import save_image
-from odapi.draw.mosaic import mosaic
 
 DATA = SHARED / "data" / "coco_mini"
 RUNS = ROOT / "runs" / "overfit"
@@ -126,8 +122,7 @@ def run(name: str, recipe: Recipe, data: str) -> list[str]:
     )
     output = folder / "evaluation"
     commands.odapi("eval", str(folder), "--output", str(output))
-    pixels = decode_image((output / "mosaic.png").read_bytes(), "mosaic.png")
-    save_image(PICTURES / f"overfit_{name}.jpg", mosaic([pixels], cell=1200))
+    commands.keep_picture(output / "mosaic.png", f"overfit_{name}.jpg", 1200)
     metrics = commands.metrics_of(output)
     return [
         f"{name} {recipe.size}",
@@ -144,11 +139,9 @@ def main() -> None:
     parser.add_argument("which", nargs="*", choices=[*RECIPES, []], default=[])
     names = parser.parse_args().which or list(RECIPES)
     data = largest("instances", ("train2017",), IMAGES, RUNS)
-    file = RUNS / "rows.json"
-    rows = json.loads(file.read_text()) if file.exists() else {}
     for name in names:
-        rows[name] = run(name, RECIPES[name], data)
-        file.write_text(json.dumps(rows))
+        row = run(name, RECIPES[name], data)
+        rows = commands.keep_row(RUNS / "rows.json", name, row)
         head = ["model", "steps x batch", "mAP", "mAP@.50", "wanted", "seconds"]
         text = "# Ten photographs learnt by heart\n\n"
         text += "`python -m benchmarks.real_data.overfit`: configs of the zoo, random "

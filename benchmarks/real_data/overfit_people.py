@@ -10,20 +10,16 @@ are largest: at this size, smaller ones are a few pixels.
 
 import argparse
 import dataclasses
-import json
 import pathlib
 
 from benchmarks.processes import RESULTS, ROOT, table
 from benchmarks.real_data import commands
-from benchmarks.real_data.commands import BACKBONE, PICTURES
+from benchmarks.real_data.commands import BACKBONE
 from benchmarks.real_data.overfit import largest
 from odapi.build.keypoint_config import keypoint_config
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config, save_config
-from odapi.data.decode import decode_image
 from odapi.data.sources.open import open_source
-from odapi.draw.file import save_image
-from odapi.draw.mosaic import mosaic
 
 RUNS = ROOT / "runs" / "overfit_people"
 IMAGES, SIZE, BATCH = 20, 256, 10
@@ -130,9 +126,8 @@ def run(name: str, model: Model, data: str) -> list[str]:
     cost = commands.odapi("train", str(config), "--model-dir", str(folder), *sources)
     output = folder / "evaluation"
     commands.odapi("eval", str(folder), "--output", str(output))
-    pixels = decode_image((output / "mosaic.png").read_bytes(), "mosaic.png")
-    picture = PICTURES / f"overfit_people_{folder.name}.jpg"
-    save_image(picture, mosaic([pixels], cell=1600))
+    picture = f"overfit_people_{folder.name}.jpg"
+    commands.keep_picture(output / "mosaic.png", picture, 1600)
     metrics = commands.metrics_of(output)
     found = [metrics.get(metric) for metric, _ in WANTED.values()]
     cells = ["-" if value is None else f"{value:.3f}" for value in found]
@@ -145,11 +140,9 @@ def main() -> None:
     names = parser.parse_args().which or list(MODELS)
     RUNS.mkdir(parents=True, exist_ok=True)
     data = largest("person_keypoints", ("train2017", "val2017"), IMAGES, RUNS)
-    file = RUNS / "rows.json"
-    rows = json.loads(file.read_text()) if file.exists() else {}
     for name in names:
-        rows[name] = run(name, MODELS[name], data)
-        file.write_text(json.dumps(rows))
+        row = run(name, MODELS[name], data)
+        rows = commands.keep_row(RUNS / "rows.json", name, row)
     wanted = [f"{label} (> {least})" for label, (_, least) in WANTED.items()]
     text = "# Twenty photographs of people learnt by heart\n\n"
     text += (

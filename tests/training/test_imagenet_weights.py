@@ -14,6 +14,27 @@ class _AskedError(Exception):
     """Stands for the download."""
 
 
+@pytest.fixture
+def asked_for(monkeypatch):
+    """Returns the application and the arguments that a config downloads."""
+
+    class Detector:
+        def variables_for(self, part):
+            return {}
+
+    def download(application, **arguments):
+        raise _AskedError(application, arguments)
+
+    monkeypatch.setattr(pretrained, "download", download)
+
+    def ask(config):
+        with pytest.raises(_AskedError) as asked:
+            start_from(config, Detector())
+        return asked.value.args
+
+    return ask
+
+
 @pytest.mark.parametrize(
     "kind, multiplier, expected",
     [
@@ -26,24 +47,14 @@ class _AskedError(Exception):
         ("ssd_resnet152_v1_fpn_keras", 1.0, ("ResNet152", {})),
     ],
 )
-def test_weights_of_keras_applications(monkeypatch, kind, multiplier, expected):
-    class Detector:
-        def variables_for(self, part):
-            return {}
-
-    def download(application, **arguments):
-        raise _AskedError(application, arguments)
-
-    monkeypatch.setattr(pretrained, "download", download)
+def test_weights_of_keras_applications(asked_for, kind, multiplier, expected):
     config = small_config(
         "ssd",
         f"{_EXTRACTOR}.type={kind}",
         f"{_EXTRACTOR}.depth_multiplier={multiplier}",
         "options.backbone_weights=imagenet",
     )
-    with pytest.raises(_AskedError) as asked:
-        start_from(config, Detector())
-    assert asked.value.args == expected
+    assert asked_for(config) == expected
 
 
 @pytest.mark.parametrize(
@@ -54,18 +65,8 @@ def test_weights_of_keras_applications(monkeypatch, kind, multiplier, expected):
         ("resnet_v2_50", 1.0, ("ResNet50V2", {})),
     ],
 )
-def test_weights_for_center_net(monkeypatch, kind, multiplier, expected):
-    class Detector:
-        def variables_for(self, part):
-            return {}
-
-    def download(application, **arguments):
-        raise _AskedError(application, arguments)
-
-    monkeypatch.setattr(pretrained, "download", download)
+def test_weights_for_center_net(asked_for, kind, multiplier, expected):
     extractor = f'type: "{kind}" depth_multiplier: {multiplier}'
     text = f"model {{ center_net {{ feature_extractor {{ {extractor} }} }} }}"
     config = load_config(text, ["options.backbone_weights=imagenet"])
-    with pytest.raises(_AskedError) as asked:
-        start_from(config, Detector())
-    assert asked.value.args == expected
+    assert asked_for(config) == expected
