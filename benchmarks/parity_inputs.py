@@ -14,17 +14,30 @@ _NUM_KEYPOINTS = 17
 
 
 def fill(
-    folder: GoldenFolder, detector: Any, keys: dict[str, str], shifted: bool = False
+    folder: GoldenFolder,
+    detector: Any,
+    keys: dict[str, str],
+    shift: int | None = None,
 ) -> None:
     """Gives each weight the value that its key makes.
 
-    `shifted`: kernels are off by one unit in the last place.
+    `shift`: kernels are off by one unit in the last place: 0 makes all numbers
+    larger, a seed above 0 makes each larger, smaller or neither, by chance.
     """
     for name, variable in detector.named_variables().items():
         value = folder.make.value_for(keys[name], tuple(variable.shape))
-        if shifted and value.ndim > 1:
-            value = np.nextafter(value, np.float32(np.inf), dtype=np.float32)
-        variable.assign(value)
+        variable.assign(value if shift is None else _off_by_one_unit(value, shift))
+
+
+def _off_by_one_unit(value: np.ndarray, shift: int) -> np.ndarray:
+    if value.ndim < 2:
+        return value
+    larger = np.nextafter(value, np.float32(np.inf))
+    if shift == 0:
+        return larger
+    smaller = np.nextafter(value, np.float32(-np.inf))
+    which = np.random.default_rng(shift).integers(3, size=value.shape)
+    return np.choose(which, [smaller, value, larger])
 
 
 def without_dropout(detector: Any) -> None:

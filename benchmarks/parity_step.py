@@ -99,6 +99,7 @@ def _original_sums() -> Iterator[None]:
     agree with each other and differ from the original by that. With its order of
     summation, all agree with it. The gradient of the statistics is left as it is.
     TensorFlow runs the original's own kernel where oneDNN is off; see `parity`.
+    Synchronised norms have no such kernel, and sum as any reduction does.
     """
     if keras.backend.backend() == "tensorflow":
         yield
@@ -130,6 +131,8 @@ def _in_three_steps(images, scaling, true_size=None):
 
 def _moments(x, synchronized=False):
     exact = ops.moments(x, tuple(range(len(x.shape) - 1)))
+    if synchronized:
+        return exact
     rounded = _SUMS[keras.backend.backend()](ops.stop_gradient(x))
     return tuple(
         value + ops.stop_gradient(ops.convert_to_tensor(other) - value)
