@@ -1,5 +1,6 @@
 """Input pipelines, from a pipeline config."""
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -14,10 +15,11 @@ from odapi.build.resizer import model_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
 from odapi.data import people
+from odapi.data.buckets import Buckets, buckets_of
 from odapi.data.order import Order
 from odapi.data.pad import Collate
 from odapi.data.pipeline import Augmentation, MergeEqualBoxes, Pipeline
-from odapi.data.resize import Identity
+from odapi.data.resize import Identity, Resizer
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.errors import ConfigError, DataError
@@ -137,12 +139,21 @@ def _pipeline(
     return Pipeline(
         source,
         resizer,
-        collate,
+        dataclasses.replace(collate, buckets=_buckets(config, resizer, collate, order)),
         order,
         augmentations,
         threads=loading.threads,
         prefetch=loading.prefetch,
     )
+
+
+def _buckets(
+    config: Any, resizer: Resizer, collate: Collate, order: Order
+) -> Buckets | None:
+    # One picture an evaluation keeps its size: padding changes its edge a little.
+    if not order.training and collate.batch_size == 1:
+        return None
+    return buckets_of(resizer, options(config).data_loading.size_buckets)
 
 
 def _asked(source: BaseSource) -> list[str]:

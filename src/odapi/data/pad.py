@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.buckets import Buckets
 from odapi.data.people import rescaled
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
@@ -42,8 +43,9 @@ _LABELED = "labeled_classes"
 class Collate:
     """Makes a batch of resized samples.
 
-    Pictures of different sizes are padded to the largest of the batch, at the bottom
-    and right, and their boxes and keypoints are normalised to the new size.
+    Pictures of different sizes are padded to the largest of the batch, or to the
+    bucket that holds all, at the bottom and right, and their boxes and keypoints are
+    normalised to the new size.
 
     Args:
         batch_size: Samples a batch; where there are fewer, the last one repeats and
@@ -56,6 +58,7 @@ class Collate:
         problems: Where images with too many objects are counted.
         shapes: Shape of one object's value, by field, such as `{"keypoints": (17, 2)}`,
             for batches without objects; of an image's for `labeled_classes`.
+        buckets: The sizes that a batch can have; None: any.
     """
 
     batch_size: int
@@ -64,6 +67,7 @@ class Collate:
     keep_all: bool = False
     problems: Problems = dataclasses.field(default_factory=Problems)
     shapes: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    buckets: Buckets | None = None
 
     def __post_init__(self):
         for name in ("batch_size", "max_boxes"):
@@ -77,7 +81,7 @@ class Collate:
         """Returns the batch of 1 to `batch_size` samples, as resizers leave them."""
         real = np.arange(self.batch_size) < len(samples)
         samples = [*samples, *[samples[-1]] * (self.batch_size - len(samples))]
-        samples = _same_size(samples)
+        samples = _same_size(samples, self.buckets)
         return Batch(
             images=np.stack([s["image"] for s in samples]),
             info=ImageInfo(
@@ -169,9 +173,12 @@ def merge_equal_boxes(sample: Sample, num_classes: int) -> Sample:
     return merged | {"multiclass_scores": scores}
 
 
-def _same_size(samples: list[Sample]) -> list[Sample]:
-    height, width = np.max([s["image"].shape[:2] for s in samples], axis=0)
-    return [_grown(sample, int(height), int(width)) for sample in samples]
+def _same_size(samples: list[Sample], buckets: Buckets | None) -> list[Sample]:
+    sizes = np.max([s["image"].shape[:2] for s in samples], axis=0)
+    height, width = (int(size) for size in sizes)
+    if buckets is not None:
+        height, width = buckets(height, width)
+    return [_grown(sample, height, width) for sample in samples]
 
 
 def _grown(sample: Sample, height: int, width: int) -> Sample:

@@ -234,15 +234,29 @@ class Pipeline:
         positions = range(len(self._load.indices))
         samples = grain.MapDataset.source(positions).map(self._load)
         ahead = max(2 * self.threads, self.batch_size)
-        batches = samples.to_iter_dataset(
+        samples = samples.to_iter_dataset(
             grain.ReadOptions(num_threads=self.threads, prefetch_buffer_size=ahead)
-        ).batch(
+        )
+        return grain.experimental.ThreadPrefetchIterDataset(
+            self._batches(samples), prefetch_buffer_size=self.prefetch
+        )
+
+    def _batches(self, samples: Any) -> Any:
+        buckets = self._collate.buckets
+        if self.order.training and buckets is not None and self.batch_size > 1:
+            from odapi.data.grouping import Grouped
+
+            return Grouped(
+                samples,
+                self.batch_size,
+                lambda sample: buckets(*sample["image"].shape[:2]),
+                self._collate,
+                self._load,
+            )
+        return samples.batch(
             self.batch_size,
             drop_remainder=self.order.training,
             batch_fn=self._collate,
-        )
-        return grain.experimental.ThreadPrefetchIterDataset(
-            batches, prefetch_buffer_size=self.prefetch
         )
 
 
@@ -279,7 +293,7 @@ class _Load:
             rng = self.order.chance(position)
             for augmentation in self.augmentations:
                 sample = augmentation(sample, rng)
-        return self.resizer(sample)
+        return self.resizer(sample) | {"position": position}
 
     def _count(self, error: DataError) -> None:
         if getattr(self.source, "problems", None) is not self.problems:

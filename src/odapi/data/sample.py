@@ -26,6 +26,7 @@ Keys, of which only the first three are always there (n objects):
     labeled_classes      int32 [m], those that were looked for in the image; not there
                          where it does not say, and all were
     filename             str
+    position             int, in the order of the pipeline that loaded it
 """
 
 from typing import Any, Protocol

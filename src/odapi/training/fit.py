@@ -17,6 +17,7 @@ from odapi.training.history import History
 from odapi.training.plan import Outcome, Plan
 from odapi.training.saver import Saver
 from odapi.training.signals import StopRequest
+from odapi.training.sizes import compile_by_size, of_any_size
 
 # Steps of one epoch of `fit`: only its means of the losses end there.
 _EPOCH = 100
@@ -95,9 +96,13 @@ def _run(
     # The optimizer scales the loss by itself where the precision asks for it.
     detector.compile(optimizer=optimizer, jit_compile="auto", auto_scale_loss=False)
     feed = supervisor.parts.feed
+    batches: Any = feed.batches()
+    if detector.image_size is None:
+        batches = of_any_size(batches)
+        compile_by_size(detector)
     try:
         detector.fit(
-            feed.batches(),
+            batches,
             steps_per_epoch=min(_EPOCH, left),
             epochs=-(-left // _EPOCH),
             callbacks=[supervisor],

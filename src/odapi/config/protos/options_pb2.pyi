@@ -72,9 +72,11 @@ class EarlyStopping(_message.Message):
     def __init__(self, patience: _Optional[int] = ..., min_delta: _Optional[float] = ...) -> None: ...
 
 class DataLoading(_message.Message):
-    __slots__ = ("threads", "prefetch")
+    __slots__ = ("threads", "prefetch", "size_buckets")
     THREADS_FIELD_NUMBER: _ClassVar[int]
     PREFETCH_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BUCKETS_FIELD_NUMBER: _ClassVar[int]
     threads: int
     prefetch: int
-    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ...) -> None: ...
+    size_buckets: int
+    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ...) -> None: ...
