@@ -1,6 +1,7 @@
 """One inference and one training step of a detector, on any backend."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -132,31 +133,35 @@ def _in_three_steps(images, scaling, true_size=None):
 
 def _moments(x, synchronized=False):
     axes = tuple(range(len(x.shape) - 1))
-    if synchronized:
-        mean = ops.mean(x, axes)
-        squares = ops.mean(ops.square(x), axes)
-        return mean, ops.maximum(squares - ops.square(mean), 0.0)
     exact = ops.moments(x, axes)
-    rounded = _SUMS[keras.backend.backend()](ops.stop_gradient(x))
+    if synchronized:
+        mean, squares = ops.mean(x, axes), ops.mean(ops.square(x), axes)
+        exact = mean, squares - ops.square(mean)
+    rounded = _SUMS[keras.backend.backend()](ops.stop_gradient(x), synchronized)
     return tuple(
         value + ops.stop_gradient(ops.convert_to_tensor(other) - value)
         for value, other in zip(exact, rounded, strict=True)
     )
 
 
-def _jax_sums(x):
+def _jax_sums(x, synchronized):
     import jax
 
+    sums = functools.partial(_numpy_sums, synchronized=synchronized)
     result = jax.ShapeDtypeStruct((x.shape[-1],), "float32")
-    return jax.pure_callback(_numpy_sums, (result, result), x)
+    return jax.pure_callback(sums, (result, result), x)
 
 
-def _torch_sums(x):
-    return _numpy_sums(ops.convert_to_numpy(x))
+def _torch_sums(x, synchronized):
+    return _numpy_sums(ops.convert_to_numpy(x), synchronized)
 
 
-def _numpy_sums(x):
+def _numpy_sums(x, synchronized):
     rows = np.asarray(x, np.float32).reshape(-1, x.shape[-1])
+    if synchronized:
+        count = np.float32(len(rows))
+        mean, squares = _in_four(rows) / count, _in_four(np.square(rows)) / count
+        return mean, np.maximum(squares - np.square(mean), np.float32(0))
     share = np.float32(1.0 / len(rows))
     mean = _in_four(rows) * share
     return mean, _in_four(np.square(rows - mean)) * share
