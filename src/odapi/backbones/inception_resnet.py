@@ -20,8 +20,6 @@ DEFAULT_HYPERPARAMS = Hyperparams(
     activation="relu", norm=Norm(momentum=0.9997, epsilon=0.001)
 )
 
-Map = keras.KerasTensor
-
 
 @dataclasses.dataclass(frozen=True)
 class _Conv:
@@ -96,7 +94,7 @@ def inception_resnet_halves(
     return first, keras.Model(crops, _second(make, crops), name=names[1])
 
 
-def _first(make: "_Maker", x: Map, stride: int) -> Map:
+def _first(make: "_Maker", x: keras.KerasTensor, stride: int) -> keras.KerasTensor:
     for n, conv in enumerate((_Conv(32, 3, 2), _Conv(32, 3), _Conv(64, 3)), 1):
         x = make.conv(x, conv, f"stem_{n}")
     x = make.largest(x, 2, "stem_pool_1")
@@ -118,7 +116,7 @@ def _first(make: "_Maker", x: Map, stride: int) -> Map:
     return make.blocks(x, block_17, 20, "block17")
 
 
-def _second(make: "_Maker", x: Map) -> Map:
+def _second(make: "_Maker", x: keras.KerasTensor) -> keras.KerasTensor:
     pooled = make.largest(x, 2, "mixed_7a_pool")
     x = make.together([*make.branches(x, _THIRD_MIX, "mixed_7a"), pooled], "mixed_7a")
     x = make.blocks(x, _BLOCK_8, 9, "block8")
@@ -133,7 +131,7 @@ class _Maker:
 
     hyperparams: Hyperparams
 
-    def conv(self, x: Map, conv: _Conv, name: str) -> Map:
+    def conv(self, x: keras.KerasTensor, conv: _Conv, name: str) -> keras.KerasTensor:
         layer = self.hyperparams.conv(
             conv.filters,
             conv.size,
@@ -145,8 +143,8 @@ class _Maker:
         return self.hyperparams.activation_layer(f"{name}_ac")(x)
 
     def branches(
-        self, x: Map, branches: Sequence[Sequence[_Conv]], name: str
-    ) -> list[Map]:
+        self, x: keras.KerasTensor, branches: Sequence[Sequence[_Conv]], name: str
+    ) -> list[keras.KerasTensor]:
         ends = []
         for b, convs in enumerate(branches):
             end = x
@@ -155,24 +153,30 @@ class _Maker:
             ends.append(end)
         return ends
 
-    def together(self, maps: list[Map], name: str) -> Map:
+    def together(self, maps: list[keras.KerasTensor], name: str) -> keras.KerasTensor:
         return keras.layers.Concatenate(name=name, dtype=self.hyperparams.dtype)(maps)
 
-    def blocks(self, x: Map, block: _Block, count: int, name: str) -> Map:
+    def blocks(
+        self, x: keras.KerasTensor, block: _Block, count: int, name: str
+    ) -> keras.KerasTensor:
         for n in range(1, count + 1):
             x = self.block(x, block, f"{name}_{n}")
             x = self.hyperparams.activation_layer(f"{name}_{n}_ac")(x)
         return x
 
-    def block(self, x: Map, block: _Block, name: str) -> Map:
+    def block(
+        self, x: keras.KerasTensor, block: _Block, name: str
+    ) -> keras.KerasTensor:
         mixed = self.together(self.branches(x, block.branches, name), f"{name}_mixed")
         layer = self.hyperparams.conv(x.shape[-1], 1, f"{name}_conv", use_bias=True)
         return x + layer(mixed) * block.scale
 
-    def largest(self, x: Map, stride: int, name: str) -> Map:
+    def largest(
+        self, x: keras.KerasTensor, stride: int, name: str
+    ) -> keras.KerasTensor:
         return keras.layers.MaxPooling2D(3, stride, **self._pooling(name))(x)
 
-    def mean(self, x: Map, name: str) -> Map:
+    def mean(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         return keras.layers.AveragePooling2D(3, 1, **self._pooling(name))(x)
 
     def _pooling(self, name: str) -> dict:
