@@ -104,6 +104,17 @@ class Hyperparams:
             **self._options({}),
         )
 
+    def dense(self, units: int, name: str, dtype: str | None = None):
+        """Returns a new fully connected layer, its bias at 0; `name` as in `conv`."""
+        return keras.layers.Dense(
+            units,
+            name=_last(name),
+            kernel_initializer=self._draw(True, name),
+            bias_initializer=Constant(0.0),
+            kernel_regularizer=self._regularizer(),
+            dtype=dtype or self.dtype,
+        )
+
     def depthwise(
         self, size: int, name: str, applies_to: str = DEPTHWISE, **kwargs
     ) -> DepthwiseConv2D:
