@@ -32,6 +32,11 @@ class BalancedSampler:
         if self.size is not None and self.size < 1:
             raise ValueError(f"size must be at least 1, got {self.size}")
 
+    @property
+    def most_positives(self) -> int | None:
+        """Positives of an image at most; None: any number."""
+        return None if self.size is None else int(self.positive_fraction * self.size)
+
     def __call__(self, candidates: Tensor, positives: Tensor, seed: object) -> Tensor:
         """Returns `[b, anchors]` bool: the sampled ones.
 
@@ -48,7 +53,7 @@ class BalancedSampler:
             ratio = (1.0 - self.positive_fraction) / self.positive_fraction
             most = ops.cast(ops.floor(count * ratio), "int32")
             return ops.logical_or(positives, _first(negatives, noise, most))
-        chosen = _first(positives, noise, int(self.positive_fraction * self.size))
+        chosen = _first(positives, noise, self.most_positives or 0)
         room = self.size - _count(chosen)
         return ops.logical_or(chosen, _first(negatives, noise, room))
 
