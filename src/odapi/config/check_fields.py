@@ -161,10 +161,7 @@ ROWS: dict[str, Row] = {
     "InputReader.num_additional_channels": _refused("images have three channels"),
     "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
     "InputReader.mask_type": Row("records show which kind of masks they hold"),
-    "InputReader.load_context_features": _LATER,
-    "InputReader.load_context_image_ids": _LATER,
     "InputReader.expand_labels_hierarchy": _LATER,
-    "InputReader.frame_index": Row("only sequence examples have frames"),
     "InputReader.external_input_reader": _refused("the original only reserves it"),
     # Evaluation.
     "EvalConfig.num_examples": _TF1_EVAL,
@@ -195,7 +192,10 @@ ROWS: dict[str, Row] = {
 
 # Values of enums that are refused, by field.
 VALUES: dict[str, dict[str, str]] = {
-    "InputReader.input_type": {"TF_SEQUENCE_EXAMPLE": "write tf.Example records"},
+    "Context.attention_position": {
+        "ATTENTION_DEFAULT": "it is nowhere: take context_config out, or say "
+        "POST_BOX_CLASSIFIER or POST_RPN"
+    },
 }
 
 EXTRACTORS = (
