@@ -5,6 +5,7 @@ from typing import Any
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
+from odapi.config.protos import input_reader_pb2
 from odapi.config.readers import eval_reader
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS
 from odapi.data.people import DENSEPOSE_KEYS, MOTION_KEYS
@@ -144,7 +145,7 @@ def _of_files(reader: Any, path: str, label_map: LabelMap | None) -> BaseSource:
         paths,
         label_map,
         load_masks=reader.load_instance_masks,
-        sequences=reader.input_type == reader.TF_SEQUENCE_EXAMPLE,
+        sequences=reader.input_type == input_reader_pb2.TF_SEQUENCE_EXAMPLE,
     )
 
 

@@ -142,6 +142,7 @@ ROWS: dict[str, Row] = {
     "InputReader.filenames_shuffle_buffer_size": _ORDER,
     "InputReader.shuffle_buffer_size": _ORDER,
     "train_input_reader.num_epochs": Row("training ends after train_config.num_steps"),
+    "eval_input_reader.frame_index": Row("an evaluation sees every frame"),
     "eval_input_reader.num_epochs": Row(
         "an evaluation sees every image once", same=(1,)
     ),

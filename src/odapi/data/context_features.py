@@ -43,7 +43,7 @@ def read_context(features: Any) -> dict[str, Any]:
     """
     if VALUES not in features and LENGTH not in features:
         return {}
-    lengths = features[LENGTH].int64_list.value if LENGTH in features else ()
+    lengths: Any = features[LENGTH].int64_list.value if LENGTH in features else ()
     if len(lengths) != 1 or lengths[0] < 1:
         said = f"is {list(lengths)}" if len(lengths) else "is missing"
         raise ValueError(f"{LENGTH} {said}; it must be one number, 1 or more")
@@ -53,7 +53,7 @@ def read_context(features: Any) -> dict[str, Any]:
             f"{VALUES}: {len(numbers)} numbers are not whole rows of {lengths[0]}"
         )
     found: dict[str, Any] = {CONTEXT: numbers.reshape(-1, int(lengths[0]))}
-    ids = features[IDS].bytes_list.value if IDS in features else ()
+    ids: Any = features[IDS].bytes_list.value if IDS in features else ()
     if ids:
         if len(ids) != len(found[CONTEXT]):
             raise ValueError(f"{IDS}: {len(ids)} ids for {len(found[CONTEXT])} rows")
