@@ -110,7 +110,6 @@ def test_the_length_says_where_rows_end(values, length, expected):
         ({"length": [0]}, r"image/context_feature_length is \[0\]"),
         ({"length": [2, 2]}, r"image/context_feature_length is \[2, 2\]"),
         ({"length": [4]}, "6 numbers are not whole rows of 4"),
-        ({"ids": [b"p"]}, "image_id_list: 1 ids for 3 rows"),
     ],
 )
 def test_a_bank_that_is_none_costs_its_record(change, message, tmp_path):

@@ -35,11 +35,11 @@ def read_context(features: Any) -> dict[str, Any]:
         features: Of a tf.Example, by name.
 
     Returns:
-        `CONTEXT` `[n, d]` float32 and `CONTEXT_IDS`, a list of n texts; each only where
-        the record has it.
+        `CONTEXT` `[n, d]` float32 and `CONTEXT_IDS`, a list of texts, of which the
+        original writes one an image, not one a row; each only where the record has it.
 
     Raises:
-        ValueError: The numbers are not whole rows, or the ids not one a row.
+        ValueError: The numbers are not whole rows.
     """
     if VALUES not in features and LENGTH not in features:
         return {}
@@ -55,8 +55,6 @@ def read_context(features: Any) -> dict[str, Any]:
     found: dict[str, Any] = {CONTEXT: numbers.reshape(-1, int(lengths[0]))}
     ids: Any = features[IDS].bytes_list.value if IDS in features else ()
     if ids:
-        if len(ids) != len(found[CONTEXT]):
-            raise ValueError(f"{IDS}: {len(ids)} ids for {len(found[CONTEXT])} rows")
         found[CONTEXT_IDS] = [i.decode("utf-8", "replace") for i in ids]
     return found
 

@@ -26,7 +26,7 @@ Keys, of which only the first three are always there (n objects):
     labeled_classes      int32 [m], those that were looked for in the image; not there
                          where it does not say, and all were
     context_features     float32 [m, d], the memory bank; [0, 0] where there is none
-    context_image_ids    list of m texts, the image of each of its rows
+    context_image_ids    list of texts, the images that it is made of
     filename             str
 """
 
