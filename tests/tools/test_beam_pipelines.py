@@ -2,8 +2,6 @@
 
 import importlib.util
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,7 +9,7 @@ from typer.testing import CliRunner
 
 from odapi.cli.main import app
 from odapi.data.sources import open_source
-from odapi.errors import DataError, MissingPackageError
+from odapi.errors import DataError
 from odapi.tools import run
 from odapi.tools.memory_bank import AddContext, GroupKey
 
@@ -117,18 +115,3 @@ def test_damaged_images_are_skipped_and_named(tmp_path):
     assert numbers.pop("read") == 1
     ((name, number),) = numbers.items()
     assert name.startswith("skipped: ") and number == 1
-
-
-def test_without_beam_the_line_that_installs_it_is_shown():
-    code = (
-        "import sys; sys.modules['apache_beam'] = None\n"
-        "from odapi.errors import MissingPackageError\n"
-        "from odapi.tools.beam import need_beam\n"
-        "try:\n    need_beam()\n"
-        "except MissingPackageError as error:\n    print(error)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert 'pip install "odapi[beam]"' in done.stdout
-    assert issubclass(MissingPackageError, ImportError)

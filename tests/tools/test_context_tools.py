@@ -3,6 +3,8 @@
 import datetime
 import json
 import pickle
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.testing import assert_allclose
 import tiny_data
 from odapi.data.example_message import sequence_class
 from odapi.data.shrink import shrunk_jpeg
-from odapi.errors import DataError
+from odapi.errors import DataError, MissingPackageError
 from odapi.tools import records
 from odapi.tools.camera_traps import ImageExample, read_metadata
 from odapi.tools.detections import AddBoxes, SeveralClassesError
@@ -261,12 +263,8 @@ def test_without_banks_images_are_only_grouped():
 def test_a_group_becomes_sequences():
     context = AddContext(output="tf_sequence_example", clip=3)
     made = [sequence_class().FromString(data) for data in context(group())]
-    assert [
-        len(m.feature_lists.feature_list["image/encoded"].feature) for m in made
-    ] == [
-        3,
-        1,
-    ]
+    frames = [m.feature_lists.feature_list["image/encoded"].feature for m in made]
+    assert [len(f) for f in frames] == [3, 1]
     shared = made[1].context.feature
     assert shared["clip/media_id"].bytes_list.value[0] == b"E03_1"
     assert shared["image/context_features"].float_list.value[::2] == [0, 1, 2, 3]
@@ -367,3 +365,18 @@ def test_the_images_to_keep_are_a_json_list(tmp_path):
     path.write_text('{"a": 1}')
     with pytest.raises(DataError, match="must be a JSON list"):
         read_ids(str(path))
+
+
+def test_without_beam_the_line_that_installs_it_is_shown():
+    code = (
+        "import sys; sys.modules['apache_beam'] = None\n"
+        "from odapi.errors import MissingPackageError\n"
+        "from odapi.tools.beam import need_beam\n"
+        "try:\n    need_beam()\n"
+        "except MissingPackageError as error:\n    print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert 'pip install "odapi[beam]"' in done.stdout
+    assert issubclass(MissingPackageError, ImportError)
