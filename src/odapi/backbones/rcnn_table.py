@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import keras
 
-from odapi.backbones import resnet
+from odapi.backbones import inception_resnet, resnet
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.pixels import MINUS_MEAN_RGB, PixelScaling
+from odapi.layers.pixels import MINUS_MEAN_RGB, MINUS_ONE_TO_ONE, PixelScaling
 
 # The original regularises a backbone only where a pyramid follows it.
 _RESNET = dataclasses.replace(resnet.DEFAULT_HYPERPARAMS, l2=0.0)
@@ -81,6 +81,12 @@ RCNN_EXTRACTORS: dict[str, HalvedRow | PyramidRow] = {
     "faster_rcnn_resnet50_keras": _halved(50),
     "faster_rcnn_resnet101_keras": _halved(101),
     "faster_rcnn_resnet152_keras": _halved(152),
+    "faster_rcnn_inception_resnet_v2_keras": HalvedRow(
+        halves=inception_resnet.inception_resnet_halves,
+        hyperparams=inception_resnet.DEFAULT_HYPERPARAMS,
+        pixels=MINUS_ONE_TO_ONE,
+        application="",
+    ),
     "faster_rcnn_resnet50_fpn_keras": _pyramid(50),
     "faster_rcnn_resnet101_fpn_keras": _pyramid(101),
     "faster_rcnn_resnet152_fpn_keras": _pyramid(152),

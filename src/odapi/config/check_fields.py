@@ -46,7 +46,6 @@ _LATER = _refused()
 
 ROWS: dict[str, Row] = {
     "TrainEvalPipelineConfig.graph_rewriter": _TF1,
-    "DetectionModel.faster_rcnn": _LATER,
     "DetectionModel.experimental_model": _refused("write the model in Python instead"),
     # The model.
     "Ssd.inplace_batchnorm_update": Row("Keras updates batch statistics in place"),
@@ -64,6 +63,21 @@ ROWS: dict[str, Row] = {
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
     "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
     "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALISED,
+    # Faster R-CNN.
+    "FasterRcnn.inplace_batchnorm_update": Row(
+        "Keras updates batch statistics in place"
+    ),
+    "FasterRcnn.use_matmul_gather_in_matcher": _RESULT_SAME,
+    "FasterRcnn.use_static_balanced_label_sampler": Row("shapes are always static"),
+    "FasterRcnn.use_static_shapes": Row("shapes are always static"),
+    "FasterRcnn.use_static_shapes_for_eval": Row("shapes are always static"),
+    "FasterRcnn.use_partitioned_nms_in_first_stage": _TPU,
+    "FasterRcnn.use_combined_nms_in_first_stage": _RESULT_SAME,
+    "FasterRcnn.resize_masks": Row("masks are always resized with their image"),
+    "FasterRcnn.return_raw_detections_during_predict": Row(
+        "raw boxes and scores are always there, in the model's outputs"
+    ),
+    "FasterRcnn.context_config": _LATER,
     # CenterNet.
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"

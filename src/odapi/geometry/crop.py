@@ -44,8 +44,8 @@ def crop_and_resize(
     if channels is None:
         table = ops.reshape(maps, (batch, height * width, depth))
     total: Tensor = 0.0
-    for at_y, share_y in _neighbours(rows, height, fade):
-        for at_x, share_x in _neighbours(columns, width, fade):
+    for at_y, share_y in neighbours(rows, height, fade):
+        for at_x, share_x in neighbours(columns, width, fade):
             index = at_y[..., :, None] * width + at_x[..., None, :]
             if channels is not None:
                 index = index * depth + channels[..., None, None]
@@ -91,18 +91,29 @@ def _positions(first: Tensor, last: Tensor, count: int, length: int) -> Tensor:
     return places * (length - 1)
 
 
-def _neighbours(
-    positions: Tensor, length: int, fade: bool
+def neighbours(
+    positions: Tensor, length: Tensor, fade: bool = False
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Returns the cells before and after positions, and the share of each."""
+    """Returns the cells before and after positions, and the share of each.
+
+    Args:
+        positions: In cells; 0 is the centre of the first.
+        length: Cells on the axis: a number, or int32 that fits the positions.
+        fade: As in `crop_and_resize`.
+
+    Returns:
+        Two pairs of cells, int32, and shares, float32, of the shape of the positions.
+    """
+    length = ops.cast(length, "int32")
+    most = ops.cast(length, "float32") - 1.0
     low = ops.floor(positions)
     beyond = positions - low
     if fade:
-        seen = [(low >= 0) & (low < length), (low >= -1) & (low < length - 1)]
+        seen = [(low >= 0) & (low <= most), (low >= -1) & (low < most)]
     else:
-        seen = [(positions >= 0) & (positions <= length - 1)] * 2
+        seen = [(positions >= 0) & (positions <= most)] * 2
     # Far outside, the cast to int32 would overflow.
-    index = ops.cast(ops.clip(low, -1, length), "int32")
+    index = ops.cast(ops.clip(low, -1.0, most + 1.0), "int32")
     return (
         (ops.clip(index, 0, length - 1), ops.where(seen[0], 1.0 - beyond, 0.0)),
         (ops.clip(index + 1, 0, length - 1), ops.where(seen[1], beyond, 0.0)),

@@ -1,5 +1,7 @@
 """Features of crops by two fully connected layers."""
 
+import dataclasses
+
 import keras
 from keras import ops
 
@@ -38,23 +40,34 @@ class RoiDense(keras.layers.Layer):
             )
 
         self.first = dense("first")
-        self.norm = hyperparams.norm_layer("first_norm")
+        self.norm = _norm(hyperparams)
         self.second = dense("second")
 
     def build(self, input_shape):
         """Creates the variables, for crops of one size `[n, h, w, c]`."""
         _, height, width, channels = input_shape
         self.first.build((None, height * width * channels))
-        self.norm.build((None, _UNITS))
-        self.second.build((None, _UNITS))
+        self.norm.build((None, 1, 1, _UNITS))
+        self.second.build((None, 1, 1, _UNITS))
 
-    def call(self, crops):
+    def call(self, crops, training=False):
         """Returns `[n, 1, 1, 1024]` of crops `[n, h, w, c]`."""
         _, height, width, channels = crops.shape
         x = self.first(ops.reshape(crops, (-1, height * width * channels)))
-        x = self.second(self.norm(x))
-        return ops.reshape(x, (-1, 1, 1, _UNITS))
+        x = self.norm(ops.reshape(x, (-1, 1, 1, _UNITS)), training=training)
+        return self.second(x)
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the features, without running anything."""
         return (input_shape[0], 1, 1, _UNITS)
+
+
+def _norm(hyperparams: Hyperparams) -> keras.layers.Layer:
+    """Returns the norm; one of batches takes the biased variance.
+
+    So does Keras where there is no map but one vector a crop, and hence the original.
+    """
+    if hyperparams.norm is not None and hyperparams.norm.kind == "batch":
+        norm = dataclasses.replace(hyperparams.norm, kind="sync_batch")
+        hyperparams = dataclasses.replace(hyperparams, norm=norm)
+    return hyperparams.norm_layer("first_norm")

@@ -8,8 +8,6 @@ import keras
 import numpy as np
 from keras import ops
 
-from odapi.heads.outputs import BOXES as CODES
-from odapi.heads.outputs import CLASSES as SCORES
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.layers.pixels import PixelScaling
 from odapi.losses import rcnn
@@ -168,15 +166,18 @@ class FasterRCNN(Detector):
     ) -> dict[str, Tensor]:
         """Returns `outputs` of the first stage with what follows from them."""
         proposals = self.propose(outputs, inputs, training)
-        outputs = {**outputs, **_packed(maps, proposals)}
+        outputs = {**outputs, **packed(maps, proposals)}
         if self.roi_boxes is not None and not training:
             features = self.describe(maps, proposals.boxes, inputs)
             outputs |= self.judge(features)
         return outputs
 
     def preprocess(self, inputs: Inputs) -> Tensor:
-        """Returns the images as the backbone wants them, float32."""
-        return normalise(inputs["images"], self.parts.pixels, inputs.get("true_size"))
+        """Returns the images as the backbone wants them, float32.
+
+        Padding is normalised, too: unlike SSD, the original pads first.
+        """
+        return normalise(inputs["images"], self.parts.pixels)
 
     def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
         """Returns the maps that proposals are made of, largest first."""
@@ -217,7 +218,7 @@ class FasterRCNN(Detector):
         training: bool = False,
     ) -> Tensor:
         """Returns what boxes `[b, p, 4]` show of maps, `[b, p, s, s, c]`."""
-        return self.parts.crop(maps, boxes)
+        return self.parts.crop(maps, boxes, _size(inputs))
 
     def describe(
         self,
@@ -243,12 +244,9 @@ class FasterRCNN(Detector):
 
     def judge(self, features: Tensor, training: bool = False) -> dict[str, Tensor]:
         """Returns codes and class scores of features `[b, p, h, w, d]`."""
-        said = self.roi_boxes(merged(features), training=training)
+        classes, codes = self.roi_boxes(merged(features), training=training)
         number = features.shape[1]
-        return {
-            BOXES: ops.cast(parted(said[CODES], number), "float32"),
-            CLASSES: ops.cast(parted(said[SCORES], number), "float32"),
-        }
+        return {BOXES: parted(codes, number), CLASSES: parted(classes, number)}
 
     def loss_parts(
         self,
@@ -263,7 +261,7 @@ class FasterRCNN(Detector):
         found = self._rpn_losses(outputs, groundtruth, inputs, training)
         if self.roi_boxes is None:
             return found
-        maps, proposals = _unpacked(outputs)
+        maps, proposals = unpacked(outputs)
         seed = self.sampling_seed if training else None
         sample = self.parts.sampler(proposals, groundtruth, seed)
         features, said = None, outputs
@@ -311,7 +309,7 @@ class FasterRCNN(Detector):
         """Returns the objects found, normalised to the images without padding."""
         if outputs is None:
             outputs = self(inputs, training=False)
-        maps, proposals = _unpacked(outputs)
+        maps, proposals = unpacked(outputs)
         window = _window(inputs)
         if self.roi_boxes is None:
             anchors = ops.convert_to_tensor(self.anchors(_size(inputs)))
@@ -367,14 +365,14 @@ class FasterRCNN(Detector):
         return {n: v for n, v in named.items() if n.startswith(prefixes)}
 
 
-def _packed(maps: Sequence[Tensor], proposals: Proposals) -> dict[str, Tensor]:
+def packed(maps: Sequence[Tensor], proposals: Proposals) -> dict[str, Tensor]:
     """Returns maps and proposals by name, as a part of the outputs."""
     named = {f"{_MAP}/{n}": level for n, level in enumerate(maps)}
     fields = proposals._asdict().items()
     return named | {f"{_PROPOSAL}_{name}": value for name, value in fields}
 
 
-def _unpacked(outputs: Mapping[str, Tensor]) -> tuple[list[Tensor], Proposals]:
+def unpacked(outputs: Mapping[str, Tensor]) -> tuple[list[Tensor], Proposals]:
     """Returns the maps and the proposals that are part of the outputs."""
     number = sum(name.startswith(f"{_MAP}/") for name in outputs)
     maps = [outputs[f"{_MAP}/{n}"] for n in range(number)]

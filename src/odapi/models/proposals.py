@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from keras import ops
 
-from odapi.geometry.boxes import clip, to_window
+from odapi.geometry.boxes import area, clip, to_window
 from odapi.geometry.gather import gather_rows
-from odapi.geometry.nms import NonMaxSuppression
+from odapi.geometry.nms import NonMaxSuppression, Selection
 from odapi.models.regions import in_window
 from odapi.structures import Detections, Tensor
 from odapi.targets.coders import BoxCoder
@@ -87,10 +87,25 @@ class Proposer:
         scores = objectness(logits)
         if usable is not None:
             scores = ops.where(usable, scores, _NEVER)
-        found = self._nms(boxes, scores[..., None], window)
-        valid = ops.arange(self.size, dtype="int32") < found.num
-        boxes = ops.where(valid[..., None], clip(found.boxes, window), 0.0)
-        return Proposals(boxes, found.scores, valid, found.anchors)
+        found = self._nms(boxes, scores[..., None])
+        return self._inside(found, clip(found.boxes, window))
+
+    def _inside(self, found: Selection, boxes: Tensor) -> Proposals:
+        """Returns what is left of a selection after its boxes were clipped."""
+        place = ops.arange(self.size, dtype="int32")
+        there = ops.logical_and(place < found.num, area(boxes) > 0)
+        place = -ops.top_k(-ops.where(there, place, self.size), self.size)[0]
+        valid = place < self.size
+        place = ops.minimum(place, self.size - 1)
+        boxes, scores, anchors = (
+            gather_rows(v, place) for v in (boxes, found.scores, found.anchors)
+        )
+        return Proposals(
+            boxes=ops.where(valid[..., None], boxes, 0.0),
+            scores=ops.where(valid, scores, 0.0),
+            valid=valid,
+            anchors=ops.where(valid, anchors, 0),
+        )
 
     @property
     def _nms(self) -> NonMaxSuppression:

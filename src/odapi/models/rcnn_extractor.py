@@ -22,7 +22,8 @@ class RCNNExtractor:
             from and cropped from, largest first; named "feature_extractor".
         roi_features: Layer from crops `[n, s, s, c]` to features `[n, h, w, d]`,
             without variables yet where it is no backbone; named "roi_features".
-        pixels: How the backbone wants its pixels.
+        pixels: How the backbone wants its pixels; padding is scaled like any pixel,
+            since the original pads first.
     """
 
     feature_extractor: FeatureExtractor

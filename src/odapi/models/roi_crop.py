@@ -3,9 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from keras import ops
-
-from odapi.geometry.crop import crop_and_resize
+from odapi.geometry.roi import CROP_AND_RESIZE, How, crop_rois, pool_rois
 from odapi.structures import Tensor
 
 
@@ -15,13 +13,15 @@ class RoiCrop:
 
     Args:
         initial: Side of a crop.
-        pool: Side of the window of the max-pool that follows.
-        stride: Its stride.
+        pool: Side of the windows whose maximum is taken.
+        stride: Cells from one window to the next.
+        how: How maps are read.
     """
 
     initial: int = 14
-    pool: int = 2
-    stride: int = 2
+    pool: int = 1
+    stride: int = 1
+    how: How = CROP_AND_RESIZE
 
     def __post_init__(self):
         for name, value in (
@@ -31,6 +31,11 @@ class RoiCrop:
         ):
             if value < 1:
                 raise ValueError(f"{name} must be 1 or more, got {value}")
+        if self.pool > self.initial:
+            raise ValueError(
+                f"maxpool_kernel_size {self.pool} is above initial_crop_size "
+                f"{self.initial}: nothing would be left of a crop"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -38,15 +43,16 @@ class RoiCrop:
         side = (self.initial - self.pool) // self.stride + 1
         return side, side
 
-    def __call__(self, maps: Sequence[Tensor], boxes: Tensor) -> Tensor:
+    def __call__(
+        self, maps: Sequence[Tensor], boxes: Tensor, image_size: tuple[int, int]
+    ) -> Tensor:
         """Returns `[b, p, s, s, c]`, what boxes show.
 
         Args:
             maps: `[b, h, w, c]`, largest first.
             boxes: `[b, p, 4]`, normalised.
+            image_size: Height and width of the images in pixels.
         """
-        crops = crop_and_resize(maps[0], boxes, (self.initial, self.initial))
-        number, channels = boxes.shape[1], maps[0].shape[-1]
-        flat = ops.reshape(crops, (-1, self.initial, self.initial, channels))
-        flat = ops.max_pool(flat, self.pool, self.stride, data_format="channels_last")
-        return ops.reshape(flat, (-1, number, *self.size, channels))
+        size = (self.initial, self.initial)
+        crops = crop_rois(maps, boxes, size, self.how, image_size)
+        return pool_rois(crops, self.pool, self.stride)

@@ -19,11 +19,11 @@ from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid
 from odapi.zoo.names.backbone import backbone_keys, layer_keys
 from odapi.zoo.names.efficientdet import BACKBONE, bifpn_keys
-from odapi.zoo.names.fpn import fpn_keys, stack_keys
+from odapi.zoo.names.fpn import fpn_keys
+from odapi.zoo.names.layer_lists import per_level_keys, stack_keys
 
 _EXTRACTOR = "model/_feature_extractor"
 _PREDICTOR = "model/_box_predictor"
-_LAYER_LISTS = {BOXES: "_box_encoder_layers", CLASSES: "_class_predictor_layers"}
 
 Keys = dict[str, str]
 
@@ -83,14 +83,7 @@ def _bifpn(neck: BidirectionalPyramid) -> Keys:
 
 
 def _per_level(head: PerLevelConvHead) -> Keys:
-    keys: Keys = {}
-    for n, stack in enumerate(head.shared):
-        keys |= stack_keys(stack, f"{_PREDICTOR}/_shared_nets/{n}")
-    for what, stacks in ((BOXES, head.box_heads), (CLASSES, head.class_heads)):
-        for n, stack in enumerate(stacks):
-            root = f"{_PREDICTOR}/_prediction_heads/{what}/{n}/{_LAYER_LISTS[what]}"
-            keys |= stack_keys(stack, root)
-    return keys
+    return per_level_keys(head, _PREDICTOR)
 
 
 def _shared(head: SharedConvHead) -> Keys:
