@@ -43,7 +43,8 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
         )
     if not 1 <= rcnn.number_of_stages <= 3:
         raise ConfigError(
-            f"{path}.number_of_stages", f"must be 1, 2 or 3, got {rcnn.number_of_stages}"
+            f"{path}.number_of_stages",
+            f"must be 1, 2 or 3, got {rcnn.number_of_stages}",
         )
     size = fixed_size(model_resizer(config))
     anchors = build_anchors(

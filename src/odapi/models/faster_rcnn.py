@@ -190,9 +190,10 @@ class FasterRCNN(Detector):
 
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
         """Returns the anchors `[anchors, 4]` of images `(h, w)`, cut to the image."""
-        return clip_anchors(self._whole_anchors(image_size))
+        return clip_anchors(self.whole_anchors(image_size))
 
-    def _whole_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+    def whole_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+        """Returns the anchors `[anchors, 4]` as they are made: do not change."""
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
         return cached_anchors(self.parts.anchors, image_size, grids)
 
@@ -200,7 +201,7 @@ class FasterRCNN(Detector):
         """Returns `[anchors]` bool: those that take part; None: all."""
         if not training or self.parts.clip_anchors:
             return None
-        return ops.convert_to_tensor(inside_image(self._whole_anchors(image_size)))
+        return ops.convert_to_tensor(inside_image(self.whole_anchors(image_size)))
 
     def propose(
         self, outputs: Mapping[str, Tensor], inputs: Inputs, training: bool = False
@@ -213,6 +214,7 @@ class FasterRCNN(Detector):
             ops.convert_to_tensor(self.anchors(size)),
             _window(inputs),
             self._usable(size, training),
+            keep_outside=training and self.parts.sampler.fills,
         )
 
     def crop(

@@ -18,10 +18,13 @@ class BalancedSampler:
             share allows: an image without positives gives nothing.
         size: How many to sample in an image. Negatives fill up what positives leave.
             None: as many as there are.
+        fill: Where there are fewer candidates than `size`, the first of the others are
+            candidates as well, as in the original's sampler of static shapes.
     """
 
     positive_fraction: float = 0.5
     size: int | None = None
+    fill: bool = False
 
     def __post_init__(self):
         if not 0 < self.positive_fraction <= 1:
@@ -45,6 +48,11 @@ class BalancedSampler:
             positives: `[b, anchors]` bool.
             seed: An integer or a `keras.random.SeedGenerator`.
         """
+        if self.fill and self.size is not None:
+            others = ops.logical_not(candidates)
+            place = ops.cumsum(ops.cast(others, "int32"), axis=1)
+            more = ops.logical_and(others, place <= self.size - _count(candidates))
+            candidates = ops.logical_or(candidates, more)
         positives = ops.logical_and(positives, candidates)
         negatives = ops.logical_and(ops.logical_not(positives), candidates)
         noise = keras.random.uniform(ops.shape(candidates), seed=seed)
