@@ -54,6 +54,8 @@ class Batch(NamedTuple):
     image_ids: tuple[str, ...]
     # Padding of the last batch of an evaluation: False for images that repeat.
     real: Tensor = None  # [b] bool; None: all are real
+    # What a model reads besides images, by name, such as context_features [b, n, d].
+    side_inputs: Any = None
 
 
 class Detections(NamedTuple):

@@ -5,13 +5,14 @@ from typing import Any
 
 from odapi.build.anchors import build_anchors
 from odapi.build.hyperparams import Setting, build_hyperparams
-from odapi.build.oneof import call
+from odapi.build.oneof import call, number
 from odapi.build.rcnn_extractor import build_rcnn_extractor
 from odapi.build.rcnn_parts import build_rcnn_parts
 from odapi.build.resizer import model_resizer
-from odapi.build.roi_heads import build_roi_heads
+from odapi.build.roi_heads import ThirdStage, build_roi_heads
 from odapi.data.resize import fixed_size
 from odapi.errors import ConfigError
+from odapi.geometry.roi import CropAndResize
 from odapi.heads.rpn import ProposalHead
 from odapi.models.detector import Detector
 from odapi.models.faster_rcnn import FasterRCNN, RcnnParts
@@ -42,13 +43,15 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
         )
     if not 1 <= rcnn.number_of_stages <= 3:
         raise ConfigError(
-            f"{path}.number_of_stages", f"must be 1, 2 or 3, got {rcnn.number_of_stages}"
+            f"{path}.number_of_stages",
+            f"must be 1, 2 or 3, got {rcnn.number_of_stages}",
         )
     size = fixed_size(model_resizer(config))
     anchors = build_anchors(
         rcnn.first_stage_anchor_generator, f"{path}.first_stage_anchor_generator"
     )
     rpn = call(_rpn, rcnn, path, anchors.per_location, setting)
+    parts = call(build_rcnn_parts, rcnn, path, config, anchors)
     heads = None
     if rcnn.number_of_stages > 1:
         heads = build_roi_heads(
@@ -56,8 +59,8 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
             f"{path}.second_stage_box_predictor",
             rcnn.num_classes,
             setting,
+            _third_stage(rcnn, parts),
         )
-    parts = call(build_rcnn_parts, rcnn, path, config, anchors)
     # Last, since it takes longest: mistakes elsewhere are told before.
     extractor = build_rcnn_extractor(
         rcnn.feature_extractor, f"{path}.feature_extractor", setting
@@ -97,6 +100,17 @@ def _rpn(
         dilation=rcnn.first_stage_atrous_rate,
         name="rpn",
         dtype=setting.dtype,
+    )
+
+
+def _third_stage(rcnn: Any, parts: RcnnParts) -> ThirdStage | None:
+    if rcnn.number_of_stages < 3:
+        return None
+    sampler = parts.sampler.sampler
+    return ThirdStage(
+        mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
+        how=CropAndResize(fade=rcnn.use_matmul_crop_and_resize),
+        most=None if sampler is None else sampler.most_positives,
     )
 
 

@@ -111,6 +111,16 @@ class RoiMasks(keras.layers.Layer):
             norm.build((None, height, width, channels))
         self.predict.build((None, *options.size, channels))
 
+    @property
+    def steps(self) -> list[keras.layers.Layer]:
+        """The layers as the original lists them, with those that have no weights."""
+        steps: list[keras.layers.Layer] = []
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            if conv.name == "upsample":
+                steps.append(keras.layers.Identity(name="scaling"))
+            steps += [conv, norm, self.hyperparams.activation_layer("activation")]
+        return [*steps, self.predict]
+
     def call(
         self, features: Tensor, classes: Tensor | None = None, training: bool = False
     ) -> Tensor:
