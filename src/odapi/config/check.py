@@ -12,6 +12,7 @@ from typing import Any
 
 from odapi.config import (
     check_center,
+    check_context,
     check_data,
     check_fields,
     check_idle,
@@ -57,6 +58,7 @@ def find(
     found = [*unsupported, *check_values.find(config), *check_model.find(config)]
     found += check_center.find(config)
     found += check_masks.find(config)
+    found += check_context.find(config)
     found += check_idle.find(config)
     if for_training:
         found += check_training.find(config)

@@ -46,7 +46,6 @@ _LATER = _refused()
 
 ROWS: dict[str, Row] = {
     "TrainEvalPipelineConfig.graph_rewriter": _TF1,
-    "DetectionModel.faster_rcnn": _LATER,
     "DetectionModel.experimental_model": _refused("write the model in Python instead"),
     # The model.
     "Ssd.inplace_batchnorm_update": Row("Keras updates batch statistics in place"),
@@ -64,6 +63,19 @@ ROWS: dict[str, Row] = {
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
     "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
     "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALISED,
+    # Faster R-CNN.
+    "FasterRcnn.inplace_batchnorm_update": Row(
+        "Keras updates batch statistics in place"
+    ),
+    "FasterRcnn.use_matmul_gather_in_matcher": _RESULT_SAME,
+    "FasterRcnn.use_static_shapes_for_eval": Row("shapes are always static"),
+    "FasterRcnn.use_partitioned_nms_in_first_stage": _TPU,
+    "FasterRcnn.use_combined_nms_in_first_stage": _RESULT_SAME,
+    "FasterRcnn.resize_masks": Row("masks are always resized with their image"),
+    "FasterRcnn.return_raw_detections_during_predict": Row(
+        "raw boxes and scores are always there, in the model's outputs"
+    ),
+    "FasterRcnn.context_config": _LATER,
     # CenterNet.
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
@@ -142,6 +154,7 @@ ROWS: dict[str, Row] = {
     "InputReader.filenames_shuffle_buffer_size": _ORDER,
     "InputReader.shuffle_buffer_size": _ORDER,
     "train_input_reader.num_epochs": Row("training ends after train_config.num_steps"),
+    "eval_input_reader.frame_index": Row("an evaluation sees every frame"),
     "eval_input_reader.num_epochs": Row(
         "an evaluation sees every image once", same=(1,)
     ),
@@ -161,10 +174,7 @@ ROWS: dict[str, Row] = {
     "InputReader.num_additional_channels": _refused("images have three channels"),
     "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
     "InputReader.mask_type": Row("records show which kind of masks they hold"),
-    "InputReader.load_context_features": _LATER,
-    "InputReader.load_context_image_ids": _LATER,
     "InputReader.expand_labels_hierarchy": _LATER,
-    "InputReader.frame_index": Row("only sequence examples have frames"),
     "InputReader.external_input_reader": _refused("the original only reserves it"),
     # Evaluation.
     "EvalConfig.num_examples": _TF1_EVAL,
@@ -195,7 +205,10 @@ ROWS: dict[str, Row] = {
 
 # Values of enums that are refused, by field.
 VALUES: dict[str, dict[str, str]] = {
-    "InputReader.input_type": {"TF_SEQUENCE_EXAMPLE": "write tf.Example records"},
+    "Context.attention_position": {
+        "ATTENTION_DEFAULT": "it is nowhere: take context_config out, or say "
+        "POST_BOX_CLASSIFIER or POST_RPN"
+    },
 }
 
 EXTRACTORS = (

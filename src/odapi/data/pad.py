@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from odapi.data.buckets import Buckets
+from odapi.data.context_features import BankShape
 from odapi.data.people import rescaled
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
@@ -59,6 +60,7 @@ class Collate:
         shapes: Shape of one object's value, by field, such as `{"keypoints": (17, 2)}`,
             for batches without objects; of an image's for `labeled_classes`.
         buckets: The sizes that a batch can have; None: any.
+        context: The memory banks that the model reads; None: none.
     """
 
     batch_size: int
@@ -68,6 +70,7 @@ class Collate:
     problems: Problems = dataclasses.field(default_factory=Problems)
     shapes: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     buckets: Buckets | None = None
+    context: BankShape | None = None
 
     def __post_init__(self):
         for name in ("batch_size", "max_boxes"):
@@ -91,6 +94,7 @@ class Collate:
             groundtruth=self._groundtruth(samples),
             image_ids=tuple(s["image_id"] for s in samples),
             real=real,
+            side_inputs=self.context and self.context.batch(samples, self.problems),
         )
 
     def _groundtruth(self, samples: Sequence[Sample]) -> Groundtruth:

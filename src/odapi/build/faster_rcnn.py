@@ -1,0 +1,120 @@
+"""Builds a two-stage detector from its message."""
+
+import dataclasses
+from typing import Any
+
+from odapi.build.anchors import build_anchors
+from odapi.build.hyperparams import Setting, build_hyperparams
+from odapi.build.oneof import call, number
+from odapi.build.rcnn_extractor import build_rcnn_extractor
+from odapi.build.rcnn_parts import build_rcnn_parts
+from odapi.build.resizer import model_resizer
+from odapi.build.roi_heads import ThirdStage, build_roi_heads
+from odapi.data.resize import fixed_size
+from odapi.errors import ConfigError
+from odapi.geometry.roi import CropAndResize
+from odapi.heads.rpn import ProposalHead
+from odapi.models.detector import Detector
+from odapi.models.faster_rcnn import FasterRCNN, RcnnParts
+
+# Any size will do where images vary: variables do not depend on it.
+_NOMINAL_SIZE = (320, 320)
+
+
+def build_faster_rcnn(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
+    """Returns a two-stage detector with its variables.
+
+    Args:
+        rcnn: A `FasterRcnn` message.
+        path: Of the message, for errors.
+        config: The TrainEvalPipelineConfig.
+        setting: What holds for the whole model.
+
+    Raises:
+        ConfigError: The config asks for a model that cannot be built.
+    """
+    return call(_build, rcnn, path, config, setting)
+
+
+def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
+    if rcnn.num_classes < 1:
+        raise ConfigError(
+            f"{path}.num_classes", f"must be 1 or more, got {rcnn.num_classes}"
+        )
+    if not 1 <= rcnn.number_of_stages <= 3:
+        raise ConfigError(
+            f"{path}.number_of_stages",
+            f"must be 1, 2 or 3, got {rcnn.number_of_stages}",
+        )
+    size = fixed_size(model_resizer(config))
+    anchors = build_anchors(
+        rcnn.first_stage_anchor_generator, f"{path}.first_stage_anchor_generator"
+    )
+    rpn = call(_rpn, rcnn, path, anchors.per_location, setting)
+    parts = call(build_rcnn_parts, rcnn, path, config, anchors)
+    heads = None
+    if rcnn.number_of_stages > 1:
+        heads = build_roi_heads(
+            rcnn.second_stage_box_predictor,
+            f"{path}.second_stage_box_predictor",
+            rcnn.num_classes,
+            setting,
+            _third_stage(rcnn, parts),
+        )
+    # Last, since it takes longest: mistakes elsewhere are told before.
+    extractor = build_rcnn_extractor(
+        rcnn.feature_extractor, f"{path}.feature_extractor", setting
+    )
+    detector = FasterRCNN(
+        extractor.feature_extractor,
+        extractor.roi_features if heads else None,
+        rpn,
+        heads.boxes if heads else None,
+        dataclasses.replace(parts, pixels=extractor.pixels),
+        heads.tasks if heads else (),
+        seed=setting.seed,
+        num_classes=rcnn.num_classes,
+        image_size=size,
+        max_detections=_max_detections(rcnn, parts),
+        add_regularization=config.train_config.add_regularization_loss,
+        name="detector",
+        dtype=setting.dtype,
+    )
+    detector.build((None, *(size or _NOMINAL_SIZE), 3))
+    return detector
+
+
+def _rpn(
+    rcnn: Any, path: str, per_location: tuple[int, ...], setting: Setting
+) -> ProposalHead:
+    hyperparams = build_hyperparams(
+        rcnn.first_stage_box_predictor_conv_hyperparams,
+        f"{path}.first_stage_box_predictor_conv_hyperparams",
+        setting,
+    )
+    return ProposalHead(
+        per_location,
+        hyperparams,
+        depth=rcnn.first_stage_box_predictor_depth,
+        kernel_size=rcnn.first_stage_box_predictor_kernel_size,
+        dilation=rcnn.first_stage_atrous_rate,
+        name="rpn",
+        dtype=setting.dtype,
+    )
+
+
+def _third_stage(rcnn: Any, parts: RcnnParts) -> ThirdStage | None:
+    if rcnn.number_of_stages < 3:
+        return None
+    sampler = parts.sampler.sampler
+    return ThirdStage(
+        mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
+        how=CropAndResize(fade=rcnn.use_matmul_crop_and_resize),
+        most=None if sampler is None else sampler.most_positives,
+    )
+
+
+def _max_detections(rcnn: Any, parts: RcnnParts) -> int:
+    if rcnn.number_of_stages == 1:
+        return parts.proposer.size
+    return parts.postprocess.nms.max_total
