@@ -2,13 +2,8 @@
 
 from typing import Any
 
-import numpy as np
-from keras import ops
-
-from benchmarks.parity_rows import Arrays, Comparison, Row
-from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import REGULARIZATION
-from odapi.models.faster_rcnn import BOXES, CLASSES, FasterRCNN, unpacked
+from odapi.models.faster_rcnn import BOXES, CLASSES, FasterRCNN
 from odapi.structures import Groundtruth, present
 
 _FLAT = (BOXES, CLASSES, "box_classifier_features")

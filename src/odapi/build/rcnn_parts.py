@@ -89,7 +89,9 @@ def _rpn_loss(rcnn: Any, path: str) -> ProposalLoss:
 def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
     fraction, most = number(getattr(rcnn, share)), getattr(rcnn, size)
     if not 0 < fraction <= 1:
-        raise ConfigError(f"{path}.{share}", f"must be above 0, up to 1, got {fraction}")
+        raise ConfigError(
+            f"{path}.{share}", f"must be above 0, up to 1, got {fraction}"
+        )
     if most < 1:
         raise ConfigError(f"{path}.{size}", f"must be 1 or more, got {most}")
     return BalancedSampler(fraction, most)
