@@ -18,6 +18,7 @@ from benchmarks.parity_rows import (
 from odapi.build.detector import build_detector
 from odapi.errors import ConfigError
 from odapi.models.center_net import CenterNet
+from odapi.models.faster_rcnn import FasterRCNN
 from odapi.zoo.names.detector import detector_keys
 
 
@@ -72,7 +73,13 @@ def _inference(compared: Comparison, detector, inputs: Arrays) -> Iterator[Row]:
     if isinstance(detector, CenterNet):
         yield compared.row("detections", parity_center.detections(compared, outputs))
         return
-    anchors = detector.anchors(inputs["images"].shape[1:3])
+    size = inputs["images"].shape[1:3]
+    if isinstance(detector, FasterRCNN):
+        pixels = detector.anchors(size) * np.tile(np.float32(size), 2)
+        yield compared.row("anchors", {"predict/anchors": pixels})
+        yield from _found(compared, outputs)
+        return
+    anchors = detector.anchors(size)
     tiled = np.broadcast_to(anchors, (len(true_size), *anchors.shape))
     yield compared.row(
         "anchors",
@@ -82,6 +89,10 @@ def _inference(compared: Comparison, detector, inputs: Arrays) -> Iterator[Row]:
             "predict/final_anchors": tiled,
         },
     )
+    yield from _found(compared, outputs)
+
+
+def _found(compared: Comparison, outputs: Arrays) -> Iterator[Row]:
     yield compared.row("detections", _detections(compared, outputs))
     raw = {
         "detections/raw_detection_boxes": outputs["detections/raw_boxes"],
@@ -112,6 +123,8 @@ def _detections(compared: Comparison, outputs: Arrays) -> Arrays:
         found = {
             k: np.take_along_axis(v, _like(orders, v), axis=1) for k, v in found.items()
         }
+    if "detections/masks" in outputs:
+        found["detection_masks"] = outputs["detections/masks"]
     found["num_detections"] = outputs["detections/num"].astype(np.float32)
     return {f"detections/{k}": v for k, v in found.items()}
 

@@ -8,7 +8,6 @@ import numpy as np
 from benchmarks.parity_golden import GoldenFolder
 from benchmarks.parity_rows import Arrays
 from odapi.build.resizer import model_resizer
-from odapi.models.faster_rcnn import FasterRCNN
 from odapi.structures import Groundtruth
 
 _NUM_KEYPOINTS = 17
@@ -64,9 +63,7 @@ def _context(folder: GoldenFolder, meta: dict, batch: int, training: bool) -> Ar
     return {"context_features": bank, "valid_context_size": size}
 
 
-def groundtruth(
-    folder: GoldenFolder, meta: dict, detector: Any, inputs: Arrays
-) -> Groundtruth:
+def groundtruth(folder: GoldenFolder, meta: dict, detector: Any) -> Groundtruth:
     """Returns the objects of the training batch, padded, with what the model reads."""
     objects = folder.make.groundtruth(
         meta["num_classes"],
@@ -82,10 +79,6 @@ def groundtruth(
         return np.stack(rows)
 
     boxes = [o["boxes"] for o in objects]
-    if isinstance(detector, FasterRCNN):
-        # The goldens give it boxes as shares of the images without padding.
-        shares = inputs["true_size"] / np.array(inputs["images"].shape[1:3])
-        boxes = [b * np.tile(s, 2) for b, s in zip(boxes, shares, strict=True)]
     return Groundtruth(
         boxes=padded(boxes, np.float32),
         classes=padded([o["classes"] for o in objects], np.int32),

@@ -1,25 +1,33 @@
 """What of a two-stage detector is compared with the original's."""
 
 from typing import Any
+from unittest import mock
 
+import numpy as np
+from keras import ops
+
+from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import REGULARIZATION
-from odapi.models.faster_rcnn import BOXES, CLASSES, FasterRCNN
+from odapi.models.faster_rcnn import FasterRCNN, unpacked
+from odapi.models.proposals import inside_image
 from odapi.structures import Groundtruth, present
 
-_FLAT = (BOXES, CLASSES, "box_classifier_features")
+_FEATURES = "box_classifier_features"
 
 
 def everything(detector: FasterRCNN, inputs: dict) -> dict:
     """Returns all that the original's goldens have of an inference, by their names."""
     maps = detector.extract(inputs)
-    outputs = _first_stage(detector, maps)
-    outputs = detector.second(maps, outputs, inputs)
+    outputs = detector.second(maps, _first_stage(detector, maps), inputs)
     found = detector.detect(inputs, outputs, raw=True)
+    _, proposals = unpacked(outputs)
+    heads = _heads(outputs, _size(inputs))
     if detector.roi_boxes is not None:
-        boxes = outputs["proposal_boxes"]
-        outputs["box_classifier_features"] = detector.describe(maps, boxes, inputs)
+        boxes = proposals.boxes
+        heads[_FEATURES] = _flat(detector.describe(maps, boxes, inputs))
+    heads["num_proposals"] = proposals.num
     found = {f"detections/{k}": v for k, v in present(found).items()}
-    return {"preprocessed": detector.preprocess(inputs), **outputs, **found}
+    return {"preprocessed": detector.preprocess(inputs), **heads, **found}
 
 
 def forward(
@@ -29,9 +37,22 @@ def forward(
     maps = detector.extract(inputs, training=True)
     outputs = _first_stage(detector, maps, training=True)
     outputs = detector.second(maps, outputs, inputs, training=True)
-    found = dict(detector.loss_parts(outputs, groundtruth, inputs, training=True))
+    seen: dict = {}
+    judge = detector.judge
+
+    def record(features, training=False):
+        seen[_FEATURES] = features
+        said = judge(features, training)
+        seen.update(said)
+        return said
+
+    with mock.patch.object(detector, "judge", record):
+        found = dict(detector.loss_parts(outputs, groundtruth, inputs, training=True))
     found[REGULARIZATION] = detector.regularization()
-    return sum(found.values()), (outputs, found)
+    heads = _heads(outputs | seen, _size(inputs))
+    heads |= {_FEATURES: _flat(seen[_FEATURES])} if seen else {}
+    _keep_usable(detector, heads, _size(inputs))
+    return sum(found.values()), (heads, found)
 
 
 def _first_stage(detector: FasterRCNN, maps: list, training: bool = False) -> dict:
@@ -39,3 +60,39 @@ def _first_stage(detector: FasterRCNN, maps: list, training: bool = False) -> di
     outputs = dict(detector.rpn.read(looks, training))
     named = enumerate(looks)
     return outputs | {f"rpn_box_predictor_features/{n}": look for n, look in named}
+
+
+def _heads(outputs: dict, size: tuple[int, int]) -> dict:
+    """Returns predictions by their stored names; of two stages, one row a region."""
+    heads = {
+        k: v for k, v in outputs.items() if k.startswith(("rpn_", "feature_maps/"))
+    }
+    maps = {k: v for k, v in heads.items() if k.startswith("feature_maps/")}
+    heads |= {
+        k.replace("feature_maps", "rpn_features_to_crop"): v for k, v in maps.items()
+    }
+    for name in ("refined_box_encodings", "class_predictions_with_background"):
+        if name in outputs:
+            heads[name] = _flat(outputs[name])
+    boxes = outputs["proposal_boxes"]
+    heads["proposal_boxes_normalized"] = heads["final_anchors"] = boxes
+    heads["proposal_boxes"] = boxes * np.tile(np.float32(size), 2)
+    return heads
+
+
+def _keep_usable(detector: FasterRCNN, heads: dict, size: tuple[int, int]) -> None:
+    """Leaves out anchors that reach over the edge, where the original does."""
+    if detector.parts.clip_anchors:
+        return
+    usable = np.flatnonzero(inside_image(detector.whole_anchors(size)))
+    for name in (RPN_BOXES, RPN_CLASSES):
+        heads[name] = ops.take(heads[name], usable, axis=1)
+
+
+def _flat(regions):
+    return ops.reshape(regions, (-1, *regions.shape[2:]))
+
+
+def _size(inputs: dict) -> tuple[int, int]:
+    height, width = inputs["images"].shape[1:3]
+    return height, width

@@ -72,7 +72,7 @@ class _Step:
         self.detector = build_detector(folder.config(golden.meta, training=True))
         without_dropout(self.detector)
         self.inputs = resized_inputs(folder, golden.meta, training=True)
-        self.truth = groundtruth(folder, golden.meta, self.detector, self.inputs)
+        self.truth = groundtruth(folder, golden.meta, self.detector)
         self.gradients = self._stored_gradients()
 
     def run(self, shifted: bool = False) -> Groups:

@@ -74,6 +74,7 @@ def resnet_halves(
     hyperparams: Hyperparams = DEFAULT_HYPERPARAMS,
     stride: int = 16,
     names: tuple[str, str] = ("backbone", "roi_features"),
+    width: float = 1.0,
 ) -> tuple[keras.Model, keras.Model]:
     """Returns the first four stages, and the fifth, which halves what it gets.
 
@@ -83,13 +84,16 @@ def resnet_halves(
         stride: Of the maps of the first model: 16, or 8: the fourth stage then
             halves nothing, and its 3 x 3 convolutions look at every other pixel.
         names: Of the models.
+        width: Multiplies the channels.
 
     Raises:
-        ValueError: There is no such ResNet, or the stride is another.
+        ValueError: There is no such ResNet, `width` is not positive, or the stride is
+            another.
     """
     if stride not in (8, 16):
         raise ValueError(f"stride must be 8 or 16, got {stride}")
-    adapter = _Adapter(hyperparams, Depth(1.0, 0), False, dense=stride == 8)
+    check_width(width)
+    adapter = _Adapter(hyperparams, Depth(width, 0), False, dense=stride == 8)
     application = _application(num_layers)
     *_, border, end = stage_ends(num_layers)
     return adapt_halves(application, adapter, border, end, names)

@@ -6,13 +6,14 @@ from typing import Any
 from odapi.build.anchors import build_anchors
 from odapi.build.context import context_of
 from odapi.build.hyperparams import Setting, build_hyperparams
-from odapi.build.oneof import call
+from odapi.build.oneof import call, number
 from odapi.build.rcnn_extractor import build_rcnn_extractor
 from odapi.build.rcnn_parts import build_rcnn_parts
 from odapi.build.resizer import model_resizer
-from odapi.build.roi_heads import build_roi_heads
+from odapi.build.roi_heads import ThirdStage, build_roi_heads
 from odapi.data.resize import fixed_size
 from odapi.errors import ConfigError
+from odapi.geometry.roi import CropAndResize
 from odapi.heads.rpn import ProposalHead
 from odapi.models.context_rcnn import ContextRCNN
 from odapi.models.detector import Detector
@@ -52,6 +53,7 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
         rcnn.first_stage_anchor_generator, f"{path}.first_stage_anchor_generator"
     )
     rpn = call(_rpn, rcnn, path, anchors.per_location, setting)
+    parts = call(build_rcnn_parts, rcnn, path, config, anchors)
     heads = None
     if rcnn.number_of_stages > 1:
         heads = build_roi_heads(
@@ -59,8 +61,8 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
             f"{path}.second_stage_box_predictor",
             rcnn.num_classes,
             setting,
+            _third_stage(rcnn, parts),
         )
-    parts = call(build_rcnn_parts, rcnn, path, config, anchors)
     # Last, since it takes longest: mistakes elsewhere are told before.
     extractor = build_rcnn_extractor(
         rcnn.feature_extractor, f"{path}.feature_extractor", setting
@@ -102,6 +104,17 @@ def _rpn(
         dilation=rcnn.first_stage_atrous_rate,
         name="rpn",
         dtype=setting.dtype,
+    )
+
+
+def _third_stage(rcnn: Any, parts: RcnnParts) -> ThirdStage | None:
+    if rcnn.number_of_stages < 3:
+        return None
+    sampler = parts.sampler.sampler
+    return ThirdStage(
+        mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
+        how=CropAndResize(fade=rcnn.use_matmul_crop_and_resize),
+        most=None if sampler is None else sampler.most_positives,
     )
 
 

@@ -94,7 +94,8 @@ def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
         )
     if most < 1:
         raise ConfigError(f"{path}.{size}", f"must be 1 or more, got {most}")
-    return BalancedSampler(fraction, most)
+    fill = rcnn.use_static_shapes and rcnn.use_static_balanced_label_sampler
+    return BalancedSampler(fraction, most, fill)
 
 
 def _crop(rcnn: Any) -> RoiCrop:

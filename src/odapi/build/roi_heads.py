@@ -6,7 +6,11 @@ from typing import Any
 from odapi.build.hyperparams import Setting, build_hyperparams
 from odapi.build.oneof import build_oneof, number
 from odapi.errors import ConfigError
+from odapi.geometry.roi import CROP_AND_RESIZE, CropAndResize
 from odapi.heads.roi_boxes import RoiBoxes, RoiBoxOptions
+from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
+from odapi.models.mask_rcnn import RoiMaskTask
+from odapi.models.roi_task import RoiTask
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -22,8 +26,27 @@ class RoiHeads:
     tasks: tuple[Any, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class ThirdStage:
+    """What the config says elsewhere of the third stage.
+
+    Args:
+        mask_weight: Of the loss of masks.
+        how: How maps and masks are cut.
+        most: Regions of an image that show an object, at most; None: any number.
+    """
+
+    mask_weight: float = 1.0
+    how: CropAndResize = CROP_AND_RESIZE
+    most: int | None = None
+
+
 def build_roi_heads(
-    config: Any, path: str, num_classes: int, setting: Setting
+    config: Any,
+    path: str,
+    num_classes: int,
+    setting: Setting,
+    third: ThirdStage | None = None,
 ) -> RoiHeads:
     """Returns the heads that see regions.
 
@@ -32,17 +55,52 @@ def build_roi_heads(
         path: Of the message, for errors.
         num_classes: Without the background.
         setting: What holds for the whole model.
+        third: What else is known of the third stage; None: there is none.
 
     Raises:
         ConfigError: A value is not allowed, or the predictor sees no regions.
     """
     return build_oneof(
-        config, "box_predictor_oneof", _HEADS, path, num_classes, setting
+        config, "box_predictor_oneof", _HEADS, path, num_classes, setting, third
     )
 
 
-def _mask_rcnn(config: Any, path: str, num_classes: int, setting: Setting) -> RoiHeads:
-    return RoiHeads(boxes=_boxes(config, path, num_classes, setting))
+def _mask_rcnn(
+    config: Any,
+    path: str,
+    num_classes: int,
+    setting: Setting,
+    third: ThirdStage | None,
+) -> RoiHeads:
+    boxes = _boxes(config, path, num_classes, setting)
+    if third is None:
+        return RoiHeads(boxes)
+    tasks: list[RoiTask] = []
+    if config.predict_instance_masks:
+        head = _masks(config, path, num_classes, setting)
+        tasks.append(RoiMaskTask(head, third.mask_weight, third.most, third.how))
+    if not tasks:
+        raise ConfigError(
+            path,
+            "has nothing for the third stage that number_of_stages: 3 asks for",
+            hint="set predict_instance_masks: true, or number_of_stages: 2",
+        )
+    return RoiHeads(boxes, tuple(tasks))
+
+
+def _masks(config: Any, path: str, num_classes: int, setting: Setting) -> RoiMasks:
+    options = RoiMaskOptions(
+        num_classes,
+        size=(config.mask_height, config.mask_width),
+        num_layers=config.mask_prediction_num_conv_layers,
+        depth=config.mask_prediction_conv_depth,
+        class_agnostic=config.masks_are_class_agnostic,
+        upsample_last=config.convolve_then_upsample_masks,
+    )
+    hyperparams = build_hyperparams(
+        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+    )
+    return RoiMasks(options, hyperparams, name="roi_masks", dtype=setting.dtype)
 
 
 def _boxes(config: Any, path: str, num_classes: int, setting: Setting) -> RoiBoxes:

@@ -68,8 +68,6 @@ ROWS: dict[str, Row] = {
         "Keras updates batch statistics in place"
     ),
     "FasterRcnn.use_matmul_gather_in_matcher": _RESULT_SAME,
-    "FasterRcnn.use_static_balanced_label_sampler": Row("shapes are always static"),
-    "FasterRcnn.use_static_shapes": Row("shapes are always static"),
     "FasterRcnn.use_static_shapes_for_eval": Row("shapes are always static"),
     "FasterRcnn.use_partitioned_nms_in_first_stage": _TPU,
     "FasterRcnn.use_combined_nms_in_first_stage": _RESULT_SAME,

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from odapi.geometry.crop import neighbours
-from odapi.geometry.gather import gather_rows
+from odapi.geometry.crop import read_between
 from odapi.kernels.crop import has_native_crop, native_crop
 from odapi.structures import Tensor
 
@@ -125,6 +124,40 @@ def crop_rois(
     return crops if how.samples == 1 else _bin_means(crops, size, how.samples)
 
 
+def crop_masks(
+    masks: Tensor,
+    owners: Tensor,
+    boxes: Tensor,
+    size: tuple[int, int],
+    how: CropAndResize = CROP_AND_RESIZE,
+) -> Tensor:
+    """Returns what boxes show of one mask each, float32.
+
+    Args:
+        masks: `[b, n, h, w]`, also of integers.
+        owners: `[b, p]` int32: the mask that a box is cut out of.
+        boxes: `[b, p, 4]` normalised to the masks.
+        size: Rows and columns.
+        how: What is read.
+
+    Returns:
+        `[b, p, rows, columns]`.
+    """
+    number, height, width = (int(side) for side in masks.shape[1:])
+    flat = how.prepare(ops.reshape(masks, (-1, height, width, 1)))
+    boxes = _placed(ops.cast(boxes, "float32"), (height, width), size, how)
+    if has_native_crop():
+        crops = native_crop([flat], [boxes], size, owners=owners, maps_each=number)
+    else:
+        height, width = (int(side) for side in flat.shape[1:3])
+        table = ops.reshape(flat, (-1, number * height * width, 1))
+        owners = ops.cast(owners, "int32")
+        areas = ops.ones_like(owners)
+        sides = (areas * height, areas * width)
+        crops = _read(table, boxes, sides, size, owners * (height * width))
+    return ops.squeeze(crops, -1)
+
+
 def roi_levels(boxes: Tensor, num_levels: int, image_size: tuple[int, int]) -> Tensor:
     """Returns the level of a pyramid that shows a box best, `[b, p]` int32 from 0.
 
@@ -176,59 +209,54 @@ def _crop(
     sizes = [(int(each.shape[1]), int(each.shape[2])) for each in maps]
     maps = [how.prepare(each) for each in maps]
     if has_native_crop():
-        placed = [_placed(boxes, h, w, points, how) for h, w in sizes]
-        return native_crop(maps, placed, levels, points)
+        placed = [_placed(boxes, size, points, how) for size in sizes]
+        crops = native_crop(maps, placed, points, levels)
+        return ops.cast(crops, maps[0].dtype)
     if levels is None:
-        height, width = sizes[0]
+        size: tuple[Tensor, Tensor] = sizes[0]
     else:
-        height, width = (
-            ops.take(ops.convert_to_tensor(axis, dtype="float32"), levels)
-            for axis in zip(*sizes, strict=True)
-        )
-    return _read(maps, _placed(boxes, height, width, points, how), levels, points)
+        of_level = (ops.convert_to_tensor(axis) for axis in zip(*sizes, strict=True))
+        size = tuple(ops.take(axis, levels) for axis in of_level)
+    tables = [
+        ops.reshape(each, (-1, each.shape[1] * each.shape[2], each.shape[3]))
+        for each in maps
+    ]
+    starts = [sum(each.shape[1] for each in tables[:n]) for n in range(len(maps))]
+    start = None
+    if levels is not None:
+        start = ops.take(ops.convert_to_tensor(starts, dtype="int32"), levels)
+    table = tables[0] if len(maps) == 1 else ops.concatenate(tables, axis=1)
+    boxes = _placed(boxes, size, points, how)
+    added = maps[0].shape[1] - sizes[0][0]
+    grown = tuple(axis + added for axis in size)
+    return _read(table, boxes, grown, points, start)
 
 
-def _placed(boxes, height, width, points: tuple[int, int], how: How) -> Tensor:
+def _placed(
+    boxes: Tensor, size: tuple[Tensor, Tensor], points: tuple[int, int], how: How
+) -> Tensor:
     """Returns boxes whose edges are the first and last points of a crop."""
     y0, x0, y1, x1 = ops.unstack(boxes, 4, axis=-1)
+    height, width = (ops.cast(axis, "float32") for axis in size)
     top, bottom = how.ends(y0, y1, height, points[0])
     left, right = how.ends(x0, x1, width, points[1])
     return ops.stack([top, left, bottom, right], axis=-1)
 
 
 def _read(
-    maps: list[Tensor], boxes: Tensor, levels: Tensor | None, points: tuple[int, int]
+    table: Tensor,
+    boxes: Tensor,
+    size: tuple[Tensor, Tensor],
+    points: tuple[int, int],
+    start: Tensor | None,
 ) -> Tensor:
-    """Crops by reading by index, from all maps as one table."""
-    depth = maps[0].shape[-1]
-    batch, number = ops.shape(boxes)[:2]
-    tables = [ops.reshape(m, (-1, m.shape[1] * m.shape[2], depth)) for m in maps]
-    table = tables[0] if len(maps) == 1 else ops.concatenate(tables, axis=1)
-    start: Tensor = 0
-    height: Tensor
-    width: Tensor
-    height, width = maps[0].shape[1:3]
-    if levels is not None:
-        heights, widths = zip(*(each.shape[1:3] for each in maps), strict=True)
-        starts = [sum(each.shape[1] for each in tables[:n]) for n in range(len(maps))]
-        start, height, width = (
-            ops.take(ops.convert_to_tensor(values, dtype="int32"), levels)[..., None]
-            for values in (starts, heights, widths)
-        )
-        start = start[..., None]
+    """Crops by reading by index; `size` are numbers, or `[b, p]`."""
+    if start is not None:
+        size = tuple(ops.cast(axis, "int32")[..., None] for axis in size)
     y0, x0, y1, x1 = ops.unstack(boxes, 4, axis=-1)
-    rows = _positions(y0, y1, height, points[0])
-    columns = _positions(x0, x1, width, points[1])
-    total: Tensor = 0.0
-    for at_y, share_y in neighbours(rows, height):
-        for at_x, share_x in neighbours(columns, width):
-            index = start + (at_y * width)[..., :, None] + at_x[..., None, :]
-            index = ops.reshape(index, (batch, number * points[0] * points[1]))
-            read = gather_rows(table, index)
-            read = ops.reshape(read, (batch, number, *points, depth))
-            share = share_y[..., :, None] * share_x[..., None, :]
-            total = total + read * ops.cast(share, read.dtype)[..., None]
-    return total
+    rows = _positions(y0, y1, size[0], points[0])
+    columns = _positions(x0, x1, size[1], points[1])
+    return read_between(table, rows, columns, size, start)
 
 
 def _positions(first: Tensor, last: Tensor, length: Tensor, count: int) -> Tensor:

@@ -21,42 +21,53 @@ def has_native_crop() -> bool:
 
 
 def native_crop(
-    maps: list[Tensor], boxes: list[Tensor], levels: Tensor, size: tuple[int, int]
+    maps: list[Tensor],
+    boxes: list[Tensor],
+    size: tuple[int, int],
+    levels: Tensor | None = None,
+    owners: Tensor | None = None,
+    maps_each: int = 1,
 ) -> Tensor:
-    """Returns crops, each of the map that a box says.
+    """Returns crops, float32, each of the map that is its own.
 
     Args:
-        maps: Each `[b, h, w, c]`.
+        maps: Each `[b, h, w, c]`, or `[b * maps_each, h, w, c]`.
         boxes: For each map, `[b, p, 4]` normalised to it.
-        levels: `[b, p]` int32, the map to crop.
         size: Rows and columns of a crop.
+        levels: `[b, p]` int32, which of `maps` to crop, if there are several.
+        owners: `[b, p]` int32, which map of an image, if it has several.
+        maps_each: How many it has then.
 
     Returns:
-        `[b, p, rows, columns, c]` in the dtype of the maps.
+        `[b, p, rows, columns, c]`.
 
     Source: `tf.image.crop_and_resize`.
     """
     import tensorflow as tf
 
-    batch, number = tf.shape(boxes[0])[0], tf.shape(boxes[0])[1]
-    owners = tf.repeat(tf.range(batch), number)
+    batch, number = tf.shape(boxes[0])[0], boxes[0].shape[1]
+    number = tf.shape(boxes[0])[1] if number is None else number
+    index = tf.repeat(tf.range(batch), number)
+    if owners is not None:
+        index = index * maps_each + tf.reshape(tf.cast(owners, "int32"), (-1,))
     flat = [tf.reshape(each, (-1, 4)) for each in boxes]
-    if len(maps) == 1:
-        crops = _crop(tf, maps[0], flat[0], owners, size)
+    if maps[0].dtype == "bfloat16":  # Which the operation does not know.
+        maps = [tf.cast(each, "float32") for each in maps]
+    if levels is None:
+        crops = tf.image.crop_and_resize(maps[0], flat[0], index, size)
     else:
-        # Only the boxes of a map are cut out of it; their number varies, which
-        # a graph of TensorFlow allows.
-        levels = tf.reshape(levels, (-1,))
-        numbers = range(len(maps))
-        index = [tf.cast(tf.where(levels == n)[:, 0], "int32") for n in numbers]
-        parts = [
-            _crop(tf, maps[n], tf.gather(flat[n], at), tf.gather(owners, at), size)
-            for n, at in enumerate(index)
-        ]
-        crops = tf.dynamic_stitch(index, parts)
-    crops = tf.cast(crops, maps[0].dtype)
-    return tf.reshape(crops, (batch, number, *size, maps[0].shape[-1]))
+        crops = _of_levels(maps, flat, index, tf.reshape(levels, (-1,)), size)
+    return tf.reshape(crops, (-1, number, *size, maps[0].shape[-1]))
 
 
-def _crop(tf, maps, boxes, owners, size):
-    return tf.image.crop_and_resize(tf.cast(maps, "float32"), boxes, owners, size)
+def _of_levels(maps, boxes, index, levels, size):
+    """Cuts only the boxes of a map out of it; a graph lets their number vary."""
+    import tensorflow as tf
+
+    numbers = range(len(maps))
+    places = [tf.cast(tf.where(levels == n)[:, 0], "int32") for n in numbers]
+    crops = []
+    for n, place in enumerate(places):
+        chosen = tf.gather(boxes[n], place), tf.gather(index, place)
+        crops.append(tf.image.crop_and_resize(maps[n], *chosen, size))
+    return tf.dynamic_stitch(places, crops)

@@ -11,7 +11,7 @@ from keras import ops
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.layers.pixels import PixelScaling
 from odapi.losses import rcnn
-from odapi.models.detector import DETECTION, Detector, Inputs
+from odapi.models.detector import CLASSIFICATION, DETECTION, Detector, Inputs
 from odapi.models.feature_extractor import FeatureExtractor
 from odapi.models.postprocess import PostProcess
 from odapi.models.preprocess import clip_window, normalise
@@ -21,6 +21,7 @@ from odapi.models.proposals import (
     clip_anchors,
     inside_image,
 )
+from odapi.models.rcnn_extractor import backbone_variables
 from odapi.models.regions import (
     boxes_of_best_class,
     in_window,
@@ -29,7 +30,7 @@ from odapi.models.regions import (
 )
 from odapi.models.roi_crop import RoiCrop
 from odapi.models.roi_sample import RoiSampler
-from odapi.models.roi_task import RoiTask
+from odapi.models.roi_task import Regions, RoiTask
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import AnchorGenerator, cached_anchors
@@ -124,6 +125,7 @@ class FasterRCNN(Detector):
         self.task_layers = [layer for task in tasks for layer in task.layers]
         fields = [f for task in tasks for f in task.groundtruth_fields]
         self.groundtruth_fields = tuple(dict.fromkeys(fields))
+        self.tasks_see_crops = False
         self.sampling_seed = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
@@ -143,8 +145,12 @@ class FasterRCNN(Detector):
         if not self.roi_features.built:
             self.roi_features.build(crop)
         features = self.roi_features.compute_output_shape(crop)
-        for layer in (self.roi_boxes, *self.task_layers):
-            layer.build(features)
+        self.roi_boxes.build(features)
+        # Fully connected layers have lost what is where in a region.
+        self.tasks_see_crops = tuple(features[1:3]) == (1, 1)
+        whole = (None, *self.parts.crop.whole, maps[0][-1])
+        for layer in self.task_layers:
+            layer.build(whole if self.tasks_see_crops else features)
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Returns what each stage says, by the original's names where it has one.
@@ -185,9 +191,10 @@ class FasterRCNN(Detector):
 
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
         """Returns the anchors `[anchors, 4]` of images `(h, w)`, cut to the image."""
-        return clip_anchors(self._whole_anchors(image_size))
+        return clip_anchors(self.whole_anchors(image_size))
 
-    def _whole_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+    def whole_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+        """Returns the anchors `[anchors, 4]` as they are made: do not change."""
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
         return cached_anchors(self.parts.anchors, image_size, grids)
 
@@ -195,7 +202,7 @@ class FasterRCNN(Detector):
         """Returns `[anchors]` bool: those that take part; None: all."""
         if not training or self.parts.clip_anchors:
             return None
-        return ops.convert_to_tensor(inside_image(self._whole_anchors(image_size)))
+        return ops.convert_to_tensor(inside_image(self.whole_anchors(image_size)))
 
     def propose(
         self, outputs: Mapping[str, Tensor], inputs: Inputs, training: bool = False
@@ -208,6 +215,7 @@ class FasterRCNN(Detector):
             ops.convert_to_tensor(self.anchors(size)),
             _window(inputs),
             self._usable(size, training),
+            keep_outside=training and self.parts.sampler.fills,
         )
 
     def crop(
@@ -265,13 +273,23 @@ class FasterRCNN(Detector):
         seed = self.sampling_seed if training else None
         sample = self.parts.sampler(proposals, groundtruth, seed)
         features, said = None, outputs
-        if training or self.tasks:
+        if training or (self.tasks and not self.tasks_see_crops):
             features = self.describe(maps, sample.boxes, inputs, training)
             said = self.judge(features, training)
         found |= self.parts.box_loss(said[BOXES], said[CLASSES], sample)
+        regions = self._regions(maps, sample.boxes, features, inputs)
         for task in self.tasks:
-            found |= task.losses(features, sample, groundtruth, training)
+            found |= task.losses(regions, sample, groundtruth, training)
         return found
+
+    def _regions(
+        self, maps: list[Tensor], boxes: Tensor, features: Tensor | None, inputs: Inputs
+    ) -> Regions:
+        """Returns what tasks see of boxes."""
+        if self.tasks_see_crops:
+            features = None
+        size = _size(inputs)
+        return Regions(boxes, features, lambda b: self.parts.crop.cut(maps, b, size))
 
     def _rpn_losses(
         self,
@@ -343,20 +361,24 @@ class FasterRCNN(Detector):
             return found
         size = window[:, None, 2:]
         boxes = found.boxes * ops.concatenate([size, size], axis=-1)
-        crops = self.crop(maps, boxes, inputs)
+        looks = parts.box_features or bool(self.tasks and not self.tasks_see_crops)
+        features = None
+        if parts.rpn_features or looks:
+            crops = self.crop(maps, boxes, inputs)
+            features = self.look(crops) if looks else None
         if parts.rpn_features:
             found = found._replace(rpn_features=crops)
-        if not (self.tasks or parts.box_features):
-            return found
-        features = self.look(crops)
         if parts.box_features:
             found = found._replace(features=features)
+        regions = self._regions(maps, boxes, features, inputs)
         for task in self.tasks:
-            found = task.complete(features, found)
+            found = task.complete(regions, found)
         return found
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
         """Returns the variables that a checkpoint of a kind of model can fill."""
+        if kind == CLASSIFICATION:
+            return backbone_variables(self.feature_extractor, self.roi_features)
         if kind != DETECTION:
             return super().variables_for(kind)
         layers = (self.feature_extractor, self.roi_features)

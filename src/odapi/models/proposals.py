@@ -35,7 +35,7 @@ class Proposer:
     """Makes proposals of what a head says of anchors.
 
     A box that is wholly outside the window takes the place of another, as in the
-    original, and is then left out.
+    original; only then it is left out.
 
     Args:
         coder: Decodes boxes.
@@ -72,6 +72,7 @@ class Proposer:
         anchors: Tensor,
         window: Tensor,
         usable: Tensor | None = None,
+        keep_outside: bool = False,
     ) -> Proposals:
         """Returns the proposals of each image.
 
@@ -81,6 +82,8 @@ class Proposer:
             anchors: `[anchors, 4]`.
             window: `[b, 4]`, in the frame of the anchors: the real image.
             usable: `[anchors]` bool, which anchors may propose; None: all.
+            keep_outside: Boxes outside the window stay behind the valid ones, without
+                area.
         """
         codes, logits = ops.stop_gradient(codes), ops.stop_gradient(logits)
         boxes = self.coder.decode(codes, anchors)
@@ -88,20 +91,20 @@ class Proposer:
         if usable is not None:
             scores = ops.where(usable, scores, _NEVER)
         found = self._nms(boxes, scores[..., None])
-        return self._inside(found, clip(found.boxes, window))
+        return self._inside(found, clip(found.boxes, window), keep_outside)
 
-    def _inside(self, found: Selection, boxes: Tensor) -> Proposals:
-        """Returns what is left of a selection after its boxes were clipped."""
-        place = ops.arange(self.size, dtype="int32")
+    def _inside(self, found: Selection, boxes: Tensor, keep: bool) -> Proposals:
+        """Returns a selection, its boxes clipped, with those of an area first."""
+        size = self.size
+        place = ops.arange(size, dtype="int32")
         there = ops.logical_and(place < found.num, area(boxes) > 0)
-        place = -ops.top_k(-ops.where(there, place, self.size), self.size)[0]
-        valid = place < self.size
-        place = ops.minimum(place, self.size - 1)
+        place = -ops.top_k(-ops.where(there, place, place + size), size)[0]
+        valid = place < size
         boxes, scores, anchors = (
-            gather_rows(v, place) for v in (boxes, found.scores, found.anchors)
+            gather_rows(v, place % size) for v in (boxes, found.scores, found.anchors)
         )
         return Proposals(
-            boxes=ops.where(valid[..., None], boxes, 0.0),
+            boxes=boxes if keep else ops.where(valid[..., None], boxes, 0.0),
             scores=ops.where(valid, scores, 0.0),
             valid=valid,
             anchors=ops.where(valid, anchors, 0),

@@ -38,6 +38,11 @@ class RoiCrop:
             )
 
     @property
+    def whole(self) -> tuple[int, int]:
+        """Rows and columns of a crop that is not pooled."""
+        return self.initial, self.initial
+
+    @property
     def size(self) -> tuple[int, int]:
         """Rows and columns of what is returned."""
         side = (self.initial - self.pool) // self.stride + 1
@@ -53,6 +58,11 @@ class RoiCrop:
             boxes: `[b, p, 4]`, normalised.
             image_size: Height and width of the images in pixels.
         """
-        size = (self.initial, self.initial)
-        crops = crop_rois(maps, boxes, size, self.how, image_size)
+        crops = self.cut(maps, boxes, image_size)
         return pool_rois(crops, self.pool, self.stride)
+
+    def cut(
+        self, maps: Sequence[Tensor], boxes: Tensor, image_size: tuple[int, int]
+    ) -> Tensor:
+        """Returns `[b, p, initial, initial, c]`: the same without pooling."""
+        return crop_rois(maps, boxes, self.whole, self.how, image_size)

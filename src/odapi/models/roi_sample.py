@@ -44,6 +44,11 @@ class RoiSampler:
     num_classes: int
     sampler: BalancedSampler | None = None
 
+    @property
+    def fills(self) -> bool:
+        """Whether what is no proposal fills up a sample, as background."""
+        return self.sampler is not None and self.sampler.fill
+
     def __call__(
         self, proposals: Proposals, groundtruth: Groundtruth, seed: Any = None
     ) -> RoiSample:
