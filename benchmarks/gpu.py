@@ -7,8 +7,9 @@ Needs no TensorFlow and no OpenCV: a CUDA image with JAX or torch, and keras, pr
 h5py, ml_dtypes and rich. Each row runs in a process of its own. A step is what `fit`
 does, on a batch that stays; inference is `detect`, boxes and suppression included. The
 share of the card is that of the FLOP/s that a bfloat16 matrix product of 8192 x 8192
-reaches in the same process, with three times the forward pass for a step. torchvision's
-RetinaNet R50-FPN, under autocast, stands beside ours where torchvision is there.
+reaches in the same process, with three times the forward pass for a step. Beside ours
+stand torchvision's RetinaNet, Faster R-CNN and Mask R-CNN, all R50-FPN and under
+autocast, where torchvision is there.
 """
 
 import argparse
@@ -18,11 +19,20 @@ import time
 
 START = time.perf_counter()
 
-from benchmarks.models import MODELS  # noqa: E402
+from benchmarks.models import MODELS, Model  # noqa: E402
 from benchmarks.processes import RESULTS, in_process, table, tell  # noqa: E402
 
 BACKENDS = ("jax", "torch")
-THEIRS = "torchvision retinanet_resnet50_fpn 640"
+THEIRS = {
+    "retinanet_r50_640": "torchvision retinanet_resnet50_fpn",
+    "faster_rcnn_r50_fpn_640": "torchvision fasterrcnn_resnet50_fpn",
+    "mask_rcnn_r50_fpn_640": "torchvision maskrcnn_resnet50_fpn",
+}
+ALL = MODELS | {
+    "faster_rcnn_r50_fpn_640": Model(
+        "faster_rcnn_resnet50_v1_fpn_640x640_coco17_tpu-8", 2
+    ),
+}
 _HEAD = ["model", "batch", "step, ms", "images/s", "share of the card"]
 _HEAD += ["inference, ms", "images/s", "first step, s", "peak GB"]
 
@@ -35,10 +45,12 @@ def main() -> None:
         tell(gpu_rows.measure(args.row, args.batch, args.runs, START))
         return
     backends = (args.backend,) if args.backend else BACKENDS
-    names = [args.model] if args.model else list(MODELS)
+    names = [args.model] if args.model else list(ALL)
     rows, device = [], ""
     for backend in backends:
-        theirs = [THEIRS] if backend == "torch" and _has("torchvision") else []
+        theirs = []
+        if backend == "torch" and _has("torchvision"):
+            theirs = [THEIRS[name] for name in names if name in THEIRS]
         for name in [*names, *theirs]:
             options = {"row": name, "batch": args.batch, "runs": args.runs}
             found = in_process("benchmarks.gpu", options, backend, threads=10**6)
@@ -58,7 +70,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backend", choices=BACKENDS, help="both by default")
-    parser.add_argument("--model", choices=list(MODELS), help="all by default")
+    parser.add_argument("--model", choices=list(ALL), help="all by default")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--runs", type=int, default=30, help="steps and calls a row")
     parser.add_argument("--dry-run", action="store_true", help="write no file")

@@ -9,7 +9,7 @@ from unittest import mock
 
 import numpy as np
 
-from benchmarks.models import MODELS
+from benchmarks.gpu import ALL
 from benchmarks.processes import median_ms
 
 _SIDE = 8192  # Of the matrices whose product stands for what the card can do.
@@ -22,8 +22,8 @@ if importlib.util.find_spec("cv2") is None:
 
 def measure(row: str, batch: int, runs: int, start: float) -> dict[str, Any]:
     """Returns times in milliseconds, the share of the card, peak memory, device."""
-    if row not in MODELS:
-        return _theirs(batch, runs, start)
+    if row not in ALL:
+        return _theirs(row.removeprefix("torchvision "), batch, runs, start)
     import keras
 
     return _ours(row, batch, runs, start) | _MACHINES[keras.backend.backend()]()
@@ -36,8 +36,8 @@ def _ours(name: str, batch: int, runs: int, start: float) -> dict[str, Any]:
     from benchmarks.models_rows import batches, fit
 
     overrides = ["options.precision=BFLOAT16"]
-    times = fit(MODELS[name].path, batch, 5 + runs, start, overrides)
-    config = odapi.load_config(MODELS[name].path, overrides)
+    times = fit(ALL[name].path, batch, 5 + runs, start, overrides)
+    config = odapi.load_config(ALL[name].path, overrides)
     detector = odapi.build_detector(config, seed=0)
     inputs, _ = next(batches(detector, batch))
     backend = keras.backend.backend()
@@ -76,23 +76,21 @@ def _matrix_rate(runs: int) -> float:
     return 2 * _SIDE**3 / median_ms(lambda: _wait(product(a, b)), runs)
 
 
-def _theirs(batch: int, runs: int, start: float) -> dict[str, Any]:
-    """torchvision's RetinaNet, trained and run under autocast."""
+def _theirs(name: str, batch: int, runs: int, start: float) -> dict[str, Any]:
+    """A detector of torchvision, trained and run under autocast."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
-    from torchvision.models.detection import retinanet_resnet50_fpn
+    from torchvision.models import detection
 
     size = _THEIR_SIZE
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = retinanet_resnet50_fpn(
+    model = getattr(detection, name)(
         weights=None, weights_backbone=None, num_classes=_THEIR_CLASSES,
         min_size=size, max_size=size,
     ).to(device, memory_format=torch.channels_last)  # fmt: skip
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
     images = [torch.rand(3, size, size, device=device) for _ in range(batch)]
-    low = torch.rand(7, 2) * size / 2
-    boxes = torch.cat([low, low + 32 + torch.rand(7, 2) * size / 3], -1)
-    truth = {"boxes": boxes.to(device), "labels": torch.arange(1, 8, device=device)}
+    truth = _their_objects(device)
 
     def step():
         with torch.autocast(device, torch.bfloat16):
@@ -116,6 +114,18 @@ def _theirs(batch: int, runs: int, start: float) -> dict[str, Any]:
     share = 3 * counter.get_total_flops() / step_ms / _matrix_rate(runs)
     times = {"step": step_ms, "infer": infer_ms, "first": first, "share": share}
     return times | _torch_machine()
+
+
+def _their_objects(device: str) -> dict[str, Any]:
+    import torch
+
+    low = torch.rand(7, 2) * _THEIR_SIZE / 2
+    boxes = torch.cat([low, low + 32 + torch.rand(7, 2) * _THEIR_SIZE / 3], -1)
+    masks = torch.zeros(7, _THEIR_SIZE, _THEIR_SIZE, dtype=torch.uint8)
+    for mask, (left, top, right, bottom) in zip(masks, boxes.int(), strict=True):
+        mask[top:bottom, left:right] = 1
+    truth = {"boxes": boxes, "labels": torch.arange(1, 8), "masks": masks}
+    return {name: value.to(device) for name, value in truth.items()}
 
 
 def _jax_flop(network: Callable, images: Any) -> float:

@@ -7,7 +7,8 @@ Everything runs in processes of its own, on one core and on two, with the same p
 again and again, as the original was timed. Inference is the exported SavedModel, batch
 1, from a picture of the model's size to detections, with the golden weights, whose
 scores differ as those of a trained model do; the share of post-processing is what it
-takes beyond backbone, pyramid and heads, both taken in turns. A training
+takes beyond backbone, pyramid and heads (proposals and both stages, of a two-stage
+model), both taken in turns. A training
 step has forward, backward, clipping and update. The original's figures come from
 another day on the same kind of machine (shared/golden/timing.json): ratios to them say
 how much, not how many percent.
@@ -44,6 +45,7 @@ MODELS = {
     "centernet_r50_kpts_512": Model(
         "centernet_resnet50_v1_fpn_512x512_kpts_coco17_tpu-8", 4
     ),
+    "faster_rcnn_r50_640": Model("faster_rcnn_resnet50_v1_640x640_coco17_tpu-8", 2),
 }
 _RETINANET = "retinanet_r50_640"
 _THREADS = (1, 2)

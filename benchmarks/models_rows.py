@@ -130,8 +130,20 @@ def batches(detector, batch: int):
         share = rng.uniform(size=shape).astype(np.float32)
         low, high = y["boxes"][:, :, None, :2], y["boxes"][:, :, None, 2:]
         y["keypoints"] = low + share * (high - low)
+    if "masks" in detector.groundtruth_fields:
+        y["masks"] = _filled(y["boxes"], height, width)
     while True:
         yield x, y
+
+
+def _filled(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Returns masks `[b, n, h, w]` uint8 that fill boxes."""
+    rows = (np.arange(height) + 0.5) / height
+    columns = (np.arange(width) + 0.5) / width
+    y_min, x_min, y_max, x_max = np.moveaxis(boxes, -1, 0)[..., None]
+    inside_rows = (rows >= y_min) & (rows < y_max)
+    inside_columns = (columns >= x_min) & (columns < x_max)
+    return (inside_rows[..., None] & inside_columns[..., None, :]).astype(np.uint8)
 
 
 def load(config: pathlib.Path, overrides: Sequence[str] = ()):
