@@ -85,7 +85,7 @@ RCNN_EXTRACTORS: dict[str, HalvedRow | PyramidRow] = {
         halves=inception_resnet.inception_resnet_halves,
         hyperparams=inception_resnet.DEFAULT_HYPERPARAMS,
         pixels=MINUS_ONE_TO_ONE,
-        application="",
+        application="InceptionResNetV2",
     ),
     "faster_rcnn_resnet50_fpn_keras": _pyramid(50),
     "faster_rcnn_resnet101_fpn_keras": _pyramid(101),

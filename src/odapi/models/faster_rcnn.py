@@ -11,7 +11,7 @@ from keras import ops
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.layers.pixels import PixelScaling
 from odapi.losses import rcnn
-from odapi.models.detector import DETECTION, Detector, Inputs
+from odapi.models.detector import CLASSIFICATION, DETECTION, Detector, Inputs
 from odapi.models.feature_extractor import FeatureExtractor
 from odapi.models.postprocess import PostProcess
 from odapi.models.preprocess import clip_window, normalise
@@ -21,6 +21,7 @@ from odapi.models.proposals import (
     clip_anchors,
     inside_image,
 )
+from odapi.models.rcnn_extractor import backbone_variables
 from odapi.models.regions import (
     boxes_of_best_class,
     in_window,
@@ -376,6 +377,8 @@ class FasterRCNN(Detector):
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
         """Returns the variables that a checkpoint of a kind of model can fill."""
+        if kind == CLASSIFICATION:
+            return backbone_variables(self.feature_extractor, self.roi_features)
         if kind != DETECTION:
             return super().variables_for(kind)
         layers = (self.feature_extractor, self.roi_features)

@@ -84,7 +84,14 @@ def _rfcn(head: Any) -> Keys:
 
 
 def _masks(head: Any) -> Keys:
-    return _in_row(head.steps, _MASKS, 0)
+    keys: Keys = {}
+    place = 0
+    for n, pair in enumerate(zip(head.convs, head.norms, strict=True)):
+        if head.options.upsample_last and n == head.scaled:
+            place += 1  # The doubling is a layer of its own.
+        keys |= _in_row(pair, _MASKS, place)
+        place += 3  # An activation follows each norm.
+    return keys | _in_row([head.predict], _MASKS, place)
 
 
 def _no_keys(head: Any) -> Keys:
