@@ -75,7 +75,6 @@ ROWS: dict[str, Row] = {
     "FasterRcnn.return_raw_detections_during_predict": Row(
         "raw boxes and scores are always there, in the model's outputs"
     ),
-    "FasterRcnn.context_config": _LATER,
     # CenterNet.
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
