@@ -18,6 +18,7 @@ from odapi.config import (
     check_idle,
     check_masks,
     check_model,
+    check_rcnn_extractor,
     check_training,
     check_values,
     findings,
@@ -59,6 +60,7 @@ def find(
     found += check_center.find(config)
     found += check_masks.find(config)
     found += check_context.find(config)
+    found += check_rcnn_extractor.find(config)
     found += check_idle.find(config)
     if for_training:
         found += check_training.find(config)
