@@ -56,8 +56,19 @@ ROWS: dict[str, Row] = {
     "BidirectionalFeaturePyramidNetworks.use_native_resize_op": _RESULT_SAME,
     "SsdFeatureExtractor.spaghettinet_arch_name": _LATER,
     "SsdFeatureExtractor.use_hardswish": _UNREAD,
-    "BoxPredictor.mask_rcnn_box_predictor": _refused("it belongs to Faster R-CNN"),
-    "BoxPredictor.rfcn_box_predictor": _refused("it belongs to R-FCN"),
+    "model.ssd.box_predictor.mask_rcnn_box_predictor": _refused(
+        "it belongs to Faster R-CNN"
+    ),
+    "model.ssd.box_predictor.rfcn_box_predictor": _refused("it belongs to R-FCN"),
+    **{
+        f"model.faster_rcnn.second_stage_box_predictor.{name}": _refused(
+            "it belongs to SSD"
+        )
+        for name in (
+            "convolutional_box_predictor",
+            "weight_shared_convolutional_box_predictor",
+        )
+    },
     "Hyperparams.regularize_depthwise": _UNREAD,
     "Matcher.bipartite_matcher": _refused("it fails in the original's TF2 too"),
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
