@@ -286,7 +286,10 @@ def test_every_row_of_the_tables_names_a_field():
     readers = {f"{r}.{k.partition('.')[2]}" for k in known for r in
                ("train_input_reader", "eval_input_reader")
                if k.startswith("InputReader.")}  # fmt: skip
-    assert set(check_fields.ROWS) <= known | readers
+    predictors = {f"model.{owner}.{k.partition('.')[2]}" for k in known for owner in
+                  ("ssd.box_predictor", "faster_rcnn.second_stage_box_predictor")
+                  if k.startswith("BoxPredictor.")}  # fmt: skip
+    assert set(check_fields.ROWS) <= known | readers | predictors
     assert set(check_fields.VALUES) <= known
     nested = {k.partition(".")[2] for k in known if k.count(".") == 2}
     assert set(check_values.RANGES) <= known | nested

@@ -89,7 +89,7 @@ def test_a_model_without_parts_lacks_them():
         ),
         (
             [f"{_HEAD}.predict_instance_masks=true"],
-            "predict_instance_masks: has no effect: number_of_stages is 2",
+            "predict_instance_masks: has no effect: only a third stage looks",
         ),
         (
             [f"{_MODEL}.use_static_balanced_label_sampler=true"],

@@ -60,21 +60,21 @@ ROWS: dict[str, Row] = {
         "it belongs to Faster R-CNN"
     ),
     "model.ssd.box_predictor.rfcn_box_predictor": _refused("it belongs to R-FCN"),
+    **{
+        f"model.faster_rcnn.second_stage_box_predictor.{name}": _refused(
+            "it belongs to SSD"
+        )
+        for name in (
+            "convolutional_box_predictor",
+            "weight_shared_convolutional_box_predictor",
+        )
+    },
     "Hyperparams.regularize_depthwise": _UNREAD,
     "Matcher.bipartite_matcher": _refused("it fails in the original's TF2 too"),
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
     "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
     "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALISED,
     # Faster R-CNN.
-    **{
-        f"model.faster_rcnn.second_stage_box_predictor.{name}": _refused(
-            "it belongs to SSD"
-        )
-        for name in (
-            "convolutional_box_predictor", "weight_shared_convolutional_box_predictor"
-        )
-    },
-    "model.faster_rcnn.second_stage_box_predictor.rfcn_box_predictor": _LATER,
     "FasterRcnn.inplace_batchnorm_update": Row(
         "Keras updates batch statistics in place"
     ),

@@ -41,7 +41,6 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
         yield from _check_unused(rcnn)
         return
     yield from _check_second_stage(rcnn)
-    yield from _check_masks(rcnn)
     yield from _check_samplers(rcnn, for_training)
 
 
@@ -142,18 +141,6 @@ def _check_second_stage(rcnn: Any) -> Iterator[Finding]:
     yield from check_converter(post, path, kind)
     yield from check_suppression(post, path, rcnn.num_classes)
     yield from check_calibration(post, path, rcnn.num_classes, first=0)
-
-
-def _check_masks(rcnn: Any) -> Iterator[Finding]:
-    predictor = rcnn.second_stage_box_predictor.mask_rcnn_box_predictor
-    path = f"{_PATH}.second_stage_box_predictor.mask_rcnn_box_predictor"
-    for name in ("predict_instance_masks", "predict_keypoints"):
-        if getattr(predictor, name) and rcnn.number_of_stages < 3:
-            yield warning(
-                f"{path}.{name}",
-                f"has no effect: number_of_stages is {rcnn.number_of_stages}",
-                f"--set {_PATH}.number_of_stages=3",
-            )
 
 
 def _check_samplers(rcnn: Any, for_training: bool) -> Iterator[Finding]:
