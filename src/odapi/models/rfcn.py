@@ -1,13 +1,6 @@
 """R-FCN: a two-stage detector that looks at the image once, then only reads regions."""
 
-from collections.abc import Sequence
-
-from keras import ops
-
-from odapi.models.detector import Inputs
 from odapi.models.faster_rcnn import FasterRCNN
-from odapi.models.regions import merged, parted
-from odapi.structures import Tensor
 
 
 class RFCN(FasterRCNN):
