@@ -4,7 +4,7 @@ import pytest
 
 from odapi.backbones.rcnn_table import RCNN_EXTRACTORS as BUILT
 from odapi.config.check import find
-from odapi.config.check_rcnn_extractor import RCNN_EXTRACTORS
+from odapi.config.check_fields import RCNN_EXTRACTORS
 from small_rcnn import small_rcnn
 
 _PATH = "model.faster_rcnn.feature_extractor"
@@ -34,11 +34,6 @@ def test_small_models_are_fine(family):
             "type=faster_rcnn_resnet101",
             "type: 'faster_rcnn_resnet101' is an extractor of TF1 "
             "(its TF2 name is 'faster_rcnn_resnet101_keras')",
-        ),
-        (
-            "c4",
-            "type=faster_rcnn_nas",
-            "type: 'faster_rcnn_nas' is an extractor of TF1",
         ),
         (
             "c4",

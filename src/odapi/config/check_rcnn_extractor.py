@@ -3,30 +3,19 @@
 from collections.abc import Iterator
 from typing import Any
 
+from odapi.config.check_fields import RCNN_EXTRACTORS
 from odapi.config.findings import Finding, error
-from odapi.errors import did_you_mean
 
-RCNN_EXTRACTORS = (
-    *(f"faster_rcnn_resnet{n}_keras" for n in (50, 101, 152)),
-    "faster_rcnn_inception_resnet_v2_keras",
-    *(f"faster_rcnn_resnet{n}_fpn_keras" for n in (50, 101, 152)),
-)
-# Those of TF1 without a twin.
-_TF1_EXTRACTORS = (
-    "faster_rcnn_nas", "faster_rcnn_pnas", "faster_rcnn_inception_v2",
-    "faster_rcnn_mobilenet_v1",
-)  # fmt: skip
 _PATH = "model.faster_rcnn.feature_extractor"
 _LEVELS = (2, 5)  # Of the backbones.
 _STRIDES = (8, 16)
 
 
 def find(config: Any) -> Iterator[Finding]:
-    """Yields what is missing, unknown or without effect."""
+    """Yields what is missing or without effect; `check_fields` knows the types."""
     if config.model.WhichOneof("model") != "faster_rcnn":
         return
     extractor = config.model.faster_rcnn.feature_extractor
-    yield from _check_type(extractor.type)
     if extractor.type not in RCNN_EXTRACTORS:
         return
     if extractor.first_stage_features_stride not in _STRIDES:
@@ -43,24 +32,6 @@ def find(config: Any) -> Iterator[Finding]:
         yield from _check_pyramid(extractor)
     else:
         yield from _check_plain(extractor)
-
-
-def _check_type(name: str) -> Iterator[Finding]:
-    path = f"{_PATH}.type"
-    supported = f"supported are {', '.join(RCNN_EXTRACTORS)}"
-    if not name:
-        yield error(path, "is missing", "such as 'faster_rcnn_resnet50_fpn_keras'")
-    elif f"{name}_keras" in RCNN_EXTRACTORS:
-        yield error(
-            path,
-            f"{name!r} is an extractor of TF1",
-            f"its TF2 name is '{name}_keras'",
-        )
-    elif name in _TF1_EXTRACTORS:
-        yield error(path, f"{name!r} is an extractor of TF1", supported)
-    elif name not in RCNN_EXTRACTORS:
-        hint = did_you_mean(name, RCNN_EXTRACTORS)
-        yield error(path, f"unknown extractor {name!r}; {supported}", hint)
 
 
 def _check_plain(extractor: Any) -> Iterator[Finding]:
