@@ -13,9 +13,13 @@ from odapi.build.roi_heads import ThirdStage, build_roi_heads
 from odapi.data.resize import fixed_size
 from odapi.errors import ConfigError
 from odapi.geometry.roi import CropAndResize
+from odapi.heads.rfcn import RfcnHead
+from odapi.heads.roi_dense import RoiDense
 from odapi.heads.rpn import ProposalHead
 from odapi.models.detector import Detector
 from odapi.models.faster_rcnn import FasterRCNN, RcnnParts
+from odapi.models.rcnn_extractor import RCNNExtractor
+from odapi.models.rfcn import RFCN
 
 # Any size will do where images vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)
@@ -59,13 +63,17 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
             f"{path}.second_stage_box_predictor",
             rcnn.num_classes,
             setting,
-            _third_stage(rcnn, parts),
+            _third_stage(rcnn, parts, config),
         )
     # Last, since it takes longest: mistakes elsewhere are told before.
     extractor = build_rcnn_extractor(
         rcnn.feature_extractor, f"{path}.feature_extractor", setting
     )
-    detector = FasterRCNN(
+    kind = FasterRCNN
+    if heads and isinstance(heads.boxes, RfcnHead):
+        kind = RFCN
+        _check_rfcn(rcnn, path, extractor)
+    detector = kind(
         extractor.feature_extractor,
         extractor.roi_features if heads else None,
         rpn,
@@ -103,7 +111,23 @@ def _rpn(
     )
 
 
-def _third_stage(rcnn: Any, parts: RcnnParts) -> ThirdStage | None:
+def _check_rfcn(rcnn: Any, path: str, extractor: RCNNExtractor) -> None:
+    """Refuses what R-FCN cannot do: it has no features of regions."""
+    if isinstance(extractor.roi_features, RoiDense):
+        raise ConfigError(
+            f"{path}.feature_extractor.type",
+            f"{rcnn.feature_extractor.type} does not go with rfcn_box_predictor, which "
+            "looks at one map of the whole image",
+            hint="take a type without fpn",
+        )
+    for name in ("output_final_box_features", "output_final_box_rpn_features"):
+        if getattr(rcnn, name):
+            raise ConfigError(
+                f"{path}.{name}", "R-FCN has no features of boxes", hint="leave it out"
+            )
+
+
+def _third_stage(rcnn: Any, parts: RcnnParts, config: Any) -> ThirdStage | None:
     if rcnn.number_of_stages < 3:
         return None
     sampler = parts.sampler.sampler
@@ -111,6 +135,7 @@ def _third_stage(rcnn: Any, parts: RcnnParts) -> ThirdStage | None:
         mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
         how=CropAndResize(fade=rcnn.use_matmul_crop_and_resize),
         most=None if sampler is None else sampler.most_positives,
+        num_keypoints=config.train_input_reader.num_keypoints,
     )
 
 

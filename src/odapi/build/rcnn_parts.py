@@ -99,7 +99,8 @@ def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
 
 
 def _crop(rcnn: Any) -> RoiCrop:
-    if rcnn.number_of_stages == 1:
+    predictor = rcnn.second_stage_box_predictor
+    if rcnn.number_of_stages == 1 or predictor.HasField("rfcn_box_predictor"):
         return RoiCrop()
     return RoiCrop(
         initial=rcnn.initial_crop_size,
