@@ -1,5 +1,8 @@
 """What of a two-stage detector is compared with the original's."""
 
+import contextlib
+import functools
+from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
@@ -9,6 +12,7 @@ from keras import ops
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import REGULARIZATION
 from odapi.models.faster_rcnn import FasterRCNN, unpacked
+from odapi.models.mask_rcnn import RoiMaskTask
 from odapi.models.proposals import inside_image
 from odapi.structures import Groundtruth, present
 
@@ -25,6 +29,9 @@ def everything(detector: FasterRCNN, inputs: dict) -> dict:
     if detector.roi_boxes is not None:
         boxes = proposals.boxes
         heads[_FEATURES] = _flat(detector.describe(maps, boxes, inputs))
+        with _masks_of_all_classes(detector) as masks:
+            found = detector.detect(inputs, outputs, raw=True)
+        heads |= masks
     heads["num_proposals"] = proposals.num
     found = {f"detections/{k}": v for k, v in present(found).items()}
     return {"preprocessed": detector.preprocess(inputs), **heads, **found}
@@ -51,6 +58,9 @@ def forward(
     found[REGULARIZATION] = detector.regularization()
     heads = _heads(outputs | seen, _size(inputs))
     heads |= {_FEATURES: _flat(seen[_FEATURES])} if seen else {}
+    for task in _mask_tasks(detector):
+        # Of all regions in their order; the loss looks at those with an object.
+        heads["mask_predictions"] = task.head(_flat(seen[_FEATURES]), training=True)
     _keep_usable(detector, heads, _size(inputs))
     return sum(found.values()), (heads, found)
 
@@ -87,6 +97,26 @@ def _keep_usable(detector: FasterRCNN, heads: dict, size: tuple[int, int]) -> No
     usable = np.flatnonzero(inside_image(detector.whole_anchors(size)))
     for name in (RPN_BOXES, RPN_CLASSES):
         heads[name] = ops.take(heads[name], usable, axis=1)
+
+
+@contextlib.contextmanager
+def _masks_of_all_classes(detector: FasterRCNN) -> Iterator[dict]:
+    """Notes the masks of all classes, of which the detector makes one a region."""
+    masks: dict = {}
+    with contextlib.ExitStack() as patches:
+        for task in _mask_tasks(detector):
+            call = functools.partial(_both, task.head.call, masks)
+            patches.enter_context(mock.patch.object(task.head, "call", call))
+        yield masks
+
+
+def _both(one, masks: dict, features, classes=None, training=False):
+    masks["mask_predictions"] = one(features, None, training)
+    return one(features, classes, training)
+
+
+def _mask_tasks(detector: FasterRCNN) -> list[RoiMaskTask]:
+    return [task for task in detector.tasks if isinstance(task, RoiMaskTask)]
 
 
 def _flat(regions):

@@ -18,6 +18,7 @@ from odapi.config import (
     check_idle,
     check_masks,
     check_model,
+    check_rcnn,
     check_training,
     check_values,
     findings,
@@ -57,6 +58,7 @@ def find(
     unsupported = list(check_fields.find(config))
     found = [*unsupported, *check_values.find(config), *check_model.find(config)]
     found += check_center.find(config)
+    found += check_rcnn.find(config, for_training)
     found += check_masks.find(config)
     found += check_context.find(config)
     found += check_idle.find(config)
