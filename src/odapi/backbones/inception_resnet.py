@@ -73,7 +73,7 @@ def inception_resnet_halves(
 ) -> tuple[keras.Model, keras.Model]:
     """Returns the stages before the last reduction, and the rest, from it on.
 
-    The first goes from images `[b, h, w, 3]`, RGB in -1 to 1, to a list of one map of
+    The first goes from images `[b, h, w, 3]`, RGB in -1 to 1, to one map of
     1088 channels; the second halves such a map and gives 1536 channels.
 
     Args:

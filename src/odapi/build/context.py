@@ -2,13 +2,43 @@
 
 from typing import Any
 
+from odapi.build.hyperparams import Setting
+from odapi.config.protos import faster_rcnn_pb2
 from odapi.data.context_features import CONTEXT, BankShape
 from odapi.data.sources.base import BaseSource
 from odapi.errors import ConfigError, DataError
-from odapi.layers.context_attention import Attention
+from odapi.layers.context_attention import Attention, ContextAttention
 
 
-def build_attention(message: Any) -> Attention:
+def context_of(rcnn: Any, path: str, setting: Setting) -> dict[str, Any]:
+    """Returns what makes a Context R-CNN of a Faster R-CNN; {} where it is none.
+
+    Args:
+        rcnn: A `FasterRcnn` message.
+        path: Of the message, for errors.
+        setting: What holds for the whole model.
+
+    Raises:
+        ConfigError: Nobody attends to anything.
+    """
+    if not rcnn.HasField("context_config"):
+        return {}
+    message, path = rcnn.context_config, f"{path}.context_config"
+    if rcnn.number_of_stages < 2:
+        raise ConfigError(path, "needs number_of_stages 2: proposals attend to nothing")
+    return {
+        "attention": ContextAttention(
+            build_attention(message, path),
+            seed=setting.seed,
+            name="context_attention",
+            dtype=setting.dtype,
+        ),
+        "bank": (message.max_num_context_features, message.context_feature_length),
+        "before_features": message.attention_position == faster_rcnn_pb2.POST_RPN,
+    }
+
+
+def build_attention(message: Any, path: str) -> Attention:
     """Returns who attends to what, by a message Context.
 
     Raises:
@@ -25,7 +55,7 @@ def build_attention(message: Any) -> Attention:
             layers=message.num_attention_layers,
         )
     except ValueError as error:
-        raise ConfigError("model.faster_rcnn.context_config", str(error)) from error
+        raise ConfigError(path, str(error)) from error
 
 
 def bank_shape(config: Any) -> BankShape | None:

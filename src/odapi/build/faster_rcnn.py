@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from odapi.build.anchors import build_anchors
+from odapi.build.context import context_of
 from odapi.build.hyperparams import Setting, build_hyperparams
 from odapi.build.oneof import call, number
 from odapi.build.rcnn_extractor import build_rcnn_extractor
@@ -16,6 +17,7 @@ from odapi.geometry.roi import CropAndResize
 from odapi.heads.rfcn import RfcnHead
 from odapi.heads.roi_dense import RoiDense
 from odapi.heads.rpn import ProposalHead
+from odapi.models.context_rcnn import ContextRCNN
 from odapi.models.detector import Detector
 from odapi.models.faster_rcnn import FasterRCNN, RcnnParts
 from odapi.models.rcnn_extractor import RCNNExtractor
@@ -69,11 +71,16 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
     extractor = build_rcnn_extractor(
         rcnn.feature_extractor, f"{path}.feature_extractor", setting
     )
+<<<<<<< HEAD
     kind = FasterRCNN
     if heads and isinstance(heads.boxes, RfcnHead):
         kind = RFCN
         _check_rfcn(rcnn, path, extractor)
     detector = kind(
+=======
+    context = context_of(rcnn, path, setting)
+    detector = (ContextRCNN if context else FasterRCNN)(
+>>>>>>> rcnn
         extractor.feature_extractor,
         extractor.roi_features if heads else None,
         rpn,
@@ -87,6 +94,7 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
         add_regularization=config.train_config.add_regularization_loss,
         name="detector",
         dtype=setting.dtype,
+        **context,
     )
     detector.build((None, *(size or _NOMINAL_SIZE), 3))
     return detector

@@ -84,4 +84,5 @@ class ContextRCNN(FasterRCNN):
         if CONTEXT in inputs:
             return inputs[CONTEXT], ops.cast(inputs[SIZE], "int32")
         length = self.side_inputs[CONTEXT][0][1]
-        return ops.zeros((batch, 1, length), "float32"), ops.zeros((batch,), "int32")
+        # Two rows: Keras warns of a softmax over one.
+        return ops.zeros((batch, 2, length), "float32"), ops.zeros((batch,), "int32")

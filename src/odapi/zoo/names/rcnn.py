@@ -1,7 +1,8 @@
 """Keys of the original's two-stage checkpoints: Faster, Mask and Context R-CNN.
 
-Keys of R-FCN and of keypoints on regions were never seen in a checkpoint: those of
-R-FCN follow from how the original keeps its objects; of keypoints it has none.
+Keys of R-FCN were never seen in a checkpoint: they follow from how the original keeps
+its objects. It has none for keypoints on regions, and for all but one block of
+attention.
 """
 
 from collections.abc import Callable, Iterable
