@@ -1,6 +1,5 @@
 """R-FCN: a two-stage detector that looks at the image once, then only reads regions."""
 
-<<<<<<< HEAD
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -8,9 +7,6 @@ from odapi.models.detector import Inputs
 from odapi.models.faster_rcnn import BOXES, CLASSES, FasterRCNN
 from odapi.models.regions import parted
 from odapi.structures import Tensor
-=======
-from odapi.models.faster_rcnn import FasterRCNN
->>>>>>> rcnn
 
 
 class _Seen(NamedTuple):
