@@ -1,5 +1,9 @@
 """What of a two-stage detector is compared with the original's."""
 
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest import mock
 
@@ -9,10 +13,47 @@ from keras import ops
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import REGULARIZATION
 from odapi.models.faster_rcnn import FasterRCNN, unpacked
+from odapi.models.mask_rcnn import RoiMaskTask
 from odapi.models.proposals import inside_image
+from odapi.models.roi_crop import RoiCrop
 from odapi.structures import Groundtruth, present
 
+# Boxes of the original that regions are cut out by, and how near ours come.
+_BOXES = (
+    "predict/proposal_boxes_normalized",
+    "train/predict/proposal_boxes_normalized",
+    "predict/detection_boxes",
+)
+_SAME = 2e-6
 _FEATURES = "box_classifier_features"
+
+
+@dataclasses.dataclass(frozen=True)
+class _StoredCrop(RoiCrop):
+    """Cuts by the original's own boxes where ours are the same but for rounding.
+
+    Of a box that reaches the edge of the map, the last bit of the other edge decides
+    whether TensorFlow's operation takes the last row to be outside, and hence 0.
+    """
+
+    stored: tuple[np.ndarray, ...] = ()
+
+    def cut(self, maps, boxes, image_size):
+        for known in self.stored:
+            if known.shape == (known.shape[0], *boxes.shape[1:]):
+                near = ops.abs(boxes - known) < _SAME
+                boxes = ops.where(near, known, boxes)
+        return super().cut(maps, boxes, image_size)
+
+
+def cut_as_stored(detector: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Makes a two-stage detector cut regions by the stored boxes, where it can."""
+    if not isinstance(detector, FasterRCNN):
+        return
+    crop, stored = detector.parts.crop, tuple(arrays[k] for k in _BOXES if k in arrays)
+    fields = {f.name: getattr(crop, f.name) for f in dataclasses.fields(crop)}
+    crop = _StoredCrop(**{**fields, "stored": stored})
+    detector.parts = dataclasses.replace(detector.parts, crop=crop)
 
 
 def everything(detector: FasterRCNN, inputs: dict) -> dict:
@@ -25,6 +66,9 @@ def everything(detector: FasterRCNN, inputs: dict) -> dict:
     if detector.roi_boxes is not None:
         boxes = proposals.boxes
         heads[_FEATURES] = _flat(detector.describe(maps, boxes, inputs))
+        with _masks_of_all_classes(detector) as masks:
+            found = detector.detect(inputs, outputs, raw=True)
+        heads |= masks
     heads["num_proposals"] = proposals.num
     found = {f"detections/{k}": v for k, v in present(found).items()}
     return {"preprocessed": detector.preprocess(inputs), **heads, **found}
@@ -51,6 +95,9 @@ def forward(
     found[REGULARIZATION] = detector.regularization()
     heads = _heads(outputs | seen, _size(inputs))
     heads |= {_FEATURES: _flat(seen[_FEATURES])} if seen else {}
+    for task in _mask_tasks(detector):
+        # Of all regions in their order; the loss looks at those with an object.
+        heads["mask_predictions"] = task.head(_flat(seen[_FEATURES]), training=True)
     _keep_usable(detector, heads, _size(inputs))
     return sum(found.values()), (heads, found)
 
@@ -87,6 +134,26 @@ def _keep_usable(detector: FasterRCNN, heads: dict, size: tuple[int, int]) -> No
     usable = np.flatnonzero(inside_image(detector.whole_anchors(size)))
     for name in (RPN_BOXES, RPN_CLASSES):
         heads[name] = ops.take(heads[name], usable, axis=1)
+
+
+@contextlib.contextmanager
+def _masks_of_all_classes(detector: FasterRCNN) -> Iterator[dict]:
+    """Notes the masks of all classes, of which the detector makes one a region."""
+    masks: dict = {}
+    with contextlib.ExitStack() as patches:
+        for task in _mask_tasks(detector):
+            call = functools.partial(_both, task.head.call, masks)
+            patches.enter_context(mock.patch.object(task.head, "call", call))
+        yield masks
+
+
+def _both(one, masks: dict, features, classes=None, training=False):
+    masks["mask_predictions"] = one(features, None, training)
+    return one(features, classes, training)
+
+
+def _mask_tasks(detector: FasterRCNN) -> list[RoiMaskTask]:
+    return [task for task in detector.tasks if isinstance(task, RoiMaskTask)]
 
 
 def _flat(regions):

@@ -69,13 +69,11 @@ def narrow(monkeypatch) -> None:
 
     Their configs cannot: the original has no such option.
     """
-    for name, made in (
-        ("faster_rcnn_resnet50_keras", {"halves": resnet.resnet_halves}),
-        ("faster_rcnn_resnet50_fpn_keras", {"backbone": resnet.resnet}),
-    ):
-        parts = {
-            field: functools.partial(function, 50, width=_WIDTH)
-            for field, function in made.items()
-        }
-        row = dataclasses.replace(rcnn_table.RCNN_EXTRACTORS[name], **parts)
-        monkeypatch.setitem(rcnn_table.RCNN_EXTRACTORS, name, row)
+    rows = rcnn_table.RCNN_EXTRACTORS
+    for kind, field, make in _MADE:
+        name = f"faster_rcnn_resnet50{kind}_keras"
+        part = {field: functools.partial(make, 50, width=_WIDTH)}
+        monkeypatch.setitem(rows, name, dataclasses.replace(rows[name], **part))
+
+
+_MADE = (("", "halves", resnet.resnet_halves), ("_fpn", "backbone", resnet.resnet))

@@ -111,13 +111,13 @@ def adapt_halves(
     names: tuple[str, str],
     **arguments,
 ) -> tuple[keras.Model, keras.Model]:
-    """Returns two models: from images to a list of one map, and from there on.
+    """Returns two models: from images to one map, and from there on.
 
     Args:
         application: Function of Keras Applications.
         adapter: Makes the layers.
         border: Name of the layer whose output ends the first and begins the second.
-        end: Name of the layer whose output the second returns, not in a list.
+        end: Name of the layer whose output the second returns.
         names: Of the models.
         arguments: Of `application`.
 

@@ -73,7 +73,7 @@ def inception_resnet_halves(
 ) -> tuple[keras.Model, keras.Model]:
     """Returns the stages before the last reduction, and the rest, from it on.
 
-    The first goes from images `[b, h, w, 3]`, RGB in -1 to 1, to a list of one map of
+    The first goes from images `[b, h, w, 3]`, RGB in -1 to 1, to one map of
     1088 channels; the second halves such a map and gives 1536 channels.
 
     Args:
@@ -90,7 +90,8 @@ def inception_resnet_halves(
     make = _Maker(hyperparams)
     images = keras.Input((None, None, 3), name="images", dtype="float32")
     first = keras.Model(images, [_first(make, images, stride)], name=names[0])
-    crops = keras.Input((None, None, _BORDER), name="crops", dtype="float32")
+    dtype = keras.dtype_policies.get(hyperparams.dtype).compute_dtype
+    crops = keras.Input((None, None, _BORDER), name="crops", dtype=dtype)
     return first, keras.Model(crops, _second(make, crops), name=names[1])
 
 

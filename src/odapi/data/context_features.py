@@ -5,13 +5,15 @@ image: the feature of its box, where in the image it was, and when that was take
 """
 
 import dataclasses
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample
+from odapi.errors import DataError
 
 # Keys of a sample.
 CONTEXT, CONTEXT_IDS = "context_features", "context_image_ids"
@@ -110,3 +112,34 @@ class BankShape:
             sizes[i] = min(len(bank), self.rows)
             banks[i, : sizes[i]] = bank[: self.rows]
         return {FEATURES: banks, SIZE: sizes}
+
+
+def one_bank(
+    given: str | os.PathLike | np.ndarray, specs: Mapping[str, Sequence[int | None]]
+) -> dict[str, np.ndarray]:
+    """Returns a memory bank for all images, as a model reads it: a batch of one.
+
+    Args:
+        given: `[n, d]`, or a .npy file that holds it.
+        specs: Shapes of what the model reads besides images, without the batch.
+
+    Raises:
+        DataError: It cannot be read, or is not what the model reads.
+    """
+    place = "context" if isinstance(given, np.ndarray) else str(given)
+    if FEATURES not in specs:
+        raise DataError(place, "is given, but the model attends to no context features")
+    if isinstance(given, np.ndarray):
+        bank = given
+    else:
+        try:
+            bank = np.load(os.path.expanduser(given), allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(place, f"is no .npy file: {error}") from error
+    rows, length = specs[FEATURES][0], specs[FEATURES][1] or bank.shape[-1]
+    if bank.ndim != 2 or bank.shape[1] != length:
+        raise DataError(
+            place, f"must be [n, {length}], a row an object; it is {list(bank.shape)}"
+        )
+    sample = {"image_id": place, CONTEXT: bank}
+    return BankShape(rows or max(len(bank), 1), length).batch([sample], Problems())

@@ -29,7 +29,7 @@ class Regions:
     crop: Callable[[Tensor], Tensor]
 
     def seen(self, index: Tensor | None = None) -> Tensor:
-        """Returns what is seen, `[b * k, h, w, d]`, of regions `index [b, k]` or all."""
+        """Returns `[b * k, h, w, d]`: what regions `index [b, k]`, or all, show."""
         if self.features is None:
             boxes = self.boxes if index is None else gather_rows(self.boxes, index)
             return merged(self.crop(boxes))

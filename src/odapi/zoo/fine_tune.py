@@ -62,7 +62,12 @@ def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
     all_keys = detector_keys(detector)
     names = {id(v): name for name, v in detector.named_variables().items()}
     variables = detector.variables_for(kind)
-    keys = {short: all_keys[names[id(v)]] for short, v in variables.items()}
+    # Weights of what the original does not have are missing in its checkpoints.
+    keys = {
+        short: all_keys[names[id(v)]]
+        for short, v in variables.items()
+        if names[id(v)] in all_keys
+    }
     saved = roots(checkpoint)
     if _MODEL in saved:
         return keys

@@ -1,7 +1,8 @@
 """Keys of the original's two-stage checkpoints: Faster, Mask and Context R-CNN.
 
-Keys of R-FCN and of keypoints on regions were never seen in a checkpoint: those of
-R-FCN follow from how the original keeps its objects; of keypoints it has none.
+Keys of R-FCN were never seen in a checkpoint: they follow from how the original keeps
+its objects. It has none for keypoints on regions, and for all but one block of
+attention.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,6 +10,7 @@ from typing import Any
 
 import keras
 
+from odapi.models.context_rcnn import ContextRCNN
 from odapi.models.faster_rcnn import FasterRCNN
 from odapi.zoo.names.backbone import layer_keys
 from odapi.zoo.names.layer_lists import BOX_LAYERS, CLASS_LAYERS, per_level_keys
@@ -41,7 +43,8 @@ def rcnn_keys(detector: FasterRCNN) -> Keys:
         (detector.rpn, _rpn),
     ]
     heads = [detector.roi_boxes, *detector.task_layers]
-    heads.append(getattr(detector, "context_attention", None))
+    if isinstance(detector, ContextRCNN):
+        heads.append(detector.context_attention)
     parts += [(layer, _head_keys(layer)) for layer in heads if layer is not None]
     keys: Keys = {}
     for layer, names in parts:
