@@ -124,6 +124,7 @@ def test_what_cannot_be_is_refused(arguments, words):
         resnet(**{"num_layers": 50, "endpoints": ENDS, "width": 0.125, **arguments})
 
 
+@pytest.mark.backend
 def test_dense_maps_have_those_of_stride_16_at_every_other_place():
     image = np.random.default_rng(1).normal(0, 50, (1, 64, 96, 3)).astype(np.float32)
     maps = []
@@ -138,6 +139,7 @@ def test_dense_maps_have_those_of_stride_16_at_every_other_place():
     )
 
 
+@pytest.mark.backend
 def test_halves_are_the_whole():
     image = np.random.default_rng(1).normal(0, 50, (1, 32, 32, 3)).astype(np.float32)
     first, second = resnet_halves(50, width=0.0625)

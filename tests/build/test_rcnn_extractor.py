@@ -119,6 +119,7 @@ def test_the_model_can_freeze_all_norms():
         (_C4 + "pad_to_multiple: 0", "must be 1 or more, got 0"),
         (_C4 + "fpn { }", "fpn: has no effect on faster_rcnn_resnet50_keras"),
         (_INCEPTION + _NORM, "conv_hyperparams: has no effect"),
+        (_FPN, "conv_hyperparams: is missing"),
         (_FPN + "fpn { min_level: 1 }", "levels 2 to 5"),
         (_FPN + "fpn { min_level: 6 }", "levels 2 to 5"),
         (_FPN + "fpn { min_level: 4 max_level: 3 }", "is 3, below the min_level 4"),

@@ -10,6 +10,7 @@ from odapi.build.detector import build_detector
 from odapi.config.load import load_config
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.names.rcnn import rcnn_keys
+from small_rcnn import narrow, small_rcnn
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -125,3 +126,72 @@ def test_real_files_of_the_zoo_have_these_keys(shared, name):
     assert {k: checkpoint.find(k) for k in manifest if not checkpoint.find(k)} == {}
     there = {k.removesuffix(_SUFFIX) for k in checkpoint if k.startswith("model/")}
     assert there == set(manifest)
+
+
+_HEAD = "model.faster_rcnn.second_stage_box_predictor.mask_rcnn_box_predictor"
+_NORM = "batch_norm { scale: true }"
+_SECOND = "model/_mask_rcnn_box_predictor"
+_BOX = f"{_SECOND}/_box_prediction_head/_box_encoder_layers"
+_MASK = f"{_SECOND}/_third_stage_heads/mask_predictions/_mask_predictor_layers"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        # Dropout is a layer of its own in the original's lists, and so is a norm.
+        (
+            [
+                f"{_HEAD}.use_dropout=true",
+                f"{_HEAD}.fc_hyperparams={{op: FC {_NORM}}}",
+                "model.faster_rcnn.first_stage_box_predictor_conv_hyperparams={"
+                f"op: CONV {_NORM}}}",
+            ],
+            {
+                "roi_boxes/box/kernel": f"{_BOX}/2/kernel",
+                "roi_boxes/box_norm/gamma": f"{_BOX}/3/gamma",
+                "rpn/shared/norm/moving_mean": (
+                    "model/_first_stage_box_predictor_first_conv/layer_with_weights-1/"
+                    "moving_mean"
+                ),
+            },
+        ),
+        # An activation follows each norm.
+        (
+            [
+                "model.faster_rcnn.number_of_stages=3",
+                f"{_HEAD}.predict_instance_masks=true",
+                f"{_HEAD}.mask_prediction_num_conv_layers=3",
+                f"{_HEAD}.conv_hyperparams={{op: CONV {_NORM}}}",
+            ],
+            {
+                "roi_masks/conv_0_norm/beta": f"{_MASK}/1/beta",
+                "roi_masks/conv_1/kernel": f"{_MASK}/3/kernel",
+                "roi_masks/predict/bias": f"{_MASK}/6/bias",
+            },
+        ),
+        # And so is what makes the map larger.
+        (
+            [
+                "model.faster_rcnn.number_of_stages=3",
+                f"{_HEAD}.predict_instance_masks=true",
+                f"{_HEAD}.convolve_then_upsample_masks=true",
+                f"{_HEAD}.mask_height=8",
+                f"{_HEAD}.mask_width=8",
+                f"{_HEAD}.conv_hyperparams={{op: CONV {_NORM}}}",
+            ],
+            {
+                "roi_masks/conv_0/kernel": f"{_MASK}/0/kernel",
+                "roi_masks/upsample/kernel": f"{_MASK}/4/kernel",
+                "roi_masks/upsample_norm/gamma": f"{_MASK}/5/gamma",
+                "roi_masks/predict/bias": f"{_MASK}/7/bias",
+            },
+        ),
+    ],
+)
+def test_options_leave_no_variable_without_a_key(monkeypatch, overrides, expected):
+    narrow(monkeypatch)
+    detector = build_detector(small_rcnn("c4", *overrides))
+    keys = rcnn_keys(detector)
+    assert set(keys) == set(detector.named_variables())
+    assert len(set(keys.values())) == len(keys)
+    assert {name: keys.get(name) for name in expected} == expected

@@ -63,7 +63,8 @@ def _row(config: Any, path: str) -> HalvedRow | PyramidRow:
 def _of_backbone(
     config: Any, row: HalvedRow | PyramidRow, own: Hyperparams, setting: Setting
 ) -> Hyperparams:
-    if config.override_base_feature_extractor_hyperparams:
+    override = config.override_base_feature_extractor_hyperparams
+    if override and config.HasField("conv_hyperparams"):
         return own
     base = dataclasses.replace(row.hyperparams, seed=setting.seed, dtype=setting.dtype)
     return base.frozen() if setting.freeze_norm else base
@@ -99,6 +100,11 @@ def _with_pyramid(
     config: Any, path: str, row: PyramidRow, base: Hyperparams, own: Hyperparams
 ) -> RCNNExtractor:
     levels, depth = _pyramid(config, path, row)
+    if not config.HasField("conv_hyperparams"):
+        raise ConfigError(
+            f"{path}.conv_hyperparams",
+            "is missing; the layers of the pyramid are made by it",
+        )
     top = min(levels.stop - 1, row.last_level)
     neck = FeaturePyramid(
         levels=range(levels.start - row.first_level, top - row.first_level + 1),

@@ -19,6 +19,7 @@ from odapi.config import (
     check_masks,
     check_model,
     check_rcnn,
+    check_rcnn_extractor,
     check_training,
     check_values,
     findings,
@@ -61,6 +62,7 @@ def find(
     found += check_rcnn.find(config, for_training)
     found += check_masks.find(config)
     found += check_context.find(config)
+    found += check_rcnn_extractor.find(config)
     found += check_idle.find(config)
     if for_training:
         found += check_training.find(config)

@@ -198,7 +198,7 @@ class FasterRCNN(Detector):
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
         return cached_anchors(self.parts.anchors, image_size, grids)
 
-    def _usable(self, image_size: tuple[int, int], training: bool) -> Tensor | None:
+    def usable(self, image_size: tuple[int, int], training: bool) -> Tensor | None:
         """Returns `[anchors]` bool: those that take part; None: all."""
         if not training or self.parts.clip_anchors:
             return None
@@ -214,7 +214,7 @@ class FasterRCNN(Detector):
             outputs[RPN_CLASSES],
             ops.convert_to_tensor(self.anchors(size)),
             _window(inputs),
-            self._usable(size, training),
+            self.usable(size, training),
             keep_outside=training and self.parts.sampler.fills,
         )
 
@@ -300,7 +300,7 @@ class FasterRCNN(Detector):
     ) -> dict[str, Tensor]:
         size = _size(inputs)
         anchors = ops.convert_to_tensor(self.anchors(size))
-        usable = self._usable(size, training)
+        usable = self.usable(size, training)
         if usable is not None:
             # Without area they overlap nothing, and are nobody's best.
             anchors = ops.where(usable[:, None], anchors, 0.0)
