@@ -103,7 +103,8 @@ def _original_sums() -> Iterator[None]:
     agree with each other and differ from the original by that. With its order of
     summation, all agree with it. The gradient of the statistics is left as it is.
     TensorFlow runs the original's own kernel where oneDNN is off; see `parity`.
-    Synchronised norms have no such kernel, and sum as any reduction does.
+    Synchronised norms have no such kernel: they subtract the square of the mean from
+    the mean of the squares, which loses digits, so here they do, too.
     """
     if keras.backend.backend() == "tensorflow":
         yield
@@ -134,9 +135,12 @@ def _in_three_steps(images, scaling, true_size=None):
 
 
 def _moments(x, synchronized=False):
-    exact = ops.moments(x, tuple(range(len(x.shape) - 1)))
+    axes = tuple(range(len(x.shape) - 1))
     if synchronized:
-        return exact
+        mean = ops.mean(x, axes)
+        squares = ops.mean(ops.square(x), axes)
+        return mean, ops.maximum(squares - ops.square(mean), 0.0)
+    exact = ops.moments(x, axes)
     rounded = _SUMS[keras.backend.backend()](ops.stop_gradient(x))
     return tuple(
         value + ops.stop_gradient(ops.convert_to_tensor(other) - value)
