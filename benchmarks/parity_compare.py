@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks import parity_center, parity_step, parity_training
+from benchmarks import parity_center, parity_rcnn, parity_step, parity_training
 from benchmarks.parity_golden import GoldenFolder
 from benchmarks.parity_inputs import fill, resized_inputs
 from benchmarks.parity_rows import (
@@ -54,6 +54,7 @@ def _rows(folder, golden, detector, keys) -> Iterator[Row]:
 
 def _all_rows(folder, golden, detector, keys) -> Iterator[Row]:
     fill(folder, detector, keys)
+    parity_rcnn.cut_as_stored(detector, golden.arrays)
     inputs = resized_inputs(folder, golden.meta, training=False)
     yield from _inference(Comparison(golden), detector, inputs)
     if any(key.startswith("train/") for key in golden.arrays):

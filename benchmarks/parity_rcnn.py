@@ -1,8 +1,9 @@
 """What of a two-stage detector is compared with the original's."""
 
 import contextlib
+import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from unittest import mock
 
@@ -11,12 +12,49 @@ from keras import ops
 
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import REGULARIZATION
-from odapi.models.faster_rcnn import FasterRCNN, unpacked
+from odapi.models.faster_rcnn import FasterRCNN
 from odapi.models.mask_rcnn import RoiMaskTask
 from odapi.models.proposals import inside_image
+from odapi.models.rcnn_outputs import unpacked
+from odapi.models.roi_crop import RoiCrop
 from odapi.structures import Groundtruth, present
 
+# Boxes of the original that regions are cut out by, and how near ours come.
+_BOXES = (
+    "predict/proposal_boxes_normalized",
+    "train/predict/proposal_boxes_normalized",
+    "predict/detection_boxes",
+)
+_SAME = 2e-6
 _FEATURES = "box_classifier_features"
+
+
+@dataclasses.dataclass(frozen=True)
+class _StoredCrop(RoiCrop):
+    """Cuts by the original's own boxes where ours are the same but for rounding.
+
+    Of a box that reaches the edge of the map, the last bit of the other edge decides
+    whether TensorFlow's operation takes the last row to be outside, and hence 0.
+    """
+
+    stored: tuple[np.ndarray, ...] = ()
+
+    def cut(self, maps, boxes, image_size):
+        for known in self.stored:
+            if known.shape == (known.shape[0], *boxes.shape[1:]):
+                near = ops.abs(boxes - known) < _SAME
+                boxes = ops.where(near, known, boxes)
+        return super().cut(maps, boxes, image_size)
+
+
+def cut_as_stored(detector: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Makes a two-stage detector cut regions by the stored boxes, where it can."""
+    if not isinstance(detector, FasterRCNN):
+        return
+    crop, stored = detector.parts.crop, tuple(arrays[k] for k in _BOXES if k in arrays)
+    fields = {f.name: getattr(crop, f.name) for f in dataclasses.fields(crop)}
+    crop = _StoredCrop(**{**fields, "stored": stored})
+    detector.parts = dataclasses.replace(detector.parts, crop=crop)
 
 
 def everything(detector: FasterRCNN, inputs: dict) -> dict:
@@ -27,13 +65,11 @@ def everything(detector: FasterRCNN, inputs: dict) -> dict:
     _, proposals = unpacked(outputs)
     heads = _heads(outputs, _size(inputs))
     if detector.roi_boxes is not None:
-        boxes = proposals.boxes
-        heads[_FEATURES] = _flat(detector.describe(maps, boxes, inputs))
-        with _masks_of_all_classes(detector) as masks:
-            found = detector.detect(inputs, outputs, raw=True)
-        heads |= masks
+        heads[_FEATURES] = _flat(outputs[_FEATURES])
+        heads |= found.maps or {}
     heads["num_proposals"] = proposals.num
-    found = {f"detections/{k}": v for k, v in present(found).items()}
+    found = present(found._replace(maps=None))
+    found = {f"detections/{k}": v for k, v in found.items()}
     return {"preprocessed": detector.preprocess(inputs), **heads, **found}
 
 

@@ -3,7 +3,7 @@
     python -m benchmarks.real_data.overfit_regions                # all
     python -m benchmarks.real_data.overfit_regions mask_rcnn_r50  # one
 
-As `overfit`: random weights, smaller pictures, a faster schedule. Masks are those of the
+As `overfit`: random weights, smaller pictures, a faster schedule. Masks are by the
 recipe of Mask R-CNN with a feature pyramid.
 """
 

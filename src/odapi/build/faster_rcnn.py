@@ -10,14 +10,19 @@ from odapi.build.oneof import call, number
 from odapi.build.rcnn_extractor import build_rcnn_extractor
 from odapi.build.rcnn_parts import build_rcnn_parts
 from odapi.build.resizer import model_resizer
-from odapi.build.roi_heads import ThirdStage, build_roi_heads
+from odapi.build.roi_heads import RoiHeads, ThirdStage, build_roi_heads
 from odapi.data.resize import fixed_size
 from odapi.errors import ConfigError
 from odapi.geometry.roi import CropAndResize
+from odapi.heads.rfcn import RfcnHead
+from odapi.heads.roi_dense import RoiDense
 from odapi.heads.rpn import ProposalHead
 from odapi.models.context_rcnn import ContextRCNN
 from odapi.models.detector import Detector
-from odapi.models.faster_rcnn import FasterRCNN, RcnnParts
+from odapi.models.faster_rcnn import FasterRCNN
+from odapi.models.rcnn_extractor import RCNNExtractor
+from odapi.models.rcnn_parts import RcnnParts
+from odapi.models.rfcn import RFCN
 
 # Any size will do where images vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)
@@ -39,15 +44,7 @@ def build_faster_rcnn(rcnn: Any, path: str, config: Any, setting: Setting) -> De
 
 
 def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
-    if rcnn.num_classes < 1:
-        raise ConfigError(
-            f"{path}.num_classes", f"must be 1 or more, got {rcnn.num_classes}"
-        )
-    if not 1 <= rcnn.number_of_stages <= 3:
-        raise ConfigError(
-            f"{path}.number_of_stages",
-            f"must be 1, 2 or 3, got {rcnn.number_of_stages}",
-        )
+    _check_numbers(rcnn, path)
     size = fixed_size(model_resizer(config))
     anchors = build_anchors(
         rcnn.first_stage_anchor_generator, f"{path}.first_stage_anchor_generator"
@@ -61,14 +58,15 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
             f"{path}.second_stage_box_predictor",
             rcnn.num_classes,
             setting,
-            _third_stage(rcnn, parts),
+            _third_stage(rcnn, parts, config),
         )
     # Last, since it takes longest: mistakes elsewhere are told before.
     extractor = build_rcnn_extractor(
         rcnn.feature_extractor, f"{path}.feature_extractor", setting
     )
     context = context_of(rcnn, path, setting)
-    detector = (ContextRCNN if context else FasterRCNN)(
+    kind = _kind(rcnn, path, heads, extractor)
+    detector = kind(
         extractor.feature_extractor,
         extractor.roi_features if heads else None,
         rpn,
@@ -86,6 +84,18 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
     )
     detector.build((None, *(size or _NOMINAL_SIZE), 3))
     return detector
+
+
+def _check_numbers(rcnn: Any, path: str) -> None:
+    if rcnn.num_classes < 1:
+        raise ConfigError(
+            f"{path}.num_classes", f"must be 1 or more, got {rcnn.num_classes}"
+        )
+    if not 1 <= rcnn.number_of_stages <= 3:
+        raise ConfigError(
+            f"{path}.number_of_stages",
+            f"must be 1, 2 or 3, got {rcnn.number_of_stages}",
+        )
 
 
 def _rpn(
@@ -107,7 +117,38 @@ def _rpn(
     )
 
 
-def _third_stage(rcnn: Any, parts: RcnnParts) -> ThirdStage | None:
+def _kind(
+    rcnn: Any, path: str, heads: RoiHeads | None, extractor: RCNNExtractor
+) -> type[FasterRCNN]:
+    if heads and isinstance(heads.boxes, RfcnHead):
+        _check_rfcn(rcnn, path, extractor)
+        return RFCN
+    return ContextRCNN if rcnn.HasField("context_config") else FasterRCNN
+
+
+def _check_rfcn(rcnn: Any, path: str, extractor: RCNNExtractor) -> None:
+    """Refuses what R-FCN cannot do: it has no features of regions."""
+    if isinstance(extractor.roi_features, RoiDense):
+        raise ConfigError(
+            f"{path}.feature_extractor.type",
+            f"{rcnn.feature_extractor.type} does not go with rfcn_box_predictor, which "
+            "looks at one map of the whole image",
+            hint="take a type without fpn",
+        )
+    for name, given in (
+        ("output_final_box_features", rcnn.output_final_box_features),
+        ("output_final_box_rpn_features", rcnn.output_final_box_rpn_features),
+        ("context_config", rcnn.HasField("context_config")),
+    ):
+        if given:
+            raise ConfigError(
+                f"{path}.{name}",
+                "needs features of boxes, which R-FCN has none of",
+                hint="leave it out, or take mask_rcnn_box_predictor",
+            )
+
+
+def _third_stage(rcnn: Any, parts: RcnnParts, config: Any) -> ThirdStage | None:
     if rcnn.number_of_stages < 3:
         return None
     sampler = parts.sampler.sampler
@@ -115,6 +156,7 @@ def _third_stage(rcnn: Any, parts: RcnnParts) -> ThirdStage | None:
         mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
         how=CropAndResize(fade=rcnn.use_matmul_crop_and_resize),
         most=None if sampler is None else sampler.most_positives,
+        num_keypoints=config.train_input_reader.num_keypoints,
     )
 
 

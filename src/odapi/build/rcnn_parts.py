@@ -13,9 +13,9 @@ from odapi.layers.pixels import UNCHANGED
 from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
 from odapi.losses.hard_examples import HardExampleMiner
 from odapi.losses.rcnn import BoxClassifierLoss, ProposalLoss
-from odapi.models.faster_rcnn import RcnnParts
 from odapi.models.postprocess import PostProcess
 from odapi.models.proposals import Proposer
+from odapi.models.rcnn_parts import RcnnParts
 from odapi.models.roi_crop import RoiCrop
 from odapi.models.roi_sample import RoiSampler
 from odapi.targets.anchor_targets import AnchorAssigner
@@ -99,7 +99,8 @@ def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
 
 
 def _crop(rcnn: Any) -> RoiCrop:
-    if rcnn.number_of_stages == 1:
+    predictor = rcnn.second_stage_box_predictor
+    if rcnn.number_of_stages == 1 or predictor.HasField("rfcn_box_predictor"):
         return RoiCrop()
     return RoiCrop(
         initial=rcnn.initial_crop_size,
