@@ -1,4 +1,4 @@
-"""Configs of two-stage detectors, with ResNets of few channels."""
+"""Two-stage detectors, small enough to build in a second."""
 
 import dataclasses
 import functools
@@ -55,7 +55,7 @@ _REST = f"""
 FAMILIES = {"c4": _C4, "pyramid": _FPN}
 
 
-def narrow_rcnn(family: str, *overrides: str):
+def small_rcnn(family: str, *overrides: str):
     """Returns the config of a small detector of a family: a key of `FAMILIES`.
 
     It is small where `narrow` is called before.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from narrow_rcnn import narrow_rcnn
+from narrow_rcnn import small_rcnn
 from odapi.backbones.rcnn_table import RCNN_EXTRACTORS as BUILT
 from odapi.config.check import find
 from odapi.config.check_fields import RCNN_EXTRACTORS
@@ -11,7 +11,7 @@ _PATH = "model.faster_rcnn.feature_extractor"
 
 
 def _said(family, override):
-    config = narrow_rcnn(family, f"{_PATH}.{override}")
+    config = small_rcnn(family, f"{_PATH}.{override}")
     found = find(config, for_training=False, for_data=False)
     return [str(f).removeprefix(f"{_PATH}.") for f in found if f.path.startswith(_PATH)]
 

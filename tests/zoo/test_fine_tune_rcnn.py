@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tf2_checkpoints as tf2
-from narrow_rcnn import narrow, narrow_rcnn
+from narrow_rcnn import narrow, small_rcnn
 from odapi.backbones.resnet import resnet, stage_ends
 from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
@@ -34,7 +34,7 @@ def narrowed():
 
 @pytest.fixture(scope="module")
 def built(narrowed, family):
-    return build_detector(narrow_rcnn(family), seed=2)
+    return build_detector(small_rcnn(family), seed=2)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_a_type_restores_its_part(there, fresh, source, kind):
 
 def test_other_classes_leave_the_heads_as_they_are(there, narrowed, family):
     folder, *_ = there
-    config = narrow_rcnn(family, "model.faster_rcnn.num_classes=3")
+    config = small_rcnn(family, "model.faster_rcnn.num_classes=3")
     report = restore_tf2(build_detector(config), str(folder / "detector"), "full")
     assert {n.rpartition("/")[0] for n in report.skipped} == {
         "roi_boxes/class",
@@ -114,7 +114,7 @@ def test_keras_weights_fill_the_backbone(there, fresh, family, tmp_path):
     short = {n: n.rsplit("/", 2)[-2] + "/" + n.rpartition("/")[2] for n in backbone}
     np.savez(tmp_path / "w.npz", **{short[n]: arrays[n] for n in backbone})
     weights = f"options.backbone_weights={tmp_path / 'w.npz'}"
-    [report] = start_from(narrow_rcnn(family, weights), fresh)
+    [report] = start_from(small_rcnn(family, weights), fresh)
     assert report.skipped == {} and report.unused == ()
     assert _changed(fresh, arrays) == backbone
 

@@ -5,7 +5,7 @@ import pytest
 
 import odapi
 import tf2_checkpoints as tf2
-from narrow_rcnn import narrow, narrow_rcnn
+from narrow_rcnn import narrow, small_rcnn
 from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
 from odapi.config import parse
@@ -56,7 +56,7 @@ def _check(run, weights):
 
 
 def test_an_archive_fills_every_weight_and_is_found_again(tmp_path):
-    config = narrow_rcnn("pyramid")
+    config = small_rcnn("pyramid")
     weights, tensors = _tensors(config)
     tf2.write(tmp_path / "zoo/checkpoint/ckpt-0", tensors, packed=True)
     save_config(config, tmp_path / "zoo/pipeline.config")
@@ -67,7 +67,7 @@ def test_an_archive_fills_every_weight_and_is_found_again(tmp_path):
 
 
 def test_a_training_keeps_its_momentum(tmp_path):
-    config = load_config(parse.to_text(narrow_rcnn("c4")) + _TRAINING)
+    config = load_config(parse.to_text(small_rcnn("c4")) + _TRAINING)
     weights, tensors = _tensors(config)
     tensors |= {
         f"{key}{tf2.SLOT}optimizer/momentum": np.full_like(value, 0.5)
@@ -85,7 +85,7 @@ def test_a_training_keeps_its_momentum(tmp_path):
 
 
 def test_other_classes_are_told(tmp_path):
-    config = narrow_rcnn("c4")
+    config = small_rcnn("c4")
     tf2.write(tmp_path / "zoo/checkpoint/ckpt-0", _tensors(config)[1], packed=True)
     config.model.faster_rcnn.num_classes = 3
     save_config(config, tmp_path / "zoo/pipeline.config")

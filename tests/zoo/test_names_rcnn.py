@@ -6,7 +6,7 @@ import pathlib
 import keras
 import pytest
 
-from narrow_rcnn import narrow, narrow_rcnn
+from narrow_rcnn import narrow, small_rcnn
 from odapi.build.detector import build_detector
 from odapi.config.check import check
 from odapi.config.load import load_config
@@ -209,7 +209,7 @@ _RFCN = "model/_rfcn_box_predictor"
 )
 def test_options_leave_no_variable_without_a_key(monkeypatch, overrides, expected):
     narrow(monkeypatch)
-    detector = build_detector(narrow_rcnn("c4", *overrides))
+    detector = build_detector(small_rcnn("c4", *overrides))
     keys = rcnn_keys(detector)
     assert set(keys) == set(detector.named_variables())
     assert len(set(keys.values())) == len(keys)
