@@ -137,9 +137,9 @@ def test_proposals_alone_attend_to_nothing():
     [
         ("use_long_term_attention=false", "nobody attends to anything"),
         ("attention_position=ATTENTION_DEFAULT", "ATTENTION_DEFAULT is not supported"),
-        ("attention_temperature=0", "must be above 0"),
-        ("num_attention_heads=0", "must be 1 to 64"),
-        ("context_feature_length=0", "must be 1 or more"),
+        ("attention_temperature=0", "allowed is above 0"),
+        ("num_attention_heads=0", "allowed is 1 to 64"),
+        ("context_feature_length=0", "allowed is 1 or more"),
         ("self_attention_in_sequence=true", "has no effect without"),
     ],
 )
