@@ -121,27 +121,3 @@ def test_a_miner_leaves_samplers_without_effect():
     miner = f"{_MODEL}.hard_example_miner={{num_hard_examples: 4}}"
     said = said_of(miner, for_training=True)
     assert any("second_stage_batch_size: has no effect" in each for each in said)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "expected"),
-    [
-        ([], ""),
-        ([f"{_MODEL}.number_of_stages=1"], "is 2, but the model cuts no regions"),
-        (
-            [f"{_MODEL}.second_stage_box_predictor={{rfcn_box_predictor {{}}}}"],
-            "is 2, but the model cuts no regions",
-        ),
-        (["model={ssd {}}"], "is 2, but the model cuts no regions"),
-        (
-            [f"{_MODEL}.use_matmul_crop_and_resize=true"],
-            "is 2, but use_matmul_crop_and_resize asks for another way",
-        ),
-    ],
-)
-def test_regions_are_cut_in_one_way(overrides, expected):
-    align = "options.roi_align_samples=2"
-    config = small_config("rcnn", *overrides, align)
-    said = [str(f) for f in find(config, False) if f.path in align]
-    assert len(said) == bool(expected)
-    assert all(expected in each for each in said)

@@ -8,7 +8,7 @@ from odapi.build.oneof import number
 from odapi.build.postprocess import build_postprocess
 from odapi.config.load import options
 from odapi.errors import ConfigError
-from odapi.geometry.roi import CropAndResize, How, RoiAlign
+from odapi.geometry.roi import CropAndResize
 from odapi.layers.pixels import UNCHANGED
 from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
 from odapi.losses.hard_examples import HardExampleMiner
@@ -55,7 +55,7 @@ def build_rcnn_parts(
         rpn_assigner=AnchorAssigner(_CODER, IouSimilarity(), _RPN_MATCHER),
         rpn_loss=_rpn_loss(rcnn, path),
         coder=_CODER,
-        crop=_crop(rcnn, options(config).roi_align_samples),
+        crop=_crop(rcnn),
         sampler=_roi_sampler(rcnn, path),
         box_loss=_box_loss(rcnn, path),
         postprocess=_postprocess(rcnn, path, config),
@@ -98,7 +98,7 @@ def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
     return BalancedSampler(fraction, most, fill)
 
 
-def _crop(rcnn: Any, align: int) -> RoiCrop:
+def _crop(rcnn: Any) -> RoiCrop:
     predictor = rcnn.second_stage_box_predictor
     if rcnn.number_of_stages == 1 or predictor.HasField("rfcn_box_predictor"):
         return RoiCrop()
@@ -106,13 +106,8 @@ def _crop(rcnn: Any, align: int) -> RoiCrop:
         initial=rcnn.initial_crop_size,
         pool=rcnn.maxpool_kernel_size,
         stride=rcnn.maxpool_stride,
-        how=_how(rcnn, align),
+        how=CropAndResize(fade=rcnn.use_matmul_crop_and_resize),
     )
-
-
-def _how(rcnn: Any, align: int) -> How:
-    fade = CropAndResize(fade=rcnn.use_matmul_crop_and_resize)
-    return RoiAlign(align) if align else fade
 
 
 def _roi_sampler(rcnn: Any, path: str) -> RoiSampler:

@@ -11,10 +11,8 @@ from odapi.config.check_postprocess import (
     check_suppression,
 )
 from odapi.config.findings import Finding, error, warning
-from odapi.config.load import options
 
 _PATH = "model.faster_rcnn"
-_ALIGN = "options.roi_align_samples"
 # What the original takes where there is no message `fpn`.
 _LEVELS = (2, 6)
 _SECOND_STAGE = ("second_stage_", "initial_crop_size", "maxpool_", "hard_example_miner")
@@ -27,10 +25,9 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
         config: A TrainEvalPipelineConfig.
         for_training: Whether a model will be trained.
     """
-    rcnn = config.model.faster_rcnn
-    yield from _check_align(rcnn, options(config).roi_align_samples)
     if config.model.WhichOneof("model") != "faster_rcnn":
         return
+    rcnn = config.model.faster_rcnn
     if rcnn.num_classes < 1 and not rcnn.HasField("num_classes"):
         yield error(f"{_PATH}.num_classes", "is missing; it counts from 1")
     if not rcnn.feature_extractor.type:
@@ -45,24 +42,6 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
         return
     yield from _check_second_stage(rcnn)
     yield from _check_samplers(rcnn, for_training)
-
-
-def _check_align(rcnn: Any, samples: int) -> Iterator[Finding]:
-    if not samples:
-        return
-    predictor = rcnn.second_stage_box_predictor
-    if rcnn.number_of_stages == 1 or not predictor.HasField("mask_rcnn_box_predictor"):
-        yield error(
-            _ALIGN,
-            f"is {samples}, but the model cuts no regions out of maps",
-            "it is for two stages and a mask_rcnn_box_predictor",
-        )
-    elif rcnn.use_matmul_crop_and_resize:
-        yield error(
-            _ALIGN,
-            f"is {samples}, but use_matmul_crop_and_resize asks for another way",
-            f"--set {_PATH}.use_matmul_crop_and_resize=false",
-        )
 
 
 def _check_anchors(rcnn: Any) -> Iterator[Finding]:
