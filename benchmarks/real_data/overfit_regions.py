@@ -22,6 +22,18 @@ WANTED = {
     "mask mAP@.50": ("DetectionMasks_Precision/mAP@.50IOU", 0.8),
 }
 _MODEL = "model.faster_rcnn"
+# What takes a fifth of the time of the whole model, and learns ten pictures as well.
+_LIGHTER = (
+    "feature_extractor.fpn.additional_layer_depth=128",
+    "first_stage_box_predictor_depth=128",
+    "first_stage_max_proposals=100",
+    "second_stage_batch_size=64",
+)
+_PREDICTOR = "second_stage_box_predictor.mask_rcnn_box_predictor"
+_LIGHTER_MASKS = (
+    f"{_PREDICTOR}.mask_prediction_num_conv_layers=3",
+    f"{_PREDICTOR}.mask_prediction_conv_depth=64",
+)
 _NORM = "feature_extractor.conv_hyperparams.batch_norm.decay"
 
 
@@ -30,8 +42,8 @@ class Recipe:
     """How a config is trained here."""
 
     config: pathlib.Path
-    size: int = 256
-    steps: int = 300
+    size: int = 192
+    steps: int = 400
     batch: int = 5
     rate: float = 0.02
     masks: bool = False
@@ -47,8 +59,8 @@ class Recipe:
         return [
             f"{_MODEL}.image_resizer={size}",
             f"{_MODEL}.{_NORM}=0.9",
-            f"{_MODEL}.first_stage_max_proposals=100",
-            f"{_MODEL}.second_stage_batch_size=64",
+            *(f"{_MODEL}.{change}" for change in _LIGHTER),
+            *(f"{_MODEL}.{change}" for change in _LIGHTER_MASKS if self.masks),
             "train_config.data_augmentation_options=",
             "train_config.fine_tune_checkpoint=",
             f"train_config.batch_size={self.batch}",
@@ -56,6 +68,7 @@ class Recipe:
             "train_config.gradient_clipping_by_norm=10",
             "train_config.optimizer={momentum_optimizer {learning_rate "
             f"{{cosine_decay_learning_rate {schedule}}}}} use_moving_average: false}}",
+            "options.backbone_weights=",
             "options.evaluation.every_n_steps=0",
             *(f"{r}.load_instance_masks=true" for r in readers if self.masks),
         ]

@@ -70,7 +70,7 @@ def test_without_a_mask_there_is_no_loss(nothing):
 
 
 def test_groundtruth_without_masks_is_told():
-    with pytest.raises(DataError, match="no masks.*\n.*load_instance_masks"):
+    with pytest.raises(DataError, match=r"no masks.*\n.*load_instance_masks"):
         losses(small_rcnn([masks_of()]), large_objects())
     with pytest.raises(DataError, match="2 keypoints, and the model learns 3"):
         points = np.zeros((2, 3, 2, 2), "float32")

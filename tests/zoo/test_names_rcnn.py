@@ -6,12 +6,12 @@ import pathlib
 import keras
 import pytest
 
+from narrow_rcnn import narrow, small_rcnn
 from odapi.build.detector import build_detector
 from odapi.config.check import check
 from odapi.config.load import load_config
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.names.rcnn import rcnn_keys
-from small_rcnn import narrow, small_rcnn
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
