@@ -12,9 +12,10 @@ from keras import ops
 
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import REGULARIZATION
-from odapi.models.faster_rcnn import FasterRCNN, unpacked
+from odapi.models.faster_rcnn import FasterRCNN
 from odapi.models.mask_rcnn import RoiMaskTask
 from odapi.models.proposals import inside_image
+from odapi.models.rcnn_outputs import unpacked
 from odapi.models.roi_crop import RoiCrop
 from odapi.structures import Groundtruth, present
 
@@ -64,13 +65,11 @@ def everything(detector: FasterRCNN, inputs: dict) -> dict:
     _, proposals = unpacked(outputs)
     heads = _heads(outputs, _size(inputs))
     if detector.roi_boxes is not None:
-        boxes = proposals.boxes
-        heads[_FEATURES] = _flat(detector.describe(maps, boxes, inputs))
-        with _masks_of_all_classes(detector) as masks:
-            found = detector.detect(inputs, outputs, raw=True)
-        heads |= masks
+        heads[_FEATURES] = _flat(outputs[_FEATURES])
+        heads |= found.maps or {}
     heads["num_proposals"] = proposals.num
-    found = {f"detections/{k}": v for k, v in present(found).items()}
+    found = present(found._replace(maps=None))
+    found = {f"detections/{k}": v for k, v in found.items()}
     return {"preprocessed": detector.preprocess(inputs), **heads, **found}
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from narrow_rcnn import small_rcnn
 from odapi.backbones.rcnn_table import RCNN_EXTRACTORS as BUILT
 from odapi.config.check import find
 from odapi.config.check_fields import RCNN_EXTRACTORS
-from small_rcnn import small_rcnn
 
 _PATH = "model.faster_rcnn.feature_extractor"
 

@@ -36,9 +36,9 @@ _SUMS = {
         "class_predictions_with_background": 503.9032,
     },
     "rcnn": {
-        "rpn_box_encodings": 1.0,
-        "rpn_objectness_predictions_with_background": 1.0,
-        "class_predictions_with_background": 1.0,
+        "rpn_box_encodings": 301.5039,
+        "rpn_objectness_predictions_with_background": 210.8685,
+        "class_predictions_with_background": 53.77705,
     },
     "retina": {
         "box_encodings": 869.0576,

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import tiny_data
-from odapi.data.context_features import BankShape, read_context
+from odapi.data.context_features import BankShape, one_bank, read_context
 from odapi.data.example import parse_example
 from odapi.data.example_message import sequence_class
 from odapi.data.example_write import example_of
@@ -222,3 +222,29 @@ def test_a_record_of_another_kind_is_named(record, sequences, message, tmp_path)
     )
     (damage,) = [p for p in source.problems if p.kind == "corrupt record"]
     assert message in damage.first[0]
+
+
+SPECS = {"context_features": (4, 2), "valid_context_size": ()}
+
+
+def test_one_bank_serves_all_images(tmp_path):
+    np.save(tmp_path / "bank.npy", BANK)
+    for given in (BANK, tmp_path / "bank.npy", str(tmp_path / "bank.npy")):
+        made = one_bank(given, SPECS)
+        assert made["valid_context_size"].tolist() == [3]
+        assert made["context_features"].shape == (1, 4, 2)
+        assert_array_equal(made["context_features"][0, :3], BANK)
+
+
+@pytest.mark.parametrize(
+    ("given", "specs", "message"),
+    [
+        (BANK, {}, "context: is given, but the model attends to no context features"),
+        (BANK[0], SPECS, r"must be \[n, 2\], a row an object; it is \[2\]"),
+        (BANK.T, SPECS, r"must be \[n, 2\], a row an object; it is \[2, 3\]"),
+        ("none.npy", SPECS, r"none\.npy: is no \.npy file"),
+    ],
+)
+def test_a_bank_that_does_not_fit_is_named(given, specs, message):
+    with pytest.raises(DataError, match=message):
+        one_bank(given, specs)

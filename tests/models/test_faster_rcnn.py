@@ -13,10 +13,11 @@ from odapi.heads.rpn import ProposalHead
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import MINUS_MEAN_RGB
 from odapi.losses.rcnn import BoxClassifierLoss, ProposalLoss
-from odapi.models.faster_rcnn import BOXES, CLASSES, FasterRCNN
+from odapi.models.faster_rcnn import FasterRCNN
 from odapi.models.feature_extractor import FeatureExtractor
 from odapi.models.postprocess import PostProcess
 from odapi.models.proposals import Proposer
+from odapi.models.rcnn_outputs import BOXES, CLASSES
 from odapi.models.rcnn_parts import RcnnParts
 from odapi.models.roi_crop import RoiCrop
 from odapi.models.roi_sample import RoiSampler

@@ -16,6 +16,7 @@ LARGE = (
     "ssd_resnet50_v1_fpn_640x640",
     "ssd_efficientdet_d0_512x512",
     "centernet_resnet50_v1_fpn_512x512_kpts",
+    "faster_rcnn_resnet50_v1_fpn_640x640_at128",
 )
 # What only detectors with anchors have.
 _OF_ANCHORS = {"anchors", "raw detections"}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tf2_checkpoints as tf2
+from narrow_rcnn import narrow, small_rcnn
 from odapi.backbones.resnet import resnet, stage_ends
 from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
@@ -13,7 +14,6 @@ from odapi.training.start import start_from
 from odapi.zoo.fine_tune import restore_tf2
 from odapi.zoo.names.backbone import backbone_keys
 from odapi.zoo.names.rcnn import rcnn_keys
-from small_rcnn import narrow, small_rcnn
 
 _BACKBONE = "feature_extractor/backbone/"
 _BOTH = ("feature_extractor/", "roi_features/")

@@ -5,6 +5,7 @@ import pytest
 
 import odapi
 import tf2_checkpoints as tf2
+from narrow_rcnn import narrow, small_rcnn
 from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
 from odapi.config import parse
@@ -12,7 +13,6 @@ from odapi.config.load import load_config, save_config
 from odapi.errors import CheckpointError
 from odapi.zoo.import_checkpoint import import_checkpoint
 from odapi.zoo.names.detector import detector_keys
-from small_rcnn import narrow, small_rcnn
 
 _TRAINING = """
 train_config { optimizer {

@@ -6,11 +6,12 @@ import pathlib
 import keras
 import pytest
 
+from narrow_rcnn import narrow, small_rcnn
 from odapi.build.detector import build_detector
+from odapi.config.check import check
 from odapi.config.load import load_config
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.names.rcnn import rcnn_keys
-from small_rcnn import narrow, small_rcnn
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -126,6 +127,10 @@ def test_real_files_of_the_zoo_have_these_keys(shared, name):
     assert {k: checkpoint.find(k) for k in manifest if not checkpoint.find(k)} == {}
     there = {k.removesuffix(_SUFFIX) for k in checkpoint if k.startswith("model/")}
     assert there == set(manifest)
+    if (folder / "pipeline.config").is_file():
+        config = load_config(folder / "pipeline.config")
+        assert check(config, for_training=False, for_data=False) is not None
+        assert set(rcnn_keys(build_detector(config)).values()) == there
 
 
 _HEAD = "model.faster_rcnn.second_stage_box_predictor.mask_rcnn_box_predictor"
@@ -133,6 +138,7 @@ _NORM = "batch_norm { scale: true }"
 _SECOND = "model/_mask_rcnn_box_predictor"
 _BOX = f"{_SECOND}/_box_prediction_head/_box_encoder_layers"
 _MASK = f"{_SECOND}/_third_stage_heads/mask_predictions/_mask_predictor_layers"
+_RFCN = "model/_rfcn_box_predictor"
 
 
 @pytest.mark.parametrize(
@@ -184,6 +190,19 @@ _MASK = f"{_SECOND}/_third_stage_heads/mask_predictions/_mask_predictor_layers"
                 "roi_masks/upsample/kernel": f"{_MASK}/4/kernel",
                 "roi_masks/upsample_norm/gamma": f"{_MASK}/5/gamma",
                 "roi_masks/predict/bias": f"{_MASK}/7/bias",
+            },
+        ),
+        (
+            [
+                "model.faster_rcnn.second_stage_box_predictor={rfcn_box_predictor {"
+                "depth: 8 crop_height: 6 crop_width: 6 "
+                f"conv_hyperparams {{ {_NORM} }} }} }}"
+            ],
+            {
+                "rfcn/reduce/conv/kernel": f"{_RFCN}/_shared_conv_layers/0/kernel",
+                "rfcn/reduce/conv_norm/beta": (f"{_RFCN}/_shared_conv_layers/1/beta"),
+                "rfcn/box/kernel": f"{_RFCN}/_box_encoder_layers/0/kernel",
+                "rfcn/class_norm/gamma": (f"{_RFCN}/_class_predictor_layers/1/gamma"),
             },
         ),
     ],

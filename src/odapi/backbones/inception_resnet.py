@@ -90,7 +90,8 @@ def inception_resnet_halves(
     make = _Maker(hyperparams)
     images = keras.Input((None, None, 3), name="images", dtype="float32")
     first = keras.Model(images, [_first(make, images, stride)], name=names[0])
-    crops = keras.Input((None, None, _BORDER), name="crops", dtype="float32")
+    dtype = keras.dtype_policies.get(hyperparams.dtype).compute_dtype
+    crops = keras.Input((None, None, _BORDER), name="crops", dtype=dtype)
     return first, keras.Model(crops, _second(make, crops), name=names[1])
 
 

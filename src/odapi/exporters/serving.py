@@ -58,7 +58,7 @@ def side_specs(detector: Any, batch_size: int | None = None) -> list[Any]:
 
     return [
         tf.TensorSpec([batch_size, *shape], tf.as_dtype(dtype), name=name)
-        for name, (shape, dtype) in detector.side_inputs.items()
+        for name, (shape, dtype) in getattr(detector, "side_inputs", {}).items()
     ]
 
 

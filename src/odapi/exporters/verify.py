@@ -135,7 +135,7 @@ def _example(encoded: bytes) -> bytes:
 def _made_side_inputs(detector: Any) -> Outputs:
     """Returns noise, or the largest whole numbers that fit, for one image."""
     rng = np.random.default_rng(0)
-    specs = dict(detector.side_inputs).items()
+    specs = dict(getattr(detector, "side_inputs", {})).items()
     rows = max((shape[0] for _, (shape, _) in specs if shape), default=0)
     return {
         name: np.array([rows], dtype)

@@ -11,13 +11,23 @@ from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.losses import rcnn
 from odapi.models.detector import CLASSIFICATION, DETECTION, Detector, Inputs
 from odapi.models.feature_extractor import FeatureExtractor
-from odapi.models.preprocess import clip_window, normalise
+from odapi.models.preprocess import normalise
 from odapi.models.proposals import (
     Proposals,
     clip_anchors,
     inside_image,
 )
 from odapi.models.rcnn_extractor import backbone_variables
+from odapi.models.rcnn_outputs import (
+    BOXES,
+    CLASSES,
+    FEATURES,
+    image_size,
+    internals,
+    packed,
+    unpacked,
+    window_of,
+)
 from odapi.models.rcnn_parts import RcnnParts
 from odapi.models.regions import (
     boxes_of_best_class,
@@ -28,10 +38,6 @@ from odapi.models.regions import (
 from odapi.models.roi_task import Regions, RoiTask
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchors import cached_anchors
-
-# What the second stage says of regions, by the original's names.
-BOXES, CLASSES = "refined_box_encodings", "class_predictions_with_background"
-_MAP, _PROPOSAL = "feature_maps", "proposal"
 
 
 class FasterRCNN(Detector):
@@ -132,7 +138,7 @@ class FasterRCNN(Detector):
         outputs = {**outputs, **packed(maps, proposals)}
         if self.roi_boxes is not None and not training:
             features = self.describe(maps, proposals.boxes, inputs)
-            outputs |= self.judge(features)
+            outputs |= {**self.judge(features), FEATURES: features}
         return outputs
 
     def preprocess(self, inputs: Inputs) -> Tensor:
@@ -165,12 +171,12 @@ class FasterRCNN(Detector):
         self, outputs: Mapping[str, Tensor], inputs: Inputs, training: bool = False
     ) -> Proposals:
         """Returns the proposals, normalised to the padded images."""
-        size = _size(inputs)
+        size = image_size(inputs)
         return self.parts.proposer(
             outputs[RPN_BOXES],
             outputs[RPN_CLASSES],
             ops.convert_to_tensor(self.anchors(size)),
-            _window(inputs),
+            window_of(inputs),
             self.usable(size, training),
             keep_outside=training and self.parts.sampler.fills,
         )
@@ -183,7 +189,7 @@ class FasterRCNN(Detector):
         training: bool = False,
     ) -> Tensor:
         """Returns what boxes `[b, p, 4]` show of maps, `[b, p, s, s, c]`."""
-        return self.parts.crop(maps, boxes, _size(inputs))
+        return self.parts.crop(maps, boxes, image_size(inputs))
 
     def describe(
         self,
@@ -245,7 +251,7 @@ class FasterRCNN(Detector):
         """Returns what tasks see of boxes."""
         if self.tasks_see_crops:
             features = None
-        size = _size(inputs)
+        size = image_size(inputs)
         return Regions(boxes, features, lambda b: self.parts.crop.cut(maps, b, size))
 
     def _rpn_losses(
@@ -255,7 +261,7 @@ class FasterRCNN(Detector):
         inputs: Inputs,
         training: bool,
     ) -> dict[str, Tensor]:
-        size = _size(inputs)
+        size = image_size(inputs)
         anchors = ops.convert_to_tensor(self.anchors(size))
         usable = self.usable(size, training)
         if usable is not None:
@@ -285,17 +291,11 @@ class FasterRCNN(Detector):
         if outputs is None:
             outputs = self(inputs, training=False)
         maps, proposals = unpacked(outputs)
-        window = _window(inputs)
+        window = window_of(inputs)
         if self.roi_boxes is None:
-            anchors = ops.convert_to_tensor(self.anchors(_size(inputs)))
-            return self.parts.proposer.detections(
-                proposals,
-                outputs[RPN_BOXES],
-                outputs[RPN_CLASSES],
-                anchors,
-                window,
-                raw,
-            )
+            anchors = ops.convert_to_tensor(self.anchors(image_size(inputs)))
+            said = outputs[RPN_BOXES], outputs[RPN_CLASSES], anchors
+            return self.parts.proposer.detections(proposals, *said, window, raw)
         boxes = self.parts.coder.decode(outputs[BOXES], proposals.boxes[:, :, None])
         found = self.parts.postprocess(
             boxes[:, :, 0] if boxes.shape[2] == 1 else boxes,
@@ -307,10 +307,20 @@ class FasterRCNN(Detector):
         if raw:
             best = boxes_of_best_class(boxes, outputs[CLASSES])
             found = found._replace(raw_boxes=in_window(best, window))
-        return self._looked_at_again(maps, found, inputs, window)
+        found = self._looked_at_again(maps, found, inputs, window, raw)
+        if raw and self.tasks:
+            size = image_size(inputs)
+            more = internals(outputs, self.anchors(size), size)
+            found = found._replace(maps={**more, **(found.maps or {})})
+        return found
 
     def _looked_at_again(
-        self, maps: list[Tensor], found: Detections, inputs: Inputs, window: Tensor
+        self,
+        maps: list[Tensor],
+        found: Detections,
+        inputs: Inputs,
+        window: Tensor,
+        raw: bool,
     ) -> Detections:
         """Returns detections with what is said of their own boxes."""
         parts = self.parts
@@ -329,7 +339,7 @@ class FasterRCNN(Detector):
             found = found._replace(features=features)
         regions = self._regions(maps, boxes, features, inputs)
         for task in self.tasks:
-            found = task.complete(regions, found)
+            found = task.complete(regions, found, raw)
         return found
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
@@ -342,29 +352,3 @@ class FasterRCNN(Detector):
         prefixes = tuple(f"{layer.name}/" for layer in layers if layer is not None)
         named = self.named_variables()
         return {n: v for n, v in named.items() if n.startswith(prefixes)}
-
-
-def packed(maps: Sequence[Tensor], proposals: Proposals) -> dict[str, Tensor]:
-    """Returns maps and proposals by name, as a part of the outputs."""
-    named = {f"{_MAP}/{n}": level for n, level in enumerate(maps)}
-    fields = proposals._asdict().items()
-    return named | {f"{_PROPOSAL}_{name}": value for name, value in fields}
-
-
-def unpacked(outputs: Mapping[str, Tensor]) -> tuple[list[Tensor], Proposals]:
-    """Returns the maps and the proposals that are part of the outputs."""
-    number = sum(name.startswith(f"{_MAP}/") for name in outputs)
-    maps = [outputs[f"{_MAP}/{n}"] for n in range(number)]
-    return maps, Proposals(*(outputs[f"{_PROPOSAL}_{n}"] for n in Proposals._fields))
-
-
-def _size(inputs: Inputs) -> tuple[int, int]:
-    height, width = inputs["images"].shape[1:3]
-    return height, width
-
-
-def _window(inputs: Inputs) -> Tensor:
-    """Returns the window `[b, 4]` of the real image, normalised to the padded one."""
-    return clip_window(
-        inputs.get("true_size"), _size(inputs), ops.shape(inputs["images"])[0]
-    )

@@ -82,10 +82,19 @@ class RoiMaskTask(RoiTask):
         loss = roi_mask_loss(logits, targets.masks, targets.weights)
         return {ROI_MASKS: self.weight * loss}
 
-    def complete(self, regions: Regions, found: Detections) -> Detections:
+    def complete(
+        self, regions: Regions, found: Detections, raw: bool = False
+    ) -> Detections:
         """Returns detections with the probabilities of masks in their boxes."""
-        logits = self._logits(regions.seen(), found.classes, training=False)
-        return found._replace(masks=ops.sigmoid(logits))
+        if not raw:
+            logits = self._logits(regions.seen(), found.classes, training=False)
+            return found._replace(masks=ops.sigmoid(logits))
+        every = self.head(regions.seen(), training=False)  # [b * n, classes, h, w]
+        index = ops.reshape(ops.cast(found.classes, "int32"), (-1, 1))
+        index = index if every.shape[1] > 1 else ops.zeros_like(index)
+        logits = parted(gather_rows(every, index)[:, 0], found.classes.shape[1])
+        maps = {**(found.maps or {}), "mask_predictions": every}
+        return found._replace(masks=ops.sigmoid(logits), maps=maps)
 
     def _logits(self, seen: Tensor, classes: Tensor, training: bool) -> Tensor:
         """Returns `[b, k, h, w]` for classes `[b, k]` of `seen [b * k, ...]`."""

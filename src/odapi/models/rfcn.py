@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from odapi.models.detector import Inputs
-from odapi.models.faster_rcnn import BOXES, CLASSES, FasterRCNN
+from odapi.models.faster_rcnn import FasterRCNN
+from odapi.models.rcnn_outputs import BOXES, CLASSES
 from odapi.models.regions import parted
 from odapi.structures import Tensor
 

@@ -73,7 +73,9 @@ class RoiKeypointTask(RoiTask):
         loss = roi_keypoint_loss(heatmaps, targets.cells, targets.weights)
         return {ROI_KEYPOINTS: self.weight * loss}
 
-    def complete(self, regions: Regions, found: Detections) -> Detections:
+    def complete(
+        self, regions: Regions, found: Detections, raw: bool = False
+    ) -> Detections:
         """Returns detections with their keypoints."""
         heatmaps = self._heatmaps(regions.seen(), found.boxes.shape[1], training=False)
         points, scores = decode_roi_keypoints(heatmaps, found.boxes)

@@ -72,12 +72,15 @@ class RoiTask(abc.ABC):
         """
 
     @abc.abstractmethod
-    def complete(self, regions: Regions, found: Detections) -> Detections:
+    def complete(
+        self, regions: Regions, found: Detections, raw: bool = False
+    ) -> Detections:
         """Returns detections with what it says of them.
 
         Args:
             regions: What is seen in the boxes of the detections.
             found: The detections.
+            raw: Also put into their `maps` what the original's exported models give.
         """
 
 

@@ -31,12 +31,14 @@ _TF1_STAGES = {
     "rpn/shared/conv/": "Conv/",
     "rpn/predict/": "FirstStageBoxPredictor/",
     "roi_boxes/": "SecondStageBoxPredictor/",
+    "rfcn/": "SecondStageBoxPredictor/",
     "roi_masks/": "SecondStageBoxPredictor/roi_masks/",
 }
 _TWO_STAGES = (
     "model/_feature_extractor_for_",
     "model/_first_stage_",
     "model/_mask_rcnn_",
+    "model/_rfcn_",
 )
 
 

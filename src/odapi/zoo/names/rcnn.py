@@ -10,6 +10,7 @@ from typing import Any
 
 import keras
 
+from odapi.models.context_rcnn import ContextRCNN
 from odapi.models.faster_rcnn import FasterRCNN
 from odapi.zoo.names.backbone import layer_keys
 from odapi.zoo.names.layer_lists import BOX_LAYERS, CLASS_LAYERS, per_level_keys
@@ -42,7 +43,8 @@ def rcnn_keys(detector: FasterRCNN) -> Keys:
         (detector.rpn, _rpn),
     ]
     heads = [detector.roi_boxes, *detector.task_layers]
-    heads.append(getattr(detector, "context_attention", None))
+    if isinstance(detector, ContextRCNN):
+        heads.append(detector.context_attention)
     parts += [(layer, _head_keys(layer)) for layer in heads if layer is not None]
     keys: Keys = {}
     for layer, names in parts:
