@@ -110,12 +110,18 @@ class Collate:
         fill = _Fill(samples, room, shapes)
         fields = [name for name in self.fields if name != _LABELED]
         labeled = self._labeled(samples) if _LABELED in self.fields else None
+        filled = {name: fill(name, *_FIELDS[name]) for name in fields}
+        if "masks" in filled and "mask_weights" in filled:
+            # An object without a pixel: its mask is broken, or was cut off. Taken for
+            # known, it would teach that there is nothing.
+            seen = filled["masks"].any(axis=(2, 3))
+            filled["mask_weights"] = filled["mask_weights"] * seen
         return Groundtruth(
             boxes=fill("boxes", 0.0, np.float32, (4,)),
             classes=fill("classes", 0, np.int32),
             valid=valid,
             weights=fill("weights", 1.0, np.float32) * valid,
-            **{name: fill(name, *_FIELDS[name]) for name in fields},
+            **filled,
             labeled_classes=labeled,
         )
 
