@@ -3,14 +3,17 @@
 import pytest
 from google.protobuf import text_format
 
+from odapi.build.anchors import build_anchors
 from odapi.build.hyperparams import Setting
+from odapi.build.rcnn_parts import build_rcnn_parts
 from odapi.build.roi_heads import ThirdStage, build_roi_heads
 from odapi.config.protos import box_predictor_pb2
 from odapi.errors import ConfigError
-from odapi.geometry.roi import CropAndResize
+from odapi.geometry.roi import CropAndResize, RoiAlign
 from odapi.heads.rfcn import RfcnOptions
 from odapi.heads.roi_keypoints import RoiKeypointOptions
 from odapi.heads.roi_masks import RoiMaskOptions
+from small_models import small_config
 
 
 def build(text, third=None, num_classes=3):
@@ -119,3 +122,18 @@ def test_what_a_third_stage_refuses(text, path, hint):
 def test_what_is_refused(text, path):
     with pytest.raises(ConfigError, match=f"^{path}: "):
         build(text)
+
+
+@pytest.mark.parametrize(
+    ("settings", "how"),
+    [
+        ((), CropAndResize()),
+        (("model.faster_rcnn.use_matmul_crop_and_resize=true",), CropAndResize(True)),
+        (("options.roi_align=true",), RoiAlign()),
+    ],
+)
+def test_how_regions_are_cut(settings, how):
+    config = small_config("rcnn", *settings)
+    rcnn = config.model.faster_rcnn
+    anchors = build_anchors(rcnn.first_stage_anchor_generator, "p")
+    assert build_rcnn_parts(rcnn, "p", config, anchors).crop.how == how

@@ -8,12 +8,11 @@ from odapi.build.context import context_of
 from odapi.build.hyperparams import Setting, build_hyperparams
 from odapi.build.oneof import call, number
 from odapi.build.rcnn_extractor import build_rcnn_extractor
-from odapi.build.rcnn_parts import build_rcnn_parts
+from odapi.build.rcnn_parts import build_rcnn_parts, crop_of
 from odapi.build.resizer import model_resizer
 from odapi.build.roi_heads import RoiHeads, ThirdStage, build_roi_heads
 from odapi.data.resize import fixed_size
 from odapi.errors import ConfigError
-from odapi.geometry.roi import CropAndResize
 from odapi.heads.rfcn import RfcnHead
 from odapi.heads.roi_dense import RoiDense
 from odapi.heads.rpn import ProposalHead
@@ -154,7 +153,7 @@ def _third_stage(rcnn: Any, parts: RcnnParts, config: Any) -> ThirdStage | None:
     sampler = parts.sampler.sampler
     return ThirdStage(
         mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
-        how=CropAndResize(fade=rcnn.use_matmul_crop_and_resize),
+        how=crop_of(rcnn),
         most=None if sampler is None else sampler.most_positives,
         num_keypoints=config.train_input_reader.num_keypoints,
     )

@@ -8,7 +8,7 @@ from odapi.build.oneof import number
 from odapi.build.postprocess import build_postprocess
 from odapi.config.load import options
 from odapi.errors import ConfigError
-from odapi.geometry.roi import CropAndResize
+from odapi.geometry.roi import CropAndResize, RoiAlign
 from odapi.layers.pixels import UNCHANGED
 from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
 from odapi.losses.hard_examples import HardExampleMiner
@@ -55,7 +55,7 @@ def build_rcnn_parts(
         rpn_assigner=AnchorAssigner(_CODER, IouSimilarity(), _RPN_MATCHER),
         rpn_loss=_rpn_loss(rcnn, path),
         coder=_CODER,
-        crop=_crop(rcnn),
+        crop=_crop(rcnn, config),
         sampler=_roi_sampler(rcnn, path),
         box_loss=_box_loss(rcnn, path),
         postprocess=_postprocess(rcnn, path, config),
@@ -98,7 +98,7 @@ def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
     return BalancedSampler(fraction, most, fill)
 
 
-def _crop(rcnn: Any) -> RoiCrop:
+def _crop(rcnn: Any, config: Any) -> RoiCrop:
     predictor = rcnn.second_stage_box_predictor
     if rcnn.number_of_stages == 1 or predictor.HasField("rfcn_box_predictor"):
         return RoiCrop()
@@ -106,8 +106,13 @@ def _crop(rcnn: Any) -> RoiCrop:
         initial=rcnn.initial_crop_size,
         pool=rcnn.maxpool_kernel_size,
         stride=rcnn.maxpool_stride,
-        how=CropAndResize(fade=rcnn.use_matmul_crop_and_resize),
+        how=RoiAlign() if options(config).roi_align else crop_of(rcnn),
     )
+
+
+def crop_of(rcnn: Any) -> CropAndResize:
+    """Returns how the original cuts maps, and masks."""
+    return CropAndResize(fade=rcnn.use_matmul_crop_and_resize)
 
 
 def _roi_sampler(rcnn: Any, path: str) -> RoiSampler:
