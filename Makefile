@@ -46,7 +46,7 @@ $(BEAM_STAMP): $(STAMP) requirements/beam.txt
 	@touch $@
 
 test-beam: env $(BEAM_STAMP)  ## Run the tests of the Apache Beam pipelines.
-	@NEED_BEAM=1 $(BEAM)/bin/python -m pytest -q tests/tools
+	@NEED_BEAM=1 $(BEAM)/bin/python -m pytest -q tests/tools/test_beam_pipelines.py
 
 lint: env  ## Check format, lint, types and imports, as .ci/run does.
 	@$(BIN)/ruff format --check .

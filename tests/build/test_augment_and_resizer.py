@@ -4,7 +4,8 @@ import pytest
 from google.protobuf import text_format
 
 from odapi.build.augment import build_augmentations, check_keypoints
-from odapi.build.resizer import build_resizer, model_resizer
+from odapi.build.resizer import build_resizer, model_resizer, training_resizer
+from odapi.config.load import load_config
 from odapi.config.protos import image_resizer_pb2, pipeline_pb2, train_pb2
 from odapi.data.augment.color import (
     AdjustBrightness,
@@ -196,3 +197,14 @@ def test_every_zoo_config_gets_its_augmentations_and_resizer(shared):
         model = config.model.WhichOneof("model")
         if getattr(config.model, model).image_resizer.WhichOneof("image_resizer_oneof"):
             assert model_resizer(config)
+
+
+def test_training_pads_what_keeps_its_aspect():
+    text = "model {{ ssd {{ image_resizer {{ {} }} }} }}"
+    keeps = "keep_aspect_ratio_resizer { min_dimension: 60 max_dimension: 80 }"
+    config = load_config(text.format(keeps))
+    assert model_resizer(config).output_size(30, 60) == (40, 80)
+    assert training_resizer(config).output_size(30, 60) == (80, 80)
+    assert training_resizer(config).true_size(30, 60) == (40, 80)
+    config = load_config(text.format("fixed_shape_resizer { height: 8 width: 9 }"))
+    assert training_resizer(config) == model_resizer(config)

@@ -133,7 +133,7 @@ def test_losses_are_numbers_also_without_objects(two_stages, training, objects):
     outputs = two_stages(inputs_of(), training=training)
     parts = two_stages.loss_parts(outputs, truth_of(objects), inputs_of(), training)
     assert list(parts) == _LOSSES
-    values = {name: float(value) for name, value in parts.items()}
+    values = {k: float(ops.convert_to_numpy(v)) for k, v in parts.items()}
     assert all(np.isfinite(list(values.values())))
     if not objects:
         assert values[_LOSSES[0]] == values[_LOSSES[2]] == 0

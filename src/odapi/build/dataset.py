@@ -11,7 +11,7 @@ from odapi.build.augment import (
 from odapi.build.context import bank_shape, check_context
 from odapi.build.keypoint_names import check_places
 from odapi.build.metrics import COCO_MASKS
-from odapi.build.resizer import model_resizer
+from odapi.build.resizer import model_resizer, training_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
 from odapi.data import people
@@ -137,7 +137,7 @@ def _pipeline(
     order: Order,
     augmentations: tuple[Augmentation, ...] = (),
 ) -> Pipeline:
-    resizer = model_resizer(config)
+    resizer = training_resizer(config) if order.training else model_resizer(config)
     if not order.training and config.eval_config.force_no_resize:
         resizer = Identity()
     loading = options(config).data_loading

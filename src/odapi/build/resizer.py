@@ -1,5 +1,6 @@
 """Image resizers, from their messages."""
 
+import dataclasses
 from typing import Any
 
 from odapi.build.oneof import build_oneof, number
@@ -49,6 +50,21 @@ def model_resizer(config: Any) -> Resizer:
     if "image_resizer" not in message.DESCRIPTOR.fields_by_name:
         raise ConfigError(f"model.{model}", "has no image_resizer")
     return build_resizer(message.image_resizer, f"model.{model}.image_resizer")
+
+
+def training_resizer(config: Any) -> Resizer:
+    """Returns the resizer of the model as training uses it.
+
+    Where pictures keep their aspect without padding, they are padded to a square, so
+    that a step is compiled once; whatever has padding knows where it is.
+
+    Raises:
+        ConfigError: As `model_resizer`.
+    """
+    resizer = model_resizer(config)
+    if isinstance(resizer, KeepAspectRatio) and not resizer.pad_to_max:
+        return dataclasses.replace(resizer, pad_to_max=True)
+    return resizer
 
 
 def _fixed_shape(config: Any, path: str) -> FixedShape:
