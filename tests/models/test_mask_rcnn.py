@@ -17,7 +17,8 @@ from odapi.models.roi_task import Regions, pick_matched
 from odapi.targets.anchor_targets import AnchorTargets
 from small_rcnn import DETECTIONS, MAKE, SIZE, large_objects, small_rcnn, some_images
 
-pytestmark = pytest.mark.backend
+# Whole detectors run step by step take minutes to compile on JAX.
+every_backend = pytest.mark.backend
 
 MASKS = np.zeros((2, 3, *SIZE), "uint8")
 MASKS[0, :2, 8:24, 12:36] = 1
@@ -96,6 +97,7 @@ def one_region():
     return Regions(box, features, lambda b: b), sample
 
 
+@every_backend
 def test_the_mask_that_a_region_shows_is_learnt():
     """A target by hand: the object covers the right half of the region."""
     regions, sample = one_region()
@@ -111,6 +113,7 @@ def test_the_mask_that_a_region_shows_is_learnt():
     assert_allclose(number(found[ROI_MASKS]), wanted, rtol=1e-5)
 
 
+@every_backend
 def test_keypoints_are_learnt_where_a_region_shows_them():
     regions, sample = one_region()
     points = np.full((1, 2, 3, 2), np.nan, "float32")
@@ -161,6 +164,7 @@ def test_masks_are_looked_for_where_the_padded_image_shows_the_box():
     assert_allclose(seen[-1][1], found[1] * [1, 0.5, 1, 0.5], atol=1e-6)
 
 
+@every_backend
 def test_regions_of_an_object_are_picked_in_their_order():
     match = np.array([[-1, 2, -1, 0, 1], [-1, -1, -1, -1, 3]], "int32")
     valid = np.array([[True] * 5, [True] * 4 + [False]])

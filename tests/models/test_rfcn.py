@@ -10,8 +10,6 @@ from odapi.layers.names import named_variables
 from odapi.models.rfcn import RFCN
 from small_rcnn import DETECTIONS, MAKE, large_objects, small_rcnn, some_images
 
-pytestmark = pytest.mark.backend
-
 
 def head(bins=(2, 3), crop=(4, 6), depth=1):
     made = RfcnHead(RfcnOptions(1, bins, crop, depth), MAKE, name="rfcn")
@@ -19,6 +17,7 @@ def head(bins=(2, 3), crop=(4, 6), depth=1):
     return made
 
 
+@pytest.mark.backend
 def test_each_part_is_read_from_maps_of_its_own():
     made = head()
     weights = named_variables(made)

@@ -56,7 +56,7 @@ def read_between(
     table: Tensor,
     rows: Tensor,
     columns: Tensor,
-    size: tuple[Tensor, Tensor],
+    size: tuple[Tensor, ...],
     start: Tensor | None = None,
     step: int = 1,
     fade: bool = False,

@@ -212,11 +212,7 @@ def _crop(
         placed = [_placed(boxes, size, points, how) for size in sizes]
         crops = native_crop(maps, placed, points, levels)
         return ops.cast(crops, maps[0].dtype)
-    if levels is None:
-        size: tuple[Tensor, Tensor] = sizes[0]
-    else:
-        of_level = (ops.convert_to_tensor(axis) for axis in zip(*sizes, strict=True))
-        size = tuple(ops.take(axis, levels) for axis in of_level)
+    size = sizes[0] if levels is None else _of_levels(sizes, levels)
     tables = [
         ops.reshape(each, (-1, each.shape[1] * each.shape[2], each.shape[3]))
         for each in maps
@@ -232,8 +228,16 @@ def _crop(
     return _read(table, boxes, grown, points, start)
 
 
+def _of_levels(sizes: list[tuple[int, int]], levels: Tensor) -> tuple[Tensor, ...]:
+    """Returns the height and the width of the map of each box, `[b, p]` int32."""
+    return tuple(
+        ops.take(ops.convert_to_tensor(axis, dtype="int32"), levels)
+        for axis in zip(*sizes, strict=True)
+    )
+
+
 def _placed(
-    boxes: Tensor, size: tuple[Tensor, Tensor], points: tuple[int, int], how: How
+    boxes: Tensor, size: tuple[Tensor, ...], points: tuple[int, int], how: How
 ) -> Tensor:
     """Returns boxes whose edges are the first and last points of a crop."""
     y0, x0, y1, x1 = ops.unstack(boxes, 4, axis=-1)
@@ -246,7 +250,7 @@ def _placed(
 def _read(
     table: Tensor,
     boxes: Tensor,
-    size: tuple[Tensor, Tensor],
+    size: tuple[Tensor, ...],
     points: tuple[int, int],
     start: Tensor | None,
 ) -> Tensor:
