@@ -121,3 +121,19 @@ def test_a_miner_leaves_samplers_without_effect():
     miner = f"{_MODEL}.hard_example_miner={{num_hard_examples: 4}}"
     said = said_of(miner, for_training=True)
     assert any("second_stage_batch_size: has no effect" in each for each in said)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "refused"),
+    [
+        ([], False),
+        ([f"{_MODEL}.number_of_stages=1"], True),
+        ([f"{_MODEL}.second_stage_box_predictor={{rfcn_box_predictor {{}}}}"], True),
+        (["model={ssd {}}"], True),
+    ],
+)
+def test_roi_align_needs_regions(overrides, refused):
+    config = small_config("rcnn", *overrides, "options.roi_align=true")
+    said = [str(f) for f in find(config, False) if f.path == "options.roi_align"]
+    assert len(said) == refused
+    assert all("cuts no regions" in each for each in said)

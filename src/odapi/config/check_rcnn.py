@@ -11,6 +11,7 @@ from odapi.config.check_postprocess import (
     check_suppression,
 )
 from odapi.config.findings import Finding, error, warning
+from odapi.config.load import options
 
 _PATH = "model.faster_rcnn"
 # What the original takes where there is no message `fpn`.
@@ -25,9 +26,17 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
         config: A TrainEvalPipelineConfig.
         for_training: Whether a model will be trained.
     """
+    rcnn = config.model.faster_rcnn
+    predictor = rcnn.second_stage_box_predictor
+    crops = rcnn.number_of_stages > 1 and predictor.HasField("mask_rcnn_box_predictor")
+    if options(config).roi_align and not crops:
+        yield error(
+            "options.roi_align",
+            "is set, but the model cuts no regions out of maps",
+            "it is for two stages and a mask_rcnn_box_predictor",
+        )
     if config.model.WhichOneof("model") != "faster_rcnn":
         return
-    rcnn = config.model.faster_rcnn
     if rcnn.num_classes < 1 and not rcnn.HasField("num_classes"):
         yield error(f"{_PATH}.num_classes", "is missing; it counts from 1")
     if not rcnn.feature_extractor.type:

@@ -13,6 +13,7 @@ from odapi.structures import Tensor
 # Side of the images that backbones learn to classify; boxes of that size are read
 # from the level that a classifier reads.
 _CLASSIFIED_PX = 224.0
+_SNAP = 65536.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -225,7 +226,7 @@ def _crop(
     boxes = _placed(boxes, size, points, how)
     added = maps[0].shape[1] - sizes[0][0]
     grown = tuple(axis + added for axis in size)
-    return _read(table, boxes, grown, points, start)
+    return _read(table, boxes, grown, points, start, snap=_may_snap(how))
 
 
 def _of_levels(sizes: list[tuple[int, int]], levels: Tensor) -> tuple[Tensor, ...]:
@@ -253,6 +254,7 @@ def _read(
     size: tuple[Tensor, ...],
     points: tuple[int, int],
     start: Tensor | None,
+    snap: bool = False,
 ) -> Tensor:
     """Crops by reading by index; `size` are numbers, or `[b, p]`."""
     if start is not None:
@@ -260,6 +262,8 @@ def _read(
     y0, x0, y1, x1 = ops.unstack(boxes, 4, axis=-1)
     rows = _positions(y0, y1, size[0], points[0])
     columns = _positions(x0, x1, size[1], points[1])
+    if snap:
+        rows, columns = _snapped(rows), _snapped(columns)
     return read_between(table, rows, columns, size, start)
 
 
@@ -280,6 +284,20 @@ def _positions(first: Tensor, last: Tensor, length: Tensor, count: int) -> Tenso
     start = ops.where(known, first * most, 0.0)
     beyond = ops.where(known, ops.arange(count, dtype="float32") * scale, 0.0)
     return start + beyond
+
+
+def _may_snap(how: How) -> bool:
+    # Without a cell around the map a rounding decides whether a point is outside.
+    return isinstance(how, RoiAlign) or how.fade
+
+
+def _snapped(positions: Tensor) -> Tensor:
+    """Returns positions to 1/65536 of a cell.
+
+    XLA computes them twice, for the cell and for its share, and rounds each in its
+    own way: of a point on the edge of two cells, one would get the share of the other.
+    """
+    return ops.floor(positions * _SNAP + 0.5) / _SNAP
 
 
 def _bin_means(crops: Tensor, size: tuple[int, int], samples: int) -> Tensor:
