@@ -1,7 +1,5 @@
 """Crops of maps, by box, resized with bilinear reading between cells."""
 
-import math
-
 import keras
 from keras import ops
 
@@ -76,7 +74,8 @@ def read_between(
         `[b, n, rows, columns, c]`.
     """
     height, width = size
-    shape = (*rows.shape[1:], columns.shape[-1])
+    # The number of boxes may not be known before they come.
+    shape = (*ops.shape(rows)[1:], columns.shape[-1])
     batch = ops.shape(table)[0]
     total: Tensor = 0.0
     for at_y, share_y in neighbours(rows, height, fade):
@@ -84,7 +83,7 @@ def read_between(
             index = (at_y * width)[..., :, None] + at_x[..., None, :]
             index = index * step if step > 1 else index
             index = index if start is None else index + start[..., None, None]
-            read = gather_rows(table, ops.reshape(index, (batch, math.prod(shape))))
+            read = gather_rows(table, ops.reshape(index, (batch, -1)))
             read = ops.reshape(read, (batch, *shape, table.shape[-1]))
             if "int" in keras.backend.standardize_dtype(read.dtype):
                 read = ops.cast(read, "float32")
