@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks import parity_center, parity_step, parity_training
+from benchmarks import parity_center, parity_rcnn, parity_step, parity_training
 from benchmarks.parity_golden import GoldenFolder
 from benchmarks.parity_inputs import fill, resized_inputs
 from benchmarks.parity_rows import (
@@ -18,6 +18,7 @@ from benchmarks.parity_rows import (
 from odapi.build.detector import build_detector
 from odapi.errors import ConfigError
 from odapi.models.center_net import CenterNet
+from odapi.models.faster_rcnn import FasterRCNN
 from odapi.zoo.names.detector import detector_keys
 
 
@@ -53,6 +54,7 @@ def _rows(folder, golden, detector, keys) -> Iterator[Row]:
 
 def _all_rows(folder, golden, detector, keys) -> Iterator[Row]:
     fill(folder, detector, keys)
+    parity_rcnn.cut_as_stored(detector, golden.arrays)
     inputs = resized_inputs(folder, golden.meta, training=False)
     yield from _inference(Comparison(golden), detector, inputs)
     if any(key.startswith("train/") for key in golden.arrays):
@@ -72,7 +74,13 @@ def _inference(compared: Comparison, detector, inputs: Arrays) -> Iterator[Row]:
     if isinstance(detector, CenterNet):
         yield compared.row("detections", parity_center.detections(compared, outputs))
         return
-    anchors = detector.anchors(inputs["images"].shape[1:3])
+    size = inputs["images"].shape[1:3]
+    if isinstance(detector, FasterRCNN):
+        pixels = detector.anchors(size) * np.tile(np.float32(size), 2)
+        yield compared.row("anchors", {"predict/anchors": pixels})
+        yield from _found(compared, outputs)
+        return
+    anchors = detector.anchors(size)
     tiled = np.broadcast_to(anchors, (len(true_size), *anchors.shape))
     yield compared.row(
         "anchors",
@@ -82,6 +90,10 @@ def _inference(compared: Comparison, detector, inputs: Arrays) -> Iterator[Row]:
             "predict/final_anchors": tiled,
         },
     )
+    yield from _found(compared, outputs)
+
+
+def _found(compared: Comparison, outputs: Arrays) -> Iterator[Row]:
     yield compared.row("detections", _detections(compared, outputs))
     raw = {
         "detections/raw_detection_boxes": outputs["detections/raw_boxes"],
@@ -112,6 +124,8 @@ def _detections(compared: Comparison, outputs: Arrays) -> Arrays:
         found = {
             k: np.take_along_axis(v, _like(orders, v), axis=1) for k, v in found.items()
         }
+    if "detections/masks" in outputs:
+        found["detection_masks"] = outputs["detections/masks"]
     found["num_detections"] = outputs["detections/num"].astype(np.float32)
     return {f"detections/{k}": v for k, v in found.items()}
 

@@ -54,10 +54,26 @@ def resized_inputs(folder: GoldenFolder, meta: dict, training: bool) -> Arrays:
     resized = [
         resizer.resize(image.astype(np.float32)) for image in folder.inputs(batch, meta)
     ]
-    return {
+    inputs = {
         "images": np.stack([image for image, _ in resized]),
         "true_size": np.array([size for _, size in resized], np.int32),
     }
+    return inputs | _context(folder, meta, batch, training)
+
+
+def _context(folder: GoldenFolder, meta: dict, batch: int, training: bool) -> Arrays:
+    """Returns the memory banks that the goldens of a Context R-CNN were made with.
+
+    No file says what they were. These are found by trying: what the attention adds to
+    the features of the goldens is what it adds for these, to seven digits.
+    """
+    rcnn = folder.config(meta, training).model.faster_rcnn
+    if not rcnn.HasField("context_config"):
+        return {}
+    shape = (batch, 10, rcnn.context_config.context_feature_length)
+    bank = folder.make.uniform("context_features", shape, -1.0, 1.0)
+    size = np.array([10, 7], np.int32)[:batch]
+    return {"context_features": bank, "valid_context_size": size}
 
 
 def groundtruth(folder: GoldenFolder, meta: dict, detector: Any) -> Groundtruth:

@@ -10,10 +10,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from benchmarks import parity_rcnn
 from odapi.kernels import batch_norm
 from odapi.layers.pixels import IMAGENET, UNCHANGED
 from odapi.models import anchor_detector
 from odapi.models.detector import REGULARIZATION
+from odapi.models.faster_rcnn import FasterRCNN
 from odapi.models.preprocess import normalise
 from odapi.structures import Groundtruth, present
 
@@ -30,6 +32,8 @@ class Probe(keras.Model):
 
     def call(self, inputs):
         detector = self.detector
+        if isinstance(detector, FasterRCNN):
+            return parity_rcnn.everything(detector, inputs)
         features = detector.extract(inputs)
         outputs = detector.predict_maps(features)
         detections = detector.detect(inputs, outputs, raw=True)
@@ -180,6 +184,8 @@ _SUMS = {"jax": _jax_sums, "torch": _torch_sums}
 
 
 def _forward(detector, inputs, groundtruth):
+    if isinstance(detector, FasterRCNN):
+        return parity_rcnn.forward(detector, inputs, groundtruth)
     features = detector.extract(inputs, training=True)
     outputs = detector.predict_maps(features, training=True)
     found = dict(detector.loss_parts(outputs, groundtruth, inputs, training=True))

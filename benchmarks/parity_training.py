@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks import parity_step
+from benchmarks import parity_rcnn, parity_step
 from benchmarks.parity_golden import GoldenFolder
 from benchmarks.parity_inputs import (
     fill,
@@ -75,6 +75,7 @@ class _Step:
         self.compared = Comparison(golden)
         self.detector = build_detector(folder.config(golden.meta, training=True))
         without_dropout(self.detector)
+        parity_rcnn.cut_as_stored(self.detector, golden.arrays)
         self.inputs = resized_inputs(folder, golden.meta, training=True)
         self.truth = groundtruth(folder, golden.meta, self.detector)
         self.gradients = self._stored_gradients()

@@ -106,8 +106,43 @@ _CENTER = """
     center_head_params { num_filters: 32 kernel_sizes: 3 }
   }
 """
+_RCNN = """
+  num_classes: 2
+  image_resizer { fixed_shape_resizer { height: 64 width: 64 } }
+  feature_extractor {
+    type: "faster_rcnn_resnet50_fpn_keras" batch_norm_trainable: true
+    fpn { min_level: 3 max_level: 5 additional_layer_depth: 32 }
+    conv_hyperparams {
+      activation: RELU_6 batch_norm { scale: true decay: 0.5 epsilon: 0.001 }
+      initializer { variance_scaling_initializer { factor: 2.0 } }
+    }
+    override_base_feature_extractor_hyperparams: true
+  }
+  first_stage_anchor_generator { multiscale_anchor_generator {
+    min_level: 3 max_level: 5 aspect_ratios: [1.0, 2.0] scales_per_octave: 1
+    anchor_scale: 2.0
+  } }
+  first_stage_box_predictor_conv_hyperparams {
+    initializer { truncated_normal_initializer { stddev: 0.05 } }
+  }
+  first_stage_box_predictor_depth: 32
+  first_stage_max_proposals: 16
+  clip_anchors_to_image: true
+  initial_crop_size: 4 maxpool_kernel_size: 2 maxpool_stride: 2
+  second_stage_batch_size: 16
+  second_stage_box_predictor { mask_rcnn_box_predictor {
+    fc_hyperparams { op: FC initializer { variance_scaling_initializer { } } }
+  } }
+  second_stage_post_processing {
+    batch_non_max_suppression {
+      score_threshold: 0.01 max_detections_per_class: 5 max_total_detections: 8
+    }
+    score_converter: SOFTMAX
+  }
+"""
 FAMILIES = {
     "center": _CENTER,
+    "rcnn": _RCNN,
     "ssd": _SSD,
     "fpn": _FPN,
     "retina": _RETINA,
@@ -119,8 +154,10 @@ SIZE = 64
 
 def small_config(family: str, *overrides: str):
     """Returns the config of a small detector of a family: a key of `FAMILIES`."""
-    if family == "center":
-        return load_config(f"model {{ center_net {{ {_CENTER} }} }}", overrides)
+    for name, model in (("center", "center_net"), ("rcnn", "faster_rcnn")):
+        if family == name:
+            text = f"model {{ {model} {{ {FAMILIES[name]} }} }}"
+            return load_config(text, overrides)
     text = f"model {{ ssd {{ {FAMILIES[family]} {_REST} }} }}"
     return load_config(text, overrides)
 

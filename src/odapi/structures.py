@@ -54,6 +54,8 @@ class Batch(NamedTuple):
     image_ids: tuple[str, ...]
     # Padding of the last batch of an evaluation: False for images that repeat.
     real: Tensor = None  # [b] bool; None: all are real
+    # What a model reads besides images, by name, such as context_features [b, n, d].
+    side_inputs: Any = None
 
 
 class Detections(NamedTuple):
@@ -73,6 +75,8 @@ class Detections(NamedTuple):
     surface_coords: Tensor = None  # [b, n, h, w, 2] float32: v, u of DensePose
     embeddings: Tensor = None  # [b, n, e] float32, to tell individuals apart
     temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, in such cells
+    features: Tensor = None  # [b, n, h, w, d], what the second stage saw in the boxes
+    rpn_features: Tensor = None  # [b, n, s, s, c], what the maps show in the boxes
     raw_boxes: Tensor = None  # [b, anchors, 4] float32, decoded, before suppression
     raw_scores: Tensor = None  # [b, anchors, num_classes + 1] float32
     maps: Any = None  # What a CenterNet predicts, by name: [stages, b, h, w, c]

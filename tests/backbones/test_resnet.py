@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.backbones.resnet import DEFAULT_HYPERPARAMS, resnet, stage_ends
+from odapi.backbones.resnet import (
+    DEFAULT_HYPERPARAMS,
+    resnet,
+    resnet_halves,
+    stage_ends,
+)
 from odapi.checkpoints.pretrained import as_ours
 from odapi.layers.names import named_variables
 from odapi.layers.norm import Norm
@@ -117,3 +122,39 @@ def test_hyperparams_reach_every_layer():
 def test_what_cannot_be_is_refused(arguments, words):
     with pytest.raises(ValueError, match=words):
         resnet(**{"num_layers": 50, "endpoints": ENDS, "width": 0.125, **arguments})
+
+
+@pytest.mark.backend
+def test_dense_maps_have_those_of_stride_16_at_every_other_place():
+    image = np.random.default_rng(1).normal(0, 50, (1, 64, 96, 3)).astype(np.float32)
+    maps = []
+    for stride in (8, 16):
+        first, second = resnet_halves(50, stride=stride, width=0.0625)
+        maps.append(first(image))
+        assert second(maps[-1]).shape == (1, 32 // stride, 48 // stride, 128)
+    dense, sparse = (ops.convert_to_numpy(m) for m in maps)
+    assert dense.shape == (1, 8, 12, 64)
+    np.testing.assert_allclose(
+        dense[:, ::2, ::2], sparse, atol=1e-5 * np.abs(sparse).max()
+    )
+
+
+@pytest.mark.backend
+def test_halves_are_the_whole():
+    image = np.random.default_rng(1).normal(0, 50, (1, 32, 32, 3)).astype(np.float32)
+    first, second = resnet_halves(50, width=0.0625)
+    whole = resnet(50, ENDS[-1:], width=0.0625)
+    assert first.name == "backbone" and second.name == "roi_features"
+    parts = named_variables(first) | named_variables(second)
+    assert list(parts) == list(named_variables(whole))
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(second(first(image))),
+        ops.convert_to_numpy(whole(image)),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
+def test_other_strides_are_refused():
+    with pytest.raises(ValueError, match="must be 8 or 16, got 32"):
+        resnet_halves(50, stride=32)

@@ -50,7 +50,7 @@ def test_every_other_config_of_the_zoo_is_refused_for_its_model(shared):
             assert not _errors(config), path.name
             continue
         kind = config.model.WhichOneof("model")
-        if kind == "center_net":
+        if kind in ("center_net", "faster_rcnn"):
             assert not [p for p in _errors(config) if p.startswith("model")], path.name
             continue
         expected = f"model.{kind}"
@@ -112,8 +112,12 @@ def test_without_training_its_fields_are_left_out(shared):
          "eval_config.metrics_set[0]", "supported are coco_detection_metrics"),
         (["eval_config.metrics_set=coco_detection_metric"],
          "eval_config.metrics_set[0]", "did you mean 'coco_detection_metrics'?"),
-        (["train_input_reader.input_type=TF_SEQUENCE_EXAMPLE"],
-         "train_input_reader.input_type", "TF_SEQUENCE_EXAMPLE is not supported"),
+        (["train_input_reader.frame_index=2"],
+         "train_input_reader.frame_index", "only sequence examples have frames"),
+        (["train_input_reader.load_context_features=true"],
+         "train_input_reader.load_context_features", "the model attends to none"),
+        (["eval_input_reader[0].load_context_image_ids=true"],
+         "eval_input_reader[0].load_context_image_ids", "needs load_context_features"),
         (["model.ssd.loss.expected_loss_weights=EXPECTED_SAMPLING"],
          "model.ssd.loss.expected_loss_weights", "not supported"),
         (["model="], "model", "is missing"),
@@ -282,7 +286,10 @@ def test_every_row_of_the_tables_names_a_field():
     readers = {f"{r}.{k.partition('.')[2]}" for k in known for r in
                ("train_input_reader", "eval_input_reader")
                if k.startswith("InputReader.")}  # fmt: skip
-    assert set(check_fields.ROWS) <= known | readers
+    predictors = {f"model.{owner}.{k.partition('.')[2]}" for k in known for owner in
+                  ("ssd.box_predictor", "faster_rcnn.second_stage_box_predictor")
+                  if k.startswith("BoxPredictor.")}  # fmt: skip
+    assert set(check_fields.ROWS) <= known | readers | predictors
     assert set(check_fields.VALUES) <= known
     nested = {k.partition(".")[2] for k in known if k.count(".") == 2}
     assert set(check_values.RANGES) <= known | nested

@@ -35,6 +35,11 @@ _SUMS = {
         "box_encodings": 0.3993825,
         "class_predictions_with_background": 503.9032,
     },
+    "rcnn": {
+        "rpn_box_encodings": 301.5039,
+        "rpn_objectness_predictions_with_background": 210.8685,
+        "class_predictions_with_background": 53.77705,
+    },
     "retina": {
         "box_encodings": 869.0576,
         "class_predictions_with_background": 679.2499,
@@ -43,6 +48,13 @@ _SUMS = {
 
 _LOSSES = {
     "center": {"Loss/object_center", "Loss/box/scale", "Loss/box/offset"},
+    "rcnn": {
+        "Loss/RPNLoss/localization_loss",
+        "Loss/RPNLoss/objectness_loss",
+        "Loss/BoxClassifierLoss/localization_loss",
+        "Loss/BoxClassifierLoss/classification_loss",
+        "Loss/regularization_loss",
+    },
     "ssd": {
         "Loss/localization_loss",
         "Loss/classification_loss",
@@ -98,7 +110,8 @@ def trained(family):
             layer.momentum = 0.5  # Statistics follow within few steps.
     counting = _Counting(detector)
     x, y = small_batch(2)
-    detector.compile(optimizer=keras.optimizers.Adam(5e-3))
+    rate = 2e-3 if family == "rcnn" else 5e-3
+    detector.compile(optimizer=keras.optimizers.Adam(rate))
     logs = [_step(detector, x, y) for _ in range(40)]
     inference = Inference(detector)
     found = inference.predict_on_batch(x)

@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 
 from odapi.build.detector import build_detector
-from odapi.models.anchor_detector import _clip_window
 from odapi.models.inference import Inference
+from odapi.models.preprocess import clip_window
 from odapi.structures import Groundtruth
 from small_models import SIZE, small_batch, small_config
 
@@ -28,9 +28,9 @@ def test_anchors_belong_to_the_predictions(detector):
 
 
 def test_the_window_is_the_image_without_padding():
-    window = _clip_window(np.array([[32, 64]], np.int32), (64, 64), 1)
+    window = clip_window(np.array([[32, 64]], np.int32), (64, 64), 1)
     assert ops.convert_to_numpy(window).tolist() == [[0, 0, 0.5, 1]]
-    whole = ops.convert_to_numpy(_clip_window(None, (64, 64), 2))
+    whole = ops.convert_to_numpy(clip_window(None, (64, 64), 2))
     assert whole.tolist() == [[0, 0, 1, 1]] * 2
 
 

@@ -64,3 +64,12 @@ def test_a_share_beyond_reason_is_refused(fraction):
 def test_a_size_of_zero_is_refused():
     with pytest.raises(ValueError, match="size must be at least 1"):
         BalancedSampler(0.5, 0)
+
+
+def test_what_is_no_candidate_fills_up_a_sample():
+    candidates = ops.convert_to_tensor([[False, True, False, False]])
+    positives = ops.convert_to_tensor([[False, True, False, True]])
+    found = BalancedSampler(0.5, 3, fill=True)(candidates, positives, 0)
+    assert ops.convert_to_numpy(found).tolist() == [[True, True, True, False]]
+    found = BalancedSampler(0.5, 9, fill=True)(candidates, positives, 0)
+    assert ops.convert_to_numpy(found).all()

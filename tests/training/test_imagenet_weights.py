@@ -70,3 +70,17 @@ def test_weights_for_center_net(asked_for, kind, multiplier, expected):
     text = f"model {{ center_net {{ feature_extractor {{ {extractor} }} }} }}"
     config = load_config(text, ["options.backbone_weights=imagenet"])
     assert asked_for(config) == expected
+
+
+@pytest.mark.parametrize(
+    "kind, expected",
+    [
+        ("faster_rcnn_resnet101_keras", "ResNet101"),
+        ("faster_rcnn_resnet152_fpn_keras", "ResNet152"),
+        ("faster_rcnn_inception_resnet_v2_keras", "InceptionResNetV2"),
+    ],
+)
+def test_weights_for_two_stages(asked_for, kind, expected):
+    text = f'model {{ faster_rcnn {{ feature_extractor {{ type: "{kind}" }} }} }}'
+    config = load_config(text, ["options.backbone_weights=imagenet"])
+    assert asked_for(config) == (expected, {})

@@ -99,6 +99,42 @@ def adapt(
     Raises:
         ValueError: An endpoint is no layer.
     """
+    images = _run(application, adapter, arguments)
+    return ending_at(endpoints, images, adapter.outputs, name, of=application.__name__)
+
+
+def adapt_halves(
+    application: Callable[..., keras.Model],
+    adapter: Adapter,
+    border: str,
+    end: str,
+    names: tuple[str, str],
+    **arguments,
+) -> tuple[keras.Model, keras.Model]:
+    """Returns two models: from images to one map, and from there on.
+
+    Args:
+        application: Function of Keras Applications.
+        adapter: Makes the layers.
+        border: Name of the layer whose output ends the first and begins the second.
+        end: Name of the layer whose output the second returns.
+        names: Of the models.
+        arguments: Of `application`.
+
+    Raises:
+        ValueError: `border` or `end` is no layer.
+    """
+    images = _run(application, adapter, arguments)
+    of, outputs = application.__name__, adapter.outputs
+    first = ending_at([border], images, outputs, names[0], of)
+    _check_layers([end], outputs, of)
+    return first, keras.Model(outputs[border], outputs[end], name=names[1])
+
+
+def _run(
+    application: Callable[..., keras.Model], adapter: Adapter, arguments: dict
+) -> keras.KerasTensor:
+    """Lets the adapter make and call its layers; returns the input of the graph."""
     images = keras.Input((None, None, 3), name="images", dtype="float32")
     # Only the graph is used: its weights are not worth drawing at random.
     cheap = {"glorot_uniform": Constant, "zeros": Constant, "ones": Constant}
@@ -112,7 +148,7 @@ def adapt(
         clone_function=adapter.layer,
         call_function=adapter.call,
     )
-    return ending_at(endpoints, images, adapter.outputs, name, of=application.__name__)
+    return images
 
 
 def ending_at(
@@ -134,10 +170,16 @@ def ending_at(
     Raises:
         ValueError: An endpoint is no layer.
     """
-    missing = [e for e in endpoints if e not in outputs]
+    _check_layers(endpoints, outputs, of)
+    return keras.Model(images, [outputs[e] for e in endpoints], name=name)
+
+
+def _check_layers(
+    names: Sequence[str], outputs: Mapping[str, keras.KerasTensor], of: str
+) -> None:
+    missing = [name for name in names if name not in outputs]
     if missing:
         raise ValueError(f"{of} has no layer {missing[0]!r}; it has {list(outputs)}")
-    return keras.Model(images, [outputs[e] for e in endpoints], name=name)
 
 
 def check_width(width: float) -> None:

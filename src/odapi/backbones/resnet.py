@@ -6,11 +6,11 @@ a convolution of stride 2 that is larger than 1 x 1 pads symmetrically.
 Source: He et al. 2015 (https://arxiv.org/abs/1512.03385).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import keras
 
-from odapi.backbones.application import Adapter, adapt, check_width
+from odapi.backbones.application import Adapter, adapt, adapt_halves, check_width
 from odapi.layers.depth import Depth
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import VarianceScaling
@@ -64,22 +64,68 @@ def resnet(
         ValueError: There is no such ResNet, `width` is not positive, or an endpoint
             is no layer.
     """
+    check_width(width)
+    adapter = _Adapter(hyperparams, Depth(width, min_depth), explicit_padding)
+    return adapt(_application(num_layers), adapter, endpoints, name)
+
+
+def resnet_halves(
+    num_layers: int,
+    hyperparams: Hyperparams = DEFAULT_HYPERPARAMS,
+    stride: int = 16,
+    names: tuple[str, str] = ("backbone", "roi_features"),
+    width: float = 1.0,
+) -> tuple[keras.Model, keras.Model]:
+    """Returns the first four stages, and the fifth, which halves what it gets.
+
+    Args:
+        num_layers: 50, 101 or 152.
+        hyperparams: Of all layers.
+        stride: Of the maps of the first model: 16, or 8: the fourth stage then
+            halves nothing, and its 3 x 3 convolutions look at every other pixel.
+        names: Of the models.
+        width: Multiplies the channels.
+
+    Raises:
+        ValueError: There is no such ResNet, `width` is not positive, or the stride is
+            another.
+    """
+    if stride not in (8, 16):
+        raise ValueError(f"stride must be 8 or 16, got {stride}")
+    check_width(width)
+    adapter = _Adapter(hyperparams, Depth(width, 0), False, dense=stride == 8)
+    application = _application(num_layers)
+    *_, border, end = stage_ends(num_layers)
+    return adapt_halves(application, adapter, border, end, names)
+
+
+def _application(num_layers: int) -> Callable[..., keras.Model]:
     if num_layers not in _BLOCKS:
         raise ValueError(
             f"num_layers must be one of {sorted(_BLOCKS)}, got {num_layers}"
         )
-    check_width(width)
-    adapter = _Adapter(hyperparams, Depth(width, min_depth), explicit_padding)
-    application = getattr(keras.applications, f"ResNet{num_layers}")
-    return adapt(application, adapter, endpoints, name)
+    return getattr(keras.applications, f"ResNet{num_layers}")
 
 
 class _Adapter(Adapter):
     def __init__(
-        self, hyperparams: Hyperparams, channels: Depth, explicit_padding: bool
+        self,
+        hyperparams: Hyperparams,
+        channels: Depth,
+        explicit_padding: bool,
+        dense: bool = False,
     ):
         super().__init__(hyperparams, explicit_padding)
         self.channels = channels
+        self.dense = dense
+
+    def _options(self, original: keras.layers.Layer) -> dict:
+        options = super()._options(original)
+        if self.dense and original.name.startswith("conv4_"):
+            options["strides"] = 1
+            if original.kernel_size[0] > 1:
+                options["dilation_rate"] = 2
+        return options
 
     def filters(self, original: keras.layers.Conv2D) -> int:
         return self.channels(original.filters)

@@ -9,6 +9,7 @@ from odapi.build.augment import (
     check_densepose,
     check_keypoints,
 )
+from odapi.build.context import bank_shape, check_context
 from odapi.build.keypoint_names import check_places
 from odapi.build.metrics import COCO_MASKS
 from odapi.build.resizer import model_resizer
@@ -51,6 +52,8 @@ def build_train_dataset(
     reader, train = config.train_input_reader, config.train_config
     source = build_train_source(config)
     _check_classes(config, source)
+    context = bank_shape(config)
+    check_context(context, source, "train_input_reader")
     steps = build_augmentations(train.data_augmentation_options)
     fields = _asked(source)
     if "keypoints" in fields:
@@ -74,6 +77,7 @@ def build_train_dataset(
             fields=(*dict.fromkeys(fields), *_of_images(config)),
             problems=source.problems,
             shapes=_shapes(config, source),
+            context=context,
         ),
         Order(
             training=True,
@@ -109,6 +113,8 @@ def build_eval_dataset(
     readers = config.eval_input_reader
     reader = readers[index] if index < len(readers) else config.train_input_reader
     _check_masks(config, source)
+    context = bank_shape(config)
+    check_context(context, source, f"eval_input_reader[{index}]")
     fields = [n for n in _FOR_METRICS if n in source.keys] + _asked(source)
     return _pipeline(
         config,
@@ -120,6 +126,7 @@ def build_eval_dataset(
             keep_all=True,
             problems=source.problems,
             shapes=_shapes(config, source),
+            context=context,
         ),
         Order(training=False),
     )

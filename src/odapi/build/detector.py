@@ -6,6 +6,7 @@ from typing import Any
 from odapi.build.anchors import build_anchors
 from odapi.build.box_predictor import build_box_predictor
 from odapi.build.center_net import build_center_net
+from odapi.build.faster_rcnn import build_faster_rcnn
 from odapi.build.feature_extractor import build_feature_extractor, pixel_scaling
 from odapi.build.hyperparams import Setting
 from odapi.build.losses import build_anchor_loss
@@ -111,7 +112,11 @@ def _make_variables(ssd: Any, path: str, detector: AnchorDetector) -> None:
     detector.build((None, *(detector.image_size or _NOMINAL_SIZE), 3))
 
 
-_MODELS = {"ssd": _ssd, "center_net": build_center_net}
+_MODELS = {
+    "ssd": _ssd,
+    "center_net": build_center_net,
+    "faster_rcnn": build_faster_rcnn,
+}
 
 
 def _dtype(option: Any) -> str:

@@ -61,6 +61,41 @@ def build_localization_loss(config: Any, path: str) -> boxes.BoxLoss:
     return build_oneof(config, "localization_loss", _LOCALIZATION, path)
 
 
+def build_hard_example_miner(
+    config: Any, path: str, classification_weight: float, localization_weight: float
+) -> HardExampleMiner:
+    """Returns the miner of a `HardExampleMiner` message.
+
+    Args:
+        config: The message.
+        path: Of the message, for errors.
+        classification_weight, localization_weight: Factors of the losses that it
+            ranks by.
+
+    Raises:
+        ConfigError: A value is not allowed.
+    """
+    return call(
+        _hard_example_miner, config, path, classification_weight, localization_weight
+    )
+
+
+def _hard_example_miner(
+    config: Any, path: str, classification_weight: float, localization_weight: float
+) -> HardExampleMiner:
+    kind = type(config).LossType.Name(config.loss_type).lower()
+    most = config.max_negatives_per_positive
+    return HardExampleMiner(
+        size=config.num_hard_examples if config.num_hard_examples > 0 else None,
+        iou_threshold=number(config.iou_threshold),
+        kind=kind,
+        classification_weight=classification_weight,
+        localization_weight=localization_weight,
+        max_negatives_per_positive=most if most > 0 else None,
+        min_negatives=config.min_negatives_per_image,
+    )
+
+
 def _refuse(loss: Any, path: str) -> None:
     """Raises for what cannot be built."""
     if loss.expected_loss_weights:
@@ -86,17 +121,8 @@ def _part(loss: Any, field: str, builder: Any, path: str) -> Any:
 
 
 def _miner(config: Any, path: str, loss: Any) -> HardExampleMiner:
-    kind = type(config).LossType.Name(config.loss_type).lower()
-    most = config.max_negatives_per_positive
-    return HardExampleMiner(
-        size=config.num_hard_examples if config.num_hard_examples > 0 else None,
-        iou_threshold=number(config.iou_threshold),
-        kind=kind,
-        classification_weight=number(loss.classification_weight),
-        localization_weight=number(loss.localization_weight),
-        max_negatives_per_positive=most if most > 0 else None,
-        min_negatives=config.min_negatives_per_image,
-    )
+    weights = number(loss.classification_weight), number(loss.localization_weight)
+    return build_hard_example_miner(config, path, *weights)
 
 
 def _sampler(config: Any, path: str, loss: Any) -> BalancedSampler:

@@ -5,7 +5,9 @@ from typing import Any
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
+from odapi.config.protos import input_reader_pb2
 from odapi.config.readers import eval_reader
+from odapi.data.context_features import CONTEXT, CONTEXT_IDS
 from odapi.data.people import DENSEPOSE_KEYS, MOTION_KEYS
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.open import open_source
@@ -24,6 +26,8 @@ _ASKED = {
     "load_dense_pose": DENSEPOSE_KEYS,
     "num_keypoints": ("keypoints", "keypoint_visibility"),
     "load_keypoint_depth_features": ("keypoint_depths", "keypoint_depth_weights"),
+    "load_context_features": (CONTEXT,),
+    "load_context_image_ids": (CONTEXT_IDS,),
 }
 
 
@@ -105,6 +109,8 @@ def build_source(
         if named != source.label_map:
             source = _opened(reader, path, spec, named)
     source = _with_keys(source, reader, path)
+    if reader.frame_index >= 0 and path.startswith("train"):
+        source = _one_frame(source, reader, path)
     if reader.sample_1_of_n_examples > 1:
         every = range(0, len(source), reader.sample_1_of_n_examples)
         source = Subset(source, every)
@@ -135,7 +141,30 @@ def _of_files(reader: Any, path: str, label_map: LabelMap | None) -> BaseSource:
     paths = list(reader.tf_record_input_reader.input_path)
     if not paths:
         raise ConfigError(f"{path}.tf_record_input_reader", "has no input_path")
-    return open_tfrecord(paths, label_map, load_masks=reader.load_instance_masks)
+    return open_tfrecord(
+        paths,
+        label_map,
+        load_masks=reader.load_instance_masks,
+        sequences=reader.input_type == input_reader_pb2.TF_SEQUENCE_EXAMPLE,
+    )
+
+
+def _one_frame(source: BaseSource, reader: Any, path: str) -> BaseSource:
+    """Returns a source with one frame of each sequence, as the original trains."""
+    frames = getattr(source, "frames", [])
+    wanted = [i for i, frame in enumerate(frames) if frame == reader.frame_index]
+    if not wanted:
+        raise ConfigError(
+            f"{path}.frame_index",
+            f"is {reader.frame_index}, but "
+            + (
+                "no sequence has such a frame with annotations"
+                if frames
+                else f"{source.name} has no sequences"
+            ),
+            hint=f"take all frames: --set {path}.frame_index=-1",
+        )
+    return Subset(source, wanted)
 
 
 def _with_keys(source: BaseSource, reader: Any, path: str) -> BaseSource:

@@ -4,7 +4,7 @@ Names are `layer/variable`, as Keras Applications name their layers.
 """
 
 import pathlib
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 from zipfile import BadZipFile
 
@@ -17,6 +17,8 @@ from odapi.errors import CheckpointError, ConfigError, unknown_choice
 IMAGENET = "imagenet"
 
 _FIRST_BIAS = "conv1_conv/bias"
+# A layer that has a name of its own in an Inception ResNet.
+_INCEPTION = "block17_20_conv/kernel"
 _SUFFIXES = (".npz", ".h5", ".hdf5")
 
 
@@ -85,20 +87,24 @@ def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
 
 
 def as_ours(
-    arrays: Mapping[str, np.ndarray], wanted: Container[str] = ()
+    arrays: Mapping[str, np.ndarray], wanted: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
     """Returns weights of Keras Applications as our backbones have them.
 
     Convolutions of their ResNets have biases and see colours in the order that
     Keras Applications choose; those of CenterNet have both as well. Those of other
     detectors have no biases and see RGB instead of BGR. A bias before a batch norm
-    shifts the mean. Weights of others are returned as they are.
+    shifts the mean. Most layers of their Inception ResNet have numbers that depend on
+    what was made before, so there the order counts. Weights of others are returned as
+    they are.
 
     Args:
         arrays: By `layer/variable`.
-        wanted: The names of our backbone.
+        wanted: The names of our backbone, in the order of its layers.
     """
     ours = dict(arrays)
+    if _INCEPTION in ours and _INCEPTION in wanted:
+        return _by_order(ours, wanted)
     if _FIRST_BIAS not in ours or _FIRST_BIAS in wanted:
         return ours
     ours["conv1_conv/kernel"] = ours["conv1_conv/kernel"][:, :, ::-1]
@@ -106,6 +112,26 @@ def as_ours(
         bias, mean = ours.pop(name), name.replace("_conv/bias", "_bn/moving_mean")
         if mean in ours:  # Else the file is not complete, and the report says so.
             ours[mean] = ours[mean] - bias
+    return ours
+
+
+def _by_order(
+    arrays: Mapping[str, np.ndarray], wanted: Collection[str]
+) -> dict[str, np.ndarray]:
+    """Names layers as those of ours that come at the same place among their like.
+
+    Convolutions are counted by themselves, and so are norms.
+    """
+    ours: dict[str, np.ndarray] = {}
+    for variable in ("kernel", "moving_mean"):
+        there, here = (
+            [n.rpartition("/")[0] for n in names if n.endswith(f"/{variable}")]
+            for names in (arrays, wanted)
+        )
+        for theirs, layer in zip(there, here, strict=False):
+            for name, array in arrays.items():
+                if name.rpartition("/")[0] == theirs:
+                    ours[f"{layer}/{name.rpartition('/')[2]}"] = array
     return ours
 
 

@@ -17,6 +17,7 @@ from odapi.cli import (
     export,
     predict,
     quickstart,
+    tools,
     train,
     zoo,
 )
@@ -39,6 +40,7 @@ app.command("export")(export.export)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(zoo.app, name="zoo")
+app.add_typer(tools.app, name="tools")
 
 
 @app.callback(invoke_without_command=True)

@@ -44,6 +44,13 @@ def predict(
         pathlib.Path | None,
         typer.Option("--json", metavar="FILE", help="Where to write COCO results."),
     ] = None,
+    context: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Memory bank of a Context R-CNN for all images: a .npy file.",
+        ),
+    ] = None,
     overrides: Set = None,
 ) -> None:
     """Find objects in images: drawn pictures, COCO results."""
@@ -58,6 +65,7 @@ def predict(
         draw=draw,
         json_file=json_file,
         overrides=overrides or (),
+        context=context,
     )
     _show(found, min_score)
     if output is None and json_file is None:

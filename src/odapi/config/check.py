@@ -12,11 +12,14 @@ from typing import Any
 
 from odapi.config import (
     check_center,
+    check_context,
     check_data,
     check_fields,
     check_idle,
     check_masks,
     check_model,
+    check_rcnn,
+    check_rcnn_extractor,
     check_training,
     check_values,
     findings,
@@ -56,7 +59,10 @@ def find(
     unsupported = list(check_fields.find(config))
     found = [*unsupported, *check_values.find(config), *check_model.find(config)]
     found += check_center.find(config)
+    found += check_rcnn.find(config, for_training)
     found += check_masks.find(config)
+    found += check_context.find(config)
+    found += check_rcnn_extractor.find(config)
     found += check_idle.find(config)
     if for_training:
         found += check_training.find(config)

@@ -46,7 +46,6 @@ _LATER = _refused()
 
 ROWS: dict[str, Row] = {
     "TrainEvalPipelineConfig.graph_rewriter": _TF1,
-    "DetectionModel.faster_rcnn": _LATER,
     "DetectionModel.experimental_model": _refused("write the model in Python instead"),
     # The model.
     "Ssd.inplace_batchnorm_update": Row("Keras updates batch statistics in place"),
@@ -57,13 +56,36 @@ ROWS: dict[str, Row] = {
     "BidirectionalFeaturePyramidNetworks.use_native_resize_op": _RESULT_SAME,
     "SsdFeatureExtractor.spaghettinet_arch_name": _LATER,
     "SsdFeatureExtractor.use_hardswish": _UNREAD,
-    "BoxPredictor.mask_rcnn_box_predictor": _refused("it belongs to Faster R-CNN"),
-    "BoxPredictor.rfcn_box_predictor": _refused("it belongs to R-FCN"),
+    "model.ssd.box_predictor.mask_rcnn_box_predictor": _refused(
+        "it belongs to Faster R-CNN"
+    ),
+    "model.ssd.box_predictor.rfcn_box_predictor": _refused("it belongs to R-FCN"),
+    **{
+        f"model.faster_rcnn.second_stage_box_predictor.{name}": _refused(
+            "it belongs to SSD"
+        )
+        for name in (
+            "convolutional_box_predictor",
+            "weight_shared_convolutional_box_predictor",
+        )
+    },
     "Hyperparams.regularize_depthwise": _UNREAD,
     "Matcher.bipartite_matcher": _refused("it fails in the original's TF2 too"),
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
     "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
     "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALISED,
+    # Faster R-CNN.
+    "FasterRcnn.inplace_batchnorm_update": Row(
+        "Keras updates batch statistics in place"
+    ),
+    "FasterRcnn.use_matmul_gather_in_matcher": _RESULT_SAME,
+    "FasterRcnn.use_static_shapes_for_eval": Row("shapes are always static"),
+    "FasterRcnn.use_partitioned_nms_in_first_stage": _TPU,
+    "FasterRcnn.use_combined_nms_in_first_stage": _RESULT_SAME,
+    "FasterRcnn.resize_masks": Row("masks are always resized with their image"),
+    "FasterRcnn.return_raw_detections_during_predict": Row(
+        "raw boxes and scores are always there, in the model's outputs"
+    ),
     # CenterNet.
     "CenterNet.compute_heatmap_sparse": Row(
         "heatmaps are always drawn the sparse way; the numbers are the same"
@@ -142,6 +164,7 @@ ROWS: dict[str, Row] = {
     "InputReader.filenames_shuffle_buffer_size": _ORDER,
     "InputReader.shuffle_buffer_size": _ORDER,
     "train_input_reader.num_epochs": Row("training ends after train_config.num_steps"),
+    "eval_input_reader.frame_index": Row("an evaluation sees every frame"),
     "eval_input_reader.num_epochs": Row(
         "an evaluation sees every image once", same=(1,)
     ),
@@ -161,10 +184,7 @@ ROWS: dict[str, Row] = {
     "InputReader.num_additional_channels": _refused("images have three channels"),
     "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
     "InputReader.mask_type": Row("records show which kind of masks they hold"),
-    "InputReader.load_context_features": _LATER,
-    "InputReader.load_context_image_ids": _LATER,
     "InputReader.expand_labels_hierarchy": _LATER,
-    "InputReader.frame_index": Row("only sequence examples have frames"),
     "InputReader.external_input_reader": _refused("the original only reserves it"),
     # Evaluation.
     "EvalConfig.num_examples": _TF1_EVAL,
@@ -195,7 +215,10 @@ ROWS: dict[str, Row] = {
 
 # Values of enums that are refused, by field.
 VALUES: dict[str, dict[str, str]] = {
-    "InputReader.input_type": {"TF_SEQUENCE_EXAMPLE": "write tf.Example records"},
+    "Context.attention_position": {
+        "ATTENTION_DEFAULT": "it is nowhere: take context_config out, or say "
+        "POST_BOX_CLASSIFIER or POST_RPN"
+    },
 }
 
 EXTRACTORS = (
@@ -210,6 +233,12 @@ CENTER_EXTRACTORS = (
     "resnet_v1_50_fpn", "resnet_v1_101_fpn", "hourglass_10", "hourglass_20",
     "hourglass_32", "hourglass_52", "hourglass_104", "mobilenet_v2",
     "mobilenet_v2_fpn", "mobilenet_v2_fpn_sep_conv",
+)  # fmt: skip
+RCNN_EXTRACTORS = (
+    "faster_rcnn_resnet50_keras", "faster_rcnn_resnet101_keras",
+    "faster_rcnn_resnet152_keras", "faster_rcnn_inception_resnet_v2_keras",
+    "faster_rcnn_resnet50_fpn_keras", "faster_rcnn_resnet101_fpn_keras",
+    "faster_rcnn_resnet152_fpn_keras",
 )  # fmt: skip
 _TF1_EXTRACTORS = (
     "ssd_inception_v2", "ssd_inception_v3", "ssd_mobilenet_v1",
@@ -240,7 +269,7 @@ _ALL_METRICS = (
 def find(config: Any) -> Iterator[Finding]:
     """Yields what is not supported or has no effect, in the order of the schema."""
     for path, owner, field in schema.walk(config):
-        row = ROWS.get(re.sub(r"\[\d+\]", "", path)) or ROWS.get(schema.key(field))
+        row = _row(path, field)
         if row is not None and not _asks_nothing(owner, field, row):
             yield _say(path, owner, field, row)
         refused = VALUES.get(schema.key(field), {})
@@ -248,6 +277,10 @@ def find(config: Any) -> Iterator[Finding]:
             yield error(path, f"{name} is not supported yet", refused[name])
         if check := _CHECKS.get(schema.key(field)):
             yield from check(path, schema.value(owner, field))
+
+
+def _row(path: str, field: schema.Field) -> Row | None:
+    return ROWS.get(re.sub(r"\[\d+\]", "", path)) or ROWS.get(schema.key(field))
 
 
 def _asks_nothing(owner: Any, field: schema.Field, row: Row) -> bool:
@@ -261,17 +294,18 @@ def _say(path: str, owner: Any, field: schema.Field, row: Row) -> Finding:
     if not row.refused:
         return warning(path, f"has no effect: {row.why}")
     why = f"is not supported yet: {row.why}" if row.why else "is not supported yet"
-    return error(path, why, _others(owner, field))
+    return error(path, why, _others(path, field))
 
 
-def _others(owner: Any, field: schema.Field) -> str:
+def _others(path: str, field: schema.Field) -> str:
     """Names the members of the oneof that could stand in the field's place."""
     if field.containing_oneof is None:
         return f"take {field.name} out"
+    owner = path.rpartition(".")[0]
     others = [
         other.name
         for other in field.containing_oneof.fields
-        if not ROWS.get(schema.key(other), Row()).refused
+        if not (_row(f"{owner}.{other.name}", other) or Row()).refused
     ]
     return f"supported are {', '.join(sorted(others))}" if others else ""
 
@@ -302,6 +336,21 @@ def _check_center_extractor(path: str, name: str) -> Iterator[Finding]:
         )
 
 
+def _check_rcnn_extractor(path: str, name: str) -> Iterator[Finding]:
+    if name in RCNN_EXTRACTORS or not name:
+        return
+    twin = f"{name}_keras"
+    if twin in RCNN_EXTRACTORS:
+        hint = f"its TF2 name is {twin!r}"
+        yield error(path, f"{name!r} is an extractor of TF1", hint)
+        return
+    yield error(
+        path,
+        f"unknown extractor {name!r}; there are {', '.join(RCNN_EXTRACTORS)}",
+        did_you_mean(name, RCNN_EXTRACTORS),
+    )
+
+
 def _check_combine_method(path: str, name: str) -> Iterator[Finding]:
     if name not in COMBINE_METHODS:
         yield error(
@@ -327,6 +376,7 @@ def _check_metrics(path: str, names: Any) -> Iterator[Finding]:
 _CHECKS = {
     "SsdFeatureExtractor.type": _check_extractor,
     "CenterNetFeatureExtractor.type": _check_center_extractor,
+    "FasterRcnnFeatureExtractor.type": _check_rcnn_extractor,
     "BidirectionalFeaturePyramidNetworks.combine_method": _check_combine_method,
     "EvalConfig.metrics_set": _check_metrics,
 }

@@ -4,6 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from odapi.config import schema
+from odapi.config.check_postprocess import (
+    check_calibration,
+    check_classification_loss,
+    check_converter,
+    check_suppression,
+)
 from odapi.config.findings import Finding, error, warning
 
 # Parts that a model cannot be built without, by message.
@@ -12,6 +18,10 @@ _REQUIRED = {
         "image_resizer", "feature_extractor", "box_coder", "matcher",
         "similarity_calculator", "box_predictor", "anchor_generator",
         "post_processing", "loss",
+    ),
+    "FasterRcnn": (
+        "image_resizer", "feature_extractor", "first_stage_anchor_generator",
+        "first_stage_box_predictor_conv_hyperparams",
     ),
     "CenterNet": ("image_resizer", "feature_extractor", "object_center_params"),
     "CenterNet.ObjectDetection": ("localization_loss",),
@@ -77,8 +87,9 @@ def _check_ssd(ssd: Any) -> Iterator[Finding]:
     yield from _check_code_size(ssd)
     yield from _check_matcher(ssd.matcher.argmax_matcher)
     yield from _check_loss(ssd)
-    yield from _check_suppression(ssd)
-    yield from _check_calibration(ssd)
+    path, first = "model.ssd.post_processing", 0 if ssd.add_background_class else 1
+    yield from check_suppression(ssd.post_processing, path, ssd.num_classes)
+    yield from check_calibration(ssd.post_processing, path, ssd.num_classes, first)
 
 
 def pyramid_of(extractor: Any) -> str:
@@ -305,75 +316,5 @@ def _check_loss(ssd: Any) -> Iterator[Finding]:
             f"does not go with {kind}, which weighs all anchors",
             "take one of them out",
         )
-    if kind == "weighted_sigmoid_focal" and not loss.HasField("alpha"):
-        yield warning(
-            f"{path}.classification_loss.{kind}.alpha",
-            "is not set: positive and negative anchors count alike",
-            "usual is 0.25",
-        )
-    for name in ("alpha", "beta"):
-        needed = kind == "penalty_reduced_logistic_focal_loss" or (
-            kind == "bootstrapped_sigmoid" and name == "alpha"
-        )
-        if needed and not loss.HasField(name):
-            yield error(f"{path}.classification_loss.{kind}.{name}", "is missing")
-    softmax = "softmax" in kind
-    converter = ssd.post_processing.score_converter
-    names = ssd.post_processing.DESCRIPTOR.enum_types_by_name["ScoreConverter"]
-    name = names.values_by_number[converter].name
-    if (softmax and name == "SIGMOID") or (not softmax and name == "SOFTMAX"):
-        yield warning(
-            "model.ssd.post_processing.score_converter",
-            f"is {name}, but the loss is {kind}: scores will not be probabilities",
-        )
-
-
-def _check_suppression(ssd: Any) -> Iterator[Finding]:
-    nms = ssd.post_processing.batch_non_max_suppression
-    path = "model.ssd.post_processing.batch_non_max_suppression"
-    if nms.max_total_detections > nms.max_detections_per_class * ssd.num_classes > 0:
-        yield warning(
-            f"{path}.max_total_detections",
-            f"is {nms.max_total_detections}, but {ssd.num_classes} classes with "
-            f"{nms.max_detections_per_class} each give fewer",
-        )
-    if nms.use_combined_nms and (nms.soft_nms_sigma or nms.use_class_agnostic_nms):
-        other = "soft_nms_sigma" if nms.soft_nms_sigma else "use_class_agnostic_nms"
-        yield error(f"{path}.use_combined_nms", f"does not go with {other}")
-    if nms.use_hard_nms and nms.soft_nms_sigma:
-        yield error(f"{path}.use_hard_nms", "does not go with soft_nms_sigma")
-    if nms.use_class_agnostic_nms and nms.max_classes_per_detection > ssd.num_classes:
-        yield error(
-            f"{path}.max_classes_per_detection",
-            f"is {nms.max_classes_per_detection}, but there are {ssd.num_classes} "
-            "classes",
-        )
-
-
-def _check_calibration(ssd: Any) -> Iterator[Finding]:
-    config = ssd.post_processing.calibration_config
-    kind = config.WhichOneof("calibrator")
-    path = f"model.ssd.post_processing.calibration_config.{kind}"
-    if kind == "function_approximation":
-        yield from _check_pairs(path, config.function_approximation.x_y_pairs)
-    elif kind == "class_id_function_approximations":
-        pairs = config.class_id_function_approximations.class_id_xy_pairs_map
-        for class_id in sorted(pairs):
-            here = f"{path}.class_id_xy_pairs_map[{class_id}]"
-            first = 0 if ssd.add_background_class else 1
-            if not first <= class_id <= ssd.num_classes:
-                known = f"{first} to {ssd.num_classes}"
-                yield error(here, f"there are classes {known} only")
-                continue
-            yield from _check_pairs(here, pairs[class_id])
-    elif kind == "temperature_scaling_calibration":
-        if not config.temperature_scaling_calibration.scaler:
-            yield error(f"{path}.scaler", "is missing; it divides the logits")
-
-
-def _check_pairs(path: str, pairs: Any) -> Iterator[Finding]:
-    xs = [pair.x for pair in pairs.x_y_pair]
-    if len(xs) < 2:
-        yield error(path, f"has {len(xs)} points; a line needs two")
-    elif xs != sorted(xs):
-        yield error(path, "its points must be in the order of x")
+    yield from check_classification_loss(loss, f"{path}.classification_loss.{kind}")
+    yield from check_converter(ssd.post_processing, "model.ssd.post_processing", kind)

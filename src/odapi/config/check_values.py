@@ -44,6 +44,13 @@ RANGES: dict[str, Range] = {
     "InputReader.max_number_of_boxes": _AT_LEAST_ONE,
     "InputReader.sample_1_of_n_examples": _AT_LEAST_ONE,
     "InputReader.sample_from_datasets_weights": _NOT_NEGATIVE,
+    "InputReader.frame_index": Range(-1),
+    "Context.max_num_context_features": _AT_LEAST_ONE,
+    "Context.context_feature_length": _AT_LEAST_ONE,
+    "Context.attention_bottleneck_dimension": _AT_LEAST_ONE,
+    "Context.attention_temperature": _POSITIVE,
+    "Context.num_attention_heads": Range(1, 64),
+    "Context.num_attention_layers": Range(1, 64),
     "Ssd.num_classes": _AT_LEAST_ONE,
     "Ssd.negative_class_weight": _NOT_NEGATIVE,
     "Ssd.implicit_example_weight": _NOT_NEGATIVE,
@@ -68,6 +75,46 @@ RANGES: dict[str, Range] = {
     "ArgMaxMatcher.matched_threshold": _SHARE,
     "ArgMaxMatcher.unmatched_threshold": _SHARE,
     "ThresholdedIouSimilarity.iou_threshold": _SHARE,
+    "FasterRcnn.number_of_stages": Range(1, 3),
+    **{
+        f"FasterRcnn.{name}": _AT_LEAST_ONE
+        for name in (
+            "num_classes",
+            "first_stage_atrous_rate",
+            "first_stage_max_proposals",
+            "first_stage_box_predictor_kernel_size",
+            "first_stage_box_predictor_depth",
+            "first_stage_minibatch_size",
+            "initial_crop_size",
+            "maxpool_kernel_size",
+            "maxpool_stride",
+            "second_stage_batch_size",
+        )
+    },
+    **{
+        f"FasterRcnn.{name}": _SHARE
+        for name in (
+            "first_stage_nms_score_threshold",
+            "first_stage_nms_iou_threshold",
+        )
+    },
+    **{
+        f"FasterRcnn.{name}": Range(0, 1, above=True)
+        for name in (
+            "first_stage_positive_balance_fraction",
+            "second_stage_balance_fraction",
+        )
+    },
+    **{
+        f"FasterRcnn.{stage}_loss_weight": _NOT_NEGATIVE
+        for stage in (
+            "first_stage_localization",
+            "first_stage_objectness",
+            "second_stage_localization",
+            "second_stage_classification",
+            "second_stage_mask_prediction",
+        )
+    },
     "FasterRcnnBoxCoder.y_scale": _POSITIVE,
     "FasterRcnnBoxCoder.x_scale": _POSITIVE,
     "FasterRcnnBoxCoder.height_scale": _POSITIVE,

@@ -6,6 +6,7 @@ from typing import Any
 _LOADED = (
     "load_instance_masks", "num_keypoints", "load_keypoint_depth_features",
     "load_track_id", "load_dense_pose", "use_keypoint_label_map",
+    "load_context_features", "load_context_image_ids",
 )  # fmt: skip
 
 

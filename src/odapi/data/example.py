@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.context_features import read_context
 from odapi.data.example_message import example_class
 from odapi.data.masks import decode_png_mask
 from odapi.data.people import DENSEPOSE_KEYS, MAX_POINTS, unknown
@@ -49,6 +50,7 @@ class Example:
         keypoint_names: Of all keypoints of all objects, or empty.
         looked_for: Names and ids of the classes that were looked for in the image,
             whether they are there or not; empty: nothing is said.
+        context: The memory bank, see `context_features.read_context`.
     """
 
     image_id: str
@@ -60,6 +62,7 @@ class Example:
     mask_of: list[MaskOf | None] | None
     keypoint_names: list[str] = dataclasses.field(default_factory=list)
     looked_for: frozenset[str | int] = frozenset()
+    context: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class ExampleError(ValueError):
@@ -119,7 +122,15 @@ def read_example(features: Any) -> Example:
         mask_of=_masks(features, count, size),
         keypoint_names=_keypoint_names(features, objects),
         looked_for=_looked_for(features),
+        context=_context(features),
     )
+
+
+def _context(features: Any) -> dict[str, Any]:
+    try:
+        return read_context(features)
+    except ValueError as error:
+        raise ExampleError(str(error)) from error
 
 
 def _looked_for(features: Any) -> frozenset[str | int]:

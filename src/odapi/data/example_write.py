@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data import context_features as context
 from odapi.data.example import DENSEPOSE, OBJECT_FEATURES, OFFSET, SIDES
 from odapi.data.example_message import example_class
 from odapi.data.masks import encode_png_mask
@@ -51,6 +52,7 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
     if "keypoints" in sample:
         _keypoints(features, sample, [label_map.by_id[i].keypoints for i in ids])
     write_people(features, sample)
+    write_context(features, sample)
     return example.SerializeToString()
 
 
@@ -74,6 +76,17 @@ def _keypoints(features: Any, sample: Sample, named: Sequence[Any]) -> None:
         texts = [k.name for keypoints in named for k in keypoints]
     if any(texts) and len(texts) == visibility.size:
         _texts(features, "image/object/keypoint/text", texts)
+
+
+def write_context(features: Any, sample: Sample) -> None:
+    """Adds the memory bank, where there is one, and the images of its rows."""
+    bank = sample.get(context.CONTEXT)
+    if bank is None or not bank.shape[1]:
+        return
+    _floats(features, context.VALUES, bank.reshape(-1))
+    _integers(features, context.LENGTH, [bank.shape[1]])
+    if sample.get(context.CONTEXT_IDS):
+        _texts(features, context.IDS, sample[context.CONTEXT_IDS])
 
 
 def write_people(features: Any, sample: Sample) -> None:

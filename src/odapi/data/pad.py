@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from odapi.data.buckets import Buckets
+from odapi.data.context_features import BankShape
 from odapi.data.people import rescaled
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
@@ -59,6 +60,7 @@ class Collate:
         shapes: Shape of one object's value, by field, such as `{"keypoints": (17, 2)}`,
             for batches without objects; of an image's for `labeled_classes`.
         buckets: The sizes that a batch can have; None: any.
+        context: The memory banks that the model reads; None: none.
     """
 
     batch_size: int
@@ -68,6 +70,7 @@ class Collate:
     problems: Problems = dataclasses.field(default_factory=Problems)
     shapes: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
     buckets: Buckets | None = None
+    context: BankShape | None = None
 
     def __post_init__(self):
         for name in ("batch_size", "max_boxes"):
@@ -91,6 +94,7 @@ class Collate:
             groundtruth=self._groundtruth(samples),
             image_ids=tuple(s["image_id"] for s in samples),
             real=real,
+            side_inputs=self.context and self.context.batch(samples, self.problems),
         )
 
     def _groundtruth(self, samples: Sequence[Sample]) -> Groundtruth:
@@ -106,12 +110,18 @@ class Collate:
         fill = _Fill(samples, room, shapes)
         fields = [name for name in self.fields if name != _LABELED]
         labeled = self._labeled(samples) if _LABELED in self.fields else None
+        filled = {name: fill(name, *_FIELDS[name]) for name in fields}
+        if "masks" in filled and "mask_weights" in filled:
+            # An object without a pixel: its mask is broken, or was cut off. Taken for
+            # known, it would teach that there is nothing.
+            seen = filled["masks"].any(axis=(2, 3))
+            filled["mask_weights"] = filled["mask_weights"] * seen
         return Groundtruth(
             boxes=fill("boxes", 0.0, np.float32, (4,)),
             classes=fill("classes", 0, np.int32),
             valid=valid,
             weights=fill("weights", 1.0, np.float32) * valid,
-            **{name: fill(name, *_FIELDS[name]) for name in fields},
+            **filled,
             labeled_classes=labeled,
         )
 

@@ -48,6 +48,16 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "image label": (DROPPED, "an annotation without a box: what, but not where"),
     "unusable image": (SKIPPED, "a source of yours raised DataError for it"),
     "more boxes than max_number_of_boxes": (DROPPED, "of a picture; raise the limit"),
+    "image without context features": (KEPT, "its memory bank is empty"),
+    "context features of another length": (
+        DROPPED,
+        "than context_feature_length; the memory bank is empty",
+    ),
+    "more context features than max_num_context_features": (
+        DROPPED,
+        "of an image; raise the limit",
+    ),
+    "frame without annotations": (SKIPPED, "region/is_annotated of a sequence is 0"),
     "empty data set": (REFUSED, "no image is left"),
 }
 

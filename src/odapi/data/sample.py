@@ -25,6 +25,8 @@ Keys, of which only the first three are always there (n objects):
     track_match_flags    bool [n]: the offset is known
     labeled_classes      int32 [m], those that were looked for in the image; not there
                          where it does not say, and all were
+    context_features     float32 [m, d], the memory bank; [0, 0] where there is none
+    context_image_ids    list of texts, the images that it is made of
     filename             str
     position             int, in the order of the pipeline that loaded it
 """

@@ -10,6 +10,7 @@ import numpy as np
 from odapi.build.metrics import keypoint_edges
 from odapi.build.resizer import model_resizer
 from odapi.checkpoints.detector import load_detector
+from odapi.data.context_features import one_bank
 from odapi.evaluation.model import evaluation_model, real_rows
 from odapi.evaluation.predictor import Arrays
 from odapi.labels import LabelMap
@@ -43,8 +44,22 @@ class DetectorPredictor:
         self.label_map = label_map
         self.batch_size = batch_size
         self.keypoint_edges = keypoint_edges
+        self.side_inputs: Arrays = {}
         self._resizer = resizer
+        self._detector = detector
         self._model = evaluation_model(detector)
+
+    def attend(self, bank: str | os.PathLike | np.ndarray) -> None:
+        """Gives a Context R-CNN one memory bank for all images.
+
+        Args:
+            bank: `[n, d]`, or a .npy file that holds it.
+
+        Raises:
+            DataError: It is not what the detector reads.
+        """
+        specs = getattr(self._detector, "side_inputs", {})
+        self.side_inputs = one_bank(bank, {k: shape for k, (shape, _) in specs.items()})
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Arrays]:
         """Returns what is found in each image; see `Predictor`."""
@@ -53,7 +68,9 @@ class DetectorPredictor:
         for indices in _chunks([pixels.shape for pixels, _ in made], self.batch_size):
             padded = indices + indices[-1:] * (self.batch_size - len(indices))
             pixels = np.stack([made[i][0] for i in padded])
-            batch, _ = self._model.run(pixels, [made[i][1] for i in padded])
+            sizes = [made[i][1] for i in padded]
+            side = {k: v.repeat(len(padded), 0) for k, v in self.side_inputs.items()}
+            batch, _ = self._model.run(pixels, sizes, side_inputs=side)
             for row, i in enumerate(indices):
                 found[i] = real_rows(batch, row)
         return found

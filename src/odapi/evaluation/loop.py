@@ -108,7 +108,9 @@ def evaluate_loop(
     run = _Run(dataset, metrics, visualise, max_images, writer)
     model = evaluation_model(detector, with_losses)
     for batch in track(dataset, what, run.num_batches):
-        found, losses = model.run(batch.images, batch.info.true_size, batch.groundtruth)
+        found, losses = model.run(
+            batch.images, batch.info.true_size, batch.groundtruth, batch.side_inputs
+        )
         run.add(batch, found, losses)
         if run.is_full:
             break

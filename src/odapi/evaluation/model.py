@@ -34,7 +34,11 @@ class EvaluationModel:
         self._steps: dict[Any, _Step] = {}
 
     def run(
-        self, images: Any, true_size: Any, groundtruth: Groundtruth | None = None
+        self,
+        images: Any,
+        true_size: Any,
+        groundtruth: Groundtruth | None = None,
+        side_inputs: Mapping[str, Any] | None = None,
     ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
         """Returns detections, as arrays `[b, n, ...]` by field, and loss parts.
 
@@ -42,8 +46,11 @@ class EvaluationModel:
             images: `[b, h, w, c]`, resized and padded.
             true_size: `[b, 2]`, their size without padding.
             groundtruth: Needed with losses.
+            side_inputs: What the detector reads besides, by name; always the same
+                names and shapes.
         """
         inputs: dict[str, Any] = {
+            **(side_inputs or {}),
             "images": np.asarray(images),
             "true_size": np.asarray(true_size, np.int32),
         }
@@ -81,7 +88,7 @@ class _Step(keras.Model):
 
     def call(self, inputs: dict[str, Any]) -> dict[str, dict[str, Tensor]]:
         """Returns `detections`, fields of `Detections`, and `losses` by their name."""
-        images = {k: inputs[k] for k in ("images", "true_size")}
+        images = {k: v for k, v in inputs.items() if k != "groundtruth"}
         outputs = self.detector(images, training=False)
         detections = self.detector.detect(images, outputs)._replace(**_UNUSED)
         found = {"detections": present(detections)}

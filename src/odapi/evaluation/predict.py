@@ -114,6 +114,7 @@ def predict(
     draw: bool = True,
     json_file: str | os.PathLike | None = None,
     overrides: Sequence[str] = (),
+    context: str | os.PathLike | np.ndarray | None = None,
 ) -> Predictions:
     """Finds objects in images.
 
@@ -132,6 +133,8 @@ def predict(
         json_file: Where to write COCO results; None: into `output`. Beside it,
             `<name>.images.json` gives the file of each image_id.
         overrides: Of the checkpoint's config.
+        context: The memory bank `[n, d]` of a Context R-CNN, the same for all images,
+            or a .npy file that holds it; None: an empty one.
 
     Raises:
         CheckpointError: There is no checkpoint, or it does not fit its config.
@@ -144,6 +147,8 @@ def predict(
         raise DataError("batch_size", f"must be 1 or more, got {batch_size}")
     given, total, ids = _given(images)
     predictor = _predictor(checkpoint, overrides, min(batch_size, total))
+    if context is not None:
+        _attend(predictor, context)
     folder = None if output is None else pathlib.Path(output)
     if json_file is None and folder is not None:
         json_file = folder / "detections.json"
@@ -179,6 +184,12 @@ def _predictor(checkpoint: Any, overrides: Sequence[str], batch_size: int) -> Pr
     from odapi.evaluation.detector_predictor import load_predictor
 
     return load_predictor(checkpoint, overrides, batch_size)
+
+
+def _attend(predictor: Any, context: Any) -> None:
+    if not hasattr(predictor, "attend"):
+        raise DataError("context", "is given, but the model attends to nothing")
+    predictor.attend(context)
 
 
 def _given(

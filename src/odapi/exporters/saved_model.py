@@ -3,12 +3,13 @@
 import os
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from odapi.config.label_map import load_label_map
+from odapi.data.context_features import one_bank
 from odapi.data.resize import Resizer, fixed_size, may_pad
 from odapi.errors import CheckpointError, ConfigError
 from odapi.exporters import serving
@@ -33,6 +34,9 @@ def write_saved_model(
     are constants: the model loads faster, and TensorFlow folds batch normalisation
     into the convolutions. A model of `image_and_boxes_tensor` has that one alone.
 
+    What the detector reads besides images, such as the memory bank of Context R-CNN,
+    each signature takes too, by its name.
+
     Args:
         detector: A built `Detector`; Keras must run on TensorFlow.
         resizer: How images get the size that the detector takes.
@@ -51,8 +55,9 @@ def write_saved_model(
         _write_with_boxes(detector, resizer, folder, batch_size)
         return
     core = _frozen(_core(detector, resizer, batch_size))
+    side = serving.side_specs(detector, batch_size)
     functions = {
-        kind: _serving_function(core, kind, resizer, batch_size)
+        kind: _serving_function(core, kind, resizer, batch_size, side)
         for kind in serving.INPUT_TYPES
     }
     module = tf.Module()
@@ -114,9 +119,13 @@ def _core(
     channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
     pads = may_pad(resizer)
 
-    def detect(images: Any, true_size: Any, boxes: Any = None) -> dict[str, Any]:
+    side = serving.side_specs(detector, batch_size)
+
+    def detect(
+        images: Any, true_size: Any, boxes: Any = None, **side: Any
+    ) -> dict[str, Any]:
         # Without padding there is nothing to mask or to clip.
-        inputs = {"images": images} | ({"true_size": true_size} if pads else {})
+        inputs = {"images": images} | ({"true_size": true_size} if pads else {}) | side
         if boxes is not None:
             return serving.with_masks_of(detector, inputs, boxes)
         return serving.outputs(detector.detect(inputs, raw=True))
@@ -125,6 +134,7 @@ def _core(
         tf.TensorSpec([batch_size, *size, channels], tf.float32, name="images"),
         tf.TensorSpec([batch_size, 2], tf.int32, name="true_size"),
         *([tf.TensorSpec([batch_size, None, 4], name="boxes")] if with_boxes else []),
+        **{spec.name: spec for spec in side},
     )
 
 
@@ -137,8 +147,10 @@ def _frozen(function: Any) -> Any:
     )
     shapes = {n: t.shape for n, t in sorted(function.structured_outputs.items())}
 
-    def run(images: Any, true_size: Any, boxes: Any = None) -> dict[str, Any]:
-        given = {"images": images, "true_size": true_size, "boxes": boxes}
+    def run(
+        images: Any, true_size: Any, boxes: Any = None, **side: Any
+    ) -> dict[str, Any]:
+        given = {"images": images, "true_size": true_size, "boxes": boxes, **side}
         results = frozen(*(given[tensor.op.name] for tensor in frozen.inputs))
         for value, shape in zip(results, shapes.values(), strict=True):
             value.set_shape(shape)  # Freezing forgets what is not one number.
@@ -148,21 +160,22 @@ def _frozen(function: Any) -> Any:
 
 
 def _serving_function(
-    core: Any, kind: str, resizer: Resizer, batch_size: int | None
+    core: Any, kind: str, resizer: Resizer, batch_size: int | None, side: Sequence[Any]
 ) -> Any:
     import tensorflow as tf
 
     prepare = serving.prepare(kind, resizer)
 
-    def serve(input_tensor: Any) -> dict[str, Any]:
+    def serve(input_tensor: Any, *besides: Any) -> dict[str, Any]:
         # Decoding and resizing stay on the CPU wherever the rest runs.
         with tf.device("CPU:0"):
             images, true_size = prepare(input_tensor)
-        return core(images, true_size)
+        named = {s.name: value for s, value in zip(side, besides, strict=True)}
+        return core(images, true_size, **named)
 
     # autograph=False: the functions are TensorFlow throughout.
-    spec = serving.input_spec(kind, batch_size)
-    return tf.function(serve, autograph=False, input_signature=[spec])
+    specs = [serving.input_spec(kind, batch_size), *side]
+    return tf.function(serve, autograph=False, input_signature=specs)
 
 
 class SavedModelPredictor:
@@ -201,6 +214,7 @@ class SavedModelPredictor:
                 self.name, f"no signature {SERVING}; there is {names}"
             )
         self.keypoint_edges: tuple[tuple[int, int], ...] = ()
+        self.side_inputs: dict[str, np.ndarray] = {}
         beside = path.parent / "label_map.pbtxt"
         self.label_map = load_label_map(beside) if beside.is_file() else LabelMap(())
 
@@ -214,14 +228,33 @@ class SavedModelPredictor:
             A dict an image: `boxes [n, 4]` normalised, `classes [n]` from 0,
             `scores [n]`, best first.
         """
-        return [_real({k: v[0] for k, v in self.outputs(i).items()}) for i in images]
+        side = self.side_inputs
+        found = (self.outputs(image, side) for image in images)
+        return [_real({k: v[0] for k, v in of_image.items()}) for of_image in found]
 
-    def outputs(self, images: np.ndarray) -> dict[str, np.ndarray]:
+    def attend(self, bank: str | os.PathLike | np.ndarray) -> None:
+        """Gives a Context R-CNN one memory bank `[n, d]` for all images.
+
+        Args:
+            bank: `[n, d]`, or a .npy file that holds it.
+
+        Raises:
+            DataError: It is not what the model takes.
+        """
+        specs = self.side_specs(self._image_signature())
+        shapes = {name: tuple(spec.shape[1:]) for name, spec in specs.items()}
+        self.side_inputs = one_bank(bank, shapes)
+
+    def outputs(
+        self, images: np.ndarray, side_inputs: Mapping[str, Any] | None = None
+    ) -> dict[str, np.ndarray]:
         """Returns the outputs by the original's names, with a batch dimension.
 
         Args:
             images: uint8 RGB `[h, w, 3]`, or `[b, h, w, 3]` of one size. A model
                 with a fixed batch size gets them in parts.
+            side_inputs: What the model takes besides, by name, a row an image;
+                zeros where it is left out: no memory bank.
 
         Raises:
             CheckpointError: The model takes no images.
@@ -236,18 +269,38 @@ class SavedModelPredictor:
         parts = []
         for start in range(0, len(images), size):
             part = images[start : start + size]
-            filled = np.concatenate([part, part[-1:].repeat(size - len(part), 0)])
-            found = self.run(name, tf.cast(tf.constant(filled), spec.dtype))
+            filled = _filled(part, size)
+            side = {
+                key: _filled(np.asarray(value)[start : start + size], size)
+                for key, value in (side_inputs or {}).items()
+            }
+            found = self.run(
+                name, tf.cast(tf.constant(filled), spec.dtype), side_inputs=side
+            )
             parts.append(
                 {k: v[: len(part)] for k, v in found.items() if _a_row_each(k)}
             )
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
 
     def run(
-        self, signature: str, value: Any, boxes: Any = None
+        self,
+        signature: str,
+        value: Any,
+        boxes: Any = None,
+        side_inputs: Mapping[str, Any] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Calls a signature with `input_tensor`, and `boxes` if it takes them."""
+        """Calls a signature with `input_tensor`, and `boxes` if it takes them.
+
+        Of what it takes besides, zeros are what `side_inputs` leaves out.
+        """
+        import tensorflow as tf
+
         given = {} if boxes is None else {"boxes": boxes}
+        for name, spec in self.side_specs(signature).items():
+            rows = [n or s for n, s in zip(spec.shape, value.shape[:1], strict=False)]
+            shape = [*rows, *spec.shape[1:]]
+            zeros = np.zeros(shape, spec.dtype.as_numpy_dtype)
+            given[name] = tf.cast((side_inputs or {}).get(name, zeros), spec.dtype)
         found = self.signatures[signature](input_tensor=value, **given)
         return {name: tensor.numpy() for name, tensor in found.items()}
 
@@ -265,6 +318,16 @@ class SavedModelPredictor:
     def spec(self, name: str) -> Any:
         """Returns the `tf.TensorSpec` of a signature's `input_tensor`."""
         return self.signatures[name].structured_input_signature[1]["input_tensor"]
+
+    def side_specs(self, name: str) -> dict[str, Any]:
+        """Returns the `tf.TensorSpec` of what a signature takes besides, by name."""
+        specs = self.signatures[name].structured_input_signature[1]
+        return {k: v for k, v in specs.items() if k not in ("input_tensor", "boxes")}
+
+
+def _filled(rows: np.ndarray, size: int) -> np.ndarray:
+    """Returns `size` rows, the last one as often as needed."""
+    return np.concatenate([rows, rows[-1:].repeat(size - len(rows), 0)])
 
 
 def _a_row_each(name: str) -> bool:

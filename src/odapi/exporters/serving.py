@@ -52,6 +52,16 @@ def input_spec(input_type: str, batch_size: int | None = None) -> Any:
     return tf.TensorSpec(shape, dtype, name="input_tensor")
 
 
+def side_specs(detector: Any, batch_size: int | None = None) -> list[Any]:
+    """Returns a `tf.TensorSpec` for each thing that a detector reads besides images."""
+    import tensorflow as tf
+
+    return [
+        tf.TensorSpec([batch_size, *shape], tf.as_dtype(dtype), name=name)
+        for name, (shape, dtype) in getattr(detector, "side_inputs", {}).items()
+    ]
+
+
 def prepare(input_type: str, resizer: host.Resizer) -> Callable[[Tensor], tuple]:
     """Returns the function from `input_tensor` to what the detector takes.
 
@@ -114,6 +124,8 @@ def outputs(detections: Detections) -> dict[str, Tensor]:
         "raw_detection_boxes": detections.raw_boxes,
         "raw_detection_scores": detections.raw_scores,
         "detection_masks": detections.masks,
+        "detection_features": detections.features,
+        "cropped_rpn_box_features": detections.rpn_features,
         "detection_keypoints": detections.keypoints,
         "detection_keypoint_scores": detections.keypoint_scores,
         "detection_keypoint_depths": detections.keypoint_depths,

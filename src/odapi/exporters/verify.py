@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -79,11 +79,13 @@ def verify(
     first = _seconds(lambda: predictor.run(SERVING, value, boxes))
     again = _seconds(lambda: predictor.run(SERVING, value, boxes))
     worst = 0.0
+    side = _made_side_inputs(detector)
     for image in images:
-        expected = _reference(detector, resizer, image, boxes)
+        expected = _reference(detector, resizer, image, boxes, side)
         for name, kind in kinds.items():
             value = _given(image, kind, predictor.spec(name))
-            found = predictor.run(name, value, boxes)
+            rows = {k: np.repeat(v, value.shape[0], 0) for k, v in side.items()}
+            found = predictor.run(name, value, boxes, rows)
             place = f"{folder} ({name})"
             given = boxes is not None
             worst = max(worst, _compare(found, expected, place, given))
@@ -130,8 +132,25 @@ def _example(encoded: bytes) -> bytes:
     return tf.train.Example(features=features).SerializeToString()
 
 
+def _made_side_inputs(detector: Any) -> Outputs:
+    """Returns noise, or the largest whole numbers that fit, for one image."""
+    rng = np.random.default_rng(0)
+    specs = dict(getattr(detector, "side_inputs", {})).items()
+    rows = max((shape[0] for _, (shape, _) in specs if shape), default=0)
+    return {
+        name: np.array([rows], dtype)
+        if not shape
+        else rng.normal(0, 1, (1, *shape)).astype(dtype)
+        for name, (shape, dtype) in specs
+    }
+
+
 def _reference(
-    detector: Any, resizer: Resizer, image: np.ndarray, boxes: Any = None
+    detector: Any,
+    resizer: Resizer,
+    image: np.ndarray,
+    boxes: Any = None,
+    side_inputs: Mapping[str, Any] | None = None,
 ) -> Outputs:
     """Returns what the detector itself finds in an image, or says of boxes.
 
@@ -147,7 +166,7 @@ def _reference(
     difference = float(np.max(np.abs(resized[0].numpy() - expected)))
     if not difference <= _PIXEL:
         raise _different("image_resizer", f"pixels differ by {difference:.2g} of 255")
-    inputs = {"images": resized, "true_size": true_size}
+    inputs = {"images": resized, "true_size": true_size, **(side_inputs or {})}
     if boxes is not None:
         found = serving.with_masks_of(detector, inputs, boxes[:1])
     else:

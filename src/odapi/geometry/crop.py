@@ -36,29 +36,60 @@ def crop_and_resize(
     `utils/spatial_transform_ops.py`, `matmul_crop_and_resize`.
     """
     height, width, depth = maps.shape[1:]
-    batch, number = ops.shape(boxes)[:2]
+    batch = ops.shape(boxes)[0]
     y0, x0, y1, x1 = ops.unstack(ops.cast(boxes, "float32"), 4, axis=-1)
     rows = _positions(y0, y1, size[0], height)  # [b, n, rows]
     columns = _positions(x0, x1, size[1], width)
-    table = ops.reshape(maps, (batch, height * width * depth, 1))
     if channels is None:
         table = ops.reshape(maps, (batch, height * width, depth))
+        return read_between(table, rows, columns, (height, width), fade=fade)
+    table = ops.reshape(maps, (batch, height * width * depth, 1))
+    read = read_between(
+        table, rows, columns, (height, width), channels, step=depth, fade=fade
+    )
+    return ops.squeeze(read, -1)
+
+
+def read_between(
+    table: Tensor,
+    rows: Tensor,
+    columns: Tensor,
+    size: tuple[Tensor, ...],
+    start: Tensor | None = None,
+    step: int = 1,
+    fade: bool = False,
+) -> Tensor:
+    """Returns what maps hold at positions, read linearly between their cells.
+
+    Args:
+        table: `[b, cells, c]`: the cells of all maps of an image, row by row;
+            integers are read as float32.
+        rows, columns: `[b, n, rows]` and `[b, n, columns]` float32, in cells.
+        size: Height and width of the map: numbers, or `[b, n, 1]` int32.
+        start: `[b, n]` int32, where in the table the map begins; None: at 0.
+        step: From a cell to the next in the table.
+        fade: As in `crop_and_resize`.
+
+    Returns:
+        `[b, n, rows, columns, c]`.
+    """
+    height, width = size
+    # The number of boxes may not be known before they come.
+    shape = (*ops.shape(rows)[1:], columns.shape[-1])
+    batch = ops.shape(table)[0]
     total: Tensor = 0.0
-    for at_y, share_y in _neighbours(rows, height, fade):
-        for at_x, share_x in _neighbours(columns, width, fade):
-            index = at_y[..., :, None] * width + at_x[..., None, :]
-            if channels is not None:
-                index = index * depth + channels[..., None, None]
-            index = ops.reshape(index, (batch, number * size[0] * size[1]))
-            read = ops.reshape(
-                gather_rows(table, index),
-                (batch, number, *size, 1 if channels is not None else depth),
-            )
+    for at_y, share_y in neighbours(rows, height, fade):
+        for at_x, share_x in neighbours(columns, width, fade):
+            index = (at_y * width)[..., :, None] + at_x[..., None, :]
+            index = index * step if step > 1 else index
+            index = index if start is None else index + start[..., None, None]
+            read = gather_rows(table, ops.reshape(index, (batch, -1)))
+            read = ops.reshape(read, (batch, *shape, table.shape[-1]))
             if "int" in keras.backend.standardize_dtype(read.dtype):
                 read = ops.cast(read, "float32")
             share = share_y[..., :, None] * share_x[..., None, :]
             total = total + read * ops.cast(share, read.dtype)[..., None]
-    return total if channels is None else ops.squeeze(total, -1)
+    return total
 
 
 def crop_each(
@@ -91,18 +122,29 @@ def _positions(first: Tensor, last: Tensor, count: int, length: int) -> Tensor:
     return places * (length - 1)
 
 
-def _neighbours(
-    positions: Tensor, length: int, fade: bool
+def neighbours(
+    positions: Tensor, length: Tensor, fade: bool = False
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Returns the cells before and after positions, and the share of each."""
+    """Returns the cells before and after positions, and the share of each.
+
+    Args:
+        positions: In cells; 0 is the centre of the first.
+        length: Cells on the axis: a number, or int32 that fits the positions.
+        fade: As in `crop_and_resize`.
+
+    Returns:
+        Two pairs of cells, int32, and shares, float32, of the shape of the positions.
+    """
+    length = ops.cast(length, "int32")
+    most = ops.cast(length, "float32") - 1.0
     low = ops.floor(positions)
     beyond = positions - low
     if fade:
-        seen = [(low >= 0) & (low < length), (low >= -1) & (low < length - 1)]
+        seen = [(low >= 0) & (low <= most), (low >= -1) & (low < most)]
     else:
-        seen = [(positions >= 0) & (positions <= length - 1)] * 2
+        seen = [(positions >= 0) & (positions <= most)] * 2
     # Far outside, the cast to int32 would overflow.
-    index = ops.cast(ops.clip(low, -1, length), "int32")
+    index = ops.cast(ops.clip(low, -1.0, most + 1.0), "int32")
     return (
         (ops.clip(index, 0, length - 1), ops.where(seen[0], 1.0 - beyond, 0.0)),
         (ops.clip(index + 1, 0, length - 1), ops.where(seen[1], beyond, 0.0)),

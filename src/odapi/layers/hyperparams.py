@@ -70,11 +70,13 @@ class Hyperparams:
             self, norm=dataclasses.replace(self.norm, train=False)
         )
 
-    def conv(self, filters: int, size: int, name: str, **kwargs) -> Conv2D:
-        """Returns a new convolution of `size` x `size`.
+    def conv(
+        self, filters: int, size: int | tuple[int, int], name: str, **kwargs
+    ) -> Conv2D:
+        """Returns a new convolution of `size` x `size`, or height and width.
 
-        `kwargs`: strides, use_bias, bias (its initial value), dtype and
-        explicit_padding. The initial weights depend on the whole of `name`, a path;
+        `kwargs`: strides, use_bias, bias (its initial value), dtype, dilation_rate
+        and explicit_padding. The initial weights depend on the whole of `name`, a path;
         the layer is called by its last part.
         """
         return Conv2D(
@@ -100,6 +102,17 @@ class Hyperparams:
             kernel_initializer=self._draw(True, name),
             kernel_regularizer=self._regularizer(),
             **self._options({}),
+        )
+
+    def dense(self, units: int, name: str, dtype: str | None = None):
+        """Returns a new fully connected layer, its bias at 0; `name` as in `conv`."""
+        return keras.layers.Dense(
+            units,
+            name=_last(name),
+            kernel_initializer=self._draw(True, name),
+            bias_initializer=Constant(0.0),
+            kernel_regularizer=self._regularizer(),
+            dtype=dtype or self.dtype,
         )
 
     def depthwise(

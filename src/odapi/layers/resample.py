@@ -1,5 +1,6 @@
-"""Feature maps of twice the size, by rules that are the same on every backend."""
+"""Feature maps of another size, by rules that are the same on every backend."""
 
+import numpy as np
 from keras import ops
 
 
@@ -31,6 +32,30 @@ def twice_smooth(x, shape):
 
 # By the names that configs have for them.
 UPSAMPLING = {"nearest": twice, "bilinear": twice_smooth}
+
+
+def cells_between_corners(cells: int, count: int) -> np.ndarray:
+    """Returns `[count, cells]`: what positions spread over an axis read of its cells.
+
+    The first and last lie on the centres of the outer cells; a single one reads the
+    first cell, as in TensorFlow's resizing with `align_corners`.
+    """
+    places = np.arange(count) * ((cells - 1) / max(count - 1, 1))
+    return np.maximum(1.0 - np.abs(places[:, None] - np.arange(cells)), 0.0)
+
+
+def cells_repeated(cells: int, count: int) -> np.ndarray:
+    """Returns `[count, cells]`: what is read where each cell is repeated.
+
+    Raises:
+        ValueError: `count` is no multiple of `cells`.
+    """
+    if count % cells:
+        raise ValueError(
+            f"features of {cells} cells cannot be repeated to {count} of a mask: take "
+            f"a multiple of {cells}"
+        )
+    return np.repeat(np.eye(cells), count // cells, axis=0)
 
 
 def _between(x, axis: int):

@@ -1,7 +1,6 @@
 """Single-stage detectors: SSD, RetinaNet and EfficientDet differ only in parts."""
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 
 import keras
@@ -17,10 +16,10 @@ from odapi.models.detector import (
 )
 from odapi.models.feature_extractor import FeatureExtractor
 from odapi.models.postprocess import PostProcess
-from odapi.models.preprocess import normalise
+from odapi.models.preprocess import clip_window, normalise
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchor_targets import AnchorAssigner
-from odapi.targets.anchors import AnchorGenerator
+from odapi.targets.anchors import AnchorGenerator, cached_anchors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +101,7 @@ class AnchorDetector(Detector):
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
         """Returns the anchors `[anchors, 4]` of images `(h, w)`, normalised."""
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
-        return _anchors(self.parts.anchors, image_size, grids)  # type: ignore[arg-type]
+        return cached_anchors(self.parts.anchors, image_size, grids)
 
     def loss_parts(
         self,
@@ -136,22 +135,5 @@ class AnchorDetector(Detector):
         size = tuple(images.shape[1:3])
         anchors = ops.convert_to_tensor(self.anchors(size))
         boxes = self.parts.assigner.coder.decode(outputs[BOXES], anchors)
-        window = _clip_window(inputs.get("true_size"), size, ops.shape(images)[0])
+        window = clip_window(inputs.get("true_size"), size, ops.shape(images)[0])
         return self.parts.postprocess(boxes, outputs[CLASSES], window, raw)
-
-
-@functools.lru_cache(maxsize=64)
-def _anchors(generator, image_size, grids) -> np.ndarray:
-    anchors = generator(image_size, grids)
-    anchors.setflags(write=False)  # All callers share it.
-    return anchors
-
-
-def _clip_window(true_size, size: tuple[int, int], batch) -> Tensor:
-    """Returns the window `[b, 4]` of the real image, normalised to the padded one."""
-    if true_size is None:
-        return ops.broadcast_to(
-            ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]]), (batch, 4)
-        )
-    end = ops.cast(true_size, "float32") / ops.convert_to_tensor(size, dtype="float32")
-    return ops.concatenate([ops.zeros_like(end), end], axis=-1)

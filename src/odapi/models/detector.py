@@ -40,6 +40,8 @@ class Detector(keras.Model, abc.ABC):
         loss_trackers: Means of the parts of the loss since the last reset, by the
             original's names.
         groundtruth_fields: Optional fields of `Groundtruth` that the loss reads.
+        side_inputs: Shape, without the batch, and dtype of what it reads besides the
+            images, by name; it can do without.
         num_replicas: Copies of the model that share a batch under a distribution
             strategy of TensorFlow; their gradients are summed, so each loss is
             divided by it.
@@ -63,6 +65,7 @@ class Detector(keras.Model, abc.ABC):
         self.max_detections = max_detections
         self.add_regularization = add_regularization
         self.groundtruth_fields: tuple[str, ...] = ()
+        self.side_inputs: dict[str, tuple[tuple[int, ...], str]] = {}
         self.num_replicas = 1
         names = [*loss_names, *([REGULARIZATION] if add_regularization else []), TOTAL]
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}

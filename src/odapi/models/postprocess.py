@@ -33,6 +33,7 @@ class PostProcess:
         class_logits: Tensor,
         clip_window: Tensor,
         raw: bool = False,
+        valid: Tensor | None = None,
     ) -> Detections:
         """Returns the detections of each image.
 
@@ -43,6 +44,7 @@ class PostProcess:
             class_logits: `[b, anchors, classes]`, with the background if there is one.
             clip_window: `[b, 4]`: the image without padding, in the frame of `boxes`.
             raw: Also return all boxes and scores as they are before suppression.
+            valid: `[b, anchors]` bool, which anchors are no padding; None: all.
         """
         rows = class_logits
         convert: ScoreConverter | None = self.scores
@@ -50,6 +52,8 @@ class PostProcess:
             # All are wanted as scores, or their order is not that of the logits.
             rows, convert = self.scores(class_logits), None
         foreground = rows[..., 1:] if self.has_background else rows
+        if valid is not None:
+            foreground = ops.where(valid[..., None], foreground, -float("inf"))
         found = self.nms(_boxes(boxes), foreground, clip_window, convert)
         classes = gather_rows(rows, found.anchors)
         classes = classes if convert is None else convert(classes)

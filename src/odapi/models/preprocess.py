@@ -1,5 +1,7 @@
 """The first step of every model: pixels as the backbone wants them."""
 
+from typing import Any
+
 from keras import ops
 
 from odapi.layers.pixels import PixelScaling
@@ -46,6 +48,23 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     if not rows and not columns:
         return images
     return ops.pad(images, ((0, 0), (0, rows), (0, columns), (0, 0)))
+
+
+def clip_window(true_size: Tensor | None, size: tuple[int, int], batch: Any) -> Tensor:
+    """Returns the window `[b, 4]` of the real image, normalised to the padded one.
+
+    Args:
+        true_size: `[b, 2]` int32, height and width without padding; None where there
+            is no padding.
+        size: Height and width with padding.
+        batch: Number of images.
+    """
+    if true_size is None:
+        return ops.broadcast_to(
+            ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]]), (batch, 4)
+        )
+    end = ops.cast(true_size, "float32") / ops.convert_to_tensor(size, dtype="float32")
+    return ops.concatenate([ops.zeros_like(end), end], axis=-1)
 
 
 def _tensor(values: tuple[float, ...]) -> Tensor:

@@ -70,7 +70,8 @@ class AnchorAssigner:
         """Returns the targets of all anchors, without gradient.
 
         Args:
-            anchors: `[anchors, 4]` in the unit of the groundtruth's boxes.
+            anchors: `[anchors, 4]`, or `[b, anchors, 4]` where each image has its own,
+                in the unit of the groundtruth's boxes.
             groundtruth: Objects of a batch.
             num_classes: Classes of the model, as its config counts them.
         """
@@ -110,7 +111,7 @@ class AnchorAssigner:
         # an anchor, it would have an endless code or no say.
         claims = ops.logical_and(truth.weights > 0, area(truth.boxes) > 0)
         floor = self.similarity.floor
-        return self.matcher(similarity, anchors.shape[0], truth.valid, claims, floor)
+        return self.matcher(similarity, anchors.shape[-2], truth.valid, claims, floor)
 
     @property
     def _has_background(self) -> bool:

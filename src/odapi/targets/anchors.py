@@ -7,10 +7,11 @@ says how many anchors a cell has on each level; an empty grid has none.
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,6 +27,20 @@ class AnchorGenerator(Protocol):
 
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
         """Returns normalised anchors `[anchors, 4]` float32."""
+
+
+def cached_anchors(
+    generator: Any, image_size: Size, grid_sizes: tuple[Size, ...]
+) -> np.ndarray:
+    """Returns the anchors of a generator, made once for all callers: do not change."""
+    return _cached(generator, image_size, grid_sizes)
+
+
+@functools.lru_cache(maxsize=64)
+def _cached(generator: Any, image_size: Size, grids: tuple[Size, ...]) -> np.ndarray:
+    anchors = generator(image_size, grids)
+    anchors.setflags(write=False)
+    return anchors
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,10 +18,13 @@ class BalancedSampler:
             share allows: an image without positives gives nothing.
         size: How many to sample in an image. Negatives fill up what positives leave.
             None: as many as there are.
+        fill: Where there are fewer candidates than `size`, the first of the others are
+            candidates as well, as in the original's sampler of static shapes.
     """
 
     positive_fraction: float = 0.5
     size: int | None = None
+    fill: bool = False
 
     def __post_init__(self):
         if not 0 < self.positive_fraction <= 1:
@@ -32,6 +35,11 @@ class BalancedSampler:
         if self.size is not None and self.size < 1:
             raise ValueError(f"size must be at least 1, got {self.size}")
 
+    @property
+    def most_positives(self) -> int | None:
+        """Positives of an image at most; None: any number."""
+        return None if self.size is None else int(self.positive_fraction * self.size)
+
     def __call__(self, candidates: Tensor, positives: Tensor, seed: object) -> Tensor:
         """Returns `[b, anchors]` bool: the sampled ones.
 
@@ -40,6 +48,11 @@ class BalancedSampler:
             positives: `[b, anchors]` bool.
             seed: An integer or a `keras.random.SeedGenerator`.
         """
+        if self.fill and self.size is not None:
+            others = ops.logical_not(candidates)
+            place = ops.cumsum(ops.cast(others, "int32"), axis=1)
+            more = ops.logical_and(others, place <= self.size - _count(candidates))
+            candidates = ops.logical_or(candidates, more)
         positives = ops.logical_and(positives, candidates)
         negatives = ops.logical_and(ops.logical_not(positives), candidates)
         noise = keras.random.uniform(ops.shape(candidates), seed=seed)
@@ -48,7 +61,7 @@ class BalancedSampler:
             ratio = (1.0 - self.positive_fraction) / self.positive_fraction
             most = ops.cast(ops.floor(count * ratio), "int32")
             return ops.logical_or(positives, _first(negatives, noise, most))
-        chosen = _first(positives, noise, int(self.positive_fraction * self.size))
+        chosen = _first(positives, noise, self.most_positives or 0)
         room = self.size - _count(chosen)
         return ops.logical_or(chosen, _first(negatives, noise, room))
 

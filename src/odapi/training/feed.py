@@ -45,6 +45,7 @@ class Feed:
                 x = {"images": batch.images}
                 if getattr(self.pipeline, "pads", True):
                     x["true_size"] = batch.info.true_size
+                x |= batch.side_inputs or {}
                 y = present(batch.groundtruth)
                 self._taken.append(
                     Fed(

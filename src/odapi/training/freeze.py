@@ -24,6 +24,22 @@ _TF1_PARTS = {
     "kernel": "weights",
     "bias": "biases",
 }
+# Parts of two-stage detectors have other names, by how ours begin.
+_TF1_STAGES = {
+    "feature_extractor/": "FirstStageFeatureExtractor/",
+    "roi_features/": "SecondStageFeatureExtractor/",
+    "rpn/shared/conv/": "Conv/",
+    "rpn/predict/": "FirstStageBoxPredictor/",
+    "roi_boxes/": "SecondStageBoxPredictor/",
+    "rfcn/": "SecondStageBoxPredictor/",
+    "roi_masks/": "SecondStageBoxPredictor/roi_masks/",
+}
+_TWO_STAGES = (
+    "model/_feature_extractor_for_",
+    "model/_first_stage_",
+    "model/_mask_rcnn_",
+    "model/_rfcn_",
+)
 
 
 def freeze(
@@ -99,8 +115,16 @@ def _matching(
 
 def _names(name: str, keys: Mapping[str, str]) -> list[str]:
     """All names that patterns may mean a variable by."""
-    parts = name.split("/")
-    names = [name, "/".join(_TF1_PARTS.get(part, part) for part in parts)]
+    aliases = [name]
+    # Only a detector of two stages has regions to look at.
+    if keys.get(name, "").startswith(_TWO_STAGES):
+        aliases += [
+            name.replace(ours, theirs, 1)
+            for ours, theirs in _TF1_STAGES.items()
+            if name.startswith(ours)
+        ]
+    tf1 = "/".join(_TF1_PARTS.get(part, part) for part in aliases[-1].split("/"))
+    names = [name, tf1]
     return [*names, keys[name]] if name in keys else names
 
 

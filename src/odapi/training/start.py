@@ -4,6 +4,7 @@ import pathlib
 from typing import Any
 
 from odapi.backbones.center_table import CENTER_EXTRACTORS
+from odapi.backbones.rcnn_table import RCNN_EXTRACTORS
 from odapi.build.oneof import number
 from odapi.checkpoints import pretrained
 from odapi.checkpoints.restore import Report, fit_in, restore
@@ -23,6 +24,7 @@ _APPLICATIONS = {
     "ssd_resnet152_v1_fpn_keras": "ResNet152",
     **{f"ssd_efficientnet-b{n}_bifpn_keras": f"EfficientNetB{n}" for n in range(8)},
     **{k: row.application for k, row in CENTER_EXTRACTORS.items() if row.application},
+    **{k: row.application for k, row in RCNN_EXTRACTORS.items()},
 }
 # How often an extractor multiplies channels by its depth_multiplier.
 _TIMES = {"MobileNet": 2, "MobileNetV2": 1}

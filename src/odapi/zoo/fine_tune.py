@@ -1,8 +1,8 @@
 """Fine-tuning from the original's checkpoints, as its own restoring does it.
 
-"full" takes every weight whose shape fits, "detection" the feature extractor,
-"classification" the backbone: of an archive of the classification zoo, whose only
-object is `feature_extractor`, or of a detector.
+"full" takes every weight whose shape fits, "detection" the feature extractor, of a
+two-stage detector both halves, "classification" the backbone: of an archive of the
+classification zoo, whose only object is `feature_extractor`, or of a detector.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from odapi.errors import CheckpointError, unknown_choice
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.names.center_extractor import HOURGLASS
 from odapi.zoo.names.detector import detector_keys
+from odapi.zoo.names.rcnn_extractor import SECOND
 from odapi.zoo.values import class_counts, read_values, roots
 
 CLASSIFICATION = "classification"
@@ -61,7 +62,12 @@ def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
     all_keys = detector_keys(detector)
     names = {id(v): name for name, v in detector.named_variables().items()}
     variables = detector.variables_for(kind)
-    keys = {short: all_keys[names[id(v)]] for short, v in variables.items()}
+    # Weights of what the original does not have are missing in its checkpoints.
+    keys = {
+        short: all_keys[names[id(v)]]
+        for short, v in variables.items()
+        if names[id(v)] in all_keys
+    }
     saved = roots(checkpoint)
     if _MODEL in saved:
         return keys
@@ -88,9 +94,25 @@ def _alone(keys: dict[str, str], checkpoint: Checkpoint, kind: str) -> dict[str,
             hint="set train_config.fine_tune_checkpoint_type: "
             f'"{CLASSIFICATION}"; detectors to start from: odapi zoo list',
         )
+    first = {_number(key) for key in keys.values() if not _is_second(key)}
     return {
-        n: f"{_BACKBONE}{_LAYERS}{k.rpartition(_LAYERS)[2]}" for n, k in keys.items()
+        n: _of_layer(_number(key) + (len(first) if _is_second(key) else 0), key)
+        for n, key in keys.items()
     }
+
+
+def _number(key: str) -> int:
+    """Returns which layer of its model a key means."""
+    return int(key.rpartition(_LAYERS)[2].partition("/")[0])
+
+
+def _of_layer(number: int, key: str) -> str:
+    return f"{_BACKBONE}{_LAYERS}{number}/{key.rpartition('/')[2]}"
+
+
+def _is_second(key: str) -> bool:
+    # The end of a backbone that looks at crops is counted by itself in a detector.
+    return key.startswith(f"{SECOND}/")
 
 
 def _is_hourglass(key: str) -> bool:

@@ -132,7 +132,8 @@ def _not_filled(
 ) -> CheckpointError:
     total = len(report.loaded) + len(report.skipped)
     name, why = next(iter(report.skipped.items()))
-    first = f"{name} ({why}; there it is {keys[name]})"
+    there = f"it is {keys[name]}" if name in keys else "is no such part"
+    first = f"{name} ({why}; there {there})"
     hint = "is it the config that the checkpoint was trained with? Give it: --config"
     if classes:
         hint = (

@@ -17,6 +17,11 @@ _COUNTERS = ("step", "save_counter")
 _CLASSES, _BOXES = "/_class_predictor_layers/", "/_box_encoder_layers/"
 _CENTERS = "/_prediction_head_dict/object_center/"
 _BOX_CODE = 4
+# The class predictors of two-stage detectors, which always have a background.
+_REGIONS = (
+    "model/_mask_rcnn_box_predictor/_class_prediction_head/",
+    "model/_rfcn_box_predictor/_class_predictor_layers/",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +86,8 @@ def class_counts(
     """Returns the numbers of classes "there" and "here"; {} if they are the same.
 
     The biases of the last layers tell them: there are four numbers of a box and a
-    score of each class for every anchor, or in a CenterNet a heatmap of each class.
+    score of each class for every anchor, in a CenterNet a heatmap of each class, and
+    of a region a score of each class, or several where they depend on the position.
     """
     here = {n: tuple(v.shape) for n, v in detector.named_variables().items()}
     biases = [n for n in keys if n.endswith("/bias") and n in arrays and n in here]
@@ -89,6 +95,12 @@ def class_counts(
     if heatmaps:
         last = max(heatmaps, key=lambda n: keys[n])  # The layers are numbered.
         there = arrays[last].shape[0]
+        same = there == detector.num_classes
+        return {} if same else {"there": there, "here": detector.num_classes}
+    regions = [n for n in biases if keys[n].startswith(_REGIONS)]
+    if regions:
+        each = here[regions[0]][0] // (detector.num_classes + 1)
+        there = arrays[regions[0]].shape[0] // each - 1
         same = there == detector.num_classes
         return {} if same else {"there": there, "here": detector.num_classes}
     boxes = [n for n in biases if _BOXES in keys[n]]

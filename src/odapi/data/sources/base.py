@@ -9,6 +9,7 @@ import numpy as np
 
 from odapi.data import masks, people
 from odapi.data.clean import clean_boxes, reference_size
+from odapi.data.context_features import CONTEXT, CONTEXT_IDS, CONTEXT_KEYS
 from odapi.data.decode import decode_image
 from odapi.data.header import Header, read_header
 from odapi.data.keypoints import KEYPOINT_KEYS
@@ -37,6 +38,7 @@ class Raw:
             `[n, 4]`, keypoints `[n, k, 2]`, areas in pixels of `size`.
         in_pixels: Whether boxes and keypoints are in pixels.
         mask_of: A function an object that decodes its mask, or None.
+        context: Of the whole image, by the keys of `context_features`.
     """
 
     image_id: str
@@ -45,6 +47,7 @@ class Raw:
     objects: dict[str, np.ndarray]
     in_pixels: bool = True
     mask_of: list[MaskOf | None] | None = None
+    context: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def where(self, index: int) -> str:
         """Names an object for a list of problems."""
@@ -232,6 +235,7 @@ class BaseSource:
         wanted = self.keys | {"boxes", "classes", "labeled_classes"}
         wanted |= {"mask_weights"} if "masks" in self.keys else set()
         sample |= {key: value for key, value in objects.items() if key in wanted}
+        sample |= {k: raw.context[k] for k in self.keys & raw.context.keys()}
         if not keep.all():
             sample = keep_objects(sample, keep)
         self._fill(sample, size)
@@ -275,6 +279,8 @@ class BaseSource:
             elif key in _DEFAULTS:
                 value, dtype = _DEFAULTS[key]
                 sample[key] = np.full(count, value, dtype)
+            elif key in CONTEXT_KEYS:
+                sample[key] = {CONTEXT: np.zeros((0, 0), "f4"), CONTEXT_IDS: []}[key]
 
 
 # Values where an image lacks what other images of the source have.

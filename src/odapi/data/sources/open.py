@@ -66,7 +66,8 @@ def open_source(
         spec: `coco:FILE.json?images=DIR`, `coco:DIR`, `voc:DIR?split=train`,
             `yolo:DIR_OR_YAML?split=val` or `tfrecord:GLOB`. All take
             `unknown=drop`, which drops objects of classes that the label map does
-            not have; those with image files take `images=DIR` and `missing=skip`.
+            not have; those with image files take `images=DIR` and `missing=skip`,
+            records of tf.SequenceExample `type=sequence`.
         label_map: The classes; None makes one of the data's own.
         load_masks: Whether samples get masks, which take time to decode.
 
@@ -96,7 +97,7 @@ def _yolo(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSourc
 
 
 def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("unknown",))
+    options = _taken(spec, ("unknown", "type"))
     whole = pathlib.Path(spec.path).exists()  # A comma may be in a name.
     paths = [spec.path] if whole else [p for p in spec.path.split(",") if p]
     return open_tfrecord(paths, label_map, load_masks=load_masks, **options)
@@ -113,6 +114,7 @@ _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
 _SWITCHES = {
     "missing": ("skip", "skip_missing"),
     "unknown": ("drop", "drop_unknown"),
+    "type": ("sequence", "sequences"),
 }
 
 

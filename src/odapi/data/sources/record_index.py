@@ -1,5 +1,8 @@
 """An index of a TFRecord file: where the records are and what is in them.
 
+A record is a tf.Example, or a tf.SequenceExample with several frames, each of which
+has a place in the index.
+
 Built once, with every checksum checked, and kept beside the file as a hidden file,
 or in the user's cache where that folder cannot be written. A compressed file has no
 place to jump to: it is unpacked into the user's cache once.
@@ -17,13 +20,14 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from odapi.data.example import ExampleError, parse_example, read_example
+from odapi.data import sequence_example
+from odapi.data.example import Example, ExampleError, parse_example, read_example
 from odapi.data.records import is_record_file, read_record, scan_records
 from odapi.errors import DataError
 
 Path = pathlib.Path
 
-_VERSION = 2  # Of what is stored; raise it when that changes.
+_VERSION = 3  # Of what is stored; raise it when that changes.
 _CHUNK = 1 << 20
 
 
@@ -40,6 +44,8 @@ class RecordIndex:
         keys: Optional keys of samples that any record has.
         num_keypoints: Most keypoints of an object.
         damage: (kind of problem, where).
+        frames: Of n, the frame of its sequence that each is; empty where
+            records are tf.Examples.
     """
 
     path: Path
@@ -51,12 +57,26 @@ class RecordIndex:
     keys: list[str]
     num_keypoints: int
     damage: list[tuple[str, str]]
+    frames: list[int] = dataclasses.field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.offsets)
 
+    def features(self, position: int) -> Any:
+        """Returns the features of an image, by name.
+
+        Raises:
+            ExampleError: The file has changed.
+        """
+        data = self.read(position)
+        if not self.frames:
+            return parse_example(data)
+        sequence = sequence_example.parse_sequence(data)
+        frame = sequence_example.frame_example(sequence, self.frames[position])
+        return frame.features.feature
+
     def read(self, position: int) -> bytes:
-        """Returns the data of a record."""
+        """Returns the data of a record, of all frames where it is a sequence."""
         offset, length = self.offsets[position], self.lengths[position]
         try:
             return read_record(self.path, int(offset), int(length))
@@ -64,19 +84,23 @@ class RecordIndex:
             raise DataError(str(self.path), f"cannot be read: {error}") from error
 
 
-def index_of(file: Path) -> RecordIndex:
+def index_of(file: Path, sequences: bool = False) -> RecordIndex:
     """Returns the index of a file: the stored one if it fits, else a new one.
+
+    Args:
+        file: With records.
+        sequences: Whether they are tf.SequenceExamples.
 
     Raises:
         DataError: The file is no TFRecord file.
     """
     stamp = _stamp(file)
-    places = _places(file)
+    places = _places(file, "sequences" if sequences else "index")
     for place in places:
         stored = _load(place, stamp)
         if stored is not None and stored.path.exists():
             return stored
-    index = _build(file, stamp)
+    index = _build(file, stamp, sequences)
     for place in places:
         if _save(place, index, stamp):
             break
@@ -100,10 +124,10 @@ def _stamp(file: Path) -> list[int]:
     return [_VERSION, status.st_size, status.st_mtime_ns]
 
 
-def _places(file: Path) -> list[Path]:
+def _places(file: Path, kind: str) -> list[Path]:
     """Returns where the index may be: hidden, so that no glob of records meets it."""
-    cached = cache_folder() / "records" / f"{_key(file)}.index.npz"
-    return [file.with_name(f".{file.name}.index.npz"), cached]
+    cached = cache_folder() / "records" / f"{_key(file)}.{kind}.npz"
+    return [file.with_name(f".{file.name}.{kind}.npz"), cached]
 
 
 def _key(file: Path, *more: Any) -> str:
@@ -174,7 +198,7 @@ class _atomic:  # noqa: N801 - used as a function
             os.unlink(self.name)
 
 
-def _build(file: Path, stamp: list[int]) -> RecordIndex:
+def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
     path, damage = _uncompressed(file, stamp)
     records = scan_records(path)
     damage += records.damage
@@ -185,14 +209,14 @@ def _build(file: Path, stamp: list[int]) -> RecordIndex:
             hint="COCO, VOC and YOLO data sets are read by coco:, voc: and yolo:",
         )
     summary = _Summary(file.name)
-    kept = []
+    kept, add = [], summary.add_sequence if sequences else summary.add
     for i, number in enumerate(records.numbers):
         data = read_record(path, int(records.offsets[i]), int(records.lengths[i]))
         try:
-            summary.add(data, int(number))
-            kept.append(i)
+            kept += [i] * add(data, int(number))
         except ExampleError as error:
             damage.append(("corrupt record", f"record {number}, {error}"))
+    damage += summary.damage
     return RecordIndex(
         path=path,
         name=str(file),
@@ -203,6 +227,7 @@ def _build(file: Path, stamp: list[int]) -> RecordIndex:
         keys=sorted(summary.keys),
         num_keypoints=summary.num_keypoints,
         damage=[(kind, f"{file.name}: {what}") for kind, what in damage],
+        frames=summary.frames,
     )
 
 
@@ -215,16 +240,49 @@ class _Summary:
         self.classes: dict[tuple[int, str], tuple[int, str]] = {}
         self.keys: set[str] = set()
         self.num_keypoints = 0
+        self.frames: list[int] = []
+        self.damage: list[tuple[str, str]] = []
 
-    def add(self, data: bytes, number: int) -> None:
-        """Takes in a record; raises ExampleError where it cannot be read."""
+    def add(self, data: bytes, number: int) -> int:
+        """Takes in a record; returns 1, the images in it.
+
+        Raises:
+            ExampleError: It cannot be read.
+        """
         features = parse_example(data)
         if "image/encoded" not in features:
-            raise ExampleError("no image/encoded")
-        example = read_example(features)
-        image_id = example.image_id or example.filename or f"{self.file_name}:{number}"
+            hint = ""
+            if sequence_example.is_sequence(data):
+                hint = ": a tf.SequenceExample (input_type: TF_SEQUENCE_EXAMPLE)"
+            raise ExampleError(f"no image/encoded{hint}")
+        self._add(read_example(features), f"{self.file_name}:{number}")
+        return 1
+
+    def add_sequence(self, data: bytes, number: int) -> int:
+        """Takes in a record of frames; returns how many of them are annotated.
+
+        Raises:
+            ExampleError: It cannot be read; not one of its frames is taken in.
+        """
+        sequence = sequence_example.parse_sequence(data)
+        count = sequence_example.num_frames(sequence)
+        good = [n for n in range(count) if sequence_example.is_annotated(sequence, n)]
+        frames = (sequence_example.frame_example(sequence, n) for n in good)
+        found = [read_example(frame.features.feature) for frame in frames]
+        for frame, example in zip(good, found, strict=True):
+            self._add(example, f"{self.file_name}:{number}:{frame}")
+        self.frames += good
+        self.damage += [
+            ("frame without annotations", f"record {number}, frame {n}")
+            for n in sorted(set(range(count)) - set(good))
+        ]
+        return len(good)
+
+    def _add(self, example: Example, name: str) -> None:
+        image_id = example.image_id or example.filename or name
         self.ids.append(image_id)
         self.keys |= example.objects.keys() - {"boxes"}
+        self.keys |= example.context.keys()
         if example.mask_of:
             self.keys.add("masks")
         if "keypoints" in example.objects:

@@ -1,4 +1,4 @@
-"""TFRecord files of tf.Example, read in any order."""
+"""TFRecord files of tf.Example or tf.SequenceExample, read in any order."""
 
 import bisect
 import concurrent.futures
@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.example import Example, encoded_image, parse_example, read_example
+from odapi.data.example import Example, encoded_image, read_example
 from odapi.data.keypoints import KEYPOINT_KEYS, KeypointPlaces, placed
 from odapi.data.problems import Problems
 from odapi.data.sample import keep_objects
+from odapi.data.sequence_example import frame_example, parse_sequence
 from odapi.data.sources.base import BaseSource, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.files import unique_id
@@ -31,6 +32,7 @@ def open_tfrecord(
     label_map: LabelMap | None = None,
     drop_unknown: bool = False,
     load_masks: bool = True,
+    sequences: bool = False,
 ) -> "TFRecordSource":
     """Opens TFRecord files of tf.Example, also compressed by gzip or zlib.
 
@@ -41,6 +43,8 @@ def open_tfrecord(
         drop_unknown: Drops objects of classes that `label_map` does not have,
             instead of refusing the data set.
         load_masks: Whether samples get masks.
+        sequences: Whether records are tf.SequenceExamples: each frame that is
+            annotated is a sample.
 
     Returns:
         The source; records in the order of the sorted files.
@@ -55,7 +59,8 @@ def open_tfrecord(
     workers = min(len(files), os.cpu_count() or 1)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         what = "indexing records"
-        indices = list(track(pool.map(index_of, files), what, len(files)))
+        made = pool.map(lambda file: index_of(file, sequences), files)
+        indices = list(track(made, what, len(files)))
     return TFRecordSource(name, indices, label_map, drop_unknown, load_masks)
 
 
@@ -152,10 +157,22 @@ class TFRecordSource(BaseSource):
         return list(self._ids)
 
     def record(self, index: int) -> bytes:
-        """Returns the serialized tf.Example."""
+        """Returns the serialized tf.Example; that of its frame for a sequence."""
+        file, position = self._place(index)
+        data = self._indices[file].read(position)
+        if not self._indices[file].frames:
+            return data
+        frame = self._indices[file].frames[position]
+        return frame_example(parse_sequence(data), frame).SerializeToString()
+
+    @property
+    def frames(self) -> list[int]:
+        """The frame of its sequence that each sample is; empty for tf.Examples."""
+        return list(itertools.chain(*(i.frames for i in self._indices)))
+
+    def _place(self, index: int) -> tuple[int, int]:
         file = bisect.bisect_right(self._ends, index)
-        start = self._ends[file - 1] if file else 0
-        return self._indices[file].read(index - start)
+        return file, index - (self._ends[file - 1] if file else 0)
 
     def raw(self, index: int) -> Raw:
         """Returns the annotations as the record has them."""
@@ -168,7 +185,8 @@ class TFRecordSource(BaseSource):
     def load(self, index: int) -> tuple[Raw, bytes]:
         """Returns the annotations and the encoded image of a record."""
         try:
-            features = parse_example(self.record(index))
+            file, position = self._place(index)
+            features = self._indices[file].features(position)
             example = read_example(features)
         except DataError:
             raise
@@ -207,6 +225,7 @@ class TFRecordSource(BaseSource):
             objects=objects,
             in_pixels=False,
             mask_of=mask_of,
+            context=example.context,
         )
 
     def _placed(

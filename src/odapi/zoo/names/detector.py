@@ -4,7 +4,9 @@ from typing import Any
 
 from odapi.models.anchor_detector import AnchorDetector
 from odapi.models.center_net import CenterNet
+from odapi.models.faster_rcnn import FasterRCNN
 from odapi.zoo.names.center_net import center_net_keys
+from odapi.zoo.names.rcnn import rcnn_keys
 from odapi.zoo.names.ssd import ssd_keys
 
 
@@ -23,4 +25,8 @@ def detector_keys(detector: Any) -> dict[str, str]:
     raise TypeError(f"no names of the original are known for {type(detector).__name__}")
 
 
-_KEYS = {AnchorDetector: ssd_keys, CenterNet: center_net_keys}
+_KEYS = {
+    AnchorDetector: ssd_keys,
+    CenterNet: center_net_keys,
+    FasterRCNN: rcnn_keys,
+}

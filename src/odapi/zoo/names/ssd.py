@@ -5,7 +5,7 @@ The keys are those of `tf.train.Checkpoint(model=...)`, without the suffix
 weights: explicit padding is a layer of its own there, and so is an activation.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -13,17 +13,17 @@ import keras
 from odapi.heads.outputs import BOXES, CLASSES
 from odapi.heads.per_level_conv import PerLevelConvHead
 from odapi.heads.shared_conv import SharedConvHead
-from odapi.layers.stack import Stack
 from odapi.models.anchor_detector import AnchorDetector
 from odapi.necks.bifpn import BidirectionalPyramid
 from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid
 from odapi.zoo.names.backbone import backbone_keys, layer_keys
 from odapi.zoo.names.efficientdet import BACKBONE, bifpn_keys
+from odapi.zoo.names.fpn import fpn_keys
+from odapi.zoo.names.layer_lists import per_level_keys, stack_keys
 
 _EXTRACTOR = "model/_feature_extractor"
 _PREDICTOR = "model/_box_predictor"
-_LAYER_LISTS = {BOXES: "_box_encoder_layers", CLASSES: "_class_predictor_layers"}
 
 Keys = dict[str, str]
 
@@ -69,22 +69,13 @@ def _ssd_pyramid(neck: SsdPyramid) -> Keys:
     root = f"{_EXTRACTOR}/feature_map_generator/convolutions"
     keys: Keys = {}
     for n, stack in enumerate(neck.extra, neck.num_maps):
-        keys |= _stack(stack, f"{root}/{n}")
+        keys |= stack_keys(stack, f"{root}/{n}")
     return keys
 
 
 def _feature_pyramid(neck: FeaturePyramid) -> Keys:
-    root = f"{_EXTRACTOR}/_fpn_features_generator"
-    *lower, top = neck.projections
-    keys = layer_keys(top, top.name, f"{root}/top_layers/0")
-    # The original goes from the top down.
-    for n, layer in enumerate(reversed(lower)):
-        keys |= layer_keys(layer, layer.name, f"{root}/residual_blocks/{n}/0")
-    for n, stack in enumerate(reversed(neck.smoothing)):
-        keys |= _stack(stack, f"{root}/conv_layers/{n}")
-    for n, stack in enumerate(neck.extra):
-        keys |= _stack(stack, f"{_EXTRACTOR}/_coarse_feature_layers/{n}")
-    return keys
+    generator = f"{_EXTRACTOR}/_fpn_features_generator"
+    return fpn_keys(neck, generator, f"{_EXTRACTOR}/_coarse_feature_layers")
 
 
 def _bifpn(neck: BidirectionalPyramid) -> Keys:
@@ -92,21 +83,14 @@ def _bifpn(neck: BidirectionalPyramid) -> Keys:
 
 
 def _per_level(head: PerLevelConvHead) -> Keys:
-    keys: Keys = {}
-    for n, stack in enumerate(head.shared):
-        keys |= _stack(stack, f"{_PREDICTOR}/_shared_nets/{n}")
-    for what, stacks in ((BOXES, head.box_heads), (CLASSES, head.class_heads)):
-        for n, stack in enumerate(stacks):
-            root = f"{_PREDICTOR}/_prediction_heads/{what}/{n}/{_LAYER_LISTS[what]}"
-            keys |= _stack(stack, root)
-    return keys
+    return per_level_keys(head, _PREDICTOR)
 
 
 def _shared(head: SharedConvHead) -> Keys:
     keys: Keys = {}
     for n, stack in enumerate(head.projections):
         root = f"{_PREDICTOR}/_additional_projection_layers/{n}"
-        keys |= _stack(stack, root)
+        keys |= stack_keys(stack, root)
     alone = len(head.towers) == 1
     for tower, what in zip(head.towers, (BOXES, CLASSES), strict=False):
         scope = "PredictionTower"
@@ -127,23 +111,6 @@ def _shared(head: SharedConvHead) -> Keys:
     place = 1 if head.options.dropout > 0 else 0  # Dropout is a layer of its own.
     classes = f"{_PREDICTOR}/_prediction_heads/{CLASSES}/_class_predictor_layers"
     return keys | layer_keys(head.classes, head.classes.name, f"{classes}/{place}")
-
-
-def _stack(stack: Stack, root: str) -> Keys:
-    keys: Keys = {}
-    for place, layer in _places(stack):
-        keys |= layer_keys(layer, f"{stack.name}/{layer.name}", f"{root}/{place}")
-    return keys
-
-
-def _places(stack: Stack) -> Iterator[tuple[int, keras.layers.Layer]]:
-    """Yields the layers of a stack with their place in the original's list."""
-    place = 0
-    for layer in stack.steps:
-        if getattr(layer, "explicit_padding", False) and max(layer.kernel_size) > 1:
-            place += 1
-        yield place, layer
-        place += 1
 
 
 _NECKS: dict[type, Callable[[Any], Keys]] = {

@@ -1,0 +1,128 @@
+"""Two-stage detectors learn ten photographs by heart: boxes and masks.
+
+    python -m benchmarks.real_data.overfit_regions                # all
+    python -m benchmarks.real_data.overfit_regions mask_rcnn_r50  # one
+
+As `overfit`: random weights, smaller pictures, a faster schedule. Masks are by the
+recipe of Mask R-CNN with a feature pyramid.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+
+from benchmarks.processes import RESULTS, ROOT, SHARED, table
+from benchmarks.real_data import commands
+from benchmarks.real_data.overfit import IMAGES, largest
+
+RUNS = ROOT / "runs" / "overfit_regions"
+# Name in the table: metric, and what the issue of it asks for.
+WANTED = {
+    "box mAP@.50": ("DetectionBoxes_Precision/mAP@.50IOU", 0.9),
+    "mask mAP@.50": ("DetectionMasks_Precision/mAP@.50IOU", 0.8),
+}
+_MODEL = "model.faster_rcnn"
+# What takes a fifth of the time of the whole model, and learns ten pictures as well.
+_LIGHTER = (
+    "feature_extractor.fpn.additional_layer_depth=128",
+    "first_stage_box_predictor_depth=128",
+    "first_stage_max_proposals=100",
+    "second_stage_batch_size=64",
+)
+_PREDICTOR = "second_stage_box_predictor.mask_rcnn_box_predictor"
+_LIGHTER_MASKS = (
+    f"{_PREDICTOR}.mask_prediction_num_conv_layers=3",
+    f"{_PREDICTOR}.mask_prediction_conv_depth=64",
+)
+_NORM = "feature_extractor.conv_hyperparams.batch_norm.decay"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a config is trained here."""
+
+    config: pathlib.Path
+    size: int = 192
+    steps: int = 400
+    batch: int = 5
+    rate: float = 0.02
+    masks: bool = False
+
+    @property
+    def overrides(self) -> list[str]:
+        size = f"{{fixed_shape_resizer {{height: {self.size} width: {self.size}}}}}"
+        schedule = (
+            f"{{learning_rate_base: {self.rate} total_steps: {self.steps} "
+            f"warmup_learning_rate: {self.rate / 10} warmup_steps: {self.steps // 10}}}"
+        )
+        readers = ("train_input_reader", "eval_input_reader[0]")
+        return [
+            f"{_MODEL}.image_resizer={size}",
+            f"{_MODEL}.{_NORM}=0.9",
+            *(f"{_MODEL}.{change}" for change in _LIGHTER),
+            *(f"{_MODEL}.{change}" for change in _LIGHTER_MASKS if self.masks),
+            "train_config.data_augmentation_options=",
+            "train_config.fine_tune_checkpoint=",
+            f"train_config.batch_size={self.batch}",
+            f"train_config.num_steps={self.steps}",
+            "train_config.gradient_clipping_by_norm=10",
+            "train_config.optimizer={momentum_optimizer {learning_rate "
+            f"{{cosine_decay_learning_rate {schedule}}}}} use_moving_average: false}}",
+            "options.backbone_weights=",
+            "options.evaluation.every_n_steps=0",
+            *(f"{r}.load_instance_masks=true" for r in readers if self.masks),
+        ]
+
+
+_ZOO = SHARED / "configs" / "tf2"
+RECIPES = {
+    "faster_rcnn_r50": Recipe(
+        _ZOO / "faster_rcnn_resnet50_v1_fpn_640x640_coco17_tpu-8.config"
+    ),
+    "mask_rcnn_r50": Recipe(
+        ROOT / "recipes" / "mask_rcnn_resnet50_v1_fpn_640x640.config", masks=True
+    ),
+}
+
+
+def run(name: str, recipe: Recipe, data: str, steps: int) -> list[str]:
+    """Trains, evaluates on the same pictures; returns a row of the table."""
+    recipe = dataclasses.replace(recipe, steps=steps or recipe.steps)
+    folder = commands.fresh(RUNS / name)
+    cost = commands.odapi(
+        *("train", str(recipe.config), "--model-dir", str(folder)),
+        *("--train-data", data, "--eval-data", data),
+        *(part for change in recipe.overrides for part in ("--set", change)),
+    )
+    output = folder / "evaluation"
+    commands.odapi("eval", str(folder), "--output", str(output))
+    commands.keep_picture(output / "mosaic.png", f"overfit_{name}.jpg", 1200)
+    metrics = commands.metrics_of(output)
+    found = [metrics.get(metric) for metric, _ in WANTED.values()]
+    cells = ["-" if value is None else f"{value:.3f}" for value in found]
+    trained = f"{recipe.steps} x {recipe.batch}"
+    return [f"{name} {recipe.size}", trained, *cells, f"{cost.wall:.0f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("which", nargs="*", choices=[*RECIPES, []], default=[])
+    parser.add_argument("--steps", type=int, default=0, help="fewer, to try it out")
+    options = parser.parse_args()
+    names = options.which or list(RECIPES)
+    data = largest("instances", ("train2017",), IMAGES, RUNS)
+    for name in names:
+        row = run(name, RECIPES[name], data, options.steps)
+        rows = commands.keep_row(RUNS / "rows.json", name, row)
+    wanted = [f"{label} (> {least})" for label, (_, least) in WANTED.items()]
+    text = "# Ten photographs learnt by heart by two-stage detectors\n\n"
+    text += "`python -m benchmarks.real_data.overfit_regions`: Faster and Mask R-CNN "
+    text += "ResNet-50 FPN, random weights, two cores.\n\n"
+    head = ["model", "steps x batch", *wanted, "seconds"]
+    text += table(head, [rows[n] for n in RECIPES if n in rows])
+    (RESULTS / "overfit_regions.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

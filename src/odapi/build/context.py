@@ -1,0 +1,103 @@
+"""The attention of Context R-CNN, and the memory banks that it reads."""
+
+from typing import Any
+
+from odapi.build.hyperparams import Setting
+from odapi.config.protos import faster_rcnn_pb2
+from odapi.data.context_features import CONTEXT, BankShape
+from odapi.data.sources.base import BaseSource
+from odapi.errors import ConfigError, DataError
+from odapi.layers.context_attention import Attention, ContextAttention
+
+
+def context_of(rcnn: Any, path: str, setting: Setting) -> dict[str, Any]:
+    """Returns what makes a Context R-CNN of a Faster R-CNN; {} where it is none.
+
+    Args:
+        rcnn: A `FasterRcnn` message.
+        path: Of the message, for errors.
+        setting: What holds for the whole model.
+
+    Raises:
+        ConfigError: Nobody attends to anything.
+    """
+    if not rcnn.HasField("context_config"):
+        return {}
+    message, path = rcnn.context_config, f"{path}.context_config"
+    if rcnn.number_of_stages < 2:
+        raise ConfigError(path, "needs number_of_stages 2: proposals attend to nothing")
+    return {
+        "attention": ContextAttention(
+            build_attention(message, path),
+            seed=setting.seed,
+            name="context_attention",
+            dtype=setting.dtype,
+        ),
+        "bank": (message.max_num_context_features, message.context_feature_length),
+        "before_features": message.attention_position == faster_rcnn_pb2.POST_RPN,
+    }
+
+
+def build_attention(message: Any, path: str) -> Attention:
+    """Returns who attends to what, by a message Context.
+
+    Raises:
+        ConfigError: Nobody attends to anything.
+    """
+    try:
+        return Attention(
+            bottleneck=message.attention_bottleneck_dimension,
+            temperature=round(message.attention_temperature, 7),
+            long_term=message.use_long_term_attention,
+            among_boxes=message.use_self_attention,
+            in_sequence=message.self_attention_in_sequence,
+            heads=message.num_attention_heads,
+            layers=message.num_attention_layers,
+        )
+    except ValueError as error:
+        raise ConfigError(path, str(error)) from error
+
+
+def bank_shape(config: Any) -> BankShape | None:
+    """Returns the memory banks that the model of a config reads; None: none."""
+    rcnn = config.model.faster_rcnn
+    if not rcnn.HasField("context_config"):
+        return None
+    context = rcnn.context_config
+    return BankShape(context.max_num_context_features, context.context_feature_length)
+
+
+def check_context(shape: BankShape | None, source: BaseSource, path: str) -> None:
+    """Checks that data have memory banks of the length that a model reads.
+
+    Args:
+        shape: Of the banks; None: it reads none.
+        source: The data.
+        path: Of their reader in the config.
+
+    Raises:
+        DataError: They have none.
+        ConfigError: Their length is another one.
+    """
+    if shape is None:
+        return
+    if CONTEXT not in source.keys:
+        raise DataError(
+            source.name,
+            "has no context features, which the model attends to",
+            hint=f"`odapi tools add-context` adds them; {path}.load_context_features "
+            "must be true",
+        )
+    for index in range(len(source)):
+        bank = source.raw(index).context.get(CONTEXT)
+        if bank is None:
+            continue
+        if bank.shape[1] != shape.length:
+            place = "model.faster_rcnn.context_config.context_feature_length"
+            raise ConfigError(
+                place,
+                f"is {shape.length}, but context features of {source.name} have "
+                f"{bank.shape[1]} numbers",
+                hint=f"--set {place}={bank.shape[1]}",
+            )
+        return

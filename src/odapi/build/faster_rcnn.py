@@ -1,0 +1,165 @@
+"""Builds a two-stage detector from its message."""
+
+import dataclasses
+from typing import Any
+
+from odapi.build.anchors import build_anchors
+from odapi.build.context import context_of
+from odapi.build.hyperparams import Setting, build_hyperparams
+from odapi.build.oneof import call, number
+from odapi.build.rcnn_extractor import build_rcnn_extractor
+from odapi.build.rcnn_parts import build_rcnn_parts, crop_of
+from odapi.build.resizer import model_resizer
+from odapi.build.roi_heads import RoiHeads, ThirdStage, build_roi_heads
+from odapi.data.resize import fixed_size
+from odapi.errors import ConfigError
+from odapi.heads.rfcn import RfcnHead
+from odapi.heads.roi_dense import RoiDense
+from odapi.heads.rpn import ProposalHead
+from odapi.models.context_rcnn import ContextRCNN
+from odapi.models.detector import Detector
+from odapi.models.faster_rcnn import FasterRCNN
+from odapi.models.rcnn_extractor import RCNNExtractor
+from odapi.models.rcnn_parts import RcnnParts
+from odapi.models.rfcn import RFCN
+
+# Any size will do where images vary: variables do not depend on it.
+_NOMINAL_SIZE = (320, 320)
+
+
+def build_faster_rcnn(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
+    """Returns a two-stage detector with its variables.
+
+    Args:
+        rcnn: A `FasterRcnn` message.
+        path: Of the message, for errors.
+        config: The TrainEvalPipelineConfig.
+        setting: What holds for the whole model.
+
+    Raises:
+        ConfigError: The config asks for a model that cannot be built.
+    """
+    return call(_build, rcnn, path, config, setting)
+
+
+def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
+    _check_numbers(rcnn, path)
+    size = fixed_size(model_resizer(config))
+    anchors = build_anchors(
+        rcnn.first_stage_anchor_generator, f"{path}.first_stage_anchor_generator"
+    )
+    rpn = call(_rpn, rcnn, path, anchors.per_location, setting)
+    parts = call(build_rcnn_parts, rcnn, path, config, anchors)
+    heads = None
+    if rcnn.number_of_stages > 1:
+        heads = build_roi_heads(
+            rcnn.second_stage_box_predictor,
+            f"{path}.second_stage_box_predictor",
+            rcnn.num_classes,
+            setting,
+            _third_stage(rcnn, parts, config),
+        )
+    # Last, since it takes longest: mistakes elsewhere are told before.
+    extractor = build_rcnn_extractor(
+        rcnn.feature_extractor, f"{path}.feature_extractor", setting
+    )
+    context = context_of(rcnn, path, setting)
+    kind = _kind(rcnn, path, heads, extractor)
+    detector = kind(
+        extractor.feature_extractor,
+        extractor.roi_features if heads else None,
+        rpn,
+        heads.boxes if heads else None,
+        dataclasses.replace(parts, pixels=extractor.pixels),
+        heads.tasks if heads else (),
+        seed=setting.seed,
+        num_classes=rcnn.num_classes,
+        image_size=size,
+        max_detections=_max_detections(rcnn, parts),
+        add_regularization=config.train_config.add_regularization_loss,
+        name="detector",
+        dtype=setting.dtype,
+        **context,
+    )
+    detector.build((None, *(size or _NOMINAL_SIZE), 3))
+    return detector
+
+
+def _check_numbers(rcnn: Any, path: str) -> None:
+    if rcnn.num_classes < 1:
+        raise ConfigError(
+            f"{path}.num_classes", f"must be 1 or more, got {rcnn.num_classes}"
+        )
+    if not 1 <= rcnn.number_of_stages <= 3:
+        raise ConfigError(
+            f"{path}.number_of_stages",
+            f"must be 1, 2 or 3, got {rcnn.number_of_stages}",
+        )
+
+
+def _rpn(
+    rcnn: Any, path: str, per_location: tuple[int, ...], setting: Setting
+) -> ProposalHead:
+    hyperparams = build_hyperparams(
+        rcnn.first_stage_box_predictor_conv_hyperparams,
+        f"{path}.first_stage_box_predictor_conv_hyperparams",
+        setting,
+    )
+    return ProposalHead(
+        per_location,
+        hyperparams,
+        depth=rcnn.first_stage_box_predictor_depth,
+        kernel_size=rcnn.first_stage_box_predictor_kernel_size,
+        dilation=rcnn.first_stage_atrous_rate,
+        name="rpn",
+        dtype=setting.dtype,
+    )
+
+
+def _kind(
+    rcnn: Any, path: str, heads: RoiHeads | None, extractor: RCNNExtractor
+) -> type[FasterRCNN]:
+    if heads and isinstance(heads.boxes, RfcnHead):
+        _check_rfcn(rcnn, path, extractor)
+        return RFCN
+    return ContextRCNN if rcnn.HasField("context_config") else FasterRCNN
+
+
+def _check_rfcn(rcnn: Any, path: str, extractor: RCNNExtractor) -> None:
+    """Refuses what R-FCN cannot do: it has no features of regions."""
+    if isinstance(extractor.roi_features, RoiDense):
+        raise ConfigError(
+            f"{path}.feature_extractor.type",
+            f"{rcnn.feature_extractor.type} does not go with rfcn_box_predictor, which "
+            "looks at one map of the whole image",
+            hint="take a type without fpn",
+        )
+    for name, given in (
+        ("output_final_box_features", rcnn.output_final_box_features),
+        ("output_final_box_rpn_features", rcnn.output_final_box_rpn_features),
+        ("context_config", rcnn.HasField("context_config")),
+    ):
+        if given:
+            raise ConfigError(
+                f"{path}.{name}",
+                "needs features of boxes, which R-FCN has none of",
+                hint="leave it out, or take mask_rcnn_box_predictor",
+            )
+
+
+def _third_stage(rcnn: Any, parts: RcnnParts, config: Any) -> ThirdStage | None:
+    if rcnn.number_of_stages < 3:
+        return None
+    sampler = parts.sampler.sampler
+    return ThirdStage(
+        mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
+        how=crop_of(rcnn),
+        most=None if sampler is None else sampler.most_positives,
+        num_keypoints=config.train_input_reader.num_keypoints,
+    )
+
+
+def _max_detections(rcnn: Any, parts: RcnnParts) -> int:
+    if rcnn.number_of_stages == 1:
+        return parts.proposer.size
+    return parts.postprocess.nms.max_total

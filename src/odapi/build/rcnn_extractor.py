@@ -1,0 +1,144 @@
+"""Builds both halves of a backbone from a `FasterRcnnFeatureExtractor` message."""
+
+import dataclasses
+from typing import Any
+
+from odapi.backbones.rcnn_table import RCNN_EXTRACTORS, HalvedRow, PyramidRow
+from odapi.build.hyperparams import Setting, build_hyperparams
+from odapi.build.oneof import call
+from odapi.errors import ConfigError, unknown_choice
+from odapi.heads.roi_dense import RoiDense
+from odapi.layers.hyperparams import Hyperparams
+from odapi.models.feature_extractor import FeatureExtractor
+from odapi.models.rcnn_extractor import RCNNExtractor
+from odapi.necks.fpn import FeaturePyramid
+
+EXTRACTOR, ROI_FEATURES = "feature_extractor", "roi_features"
+
+_STRIDES = (8, 16)
+# Where there is no message `fpn`; the defaults of its fields are those of SSD.
+_LEVELS, _DEPTH = (2, 6), 256
+
+
+def build_rcnn_extractor(config: Any, path: str, setting: Setting) -> RCNNExtractor:
+    """Returns both halves; a pyramid and dense layers have no variables yet.
+
+    Args:
+        config: A `FasterRcnnFeatureExtractor` message.
+        path: Of the message, for errors.
+        setting: What holds for the whole model; `freeze_norm` besides what
+            `batch_norm_trainable` says.
+
+    Raises:
+        ConfigError: The type is not known, or a value is not allowed.
+    """
+    row = _row(config, path)
+    if config.first_stage_features_stride not in _STRIDES:
+        raise ConfigError(
+            f"{path}.first_stage_features_stride",
+            f"must be 8 or 16, got {config.first_stage_features_stride}",
+        )
+    if config.pad_to_multiple < 1:
+        raise ConfigError(
+            f"{path}.pad_to_multiple",
+            f"must be 1 or more, got {config.pad_to_multiple}",
+        )
+    if not config.batch_norm_trainable:
+        setting = dataclasses.replace(setting, freeze_norm=True)
+    own = build_hyperparams(
+        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+    )
+    base = _of_backbone(config, row, own, setting)
+    if isinstance(row, HalvedRow):
+        return call(_halved, config, path, row, base)
+    return call(_with_pyramid, config, path, row, base, own)
+
+
+def _row(config: Any, path: str) -> HalvedRow | PyramidRow:
+    if config.type not in RCNN_EXTRACTORS:
+        raise unknown_choice(f"{path}.type", config.type, RCNN_EXTRACTORS)
+    return RCNN_EXTRACTORS[config.type]
+
+
+def _of_backbone(
+    config: Any, row: HalvedRow | PyramidRow, own: Hyperparams, setting: Setting
+) -> Hyperparams:
+    override = config.override_base_feature_extractor_hyperparams
+    if override and config.HasField("conv_hyperparams"):
+        return own
+    base = dataclasses.replace(row.hyperparams, seed=setting.seed, dtype=setting.dtype)
+    return base.frozen() if setting.freeze_norm else base
+
+
+def _halved(config: Any, path: str, row: HalvedRow, base: Hyperparams) -> RCNNExtractor:
+    unused = {
+        "fpn": config.HasField("fpn"),
+        "conv_hyperparams": config.HasField("conv_hyperparams")
+        and not config.override_base_feature_extractor_hyperparams,
+    }
+    for name, given in unused.items():
+        if given:
+            raise ConfigError(
+                f"{path}.{name}",
+                f"has no effect on {config.type}, which has no layers of its own",
+                hint="leave it out, or take a type that ends in _fpn_keras",
+            )
+    backbone, roi_features = row.halves(
+        hyperparams=base,
+        stride=config.first_stage_features_stride,
+        names=("backbone", ROI_FEATURES),
+    )
+    # The original reads pad_to_multiple nowhere, and pads for a pyramid alone.
+    multiple = config.pad_to_multiple if config.HasField("pad_to_multiple") else 1
+    extractor = FeatureExtractor(
+        backbone, None, multiple, name=EXTRACTOR, dtype=base.dtype
+    )
+    return RCNNExtractor(extractor, roi_features, row.pixels)
+
+
+def _with_pyramid(
+    config: Any, path: str, row: PyramidRow, base: Hyperparams, own: Hyperparams
+) -> RCNNExtractor:
+    levels, depth = _pyramid(config, path, row)
+    if not config.HasField("conv_hyperparams"):
+        raise ConfigError(
+            f"{path}.conv_hyperparams",
+            "is missing; the layers of the pyramid are made by it",
+        )
+    top = min(levels.stop - 1, row.last_level)
+    neck = FeaturePyramid(
+        levels=range(levels.start - row.first_level, top - row.first_level + 1),
+        num_extra=levels.stop - 1 - top,
+        depth=depth,
+        hyperparams=own,
+        name="neck",
+        dtype=own.dtype,
+    )
+    backbone = row.backbone(endpoints=row.endpoints, hyperparams=base, name="backbone")
+    extractor = FeatureExtractor(
+        backbone, neck, config.pad_to_multiple, name=EXTRACTOR, dtype=own.dtype
+    )
+    roi_features = RoiDense(own, name=ROI_FEATURES, dtype=own.dtype)
+    return RCNNExtractor(extractor, roi_features, row.pixels)
+
+
+def _pyramid(config: Any, path: str, row: PyramidRow) -> tuple[range, int]:
+    """Returns the levels and the channels of the pyramid."""
+    if not config.HasField("fpn"):
+        return range(_LEVELS[0], _LEVELS[1] + 1), _DEPTH
+    low, high = config.fpn.min_level, config.fpn.max_level
+    if not row.first_level <= low <= row.last_level:
+        raise ConfigError(
+            f"{path}.fpn.min_level",
+            f"is {low}; {config.type} has levels {row.first_level} to {row.last_level}",
+        )
+    if high < low:
+        raise ConfigError(
+            f"{path}.fpn.max_level", f"is {high}, below the min_level {low}"
+        )
+    depth = config.fpn.additional_layer_depth
+    if depth < 1:
+        raise ConfigError(
+            f"{path}.fpn.additional_layer_depth", f"must be 1 or more, got {depth}"
+        )
+    return range(low, high + 1), depth

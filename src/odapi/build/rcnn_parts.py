@@ -1,0 +1,172 @@
+"""Builds the parts of a two-stage detector that have no weights."""
+
+import dataclasses
+from typing import Any
+
+from odapi.build.losses import build_classification_loss, build_hard_example_miner
+from odapi.build.oneof import number
+from odapi.build.postprocess import build_postprocess
+from odapi.config.load import options
+from odapi.errors import ConfigError
+from odapi.geometry.roi import CropAndResize, RoiAlign
+from odapi.layers.pixels import UNCHANGED
+from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
+from odapi.losses.hard_examples import HardExampleMiner
+from odapi.losses.rcnn import BoxClassifierLoss, ProposalLoss
+from odapi.models.postprocess import PostProcess
+from odapi.models.proposals import Proposer
+from odapi.models.rcnn_parts import RcnnParts
+from odapi.models.roi_crop import RoiCrop
+from odapi.models.roi_sample import RoiSampler
+from odapi.targets.anchor_targets import AnchorAssigner
+from odapi.targets.anchors import AnchorGenerator
+from odapi.targets.coders import CenterSizeCoder
+from odapi.targets.matchers import ArgmaxMatcher
+from odapi.targets.samplers import BalancedSampler
+from odapi.targets.similarities import IouSimilarity
+
+# What the original fixes: an anchor is to find an object that it overlaps by 0.7, or
+# that no other overlaps more, and shows background below 0.3; a proposal is to find
+# one from 0.5 on.
+_CODER = CenterSizeCoder()
+_RPN_MATCHER = ArgmaxMatcher(matched=0.7, unmatched=0.3, force=True)
+_ROI_MATCHER = ArgmaxMatcher(matched=0.5)
+
+
+def build_rcnn_parts(
+    rcnn: Any, path: str, config: Any, anchors: AnchorGenerator
+) -> RcnnParts:
+    """Returns the parts, but for the scaling of pixels, which the backbone knows.
+
+    Args:
+        rcnn: A `FasterRcnn` message.
+        path: Of the message, for errors.
+        config: The TrainEvalPipelineConfig.
+        anchors: What makes the anchors.
+
+    Raises:
+        ConfigError: A value is not allowed, or two do not go together.
+    """
+    return RcnnParts(
+        pixels=UNCHANGED,
+        anchors=anchors,
+        clip_anchors=rcnn.clip_anchors_to_image,
+        proposer=_proposer(rcnn),
+        rpn_assigner=AnchorAssigner(_CODER, IouSimilarity(), _RPN_MATCHER),
+        rpn_loss=_rpn_loss(rcnn, path),
+        coder=_CODER,
+        crop=_crop(rcnn, config),
+        sampler=_roi_sampler(rcnn, path),
+        box_loss=_box_loss(rcnn, path),
+        postprocess=_postprocess(rcnn, path, config),
+        box_features=rcnn.output_final_box_features,
+        rpn_features=rcnn.output_final_box_rpn_features,
+    )
+
+
+def _proposer(rcnn: Any) -> Proposer:
+    return Proposer(
+        coder=_CODER,
+        iou_threshold=number(rcnn.first_stage_nms_iou_threshold),
+        score_threshold=number(rcnn.first_stage_nms_score_threshold),
+        size=rcnn.first_stage_max_proposals,
+    )
+
+
+def _rpn_loss(rcnn: Any, path: str) -> ProposalLoss:
+    return ProposalLoss(
+        sampler=_balanced(
+            rcnn,
+            path,
+            "first_stage_positive_balance_fraction",
+            "first_stage_minibatch_size",
+        ),
+        localization_weight=number(rcnn.first_stage_localization_loss_weight),
+        objectness_weight=number(rcnn.first_stage_objectness_loss_weight),
+    )
+
+
+def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
+    fraction, most = number(getattr(rcnn, share)), getattr(rcnn, size)
+    if not 0 < fraction <= 1:
+        raise ConfigError(
+            f"{path}.{share}", f"must be above 0, up to 1, got {fraction}"
+        )
+    if most < 1:
+        raise ConfigError(f"{path}.{size}", f"must be 1 or more, got {most}")
+    fill = rcnn.use_static_shapes and rcnn.use_static_balanced_label_sampler
+    return BalancedSampler(fraction, most, fill)
+
+
+def _crop(rcnn: Any, config: Any) -> RoiCrop:
+    predictor = rcnn.second_stage_box_predictor
+    if rcnn.number_of_stages == 1 or predictor.HasField("rfcn_box_predictor"):
+        return RoiCrop()
+    return RoiCrop(
+        initial=rcnn.initial_crop_size,
+        pool=rcnn.maxpool_kernel_size,
+        stride=rcnn.maxpool_stride,
+        how=RoiAlign() if options(config).roi_align else crop_of(rcnn),
+    )
+
+
+def crop_of(rcnn: Any) -> CropAndResize:
+    """Returns how the original cuts maps, and masks."""
+    return CropAndResize(fade=rcnn.use_matmul_crop_and_resize)
+
+
+def _roi_sampler(rcnn: Any, path: str) -> RoiSampler:
+    assigner = AnchorAssigner(_CODER, IouSimilarity(), _ROI_MATCHER)
+    if rcnn.HasField("hard_example_miner"):
+        # It picks among all proposals.
+        return RoiSampler(assigner, rcnn.num_classes)
+    sampler = _balanced(
+        rcnn, path, "second_stage_balance_fraction", "second_stage_batch_size"
+    )
+    return RoiSampler(assigner, rcnn.num_classes, sampler)
+
+
+def _box_loss(rcnn: Any, path: str) -> BoxClassifierLoss:
+    return BoxClassifierLoss(
+        classification=_classification(rcnn, path),
+        localization_weight=number(rcnn.second_stage_localization_loss_weight),
+        classification_weight=number(rcnn.second_stage_classification_loss_weight),
+        miner=_miner(rcnn, path),
+    )
+
+
+def _classification(rcnn: Any, path: str) -> ClassificationLoss:
+    loss = rcnn.second_stage_classification_loss
+    kind = loss.WhichOneof("classification_loss")
+    if kind is None:
+        return SoftmaxLoss()
+    where = f"{path}.second_stage_classification_loss"
+    if kind == "weighted_dice_classification_loss":
+        raise ConfigError(
+            f"{where}.{kind}",
+            "has no loss of a single region, by which regions could be told apart",
+            hint="take weighted_softmax or weighted_sigmoid",
+        )
+    return build_classification_loss(loss, where)
+
+
+def _miner(rcnn: Any, path: str) -> HardExampleMiner | None:
+    if not rcnn.HasField("hard_example_miner"):
+        return None
+    return build_hard_example_miner(
+        rcnn.hard_example_miner,
+        f"{path}.hard_example_miner",
+        number(rcnn.second_stage_classification_loss_weight),
+        number(rcnn.second_stage_localization_loss_weight),
+    )
+
+
+def _postprocess(rcnn: Any, path: str, config: Any) -> PostProcess:
+    postprocess = build_postprocess(
+        rcnn.second_stage_post_processing,
+        has_background=True,
+        candidates=options(config).nms_candidates,
+        path=f"{path}.second_stage_post_processing",
+    )
+    # Whatever change_coordinate_frame says, as in the original.
+    return dataclasses.replace(postprocess, change_coordinate_frame=True)

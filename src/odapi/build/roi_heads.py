@@ -1,0 +1,175 @@
+"""Builds what a two-stage detector predicts of regions, from a `BoxPredictor`."""
+
+import dataclasses
+from typing import Any
+
+from odapi.build.hyperparams import Setting, build_hyperparams
+from odapi.build.oneof import build_oneof, number
+from odapi.errors import ConfigError
+from odapi.geometry.roi import CROP_AND_RESIZE, CropAndResize
+from odapi.heads.rfcn import RfcnHead, RfcnOptions
+from odapi.heads.roi_boxes import RoiBoxes, RoiBoxOptions
+from odapi.heads.roi_keypoints import RoiKeypointOptions, RoiKeypoints
+from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
+from odapi.models.mask_rcnn import RoiMaskTask
+from odapi.models.roi_keypoints import RoiKeypointTask
+from odapi.models.roi_task import RoiTask
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RoiHeads:
+    """The heads of a second and third stage, without variables yet.
+
+    Args:
+        boxes: Classes and boxes; see `odapi.heads.roi_boxes` and `odapi.heads.rfcn`.
+        tasks: What else is said of regions.
+    """
+
+    boxes: RoiBoxes | RfcnHead
+    tasks: tuple[Any, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ThirdStage:
+    """What the config says elsewhere of the third stage.
+
+    Args:
+        mask_weight: Of the loss of masks.
+        how: How maps and masks are cut.
+        most: Regions of an image that show an object, at most; None: any number.
+        num_keypoints: Keypoints of an object in the data.
+    """
+
+    mask_weight: float = 1.0
+    how: CropAndResize = CROP_AND_RESIZE
+    most: int | None = None
+    num_keypoints: int = 0
+
+
+def build_roi_heads(
+    config: Any,
+    path: str,
+    num_classes: int,
+    setting: Setting,
+    third: ThirdStage | None = None,
+) -> RoiHeads:
+    """Returns the heads that see regions.
+
+    Args:
+        config: A `BoxPredictor` message.
+        path: Of the message, for errors.
+        num_classes: Without the background.
+        setting: What holds for the whole model.
+        third: What else is known of the third stage; None: there is none.
+
+    Raises:
+        ConfigError: A value is not allowed, or the predictor sees no regions.
+    """
+    return build_oneof(
+        config, "box_predictor_oneof", _HEADS, path, num_classes, setting, third
+    )
+
+
+def _mask_rcnn(
+    config: Any,
+    path: str,
+    num_classes: int,
+    setting: Setting,
+    third: ThirdStage | None,
+) -> RoiHeads:
+    boxes = _boxes(config, path, num_classes, setting)
+    if third is None:
+        return RoiHeads(boxes)
+    tasks: list[RoiTask] = []
+    if config.predict_instance_masks:
+        head = _masks(config, path, num_classes, setting)
+        tasks.append(RoiMaskTask(head, third.mask_weight, third.most, third.how))
+    if config.predict_keypoints:
+        tasks.append(_keypoints(config, path, setting, third))
+    if not tasks:
+        raise ConfigError(
+            path,
+            "has nothing for the third stage that number_of_stages: 3 asks for",
+            hint="set predict_instance_masks or predict_keypoints: true, or "
+            "number_of_stages: 2",
+        )
+    return RoiHeads(boxes, tuple(tasks))
+
+
+def _masks(config: Any, path: str, num_classes: int, setting: Setting) -> RoiMasks:
+    options = RoiMaskOptions(
+        num_classes,
+        size=(config.mask_height, config.mask_width),
+        num_layers=config.mask_prediction_num_conv_layers,
+        depth=config.mask_prediction_conv_depth,
+        class_agnostic=config.masks_are_class_agnostic,
+        upsample_last=config.convolve_then_upsample_masks,
+    )
+    hyperparams = build_hyperparams(
+        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+    )
+    return RoiMasks(options, hyperparams, name="roi_masks", dtype=setting.dtype)
+
+
+def _keypoints(
+    config: Any, path: str, setting: Setting, third: ThirdStage
+) -> RoiKeypointTask:
+    if third.num_keypoints < 1:
+        raise ConfigError(
+            f"{path}.predict_keypoints",
+            "needs to know how many there are, and no num_keypoints is set",
+            hint="set train_input_reader.num_keypoints",
+        )
+    hyperparams = build_hyperparams(
+        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+    )
+    options = RoiKeypointOptions(third.num_keypoints)
+    head = RoiKeypoints(options, hyperparams, name="roi_keypoints", dtype=setting.dtype)
+    return RoiKeypointTask(head, most=third.most)
+
+
+def _boxes(config: Any, path: str, num_classes: int, setting: Setting) -> RoiBoxes:
+    keep = number(config.dropout_keep_probability)
+    if not 0 < keep <= 1:
+        raise ConfigError(
+            f"{path}.dropout_keep_probability", f"must be above 0, up to 1, got {keep}"
+        )
+    options = RoiBoxOptions(
+        num_classes,
+        code_size=config.box_code_size,
+        share_boxes=config.share_box_across_classes,
+        dropout=1.0 - keep if config.use_dropout else 0.0,
+    )
+    hyperparams = build_hyperparams(
+        config.fc_hyperparams, f"{path}.fc_hyperparams", setting
+    )
+    return RoiBoxes(options, hyperparams, name="roi_boxes", dtype=setting.dtype)
+
+
+def _rfcn(
+    config: Any,
+    path: str,
+    num_classes: int,
+    setting: Setting,
+    third: ThirdStage | None,
+) -> RoiHeads:
+    if third is not None:
+        raise ConfigError(
+            path,
+            "has no third stage, and number_of_stages is 3",
+            hint="set number_of_stages: 2, or take mask_rcnn_box_predictor",
+        )
+    options = RfcnOptions(
+        num_classes,
+        bins=(config.num_spatial_bins_height, config.num_spatial_bins_width),
+        crop=(config.crop_height, config.crop_width),
+        depth=config.depth,
+        code_size=config.box_code_size,
+    )
+    hyperparams = build_hyperparams(
+        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+    )
+    return RoiHeads(RfcnHead(options, hyperparams, name="rfcn", dtype=setting.dtype))
+
+
+_HEADS = {"mask_rcnn_box_predictor": _mask_rcnn, "rfcn_box_predictor": _rfcn}

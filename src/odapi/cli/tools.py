@@ -1,0 +1,219 @@
+"""`odapi tools`: data sets that outgrow one machine, by Apache Beam."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Prepare data for Context R-CNN with Apache Beam: pip install 'odapi[beam]'.",
+    epilog="Options of Beam follow after --, such as: -- --runner=FlinkRunner",
+    no_args_is_help=True,
+)
+_BEAM: Any = {"allow_extra_args": True}
+
+
+def _option(name: str, text: str, **kwargs: Any) -> Any:
+    """Returns an option that may also be written with underscores, as once."""
+    names = dict.fromkeys((f"--{name}", f"--{name.replace('-', '_')}"))
+    return typer.Option(*names, help=text, **kwargs)
+
+
+def _switch(name: str, text: str) -> Any:
+    old = name.replace("-", "_")
+    names = dict.fromkeys((f"--{name}/--no-{name}", f"--{old}/--no_{old}"))
+    return typer.Option(*names, help=text)
+
+
+Shards = Annotated[
+    int, _option("num-shards", "Files that are written; 0: as many as Beam likes.")
+]
+_IN = "Glob of TFRecord files of tf.Example."
+_OUT = "Prefix of the TFRecord files that are written."
+_MODEL = "A SavedModel, a folder with one, or the folder of a training."
+
+
+@app.command("create-cococameratraps", context_settings=_BEAM)
+def create(
+    context: typer.Context,
+    metadata: Annotated[
+        str, _option("input-annotations-file", "JSON file of COCO-CameraTraps.")
+    ],
+    images: Annotated[str, _option("image-directory", "Folder of the image files.")],
+    output: Annotated[str, _option("output-tfrecord-prefix", _OUT)],
+    per_shard: Annotated[
+        int, _option("num-images-per-shard", "Images of a file, about.", min=1)
+    ] = 200,
+) -> None:
+    """Make tf.Examples with place, date and sequence of camera trap images."""
+    from odapi.tools.run import create_camera_traps
+
+    _tell(
+        create_camera_traps(metadata, images, output, per_shard, context.args),
+        f"odapi tools generate-detections --detection-input-tfrecord '{output}-*' ...",
+    )
+
+
+@app.command("generate-detections", context_settings=_BEAM)
+def detections(
+    context: typer.Context,
+    records: Annotated[str, _option("detection-input-tfrecord", _IN)],
+    output: Annotated[str, _option("detection-output-tfrecord", _OUT)],
+    model: Annotated[str, _option("detection-model-dir", _MODEL)],
+    min_score: Annotated[
+        float,
+        _option("confidence-threshold", "Least score of a box.", min=0.0, max=1.0),
+    ] = 0.9,
+    shards: Shards = 0,
+) -> None:
+    """Add boxes to images of which only the class is known."""
+    from odapi.tools.run import generate_detections
+
+    _tell(
+        generate_detections(records, output, model, min_score, shards, context.args),
+        f"odapi tools generate-embeddings --embedding-input-tfrecord '{output}-*' ...",
+    )
+
+
+@app.command("generate-embeddings", context_settings=_BEAM)
+def embeddings(
+    context: typer.Context,
+    records: Annotated[str, _option("embedding-input-tfrecord", _IN)],
+    output: Annotated[str, _option("embedding-output-tfrecord", _OUT)],
+    model: Annotated[str, _option("embedding-model-dir", _MODEL)],
+    top: Annotated[
+        int, _option("top-k-embedding-count", "How many of the best objects.", min=0)
+    ] = 1,
+    bottom: Annotated[
+        int,
+        _option("bottom-k-embedding-count", "How many of the worst objects.", min=0),
+    ] = 0,
+    kind: Annotated[
+        str,
+        _option(
+            "embedding-type",
+            "final_box_features, or rpn_box_features: their crops of the first maps.",
+        ),
+    ] = "final_box_features",
+    shards: Shards = 0,
+) -> None:
+    """Add what a detector sees to images, for memory banks."""
+    from odapi.tools.run import generate_embeddings
+
+    _tell(
+        generate_embeddings(
+            records, output, model, top, bottom, kind, shards, context.args
+        ),
+        f"odapi tools add-context --input-tfrecord '{output}-*' ...",
+    )
+
+
+@app.command("add-context", context_settings=_BEAM)
+def add_context(
+    context: typer.Context,
+    records: Annotated[str, _option("input-tfrecord", _IN)],
+    output: Annotated[str, _option("output-tfrecord", _OUT)],
+    sequence_key: Annotated[
+        str,
+        _option("sequence-key", "What images are grouped by: or image/seq_id."),
+    ] = "image/location",
+    time_horizon: Annotated[
+        str,
+        _option(
+            "time-horizon",
+            "Group by time, too: year, month, week, day, hour or minute.",
+        ),
+    ] = "",
+    length: Annotated[
+        int,
+        _option("context-feature-length", "Of a row, where no image says so.", min=1),
+    ] = 2057,
+    every: Annotated[
+        int,
+        _option(
+            "subsample-context-features-rate",
+            "Only 1 of so many images goes into a bank; 0: all.",
+            min=0,
+        ),
+    ] = 0,
+    reduce: Annotated[bool, _switch("reduce-image-size", "Shrink images.")] = True,
+    longest: Annotated[
+        int, _option("max-image-dimension", "Their longer side, then.", min=1)
+    ] = 1024,
+    add: Annotated[bool, _switch("add-context-features", "Add the banks.")] = True,
+    sort_by_id: Annotated[
+        bool,
+        _switch("sorted-image-ids", "Images of a place are in the order of their ids."),
+    ] = True,
+    keep: Annotated[
+        str, _option("image-ids-to-keep", "JSON list of images to write, or All.")
+    ] = "All",
+    keep_ids: Annotated[
+        bool,
+        _switch("keep-context-features-image-id-list", "Write whose rows they are."),
+    ] = False,
+    positives: Annotated[
+        bool,
+        _switch("keep-only-positives", "Only images with a score that is high enough."),
+    ] = False,
+    min_score: Annotated[
+        float, _option("context-features-score-threshold", "How high, then.")
+    ] = 0.7,
+    with_objects: Annotated[
+        bool, _switch("keep-only-positives-gt", "Only images with groundtruth.")
+    ] = False,
+    largest: Annotated[
+        int,
+        _option(
+            "max-num-elements-in-context-features",
+            "Most images of a bank; larger groups are divided.",
+            min=1,
+        ),
+    ] = 2000,
+    output_type: Annotated[
+        str, _option("output-type", "tf_example or tf_sequence_example.")
+    ] = "tf_example",
+    clip: Annotated[
+        int, _option("max-clip-length", "Most frames of a sequence; 0: any.", min=0)
+    ] = 0,
+    shards: Shards = 0,
+) -> None:
+    """Give each image the memory bank of its camera and time."""
+    from odapi.tools.memory_bank import AddContext, GroupKey
+    from odapi.tools.run import add_context, read_ids
+
+    horizon = "" if time_horizon == "None" else time_horizon
+    key = GroupKey(sequence_key, horizon, longest if reduce else 0)
+    banks = AddContext(
+        feature=sequence_key,
+        add=add,
+        sort_by_id=sort_by_id,
+        keep=read_ids(keep),
+        keep_ids=keep_ids,
+        every=every,
+        min_score=min_score if positives else None,
+        with_objects=with_objects,
+        largest=largest,
+        output=output_type,
+        clip=clip,
+        length=length,
+    )
+    spec = f"tfrecord:{output}-*"
+    if output_type == "tf_sequence_example":
+        spec += "?type=sequence"
+    _tell(
+        add_context(records, output, key, banks, shards, context.args),
+        f"odapi data inspect '{spec}'",
+    )
+
+
+def _tell(numbers: Mapping[str, int], following: str) -> None:
+    """Prints what was done, and what may follow."""
+    read, written = numbers.get("read", 0), numbers.get("written", 0)
+    typer.echo(f"read {read} records, wrote {written}")
+    for name, number in numbers.items():
+        if name.startswith("skipped"):
+            typer.echo(f"{name} ({number})")
+    if read and not written:
+        raise typer.Exit(1)
+    typer.echo(f"next: {following}")

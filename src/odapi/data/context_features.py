@@ -1,0 +1,145 @@
+"""Context features: what was seen in other images of the same camera.
+
+A memory bank is `[n, d]` float32, one row for an object that was found in another
+image: the feature of its box, where in the image it was, and when that was taken.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from odapi.data.problems import Problems
+from odapi.data.sample import Sample
+from odapi.errors import DataError
+
+# Keys of a sample.
+CONTEXT, CONTEXT_IDS = "context_features", "context_image_ids"
+CONTEXT_KEYS = (CONTEXT, CONTEXT_IDS)
+# What a model reads, by the original's names.
+FEATURES, SIZE = "context_features", "valid_context_size"
+# In a record.
+VALUES = "image/context_features"
+LENGTH = "image/context_feature_length"
+IDS = "image/context_features_image_id_list"
+
+TOO_MANY = "more context features than max_num_context_features"
+MISSING = "image without context features"
+OTHER_LENGTH = "context features of another length"
+
+
+def read_context(features: Any) -> dict[str, Any]:
+    """Returns the memory bank of a record and the ids of its images, by key.
+
+    Args:
+        features: Of a tf.Example, by name.
+
+    Returns:
+        `CONTEXT` `[n, d]` float32 and `CONTEXT_IDS`, a list of texts, of which the
+        original writes one an image, not one a row; each only where the record has it.
+
+    Raises:
+        ValueError: The numbers are not whole rows.
+    """
+    if VALUES not in features and LENGTH not in features:
+        return {}
+    lengths: Any = features[LENGTH].int64_list.value if LENGTH in features else ()
+    if len(lengths) != 1 or lengths[0] < 1:
+        said = f"is {list(lengths)}" if len(lengths) else "is missing"
+        raise ValueError(f"{LENGTH} {said}; it must be one number, 1 or more")
+    numbers = _floats(features[VALUES]) if VALUES in features else np.zeros(0, "f4")
+    if len(numbers) % lengths[0]:
+        raise ValueError(
+            f"{VALUES}: {len(numbers)} numbers are not whole rows of {lengths[0]}"
+        )
+    found: dict[str, Any] = {CONTEXT: numbers.reshape(-1, int(lengths[0]))}
+    ids: Any = features[IDS].bytes_list.value if IDS in features else ()
+    if ids:
+        found[CONTEXT_IDS] = [i.decode("utf-8", "replace") for i in ids]
+    return found
+
+
+def _floats(feature: Any) -> np.ndarray:
+    """Returns the numbers of a feature: millions, so not one by one."""
+    count = len(feature.float_list.value)
+    if not count:
+        return np.zeros(0, np.float32)
+    packed = feature.float_list.SerializeToString()
+    return np.frombuffer(packed, "<f4", count, len(packed) - 4 * count).copy()
+
+
+@dataclasses.dataclass(frozen=True)
+class BankShape:
+    """The memory bank that a model takes.
+
+    Args:
+        rows: Most rows; of more the first are kept, as in the original.
+        length: Numbers of a row.
+    """
+
+    rows: int
+    length: int
+
+    def __post_init__(self):
+        if self.rows < 1 or self.length < 1:
+            raise ValueError(f"rows and length must be 1 or more, got {self}")
+
+    def batch(
+        self, samples: Sequence[Sample], problems: Problems
+    ) -> dict[str, np.ndarray]:
+        """Returns what the model reads: banks `[b, rows, length]`, sizes `[b]` int32.
+
+        A bank whose rows have another length counts as empty; so does none.
+
+        Args:
+            samples: Of a batch.
+            problems: Where both, and banks that are too large, are counted.
+        """
+        banks = np.zeros((len(samples), self.rows, self.length), np.float32)
+        sizes = np.zeros(len(samples), np.int32)
+        for i, sample in enumerate(samples):
+            bank = sample.get(CONTEXT)
+            if bank is None or not bank.shape[1]:
+                problems.found(MISSING, sample["image_id"])
+                continue
+            if bank.shape[1] != self.length:
+                problems.found(OTHER_LENGTH, sample["image_id"])
+                continue
+            if len(bank) > self.rows:
+                problems.found(TOO_MANY, sample["image_id"])
+            sizes[i] = min(len(bank), self.rows)
+            banks[i, : sizes[i]] = bank[: self.rows]
+        return {FEATURES: banks, SIZE: sizes}
+
+
+def one_bank(
+    given: str | os.PathLike | np.ndarray, specs: Mapping[str, Sequence[int | None]]
+) -> dict[str, np.ndarray]:
+    """Returns a memory bank for all images, as a model reads it: a batch of one.
+
+    Args:
+        given: `[n, d]`, or a .npy file that holds it.
+        specs: Shapes of what the model reads besides images, without the batch.
+
+    Raises:
+        DataError: It cannot be read, or is not what the model reads.
+    """
+    place = "context" if isinstance(given, np.ndarray) else str(given)
+    if FEATURES not in specs:
+        raise DataError(place, "is given, but the model attends to no context features")
+    if isinstance(given, np.ndarray):
+        bank = given
+    else:
+        try:
+            bank = np.load(os.path.expanduser(given), allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise DataError(place, f"is no .npy file: {error}") from error
+    rows, length = specs[FEATURES][0], specs[FEATURES][1] or bank.shape[-1]
+    if bank.ndim != 2 or bank.shape[1] != length:
+        raise DataError(
+            place, f"must be [n, {length}], a row an object; it is {list(bank.shape)}"
+        )
+    sample = {"image_id": place, CONTEXT: bank}
+    return BankShape(rows or max(len(bank), 1), length).batch([sample], Problems())

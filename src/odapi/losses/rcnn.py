@@ -1,0 +1,145 @@
+"""The losses of a two-stage detector: of its proposals, and of its boxes."""
+
+import dataclasses
+from typing import Any
+
+from keras import ops
+
+from odapi.losses.boxes import BoxLoss, SmoothL1Loss
+from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
+from odapi.losses.hard_examples import HardExampleMiner
+from odapi.structures import Tensor
+
+RPN_LOCALIZATION = "Loss/RPNLoss/localization_loss"
+RPN_OBJECTNESS = "Loss/RPNLoss/objectness_loss"
+BOX_LOCALIZATION = "Loss/BoxClassifierLoss/localization_loss"
+BOX_CLASSIFICATION = "Loss/BoxClassifierLoss/classification_loss"
+
+
+@dataclasses.dataclass(frozen=True)
+class ProposalLoss:
+    """Compares what is said of sampled anchors with what they show.
+
+    Each image counts the same: its losses are divided by its sampled anchors.
+
+    Args:
+        sampler: Draws anchors by `(candidates, positives, seed)`; it has a size.
+        localization_weight, objectness_weight: Factors of the two parts.
+        localization: Loss of the codes.
+        objectness: Loss of background and object.
+
+    Source: Ren et al. 2015 (https://arxiv.org/abs/1506.01497), section 3.1.2; the
+    original's `meta_architectures/faster_rcnn_meta_arch.py`.
+    """
+
+    sampler: Any
+    localization_weight: float = 1.0
+    objectness_weight: float = 1.0
+    localization: BoxLoss = dataclasses.field(default_factory=SmoothL1Loss)
+    objectness: ClassificationLoss = dataclasses.field(default_factory=SoftmaxLoss)
+
+    def __call__(
+        self,
+        codes: Tensor,
+        logits: Tensor,
+        targets: Any,
+        seed: Any,
+        usable: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Returns the two parts by the original's names, scalars.
+
+        Args:
+            codes: `[b, anchors, code_size]`.
+            logits: `[b, anchors, 2]`.
+            targets: `odapi.targets.anchor_targets.AnchorTargets` of background and
+                object.
+            seed: What `keras.random` takes.
+            usable: `[anchors]` bool, which anchors may be drawn; None: all.
+        """
+        candidates = ops.mean(targets.class_weights, axis=-1) != 0
+        if usable is not None:
+            candidates = ops.logical_and(candidates, usable)
+        positives = targets.class_targets[..., 1] > 0
+        drawn = ops.cast(self.sampler(candidates, positives, seed), "float32")
+        number = ops.maximum(ops.sum(drawn, axis=1), 1.0)
+        box_losses = self.localization(
+            codes, targets.box_targets, drawn * targets.box_weights
+        )
+        # An object's weight counts in the codes only, as in the original.
+        losses = self.objectness(logits, targets.class_targets, drawn[..., None])
+        return {
+            RPN_LOCALIZATION: self.localization_weight * _mean(box_losses, number),
+            RPN_OBJECTNESS: self.objectness_weight * _mean(losses, number),
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class BoxClassifierLoss:
+    """Compares boxes and classes of regions with what the regions show.
+
+    Each image counts the same: its losses are divided by its regions.
+
+    Args:
+        classification: Loss of the classes.
+        localization_weight, classification_weight: Factors of the two parts.
+        miner: Picks the regions of highest loss; None: all count. The original
+            mines the first image of a batch and forgets the others; here all are.
+        localization: Loss of the codes.
+
+    Source: Girshick 2015 (https://arxiv.org/abs/1504.08083), section 2.3; the
+    original's `meta_architectures/faster_rcnn_meta_arch.py`.
+    """
+
+    classification: ClassificationLoss = dataclasses.field(default_factory=SoftmaxLoss)
+    localization_weight: float = 1.0
+    classification_weight: float = 1.0
+    miner: HardExampleMiner | None = None
+    localization: BoxLoss = dataclasses.field(default_factory=SmoothL1Loss)
+
+    def __call__(self, codes: Tensor, logits: Tensor, sample: Any) -> dict[str, Tensor]:
+        """Returns the two parts by the original's names, scalars.
+
+        Args:
+            codes: `[b, n, classes or 1, code_size]`, one for each class or for all.
+            logits: `[b, n, classes + 1]`, background first.
+            sample: `odapi.models.roi_sample.RoiSample`: the regions with their targets.
+        """
+        targets = sample.targets
+        real = ops.cast(sample.valid, "float32")
+        number = ops.maximum(ops.sum(real, axis=1), 1.0)
+        codes = codes_of_class(codes, targets.class_targets)
+        box_losses = self.localization(codes, targets.box_targets, targets.box_weights)
+        class_losses = self.classification(
+            logits, targets.class_targets, targets.class_weights
+        )
+        if len(class_losses.shape) == 3:
+            class_losses = ops.sum(class_losses, axis=-1)
+        box_losses, class_losses = box_losses * real, class_losses * real
+        if self.miner is not None:
+            keep = self.miner(sample.boxes, class_losses, box_losses, targets.match)
+            box_losses, class_losses = box_losses * keep, class_losses * keep
+        return {
+            BOX_LOCALIZATION: self.localization_weight * _mean(box_losses, number),
+            BOX_CLASSIFICATION: self.classification_weight
+            * _mean(class_losses, number),
+        }
+
+
+def codes_of_class(codes: Tensor, class_targets: Tensor) -> Tensor:
+    """Returns `[b, n, code_size]`: the codes for the class that is to be predicted.
+
+    Args:
+        codes: `[b, n, classes or 1, code_size]`.
+        class_targets: `[b, n, classes + 1]`, background first; where that is highest,
+            the codes are zeros.
+    """
+    if codes.shape[2] == 1:
+        return codes[:, :, 0]
+    width = class_targets.shape[-1]
+    best = ops.one_hot(ops.argmax(class_targets, axis=-1), width, dtype=codes.dtype)
+    return ops.sum(codes * best[..., 1:, None], axis=2)
+
+
+def _mean(losses: Tensor, number: Tensor) -> Tensor:
+    """Returns the mean over images of their summed losses by a number."""
+    return ops.mean(ops.sum(losses, axis=1) / number)

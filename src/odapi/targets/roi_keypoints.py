@@ -1,0 +1,93 @@
+"""In which cell of a region each keypoint is, and back."""
+
+from typing import NamedTuple
+
+from keras import ops
+
+from odapi.geometry.gather import gather_rows
+from odapi.structures import Tensor
+
+# Towards the neighbour that scores higher, in cells: where a peak lies between two.
+_NUDGE = 0.25
+
+
+class RoiKeypointTargets(NamedTuple):
+    """Cells of keypoints, and how much each counts."""
+
+    cells: Tensor  # [b, n, k] int32, row by row
+    weights: Tensor  # [b, n, k] float32, 0: not labelled, or outside of the region
+
+
+def assign_roi_keypoints(
+    keypoints: Tensor,
+    visibility: Tensor | None,
+    boxes: Tensor,
+    index: Tensor,
+    weights: Tensor,
+    size: tuple[int, int],
+) -> RoiKeypointTargets:
+    """Returns the cell of each keypoint of the object that a region shows.
+
+    Args:
+        keypoints: `[b, objects, k, 2]` normalised (y, x); NaN: not labelled.
+        visibility: `[b, objects, k]` int32, 0: not labelled; None: NaN alone says so.
+        boxes: `[b, n, 4]`, regions, in the frame of the keypoints.
+        index: `[b, n]` int32: the object that a region shows.
+        weights: `[b, n]`: how much a region counts; 0 where it shows none.
+        size: Rows and columns of cells.
+
+    Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 5.
+    """
+    points = gather_rows(keypoints, index)
+    known = ops.logical_not(ops.any(ops.isnan(points), axis=-1))
+    if visibility is not None:
+        known = ops.logical_and(known, gather_rows(visibility, index) > 0)
+    points = ops.where(known[..., None], points, 0.0)
+    sides = (boxes[..., 2:] - boxes[..., :2])[..., None, :]
+    places = (points - boxes[..., None, :2]) / ops.maximum(sides, 1e-8)
+    inside = ops.all((places >= 0) & (places <= 1) & (sides > 0), axis=-1)
+    counts = ops.cast(ops.logical_and(known, inside), "float32") * weights[..., None]
+    # A keypoint on the far edge is in the last cell.
+    count = ops.convert_to_tensor(size, dtype="float32")
+    cells = ops.floor(ops.clip(places, 0.0, 1.0) * count)
+    cells = ops.cast(ops.minimum(cells, count - 1.0), "int32")
+    cells = cells[..., 0] * size[1] + cells[..., 1]
+    return RoiKeypointTargets(ops.stop_gradient(cells), ops.stop_gradient(counts))
+
+
+def decode_roi_keypoints(heatmaps: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns where keypoints most likely are, and how likely they are there.
+
+    A keypoint is in the middle of its best cell, a quarter of a cell off towards the
+    neighbour that is the better one.
+
+    Args:
+        heatmaps: `[b, n, k, h, w]`, logits.
+        boxes: `[b, n, 4]`.
+
+    Returns:
+        `[b, n, k, 2]` (y, x) in the frame of the boxes, and `[b, n, k]` in [0, 1].
+    """
+    number, count, height, width = heatmaps.shape[1:]
+    flat = ops.reshape(heatmaps, (-1, number, count, height * width))
+    cell = ops.argmax(flat, axis=-1)
+    scores = ops.max(ops.softmax(flat, axis=-1), axis=-1)
+    row, column = cell // width, cell % width
+    y = _between(flat, cell, row, width, height)
+    x = _between(flat, cell, column, 1, width)
+    low, sides = boxes[..., None, :2], (boxes[..., 2:] - boxes[..., :2])[..., None, :]
+    return low + sides * ops.stack([y, x], axis=-1), scores
+
+
+def _between(flat: Tensor, cell: Tensor, place: Tensor, step: int, count: int):
+    """Returns the place of a peak on an axis of `count` cells, as a share of it."""
+
+    def beside(move: int) -> Tensor:
+        near = ops.clip(place + move, 0, count - 1)
+        index = cell + (near - place) * step
+        return ops.take_along_axis(flat, index[..., None], axis=-1)[..., 0]
+
+    nudge = _NUDGE * ops.sign(beside(1) - beside(-1))
+    inside = ops.logical_and(place > 0, place < count - 1)
+    nudge = ops.where(inside, nudge, 0.0)
+    return (ops.cast(place, "float32") + 0.5 + nudge) / count

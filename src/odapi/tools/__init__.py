@@ -1,0 +1,1 @@
+"""What outgrows one machine: pipelines of Apache Beam, an extra (`odapi[beam]`)."""

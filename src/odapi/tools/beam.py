@@ -1,0 +1,143 @@
+"""Runs functions on records with Apache Beam, on one machine or on many.
+
+A step is a picklable function of one element. A mistake of the user's data costs its
+element and is counted, by what it is.
+"""
+
+import collections
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from odapi.errors import DataError, MissingPackageError, OdapiError
+
+_NAMESPACE = "odapi"
+READ, WRITTEN, SKIPPED = "read", "written", "skipped"
+
+
+def need_beam() -> Any:
+    """Returns the package apache_beam.
+
+    Raises:
+        MissingPackageError: It is not installed.
+    """
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)  # Beam tells which clouds it could not reach.
+    try:
+        import apache_beam
+    except ImportError as error:
+        raise MissingPackageError("odapi tools", "apache_beam", "beam") from error
+    finally:
+        logging.disable(before)
+    return apache_beam
+
+
+class Step:
+    """A function of one element that skips and counts what cannot be used.
+
+    Args:
+        function: Returns the new element; raises ValueError or an `OdapiError`.
+        many: It returns any number of them.
+    """
+
+    def __init__(self, function: Callable[[Any], Any], many: bool = False):
+        self.function = function
+        self.many = many
+
+    def __call__(self, element: Any) -> Iterable[Any]:
+        """Returns the new elements."""
+        try:
+            made = self.function(element)
+            return list(made) if self.many else [made]
+        except (ValueError, OdapiError) as error:
+            kind = error.problem if isinstance(error, OdapiError) else str(error)
+            count(f"{SKIPPED}: {kind}")
+            return []
+
+
+def count(name: str, number: int = 1) -> None:
+    """Adds to a number that `run` returns; only within a step."""
+    from apache_beam.metrics import Metrics
+
+    Metrics.counter(_NAMESPACE, name).inc(number)
+
+
+class Records:
+    """A pipeline between files of records.
+
+    Args:
+        arguments: For Beam, such as `["--runner=FlinkRunner"]`.
+    """
+
+    def __init__(self, arguments: Sequence[str] = ()):
+        beam = need_beam()
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        self._beam = beam
+        self.pipeline = beam.Pipeline(options=PipelineOptions(list(arguments)))
+
+    def read(self, pattern: str) -> Any:
+        """Returns the serialized records of files.
+
+        Raises:
+            DataError: There is no such file.
+        """
+        from apache_beam.io.filesystems import FileSystems
+        from apache_beam.io.tfrecordio import ReadFromTFRecord
+
+        pattern = os.path.expanduser(pattern)
+        if not any(m.metadata_list for m in FileSystems.match([pattern])):
+            raise DataError(pattern, "no such file")
+        found = self.pipeline | "read" >> ReadFromTFRecord(pattern)
+        return found | "count read" >> self._beam.Map(_Counted(READ))
+
+    def elements(self, elements: Iterable[Any]) -> Any:
+        """Returns elements that are known here."""
+        made = self.pipeline | "elements" >> self._beam.Create(list(elements))
+        made = made | "spread" >> self._beam.Reshuffle()
+        return made | "count read" >> self._beam.Map(_Counted(READ))
+
+    def apply(self, elements: Any, name: str, step: Step) -> Any:
+        """Returns what a step makes of elements."""
+        return elements | name >> self._beam.FlatMap(step)
+
+    def group(self, pairs: Any) -> Any:
+        """Returns (key, all values) of (key, value)."""
+        return pairs | "group" >> self._beam.GroupByKey()
+
+    def write(self, elements: Any, prefix: str, shards: int = 0) -> None:
+        """Writes serialized records to `prefix-00000-of-0000N`.
+
+        Args:
+            elements: Bytes.
+            prefix: Of the files; its folder is made.
+            shards: How many files; 0: as many as Beam likes.
+        """
+        from apache_beam.io.tfrecordio import WriteToTFRecord
+
+        prefix = os.path.expanduser(prefix)
+        if "://" not in prefix:
+            os.makedirs(os.path.dirname(prefix) or ".", exist_ok=True)
+        spread = elements | "shuffle" >> self._beam.Reshuffle()
+        counted = spread | "count written" >> self._beam.Map(_Counted(WRITTEN))
+        _ = counted | "write" >> WriteToTFRecord(prefix, num_shards=shards)
+
+    def run(self) -> dict[str, int]:
+        """Runs it to the end; returns what was counted."""
+        result = self.pipeline.run()
+        result.wait_until_finish()
+        numbers: collections.Counter[str] = collections.Counter()
+        for counter in result.metrics().query()["counters"]:
+            if counter.key.metric.namespace == _NAMESPACE:
+                numbers[counter.key.metric.name] += counter.result
+        return dict(sorted(numbers.items()))
+
+
+class _Counted:
+    def __init__(self, name: str):
+        self.name = name
+
+    def __call__(self, element: Any) -> Any:
+        count(self.name)
+        return element

@@ -1,0 +1,78 @@
+"""tf.SequenceExamples of images that belong together, as the original writes them."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from odapi.data.example_message import sequence_class
+from odapi.tools import records
+
+# Feature of a tf.Example -> feature list of a sequence.
+_OF_FRAMES = {
+    "image/encoded": "image/encoded",
+    records.SOURCE_ID: "image/source_id",
+    "context_features_idx": "image/context_features_idx",
+    records.DATE: "image/date_captured",
+    "image/unix_time": "image/unix_time",
+    records.LOCATION: "image/location",
+    "image/object/bbox/xmin": "region/bbox/xmin",
+    "image/object/bbox/xmax": "region/bbox/xmax",
+    "image/object/bbox/ymin": "region/bbox/ymin",
+    "image/object/bbox/ymax": "region/bbox/ymax",
+    "image/object/class/label": "region/label/index",
+    "image/object/class/text": "region/label/string",
+}
+
+
+def clips(
+    key: str,
+    examples: Sequence[Any],
+    shared: Any,
+    longest: int = 0,
+) -> Iterator[bytes]:
+    """Yields serialized tf.SequenceExamples of consecutive images.
+
+    Args:
+        key: Names them, with their number.
+        examples: Messages tf.Example, in their order.
+        shared: A message tf.Example with what all frames have in common.
+        longest: Most frames of one; 0: any number.
+    """
+    step = longest or len(examples)
+    for number, start in enumerate(range(0, len(examples), step)):
+        frames = examples[start : start + step]
+        sequence = sequence_class()()
+        first = frames[0]
+        about = {
+            "clip/media_id": ([f"{key}_{number}"], bytes),
+            "clip/frames": ([len(frames)], int),
+            "clip/start/timestamp": ([0], int),
+            "clip/end/timestamp": ([len(frames)], int),
+            "image/format": (["JPG"], bytes),
+            "image/channels": ([3], int),
+            "image/height": (records.values(first, "image/height"), int),
+            "image/width": (records.values(first, "image/width"), int),
+        }
+        context = _Context(sequence.context)
+        records.copy(shared, context)
+        for name, (values, kind) in about.items():
+            records.put(context, name, values, kind)
+        _add_frames(sequence.feature_lists.feature_list, frames)
+        yield sequence.SerializeToString()
+
+
+class _Context:
+    """Features of a sequence, in the place where an example has its own."""
+
+    def __init__(self, features: Any):
+        self.features = features
+
+
+def _add_frames(lists: Any, frames: Sequence[Any]) -> None:
+    for index, frame in enumerate(frames):
+        features = frame.features.feature
+        for name, of_frames in _OF_FRAMES.items():
+            feature = lists[of_frames].feature.add()
+            if name in features:
+                feature.CopyFrom(features[name])
+        lists["image/timestamp"].feature.add().int64_list.value.append(index)
+        lists["region/is_annotated"].feature.add().int64_list.value.append(1)

@@ -1,0 +1,68 @@
+"""Reading and writing the features of a tf.Example, one by one."""
+
+import datetime
+from typing import Any
+
+from odapi.data.example_message import example_class
+
+DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+DATE, SOURCE_ID = "image/date_captured", "image/source_id"
+LOCATION, SEQUENCE, FRAME = "image/location", "image/seq_id", "image/seq_frame_num"
+_KINDS = {float: "float_list", int: "int64_list", bytes: "bytes_list"}
+
+
+def parse(data: bytes) -> Any:
+    """Returns the message of a serialized tf.Example.
+
+    Raises:
+        ValueError: The bytes are none.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        return example_class().FromString(data)
+    except DecodeError as error:
+        raise ValueError(f"no tf.Example: {error}") from error
+
+
+def empty() -> Any:
+    """Returns a message tf.Example without features."""
+    return example_class()()
+
+
+def copy(source: Any, target: Any) -> None:
+    """Sets all features of a message in another; far faster than value by value."""
+    for name, feature in source.features.feature.items():
+        target.features.feature[name].CopyFrom(feature)
+
+
+def values(example: Any, name: str) -> list[Any]:
+    """Returns the values of a feature; [] where there is none."""
+    features = example.features.feature
+    if name not in features:  # Reading it would add it.
+        return []
+    kind = features[name].WhichOneof("kind")
+    return list(getattr(features[name], kind).value) if kind else []
+
+
+def text(example: Any, name: str) -> str:
+    """Returns the first value of a feature as text; "" where there is none."""
+    found = values(example, name)
+    return found[0].decode("utf-8", "replace") if found else ""
+
+
+def put(example: Any, name: str, found: Any, kind: type) -> None:
+    """Sets a feature; `kind` is `float`, `int` or `bytes`."""
+    feature = example.features.feature[name]
+    feature.Clear()
+    target = getattr(feature, _KINDS[kind]).value
+    target.extend(v.encode() if isinstance(v, str) else kind(v) for v in found)
+
+
+def date_captured(example: Any) -> datetime.datetime:
+    """Returns when the image was taken.
+
+    Raises:
+        ValueError: It does not say, or in another form than "2010-08-07 01:04:14".
+    """
+    return datetime.datetime.strptime(text(example, DATE), DATE_FORMAT)

@@ -1,0 +1,56 @@
+"""Keys of the original's two-stage checkpoints: both halves of the backbone."""
+
+from typing import Any
+
+import keras
+
+from odapi.heads.roi_dense import RoiDense
+from odapi.models.feature_extractor import FeatureExtractor
+from odapi.zoo.names.backbone import backbone_keys, layer_keys
+from odapi.zoo.names.fpn import fpn_keys
+
+FIRST = "model/_feature_extractor_for_proposal_features"
+SECOND = "model/_feature_extractor_for_box_classifier_features"
+
+Keys = dict[str, str]
+
+
+def proposal_feature_keys(extractor: FeatureExtractor) -> Keys:
+    """Returns the keys of what proposals are made from, by our names within it.
+
+    Args:
+        extractor: Built.
+    """
+    backbone, neck = extractor.backbone, extractor.neck
+    if neck is None:
+        return _under(backbone.name, backbone_keys(backbone, FIRST))
+    keys = backbone_keys(backbone, f"{FIRST}/classification_backbone")
+    generator, coarse = f"{FIRST}/fpn_features_generator", "coarse_feature_layers"
+    pyramid = fpn_keys(neck, generator, f"{FIRST}/{coarse}")
+    return _under(backbone.name, keys) | _under(neck.name, pyramid)
+
+
+def roi_feature_keys(roi_features: Any) -> Keys:
+    """Returns the keys of what looks at the crops, by our names within it.
+
+    Args:
+        roi_features: Built.
+
+    Raises:
+        TypeError: It is not one of the original's.
+    """
+    if isinstance(roi_features, keras.Model):
+        return backbone_keys(roi_features, SECOND)
+    if not isinstance(roi_features, RoiDense):
+        raise TypeError(
+            f"no names of the original are known for {type(roi_features).__name__}"
+        )
+    keys: Keys = {}
+    layers = (roi_features.first, roi_features.norm, roi_features.second)
+    for n, layer in enumerate(layer for layer in layers if layer.weights):
+        keys |= layer_keys(layer, layer.name, f"{SECOND}/layer_with_weights-{n}")
+    return keys
+
+
+def _under(name: str, keys: Keys) -> Keys:
+    return {f"{name}/{ours}": key for ours, key in keys.items()}
