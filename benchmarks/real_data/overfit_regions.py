@@ -16,7 +16,7 @@ from benchmarks.real_data import commands
 from benchmarks.real_data.overfit import IMAGES, largest
 
 RUNS = ROOT / "runs" / "overfit_regions"
-# Name in the table: metric, and what the issue of it asks for.
+# Name in the table: metric, and what it has to be above.
 WANTED = {
     "box mAP@.50": ("DetectionBoxes_Precision/mAP@.50IOU", 0.9),
     "mask mAP@.50": ("DetectionMasks_Precision/mAP@.50IOU", 0.8),
