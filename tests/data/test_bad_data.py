@@ -205,6 +205,10 @@ def test_every_kind_has_a_case():
         "same bytes",  # test_split_data.py
         "unusable image",  # test_pipeline.py
         "more boxes than max_number_of_boxes",  # test_pad.py
+        "image without context features",  # these four: test_context_records.py
+        "context features of another length",
+        "more context features than max_num_context_features",
+        "frame without annotations",
     }
     assert set(CASES) | elsewhere == set(OUTCOMES)
 
