@@ -22,8 +22,13 @@ WANTED = {
     "mask mAP@.50": ("DetectionMasks_Precision/mAP@.50IOU", 0.8),
 }
 _MODEL = "model.faster_rcnn"
-# What takes a fifth of the time of the whole model, and learns ten pictures as well.
+_ANCHORS = "first_stage_anchor_generator.multiscale_anchor_generator"
+# Anchors shrink with the pictures, and the few that show an object weigh more among
+# fewer others; the rest takes a fifth of the time of the whole model.
 _LIGHTER = (
+    "first_stage_minibatch_size=32",
+    f"{_ANCHORS}.anchor_scale=2",
+    f"{_ANCHORS}.scales_per_octave=2",
     "feature_extractor.fpn.additional_layer_depth=128",
     "first_stage_box_predictor_depth=128",
     "first_stage_max_proposals=100",
@@ -43,7 +48,7 @@ class Recipe:
 
     config: pathlib.Path
     size: int = 192
-    steps: int = 400
+    steps: int = 320
     batch: int = 5
     rate: float = 0.02
     masks: bool = False
