@@ -36,27 +36,38 @@ class Recipe:
 
     @property
     def overrides(self) -> list[str]:
-        size = f"{{fixed_shape_resizer {{height: {self.size} width: {self.size}}}}}"
-        schedule = (
-            f"{{learning_rate_base: {self.rate} total_steps: {self.steps} "
-            f"warmup_learning_rate: {self.rate / 10} warmup_steps: {self.steps // 10}}}"
-        )
         norms = (
             "feature_extractor",
             "box_predictor.weight_shared_convolutional_box_predictor",
         )
         return [
-            f"model.ssd.image_resizer={size}",
+            f"model.ssd.image_resizer={square(self.size)}",
             *(f"model.ssd.{n}.conv_hyperparams.batch_norm.decay=0.9" for n in norms),
-            "train_config.data_augmentation_options=",
-            "train_config.fine_tune_checkpoint=",
-            f"train_config.batch_size={self.batch}",
-            f"train_config.num_steps={self.steps}",
-            "train_config.gradient_clipping_by_norm=10",
-            "train_config.optimizer={momentum_optimizer {learning_rate "
-            f"{{cosine_decay_learning_rate {schedule}}}}} use_moving_average: false}}",
-            "options.evaluation.every_n_steps=0",
+            *schedule(self.batch, self.steps, self.rate),
         ]
+
+
+def square(size: int) -> str:
+    """Returns an image resizer to `size` x `size` pixels, as text."""
+    return f"{{fixed_shape_resizer {{height: {size} width: {size}}}}}"
+
+
+def schedule(batch: int, steps: int, rate: float) -> list[str]:
+    """Returns overrides: random weights, no augmentation, a short cosine schedule."""
+    cosine = (
+        f"{{learning_rate_base: {rate} total_steps: {steps} "
+        f"warmup_learning_rate: {rate / 10} warmup_steps: {steps // 10}}}"
+    )
+    return [
+        "train_config.data_augmentation_options=",
+        "train_config.fine_tune_checkpoint=",
+        f"train_config.batch_size={batch}",
+        f"train_config.num_steps={steps}",
+        "train_config.gradient_clipping_by_norm=10",
+        "train_config.optimizer={momentum_optimizer {learning_rate "
+        f"{{cosine_decay_learning_rate {cosine}}}}} use_moving_average: false}}",
+        "options.evaluation.every_n_steps=0",
+    ]
 
 
 RECIPES = {
@@ -111,19 +122,33 @@ def largest(
     return f"coco:{file}?images={DATA}"
 
 
-def run(name: str, recipe: Recipe, data: str) -> list[str]:
-    """Trains, evaluates on the same pictures; returns a row of the table."""
-    folder = commands.fresh(RUNS / name)
-    config = SHARED / "configs" / "tf2" / f"{recipe.config}.config"
+def learn(
+    config: pathlib.Path, overrides: list[str], data: str, folder: pathlib.Path
+) -> tuple[commands.Cost, dict[str, float]]:
+    """Trains, evaluates on the same pictures, and keeps a mosaic among the docs.
+
+    Args:
+        config: The pipeline config.
+        overrides: Of it.
+        data: What is learnt.
+        folder: Of the training; its name is that of the picture.
+    """
+    commands.fresh(folder)
     cost = commands.odapi(
         *("train", str(config), "--model-dir", str(folder)),
         *("--train-data", data, "--eval-data", data),
-        *(part for change in recipe.overrides for part in ("--set", change)),
+        *(part for change in overrides for part in ("--set", change)),
     )
     output = folder / "evaluation"
     commands.odapi("eval", str(folder), "--output", str(output))
-    commands.keep_picture(output / "mosaic.png", f"overfit_{name}.jpg", 1200)
-    metrics = commands.metrics_of(output)
+    commands.keep_picture(output / "mosaic.png", f"overfit_{folder.name}.jpg", 1200)
+    return cost, commands.metrics_of(output)
+
+
+def run(name: str, recipe: Recipe, data: str) -> list[str]:
+    """Returns a row of the table."""
+    config = SHARED / "configs" / "tf2" / f"{recipe.config}.config"
+    cost, metrics = learn(config, recipe.overrides, data, RUNS / name)
     return [
         f"{name} {recipe.size}",
         f"{recipe.steps} x {recipe.batch}",

@@ -13,7 +13,7 @@ import pathlib
 
 from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
-from benchmarks.real_data.overfit import IMAGES, largest
+from benchmarks.real_data.overfit import IMAGES, largest, learn, schedule, square
 
 RUNS = ROOT / "runs" / "overfit_regions"
 # Name in the table: metric, and what it has to be above.
@@ -55,26 +55,14 @@ class Recipe:
 
     @property
     def overrides(self) -> list[str]:
-        size = f"{{fixed_shape_resizer {{height: {self.size} width: {self.size}}}}}"
-        schedule = (
-            f"{{learning_rate_base: {self.rate} total_steps: {self.steps} "
-            f"warmup_learning_rate: {self.rate / 10} warmup_steps: {self.steps // 10}}}"
-        )
         readers = ("train_input_reader", "eval_input_reader[0]")
         return [
-            f"{_MODEL}.image_resizer={size}",
+            f"{_MODEL}.image_resizer={square(self.size)}",
             f"{_MODEL}.{_NORM}=0.9",
             *(f"{_MODEL}.{change}" for change in _LIGHTER),
             *(f"{_MODEL}.{change}" for change in _LIGHTER_MASKS if self.masks),
-            "train_config.data_augmentation_options=",
-            "train_config.fine_tune_checkpoint=",
-            f"train_config.batch_size={self.batch}",
-            f"train_config.num_steps={self.steps}",
-            "train_config.gradient_clipping_by_norm=10",
-            "train_config.optimizer={momentum_optimizer {learning_rate "
-            f"{{cosine_decay_learning_rate {schedule}}}}} use_moving_average: false}}",
+            *schedule(self.batch, self.steps, self.rate),
             "options.backbone_weights=",
-            "options.evaluation.every_n_steps=0",
             *(f"{r}.load_instance_masks=true" for r in readers if self.masks),
         ]
 
@@ -93,16 +81,7 @@ RECIPES = {
 def run(name: str, recipe: Recipe, data: str, steps: int) -> list[str]:
     """Trains, evaluates on the same pictures; returns a row of the table."""
     recipe = dataclasses.replace(recipe, steps=steps or recipe.steps)
-    folder = commands.fresh(RUNS / name)
-    cost = commands.odapi(
-        *("train", str(recipe.config), "--model-dir", str(folder)),
-        *("--train-data", data, "--eval-data", data),
-        *(part for change in recipe.overrides for part in ("--set", change)),
-    )
-    output = folder / "evaluation"
-    commands.odapi("eval", str(folder), "--output", str(output))
-    commands.keep_picture(output / "mosaic.png", f"overfit_{name}.jpg", 1200)
-    metrics = commands.metrics_of(output)
+    cost, metrics = learn(recipe.config, recipe.overrides, data, RUNS / name)
     found = [metrics.get(metric) for metric, _ in WANTED.values()]
     cells = ["-" if value is None else f"{value:.3f}" for value in found]
     trained = f"{recipe.steps} x {recipe.batch}"
