@@ -8,8 +8,6 @@ import grain
 
 from odapi.data.sample import Sample
 
-POSITION = "position"  # Of a sample in the stream, in the sample.
-
 _PARENT, _WAITING = "samples", "waiting"
 
 
@@ -62,7 +60,9 @@ class _GroupedIterator(grain.DatasetIterator):
                 return batch
 
     def get_state(self) -> dict[str, Any]:
-        waiting = [int(s[POSITION]) for group in self._waiting.values() for s in group]
+        waiting = [
+            int(s["position"]) for group in self._waiting.values() for s in group
+        ]
         return {_PARENT: self._parent.get_state(), _WAITING: sorted(waiting)}
 
     def set_state(self, state: dict[str, Any]) -> None:

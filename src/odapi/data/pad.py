@@ -114,8 +114,10 @@ class Collate:
         if "masks" in filled and "mask_weights" in filled:
             # An object without a pixel: its mask is broken, or was cut off. Taken for
             # known, it would teach that there is nothing.
-            seen = filled["masks"].any(axis=(2, 3))
-            filled["mask_weights"] = filled["mask_weights"] * seen
+            # Padding is not looked at: its pages would have to be made.
+            rows = zip(filled["masks"], filled["mask_weights"], counts, strict=True)
+            for masks, weights, count in rows:
+                weights[:count] *= masks[:count].any(axis=(1, 2))
         return Groundtruth(
             boxes=fill("boxes", 0.0, np.float32, (4,)),
             classes=fill("classes", 0, np.int32),

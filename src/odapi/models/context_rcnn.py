@@ -63,7 +63,7 @@ class ContextRCNN(FasterRCNN):
         training: bool = False,
     ) -> Tensor:
         """Returns the features `[b, p, h, w, d]` of boxes `[b, p, 4]`."""
-        crops = self.crop(maps, boxes, inputs, training)
+        crops = self.crop(maps, boxes, inputs)
         if self.before_features:
             crops = crops + self._learned(crops, boxes, inputs, training)
             return self.look(crops, training)

@@ -85,7 +85,7 @@ class FasterRCNN(Detector):
         self.roi_boxes: Any = roi_boxes
         self.parts = parts
         self.tasks = tuple(tasks)
-        self.task_layers = [layer for task in tasks for layer in task.layers]
+        self.task_layers = [task.head for task in tasks]
         fields = [f for task in tasks for f in task.groundtruth_fields]
         self.groundtruth_fields = tuple(dict.fromkeys(fields))
         self.tasks_see_crops = False
@@ -181,13 +181,7 @@ class FasterRCNN(Detector):
             keep_outside=training and self.parts.sampler.fills,
         )
 
-    def crop(
-        self,
-        maps: Sequence[Tensor],
-        boxes: Tensor,
-        inputs: Inputs,
-        training: bool = False,
-    ) -> Tensor:
+    def crop(self, maps: Sequence[Tensor], boxes: Tensor, inputs: Inputs) -> Tensor:
         """Returns what boxes `[b, p, 4]` show of maps, `[b, p, s, s, c]`."""
         return self.parts.crop(maps, boxes, image_size(inputs))
 
@@ -206,7 +200,7 @@ class FasterRCNN(Detector):
             inputs: The images, and what else there is to them.
             training: Whether layers work as in training.
         """
-        return self.look(self.crop(maps, boxes, inputs, training), training)
+        return self.look(self.crop(maps, boxes, inputs), training)
 
     def look(self, crops: Tensor, training: bool = False) -> Tensor:
         """Returns features `[b, p, h, w, d]` of crops `[b, p, s, s, c]`."""
@@ -235,8 +229,9 @@ class FasterRCNN(Detector):
         maps, proposals = unpacked(outputs)
         seed = self.sampling_seed if training else None
         sample = self.parts.sampler(proposals, groundtruth, seed)
-        features, said = None, outputs
-        if training or (self.tasks and not self.tasks_see_crops):
+        # Outside of training the sample is all proposals: they are judged already.
+        features, said = outputs.get(FEATURES), outputs
+        if training:
             features = self.describe(maps, sample.boxes, inputs, training)
             said = self.judge(features, training)
         found |= self.parts.box_loss(said[BOXES], said[CLASSES], sample)

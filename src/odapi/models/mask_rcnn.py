@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from odapi.errors import DataError
@@ -38,11 +37,6 @@ class RoiMaskTask(RoiTask):
     how: CropAndResize = CROP_AND_RESIZE
     groundtruth_fields = ("masks", "mask_weights")
     loss_names = (ROI_MASKS,)
-
-    @property
-    def layers(self) -> tuple[keras.layers.Layer, ...]:
-        """The head."""
-        return (self.head,)
 
     def losses(
         self,

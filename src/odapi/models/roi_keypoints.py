@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import keras
 from keras import ops
 
 from odapi.errors import DataError
@@ -33,11 +32,6 @@ class RoiKeypointTask(RoiTask):
     most: int | None = None
     groundtruth_fields = ("keypoints", "keypoint_visibility")
     loss_names = (ROI_KEYPOINTS,)
-
-    @property
-    def layers(self) -> tuple[keras.layers.Layer, ...]:
-        """The head."""
-        return (self.head,)
 
     def losses(
         self,

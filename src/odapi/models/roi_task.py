@@ -42,17 +42,14 @@ class RoiTask(abc.ABC):
     """Something that is learnt from sampled regions and found in detections.
 
     Attributes:
+        head: Layer that owns its weights, built for `[n, h, w, d]`.
         groundtruth_fields: Optional fields of `Groundtruth` that its losses read.
         loss_names: The keys of what `losses` returns.
     """
 
+    head: keras.layers.Layer
     groundtruth_fields: tuple[str, ...] = ()
     loss_names: tuple[str, ...] = ()
-
-    @property
-    @abc.abstractmethod
-    def layers(self) -> tuple[keras.layers.Layer, ...]:
-        """Layers that own its weights; each is built for `[n, h, w, d]`."""
 
     @abc.abstractmethod
     def losses(
