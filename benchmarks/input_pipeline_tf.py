@@ -14,17 +14,28 @@ _COLORS = ("brightness", "contrast", "saturation", "hue")
 _SSD = np.float32([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0])
 
 
-def tf_batches(records: str, work: str, threads: int, resize_first: bool):
-    """Returns an endless tf.data.Dataset of batches, run by so many threads."""
+def tf_batches(records: str, work: str, threads: int, resize_first: bool, cache: bool):
+    """Returns an endless tf.data.Dataset of batches, run by so many threads.
+
+    Args:
+        records: File of tf.Examples.
+        work: Key of `WORK`.
+        threads: That work.
+        resize_first: Colours come after resizing.
+        cache: Pictures are decoded once.
+    """
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     size, steps = WORK[work]
     geometry = [s for s in steps.split(", ") if s not in _COLORS]
     colors = [s for s in steps.split(", ") if s in _COLORS]
 
-    def make(record):
+    def decode(record):
         encoded, boxes, classes = _parse(record)
         image = tf.io.decode_jpeg(encoded, 3, dct_method="INTEGER_ACCURATE")
+        return image, boxes, classes
+
+    def make(image, boxes, classes):
         image = tf.cast(image, tf.float32)
         for step in geometry:
             image, boxes, classes = _GEOMETRY[step](image, boxes, classes, size)
@@ -45,15 +56,16 @@ def tf_batches(records: str, work: str, threads: int, resize_first: bool):
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
     options.threading.max_intra_op_parallelism = 1
-    return (
-        tf.data.TFRecordDataset(records)
-        .shuffle(1000, seed=1)
-        .repeat()
-        .map(make, num_parallel_calls=threads)
-        .batch(BATCH, drop_remainder=True)
-        .prefetch(2)
-        .with_options(options)
-    )
+    samples = tf.data.TFRecordDataset(records)
+    if cache:
+        samples = samples.map(decode).cache().shuffle(1000, seed=1).repeat()
+        samples = samples.map(make, num_parallel_calls=threads)
+    else:
+        samples = samples.shuffle(1000, seed=1).repeat()
+        samples = samples.map(
+            lambda record: make(*decode(record)), num_parallel_calls=threads
+        )
+    return samples.batch(BATCH, drop_remainder=True).prefetch(2).with_options(options)
 
 
 def _parse(record):

@@ -151,6 +151,7 @@ def _pipeline(
         augmentations,
         threads=loading.threads,
         prefetch=loading.prefetch,
+        cache=loading.cache_mb << 20,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.cache import SampleCache
 from odapi.data.memory import keep_freed_memory
 from odapi.data.order import Order
 from odapi.data.pad import Collate, merge_equal_boxes
@@ -71,6 +72,8 @@ class Pipeline:
         augmentations: Functions `(sample, rng) -> sample`, in their order.
         threads: That decode and augment; 0 takes one for each core.
         prefetch: Batches prepared ahead, 0 or more.
+        cache: Bytes of memory for decoded samples, see `SampleCache`; only training
+            reads a sample twice.
 
     Attributes:
         label_map: The classes.
@@ -92,6 +95,7 @@ class Pipeline:
         augmentations: Sequence[Augmentation] = (),
         threads: int = 0,
         prefetch: int = 2,
+        cache: int = 0,
     ):
         if not len(source):
             raise DataError(
@@ -111,7 +115,11 @@ class Pipeline:
         self.pads = fixed_size(resizer) is None or may_pad(resizer)
         self._collate = collate
         self._load = _Load(
-            source, order, tuple(augmentations), resizer, collate.problems
+            SampleCache(source, cache if order.training else 0),
+            order,
+            tuple(augmentations),
+            resizer,
+            collate.problems,
         )
         self._iterator: Any = None
         self._stop: Any = None
@@ -265,15 +273,16 @@ class _Load:
 
     def __init__(
         self,
-        source: Source,
+        cache: SampleCache,
         order: Order,
         augmentations: tuple[Augmentation, ...],
         resizer: Resizer,
         problems: Problems,
     ):
-        self.source = source
+        self.cache = cache
+        self.source = cache.source
         self.order = order
-        self.indices = order.indices(len(source))
+        self.indices = order.indices(len(self.source))
         self.augmentations = augmentations
         self.resizer = resizer
         self.problems = problems
@@ -282,7 +291,7 @@ class _Load:
 
     def __call__(self, position: int) -> Sample | None:
         try:
-            sample = self.source[self.indices[position]]
+            sample = self.cache[self.indices[position]]
         except DataError as error:
             self._count(error)
             return None

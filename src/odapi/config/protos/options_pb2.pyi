@@ -74,11 +74,13 @@ class EarlyStopping(_message.Message):
     def __init__(self, patience: _Optional[int] = ..., min_delta: _Optional[float] = ...) -> None: ...
 
 class DataLoading(_message.Message):
-    __slots__ = ("threads", "prefetch", "size_buckets")
+    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb")
     THREADS_FIELD_NUMBER: _ClassVar[int]
     PREFETCH_FIELD_NUMBER: _ClassVar[int]
     SIZE_BUCKETS_FIELD_NUMBER: _ClassVar[int]
+    CACHE_MB_FIELD_NUMBER: _ClassVar[int]
     threads: int
     prefetch: int
     size_buckets: int
-    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ...) -> None: ...
+    cache_mb: int
+    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ...) -> None: ...
