@@ -47,24 +47,6 @@ def infer(detector: Any, inputs: Arrays) -> Arrays:
     return Probe(detector).predict_on_batch(inputs)
 
 
-def losses(detector: Any, inputs: Arrays, groundtruth: Groundtruth) -> dict[str, float]:
-    """Returns the losses of a step of training, by the original's names."""
-    found = _Losses(detector, groundtruth).predict_on_batch(inputs)
-    return {name: float(value[0]) for name, value in found.items()}
-
-
-class _Losses(keras.Model):
-    def __init__(self, detector: Any, groundtruth: Groundtruth):
-        super().__init__(name="losses")
-        self.detector = detector
-        self.groundtruth = groundtruth
-        self.built = True
-
-    def call(self, inputs):
-        _, (_, found) = _forward(self.detector, inputs, self.groundtruth)
-        return {name: ops.reshape(value, (1,)) for name, value in found.items()}
-
-
 def train(detector: Any, inputs: Arrays, groundtruth: Groundtruth) -> dict[str, Any]:
     """Returns what one step of training computes, without changing weights.
 

@@ -24,6 +24,7 @@ class Category:
         name: What tf.Example files and annotation tools write.
         display_name: What is shown to people; `name` where empty.
         keypoints: Named keypoints of the class, in order.
+        skeleton: Pairs of ids of keypoints that a line joins; empty: unknown.
         ancestor_ids, descendant_ids: Hierarchy of Open Images.
         frequency: "", "FREQUENT", "COMMON" or "RARE", as in LVIS.
         instance_count: Objects in the training data, as in LVIS; 0: unknown.
@@ -37,6 +38,7 @@ class Category:
     descendant_ids: tuple[int, ...] = ()
     frequency: str = ""
     instance_count: int = 0
+    skeleton: tuple[tuple[int, int], ...] = ()
 
     @property
     def index(self) -> int:

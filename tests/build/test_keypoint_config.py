@@ -36,6 +36,7 @@ def test_classes_do_not_change_places_with_each_other():
 
 def with_keypoints(content):
     content["categories"][0]["keypoints"] = ["left_ear", "right_ear"]
+    content["categories"][0]["skeleton"] = [[2, 1]]
     content["annotations"][0]["keypoints"] = [6, 20, 2, 12, 20, 1]
     content["annotations"][0]["area"] = 400
 
@@ -54,6 +55,8 @@ def test_a_config_of_a_coco_file(tmp_path):
     flip = config.train_config.data_augmentation_options[0].random_horizontal_flip
     assert list(flip.keypoint_flip_permutation) == [1, 0]
     assert config.train_input_reader.num_keypoints == 2
+    (edge,) = config.eval_config.keypoint_edge
+    assert (edge.start, edge.end) == (1, 0)
     assert "keypoint_estimation_task" in to_text(config)
 
 

@@ -91,6 +91,12 @@ def keypoints(content):
     content["annotations"][1]["keypoints"] = [10, 10, 2, 20]
 
 
+def skeleton(content):
+    content["categories"][0] |= {"keypoints": ["nose", "tail"], "skeleton": [[0, 1]]}
+    keypoints(content)
+    content["annotations"][1]["keypoints"] += [20, 2]
+
+
 def masks(content):
     content["annotations"][0]["segmentation"] = [[6, 10, 36, 10, 36, 30]]
     content["annotations"][1]["segmentation"] = {"size": [40, 60], "counts": [1, 2]}
@@ -152,6 +158,7 @@ CASES = {
     "box without area": (with_box([10, 10, 0, 10]), 3, 2),
     "malformed mask": (coco(masks), 3, 3),
     "malformed keypoints": (coco(keypoints), 3, 3),
+    "malformed skeleton": (coco(skeleton), 3, 3),  # Counts from 0.
     "object without class": (
         coco(lambda c: c["annotations"][0].update(category_id=-1)),
         *(3, 2),

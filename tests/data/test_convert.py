@@ -79,6 +79,10 @@ def test_real_masks_and_keypoints_survive_unchanged(to, name, shared, tmp_path):
         for key in sample.keys() - {"filename", "image_id"}:
             nan = key == "keypoints"
             assert np.array_equal(other[key], sample[key], equal_nan=nan), key
+    if to == "coco" and source.num_keypoints:
+        lines = source.label_map.by_id[1].skeleton
+        assert (len(lines), lines[0]) == (19, (15, 13))  # Of COCO's people.
+        assert again.label_map.by_id[1].skeleton == lines
 
 
 def test_records_back_to_coco_keep_masks_and_keypoints(shared, tmp_path):

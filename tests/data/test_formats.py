@@ -71,6 +71,7 @@ def test_what_is_wrong_with_a_spec_is_told(spec, message):
 def test_coco_reads_everything(tmp_path):
     def change(content):
         content["categories"][0]["keypoints"] = ["nose", "tail"]
+        content["categories"][0]["skeleton"] = [[2, 1]]
         content["annotations"][0] |= {
             "iscrowd": 1,
             "area": 321.5,
@@ -89,7 +90,9 @@ def test_coco_reads_everything(tmp_path):
     expected[0, 10:30, 6:36] = 1
     np.testing.assert_array_equal(sample["masks"], expected)
     assert source[2]["keypoints"].shape == (0, 2, 2)
-    assert [k.name for k in source.label_map.by_id[1].keypoints] == ["nose", "tail"]
+    cat = source.label_map.by_id[1]
+    assert [k.name for k in cat.keypoints] == ["nose", "tail"]
+    assert cat.skeleton == ((1, 0),)
 
 
 def test_coco_keeps_gaps_in_ids(tmp_path):

@@ -73,6 +73,13 @@ def test_people_have_a_skeleton_by_their_names(names, expected):
     assert edges_of(of_names(*names, start=5)) == expected
 
 
+def test_a_class_may_have_a_skeleton_of_its_own():
+    points = tuple(Keypoint(3 + i, n) for i, n in enumerate(("nose", "left_eye")))
+    lines = ((4, 3), (3, 3))
+    own = Category(1, "a", keypoints=points, skeleton=lines)
+    assert edges_of(LabelMap((own,))) == lines
+
+
 def test_cocos_skeleton_is_that_of_its_config(shared):
     from odapi.build.metrics import keypoint_edges
     from odapi.config.label_map import load_label_map

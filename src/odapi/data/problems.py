@@ -33,6 +33,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "box without area": (DROPPED, "no height or no width"),
     "malformed mask": (DROPPED, "a mask that cannot be decoded; its object is kept"),
     "malformed keypoints": (DROPPED, "not as many as others have; the object is kept"),
+    "malformed skeleton": (DROPPED, "not a list of pairs of keypoints, from 1"),
     "unknown keypoint": (DROPPED, "a name that the label map does not have"),
     "unknown class": (REFUSED, "not in the label map; unknown=drop drops the objects"),
     "unknown class, dropped": (DROPPED, "not in the label map, with unknown=drop"),

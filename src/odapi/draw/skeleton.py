@@ -25,13 +25,17 @@ _JOINED = (
 
 
 def edges_of(label_map: LabelMap | None) -> Edges:
-    """Returns the lines between keypoints that are named as those of COCO's people.
+    """Returns the lines between keypoints.
 
     Returns:
-        Pairs of ids; none for other keypoints.
+        Pairs of ids: those of a class's own skeleton or, where it has none, those
+        between keypoints that are named as those of COCO's people.
     """
-    edges = []
+    edges: list[tuple[int, int]] = []
     for category in label_map or ():
+        if category.skeleton:
+            edges += category.skeleton
+            continue
         ids = {k.name.lower(): k.id for k in category.keypoints}
         edges += [(ids[a], ids[b]) for a, b in _JOINED if a in ids and b in ids]
     return tuple(edges)

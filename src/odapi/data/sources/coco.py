@@ -49,7 +49,7 @@ def open_coco(
     per_image = _by_image(content, file, problems)
     shift = _id_shift(content, per_image, file, problems)
     if label_map is None:
-        label_map = _label_map(content, per_image, file, shift)
+        label_map = _label_map(content, file, shift, problems)
     index = ClassIndex(label_map, f"{file}", problems, drop_unknown)
     reader = AnnotationReader(content, index, problems, load_masks)
     finder = ImageFinder(_folders(file, images))
@@ -203,9 +203,7 @@ def _id_shift(
     return 0
 
 
-def _label_map(
-    content: Json, per_image: dict[Any, list[Json]], file: Path, shift: int
-) -> LabelMap:
+def _label_map(content: Json, file: Path, shift: int, problems: Problems) -> LabelMap:
     categories, next_keypoint = [], 0
     for category in content["categories"]:
         if category["id"] + shift < 1:
@@ -216,10 +214,27 @@ def _label_map(
         )
         next_keypoint += len(keypoints)
         categories.append(
-            Category(category["id"] + shift, str(category["name"]), keypoints=keypoints)
+            Category(
+                category["id"] + shift,
+                str(category["name"]),
+                keypoints=keypoints,
+                skeleton=_skeleton(category, keypoints, problems),
+            )
         )
     categories.sort(key=lambda c: c.id)
     return LabelMap(tuple(categories), f"categories of {file}")
+
+
+def _skeleton(
+    category: Json, keypoints: tuple[Keypoint, ...], problems: Problems
+) -> tuple[tuple[int, int], ...]:
+    """Returns the lines between keypoints; those of a file count them from 1."""
+    ids = {number: keypoint.id for number, keypoint in enumerate(keypoints, start=1)}
+    try:
+        return tuple((ids[a], ids[b]) for a, b in category.get("skeleton") or ())
+    except (KeyError, TypeError, ValueError):
+        problems.found("malformed skeleton", f"category {category['name']}")
+        return ()
 
 
 def _folders(file: Path, images: str | Path | None) -> list[Path]:

@@ -14,7 +14,7 @@ from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import CocoSource
 from odapi.data.sources.coco_annotations import EXTRA_FIELDS
 from odapi.data.writers.base import COPY, ImageFiles, Written, in_pixels, samples
-from odapi.labels import LabelMap
+from odapi.labels import Category, LabelMap
 
 Path = pathlib.Path
 
@@ -113,11 +113,18 @@ def _integers(ids: list[str]) -> list[int]:
 
 
 def _categories(label_map: LabelMap) -> list[dict[str, Any]]:
-    return [
-        {"id": c.id, "name": c.name}
-        | ({"keypoints": [k.name for k in c.keypoints]} if c.keypoints else {})
-        for c in label_map
-    ]
+    return [{"id": c.id, "name": c.name} | _keypoints_of(c) for c in label_map]
+
+
+def _keypoints_of(category: Category) -> dict[str, Any]:
+    if not category.keypoints:
+        return {}
+    names = {"keypoints": [k.name for k in category.keypoints]}
+    if not category.skeleton:
+        return names
+    numbers = {k.id: n for n, k in enumerate(category.keypoints, start=1)}
+    lines = [[numbers[a], numbers[b]] for a, b in category.skeleton]
+    return names | {"skeleton": lines}
 
 
 def _annotation(sample: Sample, i: int, label_map: LabelMap) -> dict[str, Any]:
