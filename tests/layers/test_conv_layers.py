@@ -1,10 +1,12 @@
-"""Convolutions: padding, and the depthwise form for JAX on CPU."""
+"""Convolutions: padding, and the forms that are faster on a CPU."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from odapi.layers.conv import Conv2D, DepthwiseConv2D, SeparableConv2D
+from odapi.layers.device import computes_on_cpu
 
 pytestmark = pytest.mark.backend
 
@@ -63,3 +65,47 @@ def test_shifted_products_are_the_depthwise_convolution(make, shape, stride, exp
     expected = _numpy(layer(image))
     layer._shifted = True
     np.testing.assert_allclose(_numpy(layer(image)), expected, atol=1e-5)
+
+
+def _pointwise(**options):
+    return Conv2D(5, 1, bias_initializer="ones", **options)
+
+
+def _separable(**options):
+    return SeparableConv2D(5, 3, bias_initializer="ones", **options)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (7, 8)])
+@pytest.mark.parametrize(
+    ("make", "options"),
+    [
+        (_pointwise, {}),
+        (_pointwise, {"use_bias": False, "explicit_padding": True}),
+        (_pointwise, {"activation": "relu"}),
+        (_separable, {}),
+        (_separable, {"strides": 2, "explicit_padding": True}),
+        (_separable, {"use_bias": False, "dilation_rate": 2, "activation": "relu"}),
+    ],
+)
+def test_training_multiplies_what_inference_convolves(make, options, shape):
+    layer, image = make(**options), _image(*shape)
+    expected = _numpy(layer(image))
+    layer._multiplied = True  # Also where it is no faster.
+    np.testing.assert_allclose(_numpy(layer(image, training=True)), expected, atol=1e-5)
+    assert np.array_equal(_numpy(layer(image)), expected)
+
+
+@pytest.mark.parametrize(
+    ("layer", "multiplied"),
+    [
+        (lambda: Conv2D(5, 1), True),
+        (lambda: Conv2D(5, 3), False),
+        (lambda: Conv2D(5, (1, 3)), False),
+        (lambda: Conv2D(5, 1, strides=2), False),
+        (lambda: Conv2D(4, 1, groups=2), False),
+        (lambda: SeparableConv2D(5, 3, strides=2), True),
+    ],
+)
+def test_only_what_is_a_matrix_product_is_one(layer, multiplied):
+    on_a_cpu = keras.backend.backend() == "tensorflow" and computes_on_cpu()
+    assert layer()._multiplied == (multiplied and on_a_cpu)

@@ -1,4 +1,4 @@
-"""Convolutions: Keras' own, with explicit padding and a fast depthwise form on JAX.
+"""Convolutions: Keras' own, with explicit padding and what is faster on a CPU.
 
 Explicit padding pads both sides by `(kernel - 1) // 2` whatever the image size;
 "same" puts the odd pixel of a stride at the bottom and right instead. The sizes
@@ -10,6 +10,7 @@ import math
 import keras
 from keras import ops
 
+from odapi.kernels.pointwise import pointwise
 from odapi.layers.device import computes_on_cpu
 
 
@@ -19,9 +20,12 @@ class Conv2D(keras.layers.Conv2D):
     def __init__(self, *args, explicit_padding: bool = False, **kwargs):
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
+        self._multiplied = _multiplies(self) and max(self.kernel_size) == 1
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
+        if training and self._multiplied:
+            return _finished(pointwise(inputs, self.kernel), self)
         return super().call(_pad(inputs, self))
 
     def compute_output_shape(self, input_shape):
@@ -41,10 +45,7 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         """Returns `[b, h, w, c * depth_multiplier]` of `inputs [b, h, w, c]`."""
         if not self._shifted:
             return super().call(_pad(inputs, self))
-        outputs = _shifted_depthwise(inputs, self.kernel, self)
-        if self.use_bias:
-            outputs = outputs + self.bias
-        return outputs if self.activation is None else self.activation(outputs)
+        return _finished(_shifted_depthwise(inputs, self.kernel, self), self)
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the output, without running anything."""
@@ -58,18 +59,24 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
         self._shifted = _shifts(self)
+        self._multiplied = _multiplies(self)
 
-    def call(self, inputs):
+    def call(self, inputs, training=None):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
-        if not self._shifted:
+        if self._shifted:
+            outputs = _shifted_depthwise(inputs, self.depthwise_kernel, self)
+        elif training and self._multiplied:
+            outputs = ops.depthwise_conv(
+                _pad(inputs, self),
+                self.depthwise_kernel,
+                self.strides,
+                self.padding,
+                _LAST,
+                self.dilation_rate,
+            )
+        else:
             return super().call(_pad(inputs, self))
-        outputs = _shifted_depthwise(inputs, self.depthwise_kernel, self)
-        outputs = ops.conv(
-            outputs, self.pointwise_kernel, padding="valid", data_format=_LAST
-        )
-        if self.use_bias:
-            outputs = outputs + self.bias
-        return outputs if self.activation is None else self.activation(outputs)
+        return _finished(pointwise(outputs, self.pointwise_kernel), self)
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the output, without running anything."""
@@ -104,6 +111,23 @@ def _padded_shape(shape, layer):
         for length, size in zip(shape[1:3], layer.kernel_size, strict=True)
     )
     return (shape[0], rows, columns, shape[3])
+
+
+def _finished(outputs, layer):
+    """Returns the outputs with the layer's bias and activation."""
+    if layer.use_bias:
+        outputs = outputs + layer.bias
+    return outputs if layer.activation is None else layer.activation(outputs)
+
+
+def _multiplies(layer) -> bool:
+    """Whether the part of 1 x 1 is computed as a matrix product while training."""
+    separable = isinstance(layer, keras.layers.SeparableConv2D)
+    return (
+        keras.backend.backend() == "tensorflow"
+        and (separable or (max(layer.strides) == 1 and layer.groups == 1))
+        and computes_on_cpu()
+    )
 
 
 def _shifts(layer) -> bool:
