@@ -144,8 +144,8 @@ def _table(rows: dict[str, dict[str, list[dict]]]) -> str:
         "FAIL is beyond the tolerance of that backend, which for steps of training is\n"
         "the model's own sensitivity to rounding, where that is larger. Regions of\n"
         "two-stage models are cut out by the stored boxes where ours are within 2e-6:\n"
-        "their last bit decides whether the last row of a crop is 0. Steps of training\n"
-        "sum batch statistics in the original's order on all backends: with their own,\n"
+        "their last bit decides whether the last row of a crop is 0. Training steps\n"
+        "sum batch statistics in the original's order on all backends: in their own,\n"
         "losses of the deepest model differ by up to 1.3e-4 on JAX and torch.\n\n"
         f"{body}\n"
     )
