@@ -17,6 +17,7 @@ from odapi.config.load import save_config
 from odapi.exporters import serving
 from odapi.exporters.saved_model import SavedModelPredictor, write_saved_model
 from odapi.labels import label_map_of
+from small_models import SIZE, small_config
 
 ONLY_TENSORFLOW = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only TensorFlow exports"
@@ -192,3 +193,23 @@ def test_signature_of_the_zoo_s_model_is_the_original_s(shared, tmp_path):
 
 def _picture(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@ONLY_TENSORFLOW
+@pytest.mark.parametrize("family", ["retina", "bifpn"])
+def test_each_family_is_written_and_answers_as_before(family, tmp_path):
+    import tensorflow as tf
+
+    config = small_config(family)
+    detector = odapi.build_detector(config, seed=0)
+    _spread(detector)
+    write_saved_model(detector, model_resizer(config), tmp_path)
+    images = np.random.default_rng(1).integers(0, 255, (1, SIZE, SIZE, 3), np.uint8)
+    found = tf.saved_model.load(str(tmp_path))(tf.constant(images))
+    expected = detector.detect({"images": images})
+    for name, values in (
+        ("detection_boxes", expected.boxes),
+        ("detection_scores", expected.scores),
+    ):
+        np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5)
+    assert np.ptp(found["detection_scores"]) > 0

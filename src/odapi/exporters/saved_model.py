@@ -3,7 +3,7 @@
 import os
 import pathlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,14 +63,11 @@ def write_saved_model(
     module = tf.Module()
     # `tf.saved_model.load(folder)(images)`, as tutorials of the original do.
     module.__call__ = functions[input_type]
-    tf.saved_model.save(
-        module,
-        str(folder),
-        signatures={
-            name: function.get_concrete_function()
-            for name, function in ({SERVING: functions[input_type]} | functions).items()
-        },
-    )
+    signatures = {
+        name: function.get_concrete_function()
+        for name, function in ({SERVING: functions[input_type]} | functions).items()
+    }
+    _save(module, folder, signatures)
 
 
 def _write_with_boxes(
@@ -98,8 +95,18 @@ def _write_with_boxes(
     module = tf.Module()
     module.__call__ = tf.function(serve, autograph=False, input_signature=specs)
     concrete = module.__call__.get_concrete_function()
-    names = dict.fromkeys((SERVING, serving.BOXES), concrete)
-    tf.saved_model.save(module, str(folder), signatures=names)
+    _save(module, folder, dict.fromkeys((SERVING, serving.BOXES), concrete))
+
+
+def _save(
+    module: Any, folder: str | os.PathLike, signatures: dict[str, Callable]
+) -> None:
+    import tensorflow as tf
+
+    # Gradients that layers define, such as that of swish, cannot be written: they
+    # refer to tensors of the unfrozen graph. Nobody trains an exported model.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
 
 
 def _core(
