@@ -191,10 +191,6 @@ def test_signature_of_the_zoo_s_model_is_the_original_s(shared, tmp_path):
     assert tuple(predictor.spec("serving_default").shape) == (1, None, None, 3)
 
 
-def _picture(height, width, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
 @ONLY_TENSORFLOW
 @pytest.mark.parametrize("family", ["retina", "bifpn"])
 def test_each_family_is_written_and_answers_as_before(family, tmp_path):
@@ -204,7 +200,7 @@ def test_each_family_is_written_and_answers_as_before(family, tmp_path):
     detector = odapi.build_detector(config, seed=0)
     _spread(detector)
     write_saved_model(detector, model_resizer(config), tmp_path)
-    images = np.random.default_rng(1).integers(0, 255, (1, SIZE, SIZE, 3), np.uint8)
+    images = _picture(SIZE, SIZE)[None]
     found = tf.saved_model.load(str(tmp_path))(tf.constant(images))
     expected = detector.detect({"images": images})
     for name, values in (
@@ -213,3 +209,7 @@ def test_each_family_is_written_and_answers_as_before(family, tmp_path):
     ):
         np.testing.assert_allclose(found[name], values, rtol=1e-4, atol=1e-5)
     assert np.ptp(found["detection_scores"]) > 0
+
+
+def _picture(height, width, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
