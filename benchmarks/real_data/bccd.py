@@ -109,7 +109,8 @@ def main() -> None:
             ROOT / "recipes" / "bccd_fpnlite_320.config",
             *("trainval", 0, [0]),
         )
-        note = f"recipes/bccd_fpnlite_320.config, on {os.cpu_count()} cores."
+        config_name = "recipes/bccd_fpnlite_320.config"
+        note = f"{config_name}, trained on train and val, {os.cpu_count()} cores."
     seeds = arguments.seeds or seeds
     for seed in seeds:
         train(config, arguments.which, seed, split, cores)
