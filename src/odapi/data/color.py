@@ -14,6 +14,11 @@ import numpy as np
 
 Rgb = tuple[float, float, float]
 
+# The highest hue, saturation and value; only of the second there is one.
+_SATURATED = (1e9, 1.0, 1e9)
+# Pixels that are float32 at a time: they stay in the processor's cache.
+_BAND = 1 << 15
+
 
 @dataclasses.dataclass(frozen=True)
 class Linear:
@@ -77,8 +82,14 @@ def _clipped(image: np.ndarray, low: Rgb, high: Rgb) -> np.ndarray:
     if len(image) == 1:  # Of one pixel, OpenCV cannot tell image from range.
         return np.clip(image, low, high).astype(image.dtype)
     least: Any = (*low, 0.0)
+    return _at_most(cv2.max(image, least), high)
+
+
+def _at_most(image: np.ndarray, high: Rgb) -> np.ndarray:
+    if len(image) == 1:
+        return np.minimum(image, np.array(high, image.dtype))
     most: Any = (*high, 0.0)
-    return cv2.min(cv2.max(image, least), most)
+    return cv2.min(image, most)
 
 
 def brighten(delta: float) -> Linear:
@@ -117,17 +128,22 @@ class HueSaturation:
         """Returns `image [h, w, 3]` changed."""
         if image.dtype != np.uint8:
             return self._in_hsv(image)
-        if self.hue:
-            return cv2.convertScaleAbs(self._in_hsv(image.astype(np.float32)))
-        return self._saturated(image)
+        if not self.hue:
+            return self._saturated(image)
+        changed = np.empty_like(image)
+        rows = max(_BAND // image.shape[1], 1)
+        for top in range(0, len(image), rows):
+            band = self._in_hsv(image[top : top + rows].astype(np.float32))
+            changed[top : top + rows] = cv2.convertScaleAbs(band)
+        return changed
 
     def _in_hsv(self, image: np.ndarray) -> np.ndarray:
         hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)  # In degrees, 0..1 and 0..255.
-        matrix = np.diag([1.0, self.saturation, 1.0])
-        turn = [360.0 * (self.hue % 1.0), 0.0, 0.0]  # OpenCV wraps upwards only.
-        hsv = cv2.transform(hsv, np.column_stack([matrix, turn]))
+        turn = 360.0 * (self.hue % 1.0)  # OpenCV wraps upwards only.
+        matrix = [[1.0, 0, 0, turn], [0, self.saturation, 0, 0], [0, 0, 1.0, 0]]
+        hsv = cv2.transform(hsv, np.array(matrix))
         if self.saturation > 1:
-            np.minimum(hsv[..., 1], 1.0, out=hsv[..., 1])
+            hsv = _at_most(hsv, _SATURATED)
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
     def _saturated(self, image: np.ndarray) -> np.ndarray:

@@ -98,6 +98,20 @@ class LazyImage:
         rows = self.rows.resize(height, centered)
         return self._placed(rows, self.columns.resize(width, centered), layers)
 
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether it is a part of the source, pixel by pixel, without padding."""
+        height, width, _ = self.pixels.shape
+        rows, columns = self.rows, self.columns
+        part = rows.high - rows.low < height or columns.high - columns.low < width
+        copied = rows.is_copied and columns.is_copied
+        return part and copied and self.is_covered
+
+    def shift(self, down: float, right: float) -> "LazyImage":
+        """Returns the picture seen from a part of a pixel further."""
+        rows, columns = self.rows.shift(down), self.columns.shift(right)
+        return self._placed(rows, columns, self.layers)
+
     def window(
         self,
         top: int,
@@ -139,7 +153,7 @@ class LazyImage:
         if not view.size:
             return mean
         if self.colors:
-            view = _recolored(_sample_of(view), self.colors)
+            view = _recolored(_some_rows(view), self.colors)
         share = _area(self.rows, self.columns) / (height * width)
         return (1 - share) * mean + share * np.array(cv2.mean(view)[:channels])
 
@@ -205,14 +219,11 @@ def rendered(sample: Sample) -> Sample:
     return sample
 
 
-def _sample_of(image: np.ndarray) -> np.ndarray:
-    """Returns some of the pixels of a large image, equally spaced."""
+def _some_rows(image: np.ndarray) -> np.ndarray:
+    """Returns some of the rows of a large image, equally spaced: they lie together."""
     height, width = image.shape[:2]
-    stride = int((height * width / _MEAN_OVER) ** 0.5)
-    if stride < 2:
-        return np.ascontiguousarray(image)
-    size = (max(width // stride, 1), max(height // stride, 1))
-    return cv2.resize(image, size, interpolation=cv2.INTER_NEAREST)
+    stride = max(height * width // _MEAN_OVER, 1)
+    return np.ascontiguousarray(image[stride // 2 % height :: stride])
 
 
 def _area(rows: Axis, columns: Axis) -> int:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 # Positions after which the pattern of a mixture begins anew.
 _PATTERN = 1000
@@ -65,7 +66,17 @@ class Order:
         """Returns what the augmentations of the sample at a position draw from."""
         mask = (1 << 64) - 1  # Philox takes two words of 64 bits as its key.
         key = np.array([self.seed & mask, position], np.uint64)
-        return np.random.Generator(np.random.Philox(key=key))
+        return np.random.Generator(np.random.Philox(_Key(key)))
+
+
+class _Key(ISeedSequence):
+    """A key of Philox as it is; given as `key=`, NumPy mixes a seed that goes unused."""
+
+    def __init__(self, key: np.ndarray):
+        self.key = key
+
+    def generate_state(self, n_words, dtype=np.uint32):
+        return self.key
 
 
 class _Epochs(Sequence):

@@ -24,6 +24,9 @@ FIELDS: dict[str, tuple[tuple[int, ...], float, type]] = {
     "track_match_flags": ((), False, np.bool_),
 }
 
+# Of those, the ones that change with places.
+_MOVED_KEYS = {"densepose_points", "temporal_offsets"}
+
 Move = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -63,6 +66,8 @@ def rescaled(
         sample: The sample.
         scale, shift: `[2]`, of y and x.
     """
+    if not _MOVED_KEYS & sample.keys():
+        return {}
     factors, moves = np.broadcast_to(scale, 2), np.broadcast_to(shift, 2)
 
     def move(y, x):

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.augment.geometry import to_grid
 from odapi.data.cache import SampleCache
 from odapi.data.memory import keep_freed_memory
 from odapi.data.order import Order
@@ -302,6 +303,9 @@ class _Load:
             rng = self.order.chance(position)
             for augmentation in self.augmentations:
                 sample = augmentation(sample, rng)
+            if self.resizer.method == "bilinear":
+                height, width = sample["image"].shape[:2]
+                sample = to_grid(sample, *self.resizer.true_size(height, width))
         return self.resizer(sample) | {"position": position}
 
     def _count(self, error: DataError) -> None:

@@ -58,8 +58,11 @@ class Axis(NamedTuple):
     @property
     def span(self) -> tuple[int, int]:
         """Positions, from and to, that show the source."""
-        first = min(max(round(self.first), 0), self.size)
-        return first, max(min(round(self.last), self.size), first)
+        first, last, size = round(self.first), round(self.last), self.size
+        if 0 <= first <= last <= size:
+            return first, last  # Nearly always, and asked for often.
+        first = min(max(first, 0), size)
+        return first, max(min(last, size), first)
 
     @property
     def is_covered(self) -> bool:
@@ -100,6 +103,10 @@ class Axis(NamedTuple):
             return moved
         # What was cut off must not come back when the edge is smoothed.
         return Axis(size, self.step, start, *moved.read, first, last)
+
+    def shift(self, offset: float) -> "Axis":
+        """Returns the axis moved by a part of a pixel; the edge repeats."""
+        return self._replace(start=self.start + self.step * offset)
 
     @property
     def is_spread(self) -> bool:

@@ -10,6 +10,7 @@ from odapi.data.augment.geometry import Window
 from odapi.data.sample import Sample, keep_objects
 
 _ATTEMPTS = 100
+# Most often one of the first fits: looking at all would cost more.
 _FIRST = 6
 
 
@@ -86,18 +87,18 @@ class CropImage:
         sides = boxes[:, 2:] - boxes[:, :2]
         # Less than a pixel cannot be covered.
         boxes = boxes[sides[:, 0] * sides[:, 1] >= 1]
-        chance = rng.random((_ATTEMPTS, 4)).tolist()
-        # Most often one of the first fits: all at once would cost more.
-        for some in (chance[:_FIRST], chance[_FIRST:]):
-            windows = [w for w in (self._window(*size, c) for c in some) if w]
+        for number in (_FIRST, _ATTEMPTS - _FIRST):
+            chance = rng.random((number, 4)).tolist()
+            windows = [w for w in (self._window(*size, c) for c in chance) if w]
             if not windows:
                 continue
             top, left, height, width = np.array(windows, float).T
-            edges = np.stack([top, left, top + height, left + width], axis=1)
-            share = geometry.covered_share(boxes[None], edges)  # [windows, boxes]
+            edges = np.array([top, left, top + height, left + width])
+            share = geometry.covered_share(boxes, edges.T)  # [windows, boxes]
             fits = (share >= self.min_object_covered).any(axis=1)
-            if fits.any():
-                return windows[int(fits.argmax())]
+            first = int(fits.argmax())
+            if fits[first]:
+                return windows[first]
         return Window(0, 0, *size)
 
     def _window(self, height: int, width: int, chance: list[float]) -> Window | None:
