@@ -44,7 +44,7 @@ _TOLERANCES = {
 # The largest of several shifts counts: which gradient they reach, and in two-stage
 # models which proposal survives another, is a matter of chance.
 _ROUNDING = 4.0
-_SHIFTS = range(6)
+_SHIFTS = range(12)
 # A gradient below this share of the largest one is compared on the scale of the
 # share: it is a sum that nearly cancels, or nothing but rounding.
 _GRADIENT_FLOOR = 2e-2

@@ -148,7 +148,9 @@ def to_grid(sample: Sample, height: int, width: int) -> Sample:
     down, right = (rows / height - 1) / 2, (columns / width - 1) / 2
     shift = (down / rows, right / columns)
     boxes = sample.get("boxes")
-    clipped = boxes is None or not len(boxes) or bool(((boxes >= 0) & (boxes <= 1)).all())
+    clipped = (
+        boxes is None or not len(boxes) or bool(((boxes >= 0) & (boxes <= 1)).all())
+    )
     moved = _placed(sample, image.shift(down, right), (1.0, 1.0), shift)
     return drop_outside(moved, clipped)
 
