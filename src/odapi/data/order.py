@@ -70,7 +70,7 @@ class Order:
 
 
 class _Key(ISeedSequence):
-    """A key of Philox as it is; given as `key=`, NumPy mixes a seed that goes unused."""
+    """The key of Philox, as it is: with `key=`, NumPy also mixes a seed in vain."""
 
     def __init__(self, key: np.ndarray):
         self.key = key

@@ -147,12 +147,10 @@ def to_grid(sample: Sample, height: int, width: int) -> Sample:
     rows, columns, _ = image.shape
     down, right = (rows / height - 1) / 2, (columns / width - 1) / 2
     shift = (down / rows, right / columns)
-    boxes = sample.get("boxes")
-    clipped = (
-        boxes is None or not len(boxes) or bool(((boxes >= 0) & (boxes <= 1)).all())
-    )
     moved = _placed(sample, image.shift(down, right), (1.0, 1.0), shift)
-    return drop_outside(moved, clipped)
+    boxes = sample.get("boxes", np.zeros((0, 4)))
+    # Boxes beyond the picture were left there on purpose.
+    return drop_outside(moved, clip=bool(((boxes >= 0) & (boxes <= 1)).all()))
 
 
 def drop_outside(sample: Sample, clip: bool = True) -> Sample:
