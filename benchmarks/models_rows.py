@@ -17,14 +17,13 @@ _OBJECTS, _MAX_OBJECTS, _KEYPOINTS = 7, 100, 17
 def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     """The exported model, its network alone, and what share of FLOP/s that reaches."""
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import (
-        convert_variables_to_constants_v2,
-    )
 
     import odapi
+    from benchmarks.inference import network
     from benchmarks.parity_golden import GoldenFolder
     from benchmarks.parity_inputs import fill
     from odapi.build.resizer import model_resizer
+    from odapi.exporters.freeze import freeze
     from odapi.exporters.saved_model import write_saved_model
     from odapi.zoo.names.detector import detector_keys
 
@@ -39,12 +38,14 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
         exported = tf.saved_model.load(str(path))
     image = tf.constant(_photograph(*detector.image_size))
     pixels = tf.cast(image, tf.float32)
-    network = tf.function(
-        lambda images: detector.call({"images": images}), autograph=False
-    ).get_concrete_function(tf.TensorSpec(pixels.shape, tf.float32))
-    constant = convert_variables_to_constants_v2(network, lower_control_flow=False)
-    ms, network_ms = in_turns(runs, lambda: exported(image), lambda: constant(pixels))
-    flop = _float_operations(network.graph)
+    alone = network(detector).get_concrete_function(
+        tf.TensorSpec(pixels.shape, tf.float32)
+    )
+    frozen = freeze(alone)  # As in the export.
+    ms, network_ms = in_turns(
+        runs, lambda: exported(image), lambda: frozen(images=pixels)
+    )
+    flop = _float_operations(alone.graph)
     return {
         "ms": ms,
         "network": network_ms,

@@ -173,7 +173,7 @@ def _report(rows: dict[str, list[dict]], args: argparse.Namespace) -> str:
         f"{_BATCH} images x anchors x {_CLASSES} classes, {_DETECTIONS} detections, "
         f"{args.threads} thread(s); ms a batch. The ratio is that to TensorFlow's "
         "combined op, below 1 is faster; the match is the share of equal rows. `few "
-        "candidates` takes 110 pairs at a time instead of 1000: more have to follow, "
+        "candidates` takes 110 pairs at a time instead of 256: more have to follow, "
         "and the result stays. By `python -m benchmarks.nms`.\n\n"
     )
     lines = []

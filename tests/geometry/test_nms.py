@@ -282,3 +282,16 @@ def test_like_the_native_operation():
     assert_allclose(got.scores, want[1].numpy())
     assert_allclose(got.boxes, want[0].numpy())
     assert_allclose(got.classes, want[2].numpy())
+
+
+@pytest.mark.backend
+def test_more_pairs_may_tie_than_are_looked_at_first():
+    # 3000 boxes that do not touch; 700 of them share the best score.
+    row, column = np.divmod(np.arange(3000), 60)
+    corner = np.stack([row / 50, column / 60], axis=1)
+    boxes = np.concatenate([corner, corner + 0.01], axis=1)
+    best = np.sort(np.random.default_rng(0).permutation(3000)[:700])
+    scores = np.full((3000, 1), 0.1)
+    scores[best] = 0.9
+    got = run(NonMaxSuppression(0.6), boxes[None], scores[None])
+    assert found(got) == [(0, a) for a in best[:100]]

@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
@@ -66,7 +67,8 @@ class Order:
         """Returns what the augmentations of the sample at a position draw from."""
         mask = (1 << 64) - 1  # Philox takes two words of 64 bits as its key.
         key = np.array([self.seed & mask, position], np.uint64)
-        return np.random.Generator(np.random.Philox(_Key(key)))
+        source: Any = _Key(key)
+        return np.random.Generator(np.random.Philox(source))
 
 
 class _Key(ISeedSequence):

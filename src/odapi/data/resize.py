@@ -37,6 +37,10 @@ _METHODS = (*_WARPED, *_SEPARATE)
 class Resizer(Protocol):
     """What sets the final size of the pictures."""
 
+    @property
+    def method(self) -> str:
+        """How to read between pixels, such as "bilinear"."""
+
     def __call__(self, sample: Sample) -> Sample:
         """Returns the sample with its picture made, resized and padded.
 

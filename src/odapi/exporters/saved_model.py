@@ -13,6 +13,7 @@ from odapi.data.context_features import one_bank
 from odapi.data.resize import Resizer, fixed_size, may_pad
 from odapi.errors import CheckpointError, ConfigError
 from odapi.exporters import serving
+from odapi.exporters.freeze import freeze
 from odapi.labels import LabelMap
 
 SERVING = "serving_default"
@@ -54,7 +55,7 @@ def write_saved_model(
     if input_type == serving.BOXES:
         _write_with_boxes(detector, resizer, folder, batch_size)
         return
-    core = _frozen(_core(detector, resizer, batch_size))
+    core = freeze(_core(detector, resizer, batch_size))
     side = serving.side_specs(detector, batch_size)
     functions = {
         kind: _serving_function(core, kind, resizer, batch_size, side)
@@ -81,12 +82,12 @@ def _write_with_boxes(
             f"{serving.BOXES} needs a model that makes masks of boxes that are given",
             hint="models with deepmac_mask_estimation do",
         )
-    core = _frozen(_core(detector, resizer, batch_size, with_boxes=True))
+    core = freeze(_core(detector, resizer, batch_size, with_boxes=True))
 
     def serve(input_tensor: Any, boxes: Any) -> dict[str, Any]:
         with tf.device("CPU:0"):
             images, true_size = serving.resize(resizer, input_tensor)
-        return core(images, true_size, boxes)
+        return core(images=images, true_size=true_size, boxes=boxes)
 
     specs = [
         serving.input_spec(serving.BOXES, batch_size),
@@ -145,27 +146,6 @@ def _core(
     )
 
 
-def _frozen(function: Any) -> Any:
-    """Returns the function, from arrays to a dict, with weights as constants."""
-    from tensorflow.python.framework import convert_to_constants
-
-    frozen = convert_to_constants.convert_variables_to_constants_v2(
-        function, lower_control_flow=False
-    )
-    shapes = {n: t.shape for n, t in sorted(function.structured_outputs.items())}
-
-    def run(
-        images: Any, true_size: Any, boxes: Any = None, **side: Any
-    ) -> dict[str, Any]:
-        given = {"images": images, "true_size": true_size, "boxes": boxes, **side}
-        results = frozen(*(given[tensor.op.name] for tensor in frozen.inputs))
-        for value, shape in zip(results, shapes.values(), strict=True):
-            value.set_shape(shape)  # Freezing forgets what is not one number.
-        return dict(zip(shapes, results, strict=True))
-
-    return run
-
-
 def _serving_function(
     core: Any, kind: str, resizer: Resizer, batch_size: int | None, side: Sequence[Any]
 ) -> Any:
@@ -178,7 +158,7 @@ def _serving_function(
         with tf.device("CPU:0"):
             images, true_size = prepare(input_tensor)
         named = {s.name: value for s, value in zip(side, besides, strict=True)}
-        return core(images, true_size, **named)
+        return core(images=images, true_size=true_size, **named)
 
     # autograph=False: the functions are TensorFlow throughout.
     specs = [serving.input_spec(kind, batch_size), *side]

@@ -31,11 +31,13 @@ def best_pairs(
     threshold: float,
     convert: Callable[[Tensor], Tensor] | None = None,
     limit: Tensor | None = None,
+    ties: bool = True,
 ) -> Candidates:
     """Returns the `most` pairs of highest score, or all where there are fewer.
 
     Pairs that tie with the last one are left for the next time, as others that tie may
-    have to come before them. Where all tie, none is left.
+    have to come before them. Where all tie, none is left, unless `ties` are for next
+    time, too.
 
     Args:
         boxes: `[b, anchors, 4]` or `[b, anchors, classes, 4]`.
@@ -44,6 +46,8 @@ def best_pairs(
         threshold: Scores must be above it.
         convert: Makes scores of what is in `scores`, never falling; None: as it is.
         limit: Of the candidates before these; None: there were none.
+        ties: Whether to return pairs that all tie; if not, the next time must be with
+            more of them.
     """
     total = scores.shape[1] * scores.shape[2]
     if limit is not None:
@@ -58,13 +62,17 @@ def best_pairs(
     valid = ops.logical_and(raw > _GONE, scores > threshold)
     more = ops.zeros_like(valid[:, :1])
     last = ops.min(raw, axis=1, keepdims=True)
-    tie = last == ops.max(raw, axis=1, keepdims=True)
+    limit = last
     if valid.shape[1] < total:
         more = ops.all(valid, axis=1, keepdims=True)
-        valid = ops.logical_and(valid, ops.logical_or(raw > last, tie))
-    # Where all tie, those that tie with them cannot be told apart, and are left out.
-    below = last - ops.maximum(_STEP * ops.absolute(last), _TINY)
-    limit = ops.where(tie, below, last)
+        kept = raw > last
+        if ties:
+            tie = last == ops.max(raw, axis=1, keepdims=True)
+            kept = ops.logical_or(kept, tie)
+            # Those that tie with them cannot be told apart, and are left out.
+            below = last - ops.maximum(_STEP * ops.absolute(last), _TINY)
+            limit = ops.where(tie, below, last)
+        valid = ops.logical_and(valid, kept)
     chosen = _boxes_of(boxes, anchors, classes)
     return Candidates(chosen, scores, classes, anchors, valid, more, limit)
 

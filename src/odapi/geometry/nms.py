@@ -15,11 +15,13 @@ from keras import ops
 from odapi.geometry.boxes import area, clip, pairwise_iou
 from odapi.geometry.candidates import Candidates, best_pairs
 from odapi.geometry.gather import gather_rows
-from odapi.geometry.suppression import Rivals, pick, pick_softly
+from odapi.geometry.suppression import AT_ONCE, Rivals, pick, pick_softly
 from odapi.structures import Tensor
 
 _LEAST_CANDIDATES = 1000
 _CANDIDATES_PER_DETECTION = 10
+# Enough for most images, and picked from at once: if not, the next turn has more.
+_FEW_CANDIDATES, _OF_DETECTIONS = AT_ONCE, AT_ONCE // 2
 # Later turns take more: each costs a pass over all scores.
 _LATER = 8
 
@@ -43,8 +45,8 @@ class NonMaxSuppression:
     A box that lies wholly outside the window is never returned, but drops what it
     overlaps and counts for `max_per_class`, as in the original (not beyond the
     candidates that it came with). Ties go
-    to the lower class, then the lower anchor. Of more than `candidates` pairs that tie,
-    some may not be looked at.
+    to the lower class, then the lower anchor. Of more pairs that tie than are looked at
+    in a later turn (eight times `candidates`), some may be left out.
 
     Args:
         iou_threshold: Boxes that overlap more are dropped.
@@ -58,7 +60,7 @@ class NonMaxSuppression:
             be returned, each as a detection of its own.
         candidates: Pairs of (anchor, class) that compete at a time. It changes speed
             and memory, not the result, but for `soft_sigma`, which picks among the
-            first ones only. 0: ten times `max_total`, at least 1000.
+            first ones only. 0: as many as are enough most often.
 
     Source: Bodla et al. 2017 (https://arxiv.org/abs/1704.04503), for `soft_sigma`.
     """
@@ -124,11 +126,17 @@ class NonMaxSuppression:
         convert: Convert | None,
         limit: Tensor | None = None,
     ) -> Candidates:
-        most = self.candidates or max(
-            _LEAST_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total
-        )
+        most = self.candidates or self._enough()
+        first = limit is None and self.soft_sigma == 0
         most = most if limit is None else _LATER * most
-        return best_pairs(boxes, scores, most, self.score_threshold, convert, limit)
+        return best_pairs(
+            boxes, scores, most, self.score_threshold, convert, limit, ties=not first
+        )
+
+    def _enough(self) -> int:
+        if self.soft_sigma == 0 and self.max_total <= _OF_DETECTIONS:
+            return _FEW_CANDIDATES
+        return max(_LEAST_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total)
 
     def _pick(
         self, found: Selection | None, some: Candidates, window: Tensor | None

@@ -15,7 +15,7 @@ from odapi.structures import Tensor
 _TINY = 1e-30  # Where there is no union: 0 / _TINY is 0.
 # So many are picked from at once. A turn of the loop is twenty small operations, and
 # the launching of those is what it costs; a table of this size costs two turns.
-_AT_ONCE = 256
+AT_ONCE = 256
 # Of more boxes than this, what the first ones drop takes longer than it saves.
 _MANY = 2000
 
@@ -118,20 +118,23 @@ def _pick_at_once(table: "_Table", alive: Tensor, limits: _Limits) -> Tensor:
     turn at least one more: where nothing changes, all are. Few turns are needed, one
     for each box in the longest chain of boxes that drop each other.
     """
-    size = min(_AT_ONCE, alive.shape[1])
+    size = min(AT_ONCE, alive.shape[1])
     iou, same = table.compare_first(size, size)
     earlier = ops.arange(size) < ops.arange(size)[:, None]
     same = ops.logical_and(same, earlier)
-    drops = ops.cast(ops.logical_and(same, iou > limits.iou_threshold), "float32")
-    same = ops.cast(same, "float32")
+    drops = ops.logical_and(same, iou > limits.iou_threshold)
+    if limits.group_room is not None:  # One product for both.
+        drops = ops.concatenate([drops, same], axis=1)
+    weights = ops.cast(drops, "float32")
     counts = table.columns[-1][:, :size]
     alive = alive[:, :size]
 
     def step(picked, _):
         now = ops.cast(picked, "float32")
-        right = ops.logical_and(alive, ops.matmul(drops, now[..., None])[..., 0] < 0.5)
+        sums = ops.matmul(weights, now[..., None])[..., 0]
+        right = ops.logical_and(alive, sums[:, :size] < 0.5)
         if limits.group_room is not None:
-            taken = ops.cast(ops.matmul(same, now[..., None])[..., 0] + 0.5, "int32")
+            taken = ops.cast(sums[:, size:] + 0.5, "int32")
             right = ops.logical_and(right, taken < limits.group_room[:, :size])
         found = ops.cumsum(ops.cast(now * counts, "int32"), axis=1)
         before = found - ops.cast(now * counts, "int32")

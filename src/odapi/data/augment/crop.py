@@ -95,7 +95,7 @@ class CropImage:
             top, left, height, width = np.array(windows, float).T
             edges = np.array([top, left, top + height, left + width])
             share = geometry.covered_share(boxes, edges.T)  # [windows, boxes]
-            fits = (share >= self.min_object_covered).any(axis=1)
+            fits = np.any(share >= self.min_object_covered, axis=1)
             first = int(fits.argmax())
             if fits[first]:
                 return windows[first]

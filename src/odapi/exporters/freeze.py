@@ -1,0 +1,127 @@
+"""Functions with their weights as constants, as an exported model keeps them.
+
+TensorFlow joins batch normalisation with a convolution before it when the model is
+loaded, but not with a depthwise convolution, where it stays as two passes over the
+map: a tenth of an SSD MobileNetV2. There it is folded into the weights here.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+_DEPTHWISE, _BATCH_NORM = "DepthwiseConv2dNative", "FusedBatchNormV3"
+_LOOPS = ("While", "StatelessWhile", "If", "StatelessIf")
+
+
+def freeze(function: Any) -> Callable[..., dict[str, Any]]:
+    """Returns a function that computes the same from constants.
+
+    Args:
+        function: A concrete function that returns a dict of tensors. Its inputs have
+            names.
+
+    Returns:
+        A function that takes the inputs by name, and what it does not need, too.
+    """
+    from tensorflow.python.eager import wrap_function
+    from tensorflow.python.framework import convert_to_constants
+
+    constant = convert_to_constants.convert_variables_to_constants_v2(
+        function, lower_control_flow=False
+    )
+    graph = constant.graph.as_graph_def()
+    _fold_batch_norms(graph)
+    _let_loops_be_lowered(graph)
+    frozen = wrap_function.function_from_graph_def(
+        graph, [t.name for t in constant.inputs], [t.name for t in constant.outputs]
+    )
+    for ours, theirs in zip(frozen.inputs, constant.inputs, strict=True):
+        ours.set_shape(theirs.shape)  # Lost where it is a scalar.
+    shapes = {n: t.shape for n, t in sorted(function.structured_outputs.items())}
+
+    def run(**given: Any) -> dict[str, Any]:
+        results = frozen(*(given[tensor.op.name] for tensor in frozen.inputs))
+        for value, shape in zip(results, shapes.values(), strict=True):
+            value.set_shape(shape)  # Freezing forgets what is not one number.
+        return dict(zip(shapes, results, strict=True))
+
+    return run
+
+
+def _let_loops_be_lowered(graph: Any) -> None:
+    """Lets the runtime run loops in the graph around them.
+
+    Freezing forbids it, for the sake of converters, which forbid it by themselves. As
+    calls of functions, the turns of a loop of small operations take twice as long.
+    """
+    for nodes in _bodies(graph):
+        for node in nodes:
+            if node.op in _LOOPS:
+                node.attr["_lower_using_switch_merge"].b = True
+
+
+def _bodies(graph: Any) -> Iterable[Any]:
+    yield graph.node
+    for function in graph.library.function:
+        yield function.node_def
+
+
+def _fold_batch_norms(graph: Any) -> None:
+    """Folds batch normalisation into the depthwise convolution before it, in place."""
+    nodes = {node.name: node for node in graph.node}
+    uses = Counter(_name(name) for node in graph.node for name in node.input)
+    for norm in [node for node in graph.node if node.op == _BATCH_NORM]:
+        convolution = nodes.get(_name(norm.input[0]))
+        if convolution is None or convolution.op != _DEPTHWISE:
+            continue
+        if norm.attr["is_training"].b or uses[convolution.name] > 1:
+            continue
+        found = [_constant(nodes, n) for n in (convolution.input[1], *norm.input[1:])]
+        values = [value for value in found if value is not None]
+        if len(values) < len(found):
+            continue
+        kernel = values[0]
+        gamma, beta, mean, variance = (v.astype(np.float64) for v in values[1:])
+        scale = gamma / np.sqrt(variance + norm.attr["epsilon"].f)
+        folded = kernel * scale.reshape(kernel.shape[2:])
+        bias = beta - mean * scale
+        name = convolution.name
+        convolution.input[1] = _add(graph, f"{name}/folded", folded, kernel.dtype)
+        _become_bias(norm, name, _add(graph, f"{name}/bias", bias, kernel.dtype))
+
+
+def _become_bias(norm: Any, convolution: str, bias: str) -> None:
+    """Makes the addition of a bias of a batch norm, under its name."""
+    norm.op = "BiasAdd"
+    norm.input[:] = [convolution, bias]
+    for name in set(norm.attr) - {"T", "data_format"}:
+        del norm.attr[name]
+
+
+def _add(graph: Any, name: str, value: np.ndarray, dtype: Any) -> str:
+    """Adds a constant; returns its name."""
+    import tensorflow as tf
+
+    node = graph.node.add(name=name, op="Const")
+    node.attr["dtype"].type = tf.as_dtype(dtype).as_datatype_enum
+    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value.astype(dtype)))
+    return name
+
+
+def _constant(nodes: dict[str, Any], name: str) -> np.ndarray | None:
+    """Returns the value of a node that is a constant, or the copy of one."""
+    import tensorflow as tf
+
+    node = nodes.get(_name(name))
+    while node is not None and node.op in ("Identity", "ReadVariableOp"):
+        node = nodes.get(_name(node.input[0]))
+    if node is None or node.op != "Const":
+        return None
+    return tf.make_ndarray(node.attr["value"].tensor)
+
+
+def _name(of_tensor: str) -> str:
+    """Returns the name of the node that makes a tensor."""
+    return of_tensor.lstrip("^").partition(":")[0]
