@@ -23,8 +23,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "input_pipeline.md"
 BATCH, MAX_BOXES = 8, 100
-# Images before the clock starts: an epoch of BCCD and some more.
-_WARM_UP = 240
+# Images before the clock starts: as many epochs of BCCD as each process needs to have
+# seen all pictures, of a few processes.
+_WARM_UP = 1200
 _CACHE = 512 << 20  # The default.
 
 # Name of the work: size of the pictures, and the steps before resizing.
@@ -42,6 +43,7 @@ WORK = {
 # Pictures decoded once, as training does where they fit into `cache_mb`.
 OURS = "odapi"
 ANEW = "odapi, decoding each time"
+PROCESSES = "odapi, processes"
 # As the original: colours and normalisation on the whole picture, then resizing.
 THEIRS = "tf.data, as the original"
 CACHED = "tf.data, decoding once"
@@ -56,7 +58,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         args.records = _as_records(args.data, folder)
-        lines = _speed_table(args) + _threads_table(args) + _memory_table(args)
+        lines = _speed_table(args) + _cores_table(args) + _memory_table(args)
     text = "\n".join(lines) + "\n"
     print(text)
     if not args.dry_run:
@@ -147,29 +149,39 @@ def _median(runs: list[dict], key: str) -> float:
     return statistics.median(run[key] for run in runs)
 
 
-def _threads_table(args: argparse.Namespace) -> list[str]:
+def _cores_table(args: argparse.Namespace) -> list[str]:
     cores = sorted(os.sched_getaffinity(0))
     lines = [
-        "## Threads",
+        "## Cores",
         "",
-        "| threads = cores | images/s | images per CPU second | speed-up |",
-        "|---:|---:|---:|---:|",
+        "| work | cores | threads | speed-up | processes | speed-up |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
     numbers = [n for n in (1, 2, 4, 8) if n <= len(cores)]
-    runs: dict[int, list[dict]] = {n: [] for n in numbers}
-    for _ in range(args.rounds):
+    ways = (OURS, PROCESSES)
+    for work in WORK:
+        runs: dict[tuple, list[float]] = {(n, way): [] for n in numbers for way in ways}
+        for _ in range(args.rounds):
+            for n, way in runs:
+                use = ",".join(str(core) for core in cores[:n])
+                runs[n, way].append(_measure(args, way, work, use)["wall"])
         for n in numbers:
-            use = ",".join(str(core) for core in cores[:n])
-            runs[n].append(_measure(args, OURS, "crop and colour", use))
-    for n in numbers:
-        wall, cpu = _median(runs[n], "wall"), _median(runs[n], "cpu")
-        gain = statistics.median(
-            many["wall"] / one["wall"]
-            for many, one in zip(runs[n], runs[numbers[0]], strict=True)
-        )
-        lines.append(f"| {n} | {wall:.0f} | {cpu:.0f} | {gain:.2f} |")
+            cells = [work, f"{n}"]
+            for way in ways:
+                # Beside threads on one core, in the same round.
+                pairs = zip(runs[n, way], runs[numbers[0], OURS], strict=True)
+                gain = statistics.median(many / one for many, one in pairs)
+                cells += [f"{statistics.median(runs[n, way]):.0f}", f"{gain:.2f}"]
+            lines.append(f"| {' | '.join(cells)} |")
     load = os.getloadavg()[0]
-    return [*lines, "", f"Load of the machine meanwhile: {load:.1f}.", ""]
+    return [
+        *lines,
+        "",
+        "Images/s on the clock, as many threads or processes as cores; the process",
+        "that takes the batches runs on the same cores. Load of the machine "
+        f"meanwhile: {load:.1f}.",
+        "",
+    ]
 
 
 def _memory_table(args: argparse.Namespace) -> list[str]:
@@ -207,9 +219,10 @@ def _versions() -> dict[str, str]:
 def _worker(args: argparse.Namespace) -> dict:
     cores = {int(core) for core in args.cores.split(",")}
     os.sched_setaffinity(0, cores)
-    if args.worker in (OURS, ANEW):
-        cache = _CACHE if args.worker == OURS else 0
-        batches = _our_batches(args.records, args.work, len(cores), cache)
+    if args.worker in (OURS, ANEW, PROCESSES):
+        cache = 0 if args.worker == ANEW else _CACHE
+        processes = len(cores) if args.worker == PROCESSES else 0
+        batches = _our_batches(args.records, args.work, len(cores), cache, processes)
     elif args.worker == "memory":
         return _memory(args.records, args.work, len(cores), args.epochs)
     else:
@@ -233,7 +246,9 @@ def _worker(args: argparse.Namespace) -> dict:
     }
 
 
-def _our_batches(records: str, work: str, threads: int, cache: int = _CACHE):
+def _our_batches(
+    records: str, work: str, threads: int, cache: int = _CACHE, processes: int = 0
+):
     from odapi.data.augment.color import (
         AdjustBrightness,
         AdjustContrast,
@@ -269,6 +284,7 @@ def _our_batches(records: str, work: str, threads: int, cache: int = _CACHE):
         [known[step] for step in steps.split(", ")],
         threads=threads,
         cache=cache,
+        processes=processes,
     )
 
 

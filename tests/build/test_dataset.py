@@ -59,6 +59,39 @@ def coco(tmp_path):
     return write_coco(tmp_path / "coco", 7)
 
 
+def test_processes_make_the_batches_of_training_only(coco):
+    text = f"""
+        train_config {{
+            batch_size: 2
+            data_augmentation_options {{ ssd_random_crop {{}} }}
+        }}
+        [odapi.options] {{
+            train_data: "coco:{coco}" eval_data: "coco:{coco}"
+            data_loading {{ processes: 2 }}
+        }}
+    """
+    batches = []
+    for overrides in ("", "[odapi.options] { data_loading { processes: 0 } }"):
+        config = config_of(text)
+        text_format.Merge(overrides, config)
+        with build_train_dataset(config) as dataset:
+            batches.append([next(dataset) for _ in range(4)])
+        assert build_eval_dataset(config).processes == 0
+    for ours, theirs in zip(*batches, strict=True):
+        np.testing.assert_array_equal(ours.images, theirs.images)
+        np.testing.assert_array_equal(ours.groundtruth.boxes, theirs.groundtruth.boxes)
+
+
+def test_processes_do_not_sort_pictures_of_many_sizes(coco):
+    text = f"""
+        train_config {{ batch_size: 2 }}
+        [odapi.options] {{ train_data: "coco:{coco}" data_loading {{ processes: 2 }} }}
+    """
+    with pytest.raises(ConfigError, match="processes: 2 cannot be had") as error:
+        build_train_dataset(config_of(text, "identity_resizer {}"))
+    assert "size_buckets" in error.value.hint
+
+
 def options_of(coco, more=""):
     data = f"train_data: 'coco:{coco}' eval_data: 'coco:{coco}'"
     return f"[odapi.options] {{ {data} {more} }}"

@@ -143,15 +143,26 @@ def _pipeline(
     if not order.training and config.eval_config.force_no_resize:
         resizer = Identity()
     loading = options(config).data_loading
+    processes = loading.processes if order.training else 0
+    buckets = _buckets(config, resizer, collate, order)
+    if processes and buckets is not None:
+        raise ConfigError(
+            "options.data_loading.processes",
+            f"{processes} cannot be had with pictures of many sizes, as this "
+            "image_resizer gives them: processes make whole batches",
+            hint="set it to 0, or options.data_loading.size_buckets to 0, which pads "
+            "to the largest picture of a batch",
+        )
     return Pipeline(
         source,
         resizer,
-        dataclasses.replace(collate, buckets=_buckets(config, resizer, collate, order)),
+        dataclasses.replace(collate, buckets=buckets),
         order,
         augmentations,
         threads=loading.threads,
         prefetch=loading.prefetch,
         cache=loading.cache_mb << 20,
+        processes=processes,
     )
 
 

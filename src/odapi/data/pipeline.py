@@ -8,6 +8,7 @@ process, since OpenCV, NumPy and the JPEG decoder let each other run.
 
 import dataclasses
 import os
+import sys
 import threading
 import time
 import weakref
@@ -16,19 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.augment.geometry import to_grid
-from odapi.data.cache import SampleCache
+from odapi.data.load import (
+    Augmentation,
+    Load,
+    LoadBatch,
+    count_unusable,
+    none_usable,
+)
 from odapi.data.memory import keep_freed_memory
 from odapi.data.order import Order
 from odapi.data.pad import Collate, merge_equal_boxes
 from odapi.data.problems import Problems
+from odapi.data.processes import Processes
 from odapi.data.resize import Resizer, fixed_size, may_pad
 from odapi.data.sample import Sample, Source
+from odapi.data.worker import IN_TURN
 from odapi.errors import DataError
 from odapi.labels import LabelMap
 from odapi.structures import Batch
-
-Augmentation = Callable[[Sample, np.random.Generator], Sample]
 
 _TRAINING = Order()
 # Where groundtruth comes from that a model cannot learn without.
@@ -72,6 +78,8 @@ class Pipeline:
         order: In which order.
         augmentations: Functions `(sample, rng) -> sample`, in their order.
         threads: That decode and augment; 0 takes one for each core.
+        processes: That make training batches in their stead; 0: threads do. Then
+            another sample of the data takes the place of one that cannot be read.
         prefetch: Batches prepared ahead, 0 or more.
         cache: Bytes of memory for decoded samples, see `SampleCache`; only training
             reads a sample twice.
@@ -85,6 +93,7 @@ class Pipeline:
 
     Raises:
         DataError: The source is empty.
+        ValueError: Processes are to sort pictures of many sizes.
     """
 
     def __init__(
@@ -97,6 +106,7 @@ class Pipeline:
         threads: int = 0,
         prefetch: int = 2,
         cache: int = 0,
+        processes: int = 0,
     ):
         if not len(source):
             raise DataError(
@@ -104,6 +114,8 @@ class Pipeline:
                 "has no images",
                 hint="run `odapi data inspect` on it",
             )
+        if processes and collate.buckets is not None:
+            raise ValueError("processes make batches of one size, not of buckets")
         self.source = source
         self.order = order
         self.batch_size = collate.batch_size
@@ -115,13 +127,14 @@ class Pipeline:
         # Pictures of one size without padding: nobody has to be told the true size.
         self.pads = fixed_size(resizer) is None or may_pad(resizer)
         self._collate = collate
-        self._load = _Load(
-            SampleCache(source, cache if order.training else 0),
+        self._load = Load(
+            source,
             order,
             tuple(augmentations),
             resizer,
-            collate.problems,
+            cache if order.training else 0,
         )
+        self.processes = processes
         self._iterator: Any = None
         self._stop: Any = None
 
@@ -198,6 +211,7 @@ class Pipeline:
             "position": position,
             "seed": self.order.seed,
             "num_images": self.num_images,
+            "in_batches": bool(self.processes),
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -214,6 +228,15 @@ class Pipeline:
                     f"{state[name]}, now it is {ours}",
                     hint="resume with the same data and seed, or start anew",
                 )
+        if state.get("in_batches", False) != bool(self.processes):
+            now, then = ("processes", "threads")[:: 1 if self.processes else -1]
+            raise DataError(
+                self.source.name,
+                f"the position to resume at is from a run with {then}, now there are "
+                f"{now}",
+                hint="resume with options.data_loading.processes as it was, "
+                f"{'0' if then == 'threads' else '1 or more'}, or start anew",
+            )
         self.close()
         self._started().set_state(state["position"])
 
@@ -232,25 +255,35 @@ class Pipeline:
     def _started(self) -> Any:
         if self._iterator is None:
             keep_freed_memory()
-            self._iterator = iter(self._dataset())
+            load = LoadBatch(self._load, self._collate)
+            processes = Processes(load, self.processes) if self.processes else None
+            self._iterator = iter(self._dataset(processes))
             # Also at exit, so that no thread works while the interpreter ends.
-            self._stop = weakref.finalize(self, _end, self._iterator)
+            self._stop = weakref.finalize(self, _end, self._iterator, processes)
         return self._iterator
 
-    def _dataset(self) -> Any:
+    def _dataset(self, processes: Processes | None) -> Any:
         import grain
 
+        if processes is not None:
+            batches = grain.MapDataset.source(range(sys.maxsize)).map(processes)
+            ahead = max(IN_TURN * self.processes, self.prefetch)
+            # The threads only wait.
+            return batches.to_iter_dataset(
+                grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
+            )
+        counted = _Counted(self.source, self._load, self.problems)
         positions = range(len(self._load.indices))
-        samples = grain.MapDataset.source(positions).map(self._load)
+        samples = grain.MapDataset.source(positions).map(counted)
         ahead = max(2 * self.threads, self.batch_size)
         samples = samples.to_iter_dataset(
             grain.ReadOptions(num_threads=self.threads, prefetch_buffer_size=ahead)
         )
         return grain.experimental.ThreadPrefetchIterDataset(
-            self._batches(samples), prefetch_buffer_size=self.prefetch
+            self._batches(samples, counted), prefetch_buffer_size=self.prefetch
         )
 
-    def _batches(self, samples: Any) -> Any:
+    def _batches(self, samples: Any, load: "_Counted") -> Any:
         buckets = self._collate.buckets
         if self.order.training and buckets is not None and self.batch_size > 1:
             from odapi.data.grouping import Grouped
@@ -260,7 +293,7 @@ class Pipeline:
                 self.batch_size,
                 lambda sample: buckets(*sample["image"].shape[:2]),
                 self._collate,
-                self._load,
+                load,
             )
         return samples.batch(
             self.batch_size,
@@ -269,62 +302,39 @@ class Pipeline:
         )
 
 
-class _Load:
-    """From a position to a sample that is ready for a batch, or None."""
+class _Counted:
+    """Loads samples; one that cannot be used is counted, and is None."""
 
     def __init__(
-        self,
-        cache: SampleCache,
-        order: Order,
-        augmentations: tuple[Augmentation, ...],
-        resizer: Resizer,
-        problems: Problems,
+        self, source: Source, load: Callable[[int], Sample], problems: Problems
     ):
-        self.cache = cache
-        self.source = cache.source
-        self.order = order
-        self.indices = order.indices(len(self.source))
-        self.augmentations = augmentations
-        self.resizer = resizer
-        self.problems = problems
+        self.source, self.load, self.problems = source, load, problems
         self._failed = 0
         self._lock = threading.Lock()
 
     def __call__(self, position: int) -> Sample | None:
         try:
-            sample = self.cache[self.indices[position]]
+            sample = self.load(position)
         except DataError as error:
             self._count(error)
             return None
         self._failed = 0
-        size = np.array(sample["image"].shape[:2], np.int32)
-        sample = sample | {"original_size": size}
-        if self.augmentations:
-            rng = self.order.chance(position)
-            for augmentation in self.augmentations:
-                sample = augmentation(sample, rng)
-            if self.resizer.method == "bilinear":
-                height, width = sample["image"].shape[:2]
-                sample = to_grid(sample, *self.resizer.true_size(height, width))
-        return self.resizer(sample) | {"position": position}
+        return sample
 
     def _count(self, error: DataError) -> None:
-        if getattr(self.source, "problems", None) is not self.problems:
-            self.problems.found("unusable image", error.place)
+        count_unusable(self.source, self.problems, error)
         with self._lock:
             self._failed += 1
             failed = self._failed
         # Any two epochs hold each sample, whatever their order.
         if failed >= 2 * len(self.source):
-            raise DataError(
-                self.source.name,
-                f"none of {len(self.source)} images can be used; the last: {error}",
-                hint="run `odapi data inspect` on it",
-            ) from error
+            raise none_usable(self.source, error) from error
 
 
-def _end(iterator: Any) -> None:
+def _end(iterator: Any, processes: Processes | None) -> None:
     """Stops an iterator's threads, once: Grain stumbles over a second time at exit."""
+    if processes is not None:
+        processes.close()
     iterator.close()
     iterator.close = lambda: None
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -90,6 +90,16 @@ class Problems:
         self._problems: dict[tuple[str, str], Problem] = {}
         # Hashes: a name costs a hundred bytes, and only the first are shown.
         self._seen: set[int] = set()
+        # Called with what is counted, for who collects it elsewhere.
+        self.tell: Callable[[str, str, str], None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Other processes hash differently.
+        return {"_problems": self._problems}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__()  # type: ignore[misc]
+        self._problems = state["_problems"]
 
     def add(self, kind: str, outcome: str, where: str) -> None:
         """Counts a problem, unless `where` was counted for it already."""
@@ -102,6 +112,8 @@ class Problems:
             problem.count += 1
             if len(problem.first) < _NAMED:
                 problem.first.append(where)
+        if self.tell is not None:
+            self.tell(kind, outcome, where)
 
     def found(self, kind: str, where: str) -> None:
         """Counts a problem with the outcome that `OUTCOMES` gives to its kind."""

@@ -69,8 +69,8 @@ def _lines(
     lines = [f"{how} after step {outcome.step}, {duration(outcome.seconds)}{speed}"]
     if outcome.waiting > 0.3:
         lines.append(
-            "Training often waits for data: more threads "
-            "(options.data_loading.threads) or smaller image files help."
+            "Training often waits for data: processes instead of threads "
+            "(options.data_loading.processes) or smaller image files help."
         )
     if math.isfinite(best["value"]):
         lines.append(
