@@ -97,9 +97,9 @@ def _network(args: argparse.Namespace, frozen: bool) -> dict:
     spec = tf.TensorSpec([1, height, width, 3], tf.float32)
     function = network(detector).get_concrete_function(spec)
     if frozen:
-        from odapi.exporters.freeze import freeze
+        from odapi.exporters.freeze import Frozen
 
-        function = freeze(function)
+        function = Frozen(function)
     image = tf.constant(_image(height, width).astype(np.float32))
     return {"ms": median_ms(lambda: function(images=image), args.runs)}
 

@@ -23,7 +23,7 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     from benchmarks.parity_golden import GoldenFolder
     from benchmarks.parity_inputs import fill
     from odapi.build.resizer import model_resizer
-    from odapi.exporters.freeze import freeze
+    from odapi.exporters.freeze import Frozen
     from odapi.exporters.saved_model import write_saved_model
     from odapi.zoo.names.detector import detector_keys
 
@@ -41,7 +41,7 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     alone = network(detector).get_concrete_function(
         tf.TensorSpec(pixels.shape, tf.float32)
     )
-    frozen = freeze(alone)  # As in the export.
+    frozen = Frozen(alone)  # As in the export.
     ms, network_ms = in_turns(
         runs, lambda: exported(image), lambda: frozen(images=pixels)
     )

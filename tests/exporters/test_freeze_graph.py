@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from odapi.exporters.freeze import freeze
+from odapi.exporters import freeze
+from odapi.exporters.freeze import Frozen
 
 tf = pytest.importorskip("tensorflow")
 
@@ -59,7 +60,7 @@ def operations(function):
 @pytest.mark.parametrize("multiplier", [1, 2])
 def test_batch_norm_is_folded_into_a_depthwise_convolution(multiplier):
     block = Block(multiplier)
-    frozen = freeze(concrete(block))
+    frozen = Frozen(concrete(block))
     kinds = operations(frozen)
     assert "FusedBatchNormV3" not in kinds
     assert {"DepthwiseConv2dNative", "BiasAdd"} <= kinds
@@ -71,11 +72,39 @@ def test_batch_norm_is_folded_into_a_depthwise_convolution(multiplier):
     "block", [Block(training=True), Block(other_use=True)], ids=["statistics", "used"]
 )
 def test_what_cannot_be_folded_stays(block):
-    frozen = freeze(concrete(block))
+    frozen = Frozen(concrete(block))
     assert "FusedBatchNormV3" in operations(frozen)
     ours, theirs = frozen(images=tf.constant(IMAGES)), block(tf.constant(IMAGES))
     for name, value in theirs.items():
         np.testing.assert_allclose(ours[name], value, atol=1e-5)
+
+
+def test_large_weights_of_large_models_are_variables(monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    large, small = (
+        tf.Variable(rng.normal(size=size).astype("float32")) for size in ((64, 40), 64)
+    )
+
+    def multiply(x):
+        return {"x": tf.matmul(x + small, large)}
+
+    spec = tf.TensorSpec([None, 64], tf.float32, name="x")
+    concrete = tf.function(multiply).get_concrete_function(spec)
+    assert not Frozen(concrete).variables
+    monkeypatch.setattr(freeze, "_LARGE_MODEL", 10_000)
+    monkeypatch.setattr(freeze, "_LARGE", 1000)
+    frozen = Frozen(concrete)
+    assert [tuple(v.shape) for v in frozen.variables] == [(64, 40)]
+    x = rng.normal(size=(3, 64)).astype("float32")
+    expected = multiply(x)["x"].numpy()
+    np.testing.assert_allclose(frozen(x=tf.constant(x))["x"], expected, rtol=1e-6)
+    module = tf.Module()
+    module.weights = frozen.variables
+    module.serve = tf.function(lambda x: frozen(x=x), input_signature=[spec])
+    tf.saved_model.save(module, str(tmp_path))
+    large.assign(tf.zeros_like(large))  # Weights of its own.
+    loaded = tf.saved_model.load(str(tmp_path))
+    np.testing.assert_allclose(loaded.serve(tf.constant(x))["x"], expected, rtol=1e-6)
 
 
 def test_loops_may_be_lowered_and_inputs_that_are_not_needed_are_given():
@@ -87,7 +116,7 @@ def test_loops_may_be_lowered_and_inputs_that_are_not_needed_are_given():
 
     spec = tf.TensorSpec([None], tf.float32, name="images")
     other = tf.TensorSpec([], tf.int32, name="unused")
-    frozen = freeze(tf.function(double).get_concrete_function(spec, other))
+    frozen = Frozen(tf.function(double).get_concrete_function(spec, other))
     outer = tf.function(lambda images: frozen(images=images, unused=tf.constant(3)))
     assert outer(tf.constant([1.0, 2.0]))["images"].numpy().tolist() == [64.0, 128.0]
     graph = outer.get_concrete_function(spec).graph.as_graph_def()

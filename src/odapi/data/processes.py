@@ -141,8 +141,10 @@ class _Process:
         # Who waits for an answer finds the end of the pipe; then nobody is left.
         for _ in range(worker.IN_TURN):
             self._room.acquire()
-        for open_file in (self._questions, self._answers, *self._memory):
-            open_file.close()
+        for pipe in (self._questions, self._answers):
+            pipe.close()
+        for memory in self._memory:
+            memory.close()
         self._closed = True
         self._room.release(worker.IN_TURN)
 

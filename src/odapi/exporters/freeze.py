@@ -1,53 +1,91 @@
-"""Functions with their weights as constants, as an exported model keeps them.
+"""Functions as an exported model keeps them: with constants, or variables of their own.
 
 TensorFlow joins batch normalisation with a convolution before it when the model is
 loaded, but not with a depthwise convolution, where it stays as two passes over the
 map: a tenth of an SSD MobileNetV2. There it is folded into the weights here.
+
+Constants are fast: convolutions rearrange them once. But a loaded function has some
+thirty copies of them, which made 4.8 GB of a RetinaNet of 130 MB, and a first answer
+after seven seconds. So the large weights of large models become variables again, for
+3 % of the time of a call.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 _DEPTHWISE, _BATCH_NORM = "DepthwiseConv2dNative", "FusedBatchNormV3"
 _LOOPS = ("While", "StatelessWhile", "If", "StatelessIf")
+# Bytes of all weights of a large model, and of a large weight.
+_LARGE_MODEL, _LARGE = 32 << 20, 256 << 10
 
 
-def freeze(function: Any) -> Callable[..., dict[str, Any]]:
-    """Returns a function that computes the same from constants.
+class Frozen:
+    """Computes what a function does, from weights of its own.
 
     Args:
         function: A concrete function that returns a dict of tensors. Its inputs have
             names.
 
-    Returns:
-        A function that takes the inputs by name, and what it does not need, too.
+    Attributes:
+        variables: Weights that are no constants, to be saved along.
     """
-    from tensorflow.python.eager import wrap_function
-    from tensorflow.python.framework import convert_to_constants
 
-    constant = convert_to_constants.convert_variables_to_constants_v2(
-        function, lower_control_flow=False
-    )
-    graph = constant.graph.as_graph_def()
-    _fold_batch_norms(graph)
-    _let_loops_be_lowered(graph)
-    frozen = wrap_function.function_from_graph_def(
-        graph, [t.name for t in constant.inputs], [t.name for t in constant.outputs]
-    )
-    for ours, theirs in zip(frozen.inputs, constant.inputs, strict=True):
-        ours.set_shape(theirs.shape)  # Lost where it is a scalar.
-    shapes = {n: t.shape for n, t in sorted(function.structured_outputs.items())}
+    def __init__(self, function: Any):
+        from tensorflow.python.eager import wrap_function
+        from tensorflow.python.framework import convert_to_constants
 
-    def run(**given: Any) -> dict[str, Any]:
-        results = frozen(*(given[tensor.op.name] for tensor in frozen.inputs))
-        for value, shape in zip(results, shapes.values(), strict=True):
+        constant = convert_to_constants.convert_variables_to_constants_v2(
+            function, lower_control_flow=False
+        )
+        graph = constant.graph.as_graph_def()
+        _fold_batch_norms(graph)
+        _let_loops_be_lowered(graph)
+        weights = _take_large_weights(graph)
+        self.variables = list(weights.values())
+        self._inputs = [tensor.op.name for tensor in constant.inputs]
+        outputs = sorted(function.structured_outputs.items())
+        self._shapes = {name: tensor.shape for name, tensor in outputs}
+        self._function = wrap_function.function_from_graph_def(
+            graph,
+            [f"{name}:0" for name in (*self._inputs, *weights)],
+            [tensor.name for tensor in constant.outputs],
+        )
+        for ours, theirs in zip(self._function.inputs, constant.inputs, strict=False):
+            ours.set_shape(theirs.shape)  # Lost where it is a scalar.
+
+    def __call__(self, **given: Any) -> dict[str, Any]:
+        """Takes the inputs by name, also those that it does not need."""
+        weights = [variable.read_value() for variable in self.variables]
+        results = self._function(*(given[name] for name in self._inputs), *weights)
+        for value, shape in zip(results, self._shapes.values(), strict=True):
             value.set_shape(shape)  # Freezing forgets what is not one number.
-        return dict(zip(shapes, results, strict=True))
+        return dict(zip(self._shapes, results, strict=True))
 
-    return run
+
+def _take_large_weights(graph: Any) -> dict[str, Any]:
+    """Makes inputs of the large constants of a large model; returns their variables."""
+    import tensorflow as tf
+
+    constants = {
+        node.name: tf.make_ndarray(node.attr["value"].tensor)
+        for node in graph.node
+        if node.op == "Const"
+    }
+    if sum(value.nbytes for value in constants.values()) <= _LARGE_MODEL:
+        return {}
+    variables = {}
+    for node in graph.node:
+        value = constants.get(node.name)
+        if value is None or value.nbytes < _LARGE:
+            continue
+        variables[node.name] = tf.Variable(value, trainable=False, name=node.name)
+        node.op = "Placeholder"
+        del node.attr["value"]
+        node.attr["shape"].shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
+    return variables
 
 
 def _let_loops_be_lowered(graph: Any) -> None:

@@ -13,7 +13,7 @@ from odapi.data.context_features import one_bank
 from odapi.data.resize import Resizer, fixed_size, may_pad
 from odapi.errors import CheckpointError, ConfigError
 from odapi.exporters import serving
-from odapi.exporters.freeze import freeze
+from odapi.exporters.freeze import Frozen
 from odapi.labels import LabelMap
 
 SERVING = "serving_default"
@@ -31,9 +31,9 @@ def write_saved_model(
     """Writes a detector as a SavedModel.
 
     The signature `serving_default` takes `input_type`; one signature more for each
-    input type, named after it, shares the same graph and weights. The weights
-    are constants: the model loads faster, and TensorFlow folds batch normalisation
-    into the convolutions. A model of `image_and_boxes_tensor` has that one alone.
+    input type, named after it, shares the same graph and weights, which are constants,
+    but for the large ones of large models (see `odapi.exporters.freeze`). A model of
+    `image_and_boxes_tensor` has that one alone.
 
     What the detector reads besides images, such as the memory bank of Context R-CNN,
     each signature takes too, by its name.
@@ -55,13 +55,14 @@ def write_saved_model(
     if input_type == serving.BOXES:
         _write_with_boxes(detector, resizer, folder, batch_size)
         return
-    core = freeze(_core(detector, resizer, batch_size))
+    core = Frozen(_core(detector, resizer, batch_size))
     side = serving.side_specs(detector, batch_size)
     functions = {
         kind: _serving_function(core, kind, resizer, batch_size, side)
         for kind in serving.INPUT_TYPES
     }
     module = tf.Module()
+    module.variables_of_core = core.variables
     # `tf.saved_model.load(folder)(images)`, as tutorials of the original do.
     module.__call__ = functions[input_type]
     signatures = {
@@ -82,7 +83,7 @@ def _write_with_boxes(
             f"{serving.BOXES} needs a model that makes masks of boxes that are given",
             hint="models with deepmac_mask_estimation do",
         )
-    core = freeze(_core(detector, resizer, batch_size, with_boxes=True))
+    core = Frozen(_core(detector, resizer, batch_size, with_boxes=True))
 
     def serve(input_tensor: Any, boxes: Any) -> dict[str, Any]:
         with tf.device("CPU:0"):
@@ -94,6 +95,7 @@ def _write_with_boxes(
         tf.TensorSpec([batch_size, None, 4], tf.float32, name="boxes"),
     ]
     module = tf.Module()
+    module.variables_of_core = core.variables
     module.__call__ = tf.function(serve, autograph=False, input_signature=specs)
     concrete = module.__call__.get_concrete_function()
     _save(module, folder, dict.fromkeys((SERVING, serving.BOXES), concrete))
