@@ -44,7 +44,11 @@ _TOLERANCES = {
 # The largest of several shifts counts: which gradient they reach, and in two-stage
 # models which proposal survives another, is a matter of chance.
 _ROUNDING = 4.0
-_SHIFTS = range(12)
+_SHIFTS = range(6)
+# How far stored numbers, float32 of the original, are from float64 themselves (the same
+# step in float64, on torch): at least so far ours may be from them. Of the gradients of
+# this one, eight are off by 1 to 2 %; ours in float32 are within 1 % of float64.
+_STORED_IS_OFF = {("ssd_efficientdet_d2_768x768", "gradient norms"): 2e-2}
 # A gradient below this share of the largest one is compared on the scale of the
 # share: it is a sum that nearly cancels, or nothing but rounding.
 _GRADIENT_FLOOR = 2e-2
@@ -58,6 +62,8 @@ def rows(folder: GoldenFolder, golden: Any, keys: dict[str, str]) -> Iterator[Ro
     ours = step.run()
     runs: dict[int, Groups] = {}
     for group, tolerance in _TOLERANCES.items():
+        off = _STORED_IS_OFF.get((golden.meta["name"], group), 0.0)
+        tolerance = max(tolerance, off)
         row = step.row(group, ours[group], tolerance)
         for shift in _SHIFTS:
             if row.ok or row.tensor == NOTHING:
