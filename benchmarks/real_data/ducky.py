@@ -68,6 +68,7 @@ def write(
             ]
         ],
     )
+    text += "\nThe second box, where there is one, is the duck in the mirror.\n"
     (RESULTS / "ducky.md").write_text(text)
     print(text)
 

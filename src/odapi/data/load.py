@@ -1,7 +1,7 @@
 """From a position to a sample that is ready for a batch, and to whole batches."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -22,7 +22,6 @@ Augmentation = Callable[[Sample, np.random.Generator], Sample]
 _ELSEWHERE = 1 << 40
 
 
-@dataclasses.dataclass(frozen=True)
 class Load:
     """Reads, augments and resizes the sample at a position.
 
@@ -34,27 +33,33 @@ class Load:
         order: Which one is at a position, and what its augmentations draw.
         augmentations: Functions `(sample, rng) -> sample`, in their order.
         resizer: Sets the size of the pictures.
-        cache: Bytes of memory for decoded samples.
+        cache: Bytes of memory for decoded samples, see `SampleCache`.
     """
 
-    source: Source
-    order: Order
-    augmentations: tuple[Augmentation, ...]
-    resizer: Resizer
-    cache: int = 0
-
-    def __post_init__(self):
-        cache = SampleCache(self.source, self.cache)
-        object.__setattr__(self, "_samples", cache)
-        object.__setattr__(self, "indices", self.order.indices(len(self.source)))
-
-    # Set above: what is made of the arguments.
-    _samples: SampleCache = dataclasses.field(init=False, repr=False, compare=False)
-    indices: Sequence[int] = dataclasses.field(init=False, repr=False, compare=False)
+    def __init__(
+        self,
+        source: Source,
+        order: Order,
+        augmentations: tuple[Augmentation, ...],
+        resizer: Resizer,
+        cache: int = 0,
+    ):
+        self.source, self.order, self.resizer = source, order, resizer
+        self.augmentations = augmentations
+        self.cache = cache
+        self.indices = order.indices(len(source))
+        self._samples = SampleCache(source, cache)
 
     def __reduce__(self):
-        names = [f.name for f in dataclasses.fields(self) if f.init]
-        return Load, tuple(getattr(self, name) for name in names)
+        # What is made of the arguments is made anew.
+        return Load, self._arguments(self.cache)
+
+    def part(self, number: int) -> "Load":
+        """Returns the same with a part of the memory."""
+        return Load(*self._arguments(self.cache // number))
+
+    def _arguments(self, cache: int) -> tuple:
+        return self.source, self.order, self.augmentations, self.resizer, cache
 
     def __call__(self, position: int) -> Sample:
         """Returns the sample, with its `position`.

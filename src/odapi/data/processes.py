@@ -41,9 +41,9 @@ class Processes:
 
     def __init__(self, load: LoadBatch, number: int):
         self._problems = load.collate.problems
-        part = dataclasses.replace(load.load, cache=load.load.cache // number)
+        part = dataclasses.replace(load, load=load.load.part(number))
         try:
-            pickled = pickle.dumps(dataclasses.replace(load, load=part), protocol=5)
+            pickled = pickle.dumps(part, protocol=5)
         except Exception as error:
             raise ProcessError(
                 _PLACE,
