@@ -259,7 +259,10 @@ def test_the_summary_is_json_that_anybody_reads(tmp_path):
     [
         (
             Outcome(8, "done", seconds=125.0, images_per_second=20.0, waiting=0.5),
-            ["Done after step 8, 2 min 5 s, 20.0 images/s, 50% of", "more threads"],
+            [
+                "Done after step 8, 2 min 5 s, 20.0 images/s, 50% of",
+                "instead of threads",
+            ],
         ),
         (Outcome(8, "early stopping"), ["No better in 3 evaluations: ended after"]),
         (Outcome(8, "interrupted"), ["Interrupted; the same command goes on"]),
