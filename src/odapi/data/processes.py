@@ -98,7 +98,7 @@ class _Process:
         self._turn = threading.Condition()
         self._asked = self._answered = 0
         self._closed = False
-        send(self._questions, _Pickled(load))
+        send(self._questions, load)
 
     def check(self) -> None:
         """Waits until it is ready."""
@@ -123,7 +123,6 @@ class _Process:
                 except OSError:
                     raise self._ended() from None
                 turn, self._asked = self._asked, self._asked + 1
-            with self._turn:
                 self._turn.wait_for(lambda: self._answered == turn)
             # Nobody else reads meanwhile, and others may ask.
             memory = self._memory[turn % worker.IN_TURN] if self._memory else None
@@ -162,13 +161,3 @@ class _Process:
             hint="its message is above, if it had one; -9 is often too little memory: "
             "take fewer processes, or a smaller options.data_loading.cache_mb",
         )
-
-
-class _Pickled:
-    """What is pickled already: unpickled with the message that it is in."""
-
-    def __init__(self, data: bytes):
-        self.data = data
-
-    def __reduce__(self):
-        return pickle.loads, (self.data,)

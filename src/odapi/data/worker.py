@@ -6,6 +6,7 @@ a batch for each. It ends when nobody writes to it any more.
 
 import itertools
 import os
+import pickle
 import signal
 from typing import Any
 
@@ -35,8 +36,9 @@ def _serve(questions: Any, answers: Any) -> None:
     from odapi.data.memory import keep_freed_memory
 
     keep_freed_memory()
+    pickled = receive(questions)
     try:
-        load = receive(questions)
+        load = pickle.loads(pickled)
     except Exception as error:
         send(answers, (FAILED, f"{type(error).__name__}: {error}"))
         return
