@@ -31,10 +31,11 @@ class Model:
 
     config: str
     batch: int
+    folder: pathlib.Path = SHARED / "configs" / "tf2"
 
     @property
     def path(self) -> pathlib.Path:
-        return SHARED / "configs" / "tf2" / f"{self.config}.config"
+        return self.folder / f"{self.config}.config"
 
 
 MODELS = {

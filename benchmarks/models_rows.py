@@ -113,6 +113,8 @@ def fit(
 
 def batches(detector, batch: int):
     """Yields the same batch of noise and boxes again and again, as `fit` takes it."""
+    import keras
+
     height, width = detector.image_size
     rng = np.random.default_rng(0)
     low = rng.uniform(0, 0.5, (batch, _MAX_OBJECTS, 2))
@@ -133,6 +135,8 @@ def batches(detector, batch: int):
         y["keypoints"] = low + share * (high - low)
     if "masks" in detector.groundtruth_fields:
         y["masks"] = _filled(y["boxes"], height, width)
+    if keras.backend.backend() != "tensorflow":  # Whose `fit` takes arrays.
+        x, y = keras.tree.map_structure(keras.ops.convert_to_tensor, (x, y))
     while True:
         yield x, y
 

@@ -1,4 +1,4 @@
-"""Convolutions: Keras' own, with explicit padding and what is faster on a CPU.
+"""Convolutions: Keras' own, with explicit padding and what is faster on a backend.
 
 Explicit padding pads both sides by `(kernel - 1) // 2` whatever the image size;
 "same" puts the odd pixel of a stride at the bottom and right instead. The sizes
@@ -10,6 +10,11 @@ import math
 import keras
 from keras import ops
 
+from odapi.kernels.convolution import (
+    Margins,
+    has_native_convolution,
+    native_convolution,
+)
 from odapi.kernels.pointwise import pointwise
 from odapi.layers.device import computes_on_cpu
 
@@ -24,6 +29,8 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs, training=None):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
+        if has_native_convolution():
+            return _finished(_native(inputs, self.kernel, self), self)
         if training and self._multiplied:
             return _finished(pointwise(inputs, self.kernel), self)
         return super().call(_pad(inputs, self))
@@ -43,6 +50,8 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
     def call(self, inputs):
         """Returns `[b, h, w, c * depth_multiplier]` of `inputs [b, h, w, c]`."""
+        if has_native_convolution():
+            return _finished(_native_depthwise(inputs, self.kernel, self), self)
         if not self._shifted:
             return super().call(_pad(inputs, self))
         return _finished(_shifted_depthwise(inputs, self.kernel, self), self)
@@ -63,6 +72,10 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
 
     def call(self, inputs, training=None):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
+        if has_native_convolution():
+            outputs = _native_depthwise(inputs, self.depthwise_kernel, self)
+            outputs = native_convolution(outputs, _tensor(self.pointwise_kernel))
+            return _finished(outputs, self)
         if self._shifted:
             outputs = _shifted_depthwise(inputs, self.depthwise_kernel, self)
         elif training and self._multiplied:
@@ -144,15 +157,34 @@ def _shifts(layer) -> bool:
     )
 
 
+def _native(inputs, kernel, layer, groups=1):
+    return native_convolution(
+        inputs,
+        _tensor(kernel),
+        None,
+        tuple(layer.strides),
+        _margins_of(inputs.shape, layer),
+        tuple(layer.dilation_rate),
+        groups,
+    )
+
+
+def _native_depthwise(inputs, kernel, layer):
+    channels = inputs.shape[-1]
+    rows, columns, _, multiplier = kernel.shape
+    kernel = ops.reshape(kernel, (rows, columns, 1, channels * multiplier))
+    return _native(inputs, kernel, layer, groups=channels)
+
+
+def _tensor(variable):
+    """Returns its value, in the dtype in which the layer computes."""
+    return ops.convert_to_tensor(variable)
+
+
 def _shifted_depthwise(inputs, kernel, layer):
     (rows, columns), (down, right) = layer.kernel_size, layer.strides
     high, wide = inputs.shape[1:3]
-    if layer.explicit_padding:
-        margins = _margins(rows), _margins(columns)
-    elif layer.padding == "same":
-        margins = _same(high, rows, down), _same(wide, columns, right)
-    else:
-        margins = (0, 0), (0, 0)
+    margins = _margins_of(inputs.shape, layer)
     padded = ops.pad(inputs, ((0, 0), *margins, (0, 0)))
     out_high = (high + sum(margins[0]) - rows) // down + 1
     out_wide = (wide + sum(margins[1]) - columns) // right + 1
@@ -164,6 +196,21 @@ def _shifted_depthwise(inputs, kernel, layer):
             x = slice(j, j + (out_wide - 1) * right + 1, right)
             total = total + padded[:, y, x] * kernel[i, j, :, 0]
     return total
+
+
+def _margins_of(shape, layer) -> Margins:
+    """Returns the rows and columns of zeros around maps `[b, h, w, c]`."""
+    if layer.explicit_padding:
+        rows, columns = layer.kernel_size
+        return _margins(rows), _margins(columns)
+    if layer.padding == "valid":
+        return (0, 0), (0, 0)
+    reach = (
+        (s - 1) * d + 1
+        for s, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)
+    )
+    high, wide = map(_same, shape[1:3], reach, layer.strides)
+    return high, wide
 
 
 def _same(length: int, size: int, stride: int) -> tuple[int, int]:
