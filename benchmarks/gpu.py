@@ -9,19 +9,17 @@ does, on a batch that stays; inference is `detect`, boxes and suppression includ
 share of the card is that of the FLOP/s that a bfloat16 matrix product of 8192 x 8192
 reaches in the same process, with three times the forward pass for a step. Beside ours
 stand torchvision's RetinaNet, Faster R-CNN and Mask R-CNN, all R50-FPN and under
-autocast, where torchvision is there. `--compile-ahead` shortens the run where the card
-is rented: JAX then finds its programs compiled, and first steps are those of a second
-start.
+autocast, where torchvision is there. A card may be rented for less than all rows take,
+a minute and more of it compiling on JAX: each is stored at once, in results/gpu.json,
+and stays there with `--keep`.
 """
 
 import argparse
+import datetime
 import importlib.util
 import json
-import os
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 START = time.perf_counter()
 
@@ -29,6 +27,7 @@ from benchmarks.models import MODELS, Model  # noqa: E402
 from benchmarks.processes import RESULTS, ROOT, in_process, table, tell  # noqa: E402
 
 BACKENDS = ("jax", "torch")
+_STORE = RESULTS / "gpu.json"
 THEIRS = {
     "retinanet_r50_640": "torchvision retinanet_resnet50_fpn",
     "faster_rcnn_r50_fpn_640": "torchvision fasterrcnn_resnet50_fpn",
@@ -43,7 +42,7 @@ ALL = MODELS | {
     ),
 }
 _HEAD = ["model", "batch", "step, ms", "images/s", "share of the card"]
-_HEAD += ["inference, ms", "images/s", "first step, s", "peak GB"]
+_HEAD += ["inference, ms", "images/s", "first step, s", "peak GB", "day"]
 
 
 def main() -> int:
@@ -54,30 +53,23 @@ def main() -> int:
         tell(gpu_rows.measure(args.row, args.batch, args.runs, START))
         return 0
     backends = (args.backend,) if args.backend else BACKENDS
-    if args.compile_ahead and "jax" in backends:
-        _compile_ahead(args)
-    found = {}
+    found = _stored() if args.keep else {}
     for backend in backends:
         for name in _rows(args.models, backend):
             row = f"{name}, {backend}"
             found[row] = _measured(name, args, backend)
             print(json.dumps({row: found[row]}), flush=True)
-            text = _report(found, args.batch)
-            if not args.dry_run:  # After each row: what was measured is kept.
-                (RESULTS / "gpu.md").write_text(text)
+            if not args.dry_run:
+                _STORE.write_text(json.dumps(found, indent=1) + "\n")
+    text = _report(found)
     print(text)
+    if not args.dry_run:
+        (RESULTS / "gpu.md").write_text(text)
     return int(any("error" in row for row in found.values()))
 
 
-def _compile_ahead(args: argparse.Namespace) -> None:
-    """Fills JAX's cache of compiled programs, for some models at a time."""
-    folder = tempfile.mkdtemp(prefix="compiled-")
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
-    # So that several fit into the memory of the card.
-    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
-    once = argparse.Namespace(batch=args.batch, runs=1)
-    with ThreadPoolExecutor(args.compile_ahead) as pool:
-        list(pool.map(lambda name: _measured(name, once, "jax"), args.models))
+def _stored() -> dict[str, dict]:
+    return json.loads(_STORE.read_text()) if _STORE.exists() else {}
 
 
 def _rows(models: list[str], backend: str) -> list[str]:
@@ -92,16 +84,17 @@ def _measured(name: str, args: argparse.Namespace, backend: str) -> dict:
     try:
         found = in_process("benchmarks.gpu", options, backend, threads=10**6)
     except RuntimeError as error:
-        return {"error": str(error)}
-    return found or {"error": f"{backend} is not installed"}
+        found = {"error": str(error)}
+    found = found or {"error": f"{backend} is not installed"}
+    return {"day": f"{datetime.date.today()}", "batch": args.batch, **found}
 
 
-def _report(found: dict[str, dict], batch: int) -> str:
+def _report(found: dict[str, dict]) -> str:
     devices = {row["device"] for row in found.values() if "device" in row}
     text = f"# On an accelerator\n\n`python -m benchmarks.gpu`, {', '.join(devices)}, "
     text += "bfloat16.\n\n"
     good = {name: row for name, row in found.items() if "error" not in row}
-    text += table(_HEAD, [_cells(name, batch, row) for name, row in good.items()])
+    text += table(_HEAD, [_cells(name, row) for name, row in good.items()])
     for name in found.keys() - good.keys():
         text += f"\n{name}: FAILED. {found[name]['error'].splitlines()[-1]}\n"
     return text
@@ -116,10 +109,7 @@ def _arguments() -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--runs", type=int, default=30, help="steps and calls a row")
-    parser.add_argument(
-        "--compile-ahead", type=int, default=0, metavar="N",
-        help="compile on JAX first, N models at a time",
-    )  # fmt: skip
+    parser.add_argument("--keep", action="store_true", help="keep rows of other runs")
     parser.add_argument("--dry-run", action="store_true", help="write no file")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -129,7 +119,8 @@ def _has(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _cells(name: str, batch: int, found: dict) -> list[str]:
+def _cells(name: str, found: dict) -> list[str]:
+    batch = found["batch"]
     return [
         name,
         str(batch),
@@ -140,6 +131,7 @@ def _cells(name: str, batch: int, found: dict) -> list[str]:
         f"{1e3 * batch / found['infer']:.0f}",
         f"{found['first']:.1f}",
         f"{found['peak']:.1f}",
+        found["day"],
     ]
 
 

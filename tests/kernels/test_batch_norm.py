@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.kernels.batch_norm import normalize, normalize_by_batch
+from odapi.kernels.batch_norm import normalize, normalize_by_batch, torch_by_batch
 
 pytestmark = pytest.mark.backend
 
@@ -64,6 +64,18 @@ def test_degenerate_batches(shape, values, outputs, variance):
     found, _, moved = normalize_by_batch(x, None, None, EPSILON)
     assert ops.convert_to_numpy(found).ravel() == pytest.approx(outputs, abs=1e-4)
     assert ops.convert_to_numpy(moved)[0] == pytest.approx(variance)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="torch's kernel")
+@pytest.mark.parametrize("unbiased, factor", [(True, 120 / 119), (False, 1.0)])
+def test_the_kernel_that_torch_has_on_a_card(unbiased, factor):
+    outputs, mean, variance = torch_by_batch(X, GAMMA, BETA, EPSILON, unbiased)
+    expected_mean, expected_variance = _moments(X)
+    expected = _expected(X, expected_mean, expected_variance, GAMMA, BETA)
+    np.testing.assert_allclose(ops.convert_to_numpy(outputs), expected, atol=1e-5)
+    np.testing.assert_allclose(ops.convert_to_numpy(mean), expected_mean, rtol=1e-5)
+    variance = ops.convert_to_numpy(variance)
+    np.testing.assert_allclose(variance, factor * expected_variance, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype, tolerance", [("bfloat16", 3e-2), ("float16", 4e-3)])

@@ -1,8 +1,8 @@
 """Convolutions by torch's own kernel, of maps as they lie in memory.
 
 Torch knows maps whose channels come last in memory, and gives such back. Keras' torch
-backend rearranges them to channels first and back again before each convolution: more
-than half of the time of an inference of RetinaNet with ResNet-50 on an H100.
+backend rearranges them to channels first and back again before each convolution, which
+was half of the time of an inference of RetinaNet with ResNet-50 on an H100.
 """
 
 import keras
