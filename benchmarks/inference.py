@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -104,11 +105,15 @@ def _network(args: argparse.Namespace, frozen: bool) -> dict:
     return {"ms": median_ms(lambda: function(images=image), args.runs)}
 
 
-def network(detector: Any) -> Any:
-    """Returns a tf.function of backbone, pyramid and heads, with named outputs."""
+def network(detector: Any, prepare: Callable[[Any], Any] | None = None) -> Any:
+    """Returns a tf.function of backbone, pyramid and heads, with named outputs.
+
+    It takes what `prepare` takes, or images of the detector's size.
+    """
     import tensorflow as tf
 
     def call(images: Any) -> dict[str, Any]:
+        images = images if prepare is None else prepare(images)
         found = tf.nest.flatten(detector.call({"images": images}))
         return {f"{number:03}": value for number, value in enumerate(found)}
 

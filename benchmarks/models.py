@@ -7,11 +7,10 @@ Everything runs in processes of its own, on one core and on two, with the same p
 again and again, as the original was timed. Inference is the exported SavedModel, batch
 1, from a picture of the model's size to detections, with the golden weights, whose
 scores differ as those of a trained model do; the share of post-processing is what it
-takes beyond backbone, pyramid and heads (proposals and both stages, of a two-stage
-model), both taken in turns. A training
-step has forward, backward, clipping and update. The original's figures come from
-another day on the same kind of machine (shared/golden/timing.json): ratios to them say
-how much, not how many percent.
+takes beyond resizing, backbone, pyramid and heads (proposals and both stages, of a
+two-stage model), both taken in turns. A training step has forward, backward, clipping
+and update. The original's figures come from another day on the same kind of machine
+(shared/golden/timing.json): ratios to them say how much, not how many percent.
 """
 
 import argparse

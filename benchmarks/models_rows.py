@@ -23,27 +23,27 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     from benchmarks.parity_golden import GoldenFolder
     from benchmarks.parity_inputs import fill
     from odapi.build.resizer import model_resizer
+    from odapi.exporters import serving
     from odapi.exporters.freeze import Frozen
     from odapi.exporters.saved_model import write_saved_model
     from odapi.zoo.names.detector import detector_keys
 
     loaded = load(config)
     detector = odapi.build_detector(loaded, seed=0)
+    resizer = model_resizer(loaded)
     # New weights score all anchors alike, which no trained model does: suppression
     # then has to look at ten times as many.
     fill(GoldenFolder(SHARED / "golden"), detector, detector_keys(detector))
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "saved_model")
-        write_saved_model(detector, model_resizer(loaded), path)
+        write_saved_model(detector, resizer, path)
         exported = tf.saved_model.load(str(path))
     image = tf.constant(_photograph(*detector.image_size))
-    pixels = tf.cast(image, tf.float32)
-    alone = network(detector).get_concrete_function(
-        tf.TensorSpec(pixels.shape, tf.float32)
-    )
+    alone = network(detector, lambda images: serving.resize(resizer, images)[0])
+    alone = alone.get_concrete_function(tf.TensorSpec(image.shape, image.dtype))
     frozen = Frozen(alone)  # As in the export.
     ms, network_ms = in_turns(
-        runs, lambda: exported(image), lambda: frozen(images=pixels)
+        runs, lambda: exported(image), lambda: frozen(images=image)
     )
     flop = _float_operations(alone.graph)
     return {

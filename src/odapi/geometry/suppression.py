@@ -116,35 +116,35 @@ def _pick_at_once(table: "_Table", alive: Tensor, limits: _Limits) -> Tensor:
     Whether a box is picked follows from those before it. Assuming any answer for all
     and correcting it again and again, the first is right after one turn, and each
     turn at least one more: where nothing changes, all are. Few turns are needed, one
-    for each box in the longest chain of boxes that drop each other.
+    for each box in the longest chain of boxes that drop each other. What is beyond a
+    limit has nothing of its group, or nothing at all, behind it that would be picked:
+    so limits are applied at the end.
     """
     size = min(AT_ONCE, alive.shape[1])
     iou, same = table.compare_first(size, size)
     earlier = ops.arange(size) < ops.arange(size)[:, None]
     same = ops.logical_and(same, earlier)
     drops = ops.logical_and(same, iou > limits.iou_threshold)
-    if limits.group_room is not None:  # One product for both.
-        drops = ops.concatenate([drops, same], axis=1)
-    weights = ops.cast(drops, "float32")
+    drops = ops.cast(drops, "float32")
     counts = table.columns[-1][:, :size]
     alive = alive[:, :size]
 
     def step(picked, _):
-        now = ops.cast(picked, "float32")
-        sums = ops.matmul(weights, now[..., None])[..., 0]
-        right = ops.logical_and(alive, sums[:, :size] < 0.5)
-        if limits.group_room is not None:
-            taken = ops.cast(sums[:, size:] + 0.5, "int32")
-            right = ops.logical_and(right, taken < limits.group_room[:, :size])
-        found = ops.cumsum(ops.cast(now * counts, "int32"), axis=1)
-        before = found - ops.cast(now * counts, "int32")
-        right = ops.logical_and(right, before < limits.room)
+        # TensorFlow takes a third of the time of a matrix product for this.
+        dropped = ops.max(drops * ops.cast(picked, "float32")[:, None], axis=2)
+        right = ops.logical_and(alive, dropped < 0.5)
         return right, ops.any(right != picked)
 
     picked, _ = ops.while_loop(
         lambda _, changed: changed, step, (alive, ops.any(alive))
     )
-    return picked
+    if limits.group_room is not None:
+        same, now = (ops.cast(v, "float32") for v in (same, picked))
+        taken = ops.cast(ops.matmul(same, now[..., None])[..., 0] + 0.5, "int32")
+        picked = ops.logical_and(picked, taken < limits.group_room[:, :size])
+    found = ops.cast(ops.cast(picked, "float32") * counts, "int32")
+    before = ops.cumsum(found, axis=1) - found
+    return ops.logical_and(picked, before < limits.room)
 
 
 def _after(
