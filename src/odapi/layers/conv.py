@@ -30,7 +30,7 @@ class Conv2D(keras.layers.Conv2D):
     def call(self, inputs, training=None):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
         if has_native_convolution():
-            return _finished(_native(inputs, self.kernel, self), self)
+            return _finished(_native(inputs, self.kernel, self, self.groups), self)
         if training and self._multiplied:
             return _finished(pointwise(inputs, self.kernel), self)
         return super().call(_pad(inputs, self))
@@ -157,7 +157,7 @@ def _shifts(layer) -> bool:
     )
 
 
-def _native(inputs, kernel, layer, groups=1):
+def _native(inputs, kernel, layer, groups):
     return native_convolution(
         inputs,
         _tensor(kernel),
