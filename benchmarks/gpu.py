@@ -56,9 +56,12 @@ def main() -> int:
     found = _stored() if args.keep else {}
     for backend in backends:
         for name in _rows(args.models, backend):
-            row = f"{name}, {backend}"
-            found[row] = _measured(name, args, backend)
-            print(json.dumps({row: found[row]}), flush=True)
+            row, measured = f"{name}, {backend}", _measured(name, args, backend)
+            if measured is None:
+                print(f"{backend}: skipped, not installed")
+                break
+            found[row] = measured
+            print(json.dumps({row: measured}), flush=True)
             if not args.dry_run:
                 _STORE.write_text(json.dumps(found, indent=1) + "\n")
     text = _report(found)
@@ -79,13 +82,15 @@ def _rows(models: list[str], backend: str) -> list[str]:
     return [row for pair in pairs for row in pair if row]
 
 
-def _measured(name: str, args: argparse.Namespace, backend: str) -> dict:
+def _measured(name: str, args: argparse.Namespace, backend: str) -> dict | None:
+    """Returns a row, also of a failure; None: the backend is not installed."""
     options = {"row": name, "batch": args.batch, "runs": args.runs}
     try:
         found = in_process("benchmarks.gpu", options, backend, threads=10**6)
     except RuntimeError as error:
         found = {"error": str(error)}
-    found = found or {"error": f"{backend} is not installed"}
+    if found is None:
+        return None
     return {"day": f"{datetime.date.today()}", "batch": args.batch, **found}
 
 
@@ -95,8 +100,9 @@ def _report(found: dict[str, dict]) -> str:
     text += "bfloat16.\n\n"
     good = {name: row for name, row in found.items() if "error" not in row}
     text += table(_HEAD, [_cells(name, row) for name, row in good.items()])
-    for name in found.keys() - good.keys():
-        text += f"\n{name}: FAILED. {found[name]['error'].splitlines()[-1]}\n"
+    for name, row in found.items():
+        if "error" in row:
+            text += f"\n{name}: FAILED. {row['error'].splitlines()[-1]}\n"
     return text
 
 

@@ -40,9 +40,8 @@ def _ours(name: str, batch: int, runs: int, start: float) -> dict[str, Any]:
     overrides = ["options.precision=BFLOAT16"]
     times = fit(ALL[name].path, batch, 5 + runs, start, overrides)
     detector = odapi.build_detector(load(ALL[name].path, overrides), seed=0)
-    inputs, _ = next(batches(detector, batch))
+    images = next(batches(detector, batch))[0]["images"]
     backend = keras.backend.backend()
-    images = keras.ops.convert_to_tensor(inputs["images"])
     detect = _COMPILE[backend](lambda images: detector.detect({"images": images})[:2])
     network = _COMPILE[backend](lambda images: detector.call({"images": images}))
     infer = median_ms(lambda: _wait(detect(images)), runs)

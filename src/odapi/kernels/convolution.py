@@ -6,6 +6,7 @@ was half of the time of an inference of RetinaNet with ResNet-50 on an H100.
 """
 
 import keras
+from keras import ops
 
 from odapi.structures import Tensor
 
@@ -20,7 +21,6 @@ def has_native_convolution() -> bool:
 def native_convolution(
     x: Tensor,
     kernel: Tensor,
-    bias: Tensor | None = None,
     strides: tuple[int, int] = (1, 1),
     margins: Margins = ((0, 0), (0, 0)),
     dilation: tuple[int, int] = (1, 1),
@@ -31,7 +31,6 @@ def native_convolution(
     Args:
         x: Maps.
         kernel: `[rows, columns, c / groups, filters]`.
-        bias: `[filters]`.
         strides: Down and right.
         margins: Rows of zeros above and below, columns left and right.
         dilation: Down and right.
@@ -45,6 +44,7 @@ def native_convolution(
     padding = (above, left)
     if above != below or left != right:
         x, padding = functional.pad(x, (left, right, above, below)), (0, 0)
-    kernel = kernel.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
-    outputs = functional.conv2d(x, kernel, bias, strides, padding, dilation, groups)
+    kernel = ops.convert_to_tensor(kernel).permute(3, 2, 0, 1)
+    kernel = kernel.contiguous(memory_format=torch.channels_last)
+    outputs = functional.conv2d(x, kernel, None, strides, padding, dilation, groups)
     return outputs.permute(0, 2, 3, 1)

@@ -74,7 +74,7 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
         if has_native_convolution():
             outputs = _native_depthwise(inputs, self.depthwise_kernel, self)
-            outputs = native_convolution(outputs, _tensor(self.pointwise_kernel))
+            outputs = native_convolution(outputs, self.pointwise_kernel)
             return _finished(outputs, self)
         if self._shifted:
             outputs = _shifted_depthwise(inputs, self.depthwise_kernel, self)
@@ -160,8 +160,7 @@ def _shifts(layer) -> bool:
 def _native(inputs, kernel, layer, groups):
     return native_convolution(
         inputs,
-        _tensor(kernel),
-        None,
+        kernel,
         tuple(layer.strides),
         _margins_of(inputs.shape, layer),
         tuple(layer.dilation_rate),
@@ -174,11 +173,6 @@ def _native_depthwise(inputs, kernel, layer):
     rows, columns, _, multiplier = kernel.shape
     kernel = ops.reshape(kernel, (rows, columns, 1, channels * multiplier))
     return _native(inputs, kernel, layer, groups=channels)
-
-
-def _tensor(variable):
-    """Returns its value, in the dtype in which the layer computes."""
-    return ops.convert_to_tensor(variable)
 
 
 def _shifted_depthwise(inputs, kernel, layer):
