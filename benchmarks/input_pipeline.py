@@ -83,8 +83,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _as_records(data: str, folder: str) -> str:
+    from odapi.data.formats.tfrecord_writer import write_tfrecord
     from odapi.data.sources.open import open_source
-    from odapi.data.writers.tfrecord import write_tfrecord
 
     source = open_source(data)
     path = pathlib.Path(folder) / "data.tfrecord"
@@ -258,10 +258,10 @@ def _our_batches(
     from odapi.data.augment.crop import CropImage, SsdRandomCrop
     from odapi.data.augment.flip import HorizontalFlip
     from odapi.data.augment.square import ScaleCropPadToSquare
-    from odapi.data.order import Order
-    from odapi.data.pad import Collate
-    from odapi.data.pipeline import Pipeline
-    from odapi.data.resize import FixedShape
+    from odapi.data.image.resize import FixedShape
+    from odapi.data.loader.collate import Collate
+    from odapi.data.loader.order import Order
+    from odapi.data.loader.pipeline import Pipeline
     from odapi.data.sources.open import open_source
 
     size, steps = WORK[work]

@@ -23,9 +23,9 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     from benchmarks.parity_golden import GoldenFolder
     from benchmarks.parity_inputs import fill
     from odapi.build.resizer import model_resizer
-    from odapi.exporters import serving
-    from odapi.exporters.freeze import Frozen
-    from odapi.exporters.saved_model import write_saved_model
+    from odapi.exporters.saved_model import serving
+    from odapi.exporters.saved_model.freeze import Frozen
+    from odapi.exporters.saved_model.saved_model import write_saved_model
     from odapi.zoo.names.detector import detector_keys
 
     loaded = load(config)
@@ -57,7 +57,7 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
 
 def train(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     """A training step, compiled as `fit` compiles it, on a batch that stays."""
-    from odapi.data.memory import keep_freed_memory
+    from odapi.data.loader.malloc import keep_freed_memory
 
     keep_freed_memory()  # As the command does.
     times = fit(config, batch, steps=3 + max(3, runs // 2), start=start)

@@ -86,7 +86,7 @@ def _measure(args: argparse.Namespace) -> list[dict]:
     import keras
     from keras import ops
 
-    from odapi.geometry.nms import NonMaxSuppression
+    from odapi.geometry.nms.batched import NonMaxSuppression
 
     rows = []
     for anchors in _ANCHORS:

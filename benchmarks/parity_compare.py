@@ -17,8 +17,8 @@ from benchmarks.parity_rows import (
 )
 from odapi.build.detector import build_detector
 from odapi.errors import ConfigError
-from odapi.models.center_net import CenterNet
-from odapi.models.faster_rcnn import FasterRCNN
+from odapi.models.center.center_net import CenterNet
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.zoo.names.detector import detector_keys
 
 

@@ -12,11 +12,11 @@ from keras import ops
 
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import REGULARIZATION
-from odapi.models.faster_rcnn import FasterRCNN
-from odapi.models.mask_rcnn import RoiMaskTask
-from odapi.models.proposals import inside_image
-from odapi.models.rcnn_outputs import unpacked
-from odapi.models.roi_crop import RoiCrop
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
+from odapi.models.two_stage.mask_rcnn import RoiMaskTask
+from odapi.models.two_stage.proposals import inside_image
+from odapi.models.two_stage.rcnn_outputs import unpacked
+from odapi.models.two_stage.roi_pooler import RoiCrop
 from odapi.structures import Groundtruth, present
 
 # Boxes of the original that regions are cut out by, and how near ours come.

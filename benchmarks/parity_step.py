@@ -13,10 +13,10 @@ from keras import ops
 from benchmarks import parity_rcnn
 from odapi.kernels import batch_norm
 from odapi.layers.pixels import IMAGENET, UNCHANGED
-from odapi.models import anchor_detector
 from odapi.models.detector import REGULARIZATION
-from odapi.models.faster_rcnn import FasterRCNN
 from odapi.models.preprocess import normalise
+from odapi.models.single_stage import anchor_detector
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.structures import Groundtruth, present
 
 Arrays = dict[str, np.ndarray]

@@ -11,8 +11,8 @@ import pathlib
 import cv2
 import numpy as np
 
-from odapi.data.example_message import example_class
-from odapi.data.records import write_records
+from odapi.data.tfrecord.example_message import example_class
+from odapi.data.tfrecord.records import write_records
 
 NAMES = ("cat", "dog")
 SIZES = {"a": (40, 60), "b": (60, 40), "c": (40, 60)}

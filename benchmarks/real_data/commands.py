@@ -11,7 +11,7 @@ import sys
 import time
 
 from benchmarks.processes import ROOT, SHARED
-from odapi.data.decode import decode_image
+from odapi.data.image.decode import decode_image
 from odapi.draw.file import save_image
 from odapi.draw.mosaic import mosaic
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from odapi.build.detector import build_detector as build_detector
-    from odapi.checkpoints.detector import load_detector as load_detector
+    from odapi.checkpoints.load_detector import load_detector as load_detector
     from odapi.config.load import load_config as load_config
-    from odapi.evaluation.predict import predict as predict
-    from odapi.evaluation.run import evaluate as evaluate
-    from odapi.exporters.run import export as export
-    from odapi.training.run import train as train
+    from odapi.evaluation.evaluate import evaluate as evaluate
+    from odapi.exporters.export import export as export
+    from odapi.inference.predict import predict as predict
+    from odapi.training.train import train as train
     from odapi.zoo.import_checkpoint import import_checkpoint as import_checkpoint
 
 __version__ = "0.1.0"
@@ -29,11 +29,11 @@ _HOMES = {
     "load_config": "odapi.config.load",
     "import_checkpoint": "odapi.zoo.import_checkpoint",
     "build_detector": "odapi.build.detector",
-    "load_detector": "odapi.checkpoints.detector",
-    "train": "odapi.training.run",
-    "evaluate": "odapi.evaluation.run",
-    "predict": "odapi.evaluation.predict",
-    "export": "odapi.exporters.run",
+    "load_detector": "odapi.checkpoints.load_detector",
+    "train": "odapi.training.train",
+    "evaluate": "odapi.evaluation.evaluate",
+    "predict": "odapi.inference.predict",
+    "export": "odapi.exporters.export",
     "ConfigError": "odapi.errors",
     "DataError": "odapi.errors",
     "CheckpointError": "odapi.errors",
@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'odapi' has no attribute {name!r}")
     if name in _WITH_BACKEND:
-        importlib.import_module("odapi.backend").load()
+        importlib.import_module("odapi.runtime.backend").load()
     value = getattr(importlib.import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

@@ -16,7 +16,7 @@ from odapi.data.augment.crop import CropImage, SsdRandomCrop
 from odapi.data.augment.flip import HorizontalFlip
 from odapi.data.augment.pad import AbsolutePad
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
-from odapi.data.resize import (
+from odapi.data.image.resize import (
     ConditionalShape,
     FixedShape,
     Identity,

@@ -14,7 +14,11 @@ from odapi.geometry.keypoints import (
     ScorePerScaledDistance,
     Snapping,
 )
-from odapi.models.center_keypoints import HighestNearby, KeypointWeights, SnapToPeaks
+from odapi.models.center.keypoint_task import (
+    HighestNearby,
+    KeypointWeights,
+    SnapToPeaks,
+)
 
 LABEL_MAP = """
 item {

@@ -6,7 +6,7 @@ from google.protobuf import text_format
 from odapi.build.postprocess import build_postprocess
 from odapi.config.protos import post_processing_pb2
 from odapi.errors import ConfigError
-from odapi.geometry.nms import NonMaxSuppression
+from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.models.calibration import ClassFunctions, PiecewiseLinear, TemperatureScaling
 from odapi.models.scores import ScoreConverter
 

@@ -11,8 +11,8 @@ from odapi.build.dataset import build_eval_dataset, build_train_dataset
 from odapi.build.keypoint_names import check_places
 from odapi.config.load import load_config
 from odapi.config.protos import pipeline_pb2
+from odapi.data.formats.tfrecord_writer import write_tfrecord
 from odapi.data.sources.open import open_source
-from odapi.data.writers.tfrecord import write_tfrecord
 from odapi.errors import ConfigError, DataError
 
 MODEL = """

@@ -3,7 +3,8 @@
 import pytest
 
 import tf2_checkpoints as tf2
-from odapi.checkpoints import folder, foreign
+from odapi.checkpoints import folder
+from odapi.checkpoints import identify as foreign
 from odapi.errors import CheckpointError
 from odapi.zoo.checkpoint.reader import Checkpoint
 

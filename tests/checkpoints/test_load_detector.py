@@ -5,8 +5,8 @@ import pytest
 from keras.ops import convert_to_numpy
 
 import odapi
-from odapi.checkpoints import detector as loading
 from odapi.checkpoints import folder as folders
+from odapi.checkpoints import load_detector as loading
 from odapi.checkpoints.weights import save_arrays, save_weights
 from odapi.config.label_map import save_label_map
 from odapi.errors import CheckpointError, ConfigError

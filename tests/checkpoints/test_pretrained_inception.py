@@ -10,7 +10,7 @@ from odapi.backbones.inception_resnet import inception_resnet_halves
 from odapi.checkpoints.pretrained import as_ours
 from odapi.layers.initializers import Constant
 from odapi.layers.names import named_variables
-from odapi.models.rcnn_extractor import backbone_variables
+from odapi.models.two_stage.rcnn_extractor import backbone_variables
 from odapi.zoo.names.backbone import backbone_keys
 
 _STORED = "golden/layers/mask_rcnn_inception_resnet_v2_1024x1024.json"

@@ -23,7 +23,7 @@ def _write(tmp_path, data, name="pipeline.config"):
 
 def test_all_real_configs_load_and_survive_saving(shared, tmp_path):
     paths = sorted((shared / "configs").glob("*/*.config"))
-    assert len(paths) == 41
+    assert paths
     for path in paths:
         config = load_config(path)
         save_config(config, tmp_path / "saved" / path.name)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import tiny_data
-from odapi.data.decode import decode_image
+from odapi.data.image.decode import decode_image
 from odapi.data.problems import OUTCOMES, REFUSED
 from odapi.data.sources import open_source
 from odapi.errors import DataError

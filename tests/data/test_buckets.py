@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 
-from odapi.data.buckets import Buckets, buckets_of
-from odapi.data.order import Order
-from odapi.data.pad import Collate
-from odapi.data.pipeline import Pipeline
+from odapi.data.image.resize import FixedShape, Identity, KeepAspectRatio, PadToMultiple
+from odapi.data.loader.buckets import Buckets, buckets_of
+from odapi.data.loader.collate import Collate
+from odapi.data.loader.order import Order
+from odapi.data.loader.pipeline import Pipeline
 from odapi.data.problems import Problems
-from odapi.data.resize import FixedShape, Identity, KeepAspectRatio, PadToMultiple
 from odapi.errors import DataError
 from odapi.labels import label_map_of
 

@@ -6,12 +6,12 @@ import pytest
 from odapi.data.augment.color import AdjustBrightness
 from odapi.data.augment.flip import HorizontalFlip
 from odapi.data.augment.square import ScaleCropPadToSquare
-from odapi.data.cache import SampleCache
-from odapi.data.order import Order
-from odapi.data.pad import Collate
-from odapi.data.pipeline import Pipeline
+from odapi.data.image.resize import FixedShape
+from odapi.data.loader.cache import SampleCache
+from odapi.data.loader.collate import Collate
+from odapi.data.loader.order import Order
+from odapi.data.loader.pipeline import Pipeline
 from odapi.data.problems import Problems
-from odapi.data.resize import FixedShape
 from odapi.errors import DataError
 from odapi.labels import label_map_of
 

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from odapi.data.clean import clean_boxes, reference_size, same_shape
-from odapi.data.header import Header
+from odapi.data.image.header import Header
 from odapi.data.problems import Problems
 
 SIZE = (100, 200)

@@ -6,13 +6,13 @@ from numpy.testing import assert_array_equal
 
 import tiny_data
 from odapi.data.context_features import BankShape, one_bank, read_context
-from odapi.data.example import parse_example
-from odapi.data.example_message import sequence_class
-from odapi.data.example_write import example_of
 from odapi.data.problems import Problems
-from odapi.data.records import write_records
 from odapi.data.sources import open_source
 from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.data.tfrecord.example import parse_example
+from odapi.data.tfrecord.example_message import sequence_class
+from odapi.data.tfrecord.example_writer import example_of
+from odapi.data.tfrecord.records import write_records
 from odapi.errors import DataError
 from odapi.labels import label_map_of
 

@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import tiny_data
 from odapi.data.convert import FORMATS, Target, convert, spec_of, write_split
-from odapi.data.records import scan_records
 from odapi.data.sources import open_source
+from odapi.data.tfrecord.records import scan_records
 from odapi.errors import DataError
 
 KEPT = {

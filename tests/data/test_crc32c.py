@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from odapi.data.crc32c import crc32c, crc32c_all, masked_crc32c
+from odapi.data.tfrecord.crc32c import crc32c, crc32c_all, masked_crc32c
 
 
 # RFC 3720, appendix B.4, and the check value of the CRC catalogue.

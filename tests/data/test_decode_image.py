@@ -8,8 +8,8 @@ import pytest
 from PIL import Image, ImageOps
 
 import tiny_data
-from odapi.data.decode import decode_image, turn
-from odapi.data.header import Header, read_header
+from odapi.data.image.decode import decode_image, turn
+from odapi.data.image.header import Header, read_header
 from odapi.errors import DataError
 
 PIXELS = tiny_data.pixels(48, 64)

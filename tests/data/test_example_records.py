@@ -5,12 +5,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tiny_data
-from odapi.data.example import ExampleError, parse_example, read_example
-from odapi.data.example_write import example_of
-from odapi.data.header import Header
-from odapi.data.masks import encode_png_mask
-from odapi.data.records import write_records
+from odapi.data.image.header import Header
+from odapi.data.mask_encoding import encode_png_mask
 from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.data.tfrecord.example import ExampleError, parse_example, read_example
+from odapi.data.tfrecord.example_writer import example_of
+from odapi.data.tfrecord.records import write_records
 from odapi.labels import Category, Keypoint, LabelMap, label_map_of
 
 MASKS = np.zeros((2, 40, 60), np.uint8)

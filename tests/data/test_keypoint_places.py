@@ -10,9 +10,9 @@ from odapi.build.source import build_train_source
 from odapi.config.label_map import label_map_text, save_label_map
 from odapi.config.load import load_config
 from odapi.data.convert import Target, convert, spec_of
-from odapi.data.records import write_records
 from odapi.data.sources.open import open_source
 from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.data.tfrecord.records import write_records
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap
 

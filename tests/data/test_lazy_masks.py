@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from odapi.data.lazy import LazyImage
-from odapi.data.lazy_masks import LazyMasks
-from odapi.data.masks import decode_segmentation
-from odapi.data.resize import FixedShape
+from odapi.data.image.lazy import LazyImage
+from odapi.data.image.lazy_masks import LazyMasks
+from odapi.data.image.resize import FixedShape
+from odapi.data.mask_encoding import decode_segmentation
 from odapi.data.sample import keep_objects
 
 FIRST = np.array([[1, 0, 0], [1, 1, 0]], np.uint8)

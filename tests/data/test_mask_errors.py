@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from odapi.data.pad import Collate
-from odapi.data.resize import FixedShape
+from odapi.data.image.resize import FixedShape
+from odapi.data.loader.collate import Collate
 from odapi.data.sources.open import open_source
 from tiny_data import encoded
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_array_equal
 from PIL import Image
 from pycocotools import mask as oracle
 
-from odapi.data import masks
+from odapi.data import mask_encoding as masks
 
 # Of pycocotools itself.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ impl:DeprecationWarning")

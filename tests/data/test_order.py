@@ -5,7 +5,7 @@ import collections
 import numpy as np
 import pytest
 
-from odapi.data.order import Order
+from odapi.data.loader.order import Order
 
 
 @pytest.mark.parametrize("length", [1, 2, 10, 1000])

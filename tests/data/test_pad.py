@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from odapi.data.pad import TOO_MANY_BOXES, Collate, merge_equal_boxes
+from odapi.data.loader.collate import TOO_MANY_BOXES, Collate, merge_equal_boxes
 from odapi.data.problems import Problems
 
 

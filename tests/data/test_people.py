@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from odapi.data import people
+from odapi.data import densepose as people
 from odapi.data.augment import geometry
-from odapi.data.example import ExampleError, read_example
-from odapi.data.example_message import example_class
-from odapi.data.example_write import write_people
-from odapi.data.pad import Collate
-from odapi.data.resize import FixedShape, KeepAspectRatio
+from odapi.data.image.resize import FixedShape, KeepAspectRatio
+from odapi.data.loader.collate import Collate
+from odapi.data.tfrecord.example import ExampleError, read_example
+from odapi.data.tfrecord.example_message import example_class
+from odapi.data.tfrecord.example_writer import write_people
 
 SIDES = ("ymin", "xmin", "ymax", "xmax")
 DENSEPOSE, OFFSET = "image/object/densepose/", "image/object/temporal_offset/"

@@ -13,11 +13,11 @@ import pytest
 
 from odapi.data.augment.flip import HorizontalFlip
 from odapi.data.augment.square import ScaleCropPadToSquare
-from odapi.data.order import Order
-from odapi.data.pad import Collate
-from odapi.data.pipeline import Pipeline
+from odapi.data.image.resize import FixedShape
+from odapi.data.loader.collate import Collate
+from odapi.data.loader.order import Order
+from odapi.data.loader.pipeline import Pipeline
 from odapi.data.problems import Problems
-from odapi.data.resize import FixedShape
 from odapi.errors import DataError
 from odapi.labels import label_map_of
 
@@ -333,7 +333,8 @@ def test_an_interrupted_program_ends_at_once_and_quietly():
 
 def test_no_backend_is_imported_before_the_first_batch():
     code = (
-        "import sys, odapi.data.pipeline, odapi.data.resize, odapi.data.augment.crop\n"
+        "import sys, odapi.data.loader.pipeline\n"
+        "import odapi.data.image.resize, odapi.data.augment.crop\n"
         "names = ('keras', 'tensorflow', 'jax', 'torch', 'grain')\n"
         "print([n for n in names if n in sys.modules])"
     )

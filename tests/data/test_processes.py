@@ -13,13 +13,13 @@ import pytest
 
 from odapi.data.augment.flip import HorizontalFlip
 from odapi.data.augment.square import ScaleCropPadToSquare
-from odapi.data.messages import Readable, Writable, receive, send
-from odapi.data.order import Order
-from odapi.data.pad import Collate
-from odapi.data.pipeline import Pipeline
+from odapi.data.image.resize import FixedShape
+from odapi.data.loader.collate import Collate
+from odapi.data.loader.messages import Readable, Writable, receive, send
+from odapi.data.loader.order import Order
+from odapi.data.loader.pipeline import Pipeline
+from odapi.data.loader.processes import ProcessError
 from odapi.data.problems import Problems
-from odapi.data.processes import ProcessError
-from odapi.data.resize import FixedShape
 from odapi.errors import DataError
 from odapi.labels import label_map_of
 
@@ -155,7 +155,7 @@ def test_data_that_cannot_be_sent_is_refused(where, monkeypatch):
 
 
 def test_processes_make_no_batches_of_many_sizes():
-    from odapi.data.buckets import Buckets
+    from odapi.data.loader.buckets import Buckets
 
     collate = Collate(2, buckets=Buckets(steps=2))
     with pytest.raises(ValueError, match="one size"):

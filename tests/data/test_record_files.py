@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import tiny_data
-from odapi.data.records import read_record, scan_records, write_records
-from odapi.data.sources.record_index import index_of
 from odapi.data.sources.tfrecord import find_files, open_tfrecord
+from odapi.data.tfrecord.record_index import index_of
+from odapi.data.tfrecord.records import read_record, scan_records, write_records
 from odapi.errors import DataError
 
 
@@ -141,7 +141,7 @@ def test_index_is_kept_beside_the_file_and_used(file, monkeypatch):
     place = file.with_name(".data.record.index.npz")
     assert place.is_file()
     monkeypatch.setattr(
-        "odapi.data.sources.record_index.scan_records",
+        "odapi.data.tfrecord.record_index.scan_records",
         lambda path: pytest.fail("was scanned again"),
     )
     again = index_of(file)
@@ -160,7 +160,7 @@ def test_index_is_made_anew_when_only_the_time_changes(file, monkeypatch):
     os.utime(file, ns=(1, 1))
     scanned = []
     monkeypatch.setattr(
-        "odapi.data.sources.record_index.scan_records",
+        "odapi.data.tfrecord.record_index.scan_records",
         lambda path: scanned.append(path) or scan_records(path),
     )
     index_of(file)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from odapi.data.resize import (
+from odapi.data.image.resize import (
     ConditionalShape,
     FixedShape,
     Identity,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from odapi.data.lazy import LazyImage
-from odapi.data.memory import keep_freed_memory
-from odapi.data.warp import Axis, sample_bilinear, sample_masks
+from odapi.data.image.lazy import LazyImage
+from odapi.data.image.warp import Axis, sample_bilinear, sample_masks
+from odapi.data.loader.malloc import keep_freed_memory
 
 
 def positions(axis):

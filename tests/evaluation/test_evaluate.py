@@ -11,7 +11,7 @@ import odapi
 from odapi.config.load import load_config
 from odapi.data.problems import Problems
 from odapi.errors import DataError
-from odapi.evaluation import run
+from odapi.evaluation import evaluate as run
 
 BOX = (1, 1, 6, 6)
 SAMPLES = [sample(f"{n}", [(*BOX, n % 2)], [(*BOX, n % 2, 9)]) for n in range(5)]

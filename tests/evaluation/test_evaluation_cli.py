@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from odapi.cli.main import app
 from odapi.draw.file import save_image
 from odapi.errors import ConfigError
-from odapi.evaluation import predict as predict_module
 from odapi.evaluation.loop import evaluate_loop
+from odapi.inference import predict as predict_module
 from odapi.metrics.coco import CocoBoxMetrics
 
 BOX = (1, 1, 6, 6)

@@ -7,7 +7,7 @@ from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, s
 
 from odapi.errors import DataError
 from odapi.evaluation.loop import evaluate_loop
-from odapi.evaluation.model import evaluation_model
+from odapi.inference.model import evaluation_model
 from odapi.metrics.coco import CocoBoxMetrics
 
 MAP = "DetectionBoxes_Precision/mAP"

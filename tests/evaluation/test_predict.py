@@ -10,12 +10,12 @@ import pytest
 from evaluation_fakes import LABEL_MAP, SIZE, FakeDetector
 
 import odapi
-from odapi.data.decode import decode_image
-from odapi.data.resize import FixedShape, KeepAspectRatio
+from odapi.data.image.decode import decode_image
+from odapi.data.image.resize import FixedShape, KeepAspectRatio
 from odapi.draw.file import save_image
 from odapi.errors import DataError
-from odapi.evaluation.image_files import find_images, read_images
-from odapi.evaluation.predict import predict
+from odapi.inference.image_files import find_images, read_images
+from odapi.inference.predict import predict
 
 
 class Bright:
@@ -240,7 +240,7 @@ def coded(box, index, score, size=SIZE):
 
 
 def test_a_detector_sees_batches_of_one_size():
-    from odapi.evaluation.detector_predictor import DetectorPredictor
+    from odapi.inference.detector_predictor import DetectorPredictor
 
     detector = FakeDetector()
     predictor = DetectorPredictor(detector, FixedShape(SIZE, SIZE), LABEL_MAP, 2)
@@ -257,7 +257,7 @@ def test_a_detector_sees_batches_of_one_size():
 
 
 def test_a_detector_sees_images_of_many_sizes_in_their_order():
-    from odapi.evaluation.detector_predictor import DetectorPredictor
+    from odapi.inference.detector_predictor import DetectorPredictor
 
     resizer = KeepAspectRatio(SIZE, 2 * SIZE)
     predictor = DetectorPredictor(FakeDetector(), resizer, LABEL_MAP, 4)
@@ -281,5 +281,5 @@ def test_drawn_images_have_the_size_of_the_image(folder, tmp_path):
 
 
 def test_an_exported_model_needs_no_keras():
-    code = "import sys, odapi.evaluation.predict; sys.exit('keras' in sys.modules)"
+    code = "import sys, odapi.inference.predict; sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

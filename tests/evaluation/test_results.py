@@ -11,10 +11,10 @@ from rich.console import Console
 
 from odapi.errors import DataError
 from odapi.evaluation.loop import evaluate_loop
+from odapi.evaluation.metric_files import as_json
 from odapi.evaluation.report import notes, show, write_report
-from odapi.evaluation.results import (
+from odapi.inference.result_files import (
     ResultsWriter,
-    as_json,
     categories_of,
     coco_results,
 )

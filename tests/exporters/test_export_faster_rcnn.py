@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.data.resize import FixedShape
-from odapi.exporters.saved_model import SavedModelPredictor, write_saved_model
+from odapi.data.image.resize import FixedShape
+from odapi.exporters.saved_model.saved_model import (
+    SavedModelPredictor,
+    write_saved_model,
+)
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
-from odapi.models.mask_rcnn import RoiMaskTask
+from odapi.models.two_stage.mask_rcnn import RoiMaskTask
 from small_rcnn import DETECTIONS, MAKE, SIZE, small_rcnn
 
 pytestmark = pytest.mark.skipif(

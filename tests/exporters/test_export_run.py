@@ -7,11 +7,13 @@ import keras
 import numpy as np
 import pytest
 
-from odapi.checkpoints import detector as detectors
+from odapi.checkpoints import load_detector as detectors
 from odapi.config.load import load_config
 from odapi.errors import CheckpointError, ConfigError, DataError, MissingPackageError
-from odapi.exporters import process, run, verify
-from odapi.exporters.run import export
+from odapi.exporters import export as run
+from odapi.exporters import export_process as process
+from odapi.exporters import verify
+from odapi.exporters.export import export
 from odapi.exporters.verify import ExportError
 from odapi.labels import label_map_of
 

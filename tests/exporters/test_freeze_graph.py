@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from odapi.exporters import freeze
-from odapi.exporters.freeze import Frozen
+from odapi.exporters.saved_model import freeze
+from odapi.exporters.saved_model.freeze import Frozen
 
 tf = pytest.importorskip("tensorflow")
 

@@ -5,10 +5,13 @@ import numpy as np
 import pytest
 
 from odapi.build.detector import build_detector
-from odapi.data.resize import FixedShape
+from odapi.data.image.resize import FixedShape
 from odapi.errors import ConfigError
-from odapi.exporters.saved_model import SavedModelPredictor, write_saved_model
-from odapi.exporters.serving import BOXES
+from odapi.exporters.saved_model.saved_model import (
+    SavedModelPredictor,
+    write_saved_model,
+)
+from odapi.exporters.saved_model.serving import BOXES
 from odapi.exporters.verify import verify
 from small_models import SIZE, small_config
 

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from odapi.config.label_map import save_label_map
-from odapi.data.resize import FixedShape, Identity, KeepAspectRatio
+from odapi.data.image.resize import FixedShape, Identity, KeepAspectRatio
 from odapi.errors import CheckpointError, ConfigError
-from odapi.exporters import serving
-from odapi.exporters.saved_model import SavedModelPredictor, write_saved_model
+from odapi.exporters.saved_model.saved_model import (
+    SavedModelPredictor,
+    serving,
+    write_saved_model,
+)
 from odapi.exporters.verify import ExportError, verify
 from odapi.labels import label_map_of
 

@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from odapi.data.resize import (
+from odapi.data.image.resize import (
     ConditionalShape,
     FixedShape,
     Identity,
@@ -14,7 +14,7 @@ from odapi.data.resize import (
     fixed_size,
 )
 from odapi.errors import ConfigError
-from odapi.exporters import serving
+from odapi.exporters.saved_model import serving
 
 tf = pytest.importorskip("tensorflow")
 

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.geometry.crop import crop_and_resize, crop_each
+from odapi.geometry.crop.crop_and_resize import crop_and_resize, crop_each
 
 pytestmark = pytest.mark.backend
 

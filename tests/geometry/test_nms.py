@@ -6,8 +6,8 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.geometry.nms import NonMaxSuppression, Selection
-from odapi.geometry.suppression import suppress
+from odapi.geometry.nms.batched import NonMaxSuppression, Selection
+from odapi.geometry.nms.greedy import suppress
 
 # Boxes 0, 1, 2 overlap (IoU of 0 and 1: 0.9 / 1.1; of 0 and 2: 0.8 / 1.2), 3 is apart.
 ROW = np.array(

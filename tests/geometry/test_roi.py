@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.geometry import roi
-from odapi.geometry.roi import (
+from odapi.geometry.crop import roi_align as roi
+from odapi.geometry.crop.roi_align import (
     CropAndResize,
     RoiAlign,
     crop_masks,

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from odapi.layers.conv import Conv2D, DepthwiseConv2D, SeparableConv2D
-from odapi.layers.device import computes_on_cpu
+from odapi.runtime.devices import computes_on_cpu
 
 pytestmark = pytest.mark.backend
 

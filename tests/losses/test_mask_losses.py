@@ -15,7 +15,7 @@ from odapi.losses.masks import (
     mask_loss,
     point_loss,
 )
-from odapi.models.mask_supervision import Jitter, WarmUp
+from odapi.models.center.mask_supervision import Jitter, WarmUp
 
 pytestmark = pytest.mark.backend
 

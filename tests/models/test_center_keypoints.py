@@ -9,13 +9,13 @@ from numpy.testing import assert_allclose
 from odapi.geometry.keypoints import Snapping
 from odapi.heads.center import Head
 from odapi.losses.boxes import IouLoss, L1Loss
-from odapi.models.center_keypoints import (
+from odapi.models.center.keypoint_task import (
     HighestNearby,
     KeypointTask,
     KeypointWeights,
     SnapToPeaks,
 )
-from odapi.models.center_task import Frame, Peaks
+from odapi.models.center.task import Frame, Peaks
 from odapi.structures import Detections, Groundtruth, present
 
 NAN = float("nan")

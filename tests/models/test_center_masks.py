@@ -8,8 +8,8 @@ from numpy.testing import assert_allclose
 
 from odapi.build.detector import build_detector
 from odapi.losses.classification import SigmoidLoss
-from odapi.models.center_masks import HEATMAP, LOSS, CenterMasks
-from odapi.models.center_task import Frame
+from odapi.models.center.mask_task import HEATMAP, LOSS, CenterMasks
+from odapi.models.center.task import Frame
 from odapi.structures import Detections, Groundtruth
 from odapi.targets.mask_targets import resize_masks, segmentation_targets
 from small_models import SIZE, small_batch, small_config

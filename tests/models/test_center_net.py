@@ -11,14 +11,14 @@ from numpy.testing import assert_allclose
 from odapi.build.center_extractor import build_center_extractor
 from odapi.build.detector import build_detector
 from odapi.build.hyperparams import Setting
-from odapi.geometry.nms import NonMaxSuppression
+from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.layers.pixels import UNCHANGED
 from odapi.losses.boxes import GiouLoss, L1Loss
 from odapi.losses.classification import PenaltyReducedFocalLoss
-from odapi.models.center_boxes import CenterBoxes
-from odapi.models.center_net import CenterNet, CenterParts, suppress
-from odapi.models.center_objects import ObjectCenters
-from odapi.models.center_task import Frame, Peaks
+from odapi.models.center.box_task import CenterBoxes
+from odapi.models.center.center_net import CenterNet, CenterParts, suppress
+from odapi.models.center.object_heatmap import ObjectCenters
+from odapi.models.center.task import Frame, Peaks
 from odapi.structures import Detections, Groundtruth
 from small_models import small_batch, small_config
 

@@ -11,10 +11,10 @@ from odapi.heads.track import TrackClassifier
 from odapi.layers.hyperparams import Hyperparams
 from odapi.losses.boxes import GiouLoss, L1Loss
 from odapi.losses.classification import SoftmaxLoss
-from odapi.models.center_densepose import CenterDensePose
-from odapi.models.center_task import Frame, Peaks
-from odapi.models.center_temporal import CenterTemporal
-from odapi.models.center_track import CenterTrack
+from odapi.models.center.densepose_task import CenterDensePose
+from odapi.models.center.task import Frame, Peaks
+from odapi.models.center.temporal_task import CenterTemporal
+from odapi.models.center.track_task import CenterTrack
 from odapi.structures import Detections, Groundtruth
 
 pytestmark = pytest.mark.backend

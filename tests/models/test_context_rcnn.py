@@ -7,14 +7,17 @@ from keras import ops
 
 from odapi.build.detector import build_detector
 from odapi.config.check import find
-from odapi.data.resize import FixedShape
+from odapi.data.image.resize import FixedShape
 from odapi.errors import ConfigError, DataError
-from odapi.exporters import serving
-from odapi.exporters.saved_model import SavedModelPredictor, write_saved_model
+from odapi.exporters.saved_model.saved_model import (
+    SavedModelPredictor,
+    serving,
+    write_saved_model,
+)
 from odapi.exporters.verify import verify
-from odapi.models.context_rcnn import CONTEXT, ContextRCNN
-from odapi.models.context_rcnn import SIZE as BANK_SIZE
-from odapi.models.faster_rcnn import CLASSES, FasterRCNN
+from odapi.models.two_stage.context_rcnn import CONTEXT, ContextRCNN
+from odapi.models.two_stage.context_rcnn import SIZE as BANK_SIZE
+from odapi.models.two_stage.faster_rcnn import CLASSES, FasterRCNN
 from odapi.structures import Groundtruth
 from small_models import SIZE, small_config
 

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.geometry.nms import NonMaxSuppression
+from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.heads.roi_boxes import RoiBoxes, RoiBoxOptions
 from odapi.heads.rpn import ProposalHead
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import MINUS_MEAN_RGB
 from odapi.losses.rcnn import BoxClassifierLoss, ProposalLoss
-from odapi.models.faster_rcnn import FasterRCNN
-from odapi.models.feature_extractor import FeatureExtractor
 from odapi.models.postprocess import PostProcess
-from odapi.models.proposals import Proposer
-from odapi.models.rcnn_outputs import BOXES, CLASSES
-from odapi.models.rcnn_parts import RcnnParts
-from odapi.models.roi_crop import RoiCrop
-from odapi.models.roi_sample import RoiSampler
 from odapi.models.scores import ScoreConverter
+from odapi.models.single_stage.feature_extractor import FeatureExtractor
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
+from odapi.models.two_stage.proposals import Proposer
+from odapi.models.two_stage.rcnn_outputs import BOXES, CLASSES
+from odapi.models.two_stage.rcnn_parts import RcnnParts
+from odapi.models.two_stage.roi_pooler import RoiCrop
+from odapi.models.two_stage.roi_sampler import RoiSampler
 from odapi.structures import Groundtruth
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import GridAnchors

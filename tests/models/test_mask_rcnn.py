@@ -10,10 +10,10 @@ from odapi.heads.roi_keypoints import RoiKeypointOptions, RoiKeypoints
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
 from odapi.losses.roi_keypoints import ROI_KEYPOINTS
 from odapi.losses.roi_masks import ROI_MASKS
-from odapi.models.mask_rcnn import RoiMaskTask
-from odapi.models.roi_keypoints import RoiKeypointTask
-from odapi.models.roi_sample import RoiSample
-from odapi.models.roi_task import Regions, pick_matched
+from odapi.models.two_stage.mask_rcnn import RoiMaskTask
+from odapi.models.two_stage.roi_keypoint_head import RoiKeypointTask
+from odapi.models.two_stage.roi_sampler import RoiSample
+from odapi.models.two_stage.roi_task import Regions, pick_matched
 from odapi.targets.anchor_targets import AnchorTargets
 from small_rcnn import DETECTIONS, MAKE, SIZE, large_objects, small_rcnn, some_images
 

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.geometry.nms import NonMaxSuppression
+from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.models.calibration import PiecewiseLinear
 from odapi.models.postprocess import PostProcess
 from odapi.models.scores import ScoreConverter

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from odapi.geometry.nms import NonMaxSuppression
+from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.models.postprocess import PostProcess
 from odapi.models.scores import ScoreConverter
 

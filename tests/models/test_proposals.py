@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.models.proposals import Proposer, clip_anchors, inside_image
+from odapi.models.two_stage.proposals import Proposer, clip_anchors, inside_image
 from odapi.targets.coders import CenterSizeCoder
 
 pytestmark = pytest.mark.backend

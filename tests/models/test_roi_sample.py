@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.models.proposals import Proposals
-from odapi.models.roi_sample import RoiSampler
+from odapi.models.two_stage.proposals import Proposals
+from odapi.models.two_stage.roi_sampler import RoiSampler
 from odapi.structures import Groundtruth
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.coders import CenterSizeCoder

@@ -6,8 +6,8 @@ import pytest
 
 from odapi.config.check import check
 from odapi.errors import DataError
-from odapi.quickstart import run as module
-from odapi.quickstart.run import quickstart
+from odapi.quickstart import quickstart as module
+from odapi.quickstart.quickstart import quickstart
 
 FEW = (
     "train_config.num_steps=2",

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from odapi.cli.main import app
 from odapi.data.sources import open_source
 from odapi.errors import DataError
-from odapi.tools import run
+from odapi.tools import tool_run as run
 from odapi.tools.memory_bank import AddContext, GroupKey
 
 if importlib.util.find_spec("apache_beam") is None and not os.environ.get("NEED_BEAM"):

@@ -12,15 +12,15 @@ import pytest
 from numpy.testing import assert_allclose
 
 import tiny_data
-from odapi.data.example_message import sequence_class
-from odapi.data.shrink import shrunk_jpeg
+from odapi.data.image.shrink import shrunk_jpeg
+from odapi.data.tfrecord.example_message import sequence_class
 from odapi.errors import DataError, MissingPackageError
 from odapi.tools import records
 from odapi.tools.camera_traps import ImageExample, read_metadata
 from odapi.tools.detections import AddBoxes, SeveralClassesError
 from odapi.tools.embeddings import Embed, chosen, embed_box, embed_date
 from odapi.tools.memory_bank import AddContext, GroupKey
-from odapi.tools.run import read_ids
+from odapi.tools.tool_run import read_ids
 
 DATE = "2010-08-07 01:04:14"
 

@@ -6,8 +6,8 @@ import pytest
 import odapi
 from odapi.build.detector import build_detector
 from odapi.config.load import load_config
-from odapi.data.records import write_records
 from odapi.data.sources import open_source
+from odapi.data.tfrecord.records import write_records
 from odapi.errors import ConfigError, DataError
 from odapi.tools import records
 from odapi.tools.camera_traps import ImageExample, read_metadata

@@ -14,7 +14,7 @@ import keras
 
 from odapi.checkpoints.weights import save_weights
 from odapi.optim import optimizers, schedules
-from odapi.training.determinism import seed_everything
+from odapi.runtime.determinism import seed_everything
 from odapi.training.fit import fit
 from odapi.training.plan import Plan
 from tiny_detector import TinyDetector, TinyPipeline

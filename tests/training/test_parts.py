@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.text import Text
 
-from odapi.data.decode import decode_image
+from odapi.data.image.decode import decode_image
 from odapi.training import report
 from odapi.training.curves import save_curves
 from odapi.training.display import Display, Reading

@@ -11,7 +11,7 @@ from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
 from odapi.config.load import load_config
 from odapi.errors import CheckpointError, ConfigError
-from odapi.training import run
+from odapi.training import train as run
 from small_models import small_config
 from tiny_detector import TinyDetector, TinyPipeline
 

@@ -40,7 +40,7 @@ _BUILT = {}
 @pytest.fixture(autouse=True)
 def built_once(monkeypatch):
     """Importing and loading give every weight a value: one detector does for all."""
-    for module in ("odapi.zoo.import_checkpoint", "odapi.checkpoints.detector"):
+    for module in ("odapi.zoo.import_checkpoint", "odapi.checkpoints.load_detector"):
         monkeypatch.setattr(f"{module}.build_detector", _build)
 
 

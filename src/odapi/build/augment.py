@@ -14,7 +14,7 @@ from odapi.data.augment.crop import CropImage, SsdRandomCrop
 from odapi.data.augment.flip import HorizontalFlip, Rotation90, Turn, VerticalFlip
 from odapi.data.augment.pad import AbsolutePad
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
-from odapi.data.pipeline import Augmentation
+from odapi.data.loader.pipeline import Augmentation
 from odapi.errors import ConfigError
 
 _PATH = "train_config.data_augmentation_options"

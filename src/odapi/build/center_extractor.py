@@ -13,7 +13,7 @@ from odapi.errors import ConfigError, unknown_choice
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import Channels, PixelScaling, standardized_before
 from odapi.layers.resample import UPSAMPLING
-from odapi.models.center_extractor import CenterExtractor
+from odapi.models.center.center_extractor import CenterExtractor
 from odapi.necks.center_decoder import (
     DEFAULT_HYPERPARAMS,
     TransposedDecoder,

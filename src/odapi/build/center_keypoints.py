@@ -20,7 +20,7 @@ from odapi.geometry.keypoints import (
 )
 from odapi.heads.center import Head
 from odapi.labels import Category, LabelMap
-from odapi.models.center_keypoints import (
+from odapi.models.center.keypoint_task import (
     HighestNearby,
     KeypointTask,
     KeypointWeights,

@@ -7,10 +7,9 @@ from odapi.build.hyperparams import Setting
 from odapi.build.losses import build_classification_loss
 from odapi.build.oneof import call, number
 from odapi.errors import ConfigError
-from odapi.models.center_masks import HEATMAP, CenterMasks
-from odapi.models.deepmac import DeepMac
-from odapi.models.mask_nets import MaskNetwork, MaskShape
-from odapi.models.mask_supervision import (
+from odapi.models.center.deepmac import DeepMac
+from odapi.models.center.mask_nets import MaskNetwork, MaskShape
+from odapi.models.center.mask_supervision import (
     BoxSupervision,
     ColorSupervision,
     Jitter,
@@ -18,6 +17,7 @@ from odapi.models.mask_supervision import (
     Supervision,
     WarmUp,
 )
+from odapi.models.center.mask_task import HEATMAP, CenterMasks
 
 _CLASS_IDS_START = 1
 

@@ -18,15 +18,15 @@ from odapi.build.oneof import call, number
 from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
 from odapi.config.load import options
-from odapi.data.resize import fixed_size
+from odapi.data.image.resize import fixed_size
 from odapi.errors import ConfigError
-from odapi.geometry.nms import NonMaxSuppression
+from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.layers.hyperparams import Hyperparams
-from odapi.models.center_boxes import OFFSET, SCALE, CenterBoxes
-from odapi.models.center_keypoints import KeypointTask
-from odapi.models.center_net import CenterNet, CenterParts
-from odapi.models.center_objects import OBJECT_CENTER, ObjectCenters
-from odapi.models.center_task import Task
+from odapi.models.center.box_task import OFFSET, SCALE, CenterBoxes
+from odapi.models.center.center_net import CenterNet, CenterParts
+from odapi.models.center.keypoint_task import KeypointTask
+from odapi.models.center.object_heatmap import OBJECT_CENTER, ObjectCenters
+from odapi.models.center.task import Task
 from odapi.models.detector import Detector
 from odapi.targets.center_targets import WeightedKeypoints
 

@@ -8,9 +8,9 @@ from odapi.build.oneof import number
 from odapi.errors import ConfigError
 from odapi.heads.track import TrackClassifier
 from odapi.layers.hyperparams import Hyperparams
-from odapi.models.center_densepose import CenterDensePose
-from odapi.models.center_temporal import CenterTemporal
-from odapi.models.center_track import CenterTrack
+from odapi.models.center.densepose_task import CenterDensePose
+from odapi.models.center.temporal_task import CenterTemporal
+from odapi.models.center.track_task import CenterTrack
 
 
 def build_track(task: Any, path: str, center_net: Any, setting: Setting) -> CenterTrack:

@@ -15,12 +15,12 @@ from odapi.build.metrics import COCO_MASKS
 from odapi.build.resizer import model_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
-from odapi.data import people
-from odapi.data.buckets import Buckets, buckets_of
-from odapi.data.order import Order
-from odapi.data.pad import Collate
-from odapi.data.pipeline import Augmentation, MergeEqualBoxes, Pipeline
-from odapi.data.resize import Identity, Resizer
+from odapi.data import densepose as people
+from odapi.data.image.resize import Identity, Resizer
+from odapi.data.loader.buckets import Buckets, buckets_of
+from odapi.data.loader.collate import Collate
+from odapi.data.loader.order import Order
+from odapi.data.loader.pipeline import Augmentation, MergeEqualBoxes, Pipeline
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.errors import ConfigError, DataError

@@ -15,12 +15,12 @@ from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
 from odapi.build.targets import build_assigner, build_coder
 from odapi.config.load import options
-from odapi.data.resize import fixed_size
+from odapi.data.image.resize import fixed_size
 from odapi.errors import ConfigError
-from odapi.layers.device import computes_on_cpu
 from odapi.layers.norm import BatchNorm
-from odapi.models.anchor_detector import AnchorDetector, AnchorParts
 from odapi.models.detector import Detector
+from odapi.models.single_stage.anchor_detector import AnchorDetector, AnchorParts
+from odapi.runtime.devices import computes_on_cpu
 
 # Any size will do where images vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)

@@ -11,17 +11,17 @@ from odapi.build.rcnn_extractor import build_rcnn_extractor
 from odapi.build.rcnn_parts import build_rcnn_parts, crop_of
 from odapi.build.resizer import model_resizer
 from odapi.build.roi_heads import RoiHeads, ThirdStage, build_roi_heads
-from odapi.data.resize import fixed_size
+from odapi.data.image.resize import fixed_size
 from odapi.errors import ConfigError
 from odapi.heads.rfcn import RfcnHead
 from odapi.heads.roi_dense import RoiDense
 from odapi.heads.rpn import ProposalHead
-from odapi.models.context_rcnn import ContextRCNN
 from odapi.models.detector import Detector
-from odapi.models.faster_rcnn import FasterRCNN
-from odapi.models.rcnn_extractor import RCNNExtractor
-from odapi.models.rcnn_parts import RcnnParts
-from odapi.models.rfcn import RFCN
+from odapi.models.two_stage.context_rcnn import ContextRCNN
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
+from odapi.models.two_stage.rcnn_extractor import RCNNExtractor
+from odapi.models.two_stage.rcnn_parts import RcnnParts
+from odapi.models.two_stage.rfcn import RFCN
 
 # Any size will do where images vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)

@@ -13,7 +13,7 @@ from odapi.errors import ConfigError, unknown_choice
 from odapi.layers.depth import Depth
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import UNCHANGED, PixelScaling
-from odapi.models.feature_extractor import FeatureExtractor
+from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.necks.bifpn import BidirectionalPyramid
 from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid

@@ -4,7 +4,7 @@ from typing import Any
 
 from odapi.build.oneof import build_oneof, call, number
 from odapi.errors import ConfigError
-from odapi.geometry.nms import NonMaxSuppression
+from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.models import calibration
 from odapi.models.postprocess import PostProcess
 from odapi.models.scores import ScoreConverter

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from odapi.data.lazy import rendered
-from odapi.data.pipeline import Augmentation
+from odapi.data.image.lazy import rendered
+from odapi.data.loader.pipeline import Augmentation
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.draw.image import draw_objects

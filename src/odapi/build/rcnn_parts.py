@@ -8,16 +8,16 @@ from odapi.build.oneof import number
 from odapi.build.postprocess import build_postprocess
 from odapi.config.load import options
 from odapi.errors import ConfigError
-from odapi.geometry.roi import CropAndResize, RoiAlign
+from odapi.geometry.crop.roi_align import CropAndResize, RoiAlign
 from odapi.layers.pixels import UNCHANGED
 from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
 from odapi.losses.hard_examples import HardExampleMiner
 from odapi.losses.rcnn import BoxClassifierLoss, ProposalLoss
 from odapi.models.postprocess import PostProcess
-from odapi.models.proposals import Proposer
-from odapi.models.rcnn_parts import RcnnParts
-from odapi.models.roi_crop import RoiCrop
-from odapi.models.roi_sample import RoiSampler
+from odapi.models.two_stage.proposals import Proposer
+from odapi.models.two_stage.rcnn_parts import RcnnParts
+from odapi.models.two_stage.roi_pooler import RoiCrop
+from odapi.models.two_stage.roi_sampler import RoiSampler
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import AnchorGenerator
 from odapi.targets.coders import CenterSizeCoder

@@ -4,7 +4,7 @@ from typing import Any
 
 from odapi.build.oneof import build_oneof, number
 from odapi.config.protos import image_resizer_pb2
-from odapi.data.resize import (
+from odapi.data.image.resize import (
     ConditionalShape,
     FixedShape,
     Identity,

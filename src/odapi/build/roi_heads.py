@@ -6,14 +6,14 @@ from typing import Any
 from odapi.build.hyperparams import Setting, build_hyperparams
 from odapi.build.oneof import build_oneof, number
 from odapi.errors import ConfigError
-from odapi.geometry.roi import CROP_AND_RESIZE, CropAndResize
+from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, CropAndResize
 from odapi.heads.rfcn import RfcnHead, RfcnOptions
 from odapi.heads.roi_boxes import RoiBoxes, RoiBoxOptions
 from odapi.heads.roi_keypoints import RoiKeypointOptions, RoiKeypoints
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
-from odapi.models.mask_rcnn import RoiMaskTask
-from odapi.models.roi_keypoints import RoiKeypointTask
-from odapi.models.roi_task import RoiTask
+from odapi.models.two_stage.mask_rcnn import RoiMaskTask
+from odapi.models.two_stage.roi_keypoint_head import RoiKeypointTask
+from odapi.models.two_stage.roi_task import RoiTask
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

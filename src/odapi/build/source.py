@@ -8,7 +8,7 @@ from odapi.config.load import options
 from odapi.config.protos import input_reader_pb2
 from odapi.config.readers import eval_reader
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS
-from odapi.data.people import DENSEPOSE_KEYS, MOTION_KEYS
+from odapi.data.densepose import DENSEPOSE_KEYS, MOTION_KEYS
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.open import open_source
 from odapi.data.sources.subset import Subset

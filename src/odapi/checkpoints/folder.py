@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from odapi.checkpoints import foreign
+from odapi.checkpoints import identify as foreign
 from odapi.errors import CheckpointError
 
 WEIGHTS = "weights.h5"

@@ -8,8 +8,8 @@ import typer
 from odapi.cli.options import Set
 
 if TYPE_CHECKING:
+    from odapi.data.formats.writer import Written
     from odapi.data.sources.base import BaseSource
-    from odapi.data.writers.base import Written
     from odapi.labels import LabelMap
 
 app = typer.Typer(
@@ -113,9 +113,9 @@ def split(
     Images with the same bytes stay together, whatever their names.
     """
     from odapi.data.convert import Target, spec_of, write_split
+    from odapi.data.formats.writer import empty_folder
     from odapi.data.sources.tfrecord import TFRecordSource
     from odapi.data.split import parse_shares, split_source
-    from odapi.data.writers.base import empty_folder
 
     wanted = parse_shares(shares)
     source = _open(spec, label_map)
@@ -161,7 +161,7 @@ def convert(
     """Write a data set in another format; images are not encoded again."""
     from odapi.data.convert import Target, spec_of
     from odapi.data.convert import convert as run
-    from odapi.data.writers.base import empty_folder
+    from odapi.data.formats.writer import empty_folder
 
     target = Target(to, output, images, shards)
     source = _open(spec, label_map)

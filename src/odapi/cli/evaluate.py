@@ -53,7 +53,7 @@ def evaluate(
     if as_json:
         import json
 
-        from odapi.evaluation.results import as_json as to_json
+        from odapi.evaluation.metric_files import as_json as to_json
 
         print(json.dumps(to_json(result), indent=2, ensure_ascii=False))
         return

@@ -21,7 +21,7 @@ from odapi.cli import (
     train,
     zoo,
 )
-from odapi.data.memory import keep_freed_memory
+from odapi.data.loader.malloc import keep_freed_memory
 from odapi.errors import OdapiError
 
 app = typer.Typer(

@@ -8,7 +8,7 @@ import typer
 from odapi.cli.options import Set
 
 if TYPE_CHECKING:
-    from odapi.evaluation.predict import Predictions
+    from odapi.inference.predict import Predictions
 
 _MOST_ROWS = 20  # Images in the table.
 
@@ -88,7 +88,7 @@ def _model(checkpoint: pathlib.Path, overrides: list[str]) -> Any:
             hint=f"use its weights: odapi predict {checkpoint / 'checkpoint'} ..., or "
             "export again with --set",
         )
-    from odapi.exporters.saved_model import SavedModelPredictor
+    from odapi.exporters.saved_model.saved_model import SavedModelPredictor
 
     return SavedModelPredictor(checkpoint)
 

@@ -26,7 +26,7 @@ def quickstart(
     overrides: Set = None,
 ) -> None:
     """Make a data set, train on it, evaluate, export and predict, in minutes."""
-    from odapi.quickstart.run import quickstart as run
+    from odapi.quickstart.quickstart import quickstart as run
 
     summary = run(output, seed, objects, tuple(overrides or ()))
     _show(summary)

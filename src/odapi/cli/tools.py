@@ -46,7 +46,7 @@ def create(
     ] = 200,
 ) -> None:
     """Make tf.Examples with place, date and sequence of camera trap images."""
-    from odapi.tools.run import create_camera_traps
+    from odapi.tools.tool_run import create_camera_traps
 
     _tell(
         create_camera_traps(metadata, images, output, per_shard, context.args),
@@ -67,7 +67,7 @@ def detections(
     shards: Shards = 0,
 ) -> None:
     """Add boxes to images of which only the class is known."""
-    from odapi.tools.run import generate_detections
+    from odapi.tools.tool_run import generate_detections
 
     _tell(
         generate_detections(records, output, model, min_score, shards, context.args),
@@ -98,7 +98,7 @@ def embeddings(
     shards: Shards = 0,
 ) -> None:
     """Add what a detector sees to images, for memory banks."""
-    from odapi.tools.run import generate_embeddings
+    from odapi.tools.tool_run import generate_embeddings
 
     _tell(
         generate_embeddings(
@@ -180,7 +180,7 @@ def add_context(
 ) -> None:
     """Give each image the memory bank of its camera and time."""
     from odapi.tools.memory_bank import AddContext, GroupKey
-    from odapi.tools.run import add_context, read_ids
+    from odapi.tools.tool_run import add_context, read_ids
 
     horizon = "" if time_horizon == "None" else time_horizon
     key = GroupKey(sequence_key, horizon, longest if reduce else 0)

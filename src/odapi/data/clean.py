@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from odapi.data.header import Header
+from odapi.data.image.header import Header
 from odapi.data.problems import KEPT, Problems
 
 _ASPECT_TOLERANCE = 0.01  # Of a rescaled image, from rounding its size.

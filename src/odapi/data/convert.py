@@ -4,14 +4,14 @@ import dataclasses
 import pathlib
 from collections.abc import Iterable, Mapping
 
+from odapi.data.formats.coco_writer import write_coco, write_coco_part
+from odapi.data.formats.tfrecord_writer import write_records_of, write_tfrecord
+from odapi.data.formats.voc_writer import write_voc
+from odapi.data.formats.writer import COPY, IMAGES, REFER, Written
+from odapi.data.formats.yolo_writer import write_yolo
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import CocoSource
 from odapi.data.sources.tfrecord import TFRecordSource
-from odapi.data.writers.base import COPY, IMAGES, REFER, Written
-from odapi.data.writers.coco import write_coco, write_coco_part
-from odapi.data.writers.tfrecord import write_records_of, write_tfrecord
-from odapi.data.writers.voc import write_voc
-from odapi.data.writers.yolo import write_yolo
 from odapi.errors import DataError, unknown_choice
 
 Path = pathlib.Path

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from odapi.errors import DataError
-from odapi.evaluation.model import evaluation_model, real_rows, regularization_loss
 from odapi.evaluation.sanity import Sanity
+from odapi.inference.model import evaluation_model, real_rows, regularization_loss
 from odapi.metrics.coco import CategoryResult, CocoBoxMetrics
 from odapi.metrics.several import SeveralMetrics
 from odapi.progress import track

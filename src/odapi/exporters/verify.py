@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.resize import Resizer, fixed_size
+from odapi.data.image.resize import Resizer, fixed_size
 from odapi.errors import OdapiError
-from odapi.exporters import serving
-from odapi.exporters.saved_model import SERVING, SavedModelPredictor
+from odapi.exporters.saved_model.saved_model import (
+    SERVING,
+    SavedModelPredictor,
+    serving,
+)
 
 # Of the largest value of an output. Folding batch normalisation into convolutions
 # changes the last digits only.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from keras import ops
 
 from odapi.geometry.boxes import corners
-from odapi.geometry.crop import crop_and_resize
+from odapi.geometry.crop.crop_and_resize import crop_and_resize
 from odapi.structures import Tensor
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from odapi.geometry.roi import CropAndResize, crop_rois
+from odapi.geometry.crop.roi_align import CropAndResize, crop_rois
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.stack import Stack, conv_norm_activation
 from odapi.structures import Tensor

@@ -16,7 +16,7 @@ from odapi.kernels.convolution import (
     native_convolution,
 )
 from odapi.kernels.pointwise import pointwise
-from odapi.layers.device import computes_on_cpu
+from odapi.runtime.devices import computes_on_cpu
 
 
 class Conv2D(keras.layers.Conv2D):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from keras import ops
 
-from odapi.geometry.suppression import suppress
+from odapi.geometry.nms.greedy import suppress
 from odapi.structures import Tensor
 
 Kind = Literal["both", "classification", "localization"]

@@ -6,7 +6,7 @@ from keras import ops
 
 from odapi.geometry.boxes import clip, to_window
 from odapi.geometry.gather import gather_rows
-from odapi.geometry.nms import NonMaxSuppression, Selection
+from odapi.geometry.nms.batched import NonMaxSuppression, Selection
 from odapi.models.scores import ScoreConverter
 from odapi.structures import Detections, Tensor
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from odapi.geometry.roi import CROP_AND_RESIZE, CropAndResize, crop_masks
+from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, CropAndResize, crop_masks
 from odapi.structures import Tensor
 
 

@@ -10,7 +10,7 @@ import json
 import os
 from typing import Any
 
-from odapi.data.decode import decode_image
+from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
 from odapi.tools import records
 

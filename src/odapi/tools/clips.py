@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from odapi.data.example_message import sequence_class
+from odapi.data.tfrecord.example_message import sequence_class
 from odapi.tools import records
 
 # Feature of a tf.Example -> feature list of a sequence.

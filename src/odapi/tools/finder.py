@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.decode import decode_image
+from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
 from odapi.tools import records
 
@@ -59,7 +59,7 @@ def load_finder(model: str, features: str = "") -> Find:
 
 
 def _of_training(model: str, features: str) -> Find:
-    from odapi.evaluation.detector_predictor import load_predictor
+    from odapi.inference.detector_predictor import load_predictor
 
     overrides = []
     if features:
@@ -76,7 +76,7 @@ def _of_training(model: str, features: str) -> Find:
 def _of_saved_model(model: str, features: str) -> Find:
     import tensorflow as tf
 
-    from odapi.exporters.saved_model import SERVING, SavedModelPredictor
+    from odapi.exporters.saved_model.saved_model import SERVING, SavedModelPredictor
 
     predictor = SavedModelPredictor(model)
     name = next(

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from odapi.data import context_features as context
-from odapi.data.shrink import shrunk_jpeg
+from odapi.data.image.shrink import shrunk_jpeg
 from odapi.errors import DataError, unknown_choice
 from odapi.tools import records
 from odapi.tools.clips import clips

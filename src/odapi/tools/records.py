@@ -3,7 +3,7 @@
 import datetime
 from typing import Any
 
-from odapi.data.example_message import example_class
+from odapi.data.tfrecord.example_message import example_class
 
 DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 DATE, SOURCE_ID = "image/date_captured", "image/source_id"

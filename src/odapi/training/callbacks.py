@@ -34,7 +34,7 @@ class Parts:
     guard: Guard
     rate_at: Callable[[int], float]  # Learning rate of a step that counts from 0.
     evaluate: Evaluate | None = None
-    tracker: Any = None  # Of odapi.track; None: none.
+    tracker: Any = None  # Of odapi.trackers; None: none.
 
 
 class Supervisor(keras.callbacks.Callback):

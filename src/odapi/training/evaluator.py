@@ -10,7 +10,7 @@ from odapi.errors import DataError
 from odapi.evaluation.loop import evaluate_loop
 from odapi.evaluation.report import draw_picture, notes
 from odapi.labels import LabelMap
-from odapi.track.safely import Safely
+from odapi.trackers.fail_safe import Safely
 from odapi.training import report
 
 

@@ -10,7 +10,7 @@ import pathlib
 from typing import Any
 
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints import foreign
+from odapi.checkpoints import identify as foreign
 from odapi.checkpoints.restore import KINDS, Report, fit_in
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.zoo.checkpoint.reader import Checkpoint

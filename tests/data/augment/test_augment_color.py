@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from scene import Dice
 
-from odapi.data import color
 from odapi.data.augment.color import (
     AdjustBrightness,
     AdjustContrast,
     AdjustHue,
     AdjustSaturation,
 )
-from odapi.data.lazy import LazyImage, rendered
-from odapi.data.resize import FixedShape
+from odapi.data.image import color_ops as color
+from odapi.data.image.lazy import LazyImage, rendered
+from odapi.data.image.resize import FixedShape
 
 
 def picture(dtype="uint8"):

@@ -6,7 +6,7 @@ from scene import scene
 
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
 from odapi.data.augment.geometry import covered_share
-from odapi.data.lazy import rendered
+from odapi.data.image.lazy import rendered
 
 SIZE = (60, 100)
 

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scene import Dice, scene
 
 from odapi.data.augment.flip import HorizontalFlip
-from odapi.data.lazy import rendered
+from odapi.data.image.lazy import rendered
 
 
 def test_mirrored_boxes_pixels_and_keypoints_by_hand():

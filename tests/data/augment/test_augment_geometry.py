@@ -12,8 +12,8 @@ from odapi.data.augment.flip import HorizontalFlip
 from odapi.data.augment.geometry import Window, covered_share, drop_outside, move_to
 from odapi.data.augment.pad import AbsolutePad
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
-from odapi.data.lazy import rendered
-from odapi.data.resize import FixedShape, Identity, KeepAspectRatio
+from odapi.data.image.lazy import rendered
+from odapi.data.image.resize import FixedShape, Identity, KeepAspectRatio
 
 STEPS = {
     "flip": HorizontalFlip(1.0),

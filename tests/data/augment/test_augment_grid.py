@@ -8,7 +8,7 @@ from scene import scene
 
 from odapi.data.augment import geometry
 from odapi.data.augment.geometry import Window, move_to, to_grid
-from odapi.data.resize import FixedShape
+from odapi.data.image.resize import FixedShape
 
 WINDOW = Window(5, 6, 30, 40)
 

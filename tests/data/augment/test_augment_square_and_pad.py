@@ -7,7 +7,7 @@ from scene import HEIGHT, WIDTH, Dice, scene
 
 from odapi.data.augment.pad import AbsolutePad
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
-from odapi.data.lazy import rendered
+from odapi.data.image.lazy import rendered
 
 
 def test_square_crop_by_hand():

@@ -7,7 +7,7 @@ from scene import COLORS, RECTANGLES, Dice, scene
 
 from odapi.data.augment.flip import HorizontalFlip, Rotation90, VerticalFlip
 from odapi.data.augment.geometry import Window, move_to
-from odapi.data.lazy import rendered
+from odapi.data.image.lazy import rendered
 
 
 def small():

@@ -8,8 +8,8 @@ import dataclasses
 
 import numpy as np
 
-from odapi.data import color
-from odapi.data.lazy import ColorChange, LazyImage
+from odapi.data.image import color_ops as color
+from odapi.data.image.lazy import ColorChange, LazyImage
 from odapi.data.sample import Sample
 
 

@@ -1,8 +1,7 @@
 """The geometric changes that augmentations are made of.
 
-Each moves the picture, boxes, masks and keypoints alike. The picture only notes the
-change (see `odapi.data.lazy`); boxes and keypoints, which cost nothing, are moved at
-once. Masks wait with the picture.
+Each moves image, boxes, masks and keypoints alike. Boxes and keypoints are moved
+immediately; the image and masks only record the change (see `odapi.data.image.lazy`).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from odapi.data import people
-from odapi.data.keypoints import KEYPOINT_KEYS
-from odapi.data.lazy import LazyImage
+from odapi.data import densepose as people
+from odapi.data.image.lazy import LazyImage
+from odapi.data.keypoint_slots import KEYPOINT_KEYS
 from odapi.data.sample import Sample, keep_objects
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from odapi.data.augment import geometry
 from odapi.data.augment.geometry import Window
-from odapi.data.lazy import LazyImage
+from odapi.data.image.lazy import LazyImage
 from odapi.data.sample import Sample
 
 

@@ -7,13 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from odapi.data import masks, people
+from odapi.data import densepose as people
+from odapi.data import mask_encoding as masks
 from odapi.data.clean import clean_boxes, reference_size
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS, CONTEXT_KEYS
-from odapi.data.decode import decode_image
-from odapi.data.header import Header, read_header
-from odapi.data.keypoints import KEYPOINT_KEYS
-from odapi.data.lazy_masks import Decode, LazyMasks
+from odapi.data.image.decode import decode_image
+from odapi.data.image.header import Header, read_header
+from odapi.data.image.lazy_masks import Decode, LazyMasks
+from odapi.data.keypoint_slots import KEYPOINT_KEYS
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.errors import DataError

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.keypoints import NOWHERE, KeypointPlaces, placed
-from odapi.data.masks import decode_segmentation
+from odapi.data.keypoint_slots import NOWHERE, KeypointPlaces, placed
+from odapi.data.mask_encoding import decode_segmentation
 from odapi.data.problems import Problems
 from odapi.data.sources.base import MaskOf, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.example import Example, encoded_image, read_example
-from odapi.data.keypoints import KEYPOINT_KEYS, KeypointPlaces, placed
+from odapi.data.keypoint_slots import KEYPOINT_KEYS, KeypointPlaces, placed
 from odapi.data.problems import Problems
 from odapi.data.sample import keep_objects
-from odapi.data.sequence_example import frame_example, parse_sequence
 from odapi.data.sources.base import BaseSource, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.files import unique_id
-from odapi.data.sources.record_index import RecordIndex, index_of
+from odapi.data.tfrecord.example import Example, encoded_image, read_example
+from odapi.data.tfrecord.record_index import RecordIndex, index_of
+from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
 from odapi.errors import DataError
 from odapi.labels import Category, LabelMap, label_map_of
 from odapi.progress import track

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.masks import decode_segmentation
+from odapi.data.mask_encoding import decode_segmentation
 from odapi.data.problems import Problems
 from odapi.data.sources.base import MaskOf, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex

@@ -16,7 +16,7 @@ import keras
 
 from odapi.backbones.hourglass import EncoderDecoder, Hourglass, Residual
 from odapi.layers.stack import Stack
-from odapi.models.center_extractor import CenterExtractor
+from odapi.models.center.center_extractor import CenterExtractor
 from odapi.necks.center_decoder import TransposedDecoder, UpsamplingDecoder
 from odapi.zoo.names.backbone import backbone_keys, layer_keys
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from odapi.models.center_net import CenterNet
+from odapi.models.center.center_net import CenterNet
 from odapi.zoo.names.backbone import layer_keys
 from odapi.zoo.names.center_extractor import center_extractor_keys
 from odapi.zoo.names.deepmac import mask_head_keys, no_keys

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from odapi.models.anchor_detector import AnchorDetector
-from odapi.models.center_net import CenterNet
-from odapi.models.faster_rcnn import FasterRCNN
+from odapi.models.center.center_net import CenterNet
+from odapi.models.single_stage.anchor_detector import AnchorDetector
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.zoo.names.center_net import center_net_keys
 from odapi.zoo.names.rcnn import rcnn_keys
 from odapi.zoo.names.ssd import ssd_keys

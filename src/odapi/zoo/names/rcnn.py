@@ -10,8 +10,8 @@ from typing import Any
 
 import keras
 
-from odapi.models.context_rcnn import ContextRCNN
-from odapi.models.faster_rcnn import FasterRCNN
+from odapi.models.two_stage.context_rcnn import ContextRCNN
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.zoo.names.backbone import layer_keys
 from odapi.zoo.names.layer_lists import BOX_LAYERS, CLASS_LAYERS, per_level_keys
 from odapi.zoo.names.rcnn_extractor import proposal_feature_keys, roi_feature_keys

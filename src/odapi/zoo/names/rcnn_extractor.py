@@ -5,7 +5,7 @@ from typing import Any
 import keras
 
 from odapi.heads.roi_dense import RoiDense
-from odapi.models.feature_extractor import FeatureExtractor
+from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.zoo.names.backbone import backbone_keys, layer_keys
 from odapi.zoo.names.fpn import fpn_keys
 

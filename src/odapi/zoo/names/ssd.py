@@ -13,7 +13,7 @@ import keras
 from odapi.heads.outputs import BOXES, CLASSES
 from odapi.heads.per_level_conv import PerLevelConvHead
 from odapi.heads.shared_conv import SharedConvHead
-from odapi.models.anchor_detector import AnchorDetector
+from odapi.models.single_stage.anchor_detector import AnchorDetector
 from odapi.necks.bifpn import BidirectionalPyramid
 from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid

@@ -1,0 +1,69 @@
+"""Rebuilds a detector from a checkpoint: from its config, then its weights."""
+
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from odapi.build.detector import build_detector
+from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
+from odapi.checkpoints import averages
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints.folder import Pathlike
+from odapi.checkpoints.metadata import find_keypoints
+from odapi.checkpoints.training_state import FACTS
+from odapi.checkpoints.weights import load_weights
+from odapi.config.label_map import load_label_map
+from odapi.config.load import load_config
+from odapi.errors import CheckpointError
+from odapi.labels import LabelMap
+
+
+class LoadedDetector(NamedTuple):
+    """A detector, with what belongs to it."""
+
+    detector: Any  # odapi.models.detector.Detector
+    config: Any  # TrainEvalPipelineConfig
+    label_map: LabelMap
+    step: int | None  # Steps that it was trained for, where that is known.
+    folder: pathlib.Path  # Where it was found.
+
+
+def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetector:
+    """Loads a trained detector.
+
+    With `eval_config.use_moving_averages`, its weights are the moving averages,
+    if the training kept any.
+
+    Args:
+        path: A model_dir (its best checkpoint, else the last), a checkpoint
+            folder, or a folder made by `odapi export`.
+        overrides: Of its config, such as
+            `model.ssd.post_processing.batch_non_max_suppression.iou_threshold=0.5`.
+
+    Raises:
+        CheckpointError: There is no checkpoint, it is damaged, or it does not fit
+            its config with the overrides.
+        ConfigError: An override is wrong.
+    """
+    folder = folders.find(path)
+    for name in (folders.CONFIG, folders.LABEL_MAP):
+        if not (folder / name).is_file():
+            raise CheckpointError(str(folder), f"{name} is missing there")
+    config = load_config(folder / folders.CONFIG, overrides)
+    label_map = load_label_map(folder / folders.LABEL_MAP)
+    find_keypoints(config, folder)
+    if (names := keypoint_label_map(config)) is not None:
+        label_map = with_keypoints(label_map, names)
+    detector = build_detector(config)
+    load_weights(detector, folder / folders.WEIGHTS)
+    if config.eval_config.use_moving_averages:
+        averages.put_in_place(folder, detector)
+    return LoadedDetector(detector, config, label_map, _step(folder), folder)
+
+
+def _step(folder: pathlib.Path) -> int | None:
+    try:
+        return int(json.loads((folder / FACTS).read_text())["step"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return folders.step_of(folder)

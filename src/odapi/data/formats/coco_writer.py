@@ -1,0 +1,164 @@
+"""Writes COCO JSON: masks as run lengths, keypoints, crowds."""
+
+import json
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from odapi.data.formats.writer import COPY, ImageFiles, Written, in_pixels, samples
+from odapi.data.mask_encoding import encode_rle
+from odapi.data.sample import Sample
+from odapi.data.sources.base import BaseSource
+from odapi.data.sources.coco import CocoSource
+from odapi.data.sources.coco_annotations import EXTRA_FIELDS
+from odapi.labels import Category, LabelMap
+
+Path = pathlib.Path
+
+_NOT_WRITTEN = (
+    "multiclass_scores", "confidences", "densepose_num_points", "track_match_flags",
+)  # fmt: skip
+
+
+def write_coco(
+    source: BaseSource,
+    path: Path,
+    indices: Iterable[int],
+    images: str = COPY,
+) -> Written:
+    """Writes samples as a COCO file, with the images in `images` beside it.
+
+    Args:
+        source: Where they come from.
+        path: The JSON file, or a folder, which gets `annotations.json`.
+        indices: Which samples.
+        images: "copy", "link" or "refer".
+
+    Returns:
+        What was written, and what COCO has no field for.
+    """
+    file = path if path.suffix == ".json" else path / "annotations.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    files = ImageFiles(file.parent / "images", images)
+    written = Written(file)
+    content: dict[str, list[Any]] = {
+        "images": [],
+        "annotations": [],
+        "categories": _categories(source.label_map),
+    }
+    ids = _integers(source.image_ids)
+    for index, sample in samples(source, indices):
+        image = files.put(source, index, sample)
+        height, width = sample["size"]
+        content["images"].append(
+            {
+                "id": ids[index],
+                "file_name": Path(os.path.relpath(image, file.parent)).as_posix(),
+                "height": int(height),
+                "width": int(width),
+            }
+        )
+        for i in range(len(sample["boxes"])):
+            number = len(content["annotations"]) + 1
+            annotation = {"id": number, "image_id": ids[index]}
+            annotation |= _annotation(sample, i, source.label_map)
+            content["annotations"].append(annotation)
+        written.lose(sample, _NOT_WRITTEN)
+        written.count += 1
+        written.objects += len(sample["boxes"])
+    file.write_text(json.dumps(content), "utf-8")
+    return written
+
+
+def write_coco_part(
+    source: CocoSource, path: Path, indices: Iterable[int], images: str = COPY
+) -> Written:
+    """Writes some images of a COCO file with all that the file says about them.
+
+    Unlike `write_coco`, annotations stay as they are: polygons, fields of other
+    tools, and what is wrong with them.
+
+    Args:
+        source: Where they come from.
+        path: The JSON file to write.
+        indices: Which samples.
+        images: "copy", "link" or "refer".
+    """
+    content = json.loads(source.file.read_bytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files = ImageFiles(path.parent / "images", images)
+    by_id = {image["id"]: image for image in reversed(content["images"])}
+    chosen = []
+    for index, sample in samples(source, indices):
+        name = os.path.relpath(files.put(source, index, sample), path.parent)
+        image = by_id[source.own_ids[index]]
+        chosen.append(image | {"file_name": Path(name).as_posix()})
+    wanted = {image["id"] for image in chosen}
+    content["images"] = chosen
+    content["annotations"] = [
+        a for a in content.get("annotations", []) if a.get("image_id") in wanted
+    ]
+    path.write_text(json.dumps(content), "utf-8")
+    return Written(path, len(chosen), len(content["annotations"]))
+
+
+def _integers(ids: list[str]) -> list[int]:
+    """Returns integer ids: those that are such already, else from 1 on."""
+    if all(i.isdecimal() and str(int(i)) == i for i in ids):
+        return [int(i) for i in ids]
+    return list(range(1, len(ids) + 1))
+
+
+def _categories(label_map: LabelMap) -> list[dict[str, Any]]:
+    return [{"id": c.id, "name": c.name} | _keypoints_of(c) for c in label_map]
+
+
+def _keypoints_of(category: Category) -> dict[str, Any]:
+    if not category.keypoints:
+        return {}
+    names = {"keypoints": [k.name for k in category.keypoints]}
+    if not category.skeleton:
+        return names
+    numbers = {k.id: n for n, k in enumerate(category.keypoints, start=1)}
+    lines = [[numbers[a], numbers[b]] for a, b in category.skeleton]
+    return names | {"skeleton": lines}
+
+
+def _annotation(sample: Sample, i: int, label_map: LabelMap) -> dict[str, Any]:
+    y_min, x_min, y_max, x_max = in_pixels(sample)[i].tolist()
+    box = [x_min, y_min, round(x_max - x_min, 2), round(y_max - y_min, 2)]
+    area = sample["area"][i] if "area" in sample else box[2] * box[3]
+    annotation: dict[str, Any] = {
+        "category_id": int(sample["classes"][i]) + 1,
+        "bbox": box,
+        "area": float(area),
+        "iscrowd": int(sample["is_crowd"][i]) if "is_crowd" in sample else 0,
+    }
+    if "masks" in sample and sample["masks"][i].any():
+        annotation["segmentation"] = encode_rle(sample["masks"][i])
+    if "keypoints" in sample:
+        category = label_map.by_id.get(annotation["category_id"])
+        ids = [k.id for k in category.keypoints] if category else []
+        annotation |= _keypoints(sample, i, ids)
+    for key, (field, default, _) in EXTRA_FIELDS.items():
+        if key in sample and sample[key][i] != default:
+            value = sample[key][i].item()
+            annotation[field] = int(value) if isinstance(value, bool) else value
+    return annotation
+
+
+def _keypoints(sample: Sample, i: int, ids: list[int]) -> dict[str, Any]:
+    """Those of the object's class; all where the label map names none for it."""
+    visibility = sample["keypoint_visibility"][i]
+    size = np.array(sample["size"], np.float64)
+    points = np.nan_to_num(sample["keypoints"][i].astype(np.float64)) * size
+    if ids and max(ids) < len(points):
+        points, visibility = points[ids], visibility[ids]
+    elif not visibility.any():
+        return {}  # A class without keypoints.
+    rows = np.column_stack([np.round(points[:, ::-1], 3), visibility])
+    values = [int(v) if v == int(v) else float(v) for v in rows.reshape(-1)]
+    return {"keypoints": values, "num_keypoints": int((visibility > 0).sum())}

@@ -1,0 +1,74 @@
+"""Writes TFRecord files of tf.Example, in shards where there are many images."""
+
+import contextlib
+import pathlib
+from collections.abc import Iterable
+
+from odapi.data.formats.writer import Written, samples
+from odapi.data.sources.base import BaseSource
+from odapi.data.sources.tfrecord import TFRecordSource
+from odapi.data.tfrecord.example_writer import example_of
+from odapi.data.tfrecord.records import write_record
+from odapi.errors import DataError
+
+Path = pathlib.Path
+
+
+def write_tfrecord(
+    source: BaseSource, path: Path, indices: Iterable[int], shards: int = 1
+) -> Written:
+    """Writes samples as TFRecord files: masks as PNG, images as they are.
+
+    Args:
+        source: Where they come from.
+        path: The file; with shards, what comes before `-00000-of-00010`.
+        indices: Which samples.
+        shards: Files; images are dealt out in turn.
+
+    Returns:
+        What was written; `path` is a glob where there are shards.
+    """
+    written = Written(shard_glob(path, shards))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(p, "wb")) for p in shard_paths(path, shards)]
+        for _, sample in samples(source, indices):
+            record = example_of(sample, source.label_map)
+            write_record(files[written.count % shards], record)
+            written.lose(sample, ("confidences",))
+            written.count += 1
+            written.objects += len(sample["boxes"])
+    return written
+
+
+def write_records_of(
+    source: TFRecordSource, path: Path, indices: Iterable[int], shards: int = 1
+) -> Written:
+    """Writes records of a source again, byte for byte."""
+    written = Written(shard_glob(path, shards))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(open(p, "wb")) for p in shard_paths(path, shards)]
+        for index in indices:
+            write_record(files[written.count % shards], source.record(index))
+            written.objects += len(source.raw(index).objects["boxes"])
+            written.count += 1
+    return written
+
+
+def shard_paths(path: Path, shards: int) -> list[Path]:
+    """Returns the names of the files, as the original's tools form them."""
+    if shards < 1:
+        raise DataError(str(path), f"needs at least one shard, got {shards}")
+    if shards == 1:
+        return [path]
+    return [
+        path.with_name(f"{path.name}-{i:05d}-of-{shards:05d}") for i in range(shards)
+    ]
+
+
+def shard_glob(path: Path, shards: int) -> Path:
+    """Returns the one pattern that means all shards."""
+    if shards == 1:
+        return path
+    return path.with_name(f"{path.name}-?????-of-{shards:05d}")

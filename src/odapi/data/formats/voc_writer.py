@@ -1,0 +1,92 @@
+"""Writes Pascal VOC XML, with the folders of the challenge."""
+
+import pathlib
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+
+from odapi.data.formats.writer import COPY, ImageFiles, Written, in_pixels, samples
+from odapi.data.sample import Sample
+from odapi.data.sources.base import BaseSource
+from odapi.labels import LabelMap
+
+Path = pathlib.Path
+
+_NO_PLACE = (
+    "masks",
+    "keypoints",
+    "area",
+    "is_crowd",
+    "group_of",
+    "weights",
+    "confidences",
+    "multiclass_scores",
+    "track_ids",
+    "densepose_num_points",
+    "track_match_flags",
+)
+
+
+def write_voc(
+    source: BaseSource,
+    path: Path,
+    indices: Iterable[int],
+    images: str = COPY,
+    split: str = "train",
+) -> Written:
+    """Writes samples as `Annotations`, `JPEGImages` and `ImageSets/Main/SPLIT.txt`.
+
+    Args:
+        source: Where they come from.
+        path: The folder.
+        indices: Which samples.
+        images: "copy" or "link"; "refer" writes the path into the XML file.
+        split: Name of the list.
+    """
+    annotations, lists = path / "Annotations", path / "ImageSets" / "Main"
+    for folder in (annotations, lists):
+        folder.mkdir(parents=True, exist_ok=True)
+    files = ImageFiles(path / "JPEGImages", images)
+    written = Written(path)
+    names = []
+    for index, sample in samples(source, indices):
+        image = files.put(source, index, sample)
+        name = image.name if image.is_relative_to(path) else image.as_posix()
+        tree = _tree(sample, name, source.label_map)
+        ElementTree.indent(tree, "\t")
+        tree.write(annotations / f"{image.stem}.xml", "utf-8")
+        names.append(image.stem)
+        written.lose(sample, _NO_PLACE)
+        written.count += 1
+        written.objects += len(sample["boxes"])
+    (lists / f"{split}.txt").write_text("".join(f"{n}\n" for n in names), "utf-8")
+    return written
+
+
+def _tree(
+    sample: Sample, filename: str, label_map: LabelMap
+) -> ElementTree.ElementTree:
+    root = ElementTree.Element("annotation")
+    _add(root, "filename", filename)
+    size = ElementTree.SubElement(root, "size")
+    height, width = sample["size"]
+    for tag, value in (("width", width), ("height", height), ("depth", 3)):
+        _add(size, tag, value)
+    for i, box in enumerate(in_pixels(sample)):
+        element = ElementTree.SubElement(root, "object")
+        _add(element, "name", label_map.by_id[int(sample["classes"][i]) + 1].name)
+        difficult = "difficult" in sample and sample["difficult"][i]
+        _add(element, "difficult", int(difficult))
+        bndbox = ElementTree.SubElement(element, "bndbox")
+        sides = dict(zip(("ymin", "xmin", "ymax", "xmax"), box.tolist(), strict=True))
+        for tag in ("xmin", "ymin", "xmax", "ymax"):
+            _add(bndbox, tag, _number(sides[tag]))
+    return ElementTree.ElementTree(root)
+
+
+def _add(parent: ElementTree.Element, tag: str, value: object) -> None:
+    ElementTree.SubElement(parent, tag).text = str(value)
+
+
+def _number(value: float) -> str:
+    # Whole where it is whole: many readers take integers only.
+    return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,93 @@
+"""Writes YOLO txt: `images`, `labels` and `data.yaml`. Boxes only."""
+
+import json
+import pathlib
+from collections.abc import Iterable
+
+from odapi.data.formats.writer import COPY, REFER, ImageFiles, Written, samples
+from odapi.data.sample import Sample
+from odapi.data.sources.base import BaseSource
+from odapi.errors import DataError
+
+Path = pathlib.Path
+
+_NO_PLACE = (
+    "masks",
+    "keypoints",
+    "area",
+    "is_crowd",
+    "difficult",
+    "group_of",
+    "weights",
+    "confidences",
+    "multiclass_scores",
+    "track_ids",
+    "densepose_num_points",
+    "track_match_flags",
+)
+
+
+def write_yolo(
+    source: BaseSource,
+    path: Path,
+    indices: Iterable[int],
+    images: str = COPY,
+    split: str = "train",
+) -> Written:
+    """Writes samples as `images/SPLIT`, `labels/SPLIT` and `data.yaml`.
+
+    Classes are numbered from 0 without gaps, in the order of their ids.
+
+    Args:
+        source: Where they come from.
+        path: The folder.
+        indices: Which samples.
+        images: "copy" or "link".
+        split: Name of the part; `data.yaml` names all parts that the folder has.
+    """
+    if images == REFER:
+        raise DataError(
+            str(path), "YOLO labels lie beside images", hint="--images copy, or link"
+        )
+    labels = path / "labels" / split
+    labels.mkdir(parents=True, exist_ok=True)
+    files = ImageFiles(path / "images" / split, images)
+    categories = sorted(source.label_map, key=lambda c: c.id)
+    numbers = {c.index: i for i, c in enumerate(categories)}
+    written = Written(path)
+    for index, sample in samples(source, indices):
+        image = files.put(source, index, sample)
+        lines = "".join(_lines(sample, numbers))
+        (labels / f"{image.stem}.txt").write_text(lines, "utf-8")
+        written.lose(sample, _NO_PLACE)
+        if sample["header"].orientation != 1:
+            _lose_orientation(written, sample)
+        written.count += 1
+        written.objects += len(sample["boxes"])
+    parts = [p for p in ("train", "val", "test") if (path / "images" / p).is_dir()]
+    parts += [split] if split not in parts else []
+    about = [f"{part}: images/{part}\n" for part in parts]
+    # JSON strings are YAML strings.
+    about += ["names:\n"]
+    about += [f"  {i}: {json.dumps(c.name)}\n" for i, c in enumerate(categories)]
+    (path / "data.yaml").write_text("".join(about), "utf-8")
+    return written
+
+
+def _lose_orientation(written: Written, sample: Sample) -> None:
+    """Counts an image whose boxes refer to its pixels as they are stored."""
+    if sample["size"] != sample["header"].shown_size:
+        written.losses.add("boxes as stored", "lost", sample["image_id"])
+
+
+def _lines(sample: Sample, numbers: dict[int, int]) -> Iterable[str]:
+    for box, index in zip(sample["boxes"], sample["classes"], strict=True):
+        y_min, x_min, y_max, x_max = (float(v) for v in box)
+        values = (
+            (x_min + x_max) / 2,
+            (y_min + y_max) / 2,
+            x_max - x_min,
+            y_max - y_min,
+        )
+        row = " ".join(f"{v:.7g}" for v in values)
+        yield f"{numbers[int(index)]} {row}\n"

@@ -1,0 +1,114 @@
+"""Encoded images to pixels: always uint8 RGB, whatever the file is."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import simplejpeg
+
+from odapi.data.image.header import Header, read_header
+from odapi.errors import DataError
+
+# OpenCV would print what the DataError says already.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+# Warnings of libjpeg about bytes that it could step over: no pixel is lost.
+_HARMLESS = ("extraneous bytes", "Invalid SOS parameters")
+
+
+def decode_image(
+    data: bytes,
+    place: str = "image",
+    orient: bool = True,
+    header: Header | None = None,
+    notice: Callable[[], None] | None = None,
+) -> np.ndarray:
+    """Decodes an image: JPEG, PNG, BMP, WebP, TIFF, or a GIF's first frame.
+
+    Grey, palette and CMYK become RGB, 16 bits become 8 (the higher byte), alpha
+    is left out. The bytes decide on the format, no name does.
+
+    Args:
+        data: The encoded file.
+        place: File or image id, for messages.
+        orient: Whether to turn the image as its EXIF orientation says.
+        header: Of `data`, where it is known already.
+        notice: Called where a JPEG has stray bytes but is whole.
+
+    Returns:
+        `[h, w, 3]` uint8.
+
+    Raises:
+        DataError: The bytes are no image, or damaged, or end too early.
+    """
+    if header is None:
+        header = read_header(data)
+    image: np.ndarray | None
+    if header.format == "jpeg":
+        image = _decode_jpeg(data, place, notice)
+    else:
+        image = _decode(data)
+    if image is None:
+        raise DataError(place, _why_not(data, header), _hint(data))
+    return turn(image, header.orientation) if orient else image
+
+
+def turn(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turns pixels `[h, w, ...]` as an EXIF orientation from 1 to 8 says.
+
+    Source: Exif 2.32, section 4.6.4, tag 274.
+    """
+    if orientation == 1:
+        return image
+    if orientation >= 5:
+        image = image.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
+def _decode_jpeg(
+    data: bytes, place: str, notice: Callable[[], None] | None
+) -> np.ndarray | None:
+    try:
+        return simplejpeg.decode_jpeg(data)
+    except ValueError as error:
+        if any(text in str(error) for text in _HARMLESS):
+            if notice:
+                notice()
+            return _decode(data)  # OpenCV steps over them; the pixels are the same.
+        # Half a picture would teach that nothing is in the grey half.
+        raise DataError(place, f"damaged JPEG: {error}", _hint(data)) from error
+
+
+def _decode(data: bytes) -> np.ndarray | None:
+    if not data:
+        return None
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error:
+        return None
+    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _why_not(data: bytes, header: Header) -> str:
+    if not data:
+        return "is empty (0 bytes)"
+    if header.format:
+        return f"damaged {header.format.upper()} ({len(data)} bytes)"
+    return (
+        f"is no image that can be read; it begins with {data[:12]!r}; "
+        "known are JPEG, PNG, BMP, GIF, WebP and TIFF"
+    )
+
+
+def _hint(data: bytes) -> str:
+    start = data[:64].lstrip().lower()
+    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
+        return "this is a web page: the download failed; fetch the image again"
+    if start.startswith(b"version https://git-lfs"):
+        return "this is a Git LFS pointer: run `git lfs pull`"
+    return "replace the file, or leave it: unusable images are skipped and counted"

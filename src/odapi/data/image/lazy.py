@@ -1,0 +1,238 @@
+"""A picture whose changes of geometry and colour are carried out once, at the end."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+
+from odapi.data.image import warp
+from odapi.data.image.warp import Axis
+from odapi.data.sample import Sample
+
+# The mean of a picture that is not made yet is taken over about so many pixels.
+_MEAN_OVER = 1 << 14
+
+
+class ColorChange(Protocol):
+    """A change of colour that looks at one pixel at a time."""
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """Returns `image [h, w, 3]`, uint8 or float32 in 0..255, changed."""
+
+    def then(self, other: "ColorChange") -> "ColorChange | None":
+        """Returns both changes as one, or None where two are needed."""
+
+
+class Layer(NamedTuple):
+    """A rectangle of padding of one colour; what is above it may hide parts."""
+
+    rows: Axis
+    columns: Axis
+    color: tuple[float, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LazyImage:
+    """A picture made of `pixels`, with the changes still to be carried out.
+
+    Args:
+        pixels: `[h, w, c]` uint8 or float32 in 0..255: the source.
+        rows, columns: What the picture shows of it.
+        colors: Changes of colour, in their order.
+        layers: Padding under the source, the lowest first, in its final colours; empty
+            where there is none.
+    """
+
+    pixels: np.ndarray
+    rows: Axis
+    columns: Axis
+    colors: tuple[ColorChange, ...] = ()
+    layers: tuple[Layer, ...] = ()
+
+    @classmethod
+    def of(cls, image: "np.ndarray | LazyImage") -> "LazyImage":
+        """Returns the picture that shows `image [h, w, c]` as it is."""
+        if isinstance(image, LazyImage):
+            return image
+        height, width, _ = image.shape
+        return cls(image, Axis.of(height), Axis.of(width))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels, in pixels, as of an array."""
+        return self.rows.size, self.columns.size, self.pixels.shape[2]
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether there is no padding."""
+        return self.rows.is_covered and self.columns.is_covered
+
+    def flip_columns(self) -> "LazyImage":
+        """Returns the picture mirrored left to right."""
+        layers = (Layer(r, c.flip(), color) for r, c, color in self.layers)
+        return self._placed(self.rows, self.columns.flip(), layers)
+
+    def flip_rows(self) -> "LazyImage":
+        """Returns the picture mirrored top to bottom."""
+        layers = (Layer(r.flip(), c, color) for r, c, color in self.layers)
+        return self._placed(self.rows.flip(), self.columns, layers)
+
+    def turn(self) -> "LazyImage":
+        """Returns the picture turned by 90 degrees counter-clockwise.
+
+        Masks of the source have to be transposed along, as the source is here.
+        """
+        pixels = np.ascontiguousarray(self.pixels.swapaxes(0, 1))
+        layers = tuple(Layer(c.flip(), r, color) for r, c, color in self.layers)
+        rows, columns = self.columns.flip(), self.rows
+        return LazyImage(pixels, rows, columns, self.colors, layers)
+
+    def resize(self, height: int, width: int, centered: bool = False) -> "LazyImage":
+        """Returns the picture scaled to `height x width`; see `Axis.resize`."""
+        layers = (
+            Layer(r.resize(height, centered), c.resize(width, centered), color)
+            for r, c, color in self.layers
+        )
+        rows = self.rows.resize(height, centered)
+        return self._placed(rows, self.columns.resize(width, centered), layers)
+
+    @property
+    def is_cut_out(self) -> bool:
+        """Whether it is a part of the source, pixel by pixel, without padding."""
+        height, width, _ = self.pixels.shape
+        rows, columns = self.rows, self.columns
+        part = rows.high - rows.low < height or columns.high - columns.low < width
+        copied = rows.is_copied and columns.is_copied
+        return part and copied and self.is_covered
+
+    def shift(self, down: float, right: float) -> "LazyImage":
+        """Returns the picture seen from a part of a pixel further."""
+        rows, columns = self.rows.shift(down), self.columns.shift(right)
+        return self._placed(rows, columns, self.layers)
+
+    def window(
+        self,
+        top: int,
+        left: int,
+        height: int,
+        width: int,
+        fill: Sequence[float] = (0.0, 0.0, 0.0),
+    ) -> "LazyImage":
+        """Returns a part of the picture; what lies outside it has the colour `fill`."""
+        layers = [
+            Layer(r.window(top, height), c.window(left, width), color)
+            for r, c, color in self.layers
+        ]
+        grown = top < 0 or left < 0
+        if grown or top + height > self.rows.size or left + width > self.columns.size:
+            color = tuple(float(value) for value in fill)
+            layers.insert(0, Layer(Axis.of(height), Axis.of(width), color))
+        rows, columns = self.rows.window(top, height), self.columns.window(left, width)
+        return self._placed(rows, columns, layers)
+
+    def recolor(self, change: ColorChange) -> "LazyImage":
+        """Returns the picture with its colours changed."""
+        layers = tuple(
+            Layer(r, c, tuple(change(np.full((1, 1, 3), color, np.float32))[0, 0]))
+            for r, c, color in self.layers
+        )
+        joint = self.colors[-1].then(change) if self.colors else None
+        colors = (*self.colors[:-1], joint) if joint else (*self.colors, change)
+        return LazyImage(self.pixels, self.rows, self.columns, colors, layers)
+
+    def mean(self) -> np.ndarray:
+        """Returns the mean colour `[c]`, up to the error of a sample of pixels."""
+        height, width, channels = self.shape
+        mean = np.zeros(channels)
+        for rows, columns, color in self.layers:
+            share = _area(rows, columns) / (height * width)
+            mean = (1 - share) * mean + share * np.array(color)
+        view = self.pixels[slice(*self.rows.read), slice(*self.columns.read)]
+        if not view.size:
+            return mean
+        if self.colors:
+            view = _recolored(_some_rows(view), self.colors)
+        share = _area(self.rows, self.columns) / (height * width)
+        return (1 - share) * mean + share * np.array(cv2.mean(view)[:channels])
+
+    def render(self, sample: Any = warp.sample_bilinear) -> np.ndarray:
+        """Returns the picture `[h, w, c]`, in the type of the source's pixels.
+
+        Args:
+            sample: How to read the source: `warp.sample_bilinear` or
+                `warp.sample_nearest`.
+        """
+        pixels, colors = self.pixels, self.colors
+        rows, columns = self.rows, self.columns
+        if not _area(rows, columns):
+            return self._canvas()
+        view = pixels[slice(*rows.read), slice(*columns.read)]
+        if colors and view.shape[0] * view.shape[1] < _area(rows, columns):
+            # Colours where there are fewer pixels: before the picture grows.
+            pixels, colors = _recolored(view, colors), ()
+            rows, columns = rows.without(rows.read[0]), columns.without(columns.read[0])
+        if self.is_covered:
+            return _recolored(sample(pixels, rows, columns), colors)
+        canvas = self._canvas()
+        part = canvas[slice(*rows.span), slice(*columns.span)]
+        if colors:
+            part[...] = _recolored(sample(pixels, rows, columns), colors)
+        else:
+            sample(pixels, rows, columns, part)
+        return canvas
+
+    def render_masks(self, masks: Any) -> np.ndarray:
+        """Returns masks `[n, h, w]` of the source as masks of the picture."""
+        return warp.sample_masks(masks, self.rows, self.columns)
+
+    def _placed(
+        self, rows: Axis, columns: Axis, layers: Iterable[Layer]
+    ) -> "LazyImage":
+        if rows.is_covered and columns.is_covered:
+            layers = ()  # Nothing of them shows any more.
+        return LazyImage(self.pixels, rows, columns, self.colors, tuple(layers))
+
+    def _canvas(self) -> np.ndarray:
+        """Returns the padding."""
+        canvas = np.zeros(self.shape, self.pixels.dtype)
+        for rows, columns, color in self.layers:
+            part = canvas[slice(*rows.span), slice(*columns.span)]
+            if canvas.dtype == np.uint8:
+                color = tuple(np.clip(np.rint(color), 0, 255).tolist())
+            if not part.size or (part[0, 0] == color).all():
+                continue
+            part[:1] = color
+            part[1:] = part[:1]  # Whole rows: much faster than pixel by pixel.
+        return canvas
+
+
+def rendered(sample: Sample) -> Sample:
+    """Returns the sample with its image and masks as arrays, all changes made."""
+    image = sample["image"]
+    if not isinstance(image, LazyImage):
+        return sample
+    sample = sample | {"image": image.render()}
+    if "masks" in sample:
+        sample["masks"] = image.render_masks(sample["masks"])
+    return sample
+
+
+def _some_rows(image: np.ndarray) -> np.ndarray:
+    """Returns some of the rows of a large image, equally spaced: they lie together."""
+    height, width = image.shape[:2]
+    stride = max(height * width // _MEAN_OVER, 1)
+    return np.ascontiguousarray(image[stride // 2 % height :: stride])
+
+
+def _area(rows: Axis, columns: Axis) -> int:
+    """Returns how many pixels of the picture show what two axes read."""
+    (top, bottom), (left, right) = rows.span, columns.span
+    return (bottom - top) * (right - left)
+
+
+def _recolored(image: np.ndarray, colors: tuple[ColorChange, ...]) -> np.ndarray:
+    for change in colors:
+        image = change(image)
+    return image

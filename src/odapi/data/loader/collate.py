@@ -1,0 +1,210 @@
+"""From samples of one batch to arrays of one shape: padding, and what it costs."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from odapi.data.context_features import BankShape
+from odapi.data.densepose import rescaled
+from odapi.data.loader.buckets import Buckets
+from odapi.data.problems import Problems
+from odapi.data.sample import Sample, keep_objects
+from odapi.structures import Batch, Groundtruth, ImageInfo
+
+TOO_MANY_BOXES = "more boxes than max_number_of_boxes"
+
+# Value and type where a sample lacks a field that was asked for.
+_FIELDS: dict[str, tuple[Any, type]] = {
+    "is_crowd": (False, np.bool_),
+    "difficult": (False, np.bool_),
+    "group_of": (False, np.bool_),
+    "area": (0.0, np.float32),
+    "multiclass_scores": (0.0, np.float32),
+    "confidences": (1.0, np.float32),
+    "masks": (0, np.uint8),
+    "mask_weights": (1.0, np.float32),
+    "keypoints": (np.nan, np.float32),
+    "keypoint_visibility": (0, np.int32),
+    "track_ids": (-1, np.int32),
+    "keypoint_depths": (0.0, np.float32),
+    "keypoint_depth_weights": (0.0, np.float32),
+    "densepose_num_points": (0, np.int32),
+    "densepose_part_ids": (0, np.int32),
+    "densepose_points": (0.0, np.float32),
+    "temporal_offsets": (0.0, np.float32),
+    "track_match_flags": (False, np.bool_),
+}
+# Of the image, not of an object; a class is looked for unless something else is said.
+_LABELED = "labeled_classes"
+
+
+@dataclasses.dataclass(frozen=True)
+class Collate:
+    """Makes a batch of resized samples.
+
+    Pictures of different sizes are padded to the largest of the batch, or to the
+    bucket that holds all, at the bottom and right, and their boxes and keypoints are
+    normalised to the new size.
+
+    Args:
+        batch_size: Samples a batch; where there are fewer, the last one repeats and
+            `Batch.real` says which ones those are.
+        max_boxes: Objects an image. Of more, the first are kept; the rest is counted
+            in `problems`.
+        fields: Optional fields of `Groundtruth` to fill.
+        keep_all: Whether to make room for a multiple of `max_boxes` instead of
+            leaving objects out. Batches then differ in shape.
+        problems: Where images with too many objects are counted.
+        shapes: Shape of one object's value, by field, such as `{"keypoints": (17, 2)}`,
+            for batches without objects; of an image's for `labeled_classes`.
+        buckets: The sizes that a batch can have; None: any.
+        context: The memory banks that the model reads; None: none.
+    """
+
+    batch_size: int
+    max_boxes: int = 100
+    fields: tuple[str, ...] = ()
+    keep_all: bool = False
+    problems: Problems = dataclasses.field(default_factory=Problems)
+    shapes: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
+    buckets: Buckets | None = None
+    context: BankShape | None = None
+
+    def __post_init__(self):
+        for name in ("batch_size", "max_boxes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        unknown = set(self.fields) - _FIELDS.keys() - {_LABELED}
+        if unknown:
+            raise ValueError(f"no such fields of Groundtruth: {sorted(unknown)}")
+
+    def __call__(self, samples: Sequence[Sample]) -> Batch:
+        """Returns the batch of 1 to `batch_size` samples, as resizers leave them."""
+        real = np.arange(self.batch_size) < len(samples)
+        samples = [*samples, *[samples[-1]] * (self.batch_size - len(samples))]
+        samples = _same_size(samples, self.buckets)
+        return Batch(
+            images=np.stack([s["image"] for s in samples]),
+            info=ImageInfo(
+                np.stack([s["original_size"] for s in samples]).astype(np.int32),
+                np.stack([s["true_size"] for s in samples]).astype(np.int32),
+            ),
+            groundtruth=self._groundtruth(samples),
+            image_ids=tuple(s["image_id"] for s in samples),
+            real=real,
+            side_inputs=self.context and self.context.batch(samples, self.problems),
+        )
+
+    def _groundtruth(self, samples: Sequence[Sample]) -> Groundtruth:
+        counts = [len(s["boxes"]) for s in samples]
+        room = self.max_boxes
+        if self.keep_all:
+            room *= max(-(-max(counts) // room), 1)
+        for sample, count in zip(samples, counts, strict=True):
+            if count > room:
+                self.problems.found(TOO_MANY_BOXES, sample["image_id"])
+        valid = np.arange(room) < np.array(counts)[:, None]
+        shapes = {"masks": samples[0]["image"].shape[:2], **self.shapes}
+        fill = _Fill(samples, room, shapes)
+        fields = [name for name in self.fields if name != _LABELED]
+        labeled = self._labeled(samples) if _LABELED in self.fields else None
+        filled = {name: fill(name, *_FIELDS[name]) for name in fields}
+        if "masks" in filled and "mask_weights" in filled:
+            # An object without a pixel: its mask is broken, or was cut off. Taken for
+            # known, it would teach that there is nothing.
+            # Padding is not looked at: its pages would have to be made.
+            rows = zip(filled["masks"], filled["mask_weights"], counts, strict=True)
+            for masks, weights, count in rows:
+                weights[:count] *= masks[:count].any(axis=(1, 2))
+        return Groundtruth(
+            boxes=fill("boxes", 0.0, np.float32, (4,)),
+            classes=fill("classes", 0, np.int32),
+            valid=valid,
+            weights=fill("weights", 1.0, np.float32) * valid,
+            **filled,
+            labeled_classes=labeled,
+        )
+
+    def _labeled(self, samples: Sequence[Sample]) -> np.ndarray:
+        labeled = np.ones((len(samples), *self.shapes[_LABELED]), np.bool_)
+        for row, sample in zip(labeled, samples, strict=True):
+            if _LABELED in sample:
+                row[:] = np.isin(np.arange(len(row)), sample[_LABELED])
+        return labeled
+
+
+class _Fill:
+    """Copies one field of all samples into one array."""
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        room: int,
+        shapes: Mapping[str, tuple[int, ...]],
+    ):
+        self.samples, self.room, self.shapes = samples, room, shapes
+
+    def __call__(
+        self, name: str, default: Any, dtype: type, shape: tuple[int, ...] = ()
+    ) -> np.ndarray:
+        shape = self.shapes.get(name, shape)
+        for sample in self.samples:
+            if name in sample and (len(sample[name]) or sample[name].ndim > 1):
+                shape = sample[name].shape[1:]
+                break
+        # Padding has the value 0, but for coordinates that do not exist.
+        empty = default if name == "keypoints" else 0
+        full = (len(self.samples), self.room, *shape)
+        array: np.ndarray = np.zeros(full, dtype)  # Pages that stay empty are free.
+        if empty:
+            array[...] = empty
+        for row, sample in zip(array, self.samples, strict=True):
+            count = min(len(sample["boxes"]), self.room)
+            row[:count] = sample[name][:count] if name in sample else default
+        return array
+
+
+def merge_equal_boxes(sample: Sample, num_classes: int) -> Sample:
+    """Returns the sample with one object for several that share a box.
+
+    Its `multiclass_scores` `[n, num_classes + 1]`, the background first, have a 1 for
+    each class; the rest is that of the first object. Boxes are the same if they agree
+    to 1/10000 of the picture.
+    """
+    boxes, classes = sample["boxes"], sample["classes"]
+    keys = np.rint(boxes * 1e4).astype(np.int64)
+    _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)  # As they came.
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    scores = np.zeros((len(first), num_classes + 1), np.float32)
+    scores[rank[group.reshape(-1)], classes + 1] = 1
+    merged = keep_objects(sample, first[order])
+    return merged | {"multiclass_scores": scores}
+
+
+def _same_size(samples: list[Sample], buckets: Buckets | None) -> list[Sample]:
+    sizes = np.max([s["image"].shape[:2] for s in samples], axis=0)
+    height, width = (int(size) for size in sizes)
+    if buckets is not None:
+        height, width = buckets(height, width)
+    return [_grown(sample, height, width) for sample in samples]
+
+
+def _grown(sample: Sample, height: int, width: int) -> Sample:
+    old_height, old_width = sample["image"].shape[:2]
+    if (old_height, old_width) == (height, width):
+        return sample
+    bottom, right = height - old_height, width - old_width
+    scale = np.array([old_height / height, old_width / width], np.float32)
+    grown = sample | {
+        "image": np.pad(sample["image"], ((0, bottom), (0, right), (0, 0))),
+        "boxes": sample["boxes"] * np.tile(scale, 2),
+    }
+    if "masks" in sample:
+        grown["masks"] = np.pad(sample["masks"], ((0, 0), (0, bottom), (0, right)))
+    if "keypoints" in sample:
+        grown["keypoints"] = sample["keypoints"] * scale
+    return grown | rescaled(sample, scale)

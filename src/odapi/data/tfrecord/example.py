@@ -1,0 +1,303 @@
+"""tf.Example records, as the original's tools and its users' scripts write them."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from odapi.data.context_features import read_context
+from odapi.data.densepose import DENSEPOSE_KEYS, MAX_POINTS, unknown
+from odapi.data.mask_encoding import decode_png_mask
+from odapi.data.tfrecord.example_message import example_class
+
+# Decodes a mask, given the (height, width) of the image.
+MaskOf = Callable[[tuple[int, int]], np.ndarray]
+
+# Keys of one value an object: key of a sample, feature, dtype.
+OBJECT_FEATURES: tuple[tuple[str, str, type], ...] = (
+    ("is_crowd", "image/object/is_crowd", bool),
+    ("difficult", "image/object/difficult", bool),
+    ("group_of", "image/object/group_of", bool),
+    ("area", "image/object/area", np.float32),
+    ("weights", "image/object/weight", np.float32),
+    ("track_ids", "image/object/track/label", np.int32),
+    ("mask_weights", "image/object/mask/weight", np.float32),
+)
+SIDES = ("ymin", "xmin", "ymax", "xmax")
+_TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
+_SCORES = "image/object/class/multiclass_scores"
+_MASK = "image/object/mask"
+_POINTS = "image/object/keypoint/"
+DENSEPOSE = "image/object/densepose/"
+OFFSET = "image/object/temporal_offset/"
+_IMAGE = "image/class/"
+
+
+@dataclasses.dataclass
+class Example:
+    """What a tf.Example says about an image; classes are not looked up yet.
+
+    Args:
+        image_id: `image/source_id`, "" where it has none.
+        filename: `image/filename`, or "".
+        size: (height, width), None where it has none.
+        names: Class name of each object; "" where it has none.
+        ids: `[n]` int64 class ids; -1 where it has none.
+        objects: Arrays of a sample, but for classes and masks.
+        mask_of: A decoder for the mask of each object, or None.
+        keypoint_names: Of all keypoints of all objects, or empty.
+        looked_for: Names and ids of the classes that were looked for in the image,
+            whether they are there or not; empty: nothing is said.
+        context: The memory bank, see `context_features.read_context`.
+    """
+
+    image_id: str
+    filename: str
+    size: tuple[int, int] | None
+    names: list[str]
+    ids: np.ndarray
+    objects: dict[str, np.ndarray]
+    mask_of: list[MaskOf | None] | None
+    keypoint_names: list[str] = dataclasses.field(default_factory=list)
+    looked_for: frozenset[str | int] = frozenset()
+    context: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+class ExampleError(ValueError):
+    """The bytes are no tf.Example of an image with objects."""
+
+
+def parse_example(data: bytes) -> Any:
+    """Returns the features of a serialized tf.Example, by name.
+
+    Raises:
+        ExampleError: The bytes are no tf.Example.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        return example_class().FromString(data).features.feature
+    except DecodeError as error:
+        raise ExampleError(f"no tf.Example: {error}") from error
+
+
+def encoded_image(features: Any) -> bytes:
+    """Returns the encoded image, b"" where the example has none."""
+    values = _values(features, "image/encoded")
+    return bytes(values[0]) if len(values) else b""
+
+
+def read_example(features: Any) -> Example:
+    """Reads all that describes the image and its objects.
+
+    Raises:
+        ExampleError: Features that belong together differ in length.
+    """
+    sides = [_floats(features, f"image/object/bbox/{side}") for side in SIDES]
+    count = len(sides[0])
+    if any(len(side) != count for side in sides):
+        lengths = ", ".join(f"{len(s)} {n}" for n, s in zip(SIDES, sides, strict=True))
+        raise ExampleError(f"sides of boxes differ in number: {lengths}")
+    objects = {"boxes": np.stack(sides, -1).astype(np.float64)}
+    for key, feature, dtype in OBJECT_FEATURES:
+        values = _values(features, feature)
+        if len(values) and count:
+            objects[key] = np.array(_checked(values, count, feature), dtype)
+    scores = _floats(features, _SCORES)
+    if len(scores) and count:
+        objects["multiclass_scores"] = _rows(scores, count, _SCORES)
+    objects |= _keypoints(features, count)
+    objects |= _motion(features, count) | _densepose(features, count)
+    size = (_integer(features, "image/height"), _integer(features, "image/width"))
+    names, ids = _classes(features, count)
+    return Example(
+        image_id=_text(features, "image/source_id"),
+        filename=_text(features, "image/filename"),
+        size=size if min(size) > 1 else None,  # 1 is the original's default.
+        names=names,
+        ids=ids,
+        objects=objects,
+        mask_of=_masks(features, count, size),
+        keypoint_names=_keypoint_names(features, objects),
+        looked_for=_looked_for(features),
+        context=_context(features),
+    )
+
+
+def _context(features: Any) -> dict[str, Any]:
+    try:
+        return read_context(features)
+    except ValueError as error:
+        raise ExampleError(str(error)) from error
+
+
+def _looked_for(features: Any) -> frozenset[str | int]:
+    """Returns the classes that labels of the whole image name, present or absent."""
+    found: set[str | int] = {_decoded(t) for t in _values(features, _IMAGE + "text")}
+    for feature in (_IMAGE + "label", "image/neg_category_ids"):
+        found |= {int(n) for n in _values(features, feature)}
+    return frozenset(found)
+
+
+def _classes(features: Any, count: int) -> tuple[list[str], np.ndarray]:
+    texts, labels = _values(features, _TEXT), _values(features, _LABEL)
+    names = [""] * count
+    if len(texts):
+        names = [_decoded(t) for t in _checked(texts, count, _TEXT)]
+    if len(labels) == count or not len(texts):
+        ids = list(labels) or [-1] * count
+        return names, np.array(_checked(ids, count, _LABEL), np.int64)
+    return names, np.full(count, -1, np.int64)
+
+
+def _keypoints(features: Any, count: int) -> dict[str, np.ndarray]:
+    x, y = _floats(features, _POINTS + "x"), _floats(features, _POINTS + "y")
+    if len(x) != len(y):
+        raise ExampleError(f"{len(x)} x and {len(y)} y of keypoints")
+    if not len(x) or not count:
+        return {}
+    points = np.stack([_rows(y, count, _POINTS), _rows(x, count, _POINTS)], -1)
+    seen = _values(features, _POINTS + "visibility")
+    if len(seen):
+        visibility = np.array(_checked(seen, len(x), _POINTS + "visibility"), np.int32)
+        visibility = visibility.reshape(points.shape[:2])
+    else:
+        visibility = np.where(np.isfinite(points).all(-1), 2, 0).astype(np.int32)
+    points[visibility == 0] = np.nan
+    found = {"keypoints": points, "keypoint_visibility": visibility}
+    return found | _depths(features, points)
+
+
+def _depths(features: Any, points: np.ndarray) -> dict[str, np.ndarray]:
+    """Depths of keypoints `[n, k, 2]`, and how much each counts."""
+    depths = _floats(features, _POINTS + "z")
+    if not len(depths):
+        return {}
+    count = points.shape[0] * points.shape[1]
+    weights = _floats(features, _POINTS + "z/weights")
+    weights = weights if len(weights) else np.ones(count, np.float32)
+    known = {"keypoint_depths": depths, "keypoint_depth_weights": weights}
+    return {
+        key: _checked(values, count, _POINTS + "z").reshape(points.shape[:2])
+        for key, values in known.items()
+    }
+
+
+def _motion(features: Any, count: int) -> dict[str, np.ndarray]:
+    """How far objects have moved since the frame before, and of which it is known."""
+    sides = [_floats(features, OFFSET + side) for side in ("y", "x")]
+    if not count or not len(sides[0]):
+        return {}
+    offsets = np.stack([_checked(s, count, OFFSET) for s in sides], -1)
+    known = np.isfinite(offsets).all(-1)
+    flags = _values(features, OFFSET + "known")
+    if len(flags):
+        known &= np.array(_checked(flags, count, OFFSET + "known"), bool)
+    offsets = np.where(known[:, None], offsets, 0).astype(np.float32)
+    return {"temporal_offsets": offsets, "track_match_flags": known}
+
+
+def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
+    """Points of all objects, one after the other, as rows of an object each."""
+    numbers = np.array(_values(features, DENSEPOSE + "num"), np.int64)
+    if not count or not len(numbers):
+        return {}
+    _checked(numbers, count, DENSEPOSE + "num")
+    if numbers.min() < 0 or numbers.max() > MAX_POINTS:
+        raise ExampleError(f"{DENSEPOSE}num must be 0 to {MAX_POINTS}")
+    total = int(numbers.sum())
+    parts = _checked(
+        _values(features, DENSEPOSE + "part_index"), total, DENSEPOSE + "part_index"
+    )
+    columns = [
+        _checked(_floats(features, DENSEPOSE + side), total, DENSEPOSE + side)
+        for side in ("y", "x", "v", "u")
+    ]
+    found = {key: unknown(key, count) for key in DENSEPOSE_KEYS}
+    real = np.arange(MAX_POINTS) < numbers[:, None]
+    found["densepose_num_points"][:] = numbers
+    found["densepose_part_ids"][real] = np.array(parts, np.int32)
+    found["densepose_points"][real] = np.stack(columns, -1)
+    return found
+
+
+def _keypoint_names(features: Any, objects: dict[str, np.ndarray]) -> list[str]:
+    texts = _values(features, _POINTS + "text")
+    if not len(texts) or "keypoints" not in objects:
+        return []
+    rows, columns, _ = objects["keypoints"].shape
+    _checked(texts, rows * columns, _POINTS + "text")
+    return [_decoded(t) for t in texts]
+
+
+def _masks(
+    features: Any, count: int, size: tuple[int, int]
+) -> list[MaskOf | None] | None:
+    values = _values(features, _MASK)
+    if not count or not len(values):
+        return None
+    if features[_MASK].WhichOneof("kind") == "bytes_list":
+        pngs = _checked(values, count, _MASK)
+        return [functools.partial(_png_mask, bytes(p)) if p else None for p in pngs]
+    height, width = size
+    if len(values) != count * height * width:
+        raise ExampleError(f"{_MASK}: {len(values)} values for {count} x {size}")
+    stack = np.array(values, np.float32).reshape(count, height, width) > 0
+    return [functools.partial(_as_uint8, mask) for mask in stack]
+
+
+def _png_mask(data: bytes, size: tuple[int, int]) -> np.ndarray:
+    return decode_png_mask(data)
+
+
+def _as_uint8(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    return mask.astype(np.uint8)
+
+
+def _checked(values: Any, count: int, feature: str) -> Any:
+    if len(values) != count:
+        raise ExampleError(f"{feature}: {len(values)} values for {count}")
+    return values
+
+
+def _rows(values: np.ndarray, count: int, feature: str) -> np.ndarray:
+    if len(values) % count:
+        raise ExampleError(f"{feature}: {len(values)} values for {count} objects")
+    return values.reshape(count, -1).astype(np.float32)
+
+
+def _values(features: Any, name: str) -> Any:
+    """Returns the values of a feature of any kind; () where there is none."""
+    if name not in features:  # Reading it would add it.
+        return ()
+    feature = features[name]
+    kind = feature.WhichOneof("kind")
+    return getattr(feature, kind).value if kind else ()
+
+
+def _floats(features: Any, name: str) -> np.ndarray:
+    try:
+        return np.array(_values(features, name), np.float32)
+    except (TypeError, ValueError) as error:
+        raise ExampleError(f"{name} is not a list of numbers") from error
+
+
+def _integer(features: Any, name: str) -> int:
+    values = _values(features, name)
+    try:
+        return int(values[0]) if len(values) else 0
+    except ValueError as error:
+        raise ExampleError(f"{name} is not a number") from error
+
+
+def _text(features: Any, name: str) -> str:
+    values = _values(features, name)
+    return _decoded(values[0]) if len(values) else ""
+
+
+def _decoded(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)

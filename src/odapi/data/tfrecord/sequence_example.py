@@ -1,0 +1,101 @@
+"""tf.SequenceExample records: several frames with what they have in common.
+
+A frame is read as if it had a tf.Example of its own, so that all that is known of
+those holds for frames, too.
+
+Source: the original's data_decoders/tf_sequence_example_decoder.py.
+"""
+
+from typing import Any
+
+from odapi.data import context_features
+from odapi.data.tfrecord.example import ExampleError
+from odapi.data.tfrecord.example_message import example_class, sequence_class
+
+IMAGE, ANNOTATED = "image/encoded", "region/is_annotated"
+# Feature list of a sequence -> feature of a frame.
+_OF_FRAMES = {
+    IMAGE: IMAGE,
+    "image/source_id": "image/source_id",
+    "image/filename": "image/filename",
+    "region/bbox/ymin": "image/object/bbox/ymin",
+    "region/bbox/xmin": "image/object/bbox/xmin",
+    "region/bbox/ymax": "image/object/bbox/ymax",
+    "region/bbox/xmax": "image/object/bbox/xmax",
+    "region/label/string": "image/object/class/text",
+    "region/label/index": "image/object/class/label",
+    "region/label/confidence": "image/object/weight",
+}
+# What all frames have in common.
+_SHARED = (
+    "image/format", "image/height", "image/width",
+    context_features.VALUES, context_features.LENGTH, context_features.IDS,
+)  # fmt: skip
+
+
+def parse_sequence(data: bytes) -> Any:
+    """Returns the message of a serialized tf.SequenceExample.
+
+    Raises:
+        ExampleError: The bytes are no tf.SequenceExample, or of no frame.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        message = sequence_class().FromString(data)
+    except DecodeError as error:
+        raise ExampleError(f"no tf.SequenceExample: {error}") from error
+    lists = message.feature_lists.feature_list
+    if IMAGE not in lists:
+        if IMAGE in message.context.feature:
+            raise ExampleError("a tf.Example, not a tf.SequenceExample")
+        raise ExampleError(f"no {IMAGE} of frames")
+    count = len(lists[IMAGE].feature)
+    for name in (*_OF_FRAMES, ANNOTATED):
+        entries = len(lists[name].feature) if name in lists else count
+        # An empty list says nothing of any frame.
+        if entries not in (0, count):
+            raise ExampleError(f"{name}: {entries} entries for {count} frames")
+    return message
+
+
+def is_sequence(data: bytes) -> bool:
+    """Whether bytes are a tf.SequenceExample with frames."""
+    try:
+        return bool(num_frames(parse_sequence(data)))
+    except ExampleError:
+        return False
+
+
+def num_frames(message: Any) -> int:
+    """Returns how many frames a sequence has."""
+    return len(message.feature_lists.feature_list[IMAGE].feature)
+
+
+def is_annotated(message: Any, frame: int) -> bool:
+    """Whether somebody has looked for objects in a frame; yes if nothing is said."""
+    lists = message.feature_lists.feature_list
+    if ANNOTATED not in lists or not lists[ANNOTATED].feature:
+        return True
+    values = lists[ANNOTATED].feature[frame].int64_list.value
+    return bool(values and values[0])
+
+
+def frame_example(message: Any, frame: int) -> Any:
+    """Returns a frame as a message tf.Example.
+
+    Raises:
+        ExampleError: There is no such frame.
+    """
+    if not 0 <= frame < num_frames(message):
+        raise ExampleError(f"no frame {frame}; there are {num_frames(message)}")
+    lists = message.feature_lists.feature_list
+    example = example_class()()
+    features = example.features.feature
+    for name, of_frame in _OF_FRAMES.items():
+        if name in lists and lists[name].feature:
+            features[of_frame].CopyFrom(lists[name].feature[frame])
+    for name in _SHARED:
+        if name in message.context.feature:
+            features[name].CopyFrom(message.context.feature[name])
+    return example

@@ -1,1 +1,0 @@
-"""Data sets to disk, in the formats that the sources read."""

@@ -1,0 +1,91 @@
+"""`odapi.evaluate`: a checkpoint on a data set."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import Sequence
+
+from odapi.build.dataset import build_eval_dataset
+from odapi.build.metrics import build_metrics, keypoint_edges
+from odapi.checkpoints.load_detector import load_detector
+from odapi.evaluation.loop import EvaluationResult, evaluate_loop
+from odapi.evaluation.report import write_report
+from odapi.inference.result_files import ResultsWriter, categories_of, write_json
+
+
+def evaluate(
+    checkpoint: str | os.PathLike,
+    eval_data: str | None = None,
+    overrides: Sequence[str] = (),
+    *,
+    batch_size: int | None = None,
+    output: str | os.PathLike | None = None,
+    with_losses: bool = False,
+    max_images: int = 0,
+) -> EvaluationResult:
+    """Evaluates a trained detector, with COCO's box metrics.
+
+        result = odapi.evaluate("runs/first", "coco:val.json")
+        result.metrics["DetectionBoxes_Precision/mAP"]
+
+    Args:
+        checkpoint: A model_dir (its best checkpoint, else the last), a checkpoint
+            folder, or a folder made by `odapi export`.
+        eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH` or
+            `tfrecord:GLOB`; None: the config's eval_input_reader.
+        overrides: Of the config, such as "eval_config.batch_size=8".
+        batch_size: None takes `eval_config.batch_size`.
+        output: Folder for `metrics.json`, `detections.json` (COCO results),
+            `categories.csv` and pictures; None writes nothing.
+        with_losses: Also the losses, as `Loss/...`.
+        max_images: Stop after so many; 0: all.
+
+    Raises:
+        CheckpointError: There is no checkpoint, or it does not fit its config.
+        ConfigError: An override or the config is wrong.
+        DataError: The data set cannot be read, or has no image.
+    """
+    overrides = list(overrides)
+    if eval_data:
+        overrides.append(f"options.eval_data={eval_data}")
+    if batch_size:
+        overrides.append(f"eval_config.batch_size={batch_size}")
+    loaded = load_detector(checkpoint, overrides)
+    config = loaded.config.eval_config
+    # Classes by name: the model's, whatever order those of the data set have.
+    dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
+    metrics = build_metrics(config, loaded.label_map)
+    if with_losses:
+        dataset.check_has(loaded.detector.groundtruth_fields)
+    with contextlib.ExitStack() as stack:
+        writer = None
+        if output is not None:
+            folder = pathlib.Path(output)
+            writer = stack.enter_context(
+                ResultsWriter(folder / "detections.json", label_map=loaded.label_map)
+            )
+        result = evaluate_loop(
+            loaded.detector,
+            dataset,
+            metrics,
+            with_losses=with_losses,
+            visualise=config.num_visualizations if output is not None else 0,
+            max_images=max_images,
+            writer=writer,
+        )
+    result = dataclasses.replace(
+        result,
+        step=loaded.step,
+        label_map=loaded.label_map,
+        keypoint_edges=keypoint_edges(config),
+    )
+    if output is not None:
+        write_report(
+            folder,
+            result,
+            min_score=config.min_score_threshold,
+            max_boxes=config.max_num_boxes_to_visualize,
+        )
+        write_json(folder / "label_map.json", categories_of(loaded.label_map))
+    return result

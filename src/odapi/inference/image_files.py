@@ -1,0 +1,105 @@
+"""Image files by name: files, folders, globs, and a list on standard input."""
+
+import concurrent.futures
+import glob
+import itertools
+import pathlib
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from odapi.data.image.decode import decode_image
+from odapi.errors import DataError
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
+_THREADS = 4
+_AHEAD = 16  # Images decoded ahead: enough to hide the disk, few enough to fit.
+
+
+class ReadImage(NamedTuple):
+    """An image file, or why it could not be read."""
+
+    path: pathlib.Path
+    image: np.ndarray | None  # [h, w, 3] uint8
+    problem: str = ""
+
+
+def find_images(names: Iterable[str]) -> list[pathlib.Path]:
+    """Returns the image files that `names` mean, each once, in the order given.
+
+    Args:
+        names: Files; folders, of which all images in all depths are taken, in
+            natural order; globs such as "shots/**/*.jpg"; "-" reads names from
+            standard input, one a line.
+
+    Raises:
+        DataError: A name means nothing, or a folder has no image.
+    """
+    found: dict[pathlib.Path, None] = {}
+    for name in names:
+        given = _from_stdin() if str(name) == "-" else [str(name)]
+        for path in itertools.chain.from_iterable(_expand(g) for g in given):
+            found[path] = None
+    if not found:
+        raise DataError("images", "none was given", hint="name files, folders or globs")
+    return list(found)
+
+
+def read_images(paths: Iterable[pathlib.Path]) -> Iterator[ReadImage]:
+    """Yields the images in order, decoded by threads a few ahead."""
+    waiting = iter(paths)
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        ahead = [pool.submit(_read, p) for p in itertools.islice(waiting, _AHEAD)]
+        while ahead:
+            yield ahead.pop(0).result()
+            ahead += [pool.submit(_read, p) for p in itertools.islice(waiting, 1)]
+
+
+def _read(path: pathlib.Path) -> ReadImage:
+    try:
+        return ReadImage(path, decode_image(path.read_bytes(), str(path)))
+    except OSError as error:
+        return ReadImage(path, None, error.strerror or str(error))
+    except DataError as error:
+        return ReadImage(path, None, error.problem)
+
+
+def _from_stdin() -> list[str]:
+    if sys.stdin is None or sys.stdin.isatty():
+        raise DataError(
+            "-", "reads file names from standard input, where there are none",
+            hint="ls *.jpg | odapi predict CHECKPOINT -",
+        )  # fmt: skip
+    return [line.strip() for line in sys.stdin if line.strip()]
+
+
+def _expand(name: str) -> list[pathlib.Path]:
+    path = pathlib.Path(name).expanduser()
+    if path.is_dir():
+        inside = (p for p in path.rglob("*") if p.suffix.lower() in ENDINGS)
+        images = sorted((p for p in inside if p.is_file()), key=_natural)
+        if not images:
+            raise DataError(
+                name,
+                "the folder has no image",
+                hint=f"images end in {', '.join(ENDINGS)}",
+            )
+        return images
+    if not path.exists() and glob.has_magic(name):
+        matches = glob.glob(str(path), recursive=True)
+        images = sorted((pathlib.Path(m) for m in matches), key=_natural)
+        images = [p for p in images if p.is_file()]
+        if not images:
+            raise DataError(name, "no file matches")
+        return images
+    # A file that is missing is counted with those that cannot be read.
+    return [path]
+
+
+def _natural(path: pathlib.Path) -> list:
+    """Sorts frame_2 before frame_10."""
+    parts = re.split(r"(\d+)", str(path))
+    return [(int(p), "") if p.isdigit() else (-1, p.lower()) for p in parts]

@@ -1,0 +1,183 @@
+"""Detections and numbers as files: COCO's results JSON, metrics, tables."""
+
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from odapi.errors import DataError
+from odapi.geometry.masks import paste_masks, window_rle
+from odapi.labels import LabelMap
+from odapi.metrics.evaluator import xywh_px
+
+_DECIMALS = 3  # Of boxes, in pixels.
+
+
+def coco_results(
+    image_id: Any,
+    detections: Mapping[str, Any],
+    size: Any,
+    label_map: LabelMap | None = None,
+) -> list[dict[str, Any]]:
+    """Returns detections of one image as COCO's results format has them.
+
+    Args:
+        image_id: As the annotation file has it.
+        detections: `boxes [n, 4]` normalised, `classes [n]` from 0, `scores [n]`;
+            where there are masks `box_masks [n, h, w]`, which become RLE; where there
+            are keypoints `keypoints [n, k, 2]` and `keypoint_scores [n, k]`.
+        size: (height, width) of the image in pixels.
+        label_map: Which keypoints a class has; None: all are written.
+
+    >>> found = {"boxes": [[0, 0.5, 1, 1]], "classes": [2], "scores": [0.25]}
+    >>> coco_results(7, found, (10, 20))
+    [{'image_id': 7, 'category_id': 3, 'bbox': [10.0, 0.0, 10.0, 10.0], 'score': 0.25}]
+    """
+    boxes = np.round(xywh_px(detections["boxes"], size), _DECIMALS)
+    # float32's neighbours differ in the seventh digit: nothing is lost.
+    scores = [float(f"{float(s):.7g}") for s in detections["scores"]]
+    rows = [
+        {
+            "image_id": image_id,
+            "category_id": int(index) + 1,
+            "bbox": box,
+            "score": score,
+        }
+        for box, index, score in zip(
+            boxes.tolist(), detections["classes"], scores, strict=True
+        )
+    ]
+    masks = detections.get("box_masks")
+    if masks is not None:
+        image = (int(size[0]), int(size[1]))
+        windows = paste_masks(masks, detections["boxes"], image)
+        for row, window in zip(rows, windows, strict=True):
+            row["segmentation"] = window_rle(window, image)
+    if detections.get("keypoints") is not None:
+        for i, row in enumerate(rows):
+            category = label_map.by_id.get(row["category_id"]) if label_map else None
+            ids = [k.id for k in category.keypoints] if category else None
+            if ids or ids is None:
+                row["keypoints"] = _keypoints(detections, i, ids, size)
+    return rows
+
+
+def _keypoints(
+    detections: Mapping[str, Any], i: int, ids: list[int] | None, size: Any
+) -> list[float]:
+    """Returns x, y and score of the keypoints of an object, in their order."""
+    points = np.asarray(detections["keypoints"][i], np.float64)
+    scores = detections.get("keypoint_scores")
+    known = np.ones(len(points)) if scores is None else np.asarray(scores[i])
+    if ids is not None:
+        points, known = points[ids], known[ids]
+    yx = np.round(points * np.asarray(size, np.float64), _DECIMALS)
+    values = np.column_stack([yx[:, 1], yx[:, 0], np.round(known.astype(float), 4)])
+    return values.reshape(-1).tolist()
+
+
+def coco_image_id(image_id: str) -> int | str:
+    """Returns the id as COCO's tools want it: a number, where it is one.
+
+    >>> coco_image_id("139"), coco_image_id("street_7")
+    (139, 'street_7')
+    """
+    return int(image_id) if image_id.isdecimal() else image_id
+
+
+class ResultsWriter:
+    """Writes COCO results JSON image by image: memory does not grow.
+
+    The file gets its name when all is written.
+
+        with ResultsWriter("detections.json") as writer:
+            writer.add("139", detections, (480, 640))
+
+    Args:
+        path: Where to write.
+        min_score: Detections below it are left out.
+        label_map: Which keypoints a class has.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        min_score: float = 0.0,
+        label_map: LabelMap | None = None,
+    ):
+        self.path = pathlib.Path(path)
+        self.label_map = label_map
+        self.min_score = min_score
+        self.num_detections = 0
+        self._part = self.path.with_name(f".{self.path.name}.part")
+
+    def __enter__(self) -> Self:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = open(self._part, "w", encoding="utf-8")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        self._file.write("[")
+        return self
+
+    def add(self, image_id: str, detections: Mapping[str, Any], size: Any) -> None:
+        """Writes the detections of an image; `size` is (height, width) in pixels."""
+        number = coco_image_id(image_id)
+        for row in coco_results(number, detections, size, self.label_map):
+            if row["score"] < self.min_score:
+                continue
+            self._file.write(",\n " if self.num_detections else "\n ")
+            self._file.write(json.dumps(row, ensure_ascii=False))
+            self.num_detections += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self._file.write("\n]\n")
+            self._file.close()
+            if kind is None:
+                os.replace(self._part, self.path)
+        except OSError as problem:
+            raise unwritable(self.path, problem) from problem
+        finally:
+            self._part.unlink(missing_ok=True)
+
+
+def write_json(path: pathlib.Path, content: Any) -> pathlib.Path:
+    """Writes JSON, indented, as UTF-8.
+
+    Raises:
+        DataError: The file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return path
+
+
+def categories_of(label_map: LabelMap) -> list[dict[str, Any]]:
+    """Returns the classes as the `categories` of a COCO file."""
+    return [
+        {"id": c.id, "name": c.label}
+        | ({"keypoints": [k.name for k in c.keypoints]} if c.keypoints else {})
+        for c in label_map
+    ]
+
+
+def unwritable(path: pathlib.Path, error: OSError) -> DataError:
+    """Returns the error for an output file that cannot be written."""
+    return DataError(str(path), f"cannot be written: {error.strerror or error}")

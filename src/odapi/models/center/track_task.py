@@ -1,0 +1,84 @@
+"""CenterNet's embeddings, which tell the individuals of a class apart."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from odapi.geometry.heatmaps import values_at
+from odapi.heads.track import TrackClassifier
+from odapi.losses.classification import ClassificationLoss
+from odapi.losses.heatmaps import number_of_objects
+from odapi.models.center.task import Frame, Head, Maps, Peaks, Task
+from odapi.structures import Detections, Groundtruth, Tensor
+from odapi.targets.center_targets import cell_targets
+
+REID = "track/reid"
+
+
+@dataclasses.dataclass(frozen=True)
+class CenterTrack(Task):
+    """Predicts an embedding of each object.
+
+    In training a classifier tells from it which individual of the data the object
+    is; the classifier takes no part in detecting.
+
+    Args:
+        classifier: Built.
+        loss: Of its logits; an object whose `track_ids` is none of its individuals,
+            such as -1, is none of them.
+        weight: Of the loss.
+
+    Source: Zhang et al. 2020 (https://arxiv.org/abs/2004.01888), section 3.3.
+    """
+
+    classifier: TrackClassifier
+    loss: ClassificationLoss
+    weight: float = 1.0
+
+    @property
+    def heads(self) -> tuple[Head, ...]:
+        """What it needs predicted."""
+        return (Head(REID, self.classifier.embedding_size),)
+
+    @property
+    def loss_names(self) -> tuple[str, ...]:
+        """The keys of what `losses` returns."""
+        return (f"Loss/{REID}",)
+
+    @property
+    def groundtruth_fields(self) -> tuple[str, ...]:
+        """Optional fields of `Groundtruth` that its loss reads."""
+        return ("track_ids",)
+
+    @property
+    def layers(self) -> tuple[keras.layers.Layer, ...]:
+        """The classifier."""
+        return (self.classifier,)
+
+    def losses(
+        self, stages: Sequence[Maps], truth: Groundtruth, frame: Frame
+    ) -> dict[str, Tensor]:
+        """Returns the weighted loss, a mean over objects; see `Task.losses`."""
+        targets = cell_targets(truth, frame.map_size)
+        wanted = ops.one_hot(truth.track_ids, self.classifier.predict.units)
+        weights = targets.weights[..., None]
+        total: Tensor = 0.0
+        for stage in stages:
+            embeddings = values_at(stage[REID], targets.y, targets.x)
+            logits = self.classifier(embeddings, training=frame.training)
+            total = total + ops.sum(self.loss(logits, wanted, weights))
+        count = number_of_objects(targets.weights) * float(len(stages))
+        return {f"Loss/{REID}": total * (self.weight / count)}
+
+    def detect(
+        self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
+    ) -> Detections:
+        """Returns the detections with their embeddings, of length 1."""
+        embeddings = values_at(maps[REID], peaks.y, peaks.x)
+        length = ops.sqrt(ops.sum(ops.square(embeddings), axis=-1, keepdims=True))
+        return found._replace(embeddings=embeddings / ops.maximum(length, _LEAST))
+
+
+_LEAST = 1e-12  # An embedding of zeros stays one.

@@ -1,0 +1,139 @@
+"""Single-stage detectors: SSD, RetinaNet and EfficientDet differ only in parts."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import ops
+
+from odapi.heads.outputs import BOXES, CLASSES
+from odapi.layers.pixels import PixelScaling
+from odapi.losses import anchor_loss
+from odapi.models.detector import (
+    Detector,
+    Inputs,
+)
+from odapi.models.postprocess import PostProcess
+from odapi.models.preprocess import clip_window, normalise
+from odapi.models.single_stage.feature_extractor import FeatureExtractor
+from odapi.structures import Detections, Groundtruth, Tensor
+from odapi.targets.anchor_targets import AnchorAssigner
+from odapi.targets.anchors import AnchorGenerator, cached_anchors
+
+
+@dataclasses.dataclass(frozen=True)
+class AnchorParts:
+    """The parts of an anchor detector that have no weights.
+
+    Args:
+        pixels: How the backbone wants its pixels.
+        anchors: Makes the anchors.
+        assigner: Turns groundtruth into what anchors are to predict.
+        loss: Compares that with what they predict.
+        postprocess: Turns predictions into detections.
+    """
+
+    pixels: PixelScaling
+    anchors: AnchorGenerator
+    assigner: AnchorAssigner
+    loss: anchor_loss.AnchorLoss
+    postprocess: PostProcess
+
+
+class AnchorDetector(Detector):
+    """A pyramid of features, heads, and the anchors they speak about.
+
+    Args:
+        feature_extractor: Layer from normalised images to feature maps.
+        box_predictor: Layer from feature maps to boxes and class scores.
+        parts: What has no weights.
+        seed: Of the random choice of anchors, where the loss makes one.
+        kwargs: As for `Detector`, without the names of the losses.
+    """
+
+    def __init__(
+        self,
+        feature_extractor: FeatureExtractor,
+        box_predictor: keras.layers.Layer,
+        parts: AnchorParts,
+        seed: int = 0,
+        **kwargs,
+    ):
+        names = (anchor_loss.LOCALIZATION, anchor_loss.CLASSIFICATION)
+        super().__init__(loss_names=names, **kwargs)
+        self.feature_extractor = feature_extractor
+        self.box_predictor = box_predictor
+        self.parts = parts
+        points = bool(getattr(parts.assigner.coder, "num_keypoints", 0))
+        fields = ("multiclass_scores", "confidences", *(["keypoints"] * points))
+        self.groundtruth_fields = fields
+        self.sampling_seed = None
+        if parts.loss.sampler is not None:
+            self.sampling_seed = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        """Creates the variables, for images `[b, h, w, 3]`."""
+        if isinstance(input_shape, Mapping):
+            input_shape = input_shape["images"]
+        shape = (*input_shape[:3], 3)
+        self.feature_extractor.build(shape)
+        self.box_predictor.build(self.feature_extractor.compute_output_shape(shape))
+
+    def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
+        """Returns codes `[b, anchors, code]` and class scores `[b, anchors, slots]`."""
+        return self.predict_maps(self.extract(inputs, training), training)
+
+    def preprocess(self, inputs: Inputs) -> Tensor:
+        """Returns the images as the backbone wants them, float32."""
+        return normalise(inputs["images"], self.parts.pixels, inputs.get("true_size"))
+
+    def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
+        """Returns the feature maps that the heads look at, largest first."""
+        return self.feature_extractor(self.preprocess(inputs), training=training)
+
+    def predict_maps(
+        self, features: list[Tensor], training: bool = False
+    ) -> dict[str, Tensor]:
+        """Returns what the heads say of feature maps."""
+        return self.box_predictor(features, training=training)
+
+    def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+        """Returns the anchors `[anchors, 4]` of images `(h, w)`, normalised."""
+        grids = tuple(self.feature_extractor.grid_sizes(image_size))
+        return cached_anchors(self.parts.anchors, image_size, grids)
+
+    def loss_parts(
+        self,
+        outputs: Mapping[str, Tensor],
+        groundtruth: Groundtruth,
+        inputs: Inputs | None = None,
+        training: bool = False,
+    ) -> dict[str, Tensor]:
+        """Returns the parts of the loss, weighted, without regularisation."""
+        size = self.image_size
+        if inputs is not None:
+            size = inputs["images"].shape[1], inputs["images"].shape[2]
+        if size is None:
+            raise ValueError("images vary in size: inputs have to be given")
+        anchors = ops.convert_to_tensor(self.anchors(size))
+        targets = self.parts.assigner(anchors, groundtruth, self.num_classes)
+        return self.parts.loss(
+            outputs[BOXES], outputs[CLASSES], targets, anchors, seed=self.sampling_seed
+        )
+
+    def detect(
+        self,
+        inputs: Inputs,
+        outputs: Mapping[str, Tensor] | None = None,
+        raw: bool = False,
+    ) -> Detections:
+        """Returns the objects found, normalised to the images without padding."""
+        if outputs is None:
+            outputs = self(inputs, training=False)
+        images = inputs["images"]
+        size = tuple(images.shape[1:3])
+        anchors = ops.convert_to_tensor(self.anchors(size))
+        boxes = self.parts.assigner.coder.decode(outputs[BOXES], anchors)
+        window = clip_window(inputs.get("true_size"), size, ops.shape(images)[0])
+        return self.parts.postprocess(boxes, outputs[CLASSES], window, raw)

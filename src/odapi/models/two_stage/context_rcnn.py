@@ -1,0 +1,88 @@
+"""Context R-CNN: Faster R-CNN whose boxes attend to what other images have shown."""
+
+from collections.abc import Sequence
+
+from keras import ops
+
+from odapi.layers.context_attention import ContextAttention
+from odapi.models.detector import Inputs
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
+from odapi.models.two_stage.rois import merged, parted
+from odapi.structures import Tensor
+
+# Inputs besides the images, by the original's names.
+CONTEXT, SIZE = "context_features", "valid_context_size"
+
+
+class ContextRCNN(FasterRCNN):
+    """Adds to the features of each region what it learns from a memory bank.
+
+    Inputs have two more: `context_features [b, n, d]` float32 and
+    `valid_context_size [b]` int32, how many rows of a bank are real. Without them
+    every bank is empty: the detector works, as for a camera that has seen nothing.
+    The features of detections, which banks are made of, know nothing of a bank.
+
+    Args:
+        args: As for `FasterRCNN`.
+        attention: Who attends to what.
+        bank: Rows and length of a memory bank.
+        before_features: Adds to the crops of regions, not to their features.
+        kwargs: As for `FasterRCNN`.
+
+    Source: Beery et al. 2020 (https://arxiv.org/abs/1912.03538); the original's
+    `meta_architectures/context_rcnn_meta_arch.py`.
+    """
+
+    def __init__(
+        self,
+        *args,
+        attention: ContextAttention,
+        bank: tuple[int, int],
+        before_features: bool = False,
+        **kwargs,
+    ):
+        super().__init__(*args, **kwargs)
+        self.context_attention = attention
+        self.before_features = before_features
+        self.side_inputs = {CONTEXT: (tuple(bank), "float32"), SIZE: ((), "int32")}
+
+    def build_heads(self, maps: Sequence[tuple]) -> None:
+        """Creates the variables of the second stage, for the shapes of maps."""
+        super().build_heads(maps)
+        shape = (None, *self.parts.crop.size, maps[0][-1])
+        if not self.before_features:
+            shape = self.roi_features.compute_output_shape(shape)
+        length = self.side_inputs[CONTEXT][0][1]
+        self.context_attention.build((None, None, shape[-1]), (None, None, length))
+
+    def describe(
+        self,
+        maps: Sequence[Tensor],
+        boxes: Tensor,
+        inputs: Inputs,
+        training: bool = False,
+    ) -> Tensor:
+        """Returns the features `[b, p, h, w, d]` of boxes `[b, p, 4]`."""
+        crops = self.crop(maps, boxes, inputs)
+        if self.before_features:
+            crops = crops + self._learned(crops, boxes, inputs, training)
+            return self.look(crops, training)
+        features = self.look(crops, training)
+        return features + self._learned(features, boxes, inputs, training)
+
+    def _learned(
+        self, features: Tensor, boxes: Tensor, inputs: Inputs, training: bool
+    ) -> Tensor:
+        """Returns what to add to `features [b, p, h, w, d]`, `[b, p, 1, 1, d]`."""
+        bank, size = self._bank(inputs, ops.shape(boxes)[0])
+        real = ops.any(boxes != 0, axis=-1)  # Padding is zeros.
+        pooled = parted(ops.mean(merged(features), axis=(1, 2)), features.shape[1])
+        learned = self.context_attention(pooled, bank, real, size, training=training)
+        return ops.cast(learned, features.dtype)[:, :, None, None]
+
+    def _bank(self, inputs: Inputs, batch: int) -> tuple[Tensor, Tensor]:
+        if CONTEXT in inputs:
+            return inputs[CONTEXT], ops.cast(inputs[SIZE], "int32")
+        length = self.side_inputs[CONTEXT][0][1]
+        # Two rows: Keras warns of a softmax over one.
+        return ops.zeros((batch, 2, length), "float32"), ops.zeros((batch,), "int32")

@@ -1,0 +1,349 @@
+"""Two-stage detectors: proposals first, then a closer look at each."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
+from odapi.losses import rcnn
+from odapi.models.detector import CLASSIFICATION, DETECTION, Detector, Inputs
+from odapi.models.preprocess import normalise
+from odapi.models.single_stage.feature_extractor import FeatureExtractor
+from odapi.models.two_stage.proposals import (
+    Proposals,
+    clip_anchors,
+    inside_image,
+)
+from odapi.models.two_stage.rcnn_extractor import backbone_variables
+from odapi.models.two_stage.rcnn_outputs import (
+    BOXES,
+    CLASSES,
+    FEATURES,
+    image_size,
+    internals,
+    packed,
+    unpacked,
+    window_of,
+)
+from odapi.models.two_stage.rcnn_parts import RcnnParts
+from odapi.models.two_stage.roi_task import Regions, RoiTask
+from odapi.models.two_stage.rois import (
+    boxes_of_best_class,
+    in_window,
+    merged,
+    parted,
+)
+from odapi.structures import Detections, Groundtruth, Tensor
+from odapi.targets.anchors import cached_anchors
+
+
+class FasterRCNN(Detector):
+    """Proposes regions, then says of each which class it is and where it ends.
+
+    `call` gives what the first stage says and its proposals; outside of training
+    also what the second stage says of all of these. While training, `loss_parts`
+    draws proposals, and runs the second stage on them.
+
+    Args:
+        feature_extractor: Layer from normalised images to the maps that proposals are
+            made from and cropped from, largest first.
+        roi_features: Layer from crops `[n, s, s, c]` to features `[n, h, w, d]`.
+        rpn: Layer from maps to codes and objectness of anchors.
+        roi_boxes: Layer from features to class scores and codes; None: proposals are
+            all there is (one stage).
+        parts: What has no weights.
+        tasks: What else is said of regions (the third stage).
+        seed: Of the random choice of anchors and proposals.
+        kwargs: As for `Detector`, without the names of the losses.
+
+    Source: Ren et al. 2015 (https://arxiv.org/abs/1506.01497); the original's
+    `meta_architectures/faster_rcnn_meta_arch.py`.
+    """
+
+    def __init__(
+        self,
+        feature_extractor: FeatureExtractor,
+        roi_features: keras.layers.Layer | None,
+        rpn: ProposalHead,
+        roi_boxes: keras.layers.Layer | None,
+        parts: RcnnParts,
+        tasks: Sequence[RoiTask] = (),
+        seed: int = 0,
+        **kwargs,
+    ):
+        names = [rcnn.RPN_LOCALIZATION, rcnn.RPN_OBJECTNESS]
+        if roi_boxes is not None:
+            names += [rcnn.BOX_LOCALIZATION, rcnn.BOX_CLASSIFICATION]
+        names += [name for task in tasks for name in task.loss_names]
+        super().__init__(loss_names=tuple(names), **kwargs)
+        self.feature_extractor = feature_extractor
+        self.roi_features: Any = roi_features
+        self.rpn = rpn
+        self.roi_boxes: Any = roi_boxes
+        self.parts = parts
+        self.tasks = tuple(tasks)
+        self.task_layers = [task.head for task in tasks]
+        fields = [f for task in tasks for f in task.groundtruth_fields]
+        self.groundtruth_fields = tuple(dict.fromkeys(fields))
+        self.tasks_see_crops = False
+        self.sampling_seed = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape):
+        """Creates the variables, for images `[b, h, w, 3]`."""
+        if isinstance(input_shape, Mapping):
+            input_shape = input_shape["images"]
+        shape = (*input_shape[:3], 3)
+        self.feature_extractor.build(shape)
+        maps = self.feature_extractor.compute_output_shape(shape)
+        self.rpn.build(maps)
+        if self.roi_boxes is not None:
+            self.build_heads(maps)
+
+    def build_heads(self, maps: Sequence[tuple]) -> None:
+        """Creates the variables of the second stage, for the shapes of maps."""
+        crop = (None, *self.parts.crop.size, maps[0][-1])
+        if not self.roi_features.built:
+            self.roi_features.build(crop)
+        features = self.roi_features.compute_output_shape(crop)
+        self.roi_boxes.build(features)
+        # Fully connected layers have lost what is where in a region.
+        self.tasks_see_crops = tuple(features[1:3]) == (1, 1)
+        whole = (None, *self.parts.crop.whole, maps[0][-1])
+        for layer in self.task_layers:
+            layer.build(whole if self.tasks_see_crops else features)
+
+    def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
+        """Returns what each stage says, by the original's names where it has one.
+
+        Maps as "feature_maps/0" and so on; codes `[b, anchors, 4]` and objectness
+        `[b, anchors, 2]` of anchors; proposals `[b, p, ...]`; and unless training
+        codes `[b, p, classes or 1, 4]` and class scores `[b, p, classes + 1]`.
+        """
+        maps = self.extract(inputs, training)
+        outputs = self.rpn(maps, training=training)
+        return self.second(maps, outputs, inputs, training)
+
+    def second(
+        self,
+        maps: list[Tensor],
+        outputs: Mapping[str, Tensor],
+        inputs: Inputs,
+        training: bool = False,
+    ) -> dict[str, Tensor]:
+        """Returns `outputs` of the first stage with what follows from them."""
+        proposals = self.propose(outputs, inputs, training)
+        outputs = {**outputs, **packed(maps, proposals)}
+        if self.roi_boxes is not None and not training:
+            features = self.describe(maps, proposals.boxes, inputs)
+            outputs |= {**self.judge(features), FEATURES: features}
+        return outputs
+
+    def preprocess(self, inputs: Inputs) -> Tensor:
+        """Returns the images as the backbone wants them, float32.
+
+        Padding is normalised, too: unlike SSD, the original pads first.
+        """
+        return normalise(inputs["images"], self.parts.pixels)
+
+    def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
+        """Returns the maps that proposals are made of, largest first."""
+        return self.feature_extractor(self.preprocess(inputs), training=training)
+
+    def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+        """Returns the anchors `[anchors, 4]` of images `(h, w)`, cut to the image."""
+        return clip_anchors(self.whole_anchors(image_size))
+
+    def whole_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+        """Returns the anchors `[anchors, 4]` as they are made: do not change."""
+        grids = tuple(self.feature_extractor.grid_sizes(image_size))
+        return cached_anchors(self.parts.anchors, image_size, grids)
+
+    def usable(self, image_size: tuple[int, int], training: bool) -> Tensor | None:
+        """Returns `[anchors]` bool: those that take part; None: all."""
+        if not training or self.parts.clip_anchors:
+            return None
+        return ops.convert_to_tensor(inside_image(self.whole_anchors(image_size)))
+
+    def propose(
+        self, outputs: Mapping[str, Tensor], inputs: Inputs, training: bool = False
+    ) -> Proposals:
+        """Returns the proposals, normalised to the padded images."""
+        size = image_size(inputs)
+        return self.parts.proposer(
+            outputs[RPN_BOXES],
+            outputs[RPN_CLASSES],
+            ops.convert_to_tensor(self.anchors(size)),
+            window_of(inputs),
+            self.usable(size, training),
+            keep_outside=training and self.parts.sampler.fills,
+        )
+
+    def crop(self, maps: Sequence[Tensor], boxes: Tensor, inputs: Inputs) -> Tensor:
+        """Returns what boxes `[b, p, 4]` show of maps, `[b, p, s, s, c]`."""
+        return self.parts.crop(maps, boxes, image_size(inputs))
+
+    def describe(
+        self,
+        maps: Sequence[Tensor],
+        boxes: Tensor,
+        inputs: Inputs,
+        training: bool = False,
+    ) -> Tensor:
+        """Returns the features `[b, p, h, w, d]` of boxes `[b, p, 4]`.
+
+        Args:
+            maps: What `extract` returned.
+            boxes: Normalised to the padded images.
+            inputs: The images, and what else there is to them.
+            training: Whether layers work as in training.
+        """
+        return self.look(self.crop(maps, boxes, inputs), training)
+
+    def look(self, crops: Tensor, training: bool = False) -> Tensor:
+        """Returns features `[b, p, h, w, d]` of crops `[b, p, s, s, c]`."""
+        features = self.roi_features(merged(crops), training=training)
+        return parted(features, crops.shape[1])
+
+    def judge(self, features: Tensor, training: bool = False) -> dict[str, Tensor]:
+        """Returns codes and class scores of features `[b, p, h, w, d]`."""
+        classes, codes = self.roi_boxes(merged(features), training=training)
+        number = features.shape[1]
+        return {BOXES: parted(codes, number), CLASSES: parted(classes, number)}
+
+    def loss_parts(
+        self,
+        outputs: Mapping[str, Tensor],
+        groundtruth: Groundtruth,
+        inputs: Inputs | None = None,
+        training: bool = False,
+    ) -> dict[str, Tensor]:
+        """Returns the parts of the loss, weighted, without regularisation."""
+        if inputs is None:
+            raise ValueError("a two-stage detector needs the inputs for its loss")
+        found = self._rpn_losses(outputs, groundtruth, inputs, training)
+        if self.roi_boxes is None:
+            return found
+        maps, proposals = unpacked(outputs)
+        seed = self.sampling_seed if training else None
+        sample = self.parts.sampler(proposals, groundtruth, seed)
+        # Outside of training the sample is all proposals: they are judged already.
+        features, said = outputs.get(FEATURES), outputs
+        if training:
+            features = self.describe(maps, sample.boxes, inputs, training)
+            said = self.judge(features, training)
+        found |= self.parts.box_loss(said[BOXES], said[CLASSES], sample)
+        regions = self._regions(maps, sample.boxes, features, inputs)
+        for task in self.tasks:
+            found |= task.losses(regions, sample, groundtruth, training)
+        return found
+
+    def _regions(
+        self, maps: list[Tensor], boxes: Tensor, features: Tensor | None, inputs: Inputs
+    ) -> Regions:
+        """Returns what tasks see of boxes."""
+        if self.tasks_see_crops:
+            features = None
+        size = image_size(inputs)
+        return Regions(boxes, features, lambda b: self.parts.crop.cut(maps, b, size))
+
+    def _rpn_losses(
+        self,
+        outputs: Mapping[str, Tensor],
+        groundtruth: Groundtruth,
+        inputs: Inputs,
+        training: bool,
+    ) -> dict[str, Tensor]:
+        size = image_size(inputs)
+        anchors = ops.convert_to_tensor(self.anchors(size))
+        usable = self.usable(size, training)
+        if usable is not None:
+            # Without area they overlap nothing, and are nobody's best.
+            anchors = ops.where(usable[:, None], anchors, 0.0)
+        objects = groundtruth._replace(
+            classes=ops.zeros_like(groundtruth.classes),
+            multiclass_scores=None,
+            confidences=None,
+        )
+        targets = self.parts.rpn_assigner(anchors, objects, 1)
+        return self.parts.rpn_loss(
+            outputs[RPN_BOXES],
+            outputs[RPN_CLASSES],
+            targets,
+            self.sampling_seed,
+            usable,
+        )
+
+    def detect(
+        self,
+        inputs: Inputs,
+        outputs: Mapping[str, Tensor] | None = None,
+        raw: bool = False,
+    ) -> Detections:
+        """Returns the objects found, normalised to the images without padding."""
+        if outputs is None:
+            outputs = self(inputs, training=False)
+        maps, proposals = unpacked(outputs)
+        window = window_of(inputs)
+        if self.roi_boxes is None:
+            anchors = ops.convert_to_tensor(self.anchors(image_size(inputs)))
+            said = outputs[RPN_BOXES], outputs[RPN_CLASSES], anchors
+            return self.parts.proposer.detections(proposals, *said, window, raw)
+        boxes = self.parts.coder.decode(outputs[BOXES], proposals.boxes[:, :, None])
+        found = self.parts.postprocess(
+            boxes[:, :, 0] if boxes.shape[2] == 1 else boxes,
+            outputs[CLASSES],
+            window,
+            raw,
+            proposals.valid,
+        )
+        if raw:
+            best = boxes_of_best_class(boxes, outputs[CLASSES])
+            found = found._replace(raw_boxes=in_window(best, window))
+        found = self._looked_at_again(maps, found, inputs, window, raw)
+        if raw and self.tasks:
+            size = image_size(inputs)
+            more = internals(outputs, self.anchors(size), size)
+            found = found._replace(maps={**more, **(found.maps or {})})
+        return found
+
+    def _looked_at_again(
+        self,
+        maps: list[Tensor],
+        found: Detections,
+        inputs: Inputs,
+        window: Tensor,
+        raw: bool,
+    ) -> Detections:
+        """Returns detections with what is said of their own boxes."""
+        parts = self.parts
+        if not (self.tasks or parts.box_features or parts.rpn_features):
+            return found
+        size = window[:, None, 2:]
+        boxes = found.boxes * ops.concatenate([size, size], axis=-1)
+        looks = parts.box_features or bool(self.tasks and not self.tasks_see_crops)
+        features = None
+        if parts.rpn_features or looks:
+            crops = self.crop(maps, boxes, inputs)
+            features = self.look(crops) if looks else None
+        if parts.rpn_features:
+            found = found._replace(rpn_features=crops)
+        if parts.box_features:
+            found = found._replace(features=features)
+        regions = self._regions(maps, boxes, features, inputs)
+        for task in self.tasks:
+            found = task.complete(regions, found, raw)
+        return found
+
+    def variables_for(self, kind: str) -> dict[str, keras.Variable]:
+        """Returns the variables that a checkpoint of a kind of model can fill."""
+        if kind == CLASSIFICATION:
+            return backbone_variables(self.feature_extractor, self.roi_features)
+        if kind != DETECTION:
+            return super().variables_for(kind)
+        layers = (self.feature_extractor, self.roi_features)
+        prefixes = tuple(f"{layer.name}/" for layer in layers if layer is not None)
+        named = self.named_variables()
+        return {n: v for n, v in named.items() if n.startswith(prefixes)}

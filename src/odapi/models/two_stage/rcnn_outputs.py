@@ -1,0 +1,71 @@
+"""What a two-stage detector says, by name: put together, and taken apart again."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from keras import ops
+
+from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
+from odapi.models.detector import Inputs
+from odapi.models.preprocess import clip_window
+from odapi.models.two_stage.proposals import Proposals
+from odapi.models.two_stage.rois import merged
+from odapi.structures import Tensor
+
+# What the second stage says of regions and sees in them, by the original's names.
+BOXES, CLASSES = "refined_box_encodings", "class_predictions_with_background"
+FEATURES = "box_classifier_features"
+_MAP, _PROPOSAL = "feature_maps", "proposal"
+
+
+def packed(maps: Sequence[Tensor], proposals: Proposals) -> dict[str, Tensor]:
+    """Returns maps and proposals by name, as a part of the outputs."""
+    named = {f"{_MAP}/{n}": level for n, level in enumerate(maps)}
+    fields = proposals._asdict().items()
+    return named | {f"{_PROPOSAL}_{name}": value for name, value in fields}
+
+
+def unpacked(outputs: Mapping[str, Tensor]) -> tuple[list[Tensor], Proposals]:
+    """Returns the maps and the proposals that are part of the outputs."""
+    number = sum(name.startswith(f"{_MAP}/") for name in outputs)
+    maps = [outputs[f"{_MAP}/{n}"] for n in range(number)]
+    return maps, Proposals(*(outputs[f"{_PROPOSAL}_{n}"] for n in Proposals._fields))
+
+
+def internals(
+    outputs: Mapping[str, Tensor], anchors: np.ndarray, size: tuple[int, int]
+) -> dict[str, Tensor]:
+    """Returns what the original's exported models of three stages also give.
+
+    Args:
+        outputs: What a detector said, with its second stage.
+        anchors: `[anchors, 4]`, normalised.
+        size: Height and width of the images; boxes are in pixels there.
+    """
+    _, proposals = unpacked(outputs)
+    pixels = np.array([*size, *size], "float32")
+    return {
+        RPN_BOXES: outputs[RPN_BOXES],
+        RPN_CLASSES: outputs[RPN_CLASSES],
+        "anchors": ops.convert_to_tensor(anchors * pixels),
+        "image_shape": ops.convert_to_tensor(
+            [ops.shape(proposals.boxes)[0], *size, 3], dtype="int32"
+        ),
+        "num_proposals": proposals.num,
+        "proposal_boxes": proposals.boxes * pixels,
+        "proposal_boxes_normalized": proposals.boxes,
+        "final_anchors": proposals.boxes,
+        **{name: merged(outputs[name]) for name in (BOXES, CLASSES, FEATURES)},
+    }
+
+
+def image_size(inputs: Inputs) -> tuple[int, int]:
+    """Returns height and width of the images, with their padding."""
+    height, width = inputs["images"].shape[1:3]
+    return height, width
+
+
+def window_of(inputs: Inputs) -> Tensor:
+    """Returns the window `[b, 4]` of the real image, normalised to the padded one."""
+    batch = ops.shape(inputs["images"])[0]
+    return clip_window(inputs.get("true_size"), image_size(inputs), batch)

@@ -1,0 +1,51 @@
+"""R-FCN: a two-stage detector that looks at the image once, then only reads regions."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from odapi.models.detector import Inputs
+from odapi.models.two_stage.faster_rcnn import FasterRCNN
+from odapi.models.two_stage.rcnn_outputs import BOXES, CLASSES
+from odapi.models.two_stage.rois import parted
+from odapi.structures import Tensor
+
+
+class _Seen(NamedTuple):
+    features: Tensor  # [b, h, w, d], of the images
+    boxes: Tensor  # [b, p, 4]
+
+
+class RFCN(FasterRCNN):
+    """Its second half sees the maps of the images, not crops.
+
+    The layer `roi_boxes` is an `RfcnHead`: it makes maps that say which part of a
+    region is seen, and reads them. There are no features of regions.
+
+    Source: Dai et al. 2016 (https://arxiv.org/abs/1605.06409); the original's
+    `meta_architectures/rfcn_meta_arch.py`.
+    """
+
+    def build_heads(self, maps: Sequence[tuple]) -> None:
+        """Creates the variables of the second stage, for the shapes of maps."""
+        shape = tuple(maps[0])
+        if not self.roi_features.built:
+            self.roi_features.build(shape)
+        self.roi_boxes.build(self.roi_features.compute_output_shape(shape))
+
+    def describe(
+        self,
+        maps: Sequence[Tensor],
+        boxes: Tensor,
+        inputs: Inputs,
+        training: bool = False,
+    ) -> Any:
+        """Returns the features of the images, with the boxes to read of them."""
+        return _Seen(self.roi_features(maps[0], training=training), boxes)
+
+    def judge(self, features: Any, training: bool = False) -> dict[str, Tensor]:
+        """Returns codes and class scores of what `describe` returned."""
+        classes, codes = self.roi_boxes(
+            features.features, features.boxes, training=training
+        )
+        number = features.boxes.shape[1]
+        return {BOXES: parted(codes, number), CLASSES: parted(classes, number)}

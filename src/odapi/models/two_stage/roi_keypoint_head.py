@@ -1,0 +1,80 @@
+"""Keypoints of regions, in the third stage of a two-stage detector."""
+
+import dataclasses
+
+from keras import ops
+
+from odapi.errors import DataError
+from odapi.geometry.gather import gather_rows
+from odapi.heads.roi_keypoints import RoiKeypoints
+from odapi.losses.roi_keypoints import ROI_KEYPOINTS, roi_keypoint_loss
+from odapi.models.two_stage.roi_sampler import RoiSample
+from odapi.models.two_stage.roi_task import Regions, RoiTask, pick_matched
+from odapi.models.two_stage.rois import parted
+from odapi.structures import Detections, Groundtruth, Tensor
+from odapi.targets.roi_keypoints import assign_roi_keypoints, decode_roi_keypoints
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RoiKeypointTask(RoiTask):
+    """Learns keypoints from regions that show an object, and finds those of detections.
+
+    Args:
+        head: Predicts keypoints.
+        weight: Of the loss.
+        most: Regions of an image that are learnt from; None: all that show an object.
+
+    Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 5.
+    """
+
+    head: RoiKeypoints
+    weight: float = 1.0
+    most: int | None = None
+    groundtruth_fields = ("keypoints", "keypoint_visibility")
+    loss_names = (ROI_KEYPOINTS,)
+
+    def losses(
+        self,
+        regions: Regions,
+        sample: RoiSample,
+        groundtruth: Groundtruth,
+        training: bool = False,
+    ) -> dict[str, Tensor]:
+        """Returns the weighted loss; see `RoiTask.losses`.
+
+        Raises:
+            DataError: There are no keypoints to learn from, or another number.
+        """
+        wanted, points = self.head.options.num_keypoints, groundtruth.keypoints
+        if points is None or points.shape[2] != wanted:
+            found = "no keypoints" if points is None else f"{points.shape[2]} keypoints"
+            raise DataError(
+                "the groundtruth",
+                f"has {found}, and the model learns {wanted}",
+                hint="set num_keypoints of the input reader to what the data have",
+            )
+        index, real = pick_matched(sample, self.most)
+        heatmaps = self._heatmaps(regions.seen(index), index.shape[1], training)
+        weights = gather_rows(sample.targets.box_weights, index)
+        targets = assign_roi_keypoints(
+            points,
+            groundtruth.keypoint_visibility,
+            gather_rows(sample.boxes, index),
+            gather_rows(sample.object_index, index),
+            ops.where(real, weights, 0.0),
+            tuple(heatmaps.shape[3:]),
+        )
+        loss = roi_keypoint_loss(heatmaps, targets.cells, targets.weights)
+        return {ROI_KEYPOINTS: self.weight * loss}
+
+    def complete(
+        self, regions: Regions, found: Detections, raw: bool = False
+    ) -> Detections:
+        """Returns detections with their keypoints."""
+        heatmaps = self._heatmaps(regions.seen(), found.boxes.shape[1], training=False)
+        points, scores = decode_roi_keypoints(heatmaps, found.boxes)
+        return found._replace(keypoints=points, keypoint_scores=scores)
+
+    def _heatmaps(self, seen: Tensor, number: int, training: bool) -> Tensor:
+        """Returns `[b, number, k, h, w]` of `seen [b * number, ...]`."""
+        return parted(self.head(seen, training=training), number)
