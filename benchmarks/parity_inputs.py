@@ -8,6 +8,7 @@ import numpy as np
 from benchmarks.parity_golden import GoldenFolder
 from benchmarks.parity_rows import Arrays
 from odapi.build.resizer import model_resizer
+from odapi.runtime.compat import flatten_layers
 from odapi.structures import Groundtruth
 
 _NUM_KEYPOINTS = 17
@@ -42,7 +43,7 @@ def _off_by_one_unit(value: np.ndarray, shift: int) -> np.ndarray:
 
 def without_dropout(detector: Any) -> None:
     """Keeps everything, as the stored outputs were made."""
-    for layer in detector._flatten_layers():
+    for layer in flatten_layers(detector):
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
 

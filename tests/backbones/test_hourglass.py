@@ -15,6 +15,7 @@ from odapi.backbones.hourglass import (
     hourglass_plan,
 )
 from odapi.layers.names import named_variables
+from odapi.runtime.compat import flatten_layers
 
 pytestmark = pytest.mark.backend
 PLAIN = dataclasses.replace(DEFAULT_HYPERPARAMS, norm=None)
@@ -85,7 +86,7 @@ def test_no_norm_is_left_out_and_no_convolution_has_a_bias():
     assert len([n for n in names if n.endswith("/gamma")]) == len(kernels)
     assert not [n for n in names if n.endswith("/bias")]
     assert not [n for n in names if "stack_0/around" in n and "/around/" in n]
-    norms = [x for x in network._flatten_layers() if hasattr(x, "moving_mean")]
+    norms = [x for x in flatten_layers(network) if hasattr(x, "moving_mean")]
     assert {(x.momentum, x.epsilon, x.synchronized) for x in norms} == {
         (0.1, 1e-5, True)
     }

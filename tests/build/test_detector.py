@@ -19,6 +19,7 @@ from odapi.layers.initializers import (
     VarianceScaling,
 )
 from odapi.layers.norm import BatchNorm, Norm
+from odapi.runtime.compat import flatten_layers
 from small_models import small_config
 
 _EXTRACTOR = "model.ssd.feature_extractor"
@@ -49,7 +50,7 @@ def test_the_seed_of_the_config_is_the_default():
 def test_one_option_sets_the_decay_of_all_batch_norms():
     """MobileNetV2 keeps 0.9997, the rest of the model what its config says."""
     detector = build_detector(small_config("ssd", "options.batch_norm_decay=0.9"))
-    norms = [x for x in detector._flatten_layers() if isinstance(x, BatchNorm)]
+    norms = [x for x in flatten_layers(detector) if isinstance(x, BatchNorm)]
     assert len(norms) > 50
     assert {layer.momentum for layer in norms} == {0.9}
 

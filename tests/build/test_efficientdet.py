@@ -8,6 +8,7 @@ from odapi.build.hyperparams import Setting
 from odapi.config.check import find
 from odapi.config.load import load_config
 from odapi.errors import ConfigError
+from odapi.runtime.compat import flatten_layers
 from small_models import small_config
 
 _PATH = "model.ssd.feature_extractor"
@@ -81,7 +82,7 @@ def test_the_backbone_keeps_its_own_but_for_the_regularisation(override, l2):
 def test_freezing_reaches_all_norms():
     detector = build_detector(small_config("bifpn", "model.ssd.freeze_batchnorm=true"))
     frozen = [
-        layer.frozen for layer in detector._flatten_layers() if hasattr(layer, "frozen")
+        layer.frozen for layer in flatten_layers(detector) if hasattr(layer, "frozen")
     ]
     assert len(frozen) > 30
     assert all(frozen)

@@ -12,6 +12,7 @@ from odapi.config.protos.faster_rcnn_pb2 import FasterRcnnFeatureExtractor
 from odapi.errors import ConfigError
 from odapi.layers.norm import BatchNorm
 from odapi.layers.pixels import MINUS_MEAN_RGB, MINUS_ONE_TO_ONE
+from odapi.runtime.compat import flatten_layers
 
 _C4 = 'type: "faster_rcnn_resnet50_keras" '
 _FPN = 'type: "faster_rcnn_resnet50_fpn_keras" '
@@ -98,7 +99,7 @@ def test_norms(text, frozen, epsilon, scaling):
     extractor = _build(text)
     assert extractor.pixels == scaling
     backbone = extractor.feature_extractor.backbone
-    layers = [*backbone._flatten_layers(), *extractor.roi_features._flatten_layers()]
+    layers = [*flatten_layers(backbone), *flatten_layers(extractor.roi_features)]
     norms = [layer for layer in layers if isinstance(layer, BatchNorm)]
     assert {layer.frozen for layer in norms} == {frozen}
     first = next(layer for layer in backbone.layers if isinstance(layer, BatchNorm))

@@ -11,6 +11,7 @@ from odapi.build.detector import build_detector
 from odapi.layers.norm import BatchNorm
 from odapi.models.detector import Detector
 from odapi.models.inference import Inference
+from odapi.runtime.compat import flatten_layers
 from small_models import FAMILIES, small_batch, small_config
 
 pytestmark = pytest.mark.backend
@@ -105,7 +106,7 @@ def trained(family):
     if keras.backend.backend() == "jax" and family not in _TRAINED_ON_JAX:
         pytest.skip("takes minutes to compile; trained on the other backends")
     detector = build_detector(small_config(family), seed=2)
-    for layer in detector._flatten_layers():
+    for layer in flatten_layers(detector):
         if isinstance(layer, BatchNorm):
             layer.momentum = 0.5  # Statistics follow within few steps.
     counting = _Counting(detector)

@@ -10,6 +10,7 @@ from narrow_rcnn import narrow, small_rcnn
 from odapi.build.detector import build_detector
 from odapi.config.check import check
 from odapi.config.load import load_config
+from odapi.runtime.compat import child_layers
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.names.rcnn import rcnn_keys
 
@@ -76,9 +77,9 @@ def _check_layers(detector, keys, stored):
 
 
 def _leaves(layer, prefix):
-    for inner in layer._flatten_layers(include_self=False, recursive=False):
+    for inner in child_layers(layer):
         path = f"{prefix}{inner.name}"
-        if list(inner._flatten_layers(include_self=False, recursive=False)):
+        if child_layers(inner):
             yield from _leaves(inner, f"{path}/")
         elif inner.weights:
             yield path, inner

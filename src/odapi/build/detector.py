@@ -20,6 +20,7 @@ from odapi.errors import ConfigError
 from odapi.layers.norm import BatchNorm
 from odapi.models.detector import Detector
 from odapi.models.single_stage.anchor_detector import AnchorDetector, AnchorParts
+from odapi.runtime.compat import flatten_layers
 from odapi.runtime.devices import computes_on_cpu
 
 # Any size will do where images vary: variables do not depend on it.
@@ -55,7 +56,7 @@ def _set_batch_norm_decay(detector: Detector, option: Any) -> None:
         raise ConfigError(
             "options.batch_norm_decay", f"must be above 0 and below 1, got {decay}"
         )
-    for layer in detector._flatten_layers():
+    for layer in flatten_layers(detector):
         if isinstance(layer, BatchNorm):
             layer.momentum = decay
 

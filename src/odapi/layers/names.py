@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 import keras
 
+from odapi.runtime.compat import child_layers
+
 
 def named_variables(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
     """Returns the weights of a layer and of all within, by their path.
@@ -28,7 +30,7 @@ def named_variables(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
 
 
 def _walk(layer, prefix: str) -> Iterator[tuple[str, keras.Variable]]:
-    inner = list(layer._flatten_layers(include_self=False, recursive=False))
+    inner = child_layers(layer)
     for child in inner:
         yield from _walk(child, f"{prefix}{child.name}/")
     if not inner:

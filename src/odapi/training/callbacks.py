@@ -8,6 +8,7 @@ import keras
 
 from odapi.errors import CheckpointError
 from odapi.optim.ema import averaged
+from odapi.runtime.compat import sync_variables
 from odapi.training.display import Display, Reading
 from odapi.training.feed import Fed, Feed
 from odapi.training.guard import Guard
@@ -15,7 +16,7 @@ from odapi.training.history import History
 from odapi.training.meter import Clock, Mean, StepLosses
 from odapi.training.pictures import input_pictures
 from odapi.training.plan import Outcome, Plan
-from odapi.training.saver import Saver, sync
+from odapi.training.saver import Saver
 from odapi.training.signals import StopRequest
 
 # (detector, step) -> metrics by name.
@@ -115,7 +116,7 @@ class Supervisor(keras.callbacks.Callback):
         if self.parts.evaluate is None:
             return
         self.parts.display.pause()
-        sync(self.model)
+        sync_variables(self.model)
         try:
             with self.parts.stop.interruptible():
                 if self.plan.average:

@@ -10,6 +10,7 @@ import numpy as np
 from odapi.checkpoints import averages, training_state
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import save_arrays, values
+from odapi.runtime.compat import sync_variables
 from odapi.training import guard
 
 
@@ -56,7 +57,7 @@ class Saver:
         """
         if step == self.saved_step:
             return
-        sync(self._detector)
+        sync_variables(self._detector)
         weights = values(self._detector.named_variables())
         for name, value in weights.items():
             if not np.isfinite(value).all():
@@ -80,10 +81,3 @@ class Saver:
         folder = folders.steps(self.model_dir)[step]
         folders.point(self.model_dir, "best", folder, metric=metric, value=value)
         folders.prune(self.model_dir, self.keep)
-
-
-def sync(detector: Any) -> None:
-    """Makes the variables hold the state of `fit`, which JAX keeps apart."""
-    state = getattr(detector, "jax_state_sync", None)
-    if state is not None:
-        state()

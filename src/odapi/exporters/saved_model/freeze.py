@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from odapi.runtime.compat import function_from_graph, variables_to_constants
+
 _DEPTHWISE, _BATCH_NORM = "DepthwiseConv2dNative", "FusedBatchNormV3"
 _LOOPS = ("While", "StatelessWhile", "If", "StatelessIf")
 # Bytes of all weights of a large model, and of a large weight.
@@ -34,12 +36,7 @@ class Frozen:
     """
 
     def __init__(self, function: Any):
-        from tensorflow.python.eager import wrap_function
-        from tensorflow.python.framework import convert_to_constants
-
-        constant = convert_to_constants.convert_variables_to_constants_v2(
-            function, lower_control_flow=False
-        )
+        constant = variables_to_constants(function)
         graph = constant.graph.as_graph_def()
         _fold_batch_norms(graph)
         _let_loops_be_lowered(graph)
@@ -48,7 +45,7 @@ class Frozen:
         self._inputs = [tensor.op.name for tensor in constant.inputs]
         outputs = sorted(function.structured_outputs.items())
         self._shapes = {name: tensor.shape for name, tensor in outputs}
-        self._function = wrap_function.function_from_graph_def(
+        self._function = function_from_graph(
             graph,
             [f"{name}:0" for name in (*self._inputs, *weights)],
             [tensor.name for tensor in constant.outputs],
