@@ -32,6 +32,10 @@ class CheckpointError(OdapiError):
     """A checkpoint cannot be read, or does not fit the model."""
 
 
+class DivergedError(OdapiError):
+    """A loss or a weight became NaN, infinite or absurdly large during training."""
+
+
 class MissingPackageError(OdapiError, ImportError):
     """A feature needs a package that is not installed."""
 

@@ -9,7 +9,7 @@ from odapi.backbones.basic_resnet import basic_resnet
 from odapi.backbones.basic_resnet import stage_ends as basic_ends
 from odapi.backbones.center_resnet import center_resnet
 from odapi.backbones.resnet import stage_ends
-from odapi.checkpoints.pretrained import as_ours
+from odapi.checkpoints.pretrained import convert_names
 from odapi.layers.names import named_variables
 
 
@@ -38,7 +38,9 @@ def test_published_weights_give_the_published_outputs(version, ends, unused):
     _random(theirs)
     ours = center_resnet(version, 50, ends)
     variables = named_variables(ours)
-    arrays = as_ours({n: ops.convert_to_numpy(v) for n, v in theirs.items()}, variables)
+    arrays = convert_names(
+        {n: ops.convert_to_numpy(v) for n, v in theirs.items()}, variables
+    )
     assert {n.split("/")[0] for n in set(arrays) - set(variables)} == unused
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -13,7 +13,7 @@ from odapi.backbones.resnet import (
     resnet_halves,
     stage_ends,
 )
-from odapi.checkpoints.pretrained import as_ours
+from odapi.checkpoints.pretrained import convert_names
 from odapi.layers.names import named_variables
 from odapi.layers.norm import Norm
 
@@ -60,7 +60,7 @@ def test_published_weights_give_the_published_outputs(full, published):
         for v in layer.weights
     }
     ours = named_variables(full)
-    converted = as_ours(arrays)
+    converted = convert_names(arrays)
     assert set(converted) == set(ours)
     for name, variable in ours.items():
         variable.assign(converted[name])

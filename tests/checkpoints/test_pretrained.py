@@ -100,6 +100,6 @@ def test_a_resnet_is_as_the_backbone_wants_it(wanted, kernel, rest):
         "conv1_conv/bias": np.array([4.0]),
         "conv1_bn/moving_mean": np.array([5.0]),
     }
-    ours = pretrained.as_ours(arrays, wanted)
+    ours = pretrained.convert_names(arrays, wanted)
     assert ours.pop("conv1_conv/kernel").ravel().tolist() == kernel
     assert {name: array.item() for name, array in ours.items()} == rest

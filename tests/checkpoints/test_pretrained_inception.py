@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from odapi.backbones.inception_resnet import inception_resnet_halves
-from odapi.checkpoints.pretrained import as_ours
+from odapi.checkpoints.pretrained import convert_names
 from odapi.layers.initializers import Constant
 from odapi.layers.names import named_variables
 from odapi.models.two_stage.rcnn_extractor import backbone_variables
@@ -43,7 +43,7 @@ def test_each_variable_has_its_place(ours, theirs):
         for n, layer in enumerate(theirs.layers)
         for v in layer.weights
     }
-    found = as_ours(arrays, variables)
+    found = convert_names(arrays, variables)
     assert {n: a.shape for n, a in found.items()} == {
         n: tuple(v.shape) for n, v in variables.items()
     }

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from odapi.errors import MissingPackageError
-from odapi.trackers.fail_safe import Safely
+from odapi.trackers.fail_safe import FailSafeTracker
 from odapi.trackers.tensorboard import TensorBoard
 
 
@@ -79,7 +79,7 @@ class Failing:
 
 def test_a_tracker_that_fails_is_left_out_after_one_warning():
     calls, warnings = [], []
-    tracker = Safely(lambda: Failing(calls), warnings.append)
+    tracker = FailSafeTracker(lambda: Failing(calls), warnings.append)
     for step in (1, 2, 3):
         tracker.scalars(step, {})
     tracker.images(4, "tag", [])
@@ -95,7 +95,7 @@ def test_a_tracker_that_cannot_start_is_left_out():
     def make():
         raise MissingPackageError("TensorBoard", "tensorboard", "track")
 
-    tracker = Safely(make, warnings.append)
+    tracker = FailSafeTracker(make, warnings.append)
     tracker.scalars(1, {})
     tracker.close()
     assert len(warnings) == 1 and "could not start" in warnings[0]

@@ -12,8 +12,7 @@ from keras.ops import convert_to_numpy
 
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import load_arrays, values
-from odapi.errors import CheckpointError
-from odapi.training.guard import DivergedError
+from odapi.errors import CheckpointError, DivergedError
 from tiny_detector import TinyDetector, TinyPipeline
 
 

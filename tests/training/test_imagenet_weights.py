@@ -4,7 +4,7 @@ import pytest
 
 from odapi.checkpoints import pretrained
 from odapi.config.load import load_config
-from odapi.training.start import start_from
+from odapi.training.initialize import start_from
 from small_models import small_config
 
 _EXTRACTOR = "model.ssd.feature_extractor"

@@ -11,11 +11,12 @@ import pytest
 from rich.text import Text
 
 from odapi.data.image.decode import decode_image
+from odapi.losses.names import TOTAL_LOSS
 from odapi.training import report
 from odapi.training.curves import save_curves
 from odapi.training.display import Display, Reading
 from odapi.training.feed import Feed
-from odapi.training.guard import TOTAL, Guard
+from odapi.training.guard import Guard
 from odapi.training.history import History, read_summary, write_summary
 from odapi.training.meter import Clock, Mean, StepLosses
 from odapi.training.pictures import input_pictures
@@ -44,35 +45,40 @@ def test_feed_leaves_the_true_size_out_where_no_picture_has_padding():
 @pytest.mark.parametrize(
     ("losses", "lost"),
     [
-        ({"Loss/a": 1.0, TOTAL: 3.0}, {}),
-        ({"Loss/a": math.nan, "Loss/b": 1.0, TOTAL: math.nan}, {"Loss/a"}),
-        ({"Loss/a": math.inf, "Loss/b": -math.inf, TOTAL: 0.0}, {"Loss/a", "Loss/b"}),
-        ({"Loss/a": 1.0, TOTAL: math.nan}, {"Loss/a"}),  # The largest part.
-        ({TOTAL: math.inf}, {TOTAL}),
-        ({"Loss/a": 1999.0, TOTAL: 1999.0}, {}),
-        ({"Loss/a": 2001.0, "Loss/b": 5.0, TOTAL: 2006.0}, {"Loss/a"}),
+        ({"Loss/a": 1.0, TOTAL_LOSS: 3.0}, {}),
+        ({"Loss/a": math.nan, "Loss/b": 1.0, TOTAL_LOSS: math.nan}, {"Loss/a"}),
+        (
+            {"Loss/a": math.inf, "Loss/b": -math.inf, TOTAL_LOSS: 0.0},
+            {"Loss/a", "Loss/b"},
+        ),
+        ({"Loss/a": 1.0, TOTAL_LOSS: math.nan}, {"Loss/a"}),  # The largest part.
+        ({TOTAL_LOSS: math.inf}, {TOTAL_LOSS}),
+        ({"Loss/a": 1999.0, TOTAL_LOSS: 1999.0}, {}),
+        ({"Loss/a": 2001.0, "Loss/b": 5.0, TOTAL_LOSS: 2006.0}, {"Loss/a"}),
     ],
 )
 def test_guard_names_the_parts_that_are_lost(losses, lost):
     guard = Guard()
-    guard.passed({"Loss/a": 1.0, TOTAL: 2.0}, ["first"])
+    guard.passed({"Loss/a": 1.0, TOTAL_LOSS: 2.0}, ["first"])
     assert set(guard.lost(losses)) == set(lost)
 
 
 def test_guard_allows_a_large_loss_at_the_start():
     guard = Guard()
-    assert not guard.lost({"Loss/a": 1e5, TOTAL: 1e5})
-    guard.passed({"Loss/a": 1e5, TOTAL: 1e5}, [])
-    assert not guard.lost({"Loss/a": 9e7, TOTAL: 9e7})
-    assert guard.lost({"Loss/a": 2e8, TOTAL: 2e8})
+    assert not guard.lost({"Loss/a": 1e5, TOTAL_LOSS: 1e5})
+    guard.passed({"Loss/a": 1e5, TOTAL_LOSS: 1e5}, [])
+    assert not guard.lost({"Loss/a": 9e7, TOTAL_LOSS: 9e7})
+    assert guard.lost({"Loss/a": 2e8, TOTAL_LOSS: 2e8})
 
 
 def test_step_losses_undo_the_running_means():
     losses = StepLosses()
     steps = []
     for mean in (2.0, 3.0, 2.0):  # Of 2, 4, 0.
-        steps.append(losses.of_step({"Loss/a": mean, "loss": mean + 1, TOTAL: 9.0}))
-    assert steps == [{"Loss/a": a, TOTAL: a + 1} for a in (2.0, 4.0, 0.0)]
+        steps.append(
+            losses.of_step({"Loss/a": mean, "loss": mean + 1, TOTAL_LOSS: 9.0})
+        )
+    assert steps == [{"Loss/a": a, TOTAL_LOSS: a + 1} for a in (2.0, 4.0, 0.0)]
     losses.restart()
     assert losses.of_step({"Loss/a": 7.0, "loss": 7.0})["Loss/a"] == 7.0
 
@@ -202,21 +208,21 @@ def test_history_skips_lines_that_are_broken(tmp_path):
 def test_history_keeps_losses_up_to_the_step_that_a_run_goes_on_from(tmp_path):
     history = History(tmp_path, 0)
     for step in (1, 2, 4):
-        history.add_losses(step, {TOTAL: 1.0 / step}, rate=0.1 * step)
+        history.add_losses(step, {TOTAL_LOSS: 1.0 / step}, rate=0.1 * step)
     again = History(tmp_path, upto=2)
-    again.add_losses(3, {TOTAL: math.nan}, rate=0.5)
+    again.add_losses(3, {TOTAL_LOSS: math.nan}, rate=0.5)
     lines = (tmp_path / "losses.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [
-        {"step": 1, "losses": {TOTAL: 1.0, "learning_rate": 0.1}},
-        {"step": 2, "losses": {TOTAL: 0.5, "learning_rate": 0.2}},
-        {"step": 3, "losses": {TOTAL: None, "learning_rate": 0.5}},
+        {"step": 1, "losses": {TOTAL_LOSS: 1.0, "learning_rate": 0.1}},
+        {"step": 2, "losses": {TOTAL_LOSS: 0.5, "learning_rate": 0.2}},
+        {"step": 3, "losses": {TOTAL_LOSS: None, "learning_rate": 0.5}},
     ]
-    assert math.isnan(History(tmp_path, 9).losses[-1]["losses"][TOTAL])
+    assert math.isnan(History(tmp_path, 9).losses[-1]["losses"][TOTAL_LOSS])
 
 
 def test_losses_that_cannot_be_written_do_not_end_a_training(tmp_path):
     history = History(tmp_path / "gone", 0)
-    history.add_losses(1, {TOTAL: 1.0}, rate=0.1)
+    history.add_losses(1, {TOTAL_LOSS: 1.0}, rate=0.1)
     assert history.losses[0]["step"] == 1
 
 
@@ -235,7 +241,7 @@ def test_losses_that_cannot_be_written_do_not_end_a_training(tmp_path):
 def test_curves_of_any_run_can_be_drawn(tmp_path, losses, metrics, height):
     history = History(tmp_path, 0)
     for step, loss in losses:
-        history.add_losses(step, {TOTAL: loss, "Loss/a": loss}, rate=0.1)
+        history.add_losses(step, {TOTAL_LOSS: loss, "Loss/a": loss}, rate=0.1)
     for step, values in metrics:
         history.add(step, values)
     file = save_curves(tmp_path, history)

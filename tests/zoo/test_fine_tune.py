@@ -7,7 +7,7 @@ import tf2_checkpoints as tf2
 from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
 from odapi.errors import CheckpointError, ConfigError
-from odapi.training.start import start_from
+from odapi.training.initialize import start_from
 from odapi.zoo.fine_tune import is_tf2, restore_tf2
 from odapi.zoo.names.ssd import ssd_keys
 from small_models import small_config

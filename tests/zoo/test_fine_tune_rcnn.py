@@ -10,7 +10,7 @@ from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
 from odapi.layers.names import named_variables
 from odapi.training.freeze import freeze
-from odapi.training.start import start_from
+from odapi.training.initialize import start_from
 from odapi.zoo.fine_tune import restore_tf2
 from odapi.zoo.names.backbone import backbone_keys
 from odapi.zoo.names.rcnn import rcnn_keys

@@ -12,7 +12,7 @@ from odapi.checkpoints.weights import values
 from odapi.config.load import load_config, save_config
 from odapi.errors import CheckpointError
 from odapi.labels import Category, LabelMap, label_map_of
-from odapi.training.start import start_from
+from odapi.training.initialize import start_from
 from odapi.zoo.import_checkpoint import import_checkpoint
 from odapi.zoo.keypoints import COCO_KEYPOINTS, keypoints_in_place, named_keypoints
 from odapi.zoo.names.detector import detector_keys

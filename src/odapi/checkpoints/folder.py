@@ -20,7 +20,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from odapi.checkpoints import identify as foreign
+from odapi.checkpoints import identify
 from odapi.errors import CheckpointError
 
 WEIGHTS = "weights.h5"
@@ -247,7 +247,7 @@ def _sync(paths: Iterable[pathlib.Path]) -> None:
 
 
 def _not_found(path: pathlib.Path) -> CheckpointError:
-    other = foreign.recognise(path)
+    other = identify.identify(path)
     if other:
         return CheckpointError(
             str(path), f"is {other.what}, not a checkpoint of odapi", hint=other.hint

@@ -14,7 +14,7 @@ _DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
 _NUMBER = re.compile(r"(\d+)$")
 
 
-class Foreign(NamedTuple):
+class IdentifiedPath(NamedTuple):
     """What a path is, if odapi did not write it.
 
     Args:
@@ -37,25 +37,31 @@ _KERAS = (
     "cannot be taken over"
 )
 _BY_SUFFIX = {
-    ".pb": Foreign("a TF1 frozen graph: it cannot be trained further", _SUCCESSOR),
-    ".meta": Foreign(
+    ".pb": IdentifiedPath(
+        "a TF1 frozen graph: it cannot be trained further", _SUCCESSOR
+    ),
+    ".meta": IdentifiedPath(
         "the graph of a TF1 checkpoint, without its .index file", _SUCCESSOR
     ),
-    ".keras": Foreign("a model file of Keras", _KERAS),
-    ".h5": Foreign("a weight file of Keras", _KERAS),
-    ".hdf5": Foreign("a weight file of Keras", _KERAS),
-    ".tflite": Foreign("a TFLite model: it cannot be trained further", _CHECKPOINT),
-    ".onnx": Foreign("an ONNX model: it cannot be trained further", _CHECKPOINT),
-    ".pth": Foreign("a file of PyTorch", _CHECKPOINT),
-    ".pt": Foreign("a file of PyTorch", _CHECKPOINT),
-    ".gz": Foreign("an archive that is still packed", _UNPACK),
-    ".tgz": Foreign("an archive that is still packed", _UNPACK),
-    ".tar": Foreign("an archive that is still packed", _UNPACK),
-    ".zip": Foreign("an archive that is still packed", 'unpack it first: unzip "{}"'),
+    ".keras": IdentifiedPath("a model file of Keras", _KERAS),
+    ".h5": IdentifiedPath("a weight file of Keras", _KERAS),
+    ".hdf5": IdentifiedPath("a weight file of Keras", _KERAS),
+    ".tflite": IdentifiedPath(
+        "a TFLite model: it cannot be trained further", _CHECKPOINT
+    ),
+    ".onnx": IdentifiedPath("an ONNX model: it cannot be trained further", _CHECKPOINT),
+    ".pth": IdentifiedPath("a file of PyTorch", _CHECKPOINT),
+    ".pt": IdentifiedPath("a file of PyTorch", _CHECKPOINT),
+    ".gz": IdentifiedPath("an archive that is still packed", _UNPACK),
+    ".tgz": IdentifiedPath("an archive that is still packed", _UNPACK),
+    ".tar": IdentifiedPath("an archive that is still packed", _UNPACK),
+    ".zip": IdentifiedPath(
+        "an archive that is still packed", 'unpack it first: unzip "{}"'
+    ),
 }
 
 
-def recognise(path: pathlib.Path) -> Foreign | None:
+def identify(path: pathlib.Path) -> IdentifiedPath | None:
     """Returns what a path is if it is a known thing that odapi did not write.
 
     Args:
@@ -65,7 +71,7 @@ def recognise(path: pathlib.Path) -> Foreign | None:
     index = tensorflow_index(path)
     pointer = next((p for p in (path, index) if p and is_lfs_pointer(p)), None)
     if pointer:
-        return Foreign(
+        return IdentifiedPath(
             f"a pointer of Git LFS, not the file itself ({pointer.name})",
             "fetch the content: git lfs pull",
         )
@@ -73,7 +79,7 @@ def recognise(path: pathlib.Path) -> Foreign | None:
         return _tensorflow(index, path)
     folder = path if path.is_dir() else path.parent
     if path.name == "saved_model.pb" or (path / "saved_model.pb").is_file():
-        return Foreign(
+        return IdentifiedPath(
             "a TensorFlow SavedModel: a finished graph, without trainable weights",
             f"{_CHECKPOINT}, beside {folder.name}/",
         )
@@ -81,9 +87,9 @@ def recognise(path: pathlib.Path) -> Foreign | None:
         return _BY_SUFFIX[".pb"]
     if path.is_file() and path.suffix.lower() in _BY_SUFFIX:
         what, hint = _BY_SUFFIX[path.suffix.lower()]
-        return Foreign(what, hint.format(path))
+        return IdentifiedPath(what, hint.format(path))
     if _DATA.search(path.name) or any(path.glob("*.data-?????-of-?????")):
-        return Foreign(
+        return IdentifiedPath(
             "a TensorFlow checkpoint without its .index file",
             "copy all its files: ckpt-N.index and each ckpt-N.data-*",
         )
@@ -146,14 +152,14 @@ def _age(index: pathlib.Path) -> tuple[int, str]:
     return int(number[1]) if number else -1, index.stem
 
 
-def _tensorflow(index: pathlib.Path, path: pathlib.Path) -> Foreign:
+def _tensorflow(index: pathlib.Path, path: pathlib.Path) -> IdentifiedPath:
     prefix = str(index).removesuffix(".index")
     if is_tf2(index):
-        return Foreign(
+        return IdentifiedPath(
             f"a TF2 checkpoint ({prefix})",
             f'import it: odapi zoo import "{path}" --output RUN',
         )
-    return Foreign(
+    return IdentifiedPath(
         f"a TF1 checkpoint ({prefix}); neither the original's TF2 models nor odapi "
         "can start from it",
         _SUCCESSOR,

@@ -15,7 +15,7 @@ from odapi.labels import LabelMap
 KEYPOINTS = "keypoint_label_map.pbtxt"
 
 
-def describer(config: Any, label_map: LabelMap) -> Callable[[pathlib.Path], None]:
+def metadata_writer(config: Any, label_map: LabelMap) -> Callable[[pathlib.Path], None]:
     """Returns a function that writes config and label maps into a folder.
 
     Args:

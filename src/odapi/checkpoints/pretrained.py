@@ -86,7 +86,7 @@ def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
     }
 
 
-def as_ours(
+def convert_names(
     arrays: Mapping[str, np.ndarray], wanted: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
     """Returns weights of Keras Applications as our backbones have them.

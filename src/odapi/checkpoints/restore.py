@@ -27,7 +27,7 @@ KINDS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Report:
+class RestoreReport:
     """What became of every variable that was to be restored.
 
     Args:
@@ -60,7 +60,7 @@ class Report:
         return shown
 
 
-def restore(detector: Any, path: str, kind: str) -> Report:
+def restore(detector: Any, path: str, kind: str) -> RestoreReport:
     """Loads weights of another training into a detector.
 
     Args:
@@ -84,21 +84,23 @@ def restore(detector: Any, path: str, kind: str) -> Report:
                 hint='set train_config.fine_tune_checkpoint_type: "classification"',
             )
         variables = detector.variables_for(kind)
-        arrays = pretrained.as_ours(pretrained.read(file), variables)
-        return fit_in(variables, arrays, path, kind, {})
+        arrays = pretrained.convert_names(pretrained.read(file), variables)
+        return adapt_shapes(variables, arrays, path, kind, {})
     folder = folders.find(file)
     variables = detector.variables_for(kind)
     arrays = _arrays(folder, detector, variables, kind)
-    return fit_in(variables, arrays, str(folder), kind, _classes(folder, detector))
+    return adapt_shapes(
+        variables, arrays, str(folder), kind, _classes(folder, detector)
+    )
 
 
-def fit_in(
+def adapt_shapes(
     variables: Mapping[str, keras.Variable],
     arrays: Mapping[str, np.ndarray],
     source: str,
     kind: str,
     classes: Mapping[str, int],
-) -> Report:
+) -> RestoreReport:
     """Gives variables the arrays of the same name and shape.
 
     Args:
@@ -131,7 +133,7 @@ def fit_in(
             hint=f"there: {_some(list(arrays))}; here: {_some(list(variables))}",
         )
     unused = tuple(n for n in arrays if n not in variables)
-    return Report(source, kind, tuple(loaded), skipped, unused)
+    return RestoreReport(source, kind, tuple(loaded), skipped, unused)
 
 
 def _arrays(

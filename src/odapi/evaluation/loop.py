@@ -10,6 +10,7 @@ import numpy as np
 from odapi.errors import DataError
 from odapi.evaluation.sanity import Sanity
 from odapi.inference.model import evaluation_model, real_rows, regularization_loss
+from odapi.losses.names import REGULARIZATION_LOSS, TOTAL_LOSS
 from odapi.metrics.coco import CategoryResult, CocoBoxMetrics
 from odapi.metrics.several import SeveralMetrics
 from odapi.progress import track
@@ -281,5 +282,5 @@ def _mean_losses(
         for name in losses[0][1]
     }
     if regularization is not None:
-        means["Loss/regularization_loss"] = regularization
-    return {**means, "Loss/total_loss": sum(means.values())}
+        means[REGULARIZATION_LOSS] = regularization
+    return {**means, TOTAL_LOSS: sum(means.values())}

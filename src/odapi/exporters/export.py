@@ -180,13 +180,13 @@ def _read(path: str) -> Any:
 def _write_rest(loaded: Any, folder: pathlib.Path) -> None:
     """Writes config, label map and weights, of which `odapi` rebuilds the detector."""
     from odapi.checkpoints.folder import WEIGHTS
-    from odapi.checkpoints.metadata import describer
+    from odapi.checkpoints.metadata import metadata_writer
     from odapi.checkpoints.weights import save_weights
 
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir()
     save_weights(loaded.detector, checkpoint / WEIGHTS)
-    describe = describer(loaded.config, loaded.label_map)
+    describe = metadata_writer(loaded.config, loaded.label_map)
     for place in (folder, checkpoint):
         describe(place)
 

@@ -8,10 +8,8 @@ import keras
 from keras import ops
 
 from odapi.layers.names import named_variables
+from odapi.losses.names import REGULARIZATION_LOSS, TOTAL_LOSS
 from odapi.structures import Detections, Groundtruth, Tensor
-
-REGULARIZATION = "Loss/regularization_loss"
-TOTAL = "Loss/total_loss"
 
 # The part of a detector that a checkpoint of another kind of model can fill.
 FULL, DETECTION, CLASSIFICATION = "full", "detection", "classification"
@@ -67,7 +65,11 @@ class Detector(keras.Model, abc.ABC):
         self.groundtruth_fields: tuple[str, ...] = ()
         self.side_inputs: dict[str, tuple[tuple[int, ...], str]] = {}
         self.num_replicas = 1
-        names = [*loss_names, *([REGULARIZATION] if add_regularization else []), TOTAL]
+        names = [
+            *loss_names,
+            *([REGULARIZATION_LOSS] if add_regularization else []),
+            TOTAL_LOSS,
+        ]
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
     @abc.abstractmethod
@@ -151,9 +153,9 @@ class Detector(keras.Model, abc.ABC):
         truth = Groundtruth(**_complete(y))
         parts = dict(self.loss_parts(y_pred, truth, x, training))
         if self.add_regularization:
-            parts[REGULARIZATION] = self.regularization()
+            parts[REGULARIZATION_LOSS] = self.regularization()
         total = sum(parts.values())
-        for name, value in (parts | {TOTAL: total}).items():
+        for name, value in (parts | {TOTAL_LOSS: total}).items():
             self.loss_trackers[name].update_state(value)
         return total / self.num_replicas if self.num_replicas > 1 else total
 

@@ -19,7 +19,7 @@ class Tracker(Protocol):
         """Writes what is left."""
 
 
-class Safely:
+class FailSafeTracker:
     """Passes calls on to a tracker until one fails, then says so once.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 from odapi.draw.file import save_image
 from odapi.draw.plots import Line, plot
 from odapi.errors import DataError
-from odapi.models.detector import TOTAL
+from odapi.losses.names import TOTAL_LOSS
 from odapi.training.history import History
 
 _FILE = "curves.png"
@@ -41,7 +41,7 @@ def _losses(history: History, steps: list[int]) -> np.ndarray:
     names = sorted({n for entry in entries for n in entry} - {_RATE})
     lines = [
         _line(n.removeprefix("Loss/"), steps, [e.get(n, np.nan) for e in entries])
-        for n in sorted(names, key=lambda name: name != TOTAL)
+        for n in sorted(names, key=lambda name: name != TOTAL_LOSS)
     ]
     # One step at the start of a run may be a hundred times the rest.
     values = np.concatenate([np.asarray(line.y) for line in lines])

@@ -10,7 +10,7 @@ from odapi.errors import DataError
 from odapi.evaluation.loop import evaluate_loop
 from odapi.evaluation.report import draw_picture, notes
 from odapi.labels import LabelMap
-from odapi.trackers.fail_safe import Safely
+from odapi.trackers.fail_safe import FailSafeTracker
 from odapi.training import report
 
 
@@ -25,7 +25,11 @@ class Evaluator:
     """
 
     def __init__(
-        self, config: Config, dataset: Any, label_map: LabelMap, tracker: Safely
+        self,
+        config: Config,
+        dataset: Any,
+        label_map: LabelMap,
+        tracker: FailSafeTracker,
     ):
         self.dataset = dataset
         self._config, self._tracker = config.eval_config, tracker
@@ -67,7 +71,7 @@ class Evaluator:
 
 
 def build_evaluator(
-    config: Config, label_map: LabelMap, tracker: Safely
+    config: Config, label_map: LabelMap, tracker: FailSafeTracker
 ) -> Evaluator | None:
     """Returns what evaluates during training; None if there are no data for it.
 

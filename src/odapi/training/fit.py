@@ -11,13 +11,13 @@ from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import load_weights
 from odapi.training.callbacks import Evaluate, Parts, Supervisor
 from odapi.training.display import Display
+from odapi.training.dynamic_shapes import compile_by_size, of_any_size
 from odapi.training.feed import Feed
 from odapi.training.guard import Guard
 from odapi.training.history import History
 from odapi.training.plan import Outcome, Plan
 from odapi.training.saver import Saver
 from odapi.training.signals import StopRequest
-from odapi.training.sizes import compile_by_size, of_any_size
 
 # Steps of one epoch of `fit`: only its means of the losses end there.
 _EPOCH = 100

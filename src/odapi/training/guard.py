@@ -3,16 +3,11 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from odapi.errors import OdapiError
-
-TOTAL = "Loss/total_loss"
+from odapi.errors import DivergedError, OdapiError
+from odapi.losses.names import TOTAL_LOSS
 
 # A loss this many times that of the first step never came back in practice.
 _EXPLODED = 1000.0
-
-
-class DivergedError(OdapiError):
-    """A loss or a weight became NaN, infinite or absurdly large."""
 
 
 class Guard:
@@ -29,20 +24,20 @@ class Guard:
 
     def lost(self, losses: Mapping[str, float]) -> dict[str, float]:
         """Returns the parts of a step's losses that are lost; {} if none is."""
-        parts = {n: v for n, v in losses.items() if n != TOTAL}
+        parts = {n: v for n, v in losses.items() if n != TOTAL_LOSS}
         lost = {n: v for n, v in parts.items() if not math.isfinite(v)}
-        total = losses.get(TOTAL, 0.0)
+        total = losses.get(TOTAL_LOSS, 0.0)
         limit = _EXPLODED * max(self.reference or 0.0, 1.0)
         if lost or (math.isfinite(total) and (not self.reference or total <= limit)):
             return lost
-        worst = max(parts, key=lambda n: abs(parts[n]), default=TOTAL)
+        worst = max(parts, key=lambda n: abs(parts[n]), default=TOTAL_LOSS)
         return {worst: losses[worst]}
 
     def passed(self, losses: Mapping[str, float], image_ids: Sequence[str]) -> None:
         """Remembers a step that was all right."""
         self._before = image_ids
         if self.reference is None:
-            self.reference = losses.get(TOTAL)
+            self.reference = losses.get(TOTAL_LOSS)
 
     def error(
         self,

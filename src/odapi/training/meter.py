@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from odapi.training.guard import TOTAL
+from odapi.losses.names import TOTAL_LOSS
 
 
 class StepLosses:
@@ -28,7 +28,7 @@ class StepLosses:
         step = {n: s - self._sums.get(n, 0.0) for n, s in sums.items()}
         self._sums = sums
         total = step.pop("loss", 0.0)
-        return {n: v for n, v in step.items() if n != TOTAL} | {TOTAL: total}
+        return {n: v for n, v in step.items() if n != TOTAL_LOSS} | {TOTAL_LOSS: total}
 
 
 class Mean:

@@ -13,19 +13,19 @@ from odapi.build.detector import build_detector
 from odapi.build.optimizer import build_optimizer
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints import training_state
-from odapi.checkpoints.metadata import describer
+from odapi.checkpoints.metadata import metadata_writer
 from odapi.config.check import check, tell
 from odapi.config.load import Config, load_config, options
 from odapi.errors import CheckpointError
 from odapi.runtime.determinism import seed_everything
-from odapi.trackers.fail_safe import Safely
+from odapi.trackers.fail_safe import FailSafeTracker
 from odapi.trackers.tensorboard import TensorBoard
 from odapi.training import report, resume
 from odapi.training.evaluator import build_evaluator
 from odapi.training.fit import fit
 from odapi.training.freeze import freeze
+from odapi.training.initialize import start_from
 from odapi.training.plan import Outcome, Plan
-from odapi.training.start import start_from
 
 
 def train(
@@ -93,7 +93,7 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
         for loaded in start_from(config, detector):
             report.tell(*loaded.lines())
     optimizer, schedule = build_optimizer(config)
-    describe = describer(config, pipeline.label_map)
+    describe = metadata_writer(config, pipeline.label_map)
     describe(model_dir)
     try:
         with warnings.catch_warnings():
@@ -166,5 +166,5 @@ def _freeze(config: Config, detector: Any) -> None:
         report.tell(*freeze(detector, frozen, trained, detector_keys(detector)))
 
 
-def _tracker(folder: pathlib.Path) -> Safely:
-    return Safely(lambda: TensorBoard(folder), report.tell)
+def _tracker(folder: pathlib.Path) -> FailSafeTracker:
+    return FailSafeTracker(lambda: TensorBoard(folder), report.tell)

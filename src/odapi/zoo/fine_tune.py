@@ -10,8 +10,8 @@ import pathlib
 from typing import Any
 
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints import identify as foreign
-from odapi.checkpoints.restore import KINDS, Report, fit_in
+from odapi.checkpoints import identify
+from odapi.checkpoints.restore import KINDS, RestoreReport, adapt_shapes
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.names.center_extractor import HOURGLASS
@@ -28,13 +28,13 @@ _LAYERS = "/layer_with_weights-"
 def is_tf2(path: str) -> bool:
     """Tells whether a path means a TF2 checkpoint, not one of ours."""
     file = pathlib.Path(path).expanduser()
-    index = foreign.tensorflow_index(file)
-    if index is None or foreign.is_lfs_pointer(index) or not foreign.is_tf2(index):
+    index = identify.tensorflow_index(file)
+    if index is None or identify.is_lfs_pointer(index) or not identify.is_tf2(index):
         return False
     return not (file / folders.WEIGHTS).exists()
 
 
-def restore_tf2(detector: Any, path: str, kind: str) -> Report:
+def restore_tf2(detector: Any, path: str, kind: str) -> RestoreReport:
     """Loads weights of the original's checkpoint into a detector.
 
     Args:
@@ -53,7 +53,7 @@ def restore_tf2(detector: Any, path: str, kind: str) -> Report:
     found = read_values(checkpoint, keys)
     variables = detector.variables_for(kind)
     classes = {} if kind != "full" else class_counts(detector, keys, found.arrays)
-    report = fit_in(variables, found.arrays, checkpoint.prefix, kind, classes)
+    report = adapt_shapes(variables, found.arrays, checkpoint.prefix, kind, classes)
     return dataclasses.replace(report, unused=found.unused)
 
 

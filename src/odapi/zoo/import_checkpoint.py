@@ -8,7 +8,7 @@ from typing import Any
 
 from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints.restore import Report, fit_in
+from odapi.checkpoints.restore import RestoreReport, adapt_shapes
 from odapi.checkpoints.weights import save_arrays, save_weights
 from odapi.config.check_data import is_placeholder
 from odapi.config.label_map import save_label_map
@@ -120,7 +120,7 @@ def _fill(
     found = values.read_values(checkpoint, keys)
     classes = values.class_counts(detector, keys, found.arrays)
     variables = detector.named_variables()
-    report = fit_in(variables, found.arrays, checkpoint.prefix, "full", classes)
+    report = adapt_shapes(variables, found.arrays, checkpoint.prefix, "full", classes)
     report = dataclasses.replace(report, unused=found.unused)
     if report.skipped:
         raise _not_filled(report, keys, classes, config)
@@ -128,7 +128,10 @@ def _fill(
 
 
 def _not_filled(
-    report: Report, keys: dict[str, str], classes: dict[str, int], config: pathlib.Path
+    report: RestoreReport,
+    keys: dict[str, str],
+    classes: dict[str, int],
+    config: pathlib.Path,
 ) -> CheckpointError:
     total = len(report.loaded) + len(report.skipped)
     name, why = next(iter(report.skipped.items()))

@@ -14,7 +14,7 @@ import ml_dtypes
 import numpy as np
 
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints import identify as foreign
+from odapi.checkpoints import identify
 from odapi.checkpoints.index.table import read_table
 from odapi.checkpoints.index.wire import content, fields, number, varint
 from odapi.data.tfrecord.crc32c import masked_crc32c
@@ -193,7 +193,7 @@ class Checkpoint:
             raise CheckpointError(
                 str(path), "is missing beside the .index file", hint=_AGAIN
             )
-        if foreign.is_lfs_pointer(path):
+        if identify.is_lfs_pointer(path):
             raise CheckpointError(
                 str(path),
                 "is a pointer of Git LFS, not the file itself",
@@ -205,15 +205,15 @@ class Checkpoint:
 
 
 def _find(path: pathlib.Path) -> pathlib.Path:
-    index = foreign.tensorflow_index(path)
-    if index and not foreign.is_lfs_pointer(index):
+    index = identify.tensorflow_index(path)
+    if index and not identify.is_lfs_pointer(index):
         return index
     raise _refused(path, index)
 
 
 def _refused(path: pathlib.Path, index: pathlib.Path | None) -> CheckpointError:
     """The error for what is no TF2 checkpoint."""
-    other = foreign.recognise(path)
+    other = identify.identify(path)
     if other:
         return CheckpointError(str(path), f"is {other.what}", hint=other.hint)
     if not path.exists():

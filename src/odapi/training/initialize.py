@@ -7,7 +7,7 @@ from odapi.backbones.center_table import CENTER_EXTRACTORS
 from odapi.backbones.rcnn_table import RCNN_EXTRACTORS
 from odapi.build.oneof import number
 from odapi.checkpoints import pretrained
-from odapi.checkpoints.restore import Report, fit_in, restore
+from odapi.checkpoints.restore import RestoreReport, adapt_shapes, restore
 from odapi.config.check_data import is_placeholder
 from odapi.config.load import options
 from odapi.errors import ConfigError, unknown_choice
@@ -30,7 +30,7 @@ _APPLICATIONS = {
 _TIMES = {"MobileNet": 2, "MobileNetV2": 1}
 
 
-def start_from(config: Any, detector: Any) -> list[Report]:
+def start_from(config: Any, detector: Any) -> list[RestoreReport]:
     """Loads `options.backbone_weights`, then `train_config.fine_tune_checkpoint`.
 
     Raises:
@@ -56,7 +56,7 @@ def fine_tune_type(train: Any) -> str:
     return train.fine_tune_checkpoint_type or assumed
 
 
-def _backbone(config: Any, detector: Any, weights: str) -> Report:
+def _backbone(config: Any, detector: Any, weights: str) -> RestoreReport:
     variables = detector.variables_for("classification")
     if weights == pretrained.IMAGENET:
         model = config.model
@@ -82,5 +82,5 @@ def _backbone(config: Any, detector: Any, weights: str) -> Report:
                 hint="a run of odapi goes into train_config.fine_tune_checkpoint",
             )
         arrays, source = pretrained.read(file), weights
-    arrays = pretrained.as_ours(arrays, variables)
-    return fit_in(variables, arrays, source, "classification", {})
+    arrays = pretrained.convert_names(arrays, variables)
+    return adapt_shapes(variables, arrays, source, "classification", {})

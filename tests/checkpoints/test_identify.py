@@ -3,8 +3,7 @@
 import pytest
 
 import tf2_checkpoints as tf2
-from odapi.checkpoints import folder
-from odapi.checkpoints import identify as foreign
+from odapi.checkpoints import folder, identify
 from odapi.errors import CheckpointError
 from odapi.zoo.checkpoint.reader import Checkpoint
 
@@ -87,7 +86,7 @@ def test_what_the_reader_cannot_read(tmp_path, files, given, message):
 
 
 def test_nothing_foreign(tmp_path):
-    assert foreign.recognise(tmp_path / "gone") is None
+    assert identify.identify(tmp_path / "gone") is None
     (tmp_path / "notes.txt").write_text("")
-    assert foreign.recognise(tmp_path) is None
-    assert foreign.recognise(tmp_path / "notes.txt") is None
+    assert identify.identify(tmp_path) is None
+    assert identify.identify(tmp_path / "notes.txt") is None
