@@ -9,10 +9,10 @@ from odapi.config.protos import center_net_pb2
 from odapi.errors import ConfigError
 from odapi.geometry.keypoints import (
     GaussianWeighted,
+    KeypointRefiner,
     Nearest,
     ScorePerDistance,
     ScorePerScaledDistance,
-    Snapping,
 )
 from odapi.models.center.keypoint_task import (
     HighestNearby,
@@ -69,7 +69,7 @@ def test_defaults_are_those_of_the_schema(build):
         "dog_pose", 3, (0, 1), 2,
     )  # fmt: skip
     assert task.deviations == (1.0, 1.0)
-    snapping = Snapping(Nearest(), 0.1, 0.1, 1.2, 0.3)
+    snapping = KeypointRefiner(Nearest(), 0.1, 0.1, 1.2, 0.3)
     assert task.decoding == SnapToPeaks(snapping, 3, 100)
     assert task.weights == KeypointWeights()
     assert (task.offset_radius, task.offset_of_each, task.has_depth) == (
@@ -107,7 +107,7 @@ def test_every_field_arrives(build):
     assert task.weights == KeypointWeights(2.0, 0.4, 0.5, 0.3, 0.6)
     assert task.deviations == (1.0, 0.7)
     assert task.decoding == SnapToPeaks(
-        Snapping(Nearest(), 0.2, 0.05, 1.5, 0.4), window=5, most=7
+        KeypointRefiner(Nearest(), 0.2, 0.05, 1.5, 0.4), window=5, most=7
     )
     assert (task.offset_radius, task.offset_of_each) == (3, True)
     assert (task.has_depth, task.depth_of_each, task.clip) == (True, True, True)

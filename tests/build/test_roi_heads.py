@@ -37,7 +37,9 @@ def test_boxes_as_written():
 
 
 def test_masks_and_keypoints_as_written():
-    third = ThirdStage(4.0, CropAndResize(fade=True), most=7, num_keypoints=5)
+    third = ThirdStage(
+        4.0, CropAndResize(zero_pad_border=True), most=7, num_keypoints=5
+    )
     masks, keypoints = build(
         """mask_rcnn_box_predictor {
           predict_instance_masks: true predict_keypoints: true
@@ -50,7 +52,7 @@ def test_masks_and_keypoints_as_written():
     ).tasks
     options = RoiMaskOptions(3, (28, 14), 4, 0, True, True)
     assert masks.head.options == options
-    assert (masks.weight, masks.how, masks.most) == (4.0, third.how, 7)
+    assert (masks.weight, masks.method, masks.most) == (4.0, third.method, 7)
     assert masks.head.hyperparams.l2 == 0.25
     assert keypoints.head.options == RoiKeypointOptions(5)
     assert (keypoints.weight, keypoints.most) == (1.0, 7)
@@ -125,15 +127,15 @@ def test_what_is_refused(text, path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "how"),
+    ("settings", "method"),
     [
         ((), CropAndResize()),
         (("model.faster_rcnn.use_matmul_crop_and_resize=true",), CropAndResize(True)),
         (("options.roi_align=true",), RoiAlign()),
     ],
 )
-def test_how_regions_are_cut(settings, how):
+def test_how_regions_are_cut(settings, method):
     config = small_config("rcnn", *settings)
     rcnn = config.model.faster_rcnn
     anchors = build_anchors(rcnn.first_stage_anchor_generator, "p")
-    assert build_rcnn_parts(rcnn, "p", config, anchors).crop.how == how
+    assert build_rcnn_parts(rcnn, "p", config, anchors).crop.method == method

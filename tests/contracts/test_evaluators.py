@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from odapi.geometry.masks import paste_masks, paste_on
+from odapi.geometry.masks import paste_masks, paste_window
 from odapi.labels import Category, Keypoint, label_map_of
 from odapi.metrics.coco import CocoBoxMetrics
 from odapi.metrics.coco_keypoints import CocoKeypointMetrics
@@ -37,7 +37,7 @@ def images(number, seed=0):
         truth["keypoints"] = np.stack([boxes[:, :2] + 0.1, boxes[:, 2:] - 0.1], 1)
         full = np.ones((count, 4, 4), "float32")
         windows = paste_masks(full, boxes, (100, 150))
-        whole = [paste_on(window, (100, 150)) for window in windows]
+        whole = [paste_window(window, (100, 150)) for window in windows]
         truth["masks"] = np.array(whole, "uint8").reshape(count, 100, 150)
         found = {
             "boxes": boxes + np.float32(0.01),

@@ -6,7 +6,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from odapi.geometry.masks import Window, paste_masks, paste_on, run_lengths, window_rle
+from odapi.geometry.masks import (
+    MaskWindow,
+    paste_masks,
+    paste_window,
+    run_lengths,
+    window_rle,
+)
 
 FULL = np.ones((1, 4, 4), "float32")
 
@@ -15,7 +21,7 @@ def pasted(masks, boxes, size, **options):
     windows = paste_masks(
         np.asarray(masks), np.array(boxes, "float32"), size, **options
     )
-    return [paste_on(window, size).tolist() for window in windows]
+    return [paste_window(window, size).tolist() for window in windows]
 
 
 @pytest.mark.parametrize(
@@ -61,13 +67,13 @@ def test_as_the_original_pastes():
 @pytest.mark.parametrize(
     ("window", "size", "expected"),
     [
-        (Window(0, 0, np.zeros((0, 0), bool)), (2, 3), [6]),
-        (Window(1, 1, np.ones((1, 1), bool)), (2, 3), [3, 1, 2]),
-        (Window(0, 0, np.ones((2, 3), bool)), (2, 3), [0, 6]),
+        (MaskWindow(0, 0, np.zeros((0, 0), bool)), (2, 3), [6]),
+        (MaskWindow(1, 1, np.ones((1, 1), bool)), (2, 3), [3, 1, 2]),
+        (MaskWindow(0, 0, np.ones((2, 3), bool)), (2, 3), [0, 6]),
         # One run over the ends of columns.
-        (Window(0, 1, np.ones((2, 2), bool)), (2, 4), [2, 4, 2]),
-        (Window(0, 0, np.array([[1, 0], [1, 1]], bool)), (2, 2), [0, 2, 1, 1]),
-        (Window(1, 0, np.array([[1, 1]], bool)), (2, 2), [1, 1, 1, 1]),
+        (MaskWindow(0, 1, np.ones((2, 2), bool)), (2, 4), [2, 4, 2]),
+        (MaskWindow(0, 0, np.array([[1, 0], [1, 1]], bool)), (2, 2), [0, 2, 1, 1]),
+        (MaskWindow(1, 0, np.array([[1, 1]], bool)), (2, 2), [1, 1, 1, 1]),
     ],
 )
 def test_run_lengths_go_down_the_columns(window, size, expected):
@@ -82,8 +88,8 @@ def test_rle_is_what_pycocotools_writes():
         height, width = rng.integers(1, size[0] + 1), rng.integers(1, size[1] + 1)
         top = rng.integers(0, size[0] - height + 1)
         left = rng.integers(0, size[1] - width + 1)
-        window = Window(top, left, rng.random((height, width)) < 0.6)
-        whole = np.asfortranarray(paste_on(window, size))
+        window = MaskWindow(top, left, rng.random((height, width)) < 0.6)
+        whole = np.asfortranarray(paste_window(window, size))
         assert (
             window_rle(window, size)["counts"] == coco.encode(whole)["counts"].decode()
         )

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.geometry.crop.crop_and_resize import crop_and_resize, crop_each
+from odapi.geometry.crop.crop_and_resize import crop_and_resize, crop_each_mask
 
 pytestmark = pytest.mark.backend
 
@@ -46,7 +46,11 @@ def test_beyond_the_edge_values_end_or_fade():
     ones = np.ones((1, 3, 3, 1), "float32")
     box = [-0.25, 0.5, 1.25, 0.5]  # Rows -0.5, 1 and 2.5.
     assert crop([box], (3, 1), ones).ravel().tolist() == [0, 1, 0]
-    assert crop([box], (3, 1), ones, fade=True).ravel().tolist() == [0.5, 1, 0.5]
+    assert crop([box], (3, 1), ones, zero_pad_border=True).ravel().tolist() == [
+        0.5,
+        1,
+        0.5,
+    ]
 
 
 def test_one_channel_for_each_box():
@@ -59,7 +63,7 @@ def test_one_channel_for_each_box():
 def test_each_mask_by_its_own_box():
     masks = np.concatenate([RAMP, 2 * RAMP])[None, ..., 0]
     boxes = np.array([[[0, 0, 0, 1], [1, 0, 1, 1]]], "float32")
-    found = ops.convert_to_numpy(crop_each(ops.array(masks), boxes, (1, 2)))
+    found = ops.convert_to_numpy(crop_each_mask(ops.array(masks), boxes, (1, 2)))
     assert found.tolist() == [[[[0, 3]], [[40, 46]]]]
 
 

@@ -8,6 +8,7 @@ from keras import ops
 from numpy.testing import assert_allclose
 
 from odapi.geometry import heatmaps
+from odapi.geometry.gather import gather_cells
 
 pytestmark = pytest.mark.backend
 
@@ -32,7 +33,7 @@ def tensor(values):
     ],
 )
 def test_reach_of_a_box(height, width, expected):
-    found = heatmaps.reach(tensor([height]), tensor([width]), 0.7)
+    found = heatmaps.gaussian_radius(tensor([height]), tensor([width]), 0.7)
     assert_allclose(np_(found), [expected], rtol=1e-5, atol=1e-6)
 
 
@@ -49,7 +50,9 @@ def test_reach_of_a_box(height, width, expected):
 )
 def test_sigma_of_a_box(size, sigma):
     height, width = (tensor([side]) for side in size)
-    assert_allclose(np_(heatmaps.box_sigma(height, width, 0.7)), [sigma], rtol=1e-6)
+    assert_allclose(
+        np_(heatmaps.gaussian_sigma(height, width, 0.7)), [sigma], rtol=1e-6
+    )
 
 
 def draw(points, map_size=(3, 4), channels=2):
@@ -158,7 +161,7 @@ def test_top_places_over_channels_by_score_then_row_column_channel():
     heat[0, 0, 0] = [0.5, 0.5]
     heat[0, 1, 0] = [0.5, 0.9]
     heat[0, 1, 1] = [0.2, 0.5]
-    scores, y, x, channel = listed(heatmaps.top_places(ops.convert_to_tensor(heat), 5))
+    scores, y, x, channel = listed(heatmaps.top_peaks(ops.convert_to_tensor(heat), 5))
     assert_allclose(scores, [[0.9, 0.5, 0.5, 0.5, 0.5]])
     assert y == [[1, 0, 0, 1, 1]]
     assert x == [[0, 0, 0, 0, 1]]
@@ -167,7 +170,7 @@ def test_top_places_over_channels_by_score_then_row_column_channel():
 
 def test_more_places_than_there_are_have_score_0():
     heat = np.float32([[[[0.2]], [[0.4]]]])
-    scores, y, x, channel = listed(heatmaps.top_places(ops.convert_to_tensor(heat), 4))
+    scores, y, x, channel = listed(heatmaps.top_peaks(ops.convert_to_tensor(heat), 4))
     assert_allclose(scores, [[0.4, 0.2, 0, 0]])
     assert (y, x, channel) == ([[1, 0, 0, 0]], [[0] * 4], [[0] * 4])
 
@@ -178,7 +181,7 @@ def test_top_places_are_those_of_a_full_sort():
     heat = (rng.integers(0, 6, (2, 7, 5, 3)) / 8).astype("float32")
     flat = heat.reshape(2, -1)
     order = np.argsort(-flat, axis=1, kind="stable")[:, :9]
-    scores, y, x, channel = heatmaps.top_places(ops.convert_to_tensor(heat), 9)
+    scores, y, x, channel = heatmaps.top_peaks(ops.convert_to_tensor(heat), 9)
     assert_allclose(np_(scores), np.take_along_axis(flat, order, 1))
     index = (np_(y) * 5 + np_(x)) * 3 + np_(channel)
     assert index.tolist() == order.tolist()
@@ -188,7 +191,7 @@ def test_top_places_of_each_channel():
     heat = np.zeros((1, 2, 2, 2), "float32")
     heat[0, :, :, 0] = [[0.1, 0.4], [0.4, 0.2]]
     heat[0, :, :, 1] = [[0.0, 0.0], [0.7, 0.0]]
-    found = heatmaps.top_places_by_channel(ops.convert_to_tensor(heat), 3)
+    found = heatmaps.top_peaks_per_channel(ops.convert_to_tensor(heat), 3)
     scores, y, x, channel = listed(found)
     assert_allclose(scores, [[[0.4, 0.4, 0.2], [0.7, 0, 0]]])
     assert y == [[[0, 1, 1], [1, 0, 0]]]
@@ -199,5 +202,5 @@ def test_top_places_of_each_channel():
 def test_values_at_cells_outside_are_those_of_the_border():
     maps = np.arange(6, dtype="float32").reshape(1, 2, 3, 1)
     y, x = (ops.convert_to_tensor(np.int32([v])) for v in ([0, 1, 5, -1], [1, 2, 0, 9]))
-    found = heatmaps.values_at(ops.convert_to_tensor(maps), y, x)
+    found = gather_cells(ops.convert_to_tensor(maps), y, x)
     assert np_(found)[0, :, 0].tolist() == [1, 5, 3, 2]

@@ -8,16 +8,16 @@ from numpy.testing import assert_allclose
 from odapi.geometry.keypoints import (
     Candidates,
     GaussianWeighted,
+    KeypointRefiner,
     Nearest,
     ScorePerDistance,
     ScorePerScaledDistance,
-    Snapping,
+    argmax_keypoints,
     clip_to_frame,
-    find_candidates,
-    highest_nearby,
-    own_values,
-    regressed_points,
-    rescored,
+    find_keypoint_candidates,
+    gather_keypoint_values,
+    regress_keypoints,
+    rescore_by_keypoints,
 )
 
 pytestmark = pytest.mark.backend
@@ -41,7 +41,7 @@ def one_map(shape, **cells):
 
 def test_regression_starts_at_the_cell_of_the_centre():
     maps = one_map((3, 4, 4), c1_2_0=0.5, c1_2_1=-1.0, c1_2_2=2.0, c1_2_3=0.25)
-    points = regressed_points(
+    points = regress_keypoints(
         maps, tensor([[1, 0]], "int32"), tensor([[2, 3]], "int32")
     )
     assert numpy(points).tolist() == [
@@ -56,7 +56,7 @@ def test_own_values_of_one_keypoint_or_of_all(channels, expected):
     maps = np.zeros((1, 2, 2, channels), "float32")
     maps[0, 1, 0] = [3, 4, 5, 6][:channels]
     place = (tensor([[n]], "int32") for n in (1, 0, 1))
-    assert numpy(own_values(tensor(maps), *place, 2)).tolist() == [expected]
+    assert numpy(gather_keypoint_values(tensor(maps), *place, 2)).tolist() == [expected]
 
 
 def test_candidates_are_the_peaks_of_each_keypoint():
@@ -64,7 +64,7 @@ def test_candidates_are_the_peaks_of_each_keypoint():
     heat = one_map((3, 5, 2), c0_0_0=0.9, c0_1_0=0.8, c2_3_0=0.3, c1_1_1=0.05)
     offsets = one_map((3, 5, 4), c0_0_0=0.5, c0_0_1=0.25, c2_3_1=0.75)
     depths = one_map((3, 5, 1), c0_0_0=7.0, c2_3_0=8.0)
-    found = find_candidates(heat, offsets, depths, most=3, threshold=0.1)
+    found = find_keypoint_candidates(heat, offsets, depths, most=3, threshold=0.1)
     assert_allclose(numpy(found.scores)[0, :, 0], [0.9, 0.3, 0], rtol=1e-6)
     assert numpy(found.valid)[0].T.tolist() == [
         [True, True, False],
@@ -75,7 +75,7 @@ def test_candidates_are_the_peaks_of_each_keypoint():
 
 
 def test_more_candidates_than_cells():
-    found = find_candidates(
+    found = find_keypoint_candidates(
         one_map((1, 1, 1), c0_0_0=0.5), one_map((1, 1, 2)), most=3, threshold=0.1
     )
     assert numpy(found.valid)[0, :, 0].tolist() == [True, False, False]
@@ -115,14 +115,14 @@ def snapped(snapping, boxes=BOX, regressed=(10.0, 10.0), **kwargs):
         # 0.2 / 3, 0.5 / 4, 0.9 / 7: a tenth of 20 is added.
         (ScorePerScaledDistance(0.1), 2, 0.9),
         (ScorePerScaledDistance(0.02), 1, 0.5),
-        # A box of 20 x 20 has sigma 11 / 6, see the test of box_sigma: exponents are
+        # A box of 20 x 20 has sigma 11 / 6, see the gaussian_sigma test: exponents are
         # -d^2 / 2 sigma^2 = -0.1488, -0.5950, -3.7190.
         (GaussianWeighted((1.0,)), 1, 0.5 * np.exp(-0.59504)),
         (GaussianWeighted((10.0,)), 2, 0.9 * np.exp(-0.037190)),
     ],
 )
 def test_ranking_of_candidates(ranking, chosen, score):
-    point, found = snapped(Snapping(ranking))
+    point, found = snapped(KeypointRefiner(ranking))
     assert point == POINTS[chosen]
     assert found == pytest.approx(score, rel=1e-4)
 
@@ -136,33 +136,33 @@ def test_ranking_of_candidates(ranking, chosen, score):
     ],
 )
 def test_a_keypoint_without_candidate_stays(change, boxes):
-    point, score = snapped(Snapping(unmatched_score=0.07, **change), boxes)
+    point, score = snapped(KeypointRefiner(unmatched_score=0.07, **change), boxes)
     assert point == [10.0, 10.0]
     assert score == pytest.approx(0.07)
 
 
 def test_the_edge_of_the_enlarged_box_is_inside():
     boxes = [[9.0, 9.0, 11.0, 10.5]]
-    inside = Snapping(box_scale=1.67, search_scale=1.0)  # To 9.75 + 0.75 * 1.67
+    inside = KeypointRefiner(box_scale=1.67, search_scale=1.0)  # To 9.75 + 0.75 * 1.67
     assert snapped(inside, boxes)[0] == POINTS[0]
-    outside = Snapping(box_scale=1.66, search_scale=1.0)
+    outside = KeypointRefiner(box_scale=1.66, search_scale=1.0)
     assert snapped(outside, boxes)[0] == [10.0, 10.0]
 
 
 def test_without_boxes_candidates_may_be_anywhere():
-    assert snapped(Snapping(search_scale=0.0), None)[0] == POINTS[0]
+    assert snapped(KeypointRefiner(search_scale=0.0), None)[0] == POINTS[0]
 
 
 def test_the_nearest_decides_whether_any_is_near_enough():
     # As in the original: the chosen one is at 5, but the nearest at 1.
     ranking = ScorePerDistance(5.0)
-    assert snapped(Snapping(ranking, search_scale=0.05))[0] == POINTS[2]
+    assert snapped(KeypointRefiner(ranking, search_scale=0.05))[0] == POINTS[2]
 
 
 def test_depth_is_zero_where_there_is_no_candidate():
     many = candidates()._replace(depths=tensor([[[1.0], [2.0], [3.0]]]))
     regressed = tensor([[[[10.0, 10.0]], [[90.0, 90.0]]]])
-    found = Snapping()(regressed, many, tensor([BOX * 2]))
+    found = KeypointRefiner()(regressed, many, tensor([BOX * 2]))
     assert numpy(found.depths).tolist() == [[[1.0], [0.0]]]
 
 
@@ -172,7 +172,7 @@ def test_highest_nearby_weighs_by_distance_within_the_box():
     offsets = one_map((10, 20, 2), c2_2_0=0.25)
     regressed = tensor([[[[2.0, 2.0]], [[2.0, 4.5]]]])
     boxes = tensor([[[0, 0, 5, 5], [0, 4, 5, 5]]])
-    found = highest_nearby(heat, offsets, regressed, boxes)
+    found = argmax_keypoints(heat, offsets, regressed, boxes)
     # 0.5 against 0.9 * exp(-4).
     assert numpy(found.points).tolist() == [[[[2.25, 2.0]], [[2.0, 4.0]]]]
     assert_allclose(numpy(found.scores), [[[0.5], [0.9 * np.exp(-0.25)]]], rtol=1e-5)
@@ -180,7 +180,7 @@ def test_highest_nearby_weighs_by_distance_within_the_box():
 
 def test_highest_nearby_has_half_open_boxes():
     heat = one_map((4, 4, 1), c1_1_0=0.5, c3_3_0=0.9)
-    found = highest_nearby(
+    found = argmax_keypoints(
         heat, one_map((4, 4, 2)), tensor([[[[2.0, 2.0]]]]), tensor([[[1, 1, 3, 3]]])
     )
     assert numpy(found.points).tolist() == [[[[1.0, 1.0]]]]
@@ -197,7 +197,7 @@ def test_points_out_of_the_frame_are_clipped_and_score_nothing():
     ("threshold", "expected"), [(0.0, 0.5 * 0.4), (0.3, 0.5 * 0.6), (0.9, 0.0)]
 )
 def test_rescoring_takes_the_mean_of_visible_keypoints(threshold, expected):
-    scores = rescored(tensor([[0.5]]), tensor([[[0.6, 0.2]]]), threshold)
+    scores = rescore_by_keypoints(tensor([[0.5]]), tensor([[[0.6, 0.2]]]), threshold)
     assert_allclose(numpy(scores), [[expected]], rtol=1e-6)
 
 

@@ -7,7 +7,7 @@ from keras import ops
 from numpy.testing import assert_allclose
 
 from odapi.geometry.nms.batched import NonMaxSuppression, Selection
-from odapi.geometry.nms.greedy import suppress
+from odapi.geometry.nms.greedy import rank_by_nms
 
 # Boxes 0, 1, 2 overlap (IoU of 0 and 1: 0.9 / 1.1; of 0 and 2: 0.8 / 1.2), 3 is apart.
 ROW = np.array(
@@ -247,7 +247,7 @@ def test_soft_suppression_keeps_classes_apart_and_their_number():
 @pytest.mark.backend
 def test_suppress_says_when_a_box_was_picked():
     scores = np.array([[0.7, 0.8, 0.9, 0.95]], "float32")
-    order = suppress(
+    order = rank_by_nms(
         ops.convert_to_tensor(ROW[None]), ops.convert_to_tensor(scores), 3, 0.6
     )
     # 3 first, then 2, which drops 0 but not 1 (IoU 0.7 / 1.3).

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.backend
 RAMP = (10.0 * np.arange(3)[:, None] + np.arange(4)).astype("float32")[None, ..., None]
 
 
-def crop(box, size, how, maps=RAMP):
+def crop(box, size, method, maps=RAMP):
     boxes = np.array(box, "float32")[None, None]
-    return ops.convert_to_numpy(crop_rois([ops.array(maps)], boxes, size, how))[0, 0]
+    return ops.convert_to_numpy(crop_rois([ops.array(maps)], boxes, size, method))[0, 0]
 
 
 @pytest.fixture(params=["as it is", "by index"])
@@ -37,7 +37,7 @@ def either_way(request, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("how", "box", "size", "expected"),
+    ("method", "box", "size", "expected"),
     [
         (CropAndResize(), [0, 0, 1, 1], (3, 4), RAMP[0, ..., 0]),
         (CropAndResize(), [0.25, 0.5, 0.75, 1], (2, 2), [[6.5, 8], [16.5, 18]]),
@@ -47,9 +47,9 @@ def either_way(request, monkeypatch):
         (CropAndResize(), [0.5, 1, 0.5, 1], (1, 2), [[13, 13]]),
         # Outside is 0.
         (CropAndResize(), [-1, 0, 1, 0], (3, 1), [[0], [0], [20]]),
-        (CropAndResize(fade=True), [0, 0, 1, 1], (3, 4), RAMP[0, ..., 0]),
+        (CropAndResize(zero_pad_border=True), [0, 0, 1, 1], (3, 4), RAMP[0, ..., 0]),
         # Row 2.5 fades half.
-        (CropAndResize(fade=True), [1.25, 0, 1.25, 0], (1, 1), [[10]]),
+        (CropAndResize(zero_pad_border=True), [1.25, 0, 1.25, 0], (1, 1), [[10]]),
         # Two bins of 1.5 rows, each read in its middle: 0.25 and 1.75.
         (RoiAlign(1), [0, 0.5, 1, 0.5], (2, 1), [[2.5 + 1.5], [17.5 + 1.5]]),
         # Points at rows 0.5 and 1.5, columns 0 and 2: their mean.
@@ -59,14 +59,14 @@ def either_way(request, monkeypatch):
         (RoiAlign(1), [-1, 0.5, -1, 0.5], (1, 1), [[0]]),
     ],
 )
-def test_what_is_read_of_a_box(how, box, size, expected, either_way):
-    assert_allclose(crop(box, size, how)[..., 0], expected, atol=1e-5)
+def test_what_is_read_of_a_box(method, box, size, expected, either_way):
+    assert_allclose(crop(box, size, method)[..., 0], expected, atol=1e-5)
 
 
 def test_a_map_of_one_pixel(either_way):
     one = np.full((1, 1, 1, 1), 7, "float32")
-    for how in (CropAndResize(), CropAndResize(fade=True), RoiAlign(2)):
-        assert_allclose(crop([0, 0, 1, 1], (2, 2), how, one), np.full((2, 2, 1), 7))
+    for method in (CropAndResize(), CropAndResize(zero_pad_border=True), RoiAlign(2)):
+        assert_allclose(crop([0, 0, 1, 1], (2, 2), method, one), np.full((2, 2, 1), 7))
 
 
 def test_the_same_as_tensorflow_to_the_last_rounding(either_way):
@@ -123,7 +123,7 @@ def test_pooling_leaves_out_what_reaches_beyond():
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("fade", [False, True])
-def test_boxes_of_one_mask_each(fade, dtype, either_way):
+def test_boxes_of_one_mask_each(zero_pad_border, dtype, either_way):
     masks = np.stack([RAMP[0, ..., 0], 2 * RAMP[0, ..., 0]])[None].repeat(2, 0)
     owners = np.array([[1, 0, 1], [0, 0, 1]], "int32")
     boxes = np.array([[0, 0, 1, 1], [1, 0, 1, 1], [0, 1, 1, 1]], "float32")
@@ -132,7 +132,7 @@ def test_boxes_of_one_mask_each(fade, dtype, either_way):
         ops.array(owners),
         ops.array(np.stack([boxes, boxes])),
         (2, 2),
-        CropAndResize(fade),
+        CropAndResize(zero_pad_border),
     )
     expected = [
         [[[0, 6], [40, 46]], [[20, 23], [20, 23]], [[6, 6], [46, 46]]],

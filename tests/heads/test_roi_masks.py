@@ -11,7 +11,7 @@ from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import RandomNormal
 from odapi.layers.names import named_variables
 from odapi.layers.norm import Norm
-from odapi.layers.resample import cells_between_corners, cells_repeated
+from odapi.layers.resample import align_corners_weights, repeat_weights
 
 pytestmark = pytest.mark.backend
 PLAIN = Hyperparams(initializer=RandomNormal(stddev=0.3))
@@ -121,16 +121,16 @@ def test_gradients_reach_all_weights():
 
 
 def test_cells_between_corners():
-    table = cells_between_corners(3, 5)
+    table = align_corners_weights(3, 5)
     assert table.tolist() == [
         [1, 0, 0], [0.5, 0.5, 0], [0, 1, 0], [0, 0.5, 0.5], [0, 0, 1],
     ]  # fmt: skip
-    assert cells_between_corners(3, 1).tolist() == [[1, 0, 0]]
-    assert cells_between_corners(1, 2).tolist() == [[1], [1]]
+    assert align_corners_weights(3, 1).tolist() == [[1, 0, 0]]
+    assert align_corners_weights(1, 2).tolist() == [[1], [1]]
 
 
 def test_features_are_repeated_whole_times():
-    assert cells_repeated(2, 4).tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
+    assert repeat_weights(2, 4).tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
     with pytest.raises(ValueError, match="multiple of 4"):
         _head(size=(15, 15), upsample_last=True)
 

@@ -10,7 +10,7 @@ from odapi.layers.initializers import (
     RandomNormal,
     TruncatedNormal,
     VarianceScaling,
-    draw_by_name,
+    distribution_by_name,
 )
 
 SHAPE = (3, 3, 64, 128)
@@ -31,8 +31,8 @@ def _draw(draw, shape=SHAPE):
         (VarianceScaling(2.0, "fan_out"), 0.0, (2 / 1152) ** 0.5, 0.0948),
         (VarianceScaling(1.0, "fan_avg", True), 0.0, (1 / 864) ** 0.5, 0.05893),
         (GLOROT_UNIFORM, 0.0, (1 / 864) ** 0.5, 0.05893),
-        (draw_by_name("HeNormal"), 0.0, (2 / 576) ** 0.5, 0.1341),
-        (draw_by_name("glorot_uniform"), 0.0, (1 / 864) ** 0.5, 0.05893),
+        (distribution_by_name("HeNormal"), 0.0, (2 / 576) ** 0.5, 0.1341),
+        (distribution_by_name("glorot_uniform"), 0.0, (1 / 864) ** 0.5, 0.05893),
     ],
 )
 def test_weights_have_the_spread_that_was_asked_for(draw, mean, std, most):
@@ -44,15 +44,16 @@ def test_weights_have_the_spread_that_was_asked_for(draw, mean, std, most):
 
 
 def test_a_name_that_only_keras_knows():
-    assert (_draw(draw_by_name("ones"), (2, 3)) == 1).all()
+    assert (_draw(distribution_by_name("ones"), (2, 3)) == 1).all()
     # Orthogonal is drawn by Keras itself, from the same seed.
-    first, again = (_draw(draw_by_name("orthogonal"), (4, 4)) for _ in range(2))
+    first, again = (_draw(distribution_by_name("orthogonal"), (4, 4)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
     np.testing.assert_allclose(first @ first.T, np.eye(4), atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: draw_by_name("nonsense"), lambda: VarianceScaling(1.0, "fan")]
+    "make",
+    [lambda: distribution_by_name("nonsense"), lambda: VarianceScaling(1.0, "fan")],
 )
 def test_what_is_not_known_is_refused(make):
     with pytest.raises(ValueError):

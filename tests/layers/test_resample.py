@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.layers.resample import twice, twice_smooth
+from odapi.layers.resample import upsample_bilinear, upsample_nearest
 
 pytestmark = pytest.mark.backend
 
@@ -29,11 +29,11 @@ def _map(rows):
 )
 def test_bilinear(rows, expected):
     size = (None, len(expected), len(expected[0]), 1)
-    found = ops.convert_to_numpy(twice_smooth(_map(rows), size))
+    found = ops.convert_to_numpy(upsample_bilinear(_map(rows), size))
     np.testing.assert_allclose(found[0, :, :, 0], expected)
 
 
-@pytest.mark.parametrize("double", [twice, twice_smooth])
+@pytest.mark.parametrize("double", [upsample_nearest, upsample_bilinear])
 def test_maps_are_cut_to_the_size_of_what_they_are_added_to(double):
     x = np.random.default_rng(0).random((2, 3, 4, 5)).astype(np.float32)
     whole = ops.convert_to_numpy(double(x, (None, 6, 8, 5)))

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.geometry.affine import Motion, move_boxes, move_images
-from odapi.geometry.box_maps import alone_in_class, fill_boxes, neighbours
+from odapi.geometry.affine import AffineTransform, transform_boxes, transform_images
+from odapi.geometry.box_maps import exclusive_in_class, fill_boxes, neighbors
 from odapi.losses.classification import DiceLoss, SigmoidLoss
 from odapi.losses.color_space import rgb_to_lab
 from odapi.losses.masks import (
-    agreement,
-    box_consistency,
-    feature_consistency,
+    box_consistency_loss,
+    feature_consistency_loss,
     mask_loss,
     point_loss,
+    self_training_loss,
 )
 from odapi.models.center.mask_supervision import Jitter, WarmUp
 
@@ -68,23 +68,25 @@ def test_balanced_needs_a_loss_of_each_pixel():
     ],
 )
 def test_boxes_are_filled(logits, tight, expected):
-    found = box_consistency(SigmoidLoss(), t([[logits]]), t(HALF), tight=tight)
+    found = box_consistency_loss(SigmoidLoss(), t([[logits]]), t(HALF), tight=tight)
     assert np_(found).item() == pytest.approx(expected, abs=1e-4)
 
 
 def test_neighbours_of_one_colour_belong_together():
     gray = np.full((1, 3, 3, 3), 50.0)
     inside = np.ones((1, 1, 3, 3))
-    same = feature_consistency(t(np.full((1, 1, 3, 3), 9.0)), t(gray), t(inside), 1)
+    same = feature_consistency_loss(
+        t(np.full((1, 1, 3, 3), 9.0)), t(gray), t(inside), 1
+    )
     split = np.full((1, 1, 3, 3), 9.0)
     split[..., 0] = -9.0
-    apart = feature_consistency(t(split), t(gray), t(inside), 1)
+    apart = feature_consistency_loss(t(split), t(gray), t(inside), 1)
     # Beyond the edge there is black, which is not alike.
     assert np_(same).item() == pytest.approx(0.0, abs=0.02)
     # Seven pairs of cells, seen from both sides; -log(0.001) at most, over 9 cells.
     assert np_(apart).item() == pytest.approx(14 * 6.9078 / 9, rel=0.01)
     edge = np.where(np.arange(3)[None, None, :, None] == 0, 0.0, gray)
-    unlike = feature_consistency(t(split), t(edge), t(inside), 1)
+    unlike = feature_consistency_loss(t(split), t(edge), t(inside), 1)
     assert np_(unlike).item() == pytest.approx(0.0, abs=0.02)
 
 
@@ -94,7 +96,7 @@ def test_neighbours_of_one_colour_belong_together():
 )
 def test_opinions_that_differ(kind, expected):
     others = t(np.where(np.array(HALF) > 0, 50.0, -50.0))
-    found = agreement(t(ZEROS), others, t(np.ones((1, 1, 2, 2))), kind)
+    found = self_training_loss(t(ZEROS), others, t(np.ones((1, 1, 2, 2))), kind)
     assert np_(found).item() == pytest.approx(expected, rel=1e-4)
 
 
@@ -119,31 +121,31 @@ def test_boxes_fill_maps_and_meet():
     filled = np_(fill_boxes(boxes, (4, 4)))[0]
     assert filled.sum(axis=(1, 2)).tolist() == [9, 9, 1]
     classes, valid = t([[0, 0, 0]], "int32"), t([[1, 1, 0]], "bool")
-    alone = np_(alone_in_class(boxes, classes, valid, (4, 4)))[0, 0]
+    alone = np_(exclusive_in_class(boxes, classes, valid, (4, 4)))[0, 0]
     assert (alone == 0).sum() == 4  # Cells 1 and 2 in both directions.
     others = t([[0, 1, 0]], "int32")
-    assert np_(alone_in_class(boxes, others, valid, (4, 4))).min() == 1
+    assert np_(exclusive_in_class(boxes, others, valid, (4, 4))).min() == 1
 
 
 def test_neighbours_lie_around():
     maps = t(np.arange(9).reshape(1, 3, 3, 1))
-    found = np_(neighbours(maps, 1))[:, 0, 1, 1, 0]
+    found = np_(neighbors(maps, 1))[:, 0, 1, 1, 0]
     assert found.tolist() == [0, 1, 2, 3, 5, 6, 7, 8]
-    assert np_(neighbours(maps, 1))[0, 0, 0, 0, 0] == 0
+    assert np_(neighbors(maps, 1))[0, 0, 0, 0, 0] == 0
 
 
 def test_images_and_boxes_move_alike():
     image = np.zeros((1, 5, 5, 1))
     image[0, 1, 1] = 1
-    motion = Motion(t([0.25]), t([0.0]), t([1.0]), t([1.0]), t([True], "bool"))
-    moved = np_(move_images(t(image), motion))[0, ..., 0]
+    motion = AffineTransform(t([0.25]), t([0.0]), t([1.0]), t([1.0]), t([True], "bool"))
+    moved = np_(transform_images(t(image), motion))[0, ..., 0]
     # Mirrored to column 3, then one to the right.
     assert np.argwhere(moved > 0.5).tolist() == [[1, 4]]
-    boxes = np_(move_boxes(t([[[0.25, 0.25, 0.25, 0.25]]]), motion))
+    boxes = np_(transform_boxes(t([[[0.25, 0.25, 0.25, 0.25]]]), motion))
     np.testing.assert_allclose(boxes[0, 0], [0.25, 1.0, 0.25, 1.0], atol=1e-6)
     back = motion.inverse()
-    again = move_boxes(
-        move_boxes(
+    again = transform_boxes(
+        transform_boxes(
             t([[[0.1, 0.2, 0.5, 0.6]]]), motion._replace(flip=t([False], "bool"))
         ),
         back._replace(flip=t([False], "bool")),

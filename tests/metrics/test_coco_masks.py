@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from odapi.geometry.masks import paste_masks, paste_on
+from odapi.geometry.masks import paste_masks, paste_window
 from odapi.labels import label_map_of
 from odapi.metrics.coco import CocoBoxMetrics
 from odapi.metrics.coco_masks import CocoMaskMetrics
@@ -25,7 +25,7 @@ def image(rng, size, count, with_area):
         "boxes": boxes,
         "classes": rng.integers(0, 2, count),
         "size": size,
-        "masks": np.stack([paste_on(w, size) for w in windows]),
+        "masks": np.stack([paste_window(w, size) for w in windows]),
         "is_crowd": rng.random(count) < 0.15,
     }
     if with_area:
@@ -60,7 +60,7 @@ def oracle(images):
             )
         windows = paste_masks(found["box_masks"], found["boxes"], truth["size"])
         for i, window in enumerate(windows):
-            mask = np.asfortranarray(paste_on(window, truth["size"]))
+            mask = np.asfortranarray(paste_window(window, truth["size"]))
             results.append(
                 {
                     "image_id": n,

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.geometry.keypoints import Snapping
+from odapi.geometry.keypoints import KeypointRefiner
 from odapi.heads.center import Head
 from odapi.losses.boxes import IouLoss, L1Loss
 from odapi.models.center.keypoint_task import (
@@ -170,7 +170,9 @@ def test_decoding_by_the_highest_cell():
 
 
 def test_without_boxes_keypoints_move_to_the_nearest_peak_wherever_it_is():
-    task = KeypointTask("a", 0, (0,), 1, decoding=SnapToPeaks(Snapping(search_scale=0)))
+    task = KeypointTask(
+        "a", 0, (0,), 1, decoding=SnapToPeaks(KeypointRefiner(search_scale=0))
+    )
     peaks, found = peaks_and_found()
     found = found._replace(boxes_strided=None)
     found = task.detect(maps(task, heatmap_1_7_0_0=3.0), peaks, found, FRAME)

@@ -16,7 +16,7 @@ from odapi.layers.pixels import UNCHANGED
 from odapi.losses.boxes import GiouLoss, L1Loss
 from odapi.losses.classification import PenaltyReducedFocalLoss
 from odapi.models.center.box_task import CenterBoxes
-from odapi.models.center.center_net import CenterNet, CenterParts, suppress
+from odapi.models.center.center_net import CenterNet, CenterParts, suppress_overlaps
 from odapi.models.center.object_heatmap import ObjectCenters
 from odapi.models.center.task import Frame, Peaks
 from odapi.structures import Detections, Groundtruth
@@ -165,7 +165,7 @@ def test_suppression_picks_rows_of_every_field():
         multiclass_scores=ops.convert_to_tensor(scores),
         embeddings=ops.convert_to_tensor(np.float32([[[5], [6], [7], [8]]])),
     )
-    kept = suppress(NonMaxSuppression(0.5, 0.2, max_total=4), found)
+    kept = suppress_overlaps(NonMaxSuppression(0.5, 0.2, max_total=4), found)
     assert np_(kept.num).tolist() == [3]
     assert_allclose(np_(kept.scores), [[0.9, 0.7, 0.3, 0]])
     assert np_(kept.classes).tolist() == [[0, 1, 0, 0]]

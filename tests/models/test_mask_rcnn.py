@@ -8,8 +8,7 @@ from numpy.testing import assert_allclose
 from odapi.errors import DataError
 from odapi.heads.roi_keypoints import RoiKeypointOptions, RoiKeypoints
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
-from odapi.losses.roi_keypoints import ROI_KEYPOINTS
-from odapi.losses.roi_masks import ROI_MASKS
+from odapi.losses.roi_losses import ROI_KEYPOINTS, ROI_MASKS
 from odapi.models.two_stage.mask_rcnn import RoiMaskTask
 from odapi.models.two_stage.roi_keypoint_head import RoiKeypointTask
 from odapi.models.two_stage.roi_sampler import RoiSample

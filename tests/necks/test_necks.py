@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.layers.depth import Depth
-from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.hyperparams import DepthMultiplier, Hyperparams
 from odapi.layers.norm import Norm
-from odapi.layers.resample import twice
+from odapi.layers.resample import upsample_nearest
 from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid
 
@@ -64,14 +63,16 @@ def test_the_top_is_the_bare_projection():
 
 def test_a_map_is_made_twice_as_large_by_repeating():
     x = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32).reshape(1, 2, 2, 1)
-    y = ops.convert_to_numpy(twice(ops.convert_to_tensor(x), (1, 4, 3, 1)))
+    y = ops.convert_to_numpy(upsample_nearest(ops.convert_to_tensor(x), (1, 4, 3, 1)))
     assert y[0, :, :, 0].tolist() == [[1, 1, 2], [1, 1, 2], [3, 3, 4], [3, 3, 4]]
 
 
 @pytest.mark.parametrize("depthwise", [False, True])
 @pytest.mark.parametrize("explicit", [False, True])
 def test_further_maps_of_ssd(depthwise, explicit):
-    neck = SsdPyramid(2, (64, 32), Depth(0.5, 8), HYPERPARAMS, depthwise, explicit)
+    neck = SsdPyramid(
+        2, (64, 32), DepthMultiplier(0.5, 8), HYPERPARAMS, depthwise, explicit
+    )
     _, shapes = _run(neck, _maps([(9, 9), (5, 5)], (3, 4)))
     assert shapes == [(2, 9, 9, 3), (2, 5, 5, 4), (2, 3, 3, 32), (2, 2, 2, 16)]
     # 1 x 1 convolutions are regularised, the depthwise one only if asked.
@@ -79,6 +80,6 @@ def test_further_maps_of_ssd(depthwise, explicit):
 
 
 def test_fewer_maps_than_the_backbone_has():
-    neck = SsdPyramid(1, (), Depth(), HYPERPARAMS)
+    neck = SsdPyramid(1, (), DepthMultiplier(), HYPERPARAMS)
     _, shapes = _run(neck, _maps([(9, 9), (5, 5)], (3, 4)))
     assert shapes == [(2, 9, 9, 3)]

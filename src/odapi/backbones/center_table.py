@@ -17,7 +17,7 @@ from odapi.backbones.mobilenet_v2 import DEFAULT_HYPERPARAMS as MOBILENET_HYPERP
 from odapi.backbones.mobilenet_v2 import mobilenet_v2
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import (
-    IN_KERAS_STEPS,
+    KERAS_MINUS_ONE_TO_ONE,
     MINUS_MEAN_BGR,
     UNCHANGED,
     PixelScaling,
@@ -74,7 +74,7 @@ def _resnet_v2(num_layers: int) -> CenterRow:
     return CenterRow(
         backbone=make,
         hyperparams=center_resnet.DEFAULT_HYPERPARAMS,
-        pixels=IN_KERAS_STEPS,
+        pixels=KERAS_MINUS_ONE_TO_ONE,
         decoder=Decoder((256, 128, 64), skips=False),
         application=f"ResNet{num_layers}V2",
     )
@@ -113,7 +113,7 @@ def _mobilenet(*endpoints: str, **options) -> CenterRow:
     return CenterRow(
         backbone=functools.partial(mobilenet_v2, endpoints),
         hyperparams=_MOBILENET,
-        pixels=IN_KERAS_STEPS,
+        pixels=KERAS_MINUS_ONE_TO_ONE,
         widens=True,
         application="MobileNetV2",
         **options,

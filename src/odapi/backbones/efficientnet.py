@@ -16,8 +16,7 @@ from typing import Any
 import keras
 
 from odapi.backbones.application import check_width, ending_at
-from odapi.layers.depth import divisible
-from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.hyperparams import Hyperparams, make_divisible
 from odapi.layers.initializers import VarianceScaling
 from odapi.layers.norm import Norm
 
@@ -74,12 +73,12 @@ def blocks(size: str, width: float = 1.0) -> Iterator[Block]:
         width: Further factor of the channels.
     """
     wide, deep = SIZES[size]
-    filters = divisible(_STEM_FILTERS * wide * width)
+    filters = make_divisible(_STEM_FILTERS * wide * width)
     # As in the original, the number of B0 whatever the size: deep models drop more.
     total = sum(stage[1] for stage in _STAGES)
     count = 0
     for number, (kernel, repeats, nominal, expansion, stride) in enumerate(_STAGES, 1):
-        outputs = divisible(nominal * wide * width)
+        outputs = make_divisible(nominal * wide * width)
         for index in range(math.ceil(repeats * deep)):
             yield Block(
                 name=f"block{number}{chr(ord('a') + index)}",
@@ -121,7 +120,7 @@ def efficientnet(
     check_width(width)
     builder = _Builder(hyperparams, explicit_padding)
     images = keras.Input((None, None, 3), name="images", dtype="float32")
-    x = builder.stem(images, divisible(_STEM_FILTERS * SIZES[size][0] * width))
+    x = builder.stem(images, make_divisible(_STEM_FILTERS * SIZES[size][0] * width))
     for block in blocks(size, width):
         if all(endpoint in builder.outputs for endpoint in endpoints):
             break

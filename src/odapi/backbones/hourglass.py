@@ -11,7 +11,7 @@ import keras
 
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.norm import Norm
-from odapi.layers.resample import twice
+from odapi.layers.resample import upsample_nearest
 from odapi.layers.stack import Stack, conv_norm_activation
 
 # The moving statistics are nine tenths of the last batch.
@@ -207,7 +207,7 @@ class EncoderDecoder(keras.layers.Layer):
         for layer in (*self.down, *self.inner, *self.up):
             x = layer(x)
         if self.halve:
-            x = twice(x, inputs.shape)
+            x = upsample_nearest(x, inputs.shape)
         if not self.around:
             return x
         beside = inputs

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 import keras
 
 from odapi.backbones.application import Adapter, adapt, check_width
-from odapi.layers.depth import Depth
-from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.hyperparams import DepthMultiplier, Hyperparams
 from odapi.layers.initializers import TruncatedNormal
 from odapi.layers.norm import Norm
 
@@ -52,7 +51,7 @@ def mobilenet(
     """
     check_width(width)
     adapter = _Adapter(
-        hyperparams, Depth(width, min_depth), explicit_padding, nominal or {}
+        hyperparams, DepthMultiplier(width, min_depth), explicit_padding, nominal or {}
     )
     return adapt(keras.applications.MobileNet, adapter, endpoints, name, alpha=width)
 
@@ -61,7 +60,7 @@ class _Adapter(Adapter):
     def __init__(
         self,
         hyperparams: Hyperparams,
-        channels: Depth,
+        channels: DepthMultiplier,
         explicit_padding: bool,
         nominal: Mapping[str, int],
     ):

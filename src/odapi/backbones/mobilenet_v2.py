@@ -9,8 +9,7 @@ from typing import Any
 import keras
 
 from odapi.backbones.application import Adapter, adapt, check_width
-from odapi.layers.depth import divisible
-from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.hyperparams import Hyperparams, make_divisible
 from odapi.layers.initializers import TruncatedNormal
 from odapi.layers.norm import Norm
 
@@ -104,5 +103,5 @@ class _Adapter(Adapter):
         filters = original.filters
         if original.name == "Conv_1" and self.width < 1.0:
             # Keras Applications keeps 1280 here; the original does not.
-            filters = divisible(_LAST_FILTERS * self.width)
+            filters = make_divisible(_LAST_FILTERS * self.width)
         return max(filters, self.min_depth)

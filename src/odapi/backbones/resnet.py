@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 import keras
 
 from odapi.backbones.application import Adapter, adapt, adapt_halves, check_width
-from odapi.layers.depth import Depth
-from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.hyperparams import DepthMultiplier, Hyperparams
 from odapi.layers.initializers import VarianceScaling
 from odapi.layers.norm import Norm
 
@@ -65,7 +64,7 @@ def resnet(
             is no layer.
     """
     check_width(width)
-    adapter = _Adapter(hyperparams, Depth(width, min_depth), explicit_padding)
+    adapter = _Adapter(hyperparams, DepthMultiplier(width, min_depth), explicit_padding)
     return adapt(_application(num_layers), adapter, endpoints, name)
 
 
@@ -93,7 +92,7 @@ def resnet_halves(
     if stride not in (8, 16):
         raise ValueError(f"stride must be 8 or 16, got {stride}")
     check_width(width)
-    adapter = _Adapter(hyperparams, Depth(width, 0), False, dense=stride == 8)
+    adapter = _Adapter(hyperparams, DepthMultiplier(width, 0), False, dense=stride == 8)
     application = _application(num_layers)
     *_, border, end = stage_ends(num_layers)
     return adapt_halves(application, adapter, border, end, names)
@@ -111,7 +110,7 @@ class _Adapter(Adapter):
     def __init__(
         self,
         hyperparams: Hyperparams,
-        channels: Depth,
+        channels: DepthMultiplier,
         explicit_padding: bool,
         dense: bool = False,
     ):

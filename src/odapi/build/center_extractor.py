@@ -11,7 +11,7 @@ from odapi.build.hyperparams import Setting
 from odapi.build.oneof import call, number
 from odapi.errors import ConfigError, unknown_choice
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.pixels import Channels, PixelScaling, standardized_before
+from odapi.layers.pixels import Channels, PixelScaling, prepend_standardization
 from odapi.layers.resample import UPSAMPLING
 from odapi.models.center.center_extractor import CenterExtractor
 from odapi.necks.center_decoder import (
@@ -52,7 +52,7 @@ def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
     stds = _per_channel(config.channel_stds, f"{path}.channel_stds", 1.0)
     if min(stds) <= 0:
         raise ConfigError(f"{path}.channel_stds", f"must be above 0, got {list(stds)}")
-    return standardized_before(
+    return prepend_standardization(
         _row(config, path).pixels, means, stds, config.bgr_ordering
     )
 

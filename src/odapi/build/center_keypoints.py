@@ -12,11 +12,11 @@ from odapi.config.label_map import load_label_map
 from odapi.errors import ConfigError, unknown_choice
 from odapi.geometry.keypoints import (
     GaussianWeighted,
+    KeypointRefiner,
     Nearest,
     Ranking,
     ScorePerDistance,
     ScorePerScaledDistance,
-    Snapping,
 )
 from odapi.heads.center import Head
 from odapi.labels import Category, LabelMap
@@ -187,7 +187,7 @@ def _decoding(
     if ranking.needs_boxes and not has_boxes:
         raise ConfigError(place, f"{mode!r} needs object_detection_task")
     return SnapToPeaks(
-        Snapping(
+        KeypointRefiner(
             ranking=ranking,
             threshold=number(task.keypoint_candidate_score_threshold),
             unmatched_score=number(task.unmatched_keypoint_score),

@@ -153,8 +153,8 @@ def _third_stage(rcnn: Any, parts: RcnnParts, config: Any) -> ThirdStage | None:
     sampler = parts.sampler.sampler
     return ThirdStage(
         mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
-        how=crop_of(rcnn),
-        most=None if sampler is None else sampler.most_positives,
+        crop_method=crop_of(rcnn),
+        most=None if sampler is None else sampler.max_positives,
         num_keypoints=config.train_input_reader.num_keypoints,
     )
 

@@ -10,8 +10,7 @@ from odapi.build.hyperparams import Setting, build_hyperparams
 from odapi.build.oneof import call, number
 from odapi.config.check_model import EFFICIENTNET_FIXED
 from odapi.errors import ConfigError, unknown_choice
-from odapi.layers.depth import Depth
-from odapi.layers.hyperparams import Hyperparams
+from odapi.layers.hyperparams import DepthMultiplier, Hyperparams
 from odapi.layers.pixels import UNCHANGED, PixelScaling
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.necks.bifpn import BidirectionalPyramid
@@ -84,7 +83,7 @@ def _of_backbone(
 def _build(
     config: Any, path: str, row: Extractor, own: Hyperparams, base: Hyperparams
 ) -> FeatureExtractor:
-    depth = Depth(number(config.depth_multiplier), config.min_depth)
+    depth = DepthMultiplier(number(config.depth_multiplier), config.min_depth)
     separable = config.use_depthwise and row.depthwise_backbone
     backbone = (separable or row.backbone)(
         endpoints=row.endpoints,
@@ -133,7 +132,7 @@ def _trimmed(config: Any, path: str, row: Extractor) -> Extractor:
 
 
 def _bifpn(
-    config: Any, path: str, row: Extractor, own: Hyperparams, depth: Depth
+    config: Any, path: str, row: Extractor, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
     given, default = config.bifpn, cast(BifpnDefaults, row.bifpn)
     for name in ("num_iterations", "num_filters"):
@@ -169,7 +168,7 @@ def _levels(pyramid: Any, path: str, kind: str, row: Extractor) -> range:
 
 
 def _pyramid(
-    config: Any, path: str, row: Extractor, own: Hyperparams, depth: Depth
+    config: Any, path: str, row: Extractor, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
     levels = _levels(config.fpn, f"{path}.fpn", config.type, row)
     low, high = levels.start, levels.stop - 1
@@ -187,7 +186,7 @@ def _pyramid(
 
 
 def _ssd(
-    config: Any, path: str, row: Extractor, own: Hyperparams, depth: Depth
+    config: Any, path: str, row: Extractor, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
     most = len(row.endpoints) + len(row.extra_depths)
     if not 1 <= config.num_layers <= most:

@@ -8,11 +8,11 @@ from odapi.errors import ConfigError
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import (
     GLOROT_UNIFORM,
-    Draw,
+    Distribution,
     RandomNormal,
     TruncatedNormal,
     VarianceScaling,
-    draw_by_name,
+    distribution_by_name,
 )
 from odapi.layers.norm import Norm
 
@@ -70,27 +70,27 @@ def _regularizer(config: Any) -> tuple[float, float]:
     return 0.0, 0.0
 
 
-def _initializer(config: Any, path: str) -> Draw:
+def _initializer(config: Any, path: str) -> Distribution:
     if config.WhichOneof("initializer_oneof") is None:
         return GLOROT_UNIFORM
     return build_oneof(config, "initializer_oneof", _INITIALIZERS, path)
 
 
-def _truncated_normal(config: Any, path: str) -> Draw:
+def _truncated_normal(config: Any, path: str) -> Distribution:
     return TruncatedNormal(number(config.mean), number(config.stddev))
 
 
-def _random_normal(config: Any, path: str) -> Draw:
+def _random_normal(config: Any, path: str) -> Distribution:
     return RandomNormal(number(config.mean), number(config.stddev))
 
 
-def _variance_scaling(config: Any, path: str) -> Draw:
+def _variance_scaling(config: Any, path: str) -> Distribution:
     mode = config.Mode.Name(config.mode).lower()
     return VarianceScaling(number(config.factor), mode, config.uniform)
 
 
-def _by_name(name: str, path: str) -> Draw:
-    return draw_by_name(name)
+def _by_name(name: str, path: str) -> Distribution:
+    return distribution_by_name(name)
 
 
 _INITIALIZERS = {

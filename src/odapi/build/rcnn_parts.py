@@ -106,13 +106,13 @@ def _crop(rcnn: Any, config: Any) -> RoiCrop:
         initial=rcnn.initial_crop_size,
         pool=rcnn.maxpool_kernel_size,
         stride=rcnn.maxpool_stride,
-        how=RoiAlign() if options(config).roi_align else crop_of(rcnn),
+        method=RoiAlign() if options(config).roi_align else crop_of(rcnn),
     )
 
 
 def crop_of(rcnn: Any) -> CropAndResize:
     """Returns how the original cuts maps, and masks."""
-    return CropAndResize(fade=rcnn.use_matmul_crop_and_resize)
+    return CropAndResize(zero_pad_border=rcnn.use_matmul_crop_and_resize)
 
 
 def _roi_sampler(rcnn: Any, path: str) -> RoiSampler:

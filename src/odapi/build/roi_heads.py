@@ -35,13 +35,13 @@ class ThirdStage:
 
     Args:
         mask_weight: Of the loss of masks.
-        how: How maps and masks are cut.
+        crop_method: How maps and masks are cut.
         most: Regions of an image that show an object, at most; None: any number.
         num_keypoints: Keypoints of an object in the data.
     """
 
     mask_weight: float = 1.0
-    how: CropAndResize = CROP_AND_RESIZE
+    crop_method: CropAndResize = CROP_AND_RESIZE
     most: int | None = None
     num_keypoints: int = 0
 
@@ -83,7 +83,9 @@ def _mask_rcnn(
     tasks: list[RoiTask] = []
     if config.predict_instance_masks:
         head = _masks(config, path, num_classes, setting)
-        tasks.append(RoiMaskTask(head, third.mask_weight, third.most, third.how))
+        tasks.append(
+            RoiMaskTask(head, third.mask_weight, third.most, third.crop_method)
+        )
     if config.predict_keypoints:
         tasks.append(_keypoints(config, path, setting, third))
     if not tasks:

@@ -11,7 +11,7 @@ from odapi.draw.colors import Color, color_of, text_color_on
 from odapi.draw.labels import Label, place_labels
 from odapi.draw.skeleton import Edges, draw_keypoints, edges_of
 from odapi.draw.text import put_text
-from odapi.geometry.masks import Window, paste_masks
+from odapi.geometry.masks import MaskWindow, paste_masks
 from odapi.labels import LabelMap
 
 Objects = Mapping[str, Any]
@@ -145,15 +145,15 @@ def enlarged(image: np.ndarray, least: int = 480) -> np.ndarray:
     if times <= 1:
         return image
     # Pixels of icons stay pixels; photographs become smooth.
-    how = cv2.INTER_NEAREST if max(height, width) <= 64 else cv2.INTER_CUBIC
-    return cv2.resize(image, (width * times, height * times), interpolation=how)
+    sampler = cv2.INTER_NEAREST if max(height, width) <= 64 else cv2.INTER_CUBIC
+    return cv2.resize(image, (width * times, height * times), interpolation=sampler)
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Returns `image` at another size (height, width)."""
     height, width = size
-    how = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
-    return cv2.resize(image, (int(width), int(height)), interpolation=how)
+    sampler = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(image, (int(width), int(height)), interpolation=sampler)
 
 
 def chosen(
@@ -257,7 +257,7 @@ def _draw_cut_sides(
         image[top : bottom + 1, width - line :] = color
 
 
-def _window(objects: Objects, i: int, size: tuple[int, int]) -> Window | None:
+def _window(objects: Objects, i: int, size: tuple[int, int]) -> MaskWindow | None:
     """Returns the mask of an object on an image of this size."""
     if objects.get("box_masks") is not None:
         masks, boxes = objects["box_masks"][i : i + 1], objects["boxes"][i : i + 1]
@@ -267,11 +267,11 @@ def _window(objects: Objects, i: int, size: tuple[int, int]) -> Window | None:
     mask: np.ndarray = np.asarray(objects["masks"][i], np.float32)
     if mask.shape != size:
         mask = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_LINEAR)
-    return Window(0, 0, mask > 0.5)
+    return MaskWindow(0, 0, mask > 0.5)
 
 
 def _draw_mask(
-    image: np.ndarray, window: Window | None, color: Color, style: Style
+    image: np.ndarray, window: MaskWindow | None, color: Color, style: Style
 ) -> None:
     """Tints what a mask covers, and draws its outline in the full colour."""
     if window is None or not window.pixels.any():

@@ -9,7 +9,7 @@ from odapi.geometry.crop.crop_and_resize import crop_and_resize
 from odapi.structures import Tensor
 
 
-class Motion(NamedTuple):
+class AffineTransform(NamedTuple):
     """What is done to each image, `[b]` each; first the flip, then the rest.
 
     Shares of the image: it moves by `x` and `y` and grows by one over `scale`.
@@ -21,9 +21,9 @@ class Motion(NamedTuple):
     scale_y: Tensor
     flip: Tensor  # bool
 
-    def inverse(self) -> "Motion":
+    def inverse(self) -> "AffineTransform":
         """Returns what undoes it, up to what has left the image."""
-        return Motion(
+        return AffineTransform(
             -self.x, -self.y, 1.0 / self.scale_x, 1.0 / self.scale_y, self.flip
         )
 
@@ -35,16 +35,16 @@ class Motion(NamedTuple):
         return ops.stack([y - half_y, x - half_x, y + half_y, x + half_x], axis=-1)
 
 
-def move_images(images: Tensor, motion: Motion) -> Tensor:
+def transform_images(images: Tensor, motion: AffineTransform) -> Tensor:
     """Returns `images [b, h, w, c]` moved; what comes in from outside is 0."""
     height, width = images.shape[1:3]
     flip = motion.flip[:, None, None, None]
     images = ops.where(flip, ops.flip(images, axis=2), images)
     window = motion.window()[:, None, :]
-    return crop_and_resize(images, window, (height, width), fade=True)[:, 0]
+    return crop_and_resize(images, window, (height, width), zero_pad_border=True)[:, 0]
 
 
-def move_boxes(boxes: Tensor, motion: Motion) -> Tensor:
+def transform_boxes(boxes: Tensor, motion: AffineTransform) -> Tensor:
     """Returns `boxes [b, n, 4]`, normalised, moved as their images."""
     y0, x0, y1, x1 = corners(boxes)
     flipped = ops.stack([y0, 1.0 - x1, y1, 1.0 - x0], axis=-1)
@@ -55,6 +55,6 @@ def move_boxes(boxes: Tensor, motion: Motion) -> Tensor:
     return (boxes - shift) / ops.concatenate([side, side], axis=-1)
 
 
-def move_masks(masks: Tensor, motion: Motion) -> Tensor:
+def transform_masks(masks: Tensor, motion: AffineTransform) -> Tensor:
     """Returns `masks [b, n, h, w]` of whole images, moved as their images."""
-    return ops.moveaxis(move_images(ops.moveaxis(masks, 1, -1), motion), -1, 1)
+    return ops.moveaxis(transform_images(ops.moveaxis(masks, 1, -1), motion), -1, 1)

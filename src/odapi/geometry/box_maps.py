@@ -6,7 +6,7 @@ from keras import ops
 from odapi.geometry.boxes import center_size, corners
 from odapi.structures import Tensor
 
-# Places of the eight neighbours of a cell: (down, right).
+# Places of the eight neighbors of a cell: (down, right).
 _NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 
 
@@ -51,7 +51,7 @@ def fill_crops(boxes: Tensor, crops: Tensor, size: tuple[int, int]) -> Tensor:
     return ops.cast(both, "float32")
 
 
-def alone_in_class(
+def exclusive_in_class(
     boxes: Tensor, classes: Tensor, valid: Tensor, size: tuple[int, int]
 ) -> Tensor:
     """Returns `[b, n, h, w]` float32: 0 for cells in two boxes of an object's class.
@@ -71,7 +71,7 @@ def alone_in_class(
     return ops.cast(count < 1.5, "float32")
 
 
-def grid_of_crops(
+def crop_coordinates(
     number: Tensor | int, size: tuple[int, int], batch: Tensor | int
 ) -> Tensor:
     """Returns `[b, n, rows, columns, 2]`: y and x of cells, from -1 to 1."""
@@ -81,7 +81,7 @@ def grid_of_crops(
     return ops.broadcast_to(grid[None, None], (batch, number, *size, 2))
 
 
-def grid_around(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+def coordinates_from_centers(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Returns `[b, n, h, w, 2]`: y and x of the cells of a map from a box's centre.
 
     Args:
@@ -95,7 +95,7 @@ def grid_around(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     return grid[None, None] - center[:, :, None, None, :]
 
 
-def neighbours(maps: Tensor, dilation: int) -> Tensor:
+def neighbors(maps: Tensor, dilation: int) -> Tensor:
     """Returns `[8, b, h, w, c]`: what lies around each cell, 0 beyond the edges.
 
     Args:

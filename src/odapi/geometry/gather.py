@@ -20,3 +20,36 @@ def gather_rows(values: Tensor, index: Tensor) -> Tensor:
     flat = ops.reshape(values, (-1, *values.shape[2:]))
     start = rows * ops.arange(batch, dtype="int32")
     return ops.take(flat, ops.cast(index, "int32") + start[:, None], axis=0)
+
+
+def gather_cells(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Returns `[b, k, c]`: what maps `[b, h, w, c]` say at cells.
+
+    Args:
+        maps: Of a known size.
+        y, x: `[b, k]` int32, cut to the map.
+    """
+    _, height, width, channels = maps.shape
+    y, x = ops.clip(y, 0, height - 1), ops.clip(x, 0, width - 1)
+    return gather_rows(ops.reshape(maps, (-1, height * width, channels)), y * width + x)
+
+
+def sample_cells(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Returns `[b, k, c]`: maps `[b, h, w, c]` read linearly between cells.
+
+    Args:
+        maps: Of a known size.
+        y, x: `[b, k]` float32 in cells, 0 being the centre of the first; beyond the
+            centres of the outer cells, these count alone.
+    """
+    height, width = maps.shape[1:3]
+    y, x = ops.clip(y, 0.0, height - 1.0), ops.clip(x, 0.0, width - 1.0)
+    top, left = ops.floor(y), ops.floor(x)
+    down, right = (y - top)[..., None], (x - left)[..., None]
+    row, column = ops.cast(top, "int32"), ops.cast(left, "int32")
+    # `gather_cells` repeats the last row or column, whose weight is then 0.
+    above = gather_cells(maps, row, column) * (1.0 - right)
+    above = above + gather_cells(maps, row, column + 1) * right
+    below = gather_cells(maps, row + 1, column) * (1.0 - right)
+    below = below + gather_cells(maps, row + 1, column + 1) * right
+    return above * (1.0 - down) + below * down

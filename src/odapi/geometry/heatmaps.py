@@ -14,7 +14,7 @@ from odapi.structures import Tensor
 _SAME = 1e-6  # A cell that is so close to the highest around it is a peak.
 
 
-def reach(heights: Tensor, widths: Tensor, min_iou: float) -> Tensor:
+def gaussian_radius(heights: Tensor, widths: Tensor, min_iou: float) -> Tensor:
     """Returns how far corners of boxes may be off, by the rule of the original.
 
     A box whose corners are all off to the outside by the root `x` of
@@ -35,12 +35,12 @@ def reach(heights: Tensor, widths: Tensor, min_iou: float) -> Tensor:
     return ops.sqrt(ops.square(half) + inside) - half
 
 
-def box_sigma(heights: Tensor, widths: Tensor, min_iou: float) -> Tensor:
+def gaussian_sigma(heights: Tensor, widths: Tensor, min_iou: float) -> Tensor:
     """Returns the deviation of the Gaussian of boxes, in the unit of their sizes.
 
     A sixth of the cells that are in reach of the centre, as an odd number.
     """
-    radius = ops.maximum(ops.floor(reach(heights, widths, min_iou)), 0.0)
+    radius = ops.maximum(ops.floor(gaussian_radius(heights, widths, min_iou)), 0.0)
     return (2.0 * radius + 1.0) / 6.0
 
 
@@ -127,7 +127,7 @@ def _highest_around(x: Tensor, window: int, axis: int) -> Tensor:
     return highest
 
 
-class Places(NamedTuple):
+class Peaks(NamedTuple):
     """The highest cells of heatmaps, highest first; ties by row, column, channel."""
 
     scores: Tensor  # [..., k] float32
@@ -136,7 +136,7 @@ class Places(NamedTuple):
     channels: Tensor  # [..., k] int32
 
 
-def top_places(heatmap: Tensor, k: int) -> Places:
+def top_peaks(heatmap: Tensor, k: int) -> Peaks:
     """Returns the `k` highest numbers of each heatmap, over all channels.
 
     Args:
@@ -148,13 +148,13 @@ def top_places(heatmap: Tensor, k: int) -> Places:
         scores, index = _top_by_cells(heatmap, k)
     else:
         flat = ops.reshape(heatmap, (-1, height * width * channels))
-        scores, index = first_top_k(flat, min(k, flat.shape[1]))
+        scores, index = stable_top_k(flat, min(k, flat.shape[1]))
     cell, channel = index // channels, index % channels
     missing = k - index.shape[1]
-    places = Places(scores, cell // width, cell % width, channel)
+    places = Peaks(scores, cell // width, cell % width, channel)
     if not missing:
         return places
-    return Places(*(ops.pad(v, ((0, 0), (0, missing))) for v in places))
+    return Peaks(*(ops.pad(v, ((0, 0), (0, missing))) for v in places))
 
 
 def _top_by_cells(heatmap: Tensor, k: int) -> tuple[Tensor, Tensor]:
@@ -166,14 +166,14 @@ def _top_by_cells(heatmap: Tensor, k: int) -> tuple[Tensor, Tensor]:
     _, height, width, channels = heatmap.shape
     cells = ops.reshape(heatmap, (-1, height * width, channels))
     most = min(k, height * width)
-    _, best = first_top_k(ops.max(cells, axis=-1), most)
+    _, best = stable_top_k(ops.max(cells, axis=-1), most)
     best = ops.sort(best, axis=-1)
     few = ops.reshape(gather_rows(cells, best), (-1, most * channels))
-    scores, index = first_top_k(few, min(k, most * channels))
+    scores, index = stable_top_k(few, min(k, most * channels))
     return scores, gather_rows(best, index // channels) * channels + index % channels
 
 
-def top_places_by_channel(heatmap: Tensor, k: int) -> Places:
+def top_peaks_per_channel(heatmap: Tensor, k: int) -> Peaks:
     """Returns the `k` highest cells of each channel, fields `[b, c, k]`.
 
     Args:
@@ -183,16 +183,16 @@ def top_places_by_channel(heatmap: Tensor, k: int) -> Places:
     _, height, width, channels = heatmap.shape
     by_channel = ops.transpose(heatmap, (0, 3, 1, 2))
     flat = ops.reshape(by_channel, (-1, height * width))
-    scores, cell = first_top_k(flat, min(k, height * width))
+    scores, cell = stable_top_k(flat, min(k, height * width))
     missing = k - scores.shape[1]
     if missing:
         scores, cell = (ops.pad(v, ((0, 0), (0, missing))) for v in (scores, cell))
     scores, cell = (ops.reshape(v, (-1, channels, k)) for v in (scores, cell))
     own = ops.arange(channels, dtype="int32")[None, :, None] + 0 * cell
-    return Places(scores, cell // width, cell % width, own)
+    return Peaks(scores, cell // width, cell % width, own)
 
 
-def first_top_k(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
+def stable_top_k(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Returns the `k` highest of each row, and where; of equal ones the first.
 
     Args:
@@ -216,15 +216,3 @@ def first_top_k(values: Tensor, k: int) -> tuple[Tensor, Tensor]:
     place = ops.argsort(-best, axis=1)  # Stable.
     best = ops.take_along_axis(best, place, axis=1)
     return best, ops.take_along_axis(index, ops.cast(place, "int32"), axis=1)
-
-
-def values_at(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Returns `[b, k, c]`: what maps `[b, h, w, c]` say at cells.
-
-    Args:
-        maps: Of a known size.
-        y, x: `[b, k]` int32, cut to the map.
-    """
-    _, height, width, channels = maps.shape
-    y, x = ops.clip(y, 0, height - 1), ops.clip(x, 0, width - 1)
-    return gather_rows(ops.reshape(maps, (-1, height * width, channels)), y * width + x)

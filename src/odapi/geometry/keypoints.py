@@ -10,13 +10,8 @@ from typing import NamedTuple, Protocol
 from keras import ops
 
 from odapi.geometry.boxes import center_size, from_center_size
-from odapi.geometry.gather import gather_rows
-from odapi.geometry.heatmaps import (
-    box_sigma,
-    keep_peaks,
-    top_places_by_channel,
-    values_at,
-)
+from odapi.geometry.gather import gather_cells, gather_rows
+from odapi.geometry.heatmaps import gaussian_sigma, keep_peaks, top_peaks_per_channel
 from odapi.structures import Tensor
 
 _FAR = 1e5  # Cells: further than any map is wide.
@@ -41,7 +36,7 @@ class Candidates(NamedTuple):
     depths: Tensor = None  # [b, c, k] float32
 
 
-def regressed_points(regression: Tensor, y: Tensor, x: Tensor) -> Tensor:
+def regress_keypoints(regression: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Returns `[b, n, k, 2]`: where centres say that their keypoints are.
 
     Args:
@@ -49,12 +44,14 @@ def regressed_points(regression: Tensor, y: Tensor, x: Tensor) -> Tensor:
         y, x: `[b, n]` int32, cells of the centres.
     """
     count = regression.shape[-1] // 2
-    shift = ops.reshape(values_at(regression, y, x), (-1, y.shape[1], count, 2))
+    shift = ops.reshape(gather_cells(regression, y, x), (-1, y.shape[1], count, 2))
     cell = ops.cast(ops.stack([y, x], axis=-1), "float32")
     return cell[:, :, None] + shift
 
 
-def own_values(maps: Tensor, y: Tensor, x: Tensor, channel: Tensor, size: int):
+def gather_keypoint_values(
+    maps: Tensor, y: Tensor, x: Tensor, channel: Tensor, size: int
+):
     """Returns `[b, m, size]`: what maps say at cells of one keypoint.
 
     Args:
@@ -70,7 +67,7 @@ def own_values(maps: Tensor, y: Tensor, x: Tensor, channel: Tensor, size: int):
     return gather_rows(rows, cell * kinds + channel if kinds > 1 else cell)
 
 
-def find_candidates(
+def find_keypoint_candidates(
     heatmap: Tensor,
     offsets: Tensor,
     depths: Tensor = None,
@@ -89,17 +86,19 @@ def find_candidates(
         threshold: Least score of a peak.
     """
     count = heatmap.shape[-1]
-    places = top_places_by_channel(keep_peaks(heatmap, window), most)  # [b, k, c]
+    places = top_peaks_per_channel(keep_peaks(heatmap, window), most)  # [b, k, c]
     y, x, channel = (
         ops.reshape(v, (-1, count * most))
         for v in (places.y, places.x, places.channels)
     )
     points = ops.cast(ops.stack([y, x], axis=-1), "float32")
-    points = points + own_values(offsets, y, x, channel, 2)
+    points = points + gather_keypoint_values(offsets, y, x, channel, 2)
     points = ops.transpose(ops.reshape(points, (-1, count, most, 2)), (0, 2, 1, 3))
     scores = ops.transpose(places.scores, (0, 2, 1))
     if depths is not None:
-        depths = ops.reshape(own_values(depths, y, x, channel, 1), (-1, count, most))
+        depths = ops.reshape(
+            gather_keypoint_values(depths, y, x, channel, 1), (-1, count, most)
+        )
         depths = ops.transpose(depths, (0, 2, 1))
     return Candidates(points, scores, scores >= threshold, depths)
 
@@ -202,14 +201,14 @@ class GaussianWeighted:
     def __call__(self, scores: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:
         """Returns `score * exp(-distance^2 / (2 sigma^2))`."""
         size = center_size(boxes)[1]
-        sigma = box_sigma(size[..., 0], size[..., 1], MIN_IOU)[:, :, None, None]
+        sigma = gaussian_sigma(size[..., 0], size[..., 1], MIN_IOU)[:, :, None, None]
         own = ops.convert_to_tensor(self.deviations, dtype="float32")
         sigma = sigma * own
         return scores * ops.exp(-ops.square(distances) / (2.0 * ops.square(sigma)))
 
 
 @dataclasses.dataclass(frozen=True)
-class Snapping:
+class KeypointRefiner:
     """Moves each regressed keypoint to a candidate nearby, if there is one.
 
     A candidate must have a score of `threshold`, lie in the object's box, enlarged,
@@ -286,7 +285,7 @@ def _chosen(values: Tensor, index: Tensor) -> Tensor:
     return ops.reshape(found, (-1, number, kinds, size))
 
 
-def highest_nearby(
+def argmax_keypoints(
     heatmap: Tensor,
     offsets: Tensor,
     regressed: Tensor,
@@ -331,10 +330,10 @@ def highest_nearby(
     channel = ops.tile(ops.arange(count, dtype="int32"), (number,))[None] + 0 * best
     highest = ops.reshape(ops.max(ranks, axis=2), (-1, height, width, count))
     points = ops.cast(ops.stack([y, x], axis=-1), "float32")
-    points = points + own_values(offsets, y, x, channel, 2)
-    scores = own_values(highest, y, x, channel, 1)
+    points = points + gather_keypoint_values(offsets, y, x, channel, 2)
+    scores = gather_keypoint_values(highest, y, x, channel, 1)
     if depths is not None:
-        depths = own_values(depths, y, x, channel, 1)
+        depths = gather_keypoint_values(depths, y, x, channel, 1)
         depths = ops.reshape(depths, (-1, number, count))
     return Found(
         ops.reshape(points, (-1, number, count, 2)),
@@ -354,7 +353,9 @@ def clip_to_frame(points: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     return ops.clip(points, 0.0, 1.0), ops.where(inside, scores, 0.0)
 
 
-def rescored(scores: Tensor, keypoint_scores: Tensor, threshold: float) -> Tensor:
+def rescore_by_keypoints(
+    scores: Tensor, keypoint_scores: Tensor, threshold: float
+) -> Tensor:
     """Returns scores `[b, n]` times the mean score of the keypoints above a threshold.
 
     Args:

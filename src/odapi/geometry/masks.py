@@ -13,7 +13,7 @@ import numpy as np
 Rle = dict[str, Any]  # {"size": [h, w], "counts": str}
 
 
-class Window(NamedTuple):
+class MaskWindow(NamedTuple):
     """A part of a mask; outside of it the mask is 0."""
 
     top: int
@@ -26,7 +26,7 @@ def paste_masks(
     boxes: np.ndarray,
     size: tuple[int, int],
     threshold: float = 0.5,
-) -> Iterator[Window]:
+) -> Iterator[MaskWindow]:
     """Yields masks of boxes as windows of an image, one at a time.
 
     The first and last row of a mask lie on the edges of its box, and 0 and 1 of the
@@ -49,10 +49,10 @@ def paste_masks(
         left, columns = _axis(box[1], box[3], mask.shape[1], size[1])
         # Columns first, as run lengths go; a product is faster than reading twice.
         values = columns @ (rows @ np.asarray(mask, np.float32)).T
-        yield Window(top, left, (values > threshold).T)
+        yield MaskWindow(top, left, (values > threshold).T)
 
 
-def paste_on(window: Window, size: tuple[int, int]) -> np.ndarray:
+def paste_window(window: MaskWindow, size: tuple[int, int]) -> np.ndarray:
     """Returns the mask of a whole image, `[h, w]` uint8 in {0, 1}."""
     whole = np.zeros(size, np.uint8)
     top, left, pixels = window
@@ -60,10 +60,10 @@ def paste_on(window: Window, size: tuple[int, int]) -> np.ndarray:
     return whole
 
 
-def run_lengths(window: Window, size: tuple[int, int]) -> list[int]:
+def run_lengths(window: MaskWindow, size: tuple[int, int]) -> list[int]:
     """Returns the lengths of the runs of a mask of a whole image.
 
-    >>> run_lengths(Window(1, 1, np.array([[True], [True]])), (4, 3))
+    >>> run_lengths(MaskWindow(1, 1, np.array([[True], [True]])), (4, 3))
     [5, 2, 5]
     """
     height, width = size
@@ -87,7 +87,7 @@ def run_lengths(window: Window, size: tuple[int, int]) -> list[int]:
     return counts[:-1].tolist() if counts[-1] == 0 and len(at) else counts.tolist()
 
 
-def window_rle(window: Window, size: tuple[int, int]) -> Rle:
+def window_rle(window: MaskWindow, size: tuple[int, int]) -> Rle:
     """Returns the compressed RLE of a mask, its counts as str for JSON."""
     return compress_rle(run_lengths(window, size), size)
 

@@ -139,7 +139,7 @@ def _means_of_bins(maps: Tensor, boxes: Tensor, options: RfcnOptions) -> Tensor:
     number = boxes.shape[1]
     size = (options.crop[0] // rows, options.crop[1] // columns)
     flat = ops.reshape(parts, (-1, number, 4))
-    crops = crop_rois([apart], flat, size, CropAndResize(fade=True))
+    crops = crop_rois([apart], flat, size, CropAndResize(zero_pad_border=True))
     means = ops.mean(crops, axis=(2, 3))  # [b * bins, p, d]
     return ops.mean(ops.reshape(means, (-1, bins, number, depth)), axis=1)
 

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.resample import twice_smooth
+from odapi.layers.resample import upsample_bilinear
 from odapi.structures import Tensor
 
 _SIDE = 3
@@ -84,5 +84,5 @@ class RoiKeypoints(keras.layers.Layer):
             x = self.hyperparams.activate(norm(conv(x), training=training))
         x = self.predict(ops.cast(x, "float32"))
         _, height, width, number = x.shape
-        x = twice_smooth(x, (None, _UP * height, _UP * width, number))
+        x = upsample_bilinear(x, (None, _UP * height, _UP * width, number))
         return ops.transpose(x, (0, 3, 1, 2))

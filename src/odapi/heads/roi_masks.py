@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.resample import cells_between_corners, cells_repeated
+from odapi.layers.resample import align_corners_weights, repeat_weights
 from odapi.structures import Tensor
 
 # How much classes and channels of the features count in a depth that is chosen.
@@ -94,9 +94,9 @@ class RoiMasks(keras.layers.Layer):
         _, height, width, channels = input_shape
         depth = options.depth_for(channels)
         names = [f"conv_{n}" for n in range(options.num_layers - 1)]
-        cells = cells_between_corners
+        cells = align_corners_weights
         if options.upsample_last:
-            names, cells = [*names, "upsample"], cells_repeated
+            names, cells = [*names, "upsample"], repeat_weights
             self.scaled = len(names) - 1
         self.scaling = cells(height, options.size[0]), cells(width, options.size[1])
         path = self.name

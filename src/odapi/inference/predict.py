@@ -11,7 +11,7 @@ import numpy as np
 from odapi.draw.file import save_image
 from odapi.draw.image import Style, draw_objects, enlarged
 from odapi.errors import DataError
-from odapi.geometry.masks import paste_masks, paste_on
+from odapi.geometry.masks import paste_masks, paste_window
 from odapi.inference.image_files import ReadImage, find_images, read_images
 from odapi.inference.predictor import Predictor
 from odapi.inference.result_files import (
@@ -70,7 +70,7 @@ class Prediction(NamedTuple):
             raise ValueError("the model finds no masks")
         at = slice(index, index + 1) if index >= 0 else [index]
         (window,) = paste_masks(self.box_masks[at], self.boxes[at], self.size)
-        return paste_on(window, self.size)
+        return paste_window(window, self.size)
 
     def coco(self) -> list[dict[str, Any]]:
         """The rows of this image in COCO's results format."""

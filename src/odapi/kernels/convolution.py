@@ -48,3 +48,12 @@ def native_convolution(
     kernel = kernel.contiguous(memory_format=torch.channels_last)
     outputs = functional.conv2d(x, kernel, None, strides, padding, dilation, groups)
     return outputs.permute(0, 2, 3, 1)
+
+
+def pointwise_convolution(x: Tensor, kernel: Tensor) -> Tensor:
+    """Returns `x [b, h, w, c]` times a kernel `[1, 1, c, filters]`."""
+    channels, filters = kernel.shape[2:]
+    batch, height, width, _ = ops.shape(x)
+    rows = ops.reshape(x, (-1, channels))
+    outputs = ops.matmul(rows, ops.reshape(kernel, (channels, filters)))
+    return ops.reshape(outputs, (batch, height, width, filters))

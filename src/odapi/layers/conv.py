@@ -14,8 +14,8 @@ from odapi.kernels.convolution import (
     Margins,
     has_native_convolution,
     native_convolution,
+    pointwise_convolution,
 )
-from odapi.kernels.pointwise import pointwise
 from odapi.runtime.devices import computes_on_cpu
 
 
@@ -32,7 +32,7 @@ class Conv2D(keras.layers.Conv2D):
         if has_native_convolution():
             return _finished(_native(inputs, self.kernel, self, self.groups), self)
         if training and self._multiplied:
-            return _finished(pointwise(inputs, self.kernel), self)
+            return _finished(pointwise_convolution(inputs, self.kernel), self)
         return super().call(_pad(inputs, self))
 
     def compute_output_shape(self, input_shape):
@@ -89,7 +89,7 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
             )
         else:
             return super().call(_pad(inputs, self))
-        return _finished(pointwise(outputs, self.pointwise_kernel), self)
+        return _finished(pointwise_convolution(outputs, self.pointwise_kernel), self)
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the output, without running anything."""

@@ -14,7 +14,7 @@ _WEIGHTS: contextvars.ContextVar[Tensor | None] = contextvars.ContextVar(
 
 
 @contextlib.contextmanager
-def statistics_of_groups(weights: Tensor) -> Iterator[None]:
+def per_group_statistics(weights: Tensor) -> Iterator[None]:
     """Within, batch norms that train normalise each group of rows by itself.
 
     Their inputs are `[groups * rows, h, w, c]`. Moving statistics move by one group

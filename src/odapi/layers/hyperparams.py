@@ -3,13 +3,13 @@
 import dataclasses
 
 import keras
+from keras import ops
 
-from odapi.layers.activation import ACTIVATIONS
 from odapi.layers.conv import Conv2D, DepthwiseConv2D, SeparableConv2D
 from odapi.layers.initializers import (
     GLOROT_UNIFORM,
     Constant,
-    Draw,
+    Distribution,
     Initializer,
 )
 from odapi.layers.norm import Norm
@@ -18,6 +18,14 @@ from odapi.layers.norm import Norm
 # Keras' default, Glorot uniform without regularisation. The original applies them
 # to the depthwise kernel only unless asked: zoo numbers depend on it.
 NEITHER, DEPTHWISE, BOTH = "neither", "depthwise", "both"
+
+# By the names of the config language.
+ACTIVATIONS = {
+    "none": lambda x: x,
+    "relu": ops.relu,
+    "relu_6": ops.relu6,
+    "swish": ops.silu,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Hyperparams:
         dtype: Dtype policy of the layers, such as "mixed_bfloat16".
     """
 
-    initializer: Draw = GLOROT_UNIFORM
+    initializer: Distribution = GLOROT_UNIFORM
     l1: float = 0.0
     l2: float = 0.0
     activation: str = "relu"
@@ -201,3 +209,24 @@ class Hyperparams:
 
 def _last(path: str) -> str:
     return path.rsplit("/", 1)[-1]
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthMultiplier:
+    """Scales a nominal number of channels, with a lower bound."""
+
+    multiplier: float = 1.0
+    minimum: int = 0
+
+    def __call__(self, channels: float) -> int:
+        """Returns the channels for `channels` nominal ones."""
+        return max(int(channels * self.multiplier), self.minimum)
+
+
+_DIVISOR = 8
+
+
+def make_divisible(channels: float) -> int:
+    """Returns the nearest multiple of 8 that is not 10 % below `channels`."""
+    rounded = max(_DIVISOR, int(channels + _DIVISOR / 2) // _DIVISOR * _DIVISOR)
+    return rounded + _DIVISOR if rounded < 0.9 * channels else rounded

@@ -17,7 +17,7 @@ from keras import ops
 _CUT_NORMAL_STD = 0.87962566103423978
 
 
-class Draw(Protocol):
+class Distribution(Protocol):
     """A distribution of initial weights."""
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -87,7 +87,7 @@ class VarianceScaling:
 GLOROT_UNIFORM = VarianceScaling(1.0, "fan_avg", uniform=True)
 
 # What `keras_initializer_by_name` mostly names.
-_BY_NAME: dict[str, Draw] = {
+_BY_NAME: dict[str, Distribution] = {
     "glorot_uniform": GLOROT_UNIFORM,
     "glorot_normal": VarianceScaling(1.0, "fan_avg"),
     "he_uniform": VarianceScaling(2.0, "fan_in", uniform=True),
@@ -97,7 +97,7 @@ _BY_NAME: dict[str, Draw] = {
 }
 
 
-def draw_by_name(name: str) -> Draw:
+def distribution_by_name(name: str) -> Distribution:
     """Returns the initial weights that Keras knows under a name.
 
     Raises:
@@ -129,7 +129,7 @@ class Initializer(keras.initializers.Initializer):
         name: Of the variable; variables of different names get different weights.
     """
 
-    def __init__(self, draw: Draw, seed: int, name: str):
+    def __init__(self, draw: Distribution, seed: int, name: str):
         self.draw = draw
         self.seed = seed
         self.name = name

@@ -44,7 +44,7 @@ MINUS_MEAN_RGB = PixelScaling((1.0,) * 3, (-123.68, -116.779, -103.939))
 MINUS_MEAN_BGR = PixelScaling(offset=(-103.939, -116.779, -123.68), reverse=True)
 UNCHANGED = PixelScaling()
 # -1 to 1, by the steps that Keras Applications take.
-IN_KERAS_STEPS = PixelScaling(offset=(-1.0,) * 3, deviation=(127.5,) * 3)
+KERAS_MINUS_ONE_TO_ONE = PixelScaling(offset=(-1.0,) * 3, deviation=(127.5,) * 3)
 # Mean 0 and deviation 1 over ImageNet: (pixel / 255 - mean) / deviation.
 IMAGENET = PixelScaling(
     (1.0 / (255.0 * 0.229), 1.0 / (255.0 * 0.224), 1.0 / (255.0 * 0.225)),
@@ -52,7 +52,7 @@ IMAGENET = PixelScaling(
 )
 
 
-def standardized_before(
+def prepend_standardization(
     scaling: PixelScaling, mean: Channels, deviation: Channels, reverse: bool
 ) -> PixelScaling:
     """Returns a scaling with another one before it.

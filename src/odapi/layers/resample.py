@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 
-def twice(x, shape):
+def upsample_nearest(x, shape):
     """Repeats each pixel in a 2 x 2 square, cut to the height and width of `shape`.
 
     The cut lets images pass whose size does not divide by the stride; the
@@ -20,7 +20,7 @@ def twice(x, shape):
     return _cut(x, shape)
 
 
-def twice_smooth(x, shape):
+def upsample_bilinear(x, shape):
     """Doubles a map as bilinear resizing does, cut to the size of `shape`.
 
     A new pixel lies a quarter of an old one from the nearest old one: it is three
@@ -31,10 +31,10 @@ def twice_smooth(x, shape):
 
 
 # By the names that configs have for them.
-UPSAMPLING = {"nearest": twice, "bilinear": twice_smooth}
+UPSAMPLING = {"nearest": upsample_nearest, "bilinear": upsample_bilinear}
 
 
-def cells_between_corners(cells: int, count: int) -> np.ndarray:
+def align_corners_weights(cells: int, count: int) -> np.ndarray:
     """Returns `[count, cells]`: what positions spread over an axis read of its cells.
 
     The first and last lie on the centres of the outer cells; a single one reads the
@@ -44,7 +44,7 @@ def cells_between_corners(cells: int, count: int) -> np.ndarray:
     return np.maximum(1.0 - np.abs(places[:, None] - np.arange(cells)), 0.0)
 
 
-def cells_repeated(cells: int, count: int) -> np.ndarray:
+def repeat_weights(cells: int, count: int) -> np.ndarray:
     """Returns `[count, cells]`: what is read where each cell is repeated.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from keras import ops
 
-from odapi.geometry.nms.greedy import suppress
+from odapi.geometry.nms.greedy import rank_by_nms
 from odapi.structures import Tensor
 
 Kind = Literal["both", "classification", "localization"]
@@ -61,7 +61,7 @@ class HardExampleMiner:
         loss = ops.stop_gradient(self._rank_by(class_losses, box_losses))
         anchors = loss.shape[1]
         size = anchors if self.size is None else min(self.size, anchors)
-        order = suppress(ops.stop_gradient(boxes), loss, size, self.iou_threshold)
+        order = rank_by_nms(ops.stop_gradient(boxes), loss, size, self.iou_threshold)
         keep = order < size
         if self.max_negatives_per_positive is not None:
             keep = self._limit_negatives(keep, order, match, size)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from odapi.geometry.heatmaps import values_at
+from odapi.geometry.gather import gather_cells
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.classification import ClassificationLoss
 from odapi.structures import Tensor
@@ -52,7 +52,7 @@ def cell_loss(
         targets: `[b, n, c]`.
         weights: `[b, n]`.
     """
-    total = sum(ops.sum(loss(values_at(s, y, x), targets, weights)) for s in stages)
+    total = sum(ops.sum(loss(gather_cells(s, y, x), targets, weights)) for s in stages)
     return total / float(len(stages))
 
 

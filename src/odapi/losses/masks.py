@@ -7,7 +7,7 @@ from typing import Literal
 
 from keras import ops
 
-from odapi.geometry.box_maps import neighbours
+from odapi.geometry.box_maps import neighbors
 from odapi.geometry.gather import gather_rows
 from odapi.losses.classification import ClassificationLoss, DiceLoss
 from odapi.structures import Tensor
@@ -64,7 +64,7 @@ def mask_loss(
     return ops.reshape(total, (-1, number))
 
 
-def box_consistency(
+def box_consistency_loss(
     loss: ClassificationLoss,
     logits: Tensor,
     inside: Tensor,
@@ -92,7 +92,7 @@ def box_consistency(
     return total
 
 
-def feature_consistency(
+def feature_consistency_loss(
     logits: Tensor,
     features: Tensor,
     inside: Tensor,
@@ -100,14 +100,14 @@ def feature_consistency(
     threshold: float = 0.4,
     dot_product: bool = False,
 ) -> Tensor:
-    """Returns how often neighbours that look alike are not in the mask alike.
+    """Returns how often neighbors that look alike are not in the mask alike.
 
     Args:
         logits: `[b, n, h, w]`.
         features: `[b, h, w, c]`: colours in L, a and b, or any features.
         inside: `[b, n, h, w]`: 1 within the box; nothing else counts.
-        dilation: How far away neighbours are, in cells.
-        threshold: From which likeness on neighbours count.
+        dilation: How far away neighbors are, in cells.
+        threshold: From which likeness on neighbors count.
         dot_product: Likeness is that of normalised features.
 
     Source: Tian et al. 2020 (https://arxiv.org/abs/2012.02310), section 3.2.
@@ -115,13 +115,13 @@ def feature_consistency(
     if dot_product:
         square = ops.sum(ops.square(features), axis=-1, keepdims=True)
         features = features / ops.sqrt(ops.maximum(square, 1e-4))
-        likeness = ops.sum(features[None] * neighbours(features, dilation), axis=-1)
+        likeness = ops.sum(features[None] * neighbors(features, dilation), axis=-1)
     else:
-        apart = ops.square(features[None] - neighbours(features, dilation))
+        apart = ops.square(features[None] - neighbors(features, dilation))
         likeness = ops.exp(-ops.sqrt(ops.sum(apart, axis=-1)) / _COLOR_SPREAD)
     alike = ops.cast(likeness > threshold, "float32")  # [8, b, h, w]
     p = ops.transpose(ops.sigmoid(logits), (0, 2, 3, 1))  # [b, h, w, n]
-    around = neighbours(p, dilation)
+    around = neighbors(p, dilation)
     same = p[None] * around + (1.0 - p[None]) * (1.0 - around)
     value = -ops.log(ops.clip(same, _LEAST_PROBABILITY, 1.0))
     within = ops.transpose(inside, (0, 2, 3, 1))
@@ -129,7 +129,7 @@ def feature_consistency(
     return value / ops.maximum(ops.sum(inside, axis=(2, 3)), 1.0)
 
 
-def agreement(
+def self_training_loss(
     logits: Tensor,
     others: Tensor,
     inside: Tensor,

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.geometry.masks import Rle, Window, paste_masks, run_lengths, window_rle
+from odapi.geometry.masks import MaskWindow, Rle, paste_masks, run_lengths, window_rle
 from odapi.metrics.coco import CocoBoxMetrics
 from odapi.metrics.evaluator import Arrays
 
@@ -76,5 +76,5 @@ def _size(truth: Arrays) -> tuple[int, int]:
 
 
 def _whole(mask: np.ndarray) -> Rle:
-    counts = run_lengths(Window(0, 0, mask > 0), mask.shape)
+    counts = run_lengths(MaskWindow(0, 0, mask > 0), mask.shape)
     return {"size": list(mask.shape), "counts": counts}

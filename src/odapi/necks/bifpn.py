@@ -8,7 +8,7 @@ from keras import ops
 
 from odapi.layers.hyperparams import BOTH, Hyperparams
 from odapi.layers.initializers import Constant
-from odapi.layers.resample import twice
+from odapi.layers.resample import upsample_nearest
 from odapi.layers.stack import Stack
 from odapi.necks.bifpn_nodes import Node, first_map, outputs, wiring
 
@@ -65,7 +65,9 @@ class Combine(keras.layers.Layer):
             factors = ops.cast(self._factors(), self.compute_dtype)
             scaled = [x * factors[n, 0] for n, x in enumerate(maps)]
         fitting = [
-            x if tuple(x.shape[1:3]) == tuple(size) else twice(x, maps[0].shape)
+            x
+            if tuple(x.shape[1:3]) == tuple(size)
+            else upsample_nearest(x, maps[0].shape)
             for x in scaled
         ]
         total = fitting[0]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from odapi.layers.hyperparams import Hyperparams
-from odapi.layers.resample import twice
+from odapi.layers.resample import upsample_nearest
 from odapi.layers.stack import Stack, conv_norm_activation
 
 _SIZE = 3
@@ -81,7 +81,7 @@ class FeaturePyramid(keras.layers.Layer):
         for n in reversed(range(len(self.projections) - 1)):
             here = self.projections[n](features[n])
             # The original hands on the smoothed map, the paper the bare sum.
-            above = self.smoothing[n](twice(above, here.shape) + here)
+            above = self.smoothing[n](upsample_nearest(above, here.shape) + here)
             maps.insert(0, above)
         for layer in self.extra:
             maps.append(layer(maps[-1]))

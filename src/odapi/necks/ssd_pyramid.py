@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from odapi.layers.depth import Depth
-from odapi.layers.hyperparams import NEITHER, Hyperparams
+from odapi.layers.hyperparams import NEITHER, DepthMultiplier, Hyperparams
 from odapi.layers.stack import Stack, conv_norm_activation
 
 _SIZE = 3
@@ -32,7 +31,7 @@ class SsdPyramid(keras.layers.Layer):
         self,
         num_maps: int,
         depths: Sequence[int],
-        depth: Depth,
+        depth: DepthMultiplier,
         hyperparams: Hyperparams,
         use_depthwise: bool = False,
         explicit_padding: bool = False,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from odapi.geometry.heatmaps import box_sigma, draw_gaussians
+from odapi.geometry.heatmaps import draw_gaussians, gaussian_sigma
 from odapi.structures import Groundtruth, Tensor
 
 
@@ -90,7 +90,7 @@ def center_heatmaps(
         min_iou: What a box that is predicted inside of the Gaussian overlaps.
     """
     center, size = to_cells(truth.boxes, map_size)
-    sigma = box_sigma(size[..., 0], size[..., 1], min_iou)
+    sigma = gaussian_sigma(size[..., 0], size[..., 1], min_iou)
     weights = ops.where(truth.valid, truth.weights, 0.0)
     return draw_gaussians(center, sigma, weights, truth.classes, num_classes, map_size)
 
@@ -128,5 +128,5 @@ def keypoint_center_heatmaps(
     away = ops.sum(ops.square(points - mean[:, :, None, :]), axis=-1)
     side = 2.0 * ops.sum(ops.sqrt(away) * share, axis=-1)
     weights = ops.where(ops.logical_and(seen, there), truth.weights, 0.0)
-    sigma = box_sigma(side, side, min_iou)
+    sigma = gaussian_sigma(side, side, min_iou)
     return draw_gaussians(mean, sigma, weights, truth.classes, num_classes, map_size)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from odapi.geometry.heatmaps import box_sigma
+from odapi.geometry.heatmaps import gaussian_sigma
 from odapi.geometry.keypoints import MIN_IOU
 from odapi.structures import Groundtruth, Tensor
 from odapi.targets.center_targets import to_cells
@@ -89,7 +89,7 @@ def heatmap_targets(
     scale = ops.convert_to_tensor([height, width] * 2, dtype="float32")
     boxes = truth.boxes * scale
     size = to_cells(truth.boxes, map_size)[1]
-    sigmas = box_sigma(size[..., 0], size[..., 1], MIN_IOU)[..., None]
+    sigmas = gaussian_sigma(size[..., 0], size[..., 1], MIN_IOU)[..., None]
     sigmas = sigmas * ops.convert_to_tensor(deviations, dtype="float32")
     heatmaps = draw_keypoints(points, sigmas, map_size)
 

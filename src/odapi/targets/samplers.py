@@ -36,7 +36,7 @@ class BalancedSampler:
             raise ValueError(f"size must be at least 1, got {self.size}")
 
     @property
-    def most_positives(self) -> int | None:
+    def max_positives(self) -> int | None:
         """Positives of an image at most; None: any number."""
         return None if self.size is None else int(self.positive_fraction * self.size)
 
@@ -61,7 +61,7 @@ class BalancedSampler:
             ratio = (1.0 - self.positive_fraction) / self.positive_fraction
             most = ops.cast(ops.floor(count * ratio), "int32")
             return ops.logical_or(positives, _first(negatives, noise, most))
-        chosen = _first(positives, noise, self.most_positives or 0)
+        chosen = _first(positives, noise, self.max_positives or 0)
         room = self.size - _count(chosen)
         return ops.logical_or(chosen, _first(negatives, noise, room))
 

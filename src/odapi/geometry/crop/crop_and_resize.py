@@ -13,7 +13,7 @@ def crop_and_resize(
     size: tuple[int, int],
     *,
     channels: Tensor | None = None,
-    fade: bool = False,
+    zero_pad_border: bool = False,
 ) -> Tensor:
     """Returns the parts of maps that boxes show, each scaled to one size.
 
@@ -26,8 +26,8 @@ def crop_and_resize(
         boxes: `[b, n, 4]` normalised; they may reach beyond the map or be mirrored.
         size: Rows and columns of a crop.
         channels: `[b, n]` int32: crop one channel only, another for each box.
-        fade: Whether values fade to 0 within a cell outside of the map, instead of
-            being 0 at once.
+        zero_pad_border: Interpolate between the border and zeros one cell outside the
+            map, instead of returning 0 for every point outside.
 
     Returns:
         `[b, n, rows, columns, c]`, or `[b, n, rows, columns]` of one channel.
@@ -42,22 +42,30 @@ def crop_and_resize(
     columns = _positions(x0, x1, size[1], width)
     if channels is None:
         table = ops.reshape(maps, (batch, height * width, depth))
-        return read_between(table, rows, columns, (height, width), fade=fade)
+        return gather_bilinear(
+            table, rows, columns, (height, width), zero_pad_border=zero_pad_border
+        )
     table = ops.reshape(maps, (batch, height * width * depth, 1))
-    read = read_between(
-        table, rows, columns, (height, width), channels, step=depth, fade=fade
+    read = gather_bilinear(
+        table,
+        rows,
+        columns,
+        (height, width),
+        channels,
+        step=depth,
+        zero_pad_border=zero_pad_border,
     )
     return ops.squeeze(read, -1)
 
 
-def read_between(
+def gather_bilinear(
     table: Tensor,
     rows: Tensor,
     columns: Tensor,
     size: tuple[Tensor, ...],
     start: Tensor | None = None,
     step: int = 1,
-    fade: bool = False,
+    zero_pad_border: bool = False,
 ) -> Tensor:
     """Returns what maps hold at positions, read linearly between their cells.
 
@@ -68,7 +76,7 @@ def read_between(
         size: Height and width of the map: numbers, or `[b, n, 1]` int32.
         start: `[b, n]` int32, where in the table the map begins; None: at 0.
         step: From a cell to the next in the table.
-        fade: As in `crop_and_resize`.
+        zero_pad_border: As in `crop_and_resize`.
 
     Returns:
         `[b, n, rows, columns, c]`.
@@ -78,8 +86,8 @@ def read_between(
     shape = (*ops.shape(rows)[1:], columns.shape[-1])
     batch = ops.shape(table)[0]
     total: Tensor = 0.0
-    for at_y, share_y in neighbours(rows, height, fade):
-        for at_x, share_x in neighbours(columns, width, fade):
+    for at_y, share_y in neighbours(rows, height, zero_pad_border):
+        for at_x, share_x in neighbours(columns, width, zero_pad_border):
             index = (at_y * width)[..., :, None] + at_x[..., None, :]
             index = index * step if step > 1 else index
             index = index if start is None else index + start[..., None, None]
@@ -92,8 +100,12 @@ def read_between(
     return total
 
 
-def crop_each(
-    masks: Tensor, boxes: Tensor, size: tuple[int, int], *, fade: bool = False
+def crop_each_mask(
+    masks: Tensor,
+    boxes: Tensor,
+    size: tuple[int, int],
+    *,
+    zero_pad_border: bool = False,
 ) -> Tensor:
     """Returns the part of each mask that its own box shows, scaled to one size.
 
@@ -101,14 +113,16 @@ def crop_each(
         masks: `[b, n, h, w]`; integers are read as float32.
         boxes: `[b, n, 4]` normalised.
         size: Rows and columns of a crop.
-        fade: As in `crop_and_resize`.
+        zero_pad_border: As in `crop_and_resize`.
 
     Returns:
         `[b, n, rows, columns]`.
     """
     height, width = masks.shape[2:]
     flat = ops.reshape(masks, (-1, height, width, 1))
-    crops = crop_and_resize(flat, ops.reshape(boxes, (-1, 1, 4)), size, fade=fade)
+    crops = crop_and_resize(
+        flat, ops.reshape(boxes, (-1, 1, 4)), size, zero_pad_border=zero_pad_border
+    )
     return ops.reshape(crops, (*ops.shape(masks)[:2], *size))
 
 
@@ -123,14 +137,14 @@ def _positions(first: Tensor, last: Tensor, count: int, length: int) -> Tensor:
 
 
 def neighbours(
-    positions: Tensor, length: Tensor, fade: bool = False
+    positions: Tensor, length: Tensor, zero_pad_border: bool = False
 ) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
     """Returns the cells before and after positions, and the share of each.
 
     Args:
         positions: In cells; 0 is the centre of the first.
         length: Cells on the axis: a number, or int32 that fits the positions.
-        fade: As in `crop_and_resize`.
+        zero_pad_border: As in `crop_and_resize`.
 
     Returns:
         Two pairs of cells, int32, and shares, float32, of the shape of the positions.
@@ -139,7 +153,7 @@ def neighbours(
     most = ops.cast(length, "float32") - 1.0
     low = ops.floor(positions)
     beyond = positions - low
-    if fade:
+    if zero_pad_border:
         seen = [(low >= 0) & (low <= most), (low >= -1) & (low < most)]
     else:
         seen = [(positions >= 0) & (positions <= most)] * 2

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from odapi.geometry.crop.crop_and_resize import read_between
+from odapi.geometry.crop.crop_and_resize import gather_bilinear
 from odapi.kernels.crop import has_native_crop, native_crop
 from odapi.structures import Tensor
 
@@ -23,33 +23,33 @@ class CropAndResize:
     0 and 1 of a box are the centres of the first and last cell of the map.
 
     Args:
-        fade: Values fade to 0 within a cell outside of the map. Without it they are
-            0 at once, also where only rounding puts a point outside, so the last
-            row of a box that reaches the edge of the map may be 0.
+        zero_pad_border: Interpolate between the border and zeros one cell outside the
+            map. Otherwise every point outside is 0, even if it is outside only by
+            rounding: the last row of a box at the edge of the map may be 0.
 
     Source: `tf.image.crop_and_resize`; with `fade`, the original's
     `matmul_crop_and_resize`.
     """
 
-    fade: bool = False
+    zero_pad_border: bool = False
     samples: int = dataclasses.field(default=1, init=False)
 
-    def prepare(self, maps: Tensor) -> Tensor:
+    def pad(self, maps: Tensor) -> Tensor:
         """Returns maps with the cells around them that points may read."""
-        if not self.fade:
+        if not self.zero_pad_border:
             return maps
         return ops.pad(maps, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
-    def ends(self, first: Tensor, last: Tensor, cells: Tensor, points: int):
+    def sample_range(self, first: Tensor, last: Tensor, cells: Tensor, points: int):
         """Returns the places of the first and last point on an axis, normalised.
 
         Args:
             first, last: `[b, p]`, edges of boxes, normalised.
             cells: `[b, p]` or a number, cells on the axis, without those that
-                `prepare` adds.
+                `pad` adds.
             points: Points on the axis.
         """
-        if not self.fade:
+        if not self.zero_pad_border:
             return first, last
         return tuple((edge * (cells - 1) + 1) / (cells + 1) for edge in (first, last))
 
@@ -74,13 +74,13 @@ class RoiAlign:
         if self.samples < 1:
             raise ValueError(f"samples must be 1 or more, got {self.samples}")
 
-    def prepare(self, maps: Tensor) -> Tensor:
+    def pad(self, maps: Tensor) -> Tensor:
         """Returns maps with their outer cells twice."""
         # TensorFlow's and torch's padding have no such mode.
         maps = ops.concatenate([maps[:, :1], maps, maps[:, -1:]], axis=1)
         return ops.concatenate([maps[:, :, :1], maps, maps[:, :, -1:]], axis=2)
 
-    def ends(self, first: Tensor, last: Tensor, cells: Tensor, points: int):
+    def sample_range(self, first: Tensor, last: Tensor, cells: Tensor, points: int):
         """Returns the places of the first and last point; see `CropAndResize`."""
         inset = (last - first) * (0.5 / points)
         if points == 1:  # One point is read in the middle of the ends.
@@ -89,7 +89,7 @@ class RoiAlign:
         return tuple((place * cells + 0.5) / (cells + 1) for place in places)
 
 
-How = CropAndResize | RoiAlign
+CropMethod = CropAndResize | RoiAlign
 CROP_AND_RESIZE = CropAndResize()
 
 
@@ -97,7 +97,7 @@ def crop_rois(
     maps: Sequence[Tensor],
     boxes: Tensor,
     size: tuple[int, int],
-    how: How = CROP_AND_RESIZE,
+    method: CropMethod = CROP_AND_RESIZE,
     image_size: tuple[int, int] | None = None,
 ) -> Tensor:
     """Returns the features of boxes, all of one size.
@@ -106,7 +106,7 @@ def crop_rois(
         maps: One map `[b, h, w, c]`, or the levels of a pyramid, largest first.
         boxes: `[b, p, 4]` normalised to the maps.
         size: Rows and columns.
-        how: What is read.
+        method: What is read.
         image_size: Height and width, in pixels, of the images that the maps show;
             needed for a pyramid, of which large boxes are cut out of small maps.
 
@@ -120,9 +120,9 @@ def crop_rois(
         if image_size is None:
             raise ValueError("levels of a pyramid are chosen by the size of the image")
         levels = roi_levels(boxes, len(maps), image_size)
-    points = (size[0] * how.samples, size[1] * how.samples)
-    crops = _crop(maps, boxes, levels, points, how)
-    return crops if how.samples == 1 else _bin_means(crops, size, how.samples)
+    points = (size[0] * method.samples, size[1] * method.samples)
+    crops = _crop(maps, boxes, levels, points, method)
+    return crops if method.samples == 1 else _bin_means(crops, size, method.samples)
 
 
 def crop_masks(
@@ -130,7 +130,7 @@ def crop_masks(
     owners: Tensor,
     boxes: Tensor,
     size: tuple[int, int],
-    how: CropAndResize = CROP_AND_RESIZE,
+    method: CropAndResize = CROP_AND_RESIZE,
 ) -> Tensor:
     """Returns what boxes show of one mask each, float32.
 
@@ -139,14 +139,14 @@ def crop_masks(
         owners: `[b, p]` int32: the mask that a box is cut out of.
         boxes: `[b, p, 4]` normalised to the masks.
         size: Rows and columns.
-        how: What is read.
+        method: What is read.
 
     Returns:
         `[b, p, rows, columns]`.
     """
     number, height, width = (int(side) for side in masks.shape[1:])
-    flat = how.prepare(ops.reshape(masks, (-1, height, width, 1)))
-    boxes = _placed(ops.cast(boxes, "float32"), (height, width), size, how)
+    flat = method.pad(ops.reshape(masks, (-1, height, width, 1)))
+    boxes = _placed(ops.cast(boxes, "float32"), (height, width), size, method)
     if has_native_crop():
         crops = native_crop([flat], [boxes], size, owners=owners, maps_each=number)
     else:
@@ -204,13 +204,13 @@ def _crop(
     boxes: Tensor,
     levels: Tensor | None,
     points: tuple[int, int],
-    how: How,
+    method: CropMethod,
 ) -> Tensor:
     """Reads `points` rows and columns in boxes."""
     sizes = [(int(each.shape[1]), int(each.shape[2])) for each in maps]
-    maps = [how.prepare(each) for each in maps]
+    maps = [method.pad(each) for each in maps]
     if has_native_crop():
-        placed = [_placed(boxes, size, points, how) for size in sizes]
+        placed = [_placed(boxes, size, points, method) for size in sizes]
         crops = native_crop(maps, placed, points, levels)
         return ops.cast(crops, maps[0].dtype)
     size = sizes[0] if levels is None else _of_levels(sizes, levels)
@@ -223,10 +223,10 @@ def _crop(
     if levels is not None:
         start = ops.take(ops.convert_to_tensor(starts, dtype="int32"), levels)
     table = tables[0] if len(maps) == 1 else ops.concatenate(tables, axis=1)
-    boxes = _placed(boxes, size, points, how)
+    boxes = _placed(boxes, size, points, method)
     added = maps[0].shape[1] - sizes[0][0]
     grown = tuple(axis + added for axis in size)
-    return _read(table, boxes, grown, points, start, snap=_may_snap(how))
+    return _read(table, boxes, grown, points, start, snap=_may_snap(method))
 
 
 def _of_levels(sizes: list[tuple[int, int]], levels: Tensor) -> tuple[Tensor, ...]:
@@ -238,13 +238,16 @@ def _of_levels(sizes: list[tuple[int, int]], levels: Tensor) -> tuple[Tensor, ..
 
 
 def _placed(
-    boxes: Tensor, size: tuple[Tensor, ...], points: tuple[int, int], how: How
+    boxes: Tensor,
+    size: tuple[Tensor, ...],
+    points: tuple[int, int],
+    method: CropMethod,
 ) -> Tensor:
     """Returns boxes whose edges are the first and last points of a crop."""
     y0, x0, y1, x1 = ops.unstack(boxes, 4, axis=-1)
     height, width = (ops.cast(axis, "float32") for axis in size)
-    top, bottom = how.ends(y0, y1, height, points[0])
-    left, right = how.ends(x0, x1, width, points[1])
+    top, bottom = method.sample_range(y0, y1, height, points[0])
+    left, right = method.sample_range(x0, x1, width, points[1])
     return ops.stack([top, left, bottom, right], axis=-1)
 
 
@@ -264,7 +267,7 @@ def _read(
     columns = _positions(x0, x1, size[1], points[1])
     if snap:
         rows, columns = _snapped(rows), _snapped(columns)
-    return read_between(table, rows, columns, size, start)
+    return gather_bilinear(table, rows, columns, size, start)
 
 
 def _positions(first: Tensor, last: Tensor, length: Tensor, count: int) -> Tensor:
@@ -286,9 +289,9 @@ def _positions(first: Tensor, last: Tensor, length: Tensor, count: int) -> Tenso
     return start + beyond
 
 
-def _may_snap(how: How) -> bool:
+def _may_snap(method: CropMethod) -> bool:
     # Without a cell around the map a rounding decides whether a point is outside.
-    return isinstance(how, RoiAlign) or how.fade
+    return isinstance(method, RoiAlign) or method.zero_pad_border
 
 
 def _snapped(positions: Tensor) -> Tensor:

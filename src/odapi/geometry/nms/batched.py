@@ -15,13 +15,13 @@ from keras import ops
 from odapi.geometry.boxes import area, clip, pairwise_iou
 from odapi.geometry.gather import gather_rows
 from odapi.geometry.nms.candidates import Candidates, best_pairs
-from odapi.geometry.nms.greedy import AT_ONCE, Rivals, pick, pick_softly
+from odapi.geometry.nms.greedy import BLOCK_SIZE, NmsCandidates, greedy_nms, soft_nms
 from odapi.structures import Tensor
 
 _LEAST_CANDIDATES = 1000
 _CANDIDATES_PER_DETECTION = 10
 # Enough for most images, and picked from at once: if not, the next turn has more.
-_FEW_CANDIDATES, _OF_DETECTIONS = AT_ONCE, AT_ONCE // 2
+_FEW_CANDIDATES, _OF_DETECTIONS = BLOCK_SIZE, BLOCK_SIZE // 2
 # Later turns take more: each costs a pass over all scores.
 _LATER = 8
 
@@ -116,7 +116,7 @@ class NonMaxSuppression:
         found, more = self._pick(None, some, window)
         if some.scores.shape[1] < scores.shape[1] * scores.shape[2]:
             inputs = (boxes, scores, window, convert)
-            found = self._go_on(inputs, some.limit, found, more)
+            found = self._resume(inputs, some.limit, found, more)
         return found
 
     def _candidates(
@@ -142,7 +142,7 @@ class NonMaxSuppression:
         self, found: Selection | None, some: Candidates, window: Tensor | None
     ) -> tuple[Selection, Tensor]:
         """Adds what candidates have to offer; and `[b, 1]` bool, who needs more."""
-        rivals = _rivals(some, window)
+        candidates = _nms_candidates(some, window)
         alive, room = some.valid, self.max_per_class
         if found is None:
             found = _nothing(some, self.max_total)
@@ -150,21 +150,21 @@ class NonMaxSuppression:
             clash, before = _against(found, some)
             alive = ops.logical_and(alive, clash <= self.iou_threshold)
             room = room - before
-        picked = pick(
-            rivals,
+        picked = greedy_nms(
+            candidates,
             alive,
             self.max_total - found.num,
             self.iou_threshold,
             None if self._never_full(window) else room,
         )
-        found = _add(found, some, ops.logical_and(picked, rivals.counts))
+        found = _add(found, some, ops.logical_and(picked, candidates.counts))
         return found, ops.logical_and(some.more, found.num < self.max_total)
 
     def _never_full(self, window: Tensor | None) -> bool:
         """Whether no class can reach its limit before the image has reached its own."""
         return window is None and self.max_per_class >= self.max_total
 
-    def _go_on(
+    def _resume(
         self, inputs: tuple, limit: Tensor, found: Selection, more: Tensor
     ) -> Selection:
         """Takes further candidates for as long as an image needs more."""
@@ -183,8 +183,8 @@ class NonMaxSuppression:
     def _softly(self, some: Candidates, window: Tensor | None) -> Selection:
         scores = ops.where(some.valid, some.scores, -float("inf"))
         per_class = None if self._never_full(window) else self.max_per_class
-        picks = pick_softly(
-            _rivals(some, window),
+        picks = soft_nms(
+            _nms_candidates(some, window),
             scores,
             self.max_total,
             self.iou_threshold,
@@ -251,12 +251,12 @@ class NonMaxSuppression:
         )
 
 
-def _rivals(some: Candidates, window: Tensor | None) -> Rivals:
+def _nms_candidates(some: Candidates, window: Tensor | None) -> NmsCandidates:
     if window is None:
         inside = ops.ones_like(some.valid)
     else:
         inside = area(clip(some.boxes, window)) > 0
-    return Rivals(some.boxes, some.classes, inside)
+    return NmsCandidates(some.boxes, some.classes, inside)
 
 
 def _nothing(some: Candidates, size: int) -> Selection:

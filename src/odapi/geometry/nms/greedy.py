@@ -15,12 +15,12 @@ from odapi.structures import Tensor
 _TINY = 1e-30  # Where there is no union: 0 / _TINY is 0.
 # So many are picked from at once. A turn of the loop is twenty small operations, and
 # the launching of those is what it costs; a table of this size costs two turns.
-AT_ONCE = 256
+BLOCK_SIZE = 256
 # Of more boxes than this, what the first ones drop takes longer than it saves.
 _MANY = 2000
 
 
-class Rivals(NamedTuple):
+class NmsCandidates(NamedTuple):
     """Boxes that compete in an image."""
 
     boxes: Tensor  # [b, k, 4]
@@ -28,7 +28,9 @@ class Rivals(NamedTuple):
     counts: Tensor  # [b, k] bool: those that count when they are picked
 
 
-def suppress(boxes: Tensor, scores: Tensor, size: int, iou_threshold: float) -> Tensor:
+def rank_by_nms(
+    boxes: Tensor, scores: Tensor, size: int, iou_threshold: float
+) -> Tensor:
     """Picks boxes by score, of which none overlap by more than `iou_threshold`.
 
     Args:
@@ -41,20 +43,20 @@ def suppress(boxes: Tensor, scores: Tensor, size: int, iou_threshold: float) -> 
         `[b, n]` int32: when a box was picked, counted from 0; `size` if never.
     """
     order = ops.argsort(-scores, axis=1)
-    rivals = Rivals(
+    candidates = NmsCandidates(
         gather_rows(boxes, order),
         ops.zeros_like(scores, dtype="int32"),
         ops.ones_like(scores, dtype="bool"),
     )
     room = ops.full_like(scores[:, :1], size, dtype="int32")
-    picked = pick(rivals, rivals.counts, room, iou_threshold)
+    picked = greedy_nms(candidates, candidates.counts, room, iou_threshold)
     rank = ops.cumsum(ops.cast(picked, "int32"), axis=1) - 1
     rank = ops.where(picked, rank, size)
     return gather_rows(rank, ops.argsort(order, axis=1))
 
 
-def pick(
-    rivals: Rivals,
+def greedy_nms(
+    candidates: NmsCandidates,
     alive: Tensor,
     room: Tensor,
     iou_threshold: float,
@@ -63,7 +65,7 @@ def pick(
     """Picks the first that is alive, drops what overlaps it, and so on.
 
     Args:
-        rivals: Boxes, best first.
+        candidates: Boxes, best first.
         alive: `[b, k]` bool, which may be picked.
         room: `[b, 1]` int32, how many to pick at most of those that count.
         iou_threshold: In [0, 1].
@@ -73,23 +75,23 @@ def pick(
     Returns:
         `[b, k]` bool.
     """
-    table = _Table(rivals)
+    table = _Table(candidates)
     if group_room is not None:
         group_room = ops.broadcast_to(
-            ops.convert_to_tensor(group_room), ops.shape(rivals.groups)
+            ops.convert_to_tensor(group_room), ops.shape(candidates.groups)
         )
     limits = _Limits(iou_threshold, room, group_room)
-    if rivals.boxes.shape[1] > _MANY:
+    if candidates.boxes.shape[1] > _MANY:
         alive = ops.logical_and(alive, room > 0)
         return _pick_in_turn(table, alive, limits, ops.zeros_like(alive))
     head = _pick_at_once(table, alive, limits)
-    left = rivals.boxes.shape[1] - head.shape[1]
+    left = candidates.boxes.shape[1] - head.shape[1]
     if left == 0:
         return head
     picked = ops.concatenate([head, ops.zeros_like(alive[:, :left])], axis=1)
-    found = ops.cast(ops.logical_and(picked, rivals.counts), "int32")
+    found = ops.cast(ops.logical_and(picked, candidates.counts), "int32")
     room = room - ops.sum(found, axis=1, keepdims=True)
-    behind = ops.arange(rivals.boxes.shape[1]) >= head.shape[1]
+    behind = ops.arange(candidates.boxes.shape[1]) >= head.shape[1]
     alive = ops.logical_and(ops.logical_and(alive, behind), room > 0)
     limits = limits._replace(room=room)
 
@@ -120,7 +122,7 @@ def _pick_at_once(table: "_Table", alive: Tensor, limits: _Limits) -> Tensor:
     limit has nothing of its group, or nothing at all, behind it that would be picked:
     so limits are applied at the end.
     """
-    size = min(AT_ONCE, alive.shape[1])
+    size = min(BLOCK_SIZE, alive.shape[1])
     iou, same = table.compare_first(size, size)
     earlier = ops.arange(size) < ops.arange(size)[:, None]
     same = ops.logical_and(same, earlier)
@@ -192,30 +194,30 @@ def _pick_in_turn(
     return picked
 
 
-class SoftPicks(NamedTuple):
+class SoftNmsResult(NamedTuple):
     """What was picked, in order, padded."""
 
-    places: Tensor  # [b, n] int32, where it lies among the rivals
+    places: Tensor  # [b, n] int32, where it lies among the candidates
     scores: Tensor  # [b, n], when it was picked
     num: Tensor  # [b, 1] int32
 
 
-def pick_softly(
-    rivals: Rivals,
+def soft_nms(
+    candidates: NmsCandidates,
     scores: Tensor,
     size: int,
     iou_threshold: float,
     sigma: float,
     threshold: float,
     per_group: int | None = None,
-) -> SoftPicks:
+) -> SoftNmsResult:
     """Picks the best, shrinks the scores of what overlaps it, and so on.
 
     Scores shrink by `exp(-iou**2 / (2 * sigma))`, and to nothing where the overlap is
     above `iou_threshold`.
 
     Args:
-        rivals: Boxes.
+        candidates: Boxes.
         scores: `[b, k]`.
         size: Most picks of an image.
         iou_threshold: In [0, 1].
@@ -223,11 +225,11 @@ def pick_softly(
         threshold: What a score must be above when it is picked.
         per_group: Most picks of a group; None: any number.
     """
-    k = rivals.boxes.shape[1]
+    k = candidates.boxes.shape[1]
     place = ops.arange(k, dtype="int32")
     slot = ops.arange(size, dtype="int32")
     gone = -float("inf")
-    table = _Table(rivals)
+    table = _Table(candidates)
 
     def step(scores, picked, places, values, num):
         top = ops.max(scores, axis=1, keepdims=True)
@@ -261,14 +263,14 @@ def pick_softly(
     picked = ops.zeros_like(scores, dtype="bool")
     state = (scores, picked, empty, values, none)
     state = ops.while_loop(lambda s, *_: ops.any(s > threshold), step, state)
-    return SoftPicks(*state[2:])
+    return SoftNmsResult(*state[2:])
 
 
 class _Table:
     """What a step needs to know of the picked box, in one row a box."""
 
-    def __init__(self, rivals: Rivals):
-        boxes = rivals.boxes
+    def __init__(self, candidates: NmsCandidates):
+        boxes = candidates.boxes
         kind = boxes.dtype
         # Corners may come in any order, as in TensorFlow's own suppression.
         low = ops.minimum(boxes[..., :2], boxes[..., 2:])
@@ -277,8 +279,8 @@ class _Table:
         self.columns = (
             *(boxes[..., i] for i in range(4)),
             area(boxes),
-            ops.cast(rivals.groups, kind),
-            ops.cast(rivals.counts, kind),
+            ops.cast(candidates.groups, kind),
+            ops.cast(candidates.counts, kind),
         )
         self.rows = ops.stack(self.columns, axis=-1)  # [b, k, 7]
 

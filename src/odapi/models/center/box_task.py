@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from keras import ops
 
 from odapi.geometry.boxes import from_center_size
-from odapi.geometry.heatmaps import values_at
+from odapi.geometry.gather import gather_cells
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.heatmaps import cell_loss, number_of_objects
 from odapi.models.center.task import STRIDE, Frame, Head, Maps, Peaks, Task
@@ -77,8 +77,8 @@ class CenterBoxes(Task):
         self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
     ) -> Detections:
         """Returns the detections with their boxes."""
-        size = ops.maximum(values_at(maps[SCALE], peaks.y, peaks.x), 0.0)
-        offset = values_at(maps[OFFSET], peaks.y, peaks.x)
+        size = ops.maximum(gather_cells(maps[SCALE], peaks.y, peaks.x), 0.0)
+        offset = gather_cells(maps[OFFSET], peaks.y, peaks.x)
         cell = ops.stack([peaks.y, peaks.x], axis=-1)
         boxes = from_center_size(ops.cast(cell, "float32") + offset, size)
         end = ops.convert_to_tensor([[[*frame.map_size] * 2]], dtype="float32")

@@ -198,7 +198,7 @@ class CenterNet(Detector):
         for task in self.parts.tasks:
             found = task.detect(maps, peaks, found, frame)
         if self.parts.nms is not None:
-            found = suppress(self.parts.nms, found)
+            found = suppress_overlaps(self.parts.nms, found)
         for task in self.parts.tasks:
             found = task.rescore(found)
         if self.parts.output_maps:
@@ -269,7 +269,7 @@ def _points(peaks: Peaks, scores: Tensor, frame: Frame) -> Detections:
     )
 
 
-def suppress(nms: NonMaxSuppression, found: Detections) -> Detections:
+def suppress_overlaps(nms: NonMaxSuppression, found: Detections) -> Detections:
     """Returns the detections that do not overlap better ones of their class.
 
     A peak counts for its own class alone, as in the original. All boxes are in the

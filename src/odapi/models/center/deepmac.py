@@ -11,25 +11,24 @@ from typing import Any
 import keras
 from keras import ops
 
-from odapi.geometry.affine import move_boxes, move_images, move_masks
+from odapi.geometry.affine import transform_boxes, transform_images, transform_masks
 from odapi.geometry.box_maps import (
-    alone_in_class,
+    coordinates_from_centers,
+    crop_coordinates,
+    exclusive_in_class,
     fill_boxes,
     fill_crops,
-    grid_around,
-    grid_of_crops,
 )
-from odapi.geometry.crop.crop_and_resize import crop_and_resize, crop_each
-from odapi.geometry.gather import gather_rows
-from odapi.geometry.heatmaps import values_at
-from odapi.layers.group_statistics import statistics_of_groups
+from odapi.geometry.crop.crop_and_resize import crop_and_resize, crop_each_mask
+from odapi.geometry.gather import gather_cells, gather_rows
+from odapi.layers.group_statistics import per_group_statistics
 from odapi.losses.color_space import rgb_to_lab
 from odapi.losses.masks import (
-    agreement,
-    box_consistency,
-    feature_consistency,
+    box_consistency_loss,
+    feature_consistency_loss,
     mask_loss,
     point_loss,
+    self_training_loss,
 )
 from odapi.models.center.mask_nets import MaskShape
 from odapi.models.center.mask_supervision import ColorSupervision, Supervision
@@ -156,7 +155,9 @@ class DeepMac(Task):
         if self.shape.whole:
             size = (logits.shape[2] * STRIDE, logits.shape[3] * STRIDE)
             crop = (self.shape.crop, self.shape.crop)
-            logits = crop_each(resize_masks(logits, size), boxes, crop, fade=True)
+            logits = crop_each_mask(
+                resize_masks(logits, size), boxes, crop, zero_pad_border=True
+            )
         return ops.sigmoid(logits)
 
     def logits(
@@ -188,7 +189,7 @@ class DeepMac(Task):
             ops.reshape(vectors, (-1, self.embedding)),
         )
         if training and valid is not None:
-            with statistics_of_groups(ops.cast(valid, "float32")):
+            with per_group_statistics(ops.cast(valid, "float32")):
                 found = self.net(*given, training=True)
         else:
             found = self.net(*given, training=training)
@@ -244,7 +245,7 @@ class DeepMac(Task):
             found[MASK] = self._mask_loss(logits, truth, crops)
         if learns.boxes is not None:
             how = learns.boxes
-            found[BOXES] = box_consistency(
+            found[BOXES] = box_consistency_loss(
                 learns.loss, logits, inside, how.normalize, how.tight
             )
         if learns.colors is not None:
@@ -257,7 +258,7 @@ class DeepMac(Task):
             if other is None:
                 found[SELF] = ops.zeros_like(truth.weights)
             else:
-                value = agreement(logits, other, inside, learns.own.kind)
+                value = self_training_loss(logits, other, inside, learns.own.kind)
                 found[SELF] = value * learns.own.warm_up(frame.step)
         return {name: v for name, v in found.items() if name in self._weights}
 
@@ -269,13 +270,13 @@ class DeepMac(Task):
             shape = (ops.shape(maps)[0], number, *maps.shape[1:])
             seen = ops.broadcast_to(maps[:, None], shape)
         else:
-            seen = crop_and_resize(maps, boxes, size, fade=True)
+            seen = crop_and_resize(maps, boxes, size, zero_pad_border=True)
         if not self.shape.use_xy:
             return seen
         if self.shape.whole:
-            places = grid_around(boxes, size)
+            places = coordinates_from_centers(boxes, size)
         else:
-            places = grid_of_crops(number, size, ops.shape(maps)[0])
+            places = crop_coordinates(number, size, ops.shape(maps)[0])
         return ops.concatenate([places, seen], axis=-1)
 
     def _vectors(self, maps: Tensor, boxes: Tensor) -> Tensor:
@@ -287,7 +288,7 @@ class DeepMac(Task):
         center = first + (last - first) / 2.0
         y = ops.clip(ops.cast(center[..., 0], "int32"), 0, height - 1)
         x = ops.clip(ops.cast(center[..., 1], "int32"), 0, width - 1)
-        return values_at(maps, y, x)
+        return gather_cells(maps, y, x)
 
     def _known(self, truth: Groundtruth) -> Tensor:
         """1 for objects whose masks are learnt, `[b, n]`."""
@@ -332,13 +333,13 @@ class DeepMac(Task):
         if own is None or not frame.training or frame.again is None:
             return [None] * len(used)
         motion = own.draw(ops.shape(crops)[0], chance)
-        boxes = move_boxes(crops, motion)
-        stages = frame.again(lambda images: move_images(images, motion))
+        boxes = transform_boxes(crops, motion)
+        stages = frame.again(lambda images: transform_images(images, motion))
         found = []
         for maps in stages[-len(used) :]:
             logits = self.logits(maps, boxes, frame.training, valid)
             if self.shape.whole:
-                logits = move_masks(logits, motion.inverse())
+                logits = transform_masks(logits, motion.inverse())
             else:  # A crop moves with its box: only mirroring is left.
                 flip = motion.flip[:, None, None, None]
                 logits = ops.where(flip, ops.flip(logits, axis=-1), logits)
@@ -354,14 +355,16 @@ class DeepMac(Task):
             logits = resize_masks(logits, size)
             targets = ops.cast(truth.masks, "float32")
         else:
-            targets = crop_each(truth.masks, crops, size, fade=True)
+            targets = crop_each_mask(truth.masks, crops, size, zero_pad_border=True)
         if self.learns.alone:
             parts = (truth.boxes, truth.classes, truth.valid)
             if self.shape.whole:
-                alone = alone_in_class(*parts, size)
+                alone = exclusive_in_class(*parts, size)
             else:
                 whole = tuple(n // STRIDE for n in truth.masks.shape[2:])
-                alone = crop_each(alone_in_class(*parts, whole), crops, size, fade=True)
+                alone = crop_each_mask(
+                    exclusive_in_class(*parts, whole), crops, size, zero_pad_border=True
+                )
             logits = logits * alone
         return mask_loss(self.learns.loss, logits, ops.stop_gradient(targets))
 
@@ -380,7 +383,7 @@ class DeepMac(Task):
         )
         if not how.features:
             features = rgb_to_lab(features / 255.0)
-        value = feature_consistency(
+        value = feature_consistency_loss(
             logits,
             ops.stop_gradient(features),
             inside,

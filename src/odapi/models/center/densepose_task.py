@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from keras import ops
 
 from odapi.geometry.crop.crop_and_resize import crop_and_resize
-from odapi.geometry.gather import gather_rows
-from odapi.geometry.heatmaps import values_at
-from odapi.geometry.sample import values_between
+from odapi.geometry.gather import gather_cells, gather_rows, sample_cells
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.classification import ClassificationLoss
 from odapi.models.center.task import STRIDE, Frame, Head, Maps, Peaks, Task
@@ -138,9 +136,9 @@ class CenterDensePose(Task):
         y = ops.floor(places[..., 0] * height)
         x = ops.floor(places[..., 1] * width)
         if not self.full_resolution:
-            return values_at(maps, ops.cast(y, "int32"), ops.cast(x, "int32"))
+            return gather_cells(maps, ops.cast(y, "int32"), ops.cast(x, "int32"))
         y, x = (ops.clip(a, 0.0, n - 1.0) for a, n in ((y, height), (x, width)))
-        return values_between(maps, (y + 0.5) / STRIDE - 0.5, (x + 0.5) / STRIDE - 0.5)
+        return sample_cells(maps, (y + 0.5) / STRIDE - 0.5, (x + 0.5) / STRIDE - 0.5)
 
 
 def _point_weights(truth: Groundtruth, most: int) -> Tensor:

@@ -7,13 +7,13 @@ from keras import ops
 
 from odapi.geometry.keypoints import (
     Found,
-    Snapping,
+    KeypointRefiner,
+    argmax_keypoints,
     clip_to_frame,
-    find_candidates,
-    highest_nearby,
-    own_values,
-    regressed_points,
-    rescored,
+    find_keypoint_candidates,
+    gather_keypoint_values,
+    regress_keypoints,
+    rescore_by_keypoints,
 )
 from odapi.losses.boxes import BoxLoss, L1Loss
 from odapi.losses.classification import ClassificationLoss, PenaltyReducedFocalLoss
@@ -31,7 +31,7 @@ from odapi.targets.keypoint_targets import (
 _KINDS = ("heatmap", "offset", "regression", "depth")
 _HEATMAP_LOSS = PenaltyReducedFocalLoss()
 _CELL_LOSS = L1Loss()
-_SNAPPING = Snapping()
+_SNAPPING = KeypointRefiner()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SnapToPeaks:
         most: Peaks of a keypoint that are looked at.
     """
 
-    snapping: Snapping = _SNAPPING
+    snapping: KeypointRefiner = _SNAPPING
     window: int = 3
     most: int = 100
 
@@ -57,7 +57,7 @@ class SnapToPeaks:
         boxes: Tensor,
     ) -> Found:
         """Returns the keypoints of `regressed [b, n, k, 2]`, in cells."""
-        candidates = find_candidates(
+        candidates = find_keypoint_candidates(
             heatmap, offsets, depths, self.window, self.most, self.snapping.threshold
         )
         return self.snapping(regressed, candidates, boxes)
@@ -86,7 +86,7 @@ class HighestNearby:
         boxes: Tensor,
     ) -> Found:
         """Returns the keypoints of `regressed [b, n, k, 2]`, in cells."""
-        return highest_nearby(heatmap, offsets, regressed, boxes, self.ratio, depths)
+        return argmax_keypoints(heatmap, offsets, regressed, boxes, self.ratio, depths)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,7 +229,7 @@ class KeypointTask(Task):
         are 0, as are keypoints that no task finds. Where no boxes are predicted, those
         around the keypoints take their place.
         """
-        regressed = regressed_points(self._map(maps, "regression"), peaks.y, peaks.x)
+        regressed = regress_keypoints(self._map(maps, "regression"), peaks.y, peaks.x)
         keypoints = self.decoding(
             ops.sigmoid(self._map(maps, "heatmap")),
             self._map(maps, "offset"),
@@ -261,7 +261,7 @@ class KeypointTask(Task):
             return found
         index = ops.convert_to_tensor(self.indices, dtype="int32")
         scores = ops.take(found.keypoint_scores, index, axis=2)
-        new = rescored(found.scores, scores, self.rescoring_threshold)
+        new = rescore_by_keypoints(found.scores, scores, self.rescoring_threshold)
         ours = found.classes == self.class_id
         return found._replace(scores=ops.where(ours, new, found.scores))
 
@@ -314,7 +314,7 @@ class KeypointTask(Task):
         total = sum(
             ops.sum(
                 self.cell_loss(
-                    own_values(self._map(s, kind), *place, size),
+                    gather_keypoint_values(self._map(s, kind), *place, size),
                     cells.values,
                     cells.weights,
                 )

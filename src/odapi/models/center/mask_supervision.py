@@ -6,7 +6,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from odapi.geometry.affine import Motion
+from odapi.geometry.affine import AffineTransform
 from odapi.geometry.boxes import center_size
 from odapi.losses.classification import ClassificationLoss, DiceLoss
 from odapi.losses.masks import Normalize
@@ -159,14 +159,14 @@ class SelfSupervision:
                 f"augmented_self_supervision_scale_max, got {low} and {high}"
             )
 
-    def draw(self, batch: Tensor, chance: Any) -> Motion:
+    def draw(self, batch: Tensor, chance: Any) -> AffineTransform:
         """Returns how each image of a batch moves."""
 
         def uniform(low, high):
             return keras.random.uniform((batch,), low, high, seed=chance)
 
         far, (low, high) = self.max_translation, self.scale
-        return Motion(
+        return AffineTransform(
             uniform(-far, far),
             uniform(-far, far),
             uniform(low, high),

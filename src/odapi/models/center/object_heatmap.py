@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from odapi.geometry.heatmaps import keep_peaks, top_places, values_at
+from odapi.geometry.gather import gather_cells
+from odapi.geometry.heatmaps import keep_peaks, top_peaks
 from odapi.losses.classification import ClassificationLoss
 from odapi.losses.heatmaps import heatmap_loss, number_of_objects
 from odapi.models.center.task import Frame, Head, Maps, Peaks, cells_before
@@ -116,6 +117,6 @@ class ObjectCenters:
         Args:
             scores: What `scores` gave.
         """
-        best = top_places(keep_peaks(scores, self.window), self.max_detections)
+        best = top_peaks(keep_peaks(scores, self.window), self.max_detections)
         peaks = Peaks(best.y, best.x, best.channels, best.scores)
-        return peaks, values_at(scores, best.y, best.x)
+        return peaks, gather_cells(scores, best.y, best.x)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from keras import ops
 
-from odapi.geometry.heatmaps import values_at
+from odapi.geometry.gather import gather_cells
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.heatmaps import cell_loss, number_of_objects
 from odapi.models.center.task import Frame, Head, Maps, Peaks, Task
@@ -77,5 +77,5 @@ class CenterTemporal(Task):
         self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
     ) -> Detections:
         """Returns the detections with their offsets, in cells as in the original."""
-        offsets = values_at(maps[OFFSET], peaks.y, peaks.x)
+        offsets = gather_cells(maps[OFFSET], peaks.y, peaks.x)
         return found._replace(temporal_offsets=offsets)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from odapi.geometry.heatmaps import values_at
+from odapi.geometry.gather import gather_cells
 from odapi.heads.track import TrackClassifier
 from odapi.losses.classification import ClassificationLoss
 from odapi.losses.heatmaps import number_of_objects
@@ -66,7 +66,7 @@ class CenterTrack(Task):
         weights = targets.weights[..., None]
         total: Tensor = 0.0
         for stage in stages:
-            embeddings = values_at(stage[REID], targets.y, targets.x)
+            embeddings = gather_cells(stage[REID], targets.y, targets.x)
             logits = self.classifier(embeddings, training=frame.training)
             total = total + ops.sum(self.loss(logits, wanted, weights))
         count = number_of_objects(targets.weights) * float(len(stages))
@@ -76,7 +76,7 @@ class CenterTrack(Task):
         self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
     ) -> Detections:
         """Returns the detections with their embeddings, of length 1."""
-        embeddings = values_at(maps[REID], peaks.y, peaks.x)
+        embeddings = gather_cells(maps[REID], peaks.y, peaks.x)
         length = ops.sqrt(ops.sum(ops.square(embeddings), axis=-1, keepdims=True))
         return found._replace(embeddings=embeddings / ops.maximum(length, _LEAST))
 

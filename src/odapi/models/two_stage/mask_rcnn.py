@@ -8,12 +8,12 @@ from odapi.errors import DataError
 from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, CropAndResize
 from odapi.geometry.gather import gather_rows
 from odapi.heads.roi_masks import RoiMasks
-from odapi.losses.roi_masks import ROI_MASKS, roi_mask_loss
+from odapi.losses.roi_losses import ROI_MASKS, roi_mask_loss
 from odapi.models.two_stage.roi_sampler import RoiSample
 from odapi.models.two_stage.roi_task import Regions, RoiTask, pick_matched
 from odapi.models.two_stage.rois import parted
 from odapi.structures import Detections, Groundtruth, Tensor
-from odapi.targets.roi_masks import assign_roi_masks
+from odapi.targets.roi_targets import assign_roi_masks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class RoiMaskTask(RoiTask):
         head: Predicts masks.
         weight: Of the loss.
         most: Regions of an image that are learnt from; None: all that show an object.
-        how: How masks of objects are cut.
+        crop_method: How masks of objects are cut.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870).
     """
@@ -34,7 +34,7 @@ class RoiMaskTask(RoiTask):
     head: RoiMasks
     weight: float = 1.0
     most: int | None = None
-    how: CropAndResize = CROP_AND_RESIZE
+    crop_method: CropAndResize = CROP_AND_RESIZE
     groundtruth_fields = ("masks", "mask_weights")
     loss_names = (ROI_MASKS,)
 
@@ -68,7 +68,7 @@ class RoiMaskTask(RoiTask):
             gather_rows(sample.object_index, index),
             ops.where(real, weights, 0.0),
             self.head.options.size,
-            self.how,
+            self.crop_method,
         )
         # Of several classes the first counts; of background any will do.
         classes = ops.maximum(ops.argmax(labels, axis=-1) - 1, 0)

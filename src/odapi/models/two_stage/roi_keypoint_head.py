@@ -7,12 +7,12 @@ from keras import ops
 from odapi.errors import DataError
 from odapi.geometry.gather import gather_rows
 from odapi.heads.roi_keypoints import RoiKeypoints
-from odapi.losses.roi_keypoints import ROI_KEYPOINTS, roi_keypoint_loss
+from odapi.losses.roi_losses import ROI_KEYPOINTS, roi_keypoint_loss
 from odapi.models.two_stage.roi_sampler import RoiSample
 from odapi.models.two_stage.roi_task import Regions, RoiTask, pick_matched
 from odapi.models.two_stage.rois import parted
 from odapi.structures import Detections, Groundtruth, Tensor
-from odapi.targets.roi_keypoints import assign_roi_keypoints, decode_roi_keypoints
+from odapi.targets.roi_targets import assign_roi_keypoints, decode_roi_keypoints
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -3,7 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 
-from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, How, crop_rois, pool_rois
+from odapi.geometry.crop.roi_align import (
+    CROP_AND_RESIZE,
+    CropMethod,
+    crop_rois,
+    pool_rois,
+)
 from odapi.structures import Tensor
 
 
@@ -15,13 +20,13 @@ class RoiCrop:
         initial: Side of a crop.
         pool: Side of the windows whose maximum is taken.
         stride: Cells from one window to the next.
-        how: How maps are read.
+        method: How maps are read.
     """
 
     initial: int = 14
     pool: int = 1
     stride: int = 1
-    how: How = CROP_AND_RESIZE
+    method: CropMethod = CROP_AND_RESIZE
 
     def __post_init__(self):
         for name, value in (
@@ -65,4 +70,4 @@ class RoiCrop:
         self, maps: Sequence[Tensor], boxes: Tensor, image_size: tuple[int, int]
     ) -> Tensor:
         """Returns `[b, p, initial, initial, c]`: the same without pooling."""
-        return crop_rois(maps, boxes, self.whole, self.how, image_size)
+        return crop_rois(maps, boxes, self.whole, self.method, image_size)

@@ -5,8 +5,8 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.losses.roi_keypoints import roi_keypoint_loss
-from odapi.targets.roi_keypoints import assign_roi_keypoints, decode_roi_keypoints
+from odapi.losses.roi_losses import roi_keypoint_loss
+from odapi.targets.roi_targets import assign_roi_keypoints, decode_roi_keypoints
 
 pytestmark = pytest.mark.backend
 NAN = float("nan")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.geometry.sample import values_between
+from odapi.geometry.gather import sample_cells
 
 pytestmark = pytest.mark.backend
 
@@ -25,10 +25,10 @@ pytestmark = pytest.mark.backend
 def test_between_four_cells(y, x, expected):
     maps = np.array([[0, 4], [8, 12]], np.float32)[None, :, :, None]
     maps = ops.convert_to_tensor(np.concatenate([maps, -maps], axis=-1))
-    found = values_between(maps, *(ops.convert_to_tensor([[a]]) for a in (y, x)))
+    found = sample_cells(maps, *(ops.convert_to_tensor([[a]]) for a in (y, x)))
     np.testing.assert_allclose(ops.convert_to_numpy(found), [[[expected, -expected]]])
 
 
 def test_one_cell():
-    found = values_between(ops.ones((1, 1, 1, 1)), ops.zeros((1, 3)), ops.ones((1, 3)))
+    found = sample_cells(ops.ones((1, 1, 1, 1)), ops.zeros((1, 3)), ops.ones((1, 3)))
     np.testing.assert_array_equal(ops.convert_to_numpy(found), np.ones((1, 3, 1)))

@@ -1,4 +1,4 @@
-"""The loss of masks of regions."""
+"""Losses of the keypoint and mask heads of two-stage detectors."""
 
 from keras import ops
 
@@ -6,7 +6,28 @@ from odapi.losses.classification import SigmoidLoss
 from odapi.losses.masks import mask_loss
 from odapi.structures import Tensor
 
+ROI_KEYPOINTS = "Loss/BoxClassifierLoss/keypoint_loss"
 ROI_MASKS = "Loss/BoxClassifierLoss/mask_loss"
+
+
+def roi_keypoint_loss(heatmaps: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
+    """Returns the mean cross entropy of the cell that a keypoint is in, among all.
+
+    Args:
+        heatmaps: `[b, n, k, h, w]`, logits.
+        cells: `[b, n, k]` int32, row by row.
+        weights: `[b, n, k]`, how much a keypoint counts.
+
+    Returns:
+        A scalar; 0 where no keypoint counts.
+
+    Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 5.
+    """
+    number, count, height, width = heatmaps.shape[1:]
+    flat = ops.reshape(heatmaps, (-1, number, count, height * width))
+    logs = ops.log_softmax(flat, axis=-1)
+    said = ops.take_along_axis(logs, cells[..., None], axis=-1)[..., 0]
+    return -ops.sum(said * weights) / ops.maximum(ops.sum(weights), 1.0)
 
 
 def roi_mask_loss(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
