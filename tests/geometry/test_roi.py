@@ -122,7 +122,7 @@ def test_pooling_leaves_out_what_reaches_beyond():
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-@pytest.mark.parametrize("fade", [False, True])
+@pytest.mark.parametrize("zero_pad_border", [False, True])
 def test_boxes_of_one_mask_each(zero_pad_border, dtype, either_way):
     masks = np.stack([RAMP[0, ..., 0], 2 * RAMP[0, ..., 0]])[None].repeat(2, 0)
     owners = np.array([[1, 0, 1], [0, 0, 1]], "int32")
