@@ -52,7 +52,7 @@ def test_masks_and_keypoints_as_written():
     ).tasks
     options = RoiMaskOptions(3, (28, 14), 4, 0, True, True)
     assert masks.head.options == options
-    assert (masks.weight, masks.method, masks.most) == (4.0, third.method, 7)
+    assert (masks.weight, masks.crop_method, masks.most) == (4.0, third.crop_method, 7)
     assert masks.head.hyperparams.l2 == 0.25
     assert keypoints.head.options == RoiKeypointOptions(5)
     assert (keypoints.weight, keypoints.most) == (1.0, 7)
