@@ -16,7 +16,7 @@ from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.mask_rcnn import RoiMaskTask
 from odapi.models.two_stage.proposals import inside_image
 from odapi.models.two_stage.rcnn_outputs import unpacked
-from odapi.models.two_stage.roi_pooler import RoiCrop
+from odapi.models.two_stage.roi_pooler import RoiPooler
 from odapi.structures import Groundtruth, present
 
 # Boxes of the original that regions are cut out by, and how near ours come.
@@ -30,7 +30,7 @@ _FEATURES = "box_classifier_features"
 
 
 @dataclasses.dataclass(frozen=True)
-class _StoredCrop(RoiCrop):
+class _StoredCrop(RoiPooler):
     """Cuts by the original's own boxes where ours are the same but for rounding.
 
     Of a box that reaches the edge of the map, the last bit of the other edge decides
@@ -130,7 +130,7 @@ def _keep_usable(detector: FasterRCNN, heads: dict, size: tuple[int, int]) -> No
     """Leaves out anchors that reach over the edge, where the original does."""
     if detector.parts.clip_anchors:
         return
-    usable = np.flatnonzero(inside_image(detector.whole_anchors(size)))
+    usable = np.flatnonzero(inside_image(detector.unclipped_anchors(size)))
     for name in (RPN_BOXES, RPN_CLASSES):
         heads[name] = ops.take(heads[name], usable, axis=1)
 

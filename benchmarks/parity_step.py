@@ -14,7 +14,7 @@ from benchmarks import parity_rcnn
 from odapi.kernels import batch_norm
 from odapi.layers.pixels import IMAGENET, UNCHANGED
 from odapi.models.detector import REGULARIZATION
-from odapi.models.preprocess import normalise
+from odapi.models.preprocess import normalize
 from odapi.models.single_stage import anchor_detector
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.structures import Groundtruth, present
@@ -51,7 +51,7 @@ def train(detector: Any, inputs: Arrays, groundtruth: Groundtruth) -> dict[str, 
     """Returns what one step of training computes, without changing weights.
 
     Batch norms move their statistics, as they do in a step. Batch statistics are
-    summed and pixels normalised in the order of the original; see `_original_sums`
+    summed and pixels normalized in the order of the original; see `_original_sums`
     and `_original_pixels`.
 
     Returns:
@@ -107,14 +107,14 @@ def _original_pixels(detector: Any) -> Iterator[None]:
     if detector.parts.pixels != IMAGENET:
         yield
         return
-    with mock.patch.object(anchor_detector, "normalise", _in_three_steps):
+    with mock.patch.object(anchor_detector, "normalize", _in_three_steps):
         yield
 
 
 def _in_three_steps(images, scaling, true_size=None):
     x = ops.cast(images, "float32") / 255.0
     x = (x - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
-    return normalise(x, UNCHANGED, true_size)
+    return normalize(x, UNCHANGED, true_size)
 
 
 def _moments(x, synchronized=False):

@@ -15,10 +15,10 @@ from odapi.models.postprocess import PostProcess
 from odapi.models.scores import ScoreConverter
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
+from odapi.models.two_stage.proposal_sampler import ProposalSampler
 from odapi.models.two_stage.proposals import Proposer
 from odapi.models.two_stage.rcnn_parts import RcnnParts
-from odapi.models.two_stage.roi_pooler import RoiCrop
-from odapi.models.two_stage.roi_sampler import RoiSampler
+from odapi.models.two_stage.roi_pooler import RoiPooler
 from odapi.structures import Groundtruth
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import GridAnchors
@@ -56,8 +56,8 @@ def parts(**changes) -> RcnnParts:
         rpn_assigner=AnchorAssigner(_CODER, IouSimilarity(), matcher),
         rpn_loss=ProposalLoss(BalancedSampler(0.5, 64)),
         coder=_CODER,
-        crop=RoiCrop(4, 2, 2),
-        sampler=RoiSampler(roi, 2, BalancedSampler(0.5, 8)),
+        crop=RoiPooler(4, 2, 2),
+        sampler=ProposalSampler(roi, 2, BalancedSampler(0.5, 8)),
         box_loss=BoxClassifierLoss(),
         postprocess=PostProcess(nms, ScoreConverter("softmax"), True, True),
     )

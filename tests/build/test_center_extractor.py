@@ -11,7 +11,7 @@ from odapi.checkpoints import pretrained
 from odapi.config.protos.center_net_pb2 import CenterNetFeatureExtractor
 from odapi.errors import ConfigError
 from odapi.layers.names import named_variables
-from odapi.models.preprocess import normalise
+from odapi.models.preprocess import normalize
 
 
 def _config(text):
@@ -56,7 +56,7 @@ def _build(text):
 def test_pixels(text, expected):
     scaling = center_pixel_scaling(_config(text), "extractor")
     pixel = np.array([10, 100, 200], np.uint8).reshape(1, 1, 1, 3)
-    found = ops.convert_to_numpy(normalise(pixel, scaling)).ravel()
+    found = ops.convert_to_numpy(normalize(pixel, scaling)).ravel()
     np.testing.assert_allclose(found, expected, atol=2e-5)
 
 

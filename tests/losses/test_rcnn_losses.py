@@ -17,7 +17,7 @@ from odapi.losses.rcnn import (
     ProposalLoss,
     codes_of_class,
 )
-from odapi.models.two_stage.roi_sampler import RoiSample
+from odapi.models.two_stage.proposal_sampler import RoiSample
 from odapi.targets.anchor_targets import AnchorTargets
 
 pytestmark = pytest.mark.backend

@@ -63,7 +63,7 @@ def test_replicas_share_the_loss(detector):
     assert shared == pytest.approx(alone / 4, rel=1e-5)
 
 
-def test_regularisation_can_be_left_out():
+def test_regularization_can_be_left_out():
     config = small_config("ssd", "train_config.add_regularization_loss=false")
     detector = build_detector(config)
     assert "Loss/regularization_loss" not in detector.loss_trackers

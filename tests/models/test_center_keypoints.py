@@ -214,7 +214,7 @@ def test_losses_by_hand():
         "face", 1, (1,), 3, (1.0,), cell_loss=L1Loss(), weights=weights, has_depth=True
     )
     frame = Frame((32, 32))
-    # The keypoint is at (4, 6.4), the centre at (4, 6).
+    # The keypoint is at (4, 6.4), the center at (4, 6).
     made = maps(task, offset_0_4_6_1=1.0, regression_0_4_6_0=2.0, depth_0_4_6_0=3.0)
     found = {k: float(numpy(v)) for k, v in task.losses([made], truth(), frame).items()}
     assert found["Loss/face/keypoint/offset"] == pytest.approx(2 * 3 * 0.6, rel=1e-5)

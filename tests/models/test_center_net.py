@@ -132,7 +132,7 @@ def focal(logit, target):
 def test_the_loss_of_centres(labeled):
     logits = {(y, x, c): 0.0 for y in range(2) for x in range(2) for c in range(2)}
     maps = maps_of(logits, map_size=(2, 2))
-    # No size: a deviation of 1/6, so that neighbours are all but 0.
+    # No size: a deviation of 1/6, so that neighbors are all but 0.
     truth = truth_of([[0.6, 0.6, 0.6, 0.6]], [0], labeled)
     objects = dataclasses.replace(OBJECTS, weight=3.0, use_labeled_classes=True)
     found = objects.losses([maps], truth, Frame((8, 8)))["Loss/object_center"]

@@ -20,7 +20,7 @@ from odapi.structures import Detections, Groundtruth
 pytestmark = pytest.mark.backend
 
 FRAME = Frame((16, 16))
-# Two objects whose centres lie in the cells (1, 1) and (2, 3), and padding.
+# Two objects whose centers lie in the cells (1, 1) and (2, 3), and padding.
 BOXES = [[0.25, 0.25, 0.5, 0.5], [0.5, 0.75, 0.75, 1.0], [0, 0, 0, 0]]
 
 

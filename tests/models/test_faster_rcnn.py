@@ -17,11 +17,11 @@ from odapi.models.postprocess import PostProcess
 from odapi.models.scores import ScoreConverter
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
+from odapi.models.two_stage.proposal_sampler import ProposalSampler
 from odapi.models.two_stage.proposals import Proposer
 from odapi.models.two_stage.rcnn_outputs import BOXES, CLASSES
 from odapi.models.two_stage.rcnn_parts import RcnnParts
-from odapi.models.two_stage.roi_pooler import RoiCrop
-from odapi.models.two_stage.roi_sampler import RoiSampler
+from odapi.models.two_stage.roi_pooler import RoiPooler
 from odapi.structures import Groundtruth
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import GridAnchors
@@ -42,8 +42,8 @@ _PARTS = RcnnParts(
     ),
     rpn_loss=ProposalLoss(BalancedSampler(0.5, 64)),
     coder=_CODER,
-    crop=RoiCrop(4, 2, 2),
-    sampler=RoiSampler(
+    crop=RoiPooler(4, 2, 2),
+    sampler=ProposalSampler(
         AnchorAssigner(_CODER, IouSimilarity(), ArgmaxMatcher(0.5)),
         2,
         BalancedSampler(0.5, 4),
@@ -149,7 +149,7 @@ def test_nothing_is_proposed_or_found_in_the_padding(two_stages):
     assert found.max() <= 1.0
 
 
-def test_padding_is_normalised_as_in_the_original(two_stages):
+def test_padding_is_normalized_as_in_the_original(two_stages):
     pixels = two_stages.preprocess(
         {"images": ops.zeros((1, 2, 2, 3)), "true_size": ops.ones((1, 2), "int32")}
     )
@@ -159,16 +159,18 @@ def test_padding_is_normalised_as_in_the_original(two_stages):
 
 
 def test_anchors_over_the_edge_are_left_out_of_training_alone(two_stages):
-    # Of centres 4 pixels from the edge, anchors of 16 and 32 pixels all reach over it:
+    # Of centers 4 pixels from the edge, anchors of 16 and 32 pixels all reach over it:
     # inside are those of 16 pixels in the middle.
     inputs = inputs_of()
     outputs = dict(two_stages(inputs, training=True))
-    usable = ops.convert_to_numpy(two_stages.usable((32, 48), training=True))
-    assert usable.sum() == 2 * 4
-    assert two_stages.usable((32, 48), training=False) is None
+    valid_anchors = ops.convert_to_numpy(
+        two_stages.valid_anchors((32, 48), training=True)
+    )
+    assert valid_anchors.sum() == 2 * 4
+    assert two_stages.valid_anchors((32, 48), training=False) is None
     anchors = ops.convert_to_numpy(two_stages.propose(outputs, inputs, True).anchors)
-    assert usable[anchors].all()
-    assert detector(clip_anchors=True).usable((32, 48), training=True) is None
+    assert valid_anchors[anchors].all()
+    assert detector(clip_anchors=True).valid_anchors((32, 48), training=True) is None
 
 
 def test_one_box_for_all_classes():

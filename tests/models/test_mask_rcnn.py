@@ -10,9 +10,9 @@ from odapi.heads.roi_keypoints import RoiKeypointOptions, RoiKeypoints
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
 from odapi.losses.roi_losses import ROI_KEYPOINTS, ROI_MASKS
 from odapi.models.two_stage.mask_rcnn import RoiMaskTask
+from odapi.models.two_stage.proposal_sampler import RoiSample
 from odapi.models.two_stage.roi_keypoint_head import RoiKeypointTask
-from odapi.models.two_stage.roi_sampler import RoiSample
-from odapi.models.two_stage.roi_task import Regions, pick_matched
+from odapi.models.two_stage.roi_task import Regions, select_matched
 from odapi.targets.anchor_targets import AnchorTargets
 from small_rcnn import DETECTIONS, MAKE, SIZE, large_objects, small_rcnn, some_images
 
@@ -169,7 +169,7 @@ def test_regions_of_an_object_are_picked_in_their_order():
     valid = np.array([[True] * 5, [True] * 4 + [False]])
     targets = AnchorTargets(None, None, None, None, match)
     sample = RoiSample(np.zeros((2, 5, 4), "float32"), valid, targets)
-    index, real = (ops.convert_to_numpy(x) for x in pick_matched(sample, 2))
+    index, real = (ops.convert_to_numpy(x) for x in select_matched(sample, 2))
     assert index.tolist() == [[1, 3], [4, 4]]
     assert real.tolist() == [[True, True], [False, False]]
-    assert pick_matched(sample, None)[0].shape == (2, 5)
+    assert select_matched(sample, None)[0].shape == (2, 5)

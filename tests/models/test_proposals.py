@@ -18,7 +18,9 @@ _WHOLE, _TOP = [0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.55, 1.0]
 _OBJECTNESS = {2: 0.880797, 3: 0.952574, 1: 0.731059}
 
 
-def propose(logits, window=_WHOLE, usable=None, keep_outside=False, codes=None, **kw):
+def propose(
+    logits, window=_WHOLE, valid_anchors=None, keep_outside=False, codes=None, **kw
+):
     proposer = Proposer(CenterSizeCoder(), **{"size": 3, **kw})
     pairs = np.array([[[0.0, x] for x in logits]], "float32")
     codes = np.zeros((1, len(logits), 4), "float32") if codes is None else codes
@@ -27,7 +29,7 @@ def propose(logits, window=_WHOLE, usable=None, keep_outside=False, codes=None, 
         ops.convert_to_tensor(pairs),
         ops.convert_to_tensor(_ANCHORS[: len(logits)]),
         ops.convert_to_tensor([window]),
-        None if usable is None else ops.convert_to_tensor(usable),
+        None if valid_anchors is None else ops.convert_to_tensor(valid_anchors),
         keep_outside,
     )
     return type(found)(*(ops.convert_to_numpy(v)[0] for v in found))
@@ -42,8 +44,8 @@ def propose(logits, window=_WHOLE, usable=None, keep_outside=False, codes=None, 
         ((2, 3, 1), {"iou_threshold": 0.96}, [1, 0, 2]),
         ((2, 3, 1), {"score_threshold": 0.75}, [1]),
         ((2, 3, 1), {"size": 1}, [1]),
-        ((2, 3, 1), {"usable": [True, False, True]}, [0, 2]),
-        ((2, 3, 1), {"usable": [False, False, False]}, []),
+        ((2, 3, 1), {"valid_anchors": [True, False, True]}, [0, 2]),
+        ((2, 3, 1), {"valid_anchors": [False, False, False]}, []),
         ((2, 3, 1), {"window": _TOP}, [1]),
         ((2, 3, 4), {"window": _TOP, "size": 1}, []),  # It took the only place.
         ((2,), {}, [0]),  # More places than anchors.

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from odapi.models.two_stage.proposal_sampler import ProposalSampler
 from odapi.models.two_stage.proposals import Proposals
-from odapi.models.two_stage.roi_sampler import RoiSampler
 from odapi.structures import Groundtruth
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.coders import CenterSizeCoder
@@ -35,7 +35,7 @@ def sample_of(sampler, weight=1.0, objects=1, seed=3):
         valid=ops.convert_to_tensor(np.array([[objects > 0]])),
         weights=ops.convert_to_tensor(np.array([[weight]], "float32")),
     )
-    found = RoiSampler(_ASSIGNER, 2, sampler)(proposals, truth, seed)
+    found = ProposalSampler(_ASSIGNER, 2, sampler)(proposals, truth, seed)
     boxes, valid, match = (
         ops.convert_to_numpy(v) for v in (found.boxes, found.valid, found.targets.match)
     )

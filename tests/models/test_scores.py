@@ -35,10 +35,10 @@ CASES = {
 @pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
 def test_scores(name):
-    converter, want, rises = CASES[name]
+    converter, want, is_monotonic = CASES[name]
     got = ops.convert_to_numpy(converter(ops.convert_to_tensor(LOGITS)))
     assert_allclose(got, want, rtol=1e-5)
-    assert converter.rises == rises
+    assert converter.is_monotonic == is_monotonic
 
 
 # From calibration_builder_test.py of the original: points (0, 0.5), (0.5, 0.5),
@@ -65,8 +65,8 @@ def test_lines_between_points(name):
 
 
 def test_only_lines_that_never_fall_rise():
-    assert PiecewiseLinear((0.0, 1.0), (0.5, 0.5)).rises
-    assert not PiecewiseLinear((0.0, 0.5, 1.0), (0.0, 0.6, 0.5)).rises
+    assert PiecewiseLinear((0.0, 1.0), (0.5, 0.5)).is_monotonic
+    assert not PiecewiseLinear((0.0, 0.5, 1.0), (0.0, 0.6, 0.5)).is_monotonic
 
 
 def test_a_class_that_is_not_there_is_refused():

@@ -75,7 +75,7 @@ def test_further_maps_of_ssd(depthwise, explicit):
     )
     _, shapes = _run(neck, _maps([(9, 9), (5, 5)], (3, 4)))
     assert shapes == [(2, 9, 9, 3), (2, 5, 5, 4), (2, 3, 3, 32), (2, 2, 2, 16)]
-    # 1 x 1 convolutions are regularised, the depthwise one only if asked.
+    # 1 x 1 convolutions are regularized, the depthwise one only if asked.
     assert len(neck.losses) == 4
 
 

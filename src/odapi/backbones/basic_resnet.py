@@ -37,7 +37,7 @@ def basic_resnet(
 ) -> keras.Model:
     """Returns a model from images `[b, h, w, 3]` to feature maps.
 
-    Images are BGR, minus the mean colour of ImageNet.
+    Images are BGR, minus the mean color of ImageNet.
 
     Args:
         num_layers: 18 or 34.

@@ -37,7 +37,7 @@ def center_resnet(
     """Returns a model from images `[b, h, w, 3]` to feature maps.
 
     Args:
-        version: 1 wants BGR images minus the mean colour of ImageNet, 2 RGB images
+        version: 1 wants BGR images minus the mean color of ImageNet, 2 RGB images
             in -1 to 1.
         num_layers: 50 or 101.
         endpoints: Names of the layers whose outputs are returned, in order.

@@ -105,7 +105,7 @@ def _hourglass(plan: HourglassPlan) -> CenterRow:
     )
 
 
-# As the original, CenterNet never regularises.
+# As the original, CenterNet never regularizes.
 _MOBILENET = dataclasses.replace(MOBILENET_HYPERPARAMS, l2=0.0)
 
 

@@ -102,12 +102,12 @@ def efficientnet(
     name: str = "backbone",
     size: str = "b0",
 ) -> keras.Model:
-    """Returns a model from normalised images `[b, h, w, 3]` to feature maps.
+    """Returns a model from normalized images `[b, h, w, 3]` to feature maps.
 
     Args:
         endpoints: Names of the layers whose outputs are returned, in order, such as
             "block2b_add" or "block7a_project_bn". Later blocks are not built.
-        hyperparams: Of all layers; depthwise kernels are not regularised.
+        hyperparams: Of all layers; depthwise kernels are not regularized.
         width: Multiplies the channels, besides what `size` does.
         min_depth: Not used; the original does not either.
         explicit_padding: Pad symmetrically, whatever the size of the image.
@@ -174,7 +174,7 @@ class _Builder:
             keepdims=True, name=f"{name}_se_squeeze", dtype=dtype
         )
         y = self._add(squeeze, x)
-        # Biases are regularised here, as in the original.
+        # Biases are regularized here, as in the original.
         options = {
             "use_bias": True,
             "bias_regularizer": keras.regularizers.L2(self.hyperparams.l2),

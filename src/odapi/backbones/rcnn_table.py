@@ -10,7 +10,7 @@ from odapi.backbones import inception_resnet, resnet
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import MINUS_MEAN_RGB, MINUS_ONE_TO_ONE, PixelScaling
 
-# The original regularises a backbone only where a pyramid follows it.
+# The original regularizes a backbone only where a pyramid follows it.
 _RESNET = dataclasses.replace(resnet.DEFAULT_HYPERPARAMS, l2=0.0)
 
 Halves = tuple[keras.Model, keras.Model]

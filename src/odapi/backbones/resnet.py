@@ -47,7 +47,7 @@ def resnet(
 ) -> keras.Model:
     """Returns a model from images `[b, h, w, 3]` to feature maps.
 
-    Images are RGB, minus the mean colour of ImageNet.
+    Images are RGB, minus the mean color of ImageNet.
 
     Args:
         num_layers: 50, 101 or 152.

@@ -19,7 +19,7 @@ def build_box_predictor(
     config: Any,
     path: str,
     per_location: Sequence[int],
-    class_slots: int,
+    num_logits_per_anchor: int,
     setting: Setting,
 ) -> keras.layers.Layer:
     """Returns a head that has no variables yet.
@@ -28,14 +28,20 @@ def build_box_predictor(
         config: A `BoxPredictor` message.
         path: Of the message, for errors.
         per_location: Anchors at a position, one number a level.
-        class_slots: Class scores of an anchor.
+        num_logits_per_anchor: Class scores of an anchor.
         setting: What holds for the whole model.
 
     Raises:
         ConfigError: A value is not allowed, or the head is not one of SSD's.
     """
     return build_oneof(
-        config, "box_predictor_oneof", _HEADS, path, per_location, class_slots, setting
+        config,
+        "box_predictor_oneof",
+        _HEADS,
+        path,
+        per_location,
+        num_logits_per_anchor,
+        setting,
     )
 
 
@@ -43,7 +49,7 @@ def _per_level(
     config: Any,
     path: str,
     per_location: Sequence[int],
-    class_slots: int,
+    num_logits_per_anchor: int,
     setting: Setting,
 ) -> keras.layers.Layer:
     hyperparams = build_hyperparams(
@@ -51,7 +57,7 @@ def _per_level(
     )
     return PerLevelConvHead(
         per_location,
-        _options(config, path, class_slots, config.apply_sigmoid_to_scores),
+        _options(config, path, num_logits_per_anchor, config.apply_sigmoid_to_scores),
         hyperparams,
         num_layers=config.num_layers_before_predictor,
         min_depth=config.min_depth,
@@ -65,7 +71,7 @@ def _shared(
     config: Any,
     path: str,
     per_location: Sequence[int],
-    class_slots: int,
+    num_logits_per_anchor: int,
     setting: Setting,
 ) -> keras.layers.Layer:
     hyperparams = build_hyperparams(
@@ -76,7 +82,7 @@ def _shared(
     sigmoid = config.score_converter == config.SIGMOID
     return SharedConvHead(
         per_location,
-        _options(config, path, class_slots, sigmoid),
+        _options(config, path, num_logits_per_anchor, sigmoid),
         hyperparams,
         num_layers=config.num_layers_before_predictor,
         depth=config.depth,
@@ -88,7 +94,9 @@ def _shared(
     )
 
 
-def _options(config: Any, path: str, class_slots: int, sigmoid: bool) -> HeadOptions:
+def _options(
+    config: Any, path: str, num_logits_per_anchor: int, sigmoid: bool
+) -> HeadOptions:
     keep = number(config.dropout_keep_probability)
     if not 0 < keep <= 1:
         raise ConfigError(
@@ -96,7 +104,7 @@ def _options(config: Any, path: str, class_slots: int, sigmoid: bool) -> HeadOpt
         )
     bounds = config.box_encodings_clip_range
     return HeadOptions(
-        class_slots=class_slots,
+        num_logits_per_anchor=num_logits_per_anchor,
         code_size=config.box_code_size,
         kernel_size=config.kernel_size,
         use_depthwise=config.use_depthwise,

@@ -14,10 +14,10 @@ from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
 from odapi.losses.hard_examples import HardExampleMiner
 from odapi.losses.rcnn import BoxClassifierLoss, ProposalLoss
 from odapi.models.postprocess import PostProcess
+from odapi.models.two_stage.proposal_sampler import ProposalSampler
 from odapi.models.two_stage.proposals import Proposer
 from odapi.models.two_stage.rcnn_parts import RcnnParts
-from odapi.models.two_stage.roi_pooler import RoiCrop
-from odapi.models.two_stage.roi_sampler import RoiSampler
+from odapi.models.two_stage.roi_pooler import RoiPooler
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import AnchorGenerator
 from odapi.targets.coders import CenterSizeCoder
@@ -98,11 +98,11 @@ def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
     return BalancedSampler(fraction, most, fill)
 
 
-def _crop(rcnn: Any, config: Any) -> RoiCrop:
+def _crop(rcnn: Any, config: Any) -> RoiPooler:
     predictor = rcnn.second_stage_box_predictor
     if rcnn.number_of_stages == 1 or predictor.HasField("rfcn_box_predictor"):
-        return RoiCrop()
-    return RoiCrop(
+        return RoiPooler()
+    return RoiPooler(
         initial=rcnn.initial_crop_size,
         pool=rcnn.maxpool_kernel_size,
         stride=rcnn.maxpool_stride,
@@ -115,15 +115,15 @@ def crop_of(rcnn: Any) -> CropAndResize:
     return CropAndResize(zero_pad_border=rcnn.use_matmul_crop_and_resize)
 
 
-def _roi_sampler(rcnn: Any, path: str) -> RoiSampler:
+def _roi_sampler(rcnn: Any, path: str) -> ProposalSampler:
     assigner = AnchorAssigner(_CODER, IouSimilarity(), _ROI_MATCHER)
     if rcnn.HasField("hard_example_miner"):
         # It picks among all proposals.
-        return RoiSampler(assigner, rcnn.num_classes)
+        return ProposalSampler(assigner, rcnn.num_classes)
     sampler = _balanced(
         rcnn, path, "second_stage_balance_fraction", "second_stage_batch_size"
     )
-    return RoiSampler(assigner, rcnn.num_classes, sampler)
+    return ProposalSampler(assigner, rcnn.num_classes, sampler)
 
 
 def _box_loss(rcnn: Any, path: str) -> BoxClassifierLoss:

@@ -13,9 +13,9 @@ class HeadOptions:
     """What a head predicts, and how.
 
     Args:
-        class_slots: Numbers an anchor for the classes: their count, plus one where
-            the background has a slot of its own.
-        code_size: Numbers an anchor for the box.
+        num_logits_per_anchor: Class logits per anchor: the number of classes, plus
+            one if the background has a logit.
+        code_size: Numbers per encoded box.
         kernel_size: Side of the last convolution.
         use_depthwise: Depthwise and 1 x 1 convolutions instead of full ones.
         bias: Initial bias of the class scores.
@@ -24,7 +24,7 @@ class HeadOptions:
         clip_range: Least and largest code of a box; None for no bounds.
     """
 
-    class_slots: int
+    num_logits_per_anchor: int
     code_size: int = 4
     kernel_size: int = 3
     use_depthwise: bool = False

@@ -47,7 +47,9 @@ class PerLevelConvHead(keras.layers.Layer):
             for n, count in numbered
         ]
         self.class_heads = [
-            self._head(f"class_{n}", count * options.class_slots, options.bias, True)
+            self._head(
+                f"class_{n}", count * options.num_logits_per_anchor, options.bias, True
+            )
             for n, count in numbered
         ]
 
@@ -83,7 +85,9 @@ class PerLevelConvHead(keras.layers.Layer):
         for n, level in enumerate(features):
             level = self.shared[n](level)
             boxes.append(flat(self.box_heads[n](level), self.options.code_size))
-            classes.append(flat(self.class_heads[n](level), self.options.class_slots))
+            classes.append(
+                flat(self.class_heads[n](level), self.options.num_logits_per_anchor)
+            )
         return {
             BOXES: self.options.clip(join(boxes)),
             CLASSES: self.options.convert(join(classes)),

@@ -94,7 +94,7 @@ class RfcnHead(keras.layers.Layer):
 
         Args:
             maps: `[b, h, w, c]`.
-            boxes: `[b, p, 4]` normalised to the maps.
+            boxes: `[b, p, 4]` normalized to the maps.
             training: Whether norms use the statistics of the batch.
 
         Returns:

@@ -50,7 +50,7 @@ class RoiBoxes(keras.layers.Layer):
     Args:
         options: What is predicted.
         hyperparams: Of both layers. The TF2 code of the original takes only the norm
-            from them, and initial weights by Glorot without regularisation, which is
+            from them, and initial weights by Glorot without regularization, which is
             what all published configs say.
 
     Source: Girshick 2015 (https://arxiv.org/abs/1504.08083), section 2.

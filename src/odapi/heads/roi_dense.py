@@ -15,7 +15,7 @@ class RoiDense(keras.layers.Layer):
     """Looks at a crop as a whole: two layers of 1024 units, a norm between them.
 
     As in the original, the weights are drawn as Keras does by default, the activation
-    is ReLU, and nothing is regularised, whatever the hyperparams of the rest.
+    is ReLU, and nothing is regularized, whatever the hyperparams of the rest.
 
     Args:
         hyperparams: Its norm, seed and dtype are used.

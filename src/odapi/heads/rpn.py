@@ -54,7 +54,7 @@ class ProposalHead(keras.layers.Layer):
         self.shared = Stack(steps, name="shared", dtype=hyperparams.dtype)
         self.predict = PerLevelConvHead(
             per_location,
-            HeadOptions(class_slots=2, code_size=code_size, kernel_size=1),
+            HeadOptions(num_logits_per_anchor=2, code_size=code_size, kernel_size=1),
             hyperparams,
             name="predict",
             dtype=hyperparams.dtype,

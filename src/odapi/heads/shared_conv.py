@@ -142,7 +142,7 @@ class SharedConvHead(keras.layers.Layer):
         count = per_location[0]
         self.box = self._predictor("box", count * options.code_size, 0.0, to_heads)
         self.classes = self._predictor(
-            "class", count * options.class_slots, options.bias, to_heads
+            "class", count * options.num_logits_per_anchor, options.bias, to_heads
         )
         self.dropout = keras.layers.Dropout(
             options.dropout, seed=hyperparams.seed, dtype=hyperparams.dtype
@@ -180,7 +180,9 @@ class SharedConvHead(keras.layers.Layer):
             towers = [tower(level, level=n) for tower in self.towers]
             scores = self.dropout(towers[-1], training=training)
             boxes.append(flat(self.box(towers[0]), self.options.code_size))
-            classes.append(flat(self.classes(scores), self.options.class_slots))
+            classes.append(
+                flat(self.classes(scores), self.options.num_logits_per_anchor)
+            )
         return {
             BOXES: self.options.clip(join(boxes)),
             CLASSES: self.options.convert(join(classes)),

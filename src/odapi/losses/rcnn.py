@@ -102,7 +102,7 @@ class BoxClassifierLoss:
         Args:
             codes: `[b, n, classes or 1, code_size]`, one for each class or for all.
             logits: `[b, n, classes + 1]`, background first.
-            sample: A `RoiSample` of `models.two_stage.roi_sampler`: RoIs with targets.
+            sample: A `RoiSample` of the two-stage models: RoIs and targets.
         """
         targets = sample.targets
         real = ops.cast(sample.valid, "float32")

@@ -21,7 +21,7 @@ class Calibration(Protocol):
         """Whether it works on logits."""
 
     @property
-    def rises(self) -> bool:
+    def is_monotonic(self) -> bool:
         """Whether it is one function for all classes that never falls."""
 
     def __call__(self, scores: Tensor) -> Tensor:
@@ -51,7 +51,7 @@ class PiecewiseLinear:
             raise ValueError(f"x of x_y_pair must rise, got {list(self.x)}")
 
     @property
-    def rises(self) -> bool:
+    def is_monotonic(self) -> bool:
         """Whether it never falls."""
         return bool((np.diff(self.y) >= 0).all())
 
@@ -81,7 +81,7 @@ class ClassFunctions:
 
     functions: tuple[tuple[int, PiecewiseLinear], ...]
     on_logits = False
-    rises = False
+    is_monotonic = False
 
     def __call__(self, scores: Tensor) -> Tensor:
         """Returns calibrated scores.
@@ -113,7 +113,7 @@ class TemperatureScaling:
 
     temperature: float
     on_logits = True
-    rises = True
+    is_monotonic = True
 
     def __post_init__(self):
         if not self.temperature > 0:

@@ -30,7 +30,7 @@ class Detector(keras.Model, abc.ABC):
         image_size: Height and width of the images; None if they vary.
         max_detections: Objects that are found in an image, at most.
         loss_names: The names that `loss_parts` gives.
-        add_regularization: Whether the regularisation of the weights is part of
+        add_regularization: Whether the regularization of the weights is part of
             the loss.
 
     Attributes:
@@ -84,7 +84,7 @@ class Detector(keras.Model, abc.ABC):
         inputs: Inputs | None = None,
         training: bool = False,
     ) -> dict[str, Tensor]:
-        """Returns the parts of the loss, weighted, without regularisation.
+        """Returns the parts of the loss, weighted, without regularization.
 
         Args:
             outputs: What `call` returned.
@@ -101,7 +101,7 @@ class Detector(keras.Model, abc.ABC):
         outputs: Mapping[str, Tensor] | None = None,
         raw: bool = False,
     ) -> Detections:
-        """Returns the objects found, normalised to the images without padding.
+        """Returns the objects found, normalized to the images without padding.
 
         Args:
             inputs: The images.
@@ -149,7 +149,7 @@ class Detector(keras.Model, abc.ABC):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """Returns the loss that training minimises, and updates the trackers."""
+        """Returns the loss that training minimizes, and updates the trackers."""
         truth = Groundtruth(**_complete(y))
         parts = dict(self.loss_parts(y_pred, truth, x, training))
         if self.add_regularization:
@@ -160,7 +160,7 @@ class Detector(keras.Model, abc.ABC):
         return total / self.num_replicas if self.num_replicas > 1 else total
 
     def regularization(self) -> Tensor:
-        """Returns the sum of the regularisation of all weights."""
+        """Returns the sum of the regularization of all weights."""
         losses = self.losses
         return sum(losses) if losses else ops.zeros((), "float32")
 

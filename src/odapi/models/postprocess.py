@@ -48,7 +48,7 @@ class PostProcess:
         """
         rows = class_logits
         convert: ScoreConverter | None = self.scores
-        if raw or not self.scores.rises:
+        if raw or not self.scores.is_monotonic:
             # All are wanted as scores, or their order is not that of the logits.
             rows, convert = self.scores(class_logits), None
         foreground = rows[..., 1:] if self.has_background else rows

@@ -8,16 +8,16 @@ from odapi.layers.pixels import PixelScaling
 from odapi.structures import Tensor
 
 
-def normalise(
+def normalize(
     images: Tensor, scaling: PixelScaling, true_size: Tensor | None = None
 ) -> Tensor:
     """Returns images as the backbone wants them, float32 `[b, h, w, 3]`.
 
-    The original normalises, then resizes and pads with zeros; here images come
-    resized and padded, so the padding is set to zero after normalising.
+    The original normalizes, then resizes and pads with zeros; here images come
+    resized and padded, so the padding is set to zero after normalizing.
 
     Args:
-        images: `[b, h, w, 3]` or, for grey images, `[b, h, w, 1]`, in 0 to 255.
+        images: `[b, h, w, 3]` or, for gray images, `[b, h, w, 1]`, in 0 to 255.
         scaling: What the backbone wants.
         true_size: `[b, 2]` int32, height and width without padding; None where
             there is no padding.
@@ -52,7 +52,7 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 
 def clip_window(true_size: Tensor | None, size: tuple[int, int], batch: Any) -> Tensor:
-    """Returns the window `[b, 4]` of the real image, normalised to the padded one.
+    """Returns the window `[b, 4]` of the real image, normalized to the padded one.
 
     Args:
         true_size: `[b, 2]` int32, height and width without padding; None where there

@@ -30,9 +30,9 @@ class ScoreConverter:
             raise ValueError(f"logit_scale must be > 0, got {self.logit_scale}")
 
     @property
-    def rises(self) -> bool:
+    def is_monotonic(self) -> bool:
         """Whether it works on each number by itself, and never falls."""
-        calibrated = self.calibration is None or self.calibration.rises
+        calibrated = self.calibration is None or self.calibration.is_monotonic
         return self.kind != "softmax" and calibrated
 
     def __call__(self, logits: Tensor) -> Tensor:

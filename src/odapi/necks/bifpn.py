@@ -90,7 +90,7 @@ class Combine(keras.layers.Layer):
 
 
 class Meeting(keras.layers.Layer):
-    """A node of the pyramid: maps of neighbouring levels become one.
+    """A node of the pyramid: maps of neighboring levels become one.
 
     Maps are brought to `depth` channels where they have others, halved where they
     come from below, and added; activation, separable convolution and norm follow.

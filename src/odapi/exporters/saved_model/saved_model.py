@@ -77,7 +77,7 @@ def _write_with_boxes(
 ) -> None:
     import tensorflow as tf
 
-    if not getattr(detector, "makes_masks_of_boxes", False):
+    if not getattr(detector, "predicts_masks_from_boxes", False):
         raise ConfigError(
             "input_type",
             f"{serving.BOXES} needs a model that makes masks of boxes that are given",

@@ -1,4 +1,4 @@
-"""CenterNet's boxes: their size, and where in its cell their centre lies."""
+"""CenterNet's boxes: their size, and where in its cell their center lies."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _SCALE, _OFFSET = Head(SCALE, 2), Head(OFFSET, 2)
 
 @dataclasses.dataclass(frozen=True)
 class CenterBoxes(Task):
-    """Predicts height and width, and the offset of the centre, in cells.
+    """Predicts height and width, and the offset of the center, in cells.
 
     Args:
         loss: Of both.
@@ -83,10 +83,10 @@ class CenterBoxes(Task):
         boxes = from_center_size(ops.cast(cell, "float32") + offset, size)
         end = ops.convert_to_tensor([[[*frame.map_size] * 2]], dtype="float32")
         boxes = ops.clip(boxes, 0.0, end)
-        return found._replace(boxes=normalised(boxes, frame), boxes_strided=boxes)
+        return found._replace(boxes=normalized(boxes, frame), boxes_strided=boxes)
 
 
-def normalised(boxes: Tensor, frame: Frame) -> Tensor:
+def normalized(boxes: Tensor, frame: Frame) -> Tensor:
     """Returns boxes in cells as shares of the images without padding, cut to them.
 
     Args:

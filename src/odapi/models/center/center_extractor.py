@@ -1,4 +1,4 @@
-"""From normalised images to the maps of stride 4 that the heads of CenterNet see."""
+"""From normalized images to the maps of stride 4 that the heads of CenterNet see."""
 
 import keras
 

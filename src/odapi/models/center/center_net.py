@@ -17,7 +17,7 @@ from odapi.models.detector import (
     Detector,
     Inputs,
 )
-from odapi.models.preprocess import normalise
+from odapi.models.preprocess import normalize
 from odapi.structures import Detections, Groundtruth, Tensor
 
 FEATURES = "features"  # Among the outputs: the last map that the heads look at.
@@ -29,7 +29,7 @@ class CenterParts:
 
     Args:
         pixels: How the extractor wants its pixels.
-        objects: The heatmap of centres.
+        objects: The heatmap of centers.
         tasks: What else is predicted; that of the boxes first.
         nms: Drops objects that overlap others; None: all peaks are objects.
         output_maps: Exported models also give what the heads predict.
@@ -57,7 +57,7 @@ class CenterNet(Detector):
     """An extractor with one or more stages, heads on each, and tasks.
 
     Args:
-        feature_extractor: Layer from normalised images to a list of maps, one a
+        feature_extractor: Layer from normalized images to a list of maps, one a
             stage, all of a fourth of the size; its `backbone` is what an
             image classifier can fill.
         parts: What has no weights.
@@ -118,7 +118,7 @@ class CenterNet(Detector):
 
         As in the original, padding is scaled like any other pixel.
         """
-        return normalise(inputs["images"], self.parts.pixels)
+        return normalize(inputs["images"], self.parts.pixels)
 
     def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
         """Returns the map that the heads look at after each stage."""
@@ -140,7 +140,7 @@ class CenterNet(Detector):
         inputs: Inputs | None = None,
         training: bool = False,
     ) -> dict[str, Tensor]:
-        """Returns the parts of the loss, weighted, without regularisation."""
+        """Returns the parts of the loss, weighted, without regularization."""
         frame = self.frame(inputs, outputs, training)
         stages = [self._maps(outputs, n) for n in range(self.num_stages)]
         truth = Groundtruth(
@@ -180,7 +180,7 @@ class CenterNet(Detector):
         outputs: Mapping[str, Tensor] | None = None,
         raw: bool = False,
     ) -> Detections:
-        """Returns the objects found, normalised to the images without padding.
+        """Returns the objects found, normalized to the images without padding.
 
         `raw` adds nothing: no boxes are decoded but those of the peaks.
         """
@@ -206,9 +206,9 @@ class CenterNet(Detector):
         return found
 
     @property
-    def makes_masks_of_boxes(self) -> bool:
+    def predicts_masks_from_boxes(self) -> bool:
         """Whether `masks_from_boxes` can be called."""
-        return any(task.makes_masks_of_boxes for task in self.parts.tasks)
+        return any(task.predicts_masks_from_boxes for task in self.parts.tasks)
 
     def masks_from_boxes(
         self,
@@ -220,7 +220,7 @@ class CenterNet(Detector):
 
         Args:
             inputs: The images.
-            boxes: `[b, n, 4]` normalised to the images without padding.
+            boxes: `[b, n, 4]` normalized to the images without padding.
             outputs: What `call` returned for the images; None to call.
 
         Returns:
@@ -229,7 +229,7 @@ class CenterNet(Detector):
         Raises:
             ValueError: No task makes masks of boxes.
         """
-        maker = next((t for t in self.parts.tasks if t.makes_masks_of_boxes), None)
+        maker = next((t for t in self.parts.tasks if t.predicts_masks_from_boxes), None)
         if maker is None:
             raise ValueError(
                 "no task of this model makes masks of boxes that are given; "

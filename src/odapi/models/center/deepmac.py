@@ -59,7 +59,7 @@ _SHAPE = MaskShape()
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DeepMac(Task):
-    """Predicts the mask in a box from what the box shows and a vector at its centre.
+    """Predicts the mask in a box from what the box shows and a vector at its center.
 
     Args:
         net: The mask head, built; see `odapi.models.center.mask_nets`.
@@ -124,7 +124,7 @@ class DeepMac(Task):
         return self.learns.colors is not None and self.learns.colors.features
 
     @property
-    def makes_masks_of_boxes(self) -> bool:
+    def predicts_masks_from_boxes(self) -> bool:
         """Whether `masks_of` can be called: it can."""
         return True
 
@@ -171,7 +171,7 @@ class DeepMac(Task):
 
         Args:
             maps: What the heads say after a stage.
-            boxes: `[b, n, 4]` normalised to the maps.
+            boxes: `[b, n, 4]` normalized to the maps.
             training: Whether it works as in training: norms take the statistics of
                 the boxes of each image, as the original did that the published
                 checkpoints are of (a newer one takes those of the batch, with
@@ -280,11 +280,11 @@ class DeepMac(Task):
         return ops.concatenate([places, seen], axis=-1)
 
     def _vectors(self, maps: Tensor, boxes: Tensor) -> Tensor:
-        """The vector at the centre of each box, `[b, n, e]`."""
+        """The vector at the center of each box, `[b, n, e]`."""
         height, width = maps.shape[1:3]
         cells = ops.convert_to_tensor([height, width], dtype="float32")
         first, last = boxes[..., :2] * cells, boxes[..., 2:] * cells
-        # In the original's order: rounding decides where a centre is on an edge.
+        # In the original's order: rounding decides where a center is on an edge.
         center = first + (last - first) / 2.0
         y = ops.clip(ops.cast(center[..., 0], "int32"), 0, height - 1)
         x = ops.clip(ops.cast(center[..., 1], "int32"), 0, width - 1)

@@ -130,7 +130,7 @@ class CenterDensePose(Task):
         return found._replace(masks=masks, surface_coords=surface)
 
     def _read(self, maps: Tensor, places: Tensor, frame: Frame) -> Tensor:
-        """Returns `[b, n, c]`: what maps say at points normalised to the images."""
+        """Returns `[b, n, c]`: what maps say at points normalized to the images."""
         height, width = frame.image_size if self.full_resolution else frame.map_size
         # Whole pixels or cells, as in the original.
         y = ops.floor(places[..., 0] * height)

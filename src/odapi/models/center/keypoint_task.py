@@ -36,7 +36,7 @@ _SNAPPING = KeypointRefiner()
 
 @dataclasses.dataclass(frozen=True)
 class SnapToPeaks:
-    """Keypoints move from where the centre says to a peak of the heatmap nearby.
+    """Keypoints move from where the center says to a peak of the heatmap nearby.
 
     Args:
         snapping: Which peak, and when.
@@ -225,7 +225,7 @@ class KeypointTask(Task):
     ) -> Detections:
         """Returns the detections with keypoints where they are of the class.
 
-        Points are normalised to the image without padding. Those of other classes
+        Points are normalized to the image without padding. Those of other classes
         are 0, as are keypoints that no task finds. Where no boxes are predicted, those
         around the keypoints take their place.
         """

@@ -44,7 +44,7 @@ class MaskShape:
         side: Rows and columns of what is cut out of the maps for a box.
         whole: The head sees the whole map for each box instead.
         crop: Then, rows and columns of the masks that are cut out at the end.
-        use_xy: It also sees where the cells lie, from the centre of the box.
+        use_xy: It also sees where the cells lie, from the center of the box.
     """
 
     side: int = 32

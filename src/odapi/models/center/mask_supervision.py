@@ -1,4 +1,4 @@
-"""What DeepMAC learns masks from beside masks: boxes, colours, its own opinion."""
+"""What DeepMAC learns masks from beside masks: boxes, colors, its own opinion."""
 
 import dataclasses
 from typing import Any, Literal
@@ -101,14 +101,14 @@ class BoxSupervision:
 
 @dataclasses.dataclass(frozen=True)
 class ColorSupervision:
-    """Neighbours that look alike must be in the mask, or outside, alike.
+    """Neighbors that look alike must be in the mask, or outside, alike.
 
     Args:
         weight: Of the loss.
-        threshold: From which likeness on neighbours count.
-        dilation: How far away neighbours are, in cells.
-        features: Look at features of the network instead of colours.
-        dot_product: Likeness is that of normalised features.
+        threshold: From which likeness on neighbors count.
+        dilation: How far away neighbors are, in cells.
+        features: Look at features of the network instead of colors.
+        dot_product: Likeness is that of normalized features.
         warm_up: Of the weight.
     """
 

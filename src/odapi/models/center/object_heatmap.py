@@ -1,4 +1,4 @@
-"""CenterNet's heatmap of object centres, which all its tasks build on."""
+"""CenterNet's heatmap of object centers, which all its tasks build on."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _HEAD = Head(OBJECT_CENTER, 1, bias=-2.19)
 
 @dataclasses.dataclass(frozen=True)
 class ObjectCenters:
-    """A heatmap of centres for each class.
+    """A heatmap of centers for each class.
 
     Args:
         num_classes: Number of classes.
@@ -34,7 +34,7 @@ class ObjectCenters:
         max_detections: How many peaks are kept.
         window: Side of the window in which a peak is the highest.
         use_labeled_classes: Classes count only in images where they were looked for.
-        keypoints: The centres are means of these instead of boxes; None: of boxes.
+        keypoints: The centers are means of these instead of boxes; None: of boxes.
         head: Its layers; name and channels are set here.
     """
 

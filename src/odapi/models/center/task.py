@@ -26,7 +26,7 @@ class Frame(NamedTuple):
     training: bool = False  # Whether the layers of a task work as in training.
     features: Tensor = None  # [b, h, w, c] of the last stage, if a task needs them
     # Runs the whole network on changed images: `again(change)`, where `change` maps
-    # normalised images to such images, gives the maps after each stage. None: cannot.
+    # normalized images to such images, gives the maps after each stage. None: cannot.
     again: Any = None
 
     @property
@@ -51,7 +51,7 @@ class Frame(NamedTuple):
         return ops.cast(cells_before(end, self.map_size), "float32")
 
     def on_maps(self, boxes: Tensor) -> Tensor:
-        """Returns boxes `[b, n, 4]`, normalised to images, normalised to the maps."""
+        """Returns boxes `[b, n, 4]`, normalized to images, normalized to the maps."""
         if self.true_size is None:
             return boxes
         padded = ops.convert_to_tensor(self.image_size, dtype="float32")
@@ -68,7 +68,7 @@ def cells_before(end: Tensor, map_size: tuple[int, int]) -> Tensor:
 
 
 class Peaks(NamedTuple):
-    """Centres of objects, best first, always `k` of them."""
+    """Centers of objects, best first, always `k` of them."""
 
     y: Tensor  # [b, k] int32, row of the cell
     x: Tensor  # [b, k] int32, column of the cell
@@ -112,7 +112,7 @@ class Task(abc.ABC):
         return False
 
     @property
-    def makes_masks_of_boxes(self) -> bool:
+    def predicts_masks_from_boxes(self) -> bool:
         """Whether `masks_of` can be called."""
         return False
 
@@ -121,7 +121,7 @@ class Task(abc.ABC):
 
         Args:
             maps: What the heads say after the last stage.
-            boxes: `[b, n, 4]` normalised to the padded images.
+            boxes: `[b, n, 4]` normalized to the padded images.
         """
         raise NotImplementedError
 
@@ -133,7 +133,7 @@ class Task(abc.ABC):
 
         Args:
             stages: What the heads say after each stage of the extractor; all count.
-            truth: The objects of the images, normalised to the padded images.
+            truth: The objects of the images, normalized to the padded images.
             frame: Where the maps lie.
         """
 
@@ -145,7 +145,7 @@ class Task(abc.ABC):
 
         Args:
             maps: What the heads say after the last stage.
-            peaks: The centres of the objects.
+            peaks: The centers of the objects.
             found: What the tasks before it have said; boxes come first. One row a
                 peak, in the order of the peaks.
             frame: Where the maps lie.

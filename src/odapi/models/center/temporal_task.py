@@ -17,7 +17,7 @@ OFFSET = "track/offset"
 
 @dataclasses.dataclass(frozen=True)
 class CenterTemporal(Task):
-    """Predicts how far the centre of each object has moved, (y, x) in cells.
+    """Predicts how far the center of each object has moved, (y, x) in cells.
 
     Args:
         loss: Of the offset; of objects whose `track_match_flags` is set.

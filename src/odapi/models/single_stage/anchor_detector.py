@@ -15,7 +15,7 @@ from odapi.models.detector import (
     Inputs,
 )
 from odapi.models.postprocess import PostProcess
-from odapi.models.preprocess import clip_window, normalise
+from odapi.models.preprocess import clip_window, normalize
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchor_targets import AnchorAssigner
@@ -45,7 +45,7 @@ class AnchorDetector(Detector):
     """A pyramid of features, heads, and the anchors they speak about.
 
     Args:
-        feature_extractor: Layer from normalised images to feature maps.
+        feature_extractor: Layer from normalized images to feature maps.
         box_predictor: Layer from feature maps to boxes and class scores.
         parts: What has no weights.
         seed: Of the random choice of anchors, where the loss makes one.
@@ -86,7 +86,7 @@ class AnchorDetector(Detector):
 
     def preprocess(self, inputs: Inputs) -> Tensor:
         """Returns the images as the backbone wants them, float32."""
-        return normalise(inputs["images"], self.parts.pixels, inputs.get("true_size"))
+        return normalize(inputs["images"], self.parts.pixels, inputs.get("true_size"))
 
     def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
         """Returns the feature maps that the heads look at, largest first."""
@@ -99,7 +99,7 @@ class AnchorDetector(Detector):
         return self.box_predictor(features, training=training)
 
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
-        """Returns the anchors `[anchors, 4]` of images `(h, w)`, normalised."""
+        """Returns the anchors `[anchors, 4]` of images `(h, w)`, normalized."""
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
         return cached_anchors(self.parts.anchors, image_size, grids)
 
@@ -110,7 +110,7 @@ class AnchorDetector(Detector):
         inputs: Inputs | None = None,
         training: bool = False,
     ) -> dict[str, Tensor]:
-        """Returns the parts of the loss, weighted, without regularisation."""
+        """Returns the parts of the loss, weighted, without regularization."""
         size = self.image_size
         if inputs is not None:
             size = inputs["images"].shape[1], inputs["images"].shape[2]
@@ -128,7 +128,7 @@ class AnchorDetector(Detector):
         outputs: Mapping[str, Tensor] | None = None,
         raw: bool = False,
     ) -> Detections:
-        """Returns the objects found, normalised to the images without padding."""
+        """Returns the objects found, normalized to the images without padding."""
         if outputs is None:
             outputs = self(inputs, training=False)
         images = inputs["images"]

@@ -1,4 +1,4 @@
-"""From normalised images to the feature maps that the heads look at."""
+"""From normalized images to the feature maps that the heads look at."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ class FeatureExtractor(keras.layers.Layer):
             self.neck.build(self._maps(input_shape))
 
     def call(self, images, training=False):
-        """Returns feature maps, largest first, of normalised images `[b, h, w, 3]`."""
+        """Returns feature maps, largest first, of normalized images `[b, h, w, 3]`."""
         maps = self.backbone(pad_to_multiple(images, self.multiple), training=training)
         if not isinstance(maps, list):
             maps = [maps]

@@ -7,7 +7,7 @@ from keras import ops
 from odapi.layers.context_attention import ContextAttention
 from odapi.models.detector import Inputs
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
-from odapi.models.two_stage.rois import merged, parted
+from odapi.models.two_stage.rois import flatten_rois, unflatten_rois
 from odapi.structures import Tensor
 
 # Inputs besides the images, by the original's names.
@@ -55,7 +55,7 @@ class ContextRCNN(FasterRCNN):
         length = self.side_inputs[CONTEXT][0][1]
         self.context_attention.build((None, None, shape[-1]), (None, None, length))
 
-    def describe(
+    def pool_and_encode(
         self,
         maps: Sequence[Tensor],
         boxes: Tensor,
@@ -66,8 +66,8 @@ class ContextRCNN(FasterRCNN):
         crops = self.crop(maps, boxes, inputs)
         if self.before_features:
             crops = crops + self._learned(crops, boxes, inputs, training)
-            return self.look(crops, training)
-        features = self.look(crops, training)
+            return self.box_head(crops, training)
+        features = self.box_head(crops, training)
         return features + self._learned(features, boxes, inputs, training)
 
     def _learned(
@@ -76,7 +76,9 @@ class ContextRCNN(FasterRCNN):
         """Returns what to add to `features [b, p, h, w, d]`, `[b, p, 1, 1, d]`."""
         bank, size = self._bank(inputs, ops.shape(boxes)[0])
         real = ops.any(boxes != 0, axis=-1)  # Padding is zeros.
-        pooled = parted(ops.mean(merged(features), axis=(1, 2)), features.shape[1])
+        pooled = unflatten_rois(
+            ops.mean(flatten_rois(features), axis=(1, 2)), features.shape[1]
+        )
         learned = self.context_attention(pooled, bank, real, size, training=training)
         return ops.cast(learned, features.dtype)[:, :, None, None]
 

@@ -10,7 +10,7 @@ from keras import ops
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.losses import rcnn
 from odapi.models.detector import CLASSIFICATION, DETECTION, Detector, Inputs
-from odapi.models.preprocess import normalise
+from odapi.models.preprocess import normalize
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.models.two_stage.proposals import (
     Proposals,
@@ -32,9 +32,9 @@ from odapi.models.two_stage.rcnn_parts import RcnnParts
 from odapi.models.two_stage.roi_task import Regions, RoiTask
 from odapi.models.two_stage.rois import (
     boxes_of_best_class,
+    flatten_rois,
     in_window,
-    merged,
-    parted,
+    unflatten_rois,
 )
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchors import cached_anchors
@@ -48,7 +48,7 @@ class FasterRCNN(Detector):
     draws proposals, and runs the second stage on them.
 
     Args:
-        feature_extractor: Layer from normalised images to the maps that proposals are
+        feature_extractor: Layer from normalized images to the maps that proposals are
             made from and cropped from, largest first.
         roi_features: Layer from crops `[n, s, s, c]` to features `[n, h, w, d]`.
         rpn: Layer from maps to codes and objectness of anchors.
@@ -124,9 +124,9 @@ class FasterRCNN(Detector):
         """
         maps = self.extract(inputs, training)
         outputs = self.rpn(maps, training=training)
-        return self.second(maps, outputs, inputs, training)
+        return self.run_second_stage(maps, outputs, inputs, training)
 
-    def second(
+    def run_second_stage(
         self,
         maps: list[Tensor],
         outputs: Mapping[str, Tensor],
@@ -137,16 +137,16 @@ class FasterRCNN(Detector):
         proposals = self.propose(outputs, inputs, training)
         outputs = {**outputs, **packed(maps, proposals)}
         if self.roi_boxes is not None and not training:
-            features = self.describe(maps, proposals.boxes, inputs)
-            outputs |= {**self.judge(features), FEATURES: features}
+            features = self.pool_and_encode(maps, proposals.boxes, inputs)
+            outputs |= {**self.box_predictor(features), FEATURES: features}
         return outputs
 
     def preprocess(self, inputs: Inputs) -> Tensor:
         """Returns the images as the backbone wants them, float32.
 
-        Padding is normalised, too: unlike SSD, the original pads first.
+        Padding is normalized, too: unlike SSD, the original pads first.
         """
-        return normalise(inputs["images"], self.parts.pixels)
+        return normalize(inputs["images"], self.parts.pixels)
 
     def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
         """Returns the maps that proposals are made of, largest first."""
@@ -154,30 +154,32 @@ class FasterRCNN(Detector):
 
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
         """Returns the anchors `[anchors, 4]` of images `(h, w)`, cut to the image."""
-        return clip_anchors(self.whole_anchors(image_size))
+        return clip_anchors(self.unclipped_anchors(image_size))
 
-    def whole_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
+    def unclipped_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
         """Returns the anchors `[anchors, 4]` as they are made: do not change."""
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
         return cached_anchors(self.parts.anchors, image_size, grids)
 
-    def usable(self, image_size: tuple[int, int], training: bool) -> Tensor | None:
+    def valid_anchors(
+        self, image_size: tuple[int, int], training: bool
+    ) -> Tensor | None:
         """Returns `[anchors]` bool: those that take part; None: all."""
         if not training or self.parts.clip_anchors:
             return None
-        return ops.convert_to_tensor(inside_image(self.whole_anchors(image_size)))
+        return ops.convert_to_tensor(inside_image(self.unclipped_anchors(image_size)))
 
     def propose(
         self, outputs: Mapping[str, Tensor], inputs: Inputs, training: bool = False
     ) -> Proposals:
-        """Returns the proposals, normalised to the padded images."""
+        """Returns the proposals, normalized to the padded images."""
         size = image_size(inputs)
         return self.parts.proposer(
             outputs[RPN_BOXES],
             outputs[RPN_CLASSES],
             ops.convert_to_tensor(self.anchors(size)),
             window_of(inputs),
-            self.usable(size, training),
+            self.valid_anchors(size, training),
             keep_outside=training and self.parts.sampler.fills,
         )
 
@@ -185,7 +187,7 @@ class FasterRCNN(Detector):
         """Returns what boxes `[b, p, 4]` show of maps, `[b, p, s, s, c]`."""
         return self.parts.crop(maps, boxes, image_size(inputs))
 
-    def describe(
+    def pool_and_encode(
         self,
         maps: Sequence[Tensor],
         boxes: Tensor,
@@ -196,22 +198,27 @@ class FasterRCNN(Detector):
 
         Args:
             maps: What `extract` returned.
-            boxes: Normalised to the padded images.
+            boxes: Normalized to the padded images.
             inputs: The images, and what else there is to them.
             training: Whether layers work as in training.
         """
-        return self.look(self.crop(maps, boxes, inputs), training)
+        return self.box_head(self.crop(maps, boxes, inputs), training)
 
-    def look(self, crops: Tensor, training: bool = False) -> Tensor:
+    def box_head(self, crops: Tensor, training: bool = False) -> Tensor:
         """Returns features `[b, p, h, w, d]` of crops `[b, p, s, s, c]`."""
-        features = self.roi_features(merged(crops), training=training)
-        return parted(features, crops.shape[1])
+        features = self.roi_features(flatten_rois(crops), training=training)
+        return unflatten_rois(features, crops.shape[1])
 
-    def judge(self, features: Tensor, training: bool = False) -> dict[str, Tensor]:
+    def box_predictor(
+        self, features: Tensor, training: bool = False
+    ) -> dict[str, Tensor]:
         """Returns codes and class scores of features `[b, p, h, w, d]`."""
-        classes, codes = self.roi_boxes(merged(features), training=training)
+        classes, codes = self.roi_boxes(flatten_rois(features), training=training)
         number = features.shape[1]
-        return {BOXES: parted(codes, number), CLASSES: parted(classes, number)}
+        return {
+            BOXES: unflatten_rois(codes, number),
+            CLASSES: unflatten_rois(classes, number),
+        }
 
     def loss_parts(
         self,
@@ -220,7 +227,7 @@ class FasterRCNN(Detector):
         inputs: Inputs | None = None,
         training: bool = False,
     ) -> dict[str, Tensor]:
-        """Returns the parts of the loss, weighted, without regularisation."""
+        """Returns the parts of the loss, weighted, without regularization."""
         if inputs is None:
             raise ValueError("a two-stage detector needs the inputs for its loss")
         found = self._rpn_losses(outputs, groundtruth, inputs, training)
@@ -232,8 +239,8 @@ class FasterRCNN(Detector):
         # Outside of training the sample is all proposals: they are judged already.
         features, said = outputs.get(FEATURES), outputs
         if training:
-            features = self.describe(maps, sample.boxes, inputs, training)
-            said = self.judge(features, training)
+            features = self.pool_and_encode(maps, sample.boxes, inputs, training)
+            said = self.box_predictor(features, training)
         found |= self.parts.box_loss(said[BOXES], said[CLASSES], sample)
         regions = self._regions(maps, sample.boxes, features, inputs)
         for task in self.tasks:
@@ -258,10 +265,10 @@ class FasterRCNN(Detector):
     ) -> dict[str, Tensor]:
         size = image_size(inputs)
         anchors = ops.convert_to_tensor(self.anchors(size))
-        usable = self.usable(size, training)
-        if usable is not None:
+        valid_anchors = self.valid_anchors(size, training)
+        if valid_anchors is not None:
             # Without area they overlap nothing, and are nobody's best.
-            anchors = ops.where(usable[:, None], anchors, 0.0)
+            anchors = ops.where(valid_anchors[:, None], anchors, 0.0)
         objects = groundtruth._replace(
             classes=ops.zeros_like(groundtruth.classes),
             multiclass_scores=None,
@@ -273,7 +280,7 @@ class FasterRCNN(Detector):
             outputs[RPN_CLASSES],
             targets,
             self.sampling_seed,
-            usable,
+            valid_anchors,
         )
 
     def detect(
@@ -282,7 +289,7 @@ class FasterRCNN(Detector):
         outputs: Mapping[str, Tensor] | None = None,
         raw: bool = False,
     ) -> Detections:
-        """Returns the objects found, normalised to the images without padding."""
+        """Returns the objects found, normalized to the images without padding."""
         if outputs is None:
             outputs = self(inputs, training=False)
         maps, proposals = unpacked(outputs)
@@ -302,14 +309,14 @@ class FasterRCNN(Detector):
         if raw:
             best = boxes_of_best_class(boxes, outputs[CLASSES])
             found = found._replace(raw_boxes=in_window(best, window))
-        found = self._looked_at_again(maps, found, inputs, window, raw)
+        found = self._second_pass(maps, found, inputs, window, raw)
         if raw and self.tasks:
             size = image_size(inputs)
             more = internals(outputs, self.anchors(size), size)
             found = found._replace(maps={**more, **(found.maps or {})})
         return found
 
-    def _looked_at_again(
+    def _second_pass(
         self,
         maps: list[Tensor],
         found: Detections,
@@ -327,14 +334,14 @@ class FasterRCNN(Detector):
         features = None
         if parts.rpn_features or looks:
             crops = self.crop(maps, boxes, inputs)
-            features = self.look(crops) if looks else None
+            features = self.box_head(crops) if looks else None
         if parts.rpn_features:
             found = found._replace(rpn_features=crops)
         if parts.box_features:
             found = found._replace(features=features)
         regions = self._regions(maps, boxes, features, inputs)
         for task in self.tasks:
-            found = task.complete(regions, found, raw)
+            found = task.add_to_detections(regions, found, raw)
         return found
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:

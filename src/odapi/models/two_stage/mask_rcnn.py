@@ -9,9 +9,9 @@ from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, CropAndResize
 from odapi.geometry.gather import gather_rows
 from odapi.heads.roi_masks import RoiMasks
 from odapi.losses.roi_losses import ROI_MASKS, roi_mask_loss
-from odapi.models.two_stage.roi_sampler import RoiSample
-from odapi.models.two_stage.roi_task import Regions, RoiTask, pick_matched
-from odapi.models.two_stage.rois import parted
+from odapi.models.two_stage.proposal_sampler import RoiSample
+from odapi.models.two_stage.roi_task import Regions, RoiTask, select_matched
+from odapi.models.two_stage.rois import unflatten_rois
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.roi_targets import assign_roi_masks
 
@@ -57,7 +57,7 @@ class RoiMaskTask(RoiTask):
                 hint="set train_input_reader.load_instance_masks: true; "
                 "`odapi data inspect` says whether the data have masks",
             )
-        index, real = pick_matched(sample, self.most)
+        index, real = select_matched(sample, self.most)
         boxes = gather_rows(sample.boxes, index)
         labels = gather_rows(sample.targets.class_targets, index)
         weights = gather_rows(sample.targets.box_weights, index)
@@ -72,21 +72,23 @@ class RoiMaskTask(RoiTask):
         )
         # Of several classes the first counts; of background any will do.
         classes = ops.maximum(ops.argmax(labels, axis=-1) - 1, 0)
-        logits = self._logits(regions.seen(index), classes, training)
+        logits = self._logits(regions.roi_features(index), classes, training)
         loss = roi_mask_loss(logits, targets.masks, targets.weights)
         return {ROI_MASKS: self.weight * loss}
 
-    def complete(
+    def add_to_detections(
         self, regions: Regions, found: Detections, raw: bool = False
     ) -> Detections:
         """Returns detections with the probabilities of masks in their boxes."""
         if not raw:
-            logits = self._logits(regions.seen(), found.classes, training=False)
+            logits = self._logits(regions.roi_features(), found.classes, training=False)
             return found._replace(masks=ops.sigmoid(logits))
-        every = self.head(regions.seen(), training=False)  # [b * n, classes, h, w]
+        every = self.head(
+            regions.roi_features(), training=False
+        )  # [b * n, classes, h, w]
         index = ops.reshape(ops.cast(found.classes, "int32"), (-1, 1))
         index = index if every.shape[1] > 1 else ops.zeros_like(index)
-        logits = parted(gather_rows(every, index)[:, 0], found.classes.shape[1])
+        logits = unflatten_rois(gather_rows(every, index)[:, 0], found.classes.shape[1])
         maps = {**(found.maps or {}), "mask_predictions": every}
         return found._replace(masks=ops.sigmoid(logits), maps=maps)
 
@@ -94,4 +96,4 @@ class RoiMaskTask(RoiTask):
         """Returns `[b, k, h, w]` for classes `[b, k]` of `seen [b * k, ...]`."""
         flat = ops.reshape(ops.cast(classes, "int32"), (-1,))
         logits = self.head(seen, classes=flat, training=training)
-        return parted(logits, classes.shape[1])
+        return unflatten_rois(logits, classes.shape[1])

@@ -71,7 +71,7 @@ class Proposer:
         logits: Tensor,
         anchors: Tensor,
         window: Tensor,
-        usable: Tensor | None = None,
+        valid_anchors: Tensor | None = None,
         keep_outside: bool = False,
     ) -> Proposals:
         """Returns the proposals of each image.
@@ -81,15 +81,15 @@ class Proposer:
             logits: `[b, anchors, 2]` of background and object.
             anchors: `[anchors, 4]`.
             window: `[b, 4]`, in the frame of the anchors: the real image.
-            usable: `[anchors]` bool, which anchors may propose; None: all.
+            valid_anchors: `[anchors]` bool, which anchors may propose; None: all.
             keep_outside: Boxes outside the window stay behind the valid ones, without
                 area.
         """
         codes, logits = ops.stop_gradient(codes), ops.stop_gradient(logits)
         boxes = self.coder.decode(codes, anchors)
         scores = objectness(logits)
-        if usable is not None:
-            scores = ops.where(usable, scores, _NEVER)
+        if valid_anchors is not None:
+            scores = ops.where(valid_anchors, scores, _NEVER)
         found = self._nms(boxes, scores[..., None])
         return self._inside(found, clip(found.boxes, window), keep_outside)
 
@@ -157,7 +157,7 @@ def objectness(logits: Tensor) -> Tensor:
 
 
 def clip_anchors(anchors: np.ndarray) -> np.ndarray:
-    """Returns anchors `[anchors, 4]`, normalised, cut to the image."""
+    """Returns anchors `[anchors, 4]`, normalized, cut to the image."""
     return np.clip(anchors, 0.0, 1.0)
 
 

@@ -18,7 +18,7 @@ class RCNNExtractor:
     `roi_features`, so that its variables have these names.
 
     Args:
-        feature_extractor: From normalised images to the maps that proposals are made
+        feature_extractor: From normalized images to the maps that proposals are made
             from and cropped from, largest first; named "feature_extractor".
         roi_features: Layer from crops `[n, s, s, c]` to features `[n, h, w, d]`,
             without variables yet where it is no backbone; named "roi_features".

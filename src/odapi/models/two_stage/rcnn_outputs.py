@@ -9,7 +9,7 @@ from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import Inputs
 from odapi.models.preprocess import clip_window
 from odapi.models.two_stage.proposals import Proposals
-from odapi.models.two_stage.rois import merged
+from odapi.models.two_stage.rois import flatten_rois
 from odapi.structures import Tensor
 
 # What the second stage says of regions and sees in them, by the original's names.
@@ -39,7 +39,7 @@ def internals(
 
     Args:
         outputs: What a detector said, with its second stage.
-        anchors: `[anchors, 4]`, normalised.
+        anchors: `[anchors, 4]`, normalized.
         size: Height and width of the images; boxes are in pixels there.
     """
     _, proposals = unpacked(outputs)
@@ -55,7 +55,7 @@ def internals(
         "proposal_boxes": proposals.boxes * pixels,
         "proposal_boxes_normalized": proposals.boxes,
         "final_anchors": proposals.boxes,
-        **{name: merged(outputs[name]) for name in (BOXES, CLASSES, FEATURES)},
+        **{name: flatten_rois(outputs[name]) for name in (BOXES, CLASSES, FEATURES)},
     }
 
 
@@ -66,6 +66,6 @@ def image_size(inputs: Inputs) -> tuple[int, int]:
 
 
 def window_of(inputs: Inputs) -> Tensor:
-    """Returns the window `[b, 4]` of the real image, normalised to the padded one."""
+    """Returns the window `[b, 4]` of the real image, normalized to the padded one."""
     batch = ops.shape(inputs["images"])[0]
     return clip_window(inputs.get("true_size"), image_size(inputs), batch)

@@ -5,9 +5,9 @@ import dataclasses
 from odapi.layers.pixels import PixelScaling
 from odapi.losses import rcnn
 from odapi.models.postprocess import PostProcess
+from odapi.models.two_stage.proposal_sampler import ProposalSampler
 from odapi.models.two_stage.proposals import Proposer
-from odapi.models.two_stage.roi_pooler import RoiCrop
-from odapi.models.two_stage.roi_sampler import RoiSampler
+from odapi.models.two_stage.roi_pooler import RoiPooler
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import AnchorGenerator
 from odapi.targets.coders import BoxCoder
@@ -40,8 +40,8 @@ class RcnnParts:
     rpn_assigner: AnchorAssigner
     rpn_loss: rcnn.ProposalLoss
     coder: BoxCoder
-    crop: RoiCrop
-    sampler: RoiSampler
+    crop: RoiPooler
+    sampler: ProposalSampler
     box_loss: rcnn.BoxClassifierLoss
     postprocess: PostProcess
     clip_anchors: bool = False

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from odapi.models.detector import Inputs
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.rcnn_outputs import BOXES, CLASSES
-from odapi.models.two_stage.rois import parted
+from odapi.models.two_stage.rois import unflatten_rois
 from odapi.structures import Tensor
 
 
@@ -32,7 +32,7 @@ class RFCN(FasterRCNN):
             self.roi_features.build(shape)
         self.roi_boxes.build(self.roi_features.compute_output_shape(shape))
 
-    def describe(
+    def pool_and_encode(
         self,
         maps: Sequence[Tensor],
         boxes: Tensor,
@@ -42,10 +42,13 @@ class RFCN(FasterRCNN):
         """Returns the features of the images, with the boxes to read of them."""
         return _Seen(self.roi_features(maps[0], training=training), boxes)
 
-    def judge(self, features: Any, training: bool = False) -> dict[str, Tensor]:
-        """Returns codes and class scores of what `describe` returned."""
+    def box_predictor(self, features: Any, training: bool = False) -> dict[str, Tensor]:
+        """Returns codes and class scores of what `pool_and_encode` returned."""
         classes, codes = self.roi_boxes(
             features.features, features.boxes, training=training
         )
         number = features.boxes.shape[1]
-        return {BOXES: parted(codes, number), CLASSES: parted(classes, number)}
+        return {
+            BOXES: unflatten_rois(codes, number),
+            CLASSES: unflatten_rois(classes, number),
+        }

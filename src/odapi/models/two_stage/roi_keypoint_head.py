@@ -8,9 +8,9 @@ from odapi.errors import DataError
 from odapi.geometry.gather import gather_rows
 from odapi.heads.roi_keypoints import RoiKeypoints
 from odapi.losses.roi_losses import ROI_KEYPOINTS, roi_keypoint_loss
-from odapi.models.two_stage.roi_sampler import RoiSample
-from odapi.models.two_stage.roi_task import Regions, RoiTask, pick_matched
-from odapi.models.two_stage.rois import parted
+from odapi.models.two_stage.proposal_sampler import RoiSample
+from odapi.models.two_stage.roi_task import Regions, RoiTask, select_matched
+from odapi.models.two_stage.rois import unflatten_rois
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.roi_targets import assign_roi_keypoints, decode_roi_keypoints
 
@@ -53,8 +53,8 @@ class RoiKeypointTask(RoiTask):
                 f"has {found}, and the model learns {wanted}",
                 hint="set num_keypoints of the input reader to what the data have",
             )
-        index, real = pick_matched(sample, self.most)
-        heatmaps = self._heatmaps(regions.seen(index), index.shape[1], training)
+        index, real = select_matched(sample, self.most)
+        heatmaps = self._heatmaps(regions.roi_features(index), index.shape[1], training)
         weights = gather_rows(sample.targets.box_weights, index)
         targets = assign_roi_keypoints(
             points,
@@ -67,14 +67,16 @@ class RoiKeypointTask(RoiTask):
         loss = roi_keypoint_loss(heatmaps, targets.cells, targets.weights)
         return {ROI_KEYPOINTS: self.weight * loss}
 
-    def complete(
+    def add_to_detections(
         self, regions: Regions, found: Detections, raw: bool = False
     ) -> Detections:
         """Returns detections with their keypoints."""
-        heatmaps = self._heatmaps(regions.seen(), found.boxes.shape[1], training=False)
+        heatmaps = self._heatmaps(
+            regions.roi_features(), found.boxes.shape[1], training=False
+        )
         points, scores = decode_roi_keypoints(heatmaps, found.boxes)
         return found._replace(keypoints=points, keypoint_scores=scores)
 
     def _heatmaps(self, seen: Tensor, number: int, training: bool) -> Tensor:
         """Returns `[b, number, k, h, w]` of `seen [b * number, ...]`."""
-        return parted(self.head(seen, training=training), number)
+        return unflatten_rois(self.head(seen, training=training), number)

@@ -13,7 +13,7 @@ from odapi.structures import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
-class RoiCrop:
+class RoiPooler:
     """Crops, then pools.
 
     Args:
@@ -60,7 +60,7 @@ class RoiCrop:
 
         Args:
             maps: `[b, h, w, c]`, largest first.
-            boxes: `[b, p, 4]`, normalised.
+            boxes: `[b, p, 4]`, normalized.
             image_size: Height and width of the images in pixels.
         """
         crops = self.cut(maps, boxes, image_size)

@@ -8,8 +8,8 @@ import keras
 from keras import ops
 
 from odapi.geometry.gather import gather_rows
-from odapi.models.two_stage.roi_sampler import RoiSample
-from odapi.models.two_stage.rois import merged
+from odapi.models.two_stage.proposal_sampler import RoiSample
+from odapi.models.two_stage.rois import flatten_rois
 from odapi.structures import Detections, Groundtruth, Tensor
 
 
@@ -18,7 +18,7 @@ class Regions:
     """Boxes, and what can be seen in them.
 
     Args:
-        boxes: `[b, n, 4]`, normalised to the padded images.
+        boxes: `[b, n, 4]`, normalized to the padded images.
         features: `[b, n, h, w, d]`; None: tasks look at crops of the maps, since the
             features have lost what is where.
         crop: Cuts boxes `[b, k, 4]` out of the maps: `[b, k, s, s, c]`.
@@ -28,14 +28,14 @@ class Regions:
     features: Tensor | None
     crop: Callable[[Tensor], Tensor]
 
-    def seen(self, index: Tensor | None = None) -> Tensor:
+    def roi_features(self, index: Tensor | None = None) -> Tensor:
         """Returns `[b * k, h, w, d]`: what regions `index [b, k]`, or all, show."""
         if self.features is None:
             boxes = self.boxes if index is None else gather_rows(self.boxes, index)
-            return merged(self.crop(boxes))
+            return flatten_rois(self.crop(boxes))
         if index is None:
-            return merged(self.features)
-        return merged(gather_rows(self.features, index))
+            return flatten_rois(self.features)
+        return flatten_rois(gather_rows(self.features, index))
 
 
 class RoiTask(abc.ABC):
@@ -69,7 +69,7 @@ class RoiTask(abc.ABC):
         """
 
     @abc.abstractmethod
-    def complete(
+    def add_to_detections(
         self, regions: Regions, found: Detections, raw: bool = False
     ) -> Detections:
         """Returns detections with what it says of them.
@@ -81,7 +81,7 @@ class RoiTask(abc.ABC):
         """
 
 
-def pick_matched(sample: RoiSample, most: int | None) -> tuple[Tensor, Tensor]:
+def select_matched(sample: RoiSample, most: int | None) -> tuple[Tensor, Tensor]:
     """Returns the regions that show an object, in their order.
 
     Args:

@@ -6,12 +6,12 @@ from odapi.geometry.boxes import to_window
 from odapi.structures import Tensor
 
 
-def merged(regions: Tensor) -> Tensor:
+def flatten_rois(regions: Tensor) -> Tensor:
     """Returns `[b * p, ...]` of `[b, p, ...]`."""
     return ops.reshape(regions, (-1, *regions.shape[2:]))
 
 
-def parted(regions: Tensor, number: int) -> Tensor:
+def unflatten_rois(regions: Tensor, number: int) -> Tensor:
     """Returns `[b, number, ...]` of `[b * number, ...]`."""
     return ops.reshape(regions, (-1, number, *regions.shape[1:]))
 
@@ -31,5 +31,5 @@ def boxes_of_best_class(boxes: Tensor, logits: Tensor) -> Tensor:
 
 
 def in_window(boxes: Tensor, window: Tensor) -> Tensor:
-    """Returns `boxes [b, p, 4]` normalised to `window [b, 4]`, and cut to it."""
+    """Returns `boxes [b, p, 4]` normalized to `window [b, 4]`, and cut to it."""
     return ops.clip(to_window(boxes, window), 0.0, 1.0)

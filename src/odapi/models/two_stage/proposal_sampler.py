@@ -15,7 +15,7 @@ from odapi.targets.samplers import BalancedSampler
 class RoiSample(NamedTuple):
     """Regions of a batch with their targets, padded."""
 
-    boxes: Tensor  # [b, n, 4] normalised, 0 for padding
+    boxes: Tensor  # [b, n, 4] normalized, 0 for padding
     valid: Tensor  # [b, n] bool
     targets: AnchorTargets  # of these regions
 
@@ -31,7 +31,7 @@ class RoiSample(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class RoiSampler:
+class ProposalSampler:
     """Compares proposals with objects, and draws some of them.
 
     Args:
