@@ -14,13 +14,21 @@ T = TypeVar("T")
 _LOG_EVERY = 10.0  # Seconds between lines where there is no terminal.
 
 
-def console() -> "Console":
-    """Returns the console that everything is shown on: standard error."""
+def console(
+    stderr: bool = True, soft_wrap: bool = True, log_width: int = 120
+) -> "Console":
+    """Returns a console on standard error or standard output.
+
+    Args:
+        stderr: True for progress and notes; False for results that were asked for.
+        soft_wrap: Whether long lines are left to the terminal instead of folded.
+        log_width: Columns of a pipe or log file, where rich would take 80.
+    """
     from rich.console import Console
 
-    # Without a terminal, rich would wrap lines at 80 columns in a log file.
-    width = None if sys.stderr.isatty() else 120
-    return Console(stderr=True, width=width, highlight=False, soft_wrap=True)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else log_width
+    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=soft_wrap)
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

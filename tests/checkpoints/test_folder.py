@@ -7,6 +7,7 @@ import os
 
 import pytest
 
+from odapi import files
 from odapi.checkpoints import folder as folders
 from odapi.errors import CheckpointError
 
@@ -61,7 +62,7 @@ def test_a_full_disk_while_pointing_leaves_the_old_pointer(tmp_path, monkeypatch
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(folders.os, call, full)
+    monkeypatch.setattr(files.os, call, full)
     with pytest.raises(CheckpointError, match="No space"):
         folders.point(tmp_path, "last", second)
     monkeypatch.undo()
@@ -104,9 +105,9 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(
     monkeypatch.setattr(folders.pathlib.Path, "rename", counted)
     deadly = {
         "mkdir": (folders.pathlib.Path, "mkdir", dies),
-        "sync": (folders, "_sync_all", dies),
-        "remove": (folders, "_sync", lambda p: None if len(p) > 1 else dies()),
-        "pointer": (folders.os, "replace", dies),
+        "sync": (files, "sync_tree", dies),
+        "remove": (files, "sync", lambda p: None if len(p) > 1 else dies()),
+        "pointer": (files.os, "replace", dies),
     }
     if where in deadly:
         monkeypatch.setattr(*deadly[where])

@@ -55,6 +55,13 @@ def names(paths, folder):
     return [p.relative_to(folder).as_posix() for p in paths]
 
 
+@pytest.mark.parametrize("suffix", [".jpe", ".jfif", ".JPG", ".tif"])
+def test_predict_reads_every_suffix_that_train_reads(tmp_path, suffix):
+    save_image(tmp_path / "a.jpg", np.zeros((4, 4, 3), np.uint8))
+    (tmp_path / "a.jpg").rename(tmp_path / f"b{suffix}")
+    assert names(find_images([str(tmp_path)]), tmp_path) == [f"b{suffix}"]
+
+
 def test_folders_are_searched_in_natural_order(folder):
     assert names(find_images([str(folder)]), folder) == [
         "broken.jpg",

@@ -11,9 +11,10 @@ import threading
 import pytest
 from typer.testing import CliRunner
 
+from odapi import files
 from odapi.cli.zoo import app
 from odapi.errors import CheckpointError, ConfigError
-from odapi.zoo import archive, fetch
+from odapi.zoo import archive
 from odapi.zoo.catalog import find
 from odapi.zoo.download import download
 
@@ -193,12 +194,12 @@ def test_a_full_disk(mirror, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(fetch.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(CheckpointError, match=r"No space left.*\n.*make room"):
         download(NAME, tmp_path, mirror.url)
     monkeypatch.undo()
     (tmp_path / f"{NAME}.tar.gz").write_bytes(mirror.body)
-    monkeypatch.setattr(archive.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(CheckpointError, match=r"No space left.*\n.*archive is kept"):
         download(NAME, tmp_path, mirror.url)
     assert not (tmp_path / NAME).exists()
@@ -274,7 +275,7 @@ def test_what_is_no_archive(tmp_path, content):
 
 
 def test_what_a_killed_process_left_is_not_taken_for_the_model(mirror, tmp_path):
-    left = tmp_path / f".unpacking-{NAME}-99999" / NAME
+    left = tmp_path / f".writing-{NAME}-99999-0" / NAME
     left.mkdir(parents=True)
     (left / "pipeline.config").write_text("half")
     assert whole(download(NAME, tmp_path, mirror.url).folder) == CONTENT

@@ -12,14 +12,14 @@ pointer moves after that: whenever the process or the machine dies, the checkpoi
 that a pointer names is whole.
 """
 
-import json
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
+from odapi import files
 from odapi.checkpoints import identify
 from odapi.errors import CheckpointError
 
@@ -30,8 +30,6 @@ LABEL_MAP = "label_map.pbtxt"
 
 _ROOT = "checkpoints"
 _STEP = re.compile(r"step-(\d+)$")
-_WRITING = ".writing-"
-_OLD = ".old"
 
 Pathlike = str | os.PathLike[str]
 
@@ -48,38 +46,27 @@ def write(
         CheckpointError: The disk is full or cannot be written; every checkpoint
             that was there before still is.
     """
-    root = pathlib.Path(model_dir) / _ROOT
-    final = root / f"step-{step:08d}"
-    return write_folder(final, fill, root / f"{_WRITING}{step:08d}-{os.getpid()}")
+    final = pathlib.Path(model_dir) / _ROOT / f"step-{step:08d}"
+    return write_folder(final, fill)
 
 
 def write_folder(
-    final: pathlib.Path,
-    fill: Callable[[pathlib.Path], None],
-    writing: pathlib.Path | None = None,
+    final: pathlib.Path, fill: Callable[[pathlib.Path], None]
 ) -> pathlib.Path:
     """Writes a folder so that it has its name only when it is whole.
 
     Args:
         final: The folder; what is there is replaced.
         fill: Puts the files into a folder.
-        writing: Name until it is whole, beside `final`.
 
     Raises:
         CheckpointError: The disk is full or cannot be written; what was there
             before still is.
     """
-    if writing is None:
-        writing = final.with_name(f"{_WRITING}{final.name}-{os.getpid()}")
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(writing, ignore_errors=True)
-        writing.mkdir()
-        fill(writing)
-        _sync_all(writing)
-        _replace_folder(writing, final)
+        with files.atomic_folder(final) as writing:
+            fill(writing)
     except (OSError, RuntimeError) as error:  # h5py raises both when a disk is full.
-        shutil.rmtree(writing, ignore_errors=True)
         if isinstance(error, CheckpointError):
             raise
         raise CheckpointError(
@@ -101,16 +88,13 @@ def point(model_dir: Pathlike, name: str, folder: pathlib.Path, **facts: Any) ->
         facts: Kept in the pointer, such as `metric` and `value` of the best.
     """
     content = {"folder": folder.name, "step": step_of(folder), **facts}
-    write_text(pathlib.Path(model_dir) / _ROOT / name, json.dumps(content) + "\n")
+    path = pathlib.Path(model_dir) / _ROOT / name
+    files.write_json(path, content, indent=None, durable=True, error=CheckpointError)
 
 
 def pointer(model_dir: Pathlike, name: str) -> dict[str, Any]:
     """Returns what the pointer `name` says, or {} where there is none to read."""
-    try:
-        content = json.loads((pathlib.Path(model_dir) / _ROOT / name).read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    return files.read_json_object(pathlib.Path(model_dir) / _ROOT / name)
 
 
 def latest(model_dir: Pathlike) -> pathlib.Path | None:
@@ -153,15 +137,7 @@ def prune(model_dir: Pathlike, keep: int) -> None:
 
 def tidy(model_dir: Pathlike) -> None:
     """Deletes what a killed process left half written; call it when no other writes."""
-    root = pathlib.Path(model_dir) / _ROOT
-    for folder in root.glob(f"{_WRITING}*"):
-        shutil.rmtree(folder, ignore_errors=True)
-    for folder in root.glob(f"step-*{_OLD}"):
-        whole = folder.with_name(folder.name.removesuffix(_OLD))
-        if whole.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            folder.rename(whole)
+    files.remove_unfinished(pathlib.Path(model_dir) / _ROOT)
 
 
 def find(path: Pathlike) -> pathlib.Path:
@@ -188,62 +164,16 @@ def find(path: Pathlike) -> pathlib.Path:
     raise _not_found(path)
 
 
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a small file so that it has either its old content or the new one.
-
-    Raises:
-        CheckpointError: The disk is full or cannot be written.
-    """
-    writing = path.with_name(f"{_WRITING}{path.name}-{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(writing, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(writing, path)
-        _sync([path.parent])
-    except OSError as error:
-        writing.unlink(missing_ok=True)
-        raise CheckpointError(str(path), f"could not be written: {error}") from error
-
-
 def _pointed(model_dir: Pathlike, name: str) -> pathlib.Path | None:
     target = pointer(model_dir, name).get("folder")
     if not isinstance(target, str) or not _STEP.match(target):
         return None
     folder = pathlib.Path(model_dir) / _ROOT / target
     # The second is there only if the process died between two renames.
-    for candidate in (folder, folder.with_name(folder.name + _OLD)):
+    for candidate in (folder, files.replaced_path(folder)):
         if (candidate / WEIGHTS).is_file():
             return candidate
     return None
-
-
-def _replace_folder(writing: pathlib.Path, final: pathlib.Path) -> None:
-    old = final.with_name(final.name + _OLD)
-    if final.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        final.rename(old)
-    writing.rename(final)
-    _sync([final.parent])
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync_all(folder: pathlib.Path) -> None:
-    _sync([*(f for f in folder.rglob("*")), folder])
-
-
-def _sync(paths: Iterable[pathlib.Path]) -> None:
-    """Waits until files and folders are on the disk."""
-    for path in paths:
-        if os.name == "nt" and path.is_dir():  # Windows cannot open folders.
-            continue
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _not_found(path: pathlib.Path) -> CheckpointError:

@@ -1,6 +1,5 @@
 """Rebuilds a detector from a checkpoint: from its config, then its weights."""
 
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from odapi.checkpoints.weights import load_weights
 from odapi.config.label_map import load_label_map
 from odapi.config.load import load_config
 from odapi.errors import CheckpointError
+from odapi.files import read_json_object
 from odapi.labels import LabelMap
 
 
@@ -64,6 +64,6 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
 
 def _step(folder: pathlib.Path) -> int | None:
     try:
-        return int(json.loads((folder / FACTS).read_text())["step"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return int(read_json_object(folder / FACTS)["step"])
+    except (ValueError, KeyError, TypeError):
         return folders.step_of(folder)

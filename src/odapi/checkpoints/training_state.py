@@ -1,6 +1,5 @@
 """What resuming needs beyond the weights: optimizer, random state, data position."""
 
-import json
 import pathlib
 from typing import Any
 
@@ -9,6 +8,7 @@ import keras
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import assign, load_arrays, save_arrays, values
 from odapi.errors import CheckpointError
+from odapi.files import read_json, write_json
 from odapi.optim.ema import averages_of
 
 ARRAYS = "training_state.h5"
@@ -30,7 +30,7 @@ def save(
         facts: What JSON can hold: the step, the position in the data, and so on.
     """
     save_arrays(folder / ARRAYS, values(_variables(detector, optimizer)))
-    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / FACTS, facts, indent=1, error=CheckpointError)
 
 
 def load(
@@ -52,15 +52,12 @@ def load_facts(folder: pathlib.Path) -> dict[str, Any]:
     Raises:
         CheckpointError: The file is missing or damaged.
     """
-    try:
-        return json.loads((folder / FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            str(folder / FACTS),
-            f"cannot be read: {error}",
-            hint="a checkpoint without it can be evaluated, exported and fine-tuned "
-            "(train_config.fine_tune_checkpoint), but not resumed",
-        ) from error
+    return read_json(
+        folder / FACTS,
+        CheckpointError,
+        hint="a checkpoint without it can be evaluated, exported and fine-tuned "
+        "(train_config.fine_tune_checkpoint), but not resumed",
+    )
 
 
 def is_resumable(folder: pathlib.Path) -> bool:

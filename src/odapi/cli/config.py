@@ -116,13 +116,9 @@ def _table(*columns: str):
 
 
 def _print(table) -> None:
-    import sys
+    from odapi.progress import console
 
-    from rich.console import Console
-
-    # Asked for, so on standard output; a pipe gets lines that need no folding.
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width, highlight=False).print(table)
+    console(stderr=False, soft_wrap=False, log_width=160).print(table)
 
 
 def _plain(text: str) -> str:

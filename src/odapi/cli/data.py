@@ -68,6 +68,7 @@ def inspect(
     from odapi.build.preview import draw_preview
     from odapi.data.inspect import inspect_source, typical_images
     from odapi.draw.file import save_image
+    from odapi.files import write_json
 
     wrong = 0
     for name, source, augmentations in _to_inspect(target, label_map, overrides):
@@ -77,7 +78,7 @@ def inspect(
         if output is None:
             continue
         folder = output / name
-        _write_json(folder / "report.json", report.as_dict())
+        write_json(folder / "report.json", report.as_dict())
         chosen = typical_images(source, images, seed)
         mosaic = draw_preview(source, chosen, augmentations, seed)
         path = save_image(folder / "mosaic.png", mosaic)
@@ -215,25 +216,24 @@ def _is_config(target: str) -> bool:
 
 
 def _print_report(report: Any, source: "BaseSource") -> None:
-    from rich.console import Console
-
     from odapi.data.inspect_tables import tables
+    from odapi.progress import console
 
-    console = Console(soft_wrap=True, highlight=False)
+    output = console(stderr=False)
     for table in tables(report):
-        console.print(table)
+        output.print(table)
     if source.problems:
-        console.print(source.problems.table())
+        output.print(source.problems.table())
     else:
-        console.print("nothing is wrong with the data")
+        output.print("nothing is wrong with the data")
 
 
 def _print_parts(source: "BaseSource", parts: dict[str, list[int]]) -> None:
     """Prints how many images of each class each part has."""
-    from rich.console import Console
     from rich.table import Table
 
     from odapi.data.split import class_counts
+    from odapi.progress import console
 
     counts = {name: class_counts(source, indices) for name, indices in parts.items()}
     table = Table(title="images with a class, in each part", title_justify="left")
@@ -244,7 +244,7 @@ def _print_parts(source: "BaseSource", parts: dict[str, list[int]]) -> None:
         row = [counts[name].get(category.index, 0) for name in parts]
         if any(row):
             table.add_row(category.label, *(f"{n}" for n in row))
-    Console(soft_wrap=True, highlight=False).print(table)
+    console(stderr=False).print(table)
 
 
 def _print_problems(source: "BaseSource", written: "dict[str, Written]") -> None:
@@ -267,13 +267,6 @@ def _write_label_map(label_map: "LabelMap", folder: pathlib.Path) -> pathlib.Pat
     path = folder / "label_map.pbtxt"
     save_label_map(label_map, path)
     return path
-
-
-def _write_json(path: pathlib.Path, content: Any) -> None:
-    import json
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _next_step(target: str, output: pathlib.Path | None) -> str:
@@ -311,6 +304,7 @@ def keypoints(
     """
     from odapi.build.keypoint_config import keypoint_config
     from odapi.config.parse import to_text
+    from odapi.files import write_text
 
     source = _open(spec, label_map)
     text = to_text(keypoint_config(source))
@@ -319,7 +313,7 @@ def keypoints(
         return
     path = _write_label_map(source.label_map, output)
     made = output / "keypoints.config"
-    made.write_text(text, encoding="utf-8")
+    write_text(made, text)
     typer.echo(f"label map: {path}")
     typer.echo(f"config:    {made}")
     typer.echo(

@@ -57,11 +57,10 @@ def evaluate(
 
         print(json.dumps(to_json(result), indent=2, ensure_ascii=False))
         return
-    from rich.console import Console
-
     from odapi.evaluation.report import show
+    from odapi.progress import console
 
-    show(result, Console(highlight=False, soft_wrap=True))
+    show(result, console(stderr=False))
     _next_step(checkpoint, output)
 
 

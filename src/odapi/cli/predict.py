@@ -95,9 +95,10 @@ def _model(checkpoint: pathlib.Path, overrides: list[str]) -> Any:
 
 def _show(found: "Predictions", min_score: float) -> None:
     """Prints what was found, an image a row; the rest is in the files."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from odapi.progress import console
 
     number = sum(len(row.scores) for row in found)
     table = Table(
@@ -110,17 +111,17 @@ def _show(found: "Predictions", min_score: float) -> None:
         table.add_row(escape(str(row.path or row.image_id)), escape(_objects(row)))
     if len(found) > _MOST_ROWS:
         table.add_row(f"... {len(found) - _MOST_ROWS} more images", "")
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
+    output = console(stderr=False)
+    output.print(table)
     if not number:
-        console.print(_nothing(found.best_score))
+        output.print(_nothing(found.best_score))
     if found.skipped:
         number = len(found.skipped)
-        console.print(f"{number} image{'s' * (number > 1)} could NOT be read:")
+        output.print(f"{number} image{'s' * (number > 1)} could NOT be read:")
         for name, reason in list(found.skipped.items())[:_MOST_ROWS]:
-            console.print(f"- {name}: {reason}", markup=False)
+            output.print(f"- {name}: {reason}", markup=False)
     for path in _places(found.files):
-        console.print(f"written: {path}", markup=False)
+        output.print(f"written: {path}", markup=False)
 
 
 def _nothing(best: float) -> str:

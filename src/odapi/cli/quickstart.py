@@ -33,10 +33,9 @@ def quickstart(
 
 
 def _show(summary: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    from odapi.progress import duration
+    from odapi.progress import console, duration
 
     table = Table(title="Quick start", show_header=False, title_justify="left")
     images = summary.images
@@ -53,6 +52,6 @@ def _show(summary: Any) -> None:
     table.add_row("Time", ", ".join(seconds))
     table.add_row("Pictures", str(summary.picture))
     table.add_row("Summary", str(summary.folder / "summary.json"))
-    shown = Console(highlight=False)
-    shown.print(table)
-    shown.print(f"\nNext: {summary.next_command}", soft_wrap=True)
+    shown = console(stderr=False)
+    shown.print(table, soft_wrap=False)
+    shown.print(f"\nNext: {summary.next_command}")

@@ -44,12 +44,9 @@ def list_models(
     if not chosen:
         typer.echo("no model fits all of these; leave one out")
         raise typer.Exit(1)
-    import sys
+    from odapi.progress import console
 
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else 120
-    Console(highlight=False, width=width).print(_table(chosen))
+    console(stderr=False, soft_wrap=False).print(_table(chosen))
     for model in chosen:
         if model.note and "classification" not in model.tasks:
             typer.echo(f"{model.name}: {model.note}")

@@ -1,12 +1,12 @@
 """Label maps: the pbtxt files that number the classes of a data set."""
 
 import os
-import pathlib
 from typing import Any
 
 from odapi.config import parse, scan
 from odapi.config.protos import string_int_label_map_pb2 as pb
 from odapi.errors import DataError
+from odapi.files import write_text
 from odapi.labels import Category, Keypoint, LabelMap
 
 _BACKGROUND = ("background", "__background__", "bg", "none_of_the_above")
@@ -63,9 +63,7 @@ def parse_label_map(text: str, source: str = "label map") -> LabelMap:
 
 def save_label_map(label_map: LabelMap, path: str | os.PathLike) -> None:
     """Writes a label map as a pbtxt file, which loads back equal."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(label_map_text(label_map), encoding="utf-8")
+    write_text(path, label_map_text(label_map))
 
 
 def label_map_text(label_map: LabelMap) -> str:

@@ -9,6 +9,7 @@ from odapi.config import parse
 from odapi.config.override import apply_overrides
 from odapi.config.protos import options_pb2, pipeline_pb2
 from odapi.errors import ConfigError
+from odapi.files import write_text
 
 Config = pipeline_pb2.TrainEvalPipelineConfig
 FILE_NAME = "pipeline.config"
@@ -46,9 +47,7 @@ def load_config(
 
 def save_config(config: Config, path: str | os.PathLike) -> None:
     """Writes a config as canonical text, which loads back equal."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(parse.to_text(config), encoding="utf-8")
+    write_text(path, parse.to_text(config))
 
 
 def options(config: Config) -> options_pb2.Options:

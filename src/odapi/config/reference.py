@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from odapi.config import check_fields, check_values, schema
 from odapi.config.protos import string_int_label_map_pb2
+from odapi.files import write_text
 
 _PROTOS = pathlib.Path(__file__).parent / "protos"
 _OPENS = re.compile(r"\s*(message|enum|oneof) (\w+) \{")
@@ -162,7 +163,7 @@ def _escape(said: str) -> str:
 
 def main(path: str = "docs/config_reference.md") -> None:
     """Writes the page to `path`."""
-    pathlib.Path(path).write_text(text(), encoding="utf-8")
+    write_text(path, text())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from odapi.errors import DataError
+from odapi.files import write_bytes
 
 _OPTIONS = {kind: (cv2.IMWRITE_JPEG_QUALITY, 92) for kind in (".jpg", ".jpeg")}
 
@@ -20,12 +21,7 @@ def save_image(path: str | pathlib.Path, image: np.ndarray) -> pathlib.Path:
     """
     path = pathlib.Path(path)
     data = encode_image(image, path.suffix or ".png", str(path))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    except OSError as error:
-        raise DataError(str(path), f"cannot be written: {error.strerror}") from error
-    return path
+    return write_bytes(path, data)
 
 
 def encode_image(image: np.ndarray, kind: str = ".png", place: str = "image") -> bytes:

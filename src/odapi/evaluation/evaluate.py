@@ -11,7 +11,8 @@ from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.checkpoints.load_detector import load_detector
 from odapi.evaluation.loop import EvaluationResult, evaluate_loop
 from odapi.evaluation.report import write_report
-from odapi.inference.result_files import ResultsWriter, categories_of, write_json
+from odapi.files import write_json
+from odapi.inference.result_files import ResultsWriter, categories_of
 
 
 def evaluate(

@@ -6,7 +6,7 @@ import pathlib
 from typing import Any
 
 from odapi.evaluation.loop import EvaluationResult
-from odapi.inference.result_files import unwritable
+from odapi.files import atomic_open, unwritable
 
 
 def as_json(result: EvaluationResult) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def write_categories(path: pathlib.Path, result: EvaluationResult) -> pathlib.Pa
         DataError: The file cannot be written.
     """
     try:
-        with open(path, "w", newline="", encoding="utf-8") as file:
+        with atomic_open(path, "w") as file:
             rows = [dataclasses.asdict(row) for row in result.categories]
             writer = csv.DictWriter(file, rows[0] if rows else ["name"])
             writer.writeheader()

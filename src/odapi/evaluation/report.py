@@ -14,7 +14,7 @@ from odapi.draw.plots import precision_recall_plot
 from odapi.draw.side_by_side import side_by_side
 from odapi.evaluation.loop import EvaluationResult, Picture
 from odapi.evaluation.metric_files import as_json, write_categories
-from odapi.inference.result_files import write_json
+from odapi.files import write_json
 from odapi.metrics.coco import RECALLS, CategoryResult
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import Any
 
 from odapi.errors import CheckpointError, DataError, MissingPackageError
 from odapi.exporters.saved_model import serving
+from odapi.files import move_into_place, unfinished_path
 
 _PARTS = ("saved_model", "checkpoint", "pipeline.config", "label_map.pbtxt")
 _KEYPOINTS = "keypoint_label_map.pbtxt"  # Of models that find some.
@@ -136,7 +137,7 @@ def _export(
         )
     resizer = model_resizer(loaded.config)
     output = pathlib.Path(output_dir)
-    writing = output / f".writing-{os.getpid()}"
+    writing = unfinished_path(output / "export")
     try:
         saved_model = writing / "saved_model"
         write_saved_model(loaded.detector, resizer, saved_model, input_type, batch_size)
@@ -195,7 +196,4 @@ def _move(writing: pathlib.Path, output: pathlib.Path) -> None:
     (output / _KEYPOINTS).unlink(missing_ok=True)
     there = [_KEYPOINTS] if (writing / _KEYPOINTS).exists() else []
     for name in (*_PARTS, *there):
-        target = output / name
-        if target.is_dir():
-            shutil.rmtree(target)
-        (writing / name).replace(target)
+        move_into_place(writing / name, output / name)

@@ -13,8 +13,8 @@ import numpy as np
 
 from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
+from odapi.files import IMAGE_SUFFIXES, is_image_file
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff")
 _THREADS = 4
 _AHEAD = 16  # Images decoded ahead: enough to hide the disk, few enough to fit.
 
@@ -79,13 +79,13 @@ def _from_stdin() -> list[str]:
 def _expand(name: str) -> list[pathlib.Path]:
     path = pathlib.Path(name).expanduser()
     if path.is_dir():
-        inside = (p for p in path.rglob("*") if p.suffix.lower() in ENDINGS)
+        inside = (p for p in path.rglob("*") if is_image_file(p))
         images = sorted((p for p in inside if p.is_file()), key=_natural)
         if not images:
             raise DataError(
                 name,
                 "the folder has no image",
-                hint=f"images end in {', '.join(ENDINGS)}",
+                hint=f"images end in {', '.join(IMAGE_SUFFIXES)}",
             )
         return images
     if not path.exists() and glob.has_magic(name):

@@ -11,6 +11,7 @@ import numpy as np
 from odapi.draw.file import save_image
 from odapi.draw.image import Style, draw_objects, enlarged
 from odapi.errors import DataError
+from odapi.files import write_json
 from odapi.geometry.masks import paste_masks, paste_window
 from odapi.inference.image_files import ReadImage, find_images, read_images
 from odapi.inference.predictor import Predictor
@@ -18,7 +19,6 @@ from odapi.inference.result_files import (
     ResultsWriter,
     categories_of,
     coco_results,
-    write_json,
 )
 from odapi.labels import LabelMap
 from odapi.progress import track

@@ -1,5 +1,6 @@
 """Detections and numbers as files: COCO's results JSON, metrics, tables."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -9,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from odapi.errors import DataError
+from odapi.files import atomic_open, unwritable
 from odapi.geometry.masks import paste_masks, window_rle
 from odapi.labels import LabelMap
 from odapi.metrics.evaluator import xywh_px
@@ -116,12 +117,11 @@ class ResultsWriter:
         self.label_map = label_map
         self.min_score = min_score
         self.num_detections = 0
-        self._part = self.path.with_name(f".{self.path.name}.part")
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = open(self._part, "w", encoding="utf-8")
+            self._file = self._open.enter_context(atomic_open(self.path, "w"))
         except OSError as error:
             raise unwritable(self.path, error) from error
         self._file.write("[")
@@ -144,29 +144,11 @@ class ResultsWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
-            self._file.write("\n]\n")
-            self._file.close()
             if kind is None:
-                os.replace(self._part, self.path)
+                self._file.write("\n]\n")
+            self._open.__exit__(kind, error, trace)
         except OSError as problem:
             raise unwritable(self.path, problem) from problem
-        finally:
-            self._part.unlink(missing_ok=True)
-
-
-def write_json(path: pathlib.Path, content: Any) -> pathlib.Path:
-    """Writes JSON, indented, as UTF-8.
-
-    Raises:
-        DataError: The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(content, indent=2, ensure_ascii=False)
-        path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise unwritable(path, error) from error
-    return path
 
 
 def categories_of(label_map: LabelMap) -> list[dict[str, Any]]:
@@ -176,8 +158,3 @@ def categories_of(label_map: LabelMap) -> list[dict[str, Any]]:
         | ({"keypoints": [k.name for k in c.keypoints]} if c.keypoints else {})
         for c in label_map
     ]
-
-
-def unwritable(path: pathlib.Path, error: OSError) -> DataError:
-    """Returns the error for an output file that cannot be written."""
-    return DataError(str(path), f"cannot be written: {error.strerror or error}")

@@ -1,12 +1,12 @@
 """Writes the data set of the quick start, as any data set would come: COCO JSON."""
 
 import dataclasses
-import json
 import pathlib
 
 import cv2
 import numpy as np
 
+from odapi.files import write_bytes, write_json
 from odapi.quickstart.glyphs import Glyphs, load
 from odapi.quickstart.scenes import Scene
 
@@ -86,10 +86,8 @@ def _write_split(
         for box, index in zip(boxes.tolist(), classes.tolist(), strict=True):
             annotations.append(_annotation(len(annotations) + 1, number, box, index))
     categories = [{"id": i, "name": n} for i, n in enumerate(glyphs.names, 1)]
-    text = json.dumps(
-        {"images": images, "annotations": annotations, "categories": categories}
-    )
-    (folder / f"{split}.json").write_text(text)
+    content = {"images": images, "annotations": annotations, "categories": categories}
+    write_json(folder / f"{split}.json", content, indent=None)
     return len(annotations)
 
 
@@ -109,4 +107,4 @@ def _annotation(number: int, image: int, box: list[float], index: int) -> dict:
 def _write_jpeg(path: pathlib.Path, pixels: np.ndarray) -> None:
     # imencode, since imwrite fails in silence.
     _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-    path.write_bytes(data.tobytes())
+    write_bytes(path, data.tobytes())

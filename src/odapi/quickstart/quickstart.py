@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib.resources
-import json
 import os
 import pathlib
 import shutil
@@ -13,6 +12,7 @@ from typing import Any
 
 import odapi
 from odapi.errors import DataError
+from odapi.files import write_json
 from odapi.progress import console, duration
 from odapi.quickstart.dataset import MadeDataset, make_dataset
 from odapi.quickstart.glyphs import has_digits
@@ -111,7 +111,7 @@ def quickstart(
         seconds=phases.seconds | {"total": sum(phases.seconds.values())},
         picture=folder / _PICTURE,
     )
-    (folder / _SUMMARY).write_text(json.dumps(as_json(summary), indent=2) + "\n")
+    write_json(folder / _SUMMARY, as_json(summary))
     return summary
 
 

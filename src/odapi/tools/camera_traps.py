@@ -6,12 +6,12 @@ Source: the original's create_cococameratraps_tfexample_main.py; the format: htt
 import collections
 import dataclasses
 import hashlib
-import json
 import os
 from typing import Any
 
 from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
+from odapi.files import read_json
 from odapi.tools import records
 
 _NEEDED = ("id", "file_name", "width", "height")
@@ -39,11 +39,7 @@ def read_metadata(path: str) -> CameraTraps:
     Raises:
         DataError: It cannot be read, or an entry lacks what is needed.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            content = json.load(file)
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"cannot be read: {error}") from error
+    content = read_json(path)
     missing = {"images", "annotations", "categories"} - set(content)
     if missing:
         raise DataError(path, f"has no {', '.join(sorted(missing))}")

@@ -1,10 +1,10 @@
 """The pipelines of Context R-CNN's data, from files of records to files of records."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 
 from odapi.errors import DataError, unknown_choice
+from odapi.files import read_json
 from odapi.tools.beam import Records, Step
 from odapi.tools.camera_traps import ImageExample, read_metadata
 from odapi.tools.detections import AddBoxes
@@ -140,11 +140,7 @@ def read_ids(path: str) -> frozenset[str] | None:
     """
     if path == "All":
         return None
-    try:
-        with open(os.path.expanduser(path), encoding="utf-8") as file:
-            content = json.load(file)
-    except (OSError, ValueError) as error:
-        raise DataError(path, f"cannot be read: {error}") from error
+    content = read_json(os.path.expanduser(path))
     if not isinstance(content, list):
         raise DataError(path, "must be a JSON list of image ids")
     return frozenset(str(i) for i in content)

@@ -9,7 +9,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from odapi.checkpoints.folder import write_text
+from odapi.errors import CheckpointError
+from odapi.files import read_json_object, write_json, write_text
 
 _EVALUATIONS, _LOSSES = "metrics.jsonl", "losses.jsonl"
 _SUMMARY = "training.json"
@@ -76,16 +77,14 @@ class History:
 
 def write_summary(model_dir: pathlib.Path, summary: Mapping[str, Any]) -> None:
     """Writes `training.json`; NaN becomes null, as JSON has none."""
-    text = json.dumps(_plain(summary), indent=2)
-    write_text(model_dir / _SUMMARY, text + "\n")
+    write_json(
+        model_dir / _SUMMARY, _plain(summary), durable=True, error=CheckpointError
+    )
 
 
 def read_summary(model_dir: pathlib.Path) -> dict[str, Any]:
     """Returns what `write_summary` wrote, or {} where there is none to read."""
-    try:
-        return json.loads((model_dir / _SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    return read_json_object(model_dir / _SUMMARY)
 
 
 def _read(path: pathlib.Path, what: str, upto: int) -> list[dict[str, Any]]:
@@ -108,7 +107,8 @@ def _read(path: pathlib.Path, what: str, upto: int) -> list[dict[str, Any]]:
 
 
 def _write(path: pathlib.Path, entries: list[dict[str, Any]]) -> None:
-    write_text(path, "".join(map(_line, entries)))
+    text = "".join(map(_line, entries))
+    write_text(path, text, durable=True, error=CheckpointError)
 
 
 def _line(entry: Mapping[str, Any]) -> str:

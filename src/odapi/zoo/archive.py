@@ -1,15 +1,14 @@
 """Unpacks an archive: nothing leaves its folder, and that is whole or not there."""
 
-import os
 import pathlib
 import shutil
 import tarfile
 import zlib
 from collections.abc import Callable
 
+from odapi import files
 from odapi.errors import CheckpointError
 
-_UNPACKING = ".unpacking-"
 _BLOCK = 1 << 20
 
 
@@ -31,17 +30,15 @@ def unpack(
         CheckpointError: The archive is damaged or not to be trusted, or the disk is
             full; nothing is left then.
     """
-    writing = folder.with_name(f"{_UNPACKING}{folder.name}-{os.getpid()}")
-    # What a killed process left, half unpacked.
-    for left in folder.parent.glob(f"{_UNPACKING}{folder.name}-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    files.remove_unfinished(folder.parent, folder.name)
+    writing = files.unfinished_path(folder)
     try:
         writing.mkdir(parents=True)
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
                 advance(_write(tar, member, writing, archive))
-        whole = _top(writing)
-        whole.rename(folder)
+        files.sync_tree(writing)
+        files.move_into_place(_top(writing), folder)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
         raise _failed(archive, folder, error) from error
     finally:
@@ -67,8 +64,6 @@ def _write(
     # Never over what another member wrote.
     with source, open(target, "xb") as file:
         shutil.copyfileobj(source, file, _BLOCK)
-        file.flush()
-        os.fsync(file.fileno())
     return member.size
 
 

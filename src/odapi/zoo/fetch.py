@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 import http.client
-import json
 import os
 import pathlib
 import urllib.error
@@ -11,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
+from odapi import files
 from odapi.errors import CheckpointError
 
 _BLOCK = 1 << 18
@@ -69,7 +69,7 @@ def fetch(
         if expected and digest != expected:
             part.unlink()
             raise _another(url, path, digest, expected)
-        os.replace(part, path)
+        files.move_into_place(part, path)
     else:
         digest = _digest(path)
         if expected and digest != expected:
@@ -131,16 +131,12 @@ def _digest(path: pathlib.Path) -> str:
 
 
 def _facts(path: pathlib.Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(path.with_name(path.name + _FACTS).read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return facts if isinstance(facts, dict) else {}
+    return files.read_json_object(path.with_name(path.name + _FACTS))
 
 
 def _write_facts(path: pathlib.Path, facts: dict[str, Any]) -> None:
-    text = json.dumps(facts, indent=1) + "\n"
-    path.with_name(path.name + _FACTS).write_text(text, "utf-8")
+    place = path.with_name(path.name + _FACTS)
+    files.write_json(place, facts, indent=1, error=CheckpointError)
 
 
 def _cut(url: str, part: pathlib.Path, how: str) -> CheckpointError:

@@ -1,6 +1,5 @@
 """Writes COCO JSON: masks as run lengths, keypoints, crowds."""
 
-import json
 import os
 import pathlib
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import CocoSource
 from odapi.data.sources.coco_annotations import EXTRA_FIELDS
+from odapi.files import read_json, write_json
 from odapi.labels import Category, LabelMap
 
 Path = pathlib.Path
@@ -69,7 +69,7 @@ def write_coco(
         written.lose(sample, _NOT_WRITTEN)
         written.count += 1
         written.objects += len(sample["boxes"])
-    file.write_text(json.dumps(content), "utf-8")
+    write_json(file, content, indent=None)
     return written
 
 
@@ -87,7 +87,7 @@ def write_coco_part(
         indices: Which samples.
         images: "copy", "link" or "refer".
     """
-    content = json.loads(source.file.read_bytes())
+    content = read_json(source.file)
     path.parent.mkdir(parents=True, exist_ok=True)
     files = ImageFiles(path.parent / "images", images)
     by_id = {image["id"]: image for image in reversed(content["images"])}
@@ -101,7 +101,7 @@ def write_coco_part(
     content["annotations"] = [
         a for a in content.get("annotations", []) if a.get("image_id") in wanted
     ]
-    path.write_text(json.dumps(content), "utf-8")
+    write_json(path, content, indent=None)
     return Written(path, len(chosen), len(content["annotations"]))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from odapi.data.formats.writer import COPY, ImageFiles, Written, in_pixels, samples
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
+from odapi.files import write_text
 from odapi.labels import LabelMap
 
 Path = pathlib.Path
@@ -58,7 +59,7 @@ def write_voc(
         written.lose(sample, _NO_PLACE)
         written.count += 1
         written.objects += len(sample["boxes"])
-    (lists / f"{split}.txt").write_text("".join(f"{n}\n" for n in names), "utf-8")
+    write_text(lists / f"{split}.txt", "".join(f"{n}\n" for n in names))
     return written
 
 

@@ -14,6 +14,7 @@ from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.files import FileSource
 from odapi.errors import DataError
+from odapi.files import write_bytes
 
 Path = pathlib.Path
 
@@ -124,7 +125,7 @@ class ImageFiles:
         elif origin is not None:
             shutil.copyfile(origin, path)
         else:
-            path.write_bytes(sample["encoded"])
+            write_bytes(path, sample["encoded"])
         return path
 
     def _name(self, sample: Sample) -> str:

@@ -8,6 +8,7 @@ from odapi.data.formats.writer import COPY, REFER, ImageFiles, Written, samples
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.errors import DataError
+from odapi.files import write_text
 
 Path = pathlib.Path
 
@@ -58,7 +59,7 @@ def write_yolo(
     for index, sample in samples(source, indices):
         image = files.put(source, index, sample)
         lines = "".join(_lines(sample, numbers))
-        (labels / f"{image.stem}.txt").write_text(lines, "utf-8")
+        write_text(labels / f"{image.stem}.txt", lines)
         written.lose(sample, _NO_PLACE)
         if sample["header"].orientation != 1:
             _lose_orientation(written, sample)
@@ -70,7 +71,7 @@ def write_yolo(
     # JSON strings are YAML strings.
     about += ["names:\n"]
     about += [f"  {i}: {json.dumps(c.name)}\n" for i, c in enumerate(categories)]
-    (path / "data.yaml").write_text("".join(about), "utf-8")
+    write_text(path / "data.yaml", "".join(about))
     return written
 
 

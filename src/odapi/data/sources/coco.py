@@ -1,6 +1,5 @@
 """COCO JSON: boxes, crowds, masks as polygons or run lengths, keypoints."""
 
-import json
 import pathlib
 from typing import Any
 
@@ -9,6 +8,7 @@ from odapi.data.sources.classes import ClassIndex
 from odapi.data.sources.coco_annotations import AnnotationReader, Json
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing, unique_id
 from odapi.errors import DataError
+from odapi.files import read_json
 from odapi.labels import Category, Keypoint, LabelMap
 
 Path = pathlib.Path
@@ -108,10 +108,7 @@ def _json_file(path: Path, split: str | None) -> Path:
 
 
 def _read_json(file: Path) -> Json:
-    try:
-        content = json.loads(file.read_bytes())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(str(file), f"is no JSON: {error}") from error
+    content = read_json(file)
     wanted = ("images", "annotations", "categories")
     lacking = [
         k

@@ -8,13 +8,10 @@ from collections.abc import Iterable, Sequence
 from odapi.data.problems import Problems
 from odapi.data.sources.base import BaseSource, Raw
 from odapi.errors import DataError
+from odapi.files import IMAGE_SUFFIXES, is_image_file
 from odapi.labels import LabelMap
 
 Path = pathlib.Path
-
-IMAGE_SUFFIXES = (
-    ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jpe", ".jfif",
-)  # fmt: skip
 
 _HEAD = 1 << 16  # Bytes that hold the header of nearly every image.
 
@@ -189,7 +186,7 @@ def check_missing(
 def image_files(folder: Path) -> list[Path]:
     """Returns the image files in a folder, sorted by name."""
     names = sorted(_listing(folder))
-    return [folder / n for n in names if n.lower().endswith(IMAGE_SUFFIXES)]
+    return [folder / n for n in names if is_image_file(n)]
 
 
 def unique_id(wanted: str, taken: set[str], problems: Problems) -> str:

@@ -10,7 +10,6 @@ from odapi.data.problems import Problems
 from odapi.data.sources.base import Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.files import (
-    IMAGE_SUFFIXES,
     FileSource,
     ImageFinder,
     check_missing,
@@ -18,6 +17,7 @@ from odapi.data.sources.files import (
     unique_id,
 )
 from odapi.errors import DataError
+from odapi.files import is_image_file
 from odapi.labels import LabelMap, label_map_of
 
 Path = pathlib.Path
@@ -125,7 +125,9 @@ def _split(root: Path, split: str | None) -> tuple[Path, list[str] | None]:
 def _stem(name: str) -> str:
     """Removes a suffix of an image or XML file, but no other dot."""
     path = Path(name.replace("\\", "/"))
-    return path.stem if path.suffix.lower() in (*IMAGE_SUFFIXES, ".xml") else path.name
+    return (
+        path.stem if is_image_file(path) or path.suffix.lower() == ".xml" else path.name
+    )
 
 
 def _once(stems: list[str], problems: Problems) -> list[str]:

@@ -5,9 +5,10 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from odapi.data.sources.files import IMAGE_SUFFIXES, image_files
+from odapi.data.sources.files import image_files
 from odapi.data.sources.yaml_subset import read_yaml
 from odapi.errors import DataError
+from odapi.files import is_image_file
 
 Path = pathlib.Path
 
@@ -220,9 +221,5 @@ def _image_folders(root: Path, split: str | None) -> list[Path]:
         if image_files(folder):
             return [folder]
     return sorted(
-        {
-            f.parent
-            for f in root.rglob("*")
-            if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file()
-        }
+        {f.parent for f in root.rglob("*") if is_image_file(f) and f.is_file()}
     )

@@ -16,7 +16,7 @@ import pathlib
 import tempfile
 import zipfile
 import zlib
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from odapi.data.tfrecord.example import (
 )
 from odapi.data.tfrecord.records import is_record_file, read_record, scan_records
 from odapi.errors import DataError
+from odapi.files import atomic_open
 
 Path = pathlib.Path
 
@@ -169,7 +170,7 @@ def _save(place: Path, index: RecordIndex, stamp: list[int]) -> bool:
         # Root may write anywhere; a folder that nobody may write to is left alone.
         if not place.parent.stat().st_mode & 0o222:
             return False
-        with _atomic(place) as file:
+        with atomic_open(place) as file:
             np.savez(
                 file,
                 offsets=offsets,
@@ -179,28 +180,6 @@ def _save(place: Path, index: RecordIndex, stamp: list[int]) -> bool:
     except OSError:
         return False
     return True
-
-
-class _atomic:  # noqa: N801 - used as a function
-    """Opens a temporary file that takes the place of another when all is written."""
-
-    def __init__(self, place: Path):
-        self.place = place
-
-    def __enter__(self) -> BinaryIO:
-        number, self.name = tempfile.mkstemp(
-            dir=self.place.parent, prefix=f".{self.place.name}."
-        )
-        self.file = os.fdopen(number, "wb")
-        return self.file
-
-    def __exit__(self, kind: Any, *_: Any) -> None:
-        self.file.close()
-        if kind is None:
-            os.chmod(self.name, 0o644)  # Others may use it too.
-            os.replace(self.name, self.place)
-        else:
-            os.unlink(self.name)
 
 
 def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
@@ -310,7 +289,7 @@ def _uncompressed(file: Path, stamp: list[int]) -> tuple[Path, list[tuple[str, s
         place.parent.mkdir(parents=True, exist_ok=True)
     except OSError:
         place = Path(tempfile.mkdtemp(prefix="odapi-")) / place.name
-    with _atomic(place) as target, open(file, "rb") as source:
+    with atomic_open(place) as target, open(file, "rb") as source:
         complete = _inflate(source, target)
     lost = [] if complete else [("truncated record", "the compressed file is damaged")]
     return place, lost
@@ -323,7 +302,7 @@ def _is_compressed(start: bytes) -> bool:
     return start.startswith(b"\x1f\x8b") or is_zlib
 
 
-def _inflate(source: BinaryIO, target: BinaryIO) -> bool:
+def _inflate(source: IO[bytes], target: IO[bytes]) -> bool:
     """Unpacks gzip or zlib as far as it goes; returns whether that was to the end."""
     while True:
         member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)

@@ -1,0 +1,238 @@
+"""Atomic file and folder writing, JSON files, and the suffixes of image files.
+
+Every file that odapi writes goes through this module: it is written under a temporary
+name beside its final one and renamed when complete, so that a reader, or the next run
+after a crash, sees either the old content or the new one.
+"""
+
+import contextlib
+import errno
+import itertools
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterable, Iterator
+from typing import IO, Any, Literal
+
+from odapi.errors import DataError, OdapiError
+
+Pathlike = str | os.PathLike[str]
+
+IMAGE_SUFFIXES = (
+    ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jpe", ".jfif",
+)  # fmt: skip
+
+_UNFINISHED = ".writing-"
+_REPLACED = ".old"
+_counter = itertools.count()  # Threads of a process may write the same file.
+
+
+def is_image_file(path: Pathlike) -> bool:
+    """Returns whether a file name has one of `IMAGE_SUFFIXES`, in any case."""
+    return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+
+
+def unfinished_path(path: Pathlike) -> pathlib.Path:
+    """Returns a new temporary name for a file or folder, beside its final name."""
+    path = pathlib.Path(path)
+    return path.with_name(f"{_UNFINISHED}{path.name}-{os.getpid()}-{next(_counter)}")
+
+
+@contextlib.contextmanager
+def atomic_open(
+    path: Pathlike, mode: Literal["w", "wb"] = "wb", durable: bool = False
+) -> Iterator[IO[Any]]:
+    """Opens a file for writing that appears only if the block ends without an error.
+
+    Folders are made as needed.
+
+    Args:
+        path: The file; existing content is replaced.
+        mode: "w" for UTF-8 text, whose line ends are written as given, or "wb".
+        durable: Whether to wait until the content is on the disk, so that it
+            survives a power failure.
+
+    Raises:
+        OSError: The file cannot be written; the old content is kept.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writing = unfinished_path(path)
+    options = {} if mode == "wb" else {"encoding": "utf-8", "newline": ""}
+    try:
+        with open(writing, mode, **options) as file:  # type: ignore[call-overload]
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(writing, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            writing.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync([path.parent])
+
+
+def write_bytes(
+    path: Pathlike,
+    data: bytes,
+    durable: bool = False,
+    error: type[OdapiError] = DataError,
+) -> pathlib.Path:
+    """Writes a file atomically and returns its path.
+
+    Raises:
+        OdapiError: Of the type `error`: the file cannot be written.
+    """
+    try:
+        with atomic_open(path, "wb", durable) as file:
+            file.write(data)
+    except OSError as problem:
+        raise unwritable(path, problem, error) from problem
+    return pathlib.Path(path)
+
+
+def write_text(
+    path: Pathlike,
+    text: str,
+    durable: bool = False,
+    error: type[OdapiError] = DataError,
+) -> pathlib.Path:
+    """Writes UTF-8 text atomically, as `write_bytes` does."""
+    return write_bytes(path, text.encode("utf-8"), durable, error)
+
+
+def write_json(
+    path: Pathlike,
+    content: Any,
+    indent: int | None = 2,
+    durable: bool = False,
+    error: type[OdapiError] = DataError,
+) -> pathlib.Path:
+    """Writes JSON as UTF-8 with a final newline, atomically, as `write_bytes` does."""
+    text = json.dumps(content, indent=indent, ensure_ascii=False) + "\n"
+    # File names that are not UTF-8 become JSON's own escapes.
+    data = text.encode("utf-8", "backslashreplace")
+    return write_bytes(path, data, durable, error)
+
+
+def read_json(
+    path: Pathlike, error: type[OdapiError] = DataError, hint: str = ""
+) -> Any:
+    """Returns the content of a JSON file.
+
+    Raises:
+        OdapiError: Of the type `error`: the file cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_bytes())
+    except OSError as problem:
+        reason = f"cannot be read: {problem.strerror or problem}"
+        raise error(os.fspath(path), reason, hint) from problem
+    except ValueError as problem:
+        reason = f"cannot be read: not valid JSON: {problem}"
+        raise error(os.fspath(path), reason, hint) from problem
+
+
+def read_json_object(path: Pathlike) -> dict[str, Any]:
+    """Returns the object in a JSON file, or {} if it is missing or damaged."""
+    try:
+        content = read_json(path)
+    except OdapiError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Pathlike) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder that becomes `path` if the block ends without an error.
+
+    All files are on the disk before the folder gets its name.
+
+    Args:
+        path: The folder; an existing one is replaced.
+
+    Raises:
+        OSError: The folder cannot be written; the old one is kept.
+    """
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writing = unfinished_path(path)
+    writing.mkdir()
+    try:
+        yield writing
+        sync_tree(writing)
+        move_into_place(writing, path)
+    except Exception:
+        shutil.rmtree(writing, ignore_errors=True)
+        raise
+
+
+def move_into_place(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Renames a complete file or folder to its final name, replacing the old one."""
+    replaced = target.with_name(target.name + _REPLACED)
+    if target.is_dir():
+        shutil.rmtree(replaced, ignore_errors=True)
+        target.rename(replaced)
+    source.rename(target) if source.is_dir() else os.replace(source, target)
+    sync([target.parent])
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def replaced_path(path: pathlib.Path) -> pathlib.Path:
+    """Returns the name of an old folder between the two renames of its replacement."""
+    return path.with_name(path.name + _REPLACED)
+
+
+def remove_unfinished(parent: pathlib.Path, name: str = "*") -> None:
+    """Deletes what killed processes left behind in a folder.
+
+    Call it only when no other process writes there. A folder whose replacement was
+    interrupted gets its name back.
+
+    Args:
+        parent: The folder to clean.
+        name: Final name of the files or folders, as a glob.
+    """
+    for left in parent.glob(f"{_UNFINISHED}{name}-*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    for old in parent.glob(f"{name}{_REPLACED}"):
+        final = old.with_name(old.name.removesuffix(_REPLACED))
+        if final.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(final)
+
+
+def sync_tree(folder: pathlib.Path) -> None:
+    """Waits until a folder and everything in it are on the disk."""
+    sync([*folder.rglob("*"), folder])
+
+
+def sync(paths: Iterable[pathlib.Path]) -> None:
+    """Waits until files and folders are on the disk."""
+    for path in paths:
+        if os.name == "nt" and path.is_dir():  # Windows cannot open folders.
+            continue
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as problem:
+            # Some network file systems cannot sync folders.
+            if not path.is_dir() or problem.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(descriptor)
+
+
+def unwritable(
+    path: Pathlike, problem: OSError, error: type[OdapiError] = DataError
+) -> OdapiError:
+    """Returns the error for a file that cannot be written."""
+    reason = f"cannot be written: {problem.strerror or problem}"
+    return error(os.fspath(path), reason)
