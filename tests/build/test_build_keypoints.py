@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import text_format
 
 from odapi.build.center_keypoints import build_keypoint_task
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.config.protos import center_net_pb2
 from odapi.errors import ConfigError
 from odapi.geometry.keypoints import (
@@ -58,7 +58,7 @@ def build(tmp_path):
         if boxes:
             config.object_detection_task.SetInParent()
         task = config.keypoint_estimation_task[0]
-        return build_keypoint_task(task, PLACE, config, Setting(0, "float32"))
+        return build_keypoint_task(task, PLACE, config, BuildContext(0, "float32"))
 
     return build
 

@@ -6,7 +6,7 @@ from google.protobuf import text_format
 from keras import ops
 
 from odapi.build.center_extractor import build_center_extractor, center_pixel_scaling
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.checkpoints import pretrained
 from odapi.config.protos.center_net_pb2 import CenterNetFeatureExtractor
 from odapi.errors import ConfigError
@@ -19,7 +19,7 @@ def _config(text):
 
 
 def _build(text):
-    extractor = build_center_extractor(_config(text), "extractor", Setting())
+    extractor = build_center_extractor(_config(text), "extractor", BuildContext())
     extractor.build((None, 64, 64, 3))
     return extractor
 

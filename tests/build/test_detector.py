@@ -8,7 +8,7 @@ from keras import ops
 
 from odapi.build import detector as building
 from odapi.build.detector import build_detector
-from odapi.build.hyperparams import Setting, build_hyperparams
+from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.config.load import load_config
 from odapi.config.protos import hyperparams_pb2
 from odapi.errors import ConfigError
@@ -143,7 +143,7 @@ def test_the_mean_colour_is_taken_off_for_resnet():
 
 def _hyperparams(text):
     message = text_format.Parse(text, hyperparams_pb2.Hyperparams())
-    return build_hyperparams(message, "hyperparams", Setting())
+    return build_hyperparams(message, "hyperparams", BuildContext())
 
 
 @pytest.mark.parametrize(

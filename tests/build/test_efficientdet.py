@@ -4,7 +4,7 @@ import pytest
 
 from odapi.build.detector import build_detector
 from odapi.build.feature_extractor import build_feature_extractor
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.config.check import find
 from odapi.config.load import load_config
 from odapi.errors import ConfigError
@@ -16,7 +16,9 @@ _PATH = "model.ssd.feature_extractor"
 
 def _extractor(*overrides):
     config = small_config("bifpn", *overrides)
-    return build_feature_extractor(config.model.ssd.feature_extractor, _PATH, Setting())
+    return build_feature_extractor(
+        config.model.ssd.feature_extractor, _PATH, BuildContext()
+    )
 
 
 def test_the_pyramid_is_as_the_config_says():
@@ -55,7 +57,7 @@ def test_without_a_message_the_pyramid_is_that_of_the_paper(monkeypatch):
     config = small_config("bifpn", f"{_PATH}.type=ssd_efficientnet-b6_bifpn_keras")
     message = config.model.ssd.feature_extractor
     message.ClearField("bifpn")
-    build_feature_extractor(message, _PATH, Setting())
+    build_feature_extractor(message, _PATH, BuildContext())
     neck = found["neck"]
     assert neck["levels"] == range(3, 8)
     assert (neck["rounds"], neck["depth"], neck["method"]) == (8, 384, "sum")
@@ -105,7 +107,9 @@ def test_freezing_reaches_all_norms():
 def test_what_the_original_refuses_is_refused(override, place):
     config = small_config("bifpn", f"{_PATH}.{override}")
     with pytest.raises(ConfigError) as caught:
-        build_feature_extractor(config.model.ssd.feature_extractor, _PATH, Setting())
+        build_feature_extractor(
+            config.model.ssd.feature_extractor, _PATH, BuildContext()
+        )
     assert caught.value.place == f"{_PATH}.{place}"
     errors = {f.path for f in find(config, for_data=False) if f.is_error}
     assert f"{_PATH}.{place}" in errors

@@ -4,7 +4,7 @@ import pytest
 
 from odapi.build.center_people import build_densepose, build_temporal, build_track
 from odapi.build.detector import build_detector
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.config.load import load_config
 from odapi.errors import ConfigError
 from odapi.losses.boxes import L1Loss
@@ -30,7 +30,7 @@ def _config(text):
 
 def _build(builder, name, text, others=MASKS):
     center_net = _config(f"{name} {{ {text} }} {others}").model.center_net
-    return builder(getattr(center_net, name), name, center_net, Setting(seed=3))
+    return builder(getattr(center_net, name), name, center_net, BuildContext(seed=3))
 
 
 def test_track():

@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import text_format
 
 from odapi.backbones.rcnn_table import RCNN_EXTRACTORS
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.build.rcnn_extractor import build_rcnn_extractor
 from odapi.config.protos.faster_rcnn_pb2 import FasterRcnnFeatureExtractor
 from odapi.errors import ConfigError
@@ -27,9 +27,9 @@ _SMALL = (
 
 
 @functools.cache  # Nothing changes what was built.
-def _build(text, setting=None):
+def _build(text, context=None):
     config = text_format.Parse(text, FasterRcnnFeatureExtractor())
-    return build_rcnn_extractor(config, "extractor", setting or Setting())
+    return build_rcnn_extractor(config, "extractor", context or BuildContext())
 
 
 def _shapes(text, size):
@@ -107,7 +107,9 @@ def test_norms(text, frozen, epsilon, scaling):
 
 
 def test_the_model_can_freeze_all_norms():
-    backbone = _build(_TRAINED, Setting(freeze_norm=True)).feature_extractor.backbone
+    backbone = _build(
+        _TRAINED, BuildContext(freeze_norm=True)
+    ).feature_extractor.backbone
     norms = [layer for layer in backbone.layers if isinstance(layer, BatchNorm)]
     assert all(layer.frozen for layer in norms)
 

@@ -4,7 +4,7 @@ import pytest
 from google.protobuf import text_format
 
 from odapi.build.anchors import build_anchors
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.build.rcnn_parts import build_rcnn_parts
 from odapi.build.roi_heads import ThirdStage, build_roi_heads
 from odapi.config.protos import box_predictor_pb2
@@ -18,7 +18,7 @@ from small_models import small_config
 
 def build(text, third=None, num_classes=3):
     message = text_format.Parse(text, box_predictor_pb2.BoxPredictor())
-    return build_roi_heads(message, "p", num_classes, Setting(), third)
+    return build_roi_heads(message, "p", num_classes, BuildContext(), third)
 
 
 def test_boxes_as_written():

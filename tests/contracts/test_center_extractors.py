@@ -8,7 +8,7 @@ from keras import ops
 
 from odapi.backbones.center_table import CENTER_EXTRACTORS
 from odapi.build.center_extractor import build_center_extractor, center_pixel_scaling
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.config.protos.center_net_pb2 import CenterNetFeatureExtractor
 from odapi.layers.names import named_variables
 from odapi.zoo.names.center_extractor import center_extractor_keys
@@ -24,12 +24,12 @@ _CHANNELS = {
     "mobilenet_v2_fpn": 24,
     "mobilenet_v2_fpn_sep_conv": 24,
 }
-_SETTING = Setting(seed=3)
+_SETTING = BuildContext(seed=3)
 
 
-def build(kind, setting=_SETTING):
+def build(kind, context=_SETTING):
     config = CenterNetFeatureExtractor(type=kind)
-    extractor = build_center_extractor(config, "feature_extractor", setting)
+    extractor = build_center_extractor(config, "feature_extractor", context)
     extractor.build((None, 64, 64, 3))
     return extractor
 

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 
 from odapi.build.center_extractor import build_center_extractor
 from odapi.build.detector import build_detector
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.layers.pixels import UNCHANGED
 from odapi.losses.boxes import GiouLoss, L1Loss
@@ -254,7 +254,7 @@ LAYER.build((None, 2))
 
 def test_layers_of_tasks_are_weights_of_the_detector():
     message = small_config("center").model.center_net.feature_extractor
-    extractor = build_center_extractor(message, "path", Setting())
+    extractor = build_center_extractor(message, "path", BuildContext())
     parts = CenterParts(UNCHANGED, OBJECTS, (Scale(L1Loss()),))
     detector = CenterNet(extractor, parts, image_size=(64, 64))
     detector.build((None, 64, 64, 3))

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from odapi.build.center_extractor import build_center_extractor
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.config.load import load_config
 from odapi.config.protos.center_net_pb2 import CenterNetFeatureExtractor
 from odapi.layers.initializers import Constant, Initializer
@@ -47,7 +47,7 @@ def zoo():
 
 
 def _build(config):
-    extractor = build_center_extractor(config, "extractor", Setting())
+    extractor = build_center_extractor(config, "extractor", BuildContext())
     extractor.build((None, 128, 128, 3))
     return extractor
 

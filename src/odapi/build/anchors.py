@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from odapi.build.oneof import build_oneof, number
+from odapi.build.oneof import build_oneof
 from odapi.errors import ConfigError
 from odapi.targets import anchors
 
@@ -35,11 +35,11 @@ def _grid(config: Any, path: str) -> anchors.GridAnchors:
 def _ssd(config: Any, path: str) -> anchors.SsdAnchors:
     options = {
         "aspect_ratios": _numbers(config.aspect_ratios),
-        "interpolated_aspect_ratio": number(config.interpolated_scale_aspect_ratio),
+        "interpolated_aspect_ratio": config.interpolated_scale_aspect_ratio,
         "reduce_lowest": config.reduce_boxes_in_lowest_layer,
         "base_size": (
-            number(config.base_anchor_height),
-            number(config.base_anchor_width),
+            config.base_anchor_height,
+            config.base_anchor_width,
         ),
         "strides": _pairs(config, path, "stride"),
         "offsets": _pairs(config, path, "offset"),
@@ -47,8 +47,8 @@ def _ssd(config: Any, path: str) -> anchors.SsdAnchors:
     if not config.scales:
         return anchors.SsdAnchors.spaced(
             config.num_layers,
-            number(config.min_scale),
-            number(config.max_scale),
+            config.min_scale,
+            config.max_scale,
             **options,
         )
     if len(config.scales) != config.num_layers:
@@ -64,7 +64,7 @@ def _multiscale(config: Any, path: str) -> anchors.PyramidAnchors:
     return anchors.PyramidAnchors(
         min_level=config.min_level,
         max_level=config.max_level,
-        scale=number(config.anchor_scale),
+        scale=config.anchor_scale,
         aspect_ratios=_numbers(config.aspect_ratios),
         scales_per_octave=config.scales_per_octave,
     )
@@ -93,7 +93,7 @@ _GENERATORS = {
 
 
 def _numbers(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(number(v) for v in values)
+    return tuple(v for v in values)
 
 
 def _pairs(config: Any, path: str, name: str) -> tuple[tuple[int, int], ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from odapi.build.oneof import build_oneof, number
+from odapi.build.oneof import build_oneof
 from odapi.data.augment.color import (
     AdjustBrightness,
     AdjustContrast,
@@ -84,31 +84,25 @@ def check_densepose(augmentations: Iterable[Augmentation], path: str = _PATH) ->
 
 
 def _horizontal_flip(config: Any, path: str) -> HorizontalFlip:
-    return HorizontalFlip(
-        number(config.probability), tuple(config.keypoint_flip_permutation)
-    )
+    return HorizontalFlip(config.probability, tuple(config.keypoint_flip_permutation))
 
 
 def _vertical_flip(config: Any, path: str) -> VerticalFlip:
-    return VerticalFlip(
-        number(config.probability), tuple(config.keypoint_flip_permutation)
-    )
+    return VerticalFlip(config.probability, tuple(config.keypoint_flip_permutation))
 
 
 def _rotation90(config: Any, path: str) -> Rotation90:
-    return Rotation90(
-        number(config.probability), tuple(config.keypoint_rot_permutation)
-    )
+    return Rotation90(config.probability, tuple(config.keypoint_rot_permutation))
 
 
 def _crop_image(config: Any, path: str) -> CropImage:
     return CropImage(
-        min_object_covered=number(config.min_object_covered),
-        aspect_ratio=(number(config.min_aspect_ratio), number(config.max_aspect_ratio)),
-        area=(number(config.min_area), number(config.max_area)),
-        overlap_thresh=number(config.overlap_thresh),
+        min_object_covered=config.min_object_covered,
+        aspect_ratio=(config.min_aspect_ratio, config.max_aspect_ratio),
+        area=(config.min_area, config.max_area),
+        overlap_thresh=config.overlap_thresh,
         clip_boxes=config.clip_boxes,
-        random_coef=number(config.random_coef),
+        random_coef=config.random_coef,
     )
 
 
@@ -127,16 +121,14 @@ def _ssd_random_crop(config: Any, path: str) -> SsdRandomCrop:
 def _square_crop_by_scale(config: Any, path: str) -> SquareCropByScale:
     return SquareCropByScale(
         config.max_border,
-        number(config.scale_min),
-        number(config.scale_max),
+        config.scale_min,
+        config.scale_max,
         config.num_scales,
     )
 
 
 def _scale_crop_pad(config: Any, path: str) -> ScaleCropPadToSquare:
-    return ScaleCropPadToSquare(
-        config.output_size, number(config.scale_min), number(config.scale_max)
-    )
+    return ScaleCropPadToSquare(config.output_size, config.scale_min, config.scale_max)
 
 
 def _absolute_pad(config: Any, path: str) -> AbsolutePad:
@@ -144,24 +136,24 @@ def _absolute_pad(config: Any, path: str) -> AbsolutePad:
     return AbsolutePad(
         config.max_height_padding or 1,
         config.max_width_padding or 1,
-        tuple(number(v) for v in config.pad_color),
+        tuple(v for v in config.pad_color),
     )
 
 
 def _hue(config: Any, path: str) -> AdjustHue:
-    return AdjustHue(number(config.max_delta))
+    return AdjustHue(config.max_delta)
 
 
 def _saturation(config: Any, path: str) -> AdjustSaturation:
-    return AdjustSaturation(number(config.min_delta), number(config.max_delta))
+    return AdjustSaturation(config.min_delta, config.max_delta)
 
 
 def _contrast(config: Any, path: str) -> AdjustContrast:
-    return AdjustContrast(number(config.min_delta), number(config.max_delta))
+    return AdjustContrast(config.min_delta, config.max_delta)
 
 
 def _brightness(config: Any, path: str) -> AdjustBrightness:
-    return AdjustBrightness(number(config.max_delta))
+    return AdjustBrightness(config.max_delta)
 
 
 _STEPS = {

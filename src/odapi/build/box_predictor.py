@@ -5,8 +5,8 @@ from typing import Any
 
 import keras
 
-from odapi.build.hyperparams import Setting, build_hyperparams
-from odapi.build.oneof import build_oneof, number
+from odapi.build.hyperparams import BuildContext, build_hyperparams
+from odapi.build.oneof import build_oneof
 from odapi.errors import ConfigError
 from odapi.heads.outputs import HeadOptions
 from odapi.heads.per_level_conv import PerLevelConvHead
@@ -20,7 +20,7 @@ def build_box_predictor(
     path: str,
     per_location: Sequence[int],
     num_logits_per_anchor: int,
-    setting: Setting,
+    context: BuildContext,
 ) -> keras.layers.Layer:
     """Returns a head that has no variables yet.
 
@@ -29,7 +29,7 @@ def build_box_predictor(
         path: Of the message, for errors.
         per_location: Anchors at a position, one number a level.
         num_logits_per_anchor: Class scores of an anchor.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
 
     Raises:
         ConfigError: A value is not allowed, or the head is not one of SSD's.
@@ -41,7 +41,7 @@ def build_box_predictor(
         path,
         per_location,
         num_logits_per_anchor,
-        setting,
+        context,
     )
 
 
@@ -50,10 +50,10 @@ def _per_level(
     path: str,
     per_location: Sequence[int],
     num_logits_per_anchor: int,
-    setting: Setting,
+    context: BuildContext,
 ) -> keras.layers.Layer:
     hyperparams = build_hyperparams(
-        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+        config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
     return PerLevelConvHead(
         per_location,
@@ -63,7 +63,7 @@ def _per_level(
         min_depth=config.min_depth,
         max_depth=config.max_depth,
         name=_NAME,
-        dtype=setting.dtype,
+        dtype=context.dtype,
     )
 
 
@@ -72,10 +72,10 @@ def _shared(
     path: str,
     per_location: Sequence[int],
     num_logits_per_anchor: int,
-    setting: Setting,
+    context: BuildContext,
 ) -> keras.layers.Layer:
     hyperparams = build_hyperparams(
-        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+        config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
     if config.depth < 1 and config.num_layers_before_predictor > 0:
         raise ConfigError(f"{path}.depth", f"must be 1 or more, got {config.depth}")
@@ -90,14 +90,14 @@ def _shared(
         pointwise=config.apply_conv_hyperparams_pointwise,
         to_heads=config.apply_conv_hyperparams_to_heads,
         name=_NAME,
-        dtype=setting.dtype,
+        dtype=context.dtype,
     )
 
 
 def _options(
     config: Any, path: str, num_logits_per_anchor: int, sigmoid: bool
 ) -> HeadOptions:
-    keep = number(config.dropout_keep_probability)
+    keep = config.dropout_keep_probability
     if not 0 < keep <= 1:
         raise ConfigError(
             f"{path}.dropout_keep_probability", f"must be above 0, up to 1, got {keep}"
@@ -108,10 +108,10 @@ def _options(
         code_size=config.box_code_size,
         kernel_size=config.kernel_size,
         use_depthwise=config.use_depthwise,
-        bias=number(config.class_prediction_bias_init),
+        bias=config.class_prediction_bias_init,
         dropout=1.0 - keep if config.use_dropout else 0.0,
         sigmoid=sigmoid,
-        clip_range=(number(bounds.min), number(bounds.max))
+        clip_range=(bounds.min, bounds.max)
         if config.HasField("box_encodings_clip_range")
         else None,
     )

@@ -7,8 +7,9 @@ from typing import Any
 import keras
 
 from odapi.backbones.center_table import CENTER_EXTRACTORS, CenterRow
-from odapi.build.hyperparams import Setting
-from odapi.build.oneof import call, number
+from odapi.build.hyperparams import BuildContext
+from odapi.build.oneof import call
+from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import Channels, PixelScaling, prepend_standardization
@@ -23,20 +24,23 @@ from odapi.necks.center_decoder import (
 _CHANNELS = 3
 
 
-def build_center_extractor(config: Any, path: str, setting: Setting) -> CenterExtractor:
+def build_center_extractor(
+    config: Any, path: str, context: BuildContext
+) -> CenterExtractor:
     """Returns a feature extractor without variables in its decoder yet.
 
     Args:
         config: A `CenterNetFeatureExtractor` message.
         path: Of the message, for errors.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
 
     Raises:
         ConfigError: The type is not known, or it has no such option.
     """
+    config = view(config)
     row = _row(config, path)
     _check(config, path, row)
-    return call(_build, config, path, row, setting)
+    return call(_build, config, path, row, context)
 
 
 def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
@@ -48,6 +52,7 @@ def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
     Raises:
         ConfigError: There is not one number a channel.
     """
+    config = view(config)
     means = _per_channel(config.channel_means, f"{path}.channel_means", 0.0)
     stds = _per_channel(config.channel_stds, f"{path}.channel_stds", 1.0)
     if min(stds) <= 0:
@@ -75,7 +80,7 @@ def _per_channel(values: Sequence[float], path: str, default: float) -> Channels
 
 def _check(config: Any, path: str, row: CenterRow) -> None:
     """Refuses options that the extractor does not have, and values of those it has."""
-    width, way = number(config.depth_multiplier), config.upsampling_interpolation
+    width, way = config.depth_multiplier, config.upsampling_interpolation
     refused = {
         "depth_multiplier": not row.widens and width != 1,
         "use_separable_conv": row.separable is False and config.use_separable_conv,
@@ -94,22 +99,24 @@ def _check(config: Any, path: str, row: CenterRow) -> None:
         raise unknown_choice(f"{path}.upsampling_interpolation", way, UPSAMPLING)
 
 
-def _build(config: Any, path: str, row: CenterRow, setting: Setting) -> CenterExtractor:
-    options = {"width": number(config.depth_multiplier)} if row.widens else {}
+def _build(
+    config: Any, path: str, row: CenterRow, context: BuildContext
+) -> CenterExtractor:
+    options = {"width": config.depth_multiplier} if row.widens else {}
     backbone = row.backbone(
-        hyperparams=_of(row.hyperparams, setting), name="backbone", **options
+        hyperparams=_of(row.hyperparams, context), name="backbone", **options
     )
     return CenterExtractor(
         backbone,
-        _decoder(config, row, _of(DEFAULT_HYPERPARAMS, setting)),
+        _decoder(config, row, _of(DEFAULT_HYPERPARAMS, context)),
         name="feature_extractor",
-        dtype=setting.dtype,
+        dtype=context.dtype,
     )
 
 
-def _of(hyperparams: Hyperparams, setting: Setting) -> Hyperparams:
-    own = dataclasses.replace(hyperparams, seed=setting.seed, dtype=setting.dtype)
-    return own.frozen() if setting.freeze_norm else own
+def _of(hyperparams: Hyperparams, context: BuildContext) -> Hyperparams:
+    own = dataclasses.replace(hyperparams, seed=context.seed, dtype=context.dtype)
+    return own.frozen() if context.freeze_norm else own
 
 
 def _decoder(

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from odapi.build.center_head import head_layers
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss, build_localization_loss
-from odapi.build.oneof import number
 from odapi.config.label_map import load_label_map
+from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.geometry.keypoints import (
     GaussianWeighted,
@@ -38,7 +38,7 @@ _HEADS = {
 
 
 def build_keypoint_task(
-    task: Any, path: str, center_net: Any, setting: Setting
+    task: Any, path: str, center_net: Any, context: BuildContext
 ) -> KeypointTask:
     """Returns a keypoint task.
 
@@ -46,12 +46,13 @@ def build_keypoint_task(
         task: A `KeypointEstimation` message.
         path: Of the message, for errors.
         center_net: The `CenterNet` message it is part of.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
 
     Raises:
         ConfigError: The label map does not have the class or its keypoints, or a value
             is not allowed.
     """
+    task = view(task)
     label_map = _label_map(center_net)
     category = _category(task, path, label_map)
     if 0 < center_net.num_classes < category.id:
@@ -81,10 +82,10 @@ def build_keypoint_task(
         decoding=_decoding(task, path, center_net, deviations),
         clip=task.clip_out_of_frame_keypoints,
         rescoring_threshold=(
-            number(task.rescoring_threshold) if task.rescore_instances else None
+            task.rescoring_threshold if task.rescore_instances else None
         ),
         layers_of=_layers_of(task, path),
-        heatmap_bias=number(task.heatmap_bias_init),
+        heatmap_bias=task.heatmap_bias_init,
     )
 
 
@@ -137,7 +138,7 @@ def _total(center_net: Any, label_map: LabelMap) -> int:
 
 
 def _deviations(task: Any, path: str, category: Category) -> tuple[float, ...]:
-    given = {k: number(v) for k, v in task.keypoint_label_to_std.items()}
+    given = {k: v for k, v in task.keypoint_label_to_std.items()}
     names = [k.name for k in category.keypoints]
     for name in sorted(set(given) - set(names)):
         raise unknown_choice(f"{path}.keypoint_label_to_std", name, names)
@@ -152,11 +153,11 @@ def _deviations(task: Any, path: str, category: Category) -> tuple[float, ...]:
 
 def _weights(task: Any) -> KeypointWeights:
     return KeypointWeights(
-        task=number(task.task_loss_weight),
-        heatmap=number(task.keypoint_heatmap_loss_weight),
-        offset=number(task.keypoint_offset_loss_weight),
-        regression=number(task.keypoint_regression_loss_weight),
-        depth=number(task.keypoint_depth_loss_weight),
+        task=task.task_loss_weight,
+        heatmap=task.keypoint_heatmap_loss_weight,
+        offset=task.keypoint_offset_loss_weight,
+        regression=task.keypoint_regression_loss_weight,
+        depth=task.keypoint_depth_loss_weight,
     )
 
 
@@ -182,17 +183,17 @@ def _decoding(
             raise ConfigError(
                 f"{path}.argmax_postprocessing", "needs object_detection_task"
             )
-        return HighestNearby(number(task.gaussian_denom_ratio))
+        return HighestNearby(task.gaussian_denom_ratio)
     ranking = _ranking(task, place, deviations)
     if ranking.needs_boxes and not has_boxes:
         raise ConfigError(place, f"{mode!r} needs object_detection_task")
     return SnapToPeaks(
         KeypointRefiner(
             ranking=ranking,
-            threshold=number(task.keypoint_candidate_score_threshold),
-            unmatched_score=number(task.unmatched_keypoint_score),
-            box_scale=number(task.box_scale),
-            search_scale=number(task.candidate_search_scale),
+            threshold=task.keypoint_candidate_score_threshold,
+            unmatched_score=task.unmatched_keypoint_score,
+            box_scale=task.box_scale,
+            search_scale=task.candidate_search_scale,
         ),
         window=task.peak_max_pool_kernel_size,
         most=task.num_candidates_per_keypoint,
@@ -202,14 +203,12 @@ def _decoding(
 def _ranking(task: Any, path: str, deviations: tuple[float, ...]) -> Ranking:
     rankings: dict[str, Callable[[], Ranking]] = {
         "min_distance": Nearest,
-        "score_distance_ratio": lambda: ScorePerDistance(
-            number(task.score_distance_offset)
-        ),
+        "score_distance_ratio": lambda: ScorePerDistance(task.score_distance_offset),
         "score_scaled_distance_ratio": lambda: ScorePerScaledDistance(
-            number(task.score_distance_multiplier)
+            task.score_distance_multiplier
         ),
         "gaussian_weighted": lambda: GaussianWeighted(
-            tuple(d * number(task.std_dev_multiplier) for d in deviations)
+            tuple(d * task.std_dev_multiplier for d in deviations)
         ),
     }
     mode = task.candidate_ranking_mode

@@ -3,9 +3,10 @@
 from typing import Any
 
 from odapi.build.center_head import head_layers
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss
-from odapi.build.oneof import call, number
+from odapi.build.oneof import call
+from odapi.config.view import view
 from odapi.errors import ConfigError
 from odapi.models.center.deepmac import DeepMac
 from odapi.models.center.mask_nets import MaskNetwork, MaskShape
@@ -23,37 +24,41 @@ _CLASS_IDS_START = 1
 
 
 def build_center_masks(
-    task: Any, path: str, center_net: Any, setting: Setting
+    task: Any, path: str, center_net: Any, context: BuildContext
 ) -> CenterMasks:
     """Returns the task of a `CenterNet.MaskEstimation` message.
 
     Raises:
         ConfigError: The loss is missing, or a value is not allowed.
     """
+    task = view(task)
     return CenterMasks(
         num_classes=center_net.num_classes,
         loss=build_classification_loss(
             task.classification_loss, f"{path}.classification_loss"
         ),
-        weight=number(task.task_loss_weight),
+        weight=task.task_loss_weight,
         mask_size=(task.mask_height, task.mask_width),
-        threshold=number(task.score_threshold),
+        threshold=task.score_threshold,
         head=head_layers(
             task.mask_head_params,
             f"{path}.mask_head_params",
             HEATMAP,
-            bias=number(task.heatmap_bias_init),
+            bias=task.heatmap_bias_init,
         ),
     )
 
 
-def build_deepmac(task: Any, path: str, center_net: Any, setting: Setting) -> DeepMac:
+def build_deepmac(
+    task: Any, path: str, center_net: Any, context: BuildContext
+) -> DeepMac:
     """Returns the task of a `CenterNet.DeepMACMaskEstimation` message.
 
     Raises:
         ConfigError: The loss is missing, there are no boxes to find masks of, or a
             value is not allowed.
     """
+    task = view(task)
     if not center_net.HasField("object_detection_task"):
         raise ConfigError(
             path, "finds the masks of boxes", hint="set object_detection_task"
@@ -72,7 +77,7 @@ def build_deepmac(task: Any, path: str, center_net: Any, setting: Setting) -> De
     )
     seen = task.pixel_embedding_dim + (2 if task.use_xy else 0)
     return DeepMac(
-        net=network.layer(seen, task.dim, setting.seed, setting.dtype),
+        net=network.layer(seen, task.dim, context.seed, context.dtype),
         learns=call(_supervision, task, path),
         shape=shape,
         embedding=task.dim,
@@ -92,8 +97,8 @@ def _supervision(task: Any, path: str) -> Supervision:
         loss=build_classification_loss(
             task.classification_loss, f"{path}.classification_loss"
         ),
-        masks=number(task.task_loss_weight),
-        points=number(task.pointly_supervised_keypoint_loss_weight),
+        masks=task.task_loss_weight,
+        points=task.pointly_supervised_keypoint_loss_weight,
         boxes=_boxes(task),
         colors=_colors(task),
         own=_own(task),
@@ -108,16 +113,16 @@ def _supervision(task: Any, path: str) -> Supervision:
 def _jitter(task: Any) -> Jitter | None:
     if task.max_roi_jitter_ratio <= 0:
         return None
-    mode = _enum(task, "jitter_mode")
-    return Jitter(number(task.max_roi_jitter_ratio), mode)
+    mode = task.enum_name("jitter_mode")
+    return Jitter(task.max_roi_jitter_ratio, mode)
 
 
 def _boxes(task: Any) -> BoxSupervision | None:
     if task.box_consistency_loss_weight <= 0:
         return None
-    normalize = _enum(task, "box_consistency_loss_normalize")
+    normalize = task.enum_name("box_consistency_loss_normalize")
     return BoxSupervision(
-        weight=number(task.box_consistency_loss_weight),
+        weight=task.box_consistency_loss_weight,
         normalize=normalize.removeprefix("normalize_"),  # type: ignore[arg-type]
         tight=task.box_consistency_tightness,
     )
@@ -126,11 +131,11 @@ def _boxes(task: Any) -> BoxSupervision | None:
 def _colors(task: Any) -> ColorSupervision | None:
     if task.feature_consistency_loss_weight <= 0:
         return None
-    kind = _enum(task, "feature_consistency_type")
-    comparison = _enum(task, "feature_consistency_comparison")
+    kind = task.enum_name("feature_consistency_type")
+    comparison = task.enum_name("feature_consistency_comparison")
     return ColorSupervision(
-        weight=number(task.feature_consistency_loss_weight),
-        threshold=number(task.feature_consistency_threshold),
+        weight=task.feature_consistency_loss_weight,
+        threshold=task.feature_consistency_threshold,
         dilation=task.feature_consistency_dilation,
         features=kind == "consistency_feature_map",
         dot_product=comparison == "comparison_normalized_dotprod",
@@ -144,24 +149,18 @@ def _colors(task: Any) -> ColorSupervision | None:
 def _own(task: Any) -> SelfSupervision | None:
     if task.augmented_self_supervision_loss_weight <= 0:
         return None
-    kind = _enum(task, "augmented_self_supervision_loss").removeprefix("loss_")
+    kind = task.enum_name("augmented_self_supervision_loss").removeprefix("loss_")
     return SelfSupervision(
-        weight=number(task.augmented_self_supervision_loss_weight),
+        weight=task.augmented_self_supervision_loss_weight,
         kind=kind,  # type: ignore[arg-type]
-        max_translation=number(task.augmented_self_supervision_max_translation),
-        flip_probability=number(task.augmented_self_supervision_flip_probability),
+        max_translation=task.augmented_self_supervision_max_translation,
+        flip_probability=task.augmented_self_supervision_flip_probability,
         scale=(
-            number(task.augmented_self_supervision_scale_min),
-            number(task.augmented_self_supervision_scale_max),
+            task.augmented_self_supervision_scale_min,
+            task.augmented_self_supervision_scale_max,
         ),
         warm_up=WarmUp(
             task.augmented_self_supervision_warmup_start,
             task.augmented_self_supervision_warmup_steps,
         ),
     )
-
-
-def _enum(task: Any, field: str) -> str:
-    """Returns the name of the value of an enum, in lower case."""
-    kind = task.DESCRIPTOR.fields_by_name[field].enum_type
-    return kind.values_by_number[getattr(task, field)].name.lower()

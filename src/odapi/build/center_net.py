@@ -12,12 +12,13 @@ from odapi.build.center_people import (
     build_temporal,
     build_track,
 )
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss, build_localization_loss
-from odapi.build.oneof import call, number
+from odapi.build.oneof import call
 from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
 from odapi.config.load import options
+from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
 from odapi.errors import ConfigError
 from odapi.geometry.nms.batched import NonMaxSuppression
@@ -35,7 +36,7 @@ _NOMINAL_SIZE = (256, 256)
 
 
 def build_center_net(
-    center_net: Any, path: str, config: Any, setting: Setting
+    center_net: Any, path: str, config: Any, context: BuildContext
 ) -> Detector:
     """Returns a CenterNet with its variables.
 
@@ -43,35 +44,38 @@ def build_center_net(
         center_net: A `CenterNet` message.
         path: Of the message, for errors.
         config: The TrainEvalPipelineConfig.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
 
     Raises:
         ConfigError: The config asks for a model that cannot be built.
     """
+    center_net = view(center_net)
     if not center_net.HasField("object_center_params"):
         raise ConfigError(f"{path}.object_center_params", "is missing")
-    parts = call(_parts, center_net, path, config, setting)
+    parts = call(_parts, center_net, path, config, context)
     size = fixed_size(model_resizer(config))
     # Last, since it takes longest: mistakes elsewhere are told before.
     extractor = build_center_extractor(
-        center_net.feature_extractor, f"{path}.feature_extractor", setting
+        center_net.feature_extractor, f"{path}.feature_extractor", context
     )
     detector = CenterNet(
         extractor,
         parts,
-        Hyperparams(seed=setting.seed, dtype=setting.dtype),
+        Hyperparams(seed=context.seed, dtype=context.dtype),
         center_net.use_depthwise,
         image_size=size,
         add_regularization=False,  # As in the original.
         name="detector",
-        dtype=setting.dtype,
+        dtype=context.dtype,
     )
     detector.build((None, *(size or _NOMINAL_SIZE), 3))
     return detector
 
 
-def _parts(center_net: Any, path: str, config: Any, setting: Setting) -> CenterParts:
-    tasks = _tasks(center_net, path, setting)
+def _parts(
+    center_net: Any, path: str, config: Any, context: BuildContext
+) -> CenterParts:
+    tasks = _tasks(center_net, path, context)
     return CenterParts(
         pixels=center_pixel_scaling(
             center_net.feature_extractor, f"{path}.feature_extractor"
@@ -98,8 +102,8 @@ def _objects(
     return ObjectCenters(
         num_classes=center_net.num_classes,
         loss=loss,
-        weight=number(params.object_center_loss_weight),
-        min_iou=number(params.min_box_overlap_iou),
+        weight=params.object_center_loss_weight,
+        min_iou=params.min_box_overlap_iou,
         max_detections=params.max_box_predictions,
         window=params.peak_max_pool_kernel_size,
         use_labeled_classes=params.use_labeled_classes,
@@ -108,7 +112,7 @@ def _objects(
             params.center_head_params,
             f"{path}.center_head_params",
             OBJECT_CENTER,
-            bias=number(params.heatmap_bias_init),
+            bias=params.heatmap_bias_init,
         ),
     )
 
@@ -117,7 +121,7 @@ def _weighted_keypoints(
     params: Any, path: str, tasks: tuple[Task, ...]
 ) -> WeightedKeypoints | None:
     """Returns the keypoints whose mean is the centre; None: boxes have the centres."""
-    weights = tuple(number(w) for w in params.keypoint_weights_for_center)
+    weights = tuple(w for w in params.keypoint_weights_for_center)
     if not weights:
         return None
     with_keypoints = [task for task in tasks if isinstance(task, KeypointTask)]
@@ -140,7 +144,7 @@ def _nms(center_net: Any, path: str, config: Any) -> NonMaxSuppression | None:
     return build_postprocess(center_net.post_processing, False, candidates, place).nms
 
 
-def _tasks(center_net: Any, path: str, setting: Setting) -> tuple[Task, ...]:
+def _tasks(center_net: Any, path: str, context: BuildContext) -> tuple[Task, ...]:
     """Returns the tasks that are asked for, in the order of the table."""
     tasks = []
     for field, builder in _TASKS.items():
@@ -151,18 +155,18 @@ def _tasks(center_net: Any, path: str, setting: Setting) -> tuple[Task, ...]:
             there = center_net.HasField(field)
             messages = [(value, f"{path}.{field}")] if there else []
         for message, place in messages:
-            tasks.append(call(builder, message, place, center_net, setting))
+            tasks.append(call(builder, message, place, center_net, context))
     return tuple(tasks)
 
 
-def _boxes(task: Any, path: str, center_net: Any, setting: Setting) -> CenterBoxes:
+def _boxes(task: Any, path: str, center_net: Any, context: BuildContext) -> CenterBoxes:
     return CenterBoxes(
         loss=build_localization_loss(
             task.localization_loss, f"{path}.localization_loss"
         ),
-        weight=number(task.task_loss_weight),
-        scale_weight=number(task.scale_loss_weight),
-        offset_weight=number(task.offset_loss_weight),
+        weight=task.task_loss_weight,
+        scale_weight=task.scale_loss_weight,
+        offset_weight=task.offset_loss_weight,
         scale_head=head_layers(
             task.scale_head_params, f"{path}.scale_head_params", SCALE
         ),
@@ -172,9 +176,9 @@ def _boxes(task: Any, path: str, center_net: Any, setting: Setting) -> CenterBox
     )
 
 
-# Builders `(message, path, CenterNet message, setting) -> Task` by field, repeated or
+# Builders `(message, path, CenterNet message, context) -> Task` by field, repeated or
 # not. Boxes come first: other tasks look at them.
-_TASKS: dict[str, Callable[[Any, str, Any, Setting], Task]] = {
+_TASKS: dict[str, Callable[[Any, str, Any, BuildContext], Task]] = {
     "object_detection_task": _boxes,
     "keypoint_estimation_task": build_keypoint_task,
     "mask_estimation_task": build_center_masks,

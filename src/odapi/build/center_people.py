@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss, build_localization_loss
-from odapi.build.oneof import number
+from odapi.config.view import view
 from odapi.errors import ConfigError
 from odapi.heads.track import TrackClassifier
 from odapi.layers.hyperparams import Hyperparams
@@ -13,12 +13,15 @@ from odapi.models.center.temporal_task import CenterTemporal
 from odapi.models.center.track_task import CenterTrack
 
 
-def build_track(task: Any, path: str, center_net: Any, setting: Setting) -> CenterTrack:
+def build_track(
+    task: Any, path: str, center_net: Any, context: BuildContext
+) -> CenterTrack:
     """Returns the task of a `CenterNet.TrackEstimation` message.
 
     Raises:
         ConfigError: The loss is missing, or a value is not allowed.
     """
+    task = view(task)
     if task.num_track_ids < 1:
         raise ConfigError(
             f"{path}.num_track_ids",
@@ -29,7 +32,7 @@ def build_track(task: Any, path: str, center_net: Any, setting: Setting) -> Cent
         task.num_track_ids,
         task.reid_embed_size,
         task.num_fc_layers,
-        Hyperparams(seed=setting.seed, dtype=setting.dtype),
+        Hyperparams(seed=context.seed, dtype=context.dtype),
     )
     classifier.build()
     return CenterTrack(
@@ -37,24 +40,25 @@ def build_track(task: Any, path: str, center_net: Any, setting: Setting) -> Cent
         build_classification_loss(
             task.classification_loss, f"{path}.classification_loss"
         ),
-        number(task.task_loss_weight),
+        task.task_loss_weight,
     )
 
 
 def build_temporal(
-    task: Any, path: str, center_net: Any, setting: Setting
+    task: Any, path: str, center_net: Any, context: BuildContext
 ) -> CenterTemporal:
     """Returns the task of a `CenterNet.TemporalOffsetEstimation` message.
 
     Raises:
         ConfigError: The loss is missing, or one of boxes.
     """
+    task = view(task)
     loss = build_localization_loss(task.localization_loss, f"{path}.localization_loss")
-    return CenterTemporal(loss, number(task.task_loss_weight))
+    return CenterTemporal(loss, task.task_loss_weight)
 
 
 def build_densepose(
-    task: Any, path: str, center_net: Any, setting: Setting
+    task: Any, path: str, center_net: Any, context: BuildContext
 ) -> CenterDensePose:
     """Returns the task of a `CenterNet.DensePoseEstimation` message.
 
@@ -62,6 +66,7 @@ def build_densepose(
         ConfigError: There are no masks to read it within, a loss is missing, or a
             value is not allowed.
     """
+    task = view(task)
     if not center_net.HasField("mask_estimation_task"):
         raise ConfigError(path, "is read within masks", hint="set mask_estimation_task")
     if not 0 <= task.class_id < center_net.num_classes:
@@ -78,9 +83,9 @@ def build_densepose(
             task.loss.localization_loss, f"{path}.loss.localization_loss"
         ),
         num_parts=task.num_parts,
-        weight=number(task.task_loss_weight),
-        part_weight=number(task.part_loss_weight),
-        surface_weight=number(task.coordinate_loss_weight),
+        weight=task.task_loss_weight,
+        part_weight=task.part_loss_weight,
+        surface_weight=task.coordinate_loss_weight,
         full_resolution=task.upsample_to_input_res,
-        bias=number(task.heatmap_bias_init),
+        bias=task.heatmap_bias_init,
     )

@@ -9,12 +9,13 @@ from odapi.build.augment import (
     check_densepose,
     check_keypoints,
 )
-from odapi.build.context import bank_shape, check_context
+from odapi.build.context_rcnn import bank_shape, check_context
 from odapi.build.keypoint_names import check_places
 from odapi.build.metrics import COCO_MASKS
 from odapi.build.resizer import model_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
+from odapi.config.view import view
 from odapi.data import densepose as people
 from odapi.data.image.resize import Identity, Resizer
 from odapi.data.loader.buckets import Buckets, buckets_of
@@ -251,7 +252,7 @@ def _mixture(
     reader: Any, source: BaseSource, spec: str
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Returns samples and weight of each input_path, empty where there are none."""
-    weights = tuple(reader.sample_from_datasets_weights)
+    weights = view(reader).sample_from_datasets_weights
     path = "train_input_reader.sample_from_datasets_weights"
     if not weights:
         return (), ()

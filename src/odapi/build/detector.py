@@ -8,13 +8,14 @@ from odapi.build.box_predictor import build_box_predictor
 from odapi.build.center_net import build_center_net
 from odapi.build.faster_rcnn import build_faster_rcnn
 from odapi.build.feature_extractor import build_feature_extractor, pixel_scaling
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_anchor_loss
-from odapi.build.oneof import build_oneof, call, number
+from odapi.build.oneof import build_oneof, call
 from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
 from odapi.build.targets import build_assigner, build_coder
 from odapi.config.load import options
+from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
 from odapi.errors import ConfigError
 from odapi.layers.norm import BatchNorm
@@ -39,11 +40,12 @@ def build_detector(config: Any, seed: int | None = None) -> Detector:
     Raises:
         ConfigError: The config asks for a model that cannot be built.
     """
-    setting = Setting(
+    config = view(config)
+    context = BuildContext(
         seed=options(config).seed if seed is None else seed,
         dtype=_dtype(options(config)),
     )
-    detector = build_oneof(config.model, "model", _MODELS, "model", config, setting)
+    detector = build_oneof(config.model, "model", _MODELS, "model", config, context)
     _set_batch_norm_decay(detector, options(config))
     return detector
 
@@ -51,7 +53,7 @@ def build_detector(config: Any, seed: int | None = None) -> Detector:
 def _set_batch_norm_decay(detector: Detector, option: Any) -> None:
     if not option.HasField("batch_norm_decay"):
         return
-    decay = number(option.batch_norm_decay)
+    decay = option.batch_norm_decay
     if not 0 < decay < 1:
         raise ConfigError(
             "options.batch_norm_decay", f"must be above 0 and below 1, got {decay}"
@@ -61,13 +63,13 @@ def _set_batch_norm_decay(detector: Detector, option: Any) -> None:
             layer.momentum = decay
 
 
-def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
+def _ssd(ssd: Any, path: str, config: Any, context: BuildContext) -> Detector:
     if ssd.num_classes < 1:
         raise ConfigError(
             f"{path}.num_classes", f"must be 1 or more, got {ssd.num_classes}"
         )
     size = fixed_size(model_resizer(config))
-    setting = Setting(setting.seed, setting.dtype, ssd.freeze_batchnorm)
+    context = BuildContext(context.seed, context.dtype, ssd.freeze_batchnorm)
     extractor_path = f"{path}.feature_extractor"
     anchors = build_anchors(ssd.anchor_generator, f"{path}.anchor_generator")
     head = build_box_predictor(
@@ -75,7 +77,7 @@ def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
         f"{path}.box_predictor",
         anchors.per_location,
         ssd.num_classes + (1 if ssd.add_background_class else 0),
-        setting,
+        context,
     )
     coder = build_coder(ssd.box_coder, f"{path}.box_coder")
     postprocess = build_postprocess(
@@ -92,18 +94,18 @@ def _ssd(ssd: Any, path: str, config: Any, setting: Setting) -> Detector:
         postprocess=postprocess,
     )
     # Last, since it takes longest: mistakes elsewhere are told before.
-    extractor = build_feature_extractor(ssd.feature_extractor, extractor_path, setting)
+    extractor = build_feature_extractor(ssd.feature_extractor, extractor_path, context)
     detector = AnchorDetector(
         extractor,
         head,
         parts,
-        seed=setting.seed,
+        seed=context.seed,
         num_classes=ssd.num_classes,
         image_size=size,
         max_detections=postprocess.nms.max_total,
         add_regularization=config.train_config.add_regularization_loss,
         name="detector",
-        dtype=setting.dtype,
+        dtype=context.dtype,
     )
     call(_make_variables, ssd, path, detector)
     return detector

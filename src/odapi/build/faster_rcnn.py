@@ -4,9 +4,9 @@ import dataclasses
 from typing import Any
 
 from odapi.build.anchors import build_anchors
-from odapi.build.context import context_of
-from odapi.build.hyperparams import Setting, build_hyperparams
-from odapi.build.oneof import call, number
+from odapi.build.context_rcnn import context_of
+from odapi.build.hyperparams import BuildContext, build_hyperparams
+from odapi.build.oneof import call
 from odapi.build.rcnn_extractor import build_rcnn_extractor
 from odapi.build.rcnn_parts import build_rcnn_parts, crop_of
 from odapi.build.resizer import model_resizer
@@ -27,28 +27,30 @@ from odapi.models.two_stage.rfcn import RFCN
 _NOMINAL_SIZE = (320, 320)
 
 
-def build_faster_rcnn(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
+def build_faster_rcnn(
+    rcnn: Any, path: str, config: Any, context: BuildContext
+) -> Detector:
     """Returns a two-stage detector with its variables.
 
     Args:
         rcnn: A `FasterRcnn` message.
         path: Of the message, for errors.
         config: The TrainEvalPipelineConfig.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
 
     Raises:
         ConfigError: The config asks for a model that cannot be built.
     """
-    return call(_build, rcnn, path, config, setting)
+    return call(_build, rcnn, path, config, context)
 
 
-def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
+def _build(rcnn: Any, path: str, config: Any, context: BuildContext) -> Detector:
     _check_numbers(rcnn, path)
     size = fixed_size(model_resizer(config))
     anchors = build_anchors(
         rcnn.first_stage_anchor_generator, f"{path}.first_stage_anchor_generator"
     )
-    rpn = call(_rpn, rcnn, path, anchors.per_location, setting)
+    rpn = call(_rpn, rcnn, path, anchors.per_location, context)
     parts = call(build_rcnn_parts, rcnn, path, config, anchors)
     heads = None
     if rcnn.number_of_stages > 1:
@@ -56,14 +58,14 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
             rcnn.second_stage_box_predictor,
             f"{path}.second_stage_box_predictor",
             rcnn.num_classes,
-            setting,
+            context,
             _third_stage(rcnn, parts, config),
         )
     # Last, since it takes longest: mistakes elsewhere are told before.
     extractor = build_rcnn_extractor(
-        rcnn.feature_extractor, f"{path}.feature_extractor", setting
+        rcnn.feature_extractor, f"{path}.feature_extractor", context
     )
-    context = context_of(rcnn, path, setting)
+    attention = context_of(rcnn, path, context)
     kind = _kind(rcnn, path, heads, extractor)
     detector = kind(
         extractor.feature_extractor,
@@ -72,14 +74,14 @@ def _build(rcnn: Any, path: str, config: Any, setting: Setting) -> Detector:
         heads.boxes if heads else None,
         dataclasses.replace(parts, pixels=extractor.pixels),
         heads.tasks if heads else (),
-        seed=setting.seed,
+        seed=context.seed,
         num_classes=rcnn.num_classes,
         image_size=size,
         max_detections=_max_detections(rcnn, parts),
         add_regularization=config.train_config.add_regularization_loss,
         name="detector",
-        dtype=setting.dtype,
-        **context,
+        dtype=context.dtype,
+        **attention,
     )
     detector.build((None, *(size or _NOMINAL_SIZE), 3))
     return detector
@@ -98,12 +100,12 @@ def _check_numbers(rcnn: Any, path: str) -> None:
 
 
 def _rpn(
-    rcnn: Any, path: str, per_location: tuple[int, ...], setting: Setting
+    rcnn: Any, path: str, per_location: tuple[int, ...], context: BuildContext
 ) -> ProposalHead:
     hyperparams = build_hyperparams(
         rcnn.first_stage_box_predictor_conv_hyperparams,
         f"{path}.first_stage_box_predictor_conv_hyperparams",
-        setting,
+        context,
     )
     return ProposalHead(
         per_location,
@@ -112,7 +114,7 @@ def _rpn(
         kernel_size=rcnn.first_stage_box_predictor_kernel_size,
         dilation=rcnn.first_stage_atrous_rate,
         name="rpn",
-        dtype=setting.dtype,
+        dtype=context.dtype,
     )
 
 
@@ -152,7 +154,7 @@ def _third_stage(rcnn: Any, parts: RcnnParts, config: Any) -> ThirdStage | None:
         return None
     sampler = parts.sampler.sampler
     return ThirdStage(
-        mask_weight=number(rcnn.second_stage_mask_prediction_loss_weight),
+        mask_weight=rcnn.second_stage_mask_prediction_loss_weight,
         crop_method=crop_of(rcnn),
         most=None if sampler is None else sampler.max_positives,
         num_keypoints=config.train_input_reader.num_keypoints,

@@ -6,9 +6,10 @@ from typing import Any, cast
 import keras
 
 from odapi.backbones.table import EXTRACTORS, BifpnDefaults, Extractor
-from odapi.build.hyperparams import Setting, build_hyperparams
-from odapi.build.oneof import call, number
+from odapi.build.hyperparams import BuildContext, build_hyperparams
+from odapi.build.oneof import call
 from odapi.config.check_model import EFFICIENTNET_FIXED
+from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.layers.hyperparams import DepthMultiplier, Hyperparams
 from odapi.layers.pixels import UNCHANGED, PixelScaling
@@ -19,32 +20,34 @@ from odapi.necks.ssd_pyramid import SsdPyramid
 
 
 def build_feature_extractor(
-    config: Any, path: str, setting: Setting
+    config: Any, path: str, context: BuildContext
 ) -> FeatureExtractor:
     """Returns a feature extractor whose neck has no variables yet.
 
     Args:
         config: An `SsdFeatureExtractor` message.
         path: Of the message, for errors.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
 
     Raises:
         ConfigError: The type is not known, or a value is not allowed.
     """
+    config = view(config)
     row = _row(config, path)
     if row.plain:
-        config = _without(config, "use_depthwise", "use_explicit_padding")
+        config = config.without("use_depthwise", "use_explicit_padding")
     _check_pyramid(config, path, row)
     if row.bifpn:
         row = _trimmed(config, path, row)
     own = build_hyperparams(
-        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+        config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
-    return call(_build, config, path, row, own, _of_backbone(config, row, own, setting))
+    return call(_build, config, path, row, own, _of_backbone(config, row, own, context))
 
 
 def pixel_scaling(config: Any, path: str) -> PixelScaling:
     """Returns how the feature extractor wants its pixels."""
+    config = view(config)
     if config.replace_preprocessor_with_placeholder:
         return UNCHANGED  # Whoever feeds the model normalises.
     return _row(config, path).pixels
@@ -56,34 +59,25 @@ def _row(config: Any, path: str) -> Extractor:
     return EXTRACTORS[config.type]
 
 
-def _without(config: Any, *names: str) -> Any:
-    """Returns the message as if these fields were not set."""
-    copy = type(config)()
-    copy.CopyFrom(config)
-    for name in names:
-        copy.ClearField(name)
-    return copy
-
-
 def _of_backbone(
-    config: Any, row: Extractor, own: Hyperparams, setting: Setting
+    config: Any, row: Extractor, own: Hyperparams, context: BuildContext
 ) -> Hyperparams:
     if config.override_base_feature_extractor_hyperparams and not row.bifpn:
         return own
     default = dataclasses.replace(
-        row.hyperparams, seed=setting.seed, dtype=setting.dtype
+        row.hyperparams, seed=context.seed, dtype=context.dtype
     )
     if config.override_base_feature_extractor_hyperparams:
         # As in the original, only the regularisation reaches an EfficientNet; there
         # it is of squares, whatever it is elsewhere.
         default = dataclasses.replace(default, l2=own.l1 or own.l2)
-    return default.frozen() if setting.freeze_norm else default
+    return default.frozen() if context.freeze_norm else default
 
 
 def _build(
     config: Any, path: str, row: Extractor, own: Hyperparams, base: Hyperparams
 ) -> FeatureExtractor:
-    depth = DepthMultiplier(number(config.depth_multiplier), config.min_depth)
+    depth = DepthMultiplier(config.depth_multiplier, config.min_depth)
     separable = config.use_depthwise and row.depthwise_backbone
     backbone = (separable or row.backbone)(
         endpoints=row.endpoints,

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call, number
+from odapi.build.oneof import build_oneof, call
+from odapi.config.view import view
 from odapi.errors import ConfigError
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import (
@@ -18,7 +19,7 @@ from odapi.layers.norm import Norm
 
 
 @dataclasses.dataclass(frozen=True)
-class Setting:
+class BuildContext:
     """What holds for all layers of a model, whatever their message says.
 
     Args:
@@ -32,17 +33,18 @@ class Setting:
     freeze_norm: bool = False
 
 
-def build_hyperparams(config: Any, path: str, setting: Setting) -> Hyperparams:
+def build_hyperparams(config: Any, path: str, context: BuildContext) -> Hyperparams:
     """Returns how layers are made.
 
     Args:
         config: A `Hyperparams` message.
         path: Of the message, for errors.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
 
     Raises:
         ConfigError: A value is not allowed.
     """
+    config = view(config)
     l1, l2 = _regularizer(config.regularizer)
     if min(l1, l2) < 0:
         raise ConfigError(f"{path}.regularizer", "the weight must be 0 or more")
@@ -50,12 +52,12 @@ def build_hyperparams(config: Any, path: str, setting: Setting) -> Hyperparams:
         initializer=_initializer(config.initializer, f"{path}.initializer"),
         l1=l1,
         l2=l2,
-        activation=config.Activation.Name(config.activation).lower(),
-        norm=_norm(config, path, setting.freeze_norm),
+        activation=config.enum_name("activation"),
+        norm=_norm(config, path, context.freeze_norm),
         force_use_bias=config.force_use_bias,
         regularize_depthwise=config.regularize_depthwise,
-        seed=setting.seed,
-        dtype=setting.dtype,
+        seed=context.seed,
+        dtype=context.dtype,
     )
 
 
@@ -63,10 +65,10 @@ def _regularizer(config: Any) -> tuple[float, float]:
     """Returns the weights of L1 and L2."""
     kind = config.WhichOneof("regularizer_oneof")
     if kind == "l1_regularizer":
-        return number(config.l1_regularizer.weight), 0.0
+        return config.l1_regularizer.weight, 0.0
     if kind == "l2_regularizer":
         # The original counts half of the squares, as TF-Slim did.
-        return 0.0, 0.5 * number(config.l2_regularizer.weight)
+        return 0.0, 0.5 * config.l2_regularizer.weight
     return 0.0, 0.0
 
 
@@ -77,16 +79,16 @@ def _initializer(config: Any, path: str) -> Distribution:
 
 
 def _truncated_normal(config: Any, path: str) -> Distribution:
-    return TruncatedNormal(number(config.mean), number(config.stddev))
+    return TruncatedNormal(config.mean, config.stddev)
 
 
 def _random_normal(config: Any, path: str) -> Distribution:
-    return RandomNormal(number(config.mean), number(config.stddev))
+    return RandomNormal(config.mean, config.stddev)
 
 
 def _variance_scaling(config: Any, path: str) -> Distribution:
-    mode = config.Mode.Name(config.mode).lower()
-    return VarianceScaling(number(config.factor), mode, config.uniform)
+    mode = config.enum_name("mode")
+    return VarianceScaling(config.factor, mode, config.uniform)
 
 
 def _by_name(name: str, path: str) -> Distribution:
@@ -115,8 +117,8 @@ def _batch_norm(config: Any, path: str, kind: str, freeze: bool) -> Norm:
         raise ConfigError(f"{path}.decay", f"must be in 0 to 1, got {config.decay:g}")
     return Norm(
         kind.removesuffix("_norm"),
-        momentum=number(config.decay),
-        epsilon=number(config.epsilon),
+        momentum=config.decay,
+        epsilon=config.epsilon,
         center=config.center,
         scale=config.scale,
         # The original's TF2 code reads `train` nowhere; here it does what it says.

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call, number
+from odapi.build.oneof import build_oneof, call
+from odapi.config.view import view
 from odapi.errors import ConfigError
 from odapi.losses import boxes, classification
 from odapi.losses.anchor_loss import AnchorLoss
@@ -21,6 +22,7 @@ def build_anchor_loss(
         ConfigError: A part is missing, is not supported, or has values that are not
             allowed.
     """
+    config = view(config)
     loss = config.loss
     _refuse(loss, f"{path}.loss")
     return AnchorLoss(
@@ -31,8 +33,8 @@ def build_anchor_loss(
             loss.localization_loss, f"{path}.loss.localization_loss"
         ),
         coder=coder,
-        classification_weight=number(loss.classification_weight),
-        localization_weight=number(loss.localization_weight),
+        classification_weight=loss.classification_weight,
+        localization_weight=loss.localization_weight,
         normalize_by_matches=config.normalize_loss_by_num_matches,
         normalize_by_code_size=config.normalize_loc_loss_by_codesize,
         miner=_part(loss, "hard_example_miner", _miner, f"{path}.loss"),
@@ -83,11 +85,11 @@ def build_hard_example_miner(
 def _hard_example_miner(
     config: Any, path: str, classification_weight: float, localization_weight: float
 ) -> HardExampleMiner:
-    kind = type(config).LossType.Name(config.loss_type).lower()
+    kind = config.enum_name("loss_type")
     most = config.max_negatives_per_positive
     return HardExampleMiner(
         size=config.num_hard_examples if config.num_hard_examples > 0 else None,
-        iou_threshold=number(config.iou_threshold),
+        iou_threshold=config.iou_threshold,
         kind=kind,
         classification_weight=classification_weight,
         localization_weight=localization_weight,
@@ -121,38 +123,34 @@ def _part(loss: Any, field: str, builder: Any, path: str) -> Any:
 
 
 def _miner(config: Any, path: str, loss: Any) -> HardExampleMiner:
-    weights = number(loss.classification_weight), number(loss.localization_weight)
+    weights = loss.classification_weight, loss.localization_weight
     return build_hard_example_miner(config, path, *weights)
 
 
 def _sampler(config: Any, path: str, loss: Any) -> BalancedSampler:
-    return BalancedSampler(number(config.positive_sample_fraction))
+    return BalancedSampler(config.positive_sample_fraction)
 
 
 def _focal(config: Any, path: str) -> classification.SigmoidFocalLoss:
-    alpha = number(config.alpha) if config.HasField("alpha") else None
-    return classification.SigmoidFocalLoss(number(config.gamma), alpha)
+    alpha = config.alpha if config.HasField("alpha") else None
+    return classification.SigmoidFocalLoss(config.gamma, alpha)
 
 
 def _softmax_against_logits(
     config: Any, path: str
 ) -> classification.SoftmaxAgainstLogitsLoss:
-    return classification.SoftmaxAgainstLogitsLoss(number(config.logit_scale))
+    return classification.SoftmaxAgainstLogitsLoss(config.logit_scale)
 
 
 def _bootstrapped(config: Any, path: str) -> classification.BootstrappedSigmoidLoss:
     _need(config, path, "alpha")
-    return classification.BootstrappedSigmoidLoss(
-        number(config.alpha), config.hard_bootstrap
-    )
+    return classification.BootstrappedSigmoidLoss(config.alpha, config.hard_bootstrap)
 
 
 def _penalty_reduced(config: Any, path: str) -> classification.PenaltyReducedFocalLoss:
     _need(config, path, "alpha")
     _need(config, path, "beta")
-    return classification.PenaltyReducedFocalLoss(
-        number(config.alpha), number(config.beta)
-    )
+    return classification.PenaltyReducedFocalLoss(config.alpha, config.beta)
 
 
 def _dice(config: Any, path: str) -> classification.DiceLoss:
@@ -171,7 +169,7 @@ _CLASSIFICATION: dict[str, Callable] = {
     "weighted_sigmoid": lambda *_: classification.SigmoidLoss(),
     "weighted_sigmoid_focal": _focal,
     "weighted_softmax": lambda config, _: classification.SoftmaxLoss(
-        number(config.logit_scale)
+        config.logit_scale
     ),
     "weighted_logits_softmax": _softmax_against_logits,
     "bootstrapped_sigmoid": _bootstrapped,
@@ -180,7 +178,7 @@ _CLASSIFICATION: dict[str, Callable] = {
 }
 _LOCALIZATION: dict[str, Callable] = {
     "weighted_l2": lambda *_: boxes.L2Loss(),
-    "weighted_smooth_l1": lambda config, _: boxes.SmoothL1Loss(number(config.delta)),
+    "weighted_smooth_l1": lambda config, _: boxes.SmoothL1Loss(config.delta),
     "weighted_iou": lambda *_: boxes.IouLoss(),
     "weighted_giou": lambda *_: boxes.GiouLoss(),
     "l1_localization_loss": lambda *_: boxes.L1Loss(),

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call, number
+from odapi.build.oneof import build_oneof, call
+from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.labels import LabelMap
 from odapi.metrics.coco import CocoBoxMetrics
@@ -52,6 +53,7 @@ def build_metrics(
         ConfigError: A metrics_set is unknown or not built yet, or a super category
             names a class that the label map does not have.
     """
+    config = view(config)
     supported = ", ".join(_EVALUATORS)
     for n, name in enumerate(config.metrics_set):
         place = f"{path}.metrics_set[{n}]"
@@ -94,7 +96,7 @@ def _coco_keypoints(config: Any, path: str, label_map: LabelMap) -> CocoKeypoint
     name = config.class_label
     if name not in label_map.by_name:
         raise unknown_choice(f"{path}.class_label", name, label_map.by_name)
-    sigmas = {k: number(v) for k, v in config.keypoint_label_to_sigmas.items()}
+    sigmas = {k: v for k, v in config.keypoint_label_to_sigmas.items()}
     return CocoKeypointMetrics(label_map.by_name[name], sigmas)
 
 

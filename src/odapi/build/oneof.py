@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from odapi.config.view import view
 from odapi.errors import ConfigError, OdapiError, unknown_choice
 
 
@@ -22,6 +23,7 @@ def build_oneof(
         ConfigError: No field is set, or one that has no builder, or the value
             of one is not allowed.
     """
+    config = view(config)
     field = config.WhichOneof(oneof)
     if field is None:
         raise ConfigError(path, f"is empty; set one of {', '.join(sorted(builders))}")
@@ -33,18 +35,8 @@ def build_oneof(
 def call(builder: Callable, config: Any, path: str, *args: Any) -> Any:
     """Calls a builder; a plain ValueError becomes a ConfigError at `path`."""
     try:
-        return builder(config, path, *args)
+        return builder(view(config), path, *args)
     except OdapiError:
         raise
     except ValueError as error:
         raise ConfigError(path, str(error)) from error
-
-
-def number(value: float) -> float:
-    """Rounds a proto's float32 to the number that the user wrote.
-
-    >>> import numpy as np
-    >>> number(float(np.float32(0.3)))
-    0.3
-    """
-    return float(f"{value:.7g}")

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 import keras
 from keras.optimizers.schedules import LearningRateSchedule
 
-from odapi.build.oneof import build_oneof, number
+from odapi.build.oneof import build_oneof
 from odapi.config.load import options
+from odapi.config.view import view
 from odapi.optim import optimizers, schedules
 
 
@@ -31,14 +32,15 @@ def build_optimizer(config: Any) -> Optimization:
         ConfigError: No optimizer or no learning rate is set, or a value of one is
             not allowed.
     """
+    config = view(config)
     train, path = config.train_config, "train_config.optimizer"
     common = {
         "average_decay": None,
-        "bias_factor": number(train.bias_grad_multiplier) or 1.0,
-        "global_clipnorm": number(train.gradient_clipping_by_norm) or None,
+        "bias_factor": train.bias_grad_multiplier or 1.0,
+        "global_clipnorm": train.gradient_clipping_by_norm or None,
     }
     if train.optimizer.use_moving_average:
-        decay = number(train.optimizer.moving_average_decay)
+        decay = train.optimizer.moving_average_decay
         common["average_decay"] = decay
     built = build_oneof(train.optimizer, "optimizer", _OPTIMIZERS, path, common)
     if options(config).precision == options(config).FLOAT16:
@@ -61,7 +63,7 @@ def _momentum(config: Any, path: str, common: dict[str, Any]) -> Optimization:
     optimizer = optimizers.make(
         keras.optimizers.SGD,
         learning_rate=schedule,
-        momentum=number(config.momentum_optimizer_value),
+        momentum=config.momentum_optimizer_value,
         **common,
     )
     return Optimization(optimizer, schedule)
@@ -72,7 +74,7 @@ def _adam(config: Any, path: str, common: dict[str, Any]) -> Optimization:
     optimizer = optimizers.make(
         keras.optimizers.Adam,
         learning_rate=schedule,
-        epsilon=number(config.epsilon),
+        epsilon=config.epsilon,
         **common,
     )
     return Optimization(optimizer, schedule)
@@ -84,44 +86,44 @@ def _rms_prop(config: Any, path: str, common: dict[str, Any]) -> Optimization:
         keras.optimizers.RMSprop,
         learning_rate=schedule,
         # The original gave it to Keras as the decay of the learning rate.
-        rho=number(config.decay),
-        momentum=number(config.momentum_optimizer_value),
-        epsilon=number(config.epsilon),
+        rho=config.decay,
+        momentum=config.momentum_optimizer_value,
+        epsilon=config.epsilon,
         **common,
     )
     return Optimization(optimizer, schedule)
 
 
 def _constant(config: Any, path: str) -> LearningRateSchedule:
-    return schedules.Constant(number(config.learning_rate))
+    return schedules.Constant(config.learning_rate)
 
 
 def _exponential(config: Any, path: str) -> LearningRateSchedule:
     return schedules.ExponentialDecay(
-        initial=number(config.initial_learning_rate),
+        initial=config.initial_learning_rate,
         decay_steps=config.decay_steps,
-        factor=number(config.decay_factor),
+        factor=config.decay_factor,
         staircase=config.staircase,
-        burnin_rate=number(config.burnin_learning_rate),
+        burnin_rate=config.burnin_learning_rate,
         burnin_steps=config.burnin_steps,
-        low=number(config.min_learning_rate),
+        low=config.min_learning_rate,
     )
 
 
 def _manual(config: Any, path: str) -> LearningRateSchedule:
-    later = [number(part.learning_rate) for part in config.schedule]
+    later = [part.learning_rate for part in config.schedule]
     return schedules.ManualSteps(
         boundaries=[part.step for part in config.schedule],
-        rates=[number(config.initial_learning_rate), *later],
+        rates=[config.initial_learning_rate, *later],
         warmup=config.warmup,
     )
 
 
 def _cosine(config: Any, path: str) -> LearningRateSchedule:
     return schedules.CosineDecay(
-        base=number(config.learning_rate_base),
+        base=config.learning_rate_base,
         total_steps=config.total_steps,
-        warmup_rate=number(config.warmup_learning_rate),
+        warmup_rate=config.warmup_learning_rate,
         warmup_steps=config.warmup_steps,
         hold_steps=config.hold_base_rate_steps,
     )

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call, number
+from odapi.build.oneof import build_oneof, call
+from odapi.config.view import view
 from odapi.errors import ConfigError
 from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.models import calibration
@@ -30,6 +31,7 @@ def build_postprocess(
     Raises:
         ConfigError: A value is not allowed, or two do not go together.
     """
+    config = view(config)
     nms = config.batch_non_max_suppression
     return PostProcess(
         nms=call(_nms, nms, f"{path}.batch_non_max_suppression", candidates),
@@ -45,7 +47,8 @@ def build_scores(config: Any, has_background: bool, path: str) -> ScoreConverter
     Raises:
         ConfigError: A value is not allowed.
     """
-    kind = type(config).ScoreConverter.Name(config.score_converter).lower()
+    config = view(config)
+    kind = config.enum_name("score_converter")
     correct = None
     if config.HasField("calibration_config"):
         correct = build_oneof(
@@ -57,7 +60,7 @@ def build_scores(config: Any, has_background: bool, path: str) -> ScoreConverter
         )
 
     def build(config: Any, path: str) -> ScoreConverter:
-        return ScoreConverter(kind, number(config.logit_scale), correct)
+        return ScoreConverter(kind, config.logit_scale, correct)
 
     return call(build, config, path)
 
@@ -72,11 +75,11 @@ def _nms(config: Any, path: str, candidates: int) -> NonMaxSuppression:
             f"{path}.use_combined_nms", "does not go with use_class_agnostic_nms"
         )
     return NonMaxSuppression(
-        iou_threshold=number(config.iou_threshold),
-        score_threshold=number(config.score_threshold),
+        iou_threshold=config.iou_threshold,
+        score_threshold=config.score_threshold,
         max_per_class=config.max_detections_per_class,
         max_total=config.max_total_detections,
-        soft_sigma=number(config.soft_nms_sigma),
+        soft_sigma=config.soft_nms_sigma,
         class_agnostic=agnostic,
         classes_per_detection=config.max_classes_per_detection,
         candidates=candidates,
@@ -106,14 +109,14 @@ def _class_functions(
 def _piecewise(config: Any, path: str) -> calibration.PiecewiseLinear:
     points = config.x_y_pair
     return calibration.PiecewiseLinear(
-        tuple(number(p.x) for p in points), tuple(number(p.y) for p in points)
+        tuple(p.x for p in points), tuple(p.y for p in points)
     )
 
 
 def _temperature(
     config: Any, path: str, has_background: bool
 ) -> calibration.TemperatureScaling:
-    return calibration.TemperatureScaling(number(config.scaler))
+    return calibration.TemperatureScaling(config.scaler)
 
 
 _CALIBRATIONS = {

@@ -4,8 +4,9 @@ import dataclasses
 from typing import Any
 
 from odapi.backbones.rcnn_table import RCNN_EXTRACTORS, HalvedRow, PyramidRow
-from odapi.build.hyperparams import Setting, build_hyperparams
+from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.build.oneof import call
+from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.heads.roi_dense import RoiDense
 from odapi.layers.hyperparams import Hyperparams
@@ -20,18 +21,21 @@ _STRIDES = (8, 16)
 _LEVELS, _DEPTH = (2, 6), 256
 
 
-def build_rcnn_extractor(config: Any, path: str, setting: Setting) -> RCNNExtractor:
+def build_rcnn_extractor(
+    config: Any, path: str, context: BuildContext
+) -> RCNNExtractor:
     """Returns both halves; a pyramid and dense layers have no variables yet.
 
     Args:
         config: A `FasterRcnnFeatureExtractor` message.
         path: Of the message, for errors.
-        setting: What holds for the whole model; `freeze_norm` besides what
+        context: What holds for the whole model; `freeze_norm` besides what
             `batch_norm_trainable` says.
 
     Raises:
         ConfigError: The type is not known, or a value is not allowed.
     """
+    config = view(config)
     row = _row(config, path)
     if config.first_stage_features_stride not in _STRIDES:
         raise ConfigError(
@@ -44,11 +48,11 @@ def build_rcnn_extractor(config: Any, path: str, setting: Setting) -> RCNNExtrac
             f"must be 1 or more, got {config.pad_to_multiple}",
         )
     if not config.batch_norm_trainable:
-        setting = dataclasses.replace(setting, freeze_norm=True)
+        context = dataclasses.replace(context, freeze_norm=True)
     own = build_hyperparams(
-        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+        config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
-    base = _of_backbone(config, row, own, setting)
+    base = _of_backbone(config, row, own, context)
     if isinstance(row, HalvedRow):
         return call(_halved, config, path, row, base)
     return call(_with_pyramid, config, path, row, base, own)
@@ -61,13 +65,13 @@ def _row(config: Any, path: str) -> HalvedRow | PyramidRow:
 
 
 def _of_backbone(
-    config: Any, row: HalvedRow | PyramidRow, own: Hyperparams, setting: Setting
+    config: Any, row: HalvedRow | PyramidRow, own: Hyperparams, context: BuildContext
 ) -> Hyperparams:
     override = config.override_base_feature_extractor_hyperparams
     if override and config.HasField("conv_hyperparams"):
         return own
-    base = dataclasses.replace(row.hyperparams, seed=setting.seed, dtype=setting.dtype)
-    return base.frozen() if setting.freeze_norm else base
+    base = dataclasses.replace(row.hyperparams, seed=context.seed, dtype=context.dtype)
+    return base.frozen() if context.freeze_norm else base
 
 
 def _halved(config: Any, path: str, row: HalvedRow, base: Hyperparams) -> RCNNExtractor:

@@ -4,9 +4,9 @@ import dataclasses
 from typing import Any
 
 from odapi.build.losses import build_classification_loss, build_hard_example_miner
-from odapi.build.oneof import number
 from odapi.build.postprocess import build_postprocess
 from odapi.config.load import options
+from odapi.config.view import view
 from odapi.errors import ConfigError
 from odapi.geometry.crop.roi_align import CropAndResize, RoiAlign
 from odapi.layers.pixels import UNCHANGED
@@ -47,6 +47,7 @@ def build_rcnn_parts(
     Raises:
         ConfigError: A value is not allowed, or two do not go together.
     """
+    rcnn = view(rcnn)
     return RcnnParts(
         pixels=UNCHANGED,
         anchors=anchors,
@@ -67,8 +68,8 @@ def build_rcnn_parts(
 def _proposer(rcnn: Any) -> Proposer:
     return Proposer(
         coder=_CODER,
-        iou_threshold=number(rcnn.first_stage_nms_iou_threshold),
-        score_threshold=number(rcnn.first_stage_nms_score_threshold),
+        iou_threshold=rcnn.first_stage_nms_iou_threshold,
+        score_threshold=rcnn.first_stage_nms_score_threshold,
         size=rcnn.first_stage_max_proposals,
     )
 
@@ -81,13 +82,13 @@ def _rpn_loss(rcnn: Any, path: str) -> ProposalLoss:
             "first_stage_positive_balance_fraction",
             "first_stage_minibatch_size",
         ),
-        localization_weight=number(rcnn.first_stage_localization_loss_weight),
-        objectness_weight=number(rcnn.first_stage_objectness_loss_weight),
+        localization_weight=rcnn.first_stage_localization_loss_weight,
+        objectness_weight=rcnn.first_stage_objectness_loss_weight,
     )
 
 
 def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
-    fraction, most = number(getattr(rcnn, share)), getattr(rcnn, size)
+    fraction, most = getattr(rcnn, share), getattr(rcnn, size)
     if not 0 < fraction <= 1:
         raise ConfigError(
             f"{path}.{share}", f"must be above 0, up to 1, got {fraction}"
@@ -129,8 +130,8 @@ def _roi_sampler(rcnn: Any, path: str) -> ProposalSampler:
 def _box_loss(rcnn: Any, path: str) -> BoxClassifierLoss:
     return BoxClassifierLoss(
         classification=_classification(rcnn, path),
-        localization_weight=number(rcnn.second_stage_localization_loss_weight),
-        classification_weight=number(rcnn.second_stage_classification_loss_weight),
+        localization_weight=rcnn.second_stage_localization_loss_weight,
+        classification_weight=rcnn.second_stage_classification_loss_weight,
         miner=_miner(rcnn, path),
     )
 
@@ -156,8 +157,8 @@ def _miner(rcnn: Any, path: str) -> HardExampleMiner | None:
     return build_hard_example_miner(
         rcnn.hard_example_miner,
         f"{path}.hard_example_miner",
-        number(rcnn.second_stage_classification_loss_weight),
-        number(rcnn.second_stage_localization_loss_weight),
+        rcnn.second_stage_classification_loss_weight,
+        rcnn.second_stage_localization_loss_weight,
     )
 
 

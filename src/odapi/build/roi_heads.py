@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from odapi.build.hyperparams import Setting, build_hyperparams
-from odapi.build.oneof import build_oneof, number
+from odapi.build.hyperparams import BuildContext, build_hyperparams
+from odapi.build.oneof import build_oneof
 from odapi.errors import ConfigError
 from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, CropAndResize
 from odapi.heads.rfcn import RfcnHead, RfcnOptions
@@ -50,7 +50,7 @@ def build_roi_heads(
     config: Any,
     path: str,
     num_classes: int,
-    setting: Setting,
+    context: BuildContext,
     third: ThirdStage | None = None,
 ) -> RoiHeads:
     """Returns the heads that see regions.
@@ -59,14 +59,14 @@ def build_roi_heads(
         config: A `BoxPredictor` message.
         path: Of the message, for errors.
         num_classes: Without the background.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
         third: What else is known of the third stage; None: there is none.
 
     Raises:
         ConfigError: A value is not allowed, or the predictor sees no regions.
     """
     return build_oneof(
-        config, "box_predictor_oneof", _HEADS, path, num_classes, setting, third
+        config, "box_predictor_oneof", _HEADS, path, num_classes, context, third
     )
 
 
@@ -74,20 +74,20 @@ def _mask_rcnn(
     config: Any,
     path: str,
     num_classes: int,
-    setting: Setting,
+    context: BuildContext,
     third: ThirdStage | None,
 ) -> RoiHeads:
-    boxes = _boxes(config, path, num_classes, setting)
+    boxes = _boxes(config, path, num_classes, context)
     if third is None:
         return RoiHeads(boxes)
     tasks: list[RoiTask] = []
     if config.predict_instance_masks:
-        head = _masks(config, path, num_classes, setting)
+        head = _masks(config, path, num_classes, context)
         tasks.append(
             RoiMaskTask(head, third.mask_weight, third.most, third.crop_method)
         )
     if config.predict_keypoints:
-        tasks.append(_keypoints(config, path, setting, third))
+        tasks.append(_keypoints(config, path, context, third))
     if not tasks:
         raise ConfigError(
             path,
@@ -98,7 +98,7 @@ def _mask_rcnn(
     return RoiHeads(boxes, tuple(tasks))
 
 
-def _masks(config: Any, path: str, num_classes: int, setting: Setting) -> RoiMasks:
+def _masks(config: Any, path: str, num_classes: int, context: BuildContext) -> RoiMasks:
     options = RoiMaskOptions(
         num_classes,
         size=(config.mask_height, config.mask_width),
@@ -108,13 +108,13 @@ def _masks(config: Any, path: str, num_classes: int, setting: Setting) -> RoiMas
         upsample_last=config.convolve_then_upsample_masks,
     )
     hyperparams = build_hyperparams(
-        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+        config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
-    return RoiMasks(options, hyperparams, name="roi_masks", dtype=setting.dtype)
+    return RoiMasks(options, hyperparams, name="roi_masks", dtype=context.dtype)
 
 
 def _keypoints(
-    config: Any, path: str, setting: Setting, third: ThirdStage
+    config: Any, path: str, context: BuildContext, third: ThirdStage
 ) -> RoiKeypointTask:
     if third.num_keypoints < 1:
         raise ConfigError(
@@ -123,15 +123,15 @@ def _keypoints(
             hint="set train_input_reader.num_keypoints",
         )
     hyperparams = build_hyperparams(
-        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+        config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
     options = RoiKeypointOptions(third.num_keypoints)
-    head = RoiKeypoints(options, hyperparams, name="roi_keypoints", dtype=setting.dtype)
+    head = RoiKeypoints(options, hyperparams, name="roi_keypoints", dtype=context.dtype)
     return RoiKeypointTask(head, most=third.most)
 
 
-def _boxes(config: Any, path: str, num_classes: int, setting: Setting) -> RoiBoxes:
-    keep = number(config.dropout_keep_probability)
+def _boxes(config: Any, path: str, num_classes: int, context: BuildContext) -> RoiBoxes:
+    keep = config.dropout_keep_probability
     if not 0 < keep <= 1:
         raise ConfigError(
             f"{path}.dropout_keep_probability", f"must be above 0, up to 1, got {keep}"
@@ -143,16 +143,16 @@ def _boxes(config: Any, path: str, num_classes: int, setting: Setting) -> RoiBox
         dropout=1.0 - keep if config.use_dropout else 0.0,
     )
     hyperparams = build_hyperparams(
-        config.fc_hyperparams, f"{path}.fc_hyperparams", setting
+        config.fc_hyperparams, f"{path}.fc_hyperparams", context
     )
-    return RoiBoxes(options, hyperparams, name="roi_boxes", dtype=setting.dtype)
+    return RoiBoxes(options, hyperparams, name="roi_boxes", dtype=context.dtype)
 
 
 def _rfcn(
     config: Any,
     path: str,
     num_classes: int,
-    setting: Setting,
+    context: BuildContext,
     third: ThirdStage | None,
 ) -> RoiHeads:
     if third is not None:
@@ -169,9 +169,9 @@ def _rfcn(
         code_size=config.box_code_size,
     )
     hyperparams = build_hyperparams(
-        config.conv_hyperparams, f"{path}.conv_hyperparams", setting
+        config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
-    return RoiHeads(RfcnHead(options, hyperparams, name="rfcn", dtype=setting.dtype))
+    return RoiHeads(RfcnHead(options, hyperparams, name="rfcn", dtype=context.dtype))
 
 
 _HEADS = {"mask_rcnn_box_predictor": _mask_rcnn, "rfcn_box_predictor": _rfcn}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call, number
+from odapi.build.oneof import build_oneof, call
 from odapi.errors import ConfigError
 from odapi.targets import coders, similarities
 from odapi.targets.anchor_targets import AnchorAssigner
@@ -61,9 +61,9 @@ def _assigner(config: Any, path: str, coder: coders.BoxCoder) -> AnchorAssigner:
         add_background=config.add_background_class,
         explicit_background=config.explicit_background_class,
         background_as_zeros=config.encode_background_as_zeros,
-        negative_class_weight=number(config.negative_class_weight),
+        negative_class_weight=config.negative_class_weight,
         confidences_as_targets=config.use_confidences_as_targets,
-        implicit_weight=number(config.implicit_example_weight),
+        implicit_weight=config.implicit_example_weight,
     )
 
 
@@ -76,34 +76,32 @@ def _keypoint(config: Any, path: str) -> coders.KeypointCoder:
 
 
 def _mean_stddev(config: Any, path: str) -> coders.MeanStddevCoder:
-    return coders.MeanStddevCoder(number(config.stddev))
+    return coders.MeanStddevCoder(config.stddev)
 
 
 def _square(config: Any, path: str) -> coders.SquareCoder:
-    return coders.SquareCoder(
-        (number(config.y_scale), number(config.x_scale), number(config.length_scale))
-    )
+    return coders.SquareCoder((config.y_scale, config.x_scale, config.length_scale))
 
 
 def _scales(config: Any) -> tuple[float, float, float, float]:
     return (
-        number(config.y_scale),
-        number(config.x_scale),
-        number(config.height_scale),
-        number(config.width_scale),
+        config.y_scale,
+        config.x_scale,
+        config.height_scale,
+        config.width_scale,
     )
 
 
 def _thresholded_iou(config: Any, path: str) -> similarities.ThresholdedIou:
-    return similarities.ThresholdedIou(number(config.iou_threshold))
+    return similarities.ThresholdedIou(config.iou_threshold)
 
 
 def _argmax(config: Any, path: str) -> ArgmaxMatcher:
     if config.ignore_thresholds:
         return ArgmaxMatcher(matched=None, force=config.force_match_for_each_row)
     return ArgmaxMatcher(
-        matched=number(config.matched_threshold),
-        unmatched=number(config.unmatched_threshold),
+        matched=config.matched_threshold,
+        unmatched=config.unmatched_threshold,
         negatives_below=config.negatives_lower_than_unmatched,
         force=config.force_match_for_each_row,
     )

@@ -5,11 +5,11 @@ from typing import Any
 
 from odapi.backbones.center_table import CENTER_EXTRACTORS
 from odapi.backbones.rcnn_table import RCNN_EXTRACTORS
-from odapi.build.oneof import number
 from odapi.checkpoints import pretrained
 from odapi.checkpoints.restore import RestoreReport, adapt_shapes, restore
 from odapi.config.check_data import is_placeholder
 from odapi.config.load import options
+from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.zoo.fine_tune import is_tf2, restore_tf2
 
@@ -68,7 +68,7 @@ def _backbone(config: Any, detector: Any, weights: str) -> RestoreReport:
         application = _APPLICATIONS[extractor.type]
         arguments = {}
         if application in _TIMES:
-            width = number(extractor.depth_multiplier)
+            width = view(extractor).depth_multiplier
             arguments["alpha"] = width ** _TIMES[application]
         arrays = pretrained.download(application, **arguments)
         source = f"{application} of Keras Applications, trained on ImageNet"

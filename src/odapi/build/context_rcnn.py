@@ -2,25 +2,27 @@
 
 from typing import Any
 
-from odapi.build.hyperparams import Setting
+from odapi.build.hyperparams import BuildContext
 from odapi.config.protos import faster_rcnn_pb2
+from odapi.config.view import view
 from odapi.data.context_features import CONTEXT, BankShape
 from odapi.data.sources.base import BaseSource
 from odapi.errors import ConfigError, DataError
 from odapi.layers.context_attention import Attention, ContextAttention
 
 
-def context_of(rcnn: Any, path: str, setting: Setting) -> dict[str, Any]:
+def context_of(rcnn: Any, path: str, context: BuildContext) -> dict[str, Any]:
     """Returns what makes a Context R-CNN of a Faster R-CNN; {} where it is none.
 
     Args:
         rcnn: A `FasterRcnn` message.
         path: Of the message, for errors.
-        setting: What holds for the whole model.
+        context: What holds for the whole model.
 
     Raises:
         ConfigError: Nobody attends to anything.
     """
+    rcnn = view(rcnn)
     if not rcnn.HasField("context_config"):
         return {}
     message, path = rcnn.context_config, f"{path}.context_config"
@@ -29,9 +31,9 @@ def context_of(rcnn: Any, path: str, setting: Setting) -> dict[str, Any]:
     return {
         "attention": ContextAttention(
             build_attention(message, path),
-            seed=setting.seed,
+            seed=context.seed,
             name="context_attention",
-            dtype=setting.dtype,
+            dtype=context.dtype,
         ),
         "bank": (message.max_num_context_features, message.context_feature_length),
         "before_features": message.attention_position == faster_rcnn_pb2.POST_RPN,
@@ -44,10 +46,11 @@ def build_attention(message: Any, path: str) -> Attention:
     Raises:
         ConfigError: Nobody attends to anything.
     """
+    message = view(message)
     try:
         return Attention(
             bottleneck=message.attention_bottleneck_dimension,
-            temperature=round(message.attention_temperature, 7),
+            temperature=message.attention_temperature,
             long_term=message.use_long_term_attention,
             among_boxes=message.use_self_attention,
             in_sequence=message.self_attention_in_sequence,
