@@ -13,9 +13,9 @@ from keras import ops
 from benchmarks import parity_rcnn
 from odapi.kernels import batch_norm
 from odapi.layers.pixels import IMAGENET, UNCHANGED
+from odapi.models import detector as detector_module
 from odapi.models.detector import REGULARIZATION
 from odapi.models.preprocess import normalize
-from odapi.models.single_stage import anchor_detector
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.structures import Groundtruth, present
 
@@ -107,7 +107,7 @@ def _original_pixels(detector: Any) -> Iterator[None]:
     if detector.parts.pixels != IMAGENET:
         yield
         return
-    with mock.patch.object(anchor_detector, "normalize", _in_three_steps):
+    with mock.patch.object(detector_module, "normalize", _in_three_steps):
         yield
 
 

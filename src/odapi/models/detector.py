@@ -1,7 +1,7 @@
 """The contract of detectors: what training, evaluation and export rely on."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,6 +9,7 @@ from keras import ops
 
 from odapi.layers.names import named_variables
 from odapi.losses.names import REGULARIZATION_LOSS, TOTAL_LOSS
+from odapi.models.preprocess import normalize
 from odapi.structures import Detections, Groundtruth, Tensor
 
 # The part of a detector that a checkpoint of another kind of model can fill.
@@ -46,6 +47,10 @@ class Detector(keras.Model, abc.ABC):
     """
 
     feature_extractor: Any
+    parts: Any  # Frozen dataclass of the parts without weights; has `pixels`.
+    # SSD sets padding to zero after normalization; the other families of the original
+    # pad first, so that padding is normalized like any pixel.
+    zero_padding = False
 
     def __init__(
         self,
@@ -72,6 +77,27 @@ class Detector(keras.Model, abc.ABC):
         ]
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
 
+    def build(self, input_shape: Any) -> None:
+        """Creates the variables, for images `[b, h, w, 3]`."""
+        if isinstance(input_shape, Mapping):
+            input_shape = input_shape["images"]
+        shape = (*input_shape[:3], 3)
+        self.feature_extractor.build(shape)
+        self.build_heads(self.feature_extractor.compute_output_shape(shape))
+
+    @abc.abstractmethod
+    def build_heads(self, shapes: Sequence[tuple]) -> None:
+        """Creates the variables of the heads, for the shapes of the feature maps."""
+
+    def preprocess(self, inputs: Inputs) -> Tensor:
+        """Returns the images as the backbone expects them, float32."""
+        true_size = inputs.get("true_size") if self.zero_padding else None
+        return normalize(inputs["images"], self.parts.pixels, true_size)
+
+    def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
+        """Returns the feature maps that the heads take, largest first."""
+        return self.feature_extractor(self.preprocess(inputs), training=training)
+
     @abc.abstractmethod
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Returns the raw outputs of the heads, float32, by name."""
@@ -94,7 +120,6 @@ class Detector(keras.Model, abc.ABC):
             training: Whether layers that the loss runs work as in training.
         """
 
-    @abc.abstractmethod
     def detect(
         self,
         inputs: Inputs,
@@ -106,8 +131,17 @@ class Detector(keras.Model, abc.ABC):
         Args:
             inputs: The images.
             outputs: What `call` returned for them; None to call.
-            raw: Also return all boxes and scores as they are before suppression.
+            raw: Also return all boxes and scores before non-maximum suppression (NMS).
         """
+        if outputs is None:
+            outputs = self(inputs, training=False)
+        return self.decode(inputs, outputs, raw)
+
+    @abc.abstractmethod
+    def decode(
+        self, inputs: Inputs, outputs: Mapping[str, Tensor], raw: bool = False
+    ) -> Detections:
+        """Returns the detections of raw outputs; see `detect`."""
 
     def variables_for(self, kind: str) -> dict[str, keras.Variable]:
         """Returns the variables that a checkpoint of a kind of model can fill.

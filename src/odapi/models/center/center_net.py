@@ -17,7 +17,6 @@ from odapi.models.detector import (
     Detector,
     Inputs,
 )
-from odapi.models.preprocess import normalize
 from odapi.structures import Detections, Groundtruth, Tensor
 
 FEATURES = "features"  # Among the outputs: the last map that the heads look at.
@@ -99,30 +98,14 @@ class CenterNet(Detector):
         fields = [f for part in everything for f in part.groundtruth_fields]
         self.groundtruth_fields = tuple(dict.fromkeys(fields))
 
-    def build(self, input_shape):
-        """Creates the variables, for images `[b, h, w, 3]`."""
-        if isinstance(input_shape, Mapping):
-            input_shape = input_shape["images"]
-        shape = (*input_shape[:3], 3)
-        self.feature_extractor.build(shape)
-        stages = self.feature_extractor.compute_output_shape(shape)
-        self.heads.build(stages)
-        self.num_stages = len(stages)
+    def build_heads(self, shapes: Sequence[tuple]) -> None:
+        """Creates the variables of the heads, for the shapes of the stages' maps."""
+        self.heads.build(shapes)
+        self.num_stages = len(shapes)
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Returns the maps `[b, h, w, channels]` by name, such as "box/scale/0"."""
         return self.predict_maps(self.extract(inputs, training))
-
-    def preprocess(self, inputs: Inputs) -> Tensor:
-        """Returns the images as the extractor wants them, float32.
-
-        As in the original, padding is scaled like any other pixel.
-        """
-        return normalize(inputs["images"], self.parts.pixels)
-
-    def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
-        """Returns the map that the heads look at after each stage."""
-        return self.feature_extractor(self.preprocess(inputs), training=training)
 
     def predict_maps(
         self, features: list[Tensor], training: bool = False
@@ -180,16 +163,23 @@ class CenterNet(Detector):
         outputs: Mapping[str, Tensor] | None = None,
         raw: bool = False,
     ) -> Detections:
-        """Returns the objects found, normalized to the images without padding.
+        """Returns the detections; see `Detector.detect`.
 
-        `raw` adds nothing: no boxes are decoded but those of the peaks.
+        `raw` adds nothing: only the boxes of the peaks are decoded.
         """
+        if not self.parts.output_maps:
+            return super().detect(inputs, outputs, raw)
         features = None
-        if outputs is None and self.parts.output_maps:
+        if outputs is None:
             features = self.extract(inputs)
             outputs = self.predict_maps(features)
-        elif outputs is None:
-            outputs = self(inputs, training=False)
+        detections = self.decode(inputs, outputs, raw)
+        return detections._replace(maps=self._output_maps(inputs, outputs, features))
+
+    def decode(
+        self, inputs: Inputs, outputs: Mapping[str, Tensor], raw: bool = False
+    ) -> Detections:
+        """Returns the detections of raw outputs; see `Detector.detect`."""
         frame = self.frame(inputs, outputs)
         maps = self._maps(outputs, self.num_stages - 1)
         objects = self.parts.objects
@@ -201,8 +191,6 @@ class CenterNet(Detector):
             found = suppress_overlaps(self.parts.nms, found)
         for task in self.parts.tasks:
             found = task.rescore(found)
-        if self.parts.output_maps:
-            found = found._replace(maps=self._every_map(inputs, outputs, features))
         return found
 
     @property
@@ -241,7 +229,7 @@ class CenterNet(Detector):
         boxes = frame.on_maps(ops.cast(boxes, "float32"))
         return maker.masks_of(self._maps(outputs, self.num_stages - 1), boxes)
 
-    def _every_map(self, inputs, outputs, features) -> dict[str, Tensor]:
+    def _output_maps(self, inputs, outputs, features) -> dict[str, Tensor]:
         """Returns what is predicted, by the original's names, stages stacked."""
         stages = [self._maps(outputs, n) for n in range(self.num_stages)]
         maps = {name: ops.stack([s[name] for s in stages]) for name in stages[0]}

@@ -1,7 +1,7 @@
 """Single-stage detectors: SSD, RetinaNet and EfficientDet differ only in parts."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from odapi.models.detector import (
     Inputs,
 )
 from odapi.models.postprocess import PostProcess
-from odapi.models.preprocess import clip_window, normalize
+from odapi.models.preprocess import clip_window
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchor_targets import AnchorAssigner
@@ -52,6 +52,8 @@ class AnchorDetector(Detector):
         kwargs: As for `Detector`, without the names of the losses.
     """
 
+    zero_padding = True
+
     def __init__(
         self,
         feature_extractor: FeatureExtractor,
@@ -72,25 +74,13 @@ class AnchorDetector(Detector):
         if parts.loss.sampler is not None:
             self.sampling_seed = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
-        """Creates the variables, for images `[b, h, w, 3]`."""
-        if isinstance(input_shape, Mapping):
-            input_shape = input_shape["images"]
-        shape = (*input_shape[:3], 3)
-        self.feature_extractor.build(shape)
-        self.box_predictor.build(self.feature_extractor.compute_output_shape(shape))
+    def build_heads(self, shapes: Sequence[tuple]) -> None:
+        """Creates the variables of the heads, for the shapes of the feature maps."""
+        self.box_predictor.build(shapes)
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Returns codes `[b, anchors, code]` and class scores `[b, anchors, slots]`."""
         return self.predict_maps(self.extract(inputs, training), training)
-
-    def preprocess(self, inputs: Inputs) -> Tensor:
-        """Returns the images as the backbone wants them, float32."""
-        return normalize(inputs["images"], self.parts.pixels, inputs.get("true_size"))
-
-    def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
-        """Returns the feature maps that the heads look at, largest first."""
-        return self.feature_extractor(self.preprocess(inputs), training=training)
 
     def predict_maps(
         self, features: list[Tensor], training: bool = False
@@ -122,15 +112,10 @@ class AnchorDetector(Detector):
             outputs[BOXES], outputs[CLASSES], targets, anchors, seed=self.sampling_seed
         )
 
-    def detect(
-        self,
-        inputs: Inputs,
-        outputs: Mapping[str, Tensor] | None = None,
-        raw: bool = False,
+    def decode(
+        self, inputs: Inputs, outputs: Mapping[str, Tensor], raw: bool = False
     ) -> Detections:
-        """Returns the objects found, normalized to the images without padding."""
-        if outputs is None:
-            outputs = self(inputs, training=False)
+        """Returns the detections of raw outputs; see `Detector.detect`."""
         images = inputs["images"]
         size = tuple(images.shape[1:3])
         anchors = ops.convert_to_tensor(self.anchors(size))

@@ -46,9 +46,9 @@ class ContextRCNN(FasterRCNN):
         self.before_features = before_features
         self.side_inputs = {CONTEXT: (tuple(bank), "float32"), SIZE: ((), "int32")}
 
-    def build_heads(self, maps: Sequence[tuple]) -> None:
+    def build_second_stage(self, maps: Sequence[tuple]) -> None:
         """Creates the variables of the second stage, for the shapes of maps."""
-        super().build_heads(maps)
+        super().build_second_stage(maps)
         shape = (None, *self.parts.crop.size, maps[0][-1])
         if not self.before_features:
             shape = self.roi_features.compute_output_shape(shape)

@@ -10,7 +10,6 @@ from keras import ops
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.losses import rcnn
 from odapi.models.detector import CLASSIFICATION, DETECTION, Detector, Inputs
-from odapi.models.preprocess import normalize
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.models.two_stage.proposals import (
     Proposals,
@@ -91,18 +90,13 @@ class FasterRCNN(Detector):
         self.tasks_see_crops = False
         self.sampling_seed = keras.random.SeedGenerator(seed)
 
-    def build(self, input_shape):
-        """Creates the variables, for images `[b, h, w, 3]`."""
-        if isinstance(input_shape, Mapping):
-            input_shape = input_shape["images"]
-        shape = (*input_shape[:3], 3)
-        self.feature_extractor.build(shape)
-        maps = self.feature_extractor.compute_output_shape(shape)
-        self.rpn.build(maps)
+    def build_heads(self, shapes: Sequence[tuple]) -> None:
+        """Creates the variables of both stages, for the shapes of the feature maps."""
+        self.rpn.build(shapes)
         if self.roi_boxes is not None:
-            self.build_heads(maps)
+            self.build_second_stage(shapes)
 
-    def build_heads(self, maps: Sequence[tuple]) -> None:
+    def build_second_stage(self, maps: Sequence[tuple]) -> None:
         """Creates the variables of the second stage, for the shapes of maps."""
         crop = (None, *self.parts.crop.size, maps[0][-1])
         if not self.roi_features.built:
@@ -140,17 +134,6 @@ class FasterRCNN(Detector):
             features = self.pool_and_encode(maps, proposals.boxes, inputs)
             outputs |= {**self.box_predictor(features), FEATURES: features}
         return outputs
-
-    def preprocess(self, inputs: Inputs) -> Tensor:
-        """Returns the images as the backbone wants them, float32.
-
-        Padding is normalized, too: unlike SSD, the original pads first.
-        """
-        return normalize(inputs["images"], self.parts.pixels)
-
-    def extract(self, inputs: Inputs, training: bool = False) -> list[Tensor]:
-        """Returns the maps that proposals are made of, largest first."""
-        return self.feature_extractor(self.preprocess(inputs), training=training)
 
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
         """Returns the anchors `[anchors, 4]` of images `(h, w)`, cut to the image."""
@@ -283,15 +266,10 @@ class FasterRCNN(Detector):
             valid_anchors,
         )
 
-    def detect(
-        self,
-        inputs: Inputs,
-        outputs: Mapping[str, Tensor] | None = None,
-        raw: bool = False,
+    def decode(
+        self, inputs: Inputs, outputs: Mapping[str, Tensor], raw: bool = False
     ) -> Detections:
-        """Returns the objects found, normalized to the images without padding."""
-        if outputs is None:
-            outputs = self(inputs, training=False)
+        """Returns the detections of raw outputs; see `Detector.detect`."""
         maps, proposals = unpacked(outputs)
         window = window_of(inputs)
         if self.roi_boxes is None:

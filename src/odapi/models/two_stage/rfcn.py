@@ -25,7 +25,7 @@ class RFCN(FasterRCNN):
     `meta_architectures/rfcn_meta_arch.py`.
     """
 
-    def build_heads(self, maps: Sequence[tuple]) -> None:
+    def build_second_stage(self, maps: Sequence[tuple]) -> None:
         """Creates the variables of the second stage, for the shapes of maps."""
         shape = tuple(maps[0])
         if not self.roi_features.built:
