@@ -110,7 +110,7 @@ def test_levels_by_the_size_of_a_box(num_levels, sides, expected):
 
 
 def test_levels_need_the_size_of_the_image():
-    with pytest.raises(ValueError, match="size of the image"):
+    with pytest.raises(ValueError, match="image_size is required"):
         crop_rois([RAMP, RAMP], np.zeros((1, 1, 4), "float32"), (2, 2))
 
 

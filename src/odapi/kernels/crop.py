@@ -1,8 +1,7 @@
-"""Crops of maps by TensorFlow's own operation, where that is faster.
+"""`tf.image.crop_and_resize`, where it is faster than gathering by index.
 
-On a CPU it takes an eighth of the time of reading by index, which passes over memory
-for each of the four neighbours of a place. XLA, which compiles for other devices,
-does not know it.
+On a CPU it takes an eighth of the time of gathering, which passes over memory once per
+neighbor of a position. XLA, which compiles for other devices, does not support it.
 """
 
 import keras
@@ -11,7 +10,7 @@ from odapi.structures import Tensor
 
 
 def has_native_crop() -> bool:
-    """Returns whether `native_crop` can be called: TensorFlow, and CPUs only."""
+    """Returns whether `native_crop` can be called: on TensorFlow with CPUs only."""
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
@@ -25,21 +24,21 @@ def native_crop(
     boxes: list[Tensor],
     size: tuple[int, int],
     levels: Tensor | None = None,
-    owners: Tensor | None = None,
-    maps_each: int = 1,
+    map_indices: Tensor | None = None,
+    maps_per_image: int = 1,
 ) -> Tensor:
-    """Returns crops, float32, each of the map that is its own.
+    """Crops each box out of its map and resizes it.
 
     Args:
-        maps: Each `[b, h, w, c]`, or `[b * maps_each, h, w, c]`.
-        boxes: For each map, `[b, p, 4]` normalised to it.
+        maps: Each `[b, h, w, c]`, or `[b * maps_per_image, h, w, c]`.
+        boxes: Per map, `[b, p, 4]` normalized to it.
         size: Rows and columns of a crop.
-        levels: `[b, p]` int32, which of `maps` to crop, if there are several.
-        owners: `[b, p]` int32, which map of an image, if it has several.
-        maps_each: How many it has then.
+        levels: `[b, p]` int32: index into `maps`, if there are several.
+        map_indices: `[b, p]` int32: index of the map within an image, if it has several.
+        maps_per_image: Number of maps per image.
 
     Returns:
-        `[b, p, rows, columns, c]`.
+        `[b, p, rows, columns, c]` float32.
 
     Source: `tf.image.crop_and_resize`.
     """
@@ -48,20 +47,27 @@ def native_crop(
     batch, number = tf.shape(boxes[0])[0], boxes[0].shape[1]
     number = tf.shape(boxes[0])[1] if number is None else number
     index = tf.repeat(tf.range(batch), number)
-    if owners is not None:
-        index = index * maps_each + tf.reshape(tf.cast(owners, "int32"), (-1,))
+    if map_indices is not None:
+        map_indices = tf.reshape(tf.cast(map_indices, "int32"), (-1,))
+        index = index * maps_per_image + map_indices
     flat = [tf.reshape(each, (-1, 4)) for each in boxes]
-    if maps[0].dtype == "bfloat16":  # Which the operation does not know.
+    if maps[0].dtype == "bfloat16":  # Not supported by the operation.
         maps = [tf.cast(each, "float32") for each in maps]
     if levels is None:
         crops = tf.image.crop_and_resize(maps[0], flat[0], index, size)
     else:
-        crops = _of_levels(maps, flat, index, tf.reshape(levels, (-1,)), size)
+        crops = _crop_levels(maps, flat, index, tf.reshape(levels, (-1,)), size)
     return tf.reshape(crops, (-1, number, *size, maps[0].shape[-1]))
 
 
-def _of_levels(maps, boxes, index, levels, size):
-    """Cuts only the boxes of a map out of it; a graph lets their number vary."""
+def _crop_levels(
+    maps: list[Tensor],
+    boxes: list[Tensor],
+    index: Tensor,
+    levels: Tensor,
+    size: tuple[int, int],
+) -> Tensor:
+    """Crops from each map its own boxes only; in a graph their number may vary."""
     import tensorflow as tf
 
     numbers = range(len(maps))
