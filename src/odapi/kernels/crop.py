@@ -34,7 +34,7 @@ def native_crop(
         boxes: Per map, `[b, p, 4]` normalized to it.
         size: Rows and columns of a crop.
         levels: `[b, p]` int32: index into `maps`, if there are several.
-        map_indices: `[b, p]` int32: index of the map within an image, if it has several.
+        map_indices: `[b, p]` int32: index of the map in an image, if it has several.
         maps_per_image: Number of maps per image.
 
     Returns:

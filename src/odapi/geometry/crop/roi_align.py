@@ -1,4 +1,4 @@
-"""Features of regions of interest: `crop_and_resize` and RoIAlign on feature pyramids."""
+"""Features of regions of interest, by `crop_and_resize` or RoIAlign."""
 
 import dataclasses
 import math
@@ -292,7 +292,7 @@ def _gathered_crops(
         start = _per_box(starts, levels)
         table = ops.concatenate(tables, axis=1)
     rows, columns = _grid_positions(boxes, size, points, method)
-    # Without a border, rounding decides whether a point is outside: nothing may move it.
+    # Without a border, rounding decides whether a point is outside: do not move it.
     if method.border != "none":
         rows, columns = snap_positions(rows), snap_positions(columns)
     if levels is not None:

@@ -11,8 +11,9 @@ from keras import ops
 from odapi.geometry.gather import gather_rows
 from odapi.structures import Tensor
 
-# Values outside a map: 0 for every point beyond the centers of the outer cells; zeros
-# that begin one cell outside, interpolated up to there; or the outer cells repeated once.
+# Values outside a map. "none": 0 for every point beyond the centers of the outer cells;
+# "zero_pad": zeros from one cell outside, interpolated up to there; "replicate": the
+# outer cells repeated once.
 Border = Literal["none", "zero_pad", "replicate"]
 # A length or another number of cells: one for all boxes, or one per box.
 Cells = int | Tensor
@@ -44,8 +45,8 @@ def sample_positions(
     if exact_ends:
         step = ops.arange(count, dtype="float32") / (count - 1)
         return (first * (1.0 - step) + last * step) * extent
-    # XLA would fuse the multiplication with the addition, with one rounding, and replace
-    # the division by a constant with a multiplication. It does neither with values that
+    # XLA would fuse the multiplication with the addition, with one rounding, and turn
+    # the division by a constant into a multiplication. It does neither with values that
     # it cannot prove to be constant, or not NaN.
     known = ops.equal(first, first)
     steps = ops.where(known, float(count - 1), 1.0)
@@ -140,7 +141,7 @@ def gather_bilinear(
 
 
 def pad_border(maps: Tensor, border: Border) -> Tensor:
-    """Returns maps `[b, h, w, c]` with the cells around them that a border stands for."""
+    """Returns maps `[b, h, w, c]` padded with the cells that a border stands for."""
     if border == "none":
         return maps
     if border == "zero_pad":
