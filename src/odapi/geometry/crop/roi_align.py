@@ -296,7 +296,8 @@ def _gathered_crops(
     if method.border != "none":
         rows, columns = snap_positions(rows), snap_positions(columns)
     if levels is not None:
-        size = (size[0][..., None], size[1][..., None])
+        height, width = (ops.expand_dims(axis, -1) for axis in size)
+        size = (height, width)
     return gather_bilinear(table, rows, columns, size, start, border=method.border)
 
 
