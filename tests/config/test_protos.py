@@ -14,6 +14,7 @@ from odapi.config.protos import (  # noqa: F401  Registers all messages.
     string_int_label_map_pb2,
     target_assigner_pb2,
 )
+from requirement import require
 
 _PROTOS = pathlib.Path(options_pb2.__file__).parent
 _TYPE_NAMES = {
@@ -127,7 +128,7 @@ def test_no_message_is_there_that_the_schema_lacks(schema):
 
 
 def test_regenerating_gives_the_checked_in_code(root, tmp_path):
-    pytest.importorskip("grpc_tools")
+    require("grpc_tools")
     protos = sorted(_PROTOS.glob("*.proto"))
     subprocess.run(
         [

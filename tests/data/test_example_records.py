@@ -12,6 +12,7 @@ from odapi.data.tfrecord.example import ExampleError, parse_example, read_exampl
 from odapi.data.tfrecord.example_writer import example_of
 from odapi.data.tfrecord.records import write_records
 from odapi.labels import Category, Keypoint, LabelMap, label_map_of
+from requirement import require
 
 MASKS = np.zeros((2, 40, 60), np.uint8)
 MASKS[0, 5:20, 6:30] = 1
@@ -206,7 +207,7 @@ def test_what_is_written_is_read_again(tmp_path):
 
 
 def test_tensorflow_reads_the_example_that_we_write():
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     sample = sample_with_everything()
     parsed = tf.io.parse_single_example(
         example_of(sample, LABEL_MAP),
@@ -241,7 +242,7 @@ def test_tensorflow_reads_the_example_that_we_write():
 
 
 def test_we_read_the_example_that_tensorflow_writes(tmp_path):
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     message = tf.train.Example.FromString(tiny_data.records()[0])
     path = str(tmp_path / "tf.record")
     with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions("GZIP")) as writer:

@@ -14,6 +14,7 @@ from odapi.data.sources.tfrecord import find_files, open_tfrecord
 from odapi.data.tfrecord.record_index import index_of
 from odapi.data.tfrecord.records import read_record, scan_records, write_records
 from odapi.errors import DataError
+from requirement import require
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def test_finds_what_was_written(tmp_path):
 
 
 def test_tensorflow_reads_what_we_write_and_we_read_what_it_writes(tmp_path):
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     data = [b"", b"x", np.random.default_rng(0).bytes(70_000)]
     ours, theirs = tmp_path / "ours.record", tmp_path / "theirs.record"
     write_records(ours, data)

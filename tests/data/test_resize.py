@@ -15,6 +15,7 @@ from odapi.data.image.resize import (
     fixed_size,
     may_pad,
 )
+from requirement import require
 
 
 def image_of(rows, dtype="uint8"):
@@ -52,7 +53,7 @@ def test_reduced_row_skips_pixels_without_half_pixel_centers():
     "sizes", [(48, 64, 32, 32), (18, 24, 64, 64), (33, 50, 30, 31), (1, 1, 5, 3)]
 )
 def test_samples_equal_those_of_tensorflow(method, sizes):
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     ops = {
         "bilinear": tf.raw_ops.ResizeBilinear,
         "nearest": tf.raw_ops.ResizeNearestNeighbor,
@@ -77,7 +78,7 @@ def test_samples_equal_those_of_tensorflow(method, sizes):
 )
 def test_golden_preprocessed_pictures_are_met(shared, monkeypatch, name, resizer):
     monkeypatch.syspath_prepend(str(shared / "golden"))
-    golden_weights = pytest.importorskip("golden_weights")
+    golden_weights = require("golden_weights")
     stored = np.load(shared / "golden" / "outputs" / f"{name}.npz")
     meta = json.loads(str(stored["meta"]))
     info = meta["tensors"]["preprocessed"]

@@ -10,6 +10,7 @@ from odapi.draw.labels import place_labels
 from odapi.draw.text import fit_text, text_size
 from odapi.errors import DataError
 from odapi.labels import label_map_of
+from requirement import require
 
 NAMES = label_map_of(["cat", "dog"])
 GREY = 128
@@ -209,7 +210,7 @@ def test_colors_differ_and_never_change():
 
 @pytest.mark.parametrize("ending", [".png", ".jpg", ".PNG"])
 def test_images_are_written_as_rgb(tmp_path, ending):
-    cv2 = pytest.importorskip("cv2")
+    cv2 = require("cv2")
     image = np.zeros((8, 9, 3), np.uint8)
     image[..., 0] = 255
     path = save_image(tmp_path / "new" / f"image{ending}", image)

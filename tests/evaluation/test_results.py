@@ -20,6 +20,7 @@ from odapi.inference.result_files import (
 )
 from odapi.labels import Category, Keypoint, LabelMap
 from odapi.metrics.coco import CocoBoxMetrics
+from requirement import require
 
 BOX = (1, 1, 6, 6)
 
@@ -194,8 +195,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, result):
 
 def test_our_results_give_the_same_numbers_to_pycocotools(tmp_path):
     """The whole way: loop, results file, pycocotools."""
-    coco = pytest.importorskip("pycocotools.coco")
-    cocoeval = pytest.importorskip("pycocotools.cocoeval")
+    coco = require("pycocotools.coco")
+    cocoeval = require("pycocotools.cocoeval")
     rng = np.random.default_rng(3)
     samples = []
     for n in range(1, 9):

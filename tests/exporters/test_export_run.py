@@ -16,8 +16,9 @@ from odapi.exporters import verify
 from odapi.exporters.export import export
 from odapi.exporters.verify import ExportError
 from odapi.labels import label_map_of
+from requirement import require
 
-pytest.importorskip("tensorflow")
+require("tensorflow")
 
 CONFIG = """model { ssd { num_classes: 3 image_resizer { keep_aspect_ratio_resizer {
   min_dimension: 32 max_dimension: 40 pad_to_max_dimension: true } } } }"""

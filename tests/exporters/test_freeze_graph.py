@@ -6,8 +6,9 @@ import pytest
 
 from odapi.exporters.saved_model import freeze
 from odapi.exporters.saved_model.freeze import Frozen
+from requirement import require
 
-tf = pytest.importorskip("tensorflow")
+tf = require("tensorflow")
 
 if keras.backend.backend() != "tensorflow":
     pytest.skip("only TensorFlow exports", allow_module_level=True)

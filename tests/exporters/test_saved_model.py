@@ -13,8 +13,9 @@ from odapi.exporters.saved_model.saved_model import (
 )
 from odapi.exporters.verify import ExportError, verify
 from odapi.labels import label_map_of
+from requirement import require
 
-tf = pytest.importorskip("tensorflow")
+tf = require("tensorflow")
 
 RESIZER = KeepAspectRatio(min_dimension=32, max_dimension=40, pad_to_max=True)
 

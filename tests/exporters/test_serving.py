@@ -15,8 +15,9 @@ from odapi.data.image.resize import (
 )
 from odapi.errors import ConfigError
 from odapi.exporters.saved_model import serving
+from requirement import require
 
-tf = pytest.importorskip("tensorflow")
+tf = require("tensorflow")
 
 RESIZERS = [
     FixedShape(height=30, width=40),
@@ -94,7 +95,7 @@ def test_static_size_is_known_at_export(resizer, size):
 
 
 def encoded(image, kind):
-    pil = pytest.importorskip("PIL.Image")
+    pil = require("PIL.Image")
     buffer = io.BytesIO()
     pil.fromarray(image).save(buffer, kind)
     return buffer.getvalue()
@@ -136,7 +137,7 @@ def test_kinds_of_image_files(kind):
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA"])
 def test_image_files_of_other_modes_get_three_channels(mode):
-    pil = pytest.importorskip("PIL.Image")
+    pil = require("PIL.Image")
     buffer = io.BytesIO()
     flat = pil.new("RGB", (5, 4), (120, 120, 120))
     (flat.quantize(2) if mode == "P" else flat.convert(mode)).save(buffer, "PNG")

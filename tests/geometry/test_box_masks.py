@@ -13,6 +13,7 @@ from odapi.geometry.masks import (
     run_lengths,
     window_rle,
 )
+from requirement import require
 
 FULL = np.ones((1, 4, 4), "float32")
 
@@ -53,7 +54,7 @@ def test_between_cells_the_threshold_decides():
 
 
 def test_as_the_original_pastes():
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     rng = np.random.default_rng(0)
     boxes = np.sort(rng.uniform(-0.1, 1.1, (20, 2, 2)), 1).reshape(20, 4)
     masks = rng.uniform(size=(20, 8, 6)).astype("float32")
@@ -81,7 +82,7 @@ def test_run_lengths_go_down_the_columns(window, size, expected):
 
 
 def test_rle_is_what_pycocotools_writes():
-    coco = pytest.importorskip("pycocotools.mask")
+    coco = require("pycocotools.mask")
     rng = np.random.default_rng(1)
     for _ in range(30):
         size = tuple(rng.integers(1, 9, 2))

@@ -6,6 +6,7 @@ from keras import ops
 from numpy.testing import assert_allclose
 
 from odapi.geometry.crop.crop_and_resize import crop_and_resize, crop_each_mask
+from requirement import require
 
 pytestmark = pytest.mark.backend
 
@@ -68,7 +69,7 @@ def test_each_mask_by_its_own_box():
 
 
 def test_the_same_as_tensorflow():
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     rng = np.random.default_rng(0)
     maps = rng.normal(size=(2, 9, 7, 3)).astype("float32")
     boxes = rng.uniform(-0.2, 1.2, (2, 5, 4)).astype("float32")

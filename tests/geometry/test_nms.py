@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 from odapi.geometry.nms.batched import NonMaxSuppression, Selection
 from odapi.geometry.nms.greedy import rank_by_nms
+from requirement import require
 
 # Boxes 0, 1, 2 overlap (IoU of 0 and 1: 0.9 / 1.1; of 0 and 2: 0.8 / 1.2), 3 is apart.
 ROW = np.array(
@@ -271,7 +272,7 @@ def test_settings_beyond_reason_are_refused(message):
 
 
 def test_like_the_native_operation():
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     boxes, scores = scene(2, 300, 3, seed=7)
     scores += np.linspace(0, 1e-3, scores.size, dtype="float32").reshape(scores.shape)
     got = run(NonMaxSuppression(0.5, 0.2, 20, 40, candidates=50), boxes, scores)

@@ -15,6 +15,7 @@ from odapi.geometry.crop.roi_align import (
     roi_levels,
 )
 from odapi.kernels.crop import has_native_crop
+from requirement import require
 
 pytestmark = pytest.mark.backend
 
@@ -70,7 +71,7 @@ def test_a_map_of_one_pixel(either_way):
 
 
 def test_the_same_as_tensorflow_to_the_last_rounding(either_way):
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     rng = np.random.default_rng(0)
     boxes = np.sort(rng.random((2, 60, 2, 2)), axis=2).reshape(2, 60, 4)
     boxes[:, ::2, 2:] = 1.0  # Many last rows are outside by a rounding, and 0.

@@ -9,6 +9,7 @@ import pytest
 from odapi.labels import Category, LabelMap, label_map_of
 from odapi.metrics.coco import CocoBoxMetrics
 from odapi.metrics.evaluator import xywh_px
+from requirement import require
 
 NAMES = [
     "DetectionBoxes_Precision/mAP",
@@ -29,8 +30,8 @@ GAPS = LabelMap(tuple(Category(i, f"class_{i}") for i in (1, 2, 5, 9)))
 
 def pycocotools_eval(label_map, images):
     """The oracle: pycocotools on the same images, given as (truth, detections)."""
-    coco = pytest.importorskip("pycocotools.coco")
-    cocoeval = pytest.importorskip("pycocotools.cocoeval")
+    coco = require("pycocotools.coco")
+    cocoeval = require("pycocotools.cocoeval")
     annotations, results = [], []
     for n, (truth, found) in enumerate(images, 1):
         boxes = np.round(xywh_px(truth["boxes"], truth["size"]), 3)

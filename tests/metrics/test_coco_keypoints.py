@@ -11,6 +11,7 @@ from odapi.errors import DataError
 from odapi.labels import Category, Keypoint
 from odapi.metrics.coco_keypoints import CocoKeypointMetrics
 from odapi.metrics.sigmas import estimated_sigmas
+from requirement import require
 
 # The keypoints 2, 3 and 5 of the data are those of the class with id 4.
 CATEGORY = Category(
@@ -68,8 +69,8 @@ def random_images(seed, number=25):
 
 def of_pycocotools(images):
     """The oracle: its ten numbers of the same images."""
-    coco = pytest.importorskip("pycocotools.coco")
-    cocoeval = pytest.importorskip("pycocotools.cocoeval")
+    coco = require("pycocotools.coco")
+    cocoeval = require("pycocotools.cocoeval")
     annotations, results = [], []
 
     def triples(points, size, visible):

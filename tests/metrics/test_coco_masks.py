@@ -11,6 +11,7 @@ from odapi.labels import label_map_of
 from odapi.metrics.coco import CocoBoxMetrics
 from odapi.metrics.coco_masks import CocoMaskMetrics
 from odapi.metrics.several import SeveralMetrics
+from requirement import require
 
 LABEL_MAP = label_map_of(["cat", "dog"])
 
@@ -41,9 +42,9 @@ def image(rng, size, count, with_area):
 
 
 def oracle(images):
-    coco = pytest.importorskip("pycocotools.coco")
-    cocoeval = pytest.importorskip("pycocotools.cocoeval")
-    rle = pytest.importorskip("pycocotools.mask")
+    coco = require("pycocotools.coco")
+    cocoeval = require("pycocotools.cocoeval")
+    rle = require("pycocotools.mask")
     annotations, results = [], []
     for n, (truth, found) in enumerate(images, 1):
         for i, mask in enumerate(truth["masks"]):

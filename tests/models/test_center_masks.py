@@ -6,12 +6,14 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
+from learning import SEED, reached
 from odapi.build.detector import build_detector
 from odapi.losses.classification import SigmoidLoss
 from odapi.models.center.mask_task import HEATMAP, LOSS, CenterMasks
 from odapi.models.center.task import Frame
 from odapi.structures import Detections, Groundtruth
 from odapi.targets.mask_targets import resize_masks, segmentation_targets
+from requirement import require
 from small_models import SIZE, small_batch, small_config
 
 pytestmark = pytest.mark.backend
@@ -84,7 +86,7 @@ def test_where_a_mask_is_not_known_nothing_counts():
 def test_masks_are_read_in_the_middle_of_cells(size):
     mask = np.random.default_rng(0).random((1, 2, 8, 8)).astype("float32")
     found = np_(resize_masks(ops.convert_to_tensor(mask), size))
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     expected = tf.image.resize(np.moveaxis(mask, 1, -1), size).numpy()
     assert_allclose(np.moveaxis(found, 1, -1), expected, atol=1e-6)
 
@@ -126,6 +128,7 @@ def test_a_mask_size_of_none_is_refused():
         CenterMasks(num_classes=2, loss=SigmoidLoss(), mask_size=(0, 4))
 
 
+@pytest.mark.learning
 def test_it_learns_a_mask():
     if keras.backend.backend() == "jax":
         pytest.skip("takes minutes to compile; trained on the other backends")
@@ -137,7 +140,7 @@ def test_it_learns_a_mask():
             f"{task}.mask_height=16",
             f"{task}.mask_width=16",
         ),
-        seed=1,
+        seed=1 + SEED,
     )
     x, y = small_batch(2)
     masks = np.zeros((2, 3, SIZE, SIZE), np.uint8)
@@ -147,5 +150,6 @@ def test_it_learns_a_mask():
     y = {**y, "masks": masks}
     detector.compile(optimizer=keras.optimizers.Adam(5e-3))
     logs = [detector.train_on_batch(x, y, return_dict=True) for _ in range(40)]
-    assert float(logs[-1][LOSS]) < 0.3 * float(logs[0][LOSS])
+    ratio = float(logs[-1][LOSS]) / float(logs[0][LOSS])
+    assert reached("CenterNet masks: last loss / first", ratio, below=0.3)
     assert np_(detector.detect(x).masks).shape == (2, 8, 16, 16)

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.models.postprocess import PostProcess
 from odapi.models.scores import ScoreConverter
+from requirement import require
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only TensorFlow exports"
@@ -56,8 +57,8 @@ def test_a_graph_serves_batches_of_any_size():
 
 @pytest.mark.slow
 def test_onnx_runtime_finds_the_same(tmp_path):
-    tf2onnx = pytest.importorskip("tf2onnx")
-    ort = pytest.importorskip("onnxruntime")
+    tf2onnx = require("tf2onnx")
+    ort = require("onnxruntime")
     call = graph()
     model, _ = tf2onnx.convert.from_function(call, call.input_signature, opset=18)
     session = ort.InferenceSession(model.SerializeToString())

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from odapi.runtime.compat import child_layers, flatten_layers, sync_variables
+from requirement import require
 
 ROOT = pathlib.Path(__file__).parents[2]
 COMPAT = ROOT / "src/odapi/runtime/compat.py"
@@ -98,7 +99,7 @@ def test_variables_are_up_to_date_within_fit():
 
 
 def test_functions_of_tensorflow_are_frozen_and_rebuilt():
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     from odapi.runtime.compat import function_from_graph, variables_to_constants
 
     scale = tf.Variable(3.0)

@@ -9,6 +9,7 @@ import tf2_checkpoints as tf2
 from odapi.checkpoints.index.snappy import decompress
 from odapi.errors import CheckpointError
 from odapi.zoo.checkpoint.reader import OBJECT_GRAPH, SUFFIX, Checkpoint
+from requirement import require
 
 EXAMPLE = "golden/checkpoint_example"
 TENSORS = {
@@ -77,7 +78,7 @@ def test_the_graph_leads_to_every_variable_and_slot(shared):
 
 
 def test_what_tensorflow_writes_today(tmp_path):
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     values = {
         "a": tf.Variable(tf.cast([1.0, 2.5], tf.bfloat16)),
         "b": tf.Variable(np.arange(6, dtype=np.int32).reshape(2, 3)),

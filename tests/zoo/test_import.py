@@ -21,6 +21,7 @@ from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import coco
 from odapi.zoo.import_checkpoint import import_checkpoint
 from odapi.zoo.names.ssd import ssd_keys
+from requirement import require
 from small_models import small_config
 
 EXAMPLE = "golden/checkpoint_example"
@@ -99,7 +100,7 @@ def test_a_training_of_the_original_becomes_a_run(shared, tmp_path):
 
 @pytest.mark.parity
 def test_an_imported_export_gives_the_originals_outputs(shared, tmp_path):
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     source = shared / EXAMPLE / "exported"
     done = import_checkpoint(source, tmp_path / "run")
     assert done.step is None

@@ -13,6 +13,7 @@ from odapi.data.augment.color import (
 from odapi.data.image import color_ops as color
 from odapi.data.image.lazy import LazyImage, rendered
 from odapi.data.image.resize import FixedShape
+from requirement import require
 
 
 def picture(dtype="uint8"):
@@ -40,7 +41,7 @@ CASES = {
 @pytest.mark.parametrize("drawn", [0.0, 0.3, 0.5, 0.8, 1.0])
 @pytest.mark.parametrize("name", CASES)
 def test_each_change_equals_the_original(name, drawn):
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     step, operation, value = CASES[name]
     change = getattr(tf.image, operation)
     scaled = tf.constant(picture("float32") / 255)
@@ -52,7 +53,7 @@ def test_each_change_equals_the_original(name, drawn):
 
 
 def test_several_changes_equal_the_original_one_after_the_other():
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     expected = tf.constant(picture("float32") / 255)
     sample, exact = {"image": picture()}, {"image": picture("float32")}
     # CenterNet's order.

@@ -7,6 +7,7 @@ from scene import scene
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
 from odapi.data.augment.geometry import covered_share
 from odapi.data.image.lazy import rendered
+from requirement import require
 
 SIZE = (60, 100)
 
@@ -61,7 +62,7 @@ def test_the_picture_stays_whole_where_no_window_fits(crop, boxes):
 
 
 def test_windows_are_drawn_as_tensorflow_draws_them():
-    tf = pytest.importorskip("tensorflow")
+    tf = require("tensorflow")
     boxes = scene()["boxes"]
     crop = CropImage(0.3, (0.5, 2.0), (0.1, 1.0))
     tf.random.set_seed(1)
