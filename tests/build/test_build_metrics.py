@@ -71,9 +71,9 @@ def test_keypoints_are_measured_by_class():
     ("text", "message"),
     [
         (KEYPOINTS.replace("cat", "cow"), r"metric\[0\].*class_label: .*'cow'"),
-        (KEYPOINTS.replace("nose", "nos"), "'nos' is no keypoint of 'cat'"),
+        (KEYPOINTS.replace("nose", "nos"), "'nos' is not a keypoint of 'cat'"),
         ("parameterized_metric {}", "is empty; set one of coco_keypoint_metrics"),
-        (KEYPOINTS * 2, "the same metrics"),
+        (KEYPOINTS * 2, "the same metric"),
     ],
 )
 def test_keypoint_metrics_that_cannot_be(text, message):
@@ -103,7 +103,7 @@ def test_lines_between_keypoints():
         ),
         (
             'super_categories { key: "pets" value: "cat,cow" }',
-            "eval_config: super_categories names the class 'cow'",
+            "eval_config: super_categories contains the class 'cow'",
         ),
     ],
 )

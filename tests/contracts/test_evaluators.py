@@ -1,14 +1,16 @@
-"""What every evaluator does, whatever it measures. A new one adds a row here."""
+"""Contract of all evaluators. A new one adds a row to the table."""
 
 import numpy as np
 import pytest
 
 from odapi.geometry.masks import paste_masks, paste_window
 from odapi.labels import Category, Keypoint, label_map_of
-from odapi.metrics.coco import CocoBoxMetrics
-from odapi.metrics.coco_keypoints import CocoKeypointMetrics
-from odapi.metrics.coco_masks import CocoMaskMetrics
-from odapi.metrics.several import SeveralMetrics
+from odapi.metrics.coco.box_metrics import CocoBoxMetrics
+from odapi.metrics.coco.keypoint_metrics import CocoKeypointMetrics
+from odapi.metrics.coco.mask_metrics import CocoMaskMetrics
+from odapi.metrics.collection import MetricCollection
+from odapi.metrics.evaluator import RECALLS, Evaluator
+from presence_evaluator import PresenceAccuracy
 
 LABEL_MAP = label_map_of(["cat", "dog", "car"])
 KEYPOINTS = Category(1, "cat", keypoints=(Keypoint(0, "nose"), Keypoint(1, "tail")))
@@ -16,11 +18,13 @@ EVALUATORS = {
     "coco boxes": lambda: CocoBoxMetrics(LABEL_MAP),
     "coco masks": lambda: CocoMaskMetrics(LABEL_MAP),
     "coco keypoints": lambda: CocoKeypointMetrics(KEYPOINTS),
-    "several": lambda: SeveralMetrics(
+    "presence": lambda: PresenceAccuracy(["cat", "dog", "car"]),
+    "collection": lambda: MetricCollection(
         [
             CocoBoxMetrics(LABEL_MAP),
             CocoMaskMetrics(LABEL_MAP),
             CocoKeypointMetrics(KEYPOINTS),
+            PresenceAccuracy(["cat", "dog", "car"]),
         ]
     ),
 }
@@ -52,6 +56,27 @@ def images(number, seed=0):
 @pytest.fixture(params=EVALUATORS, ids=str)
 def evaluator(request):
     return EVALUATORS[request.param]()
+
+
+def test_it_is_an_evaluator(evaluator):
+    assert isinstance(evaluator, Evaluator)
+
+
+def test_rows_per_class_curves_and_hints_are_of_their_types(evaluator):
+    for image in images(5):
+        evaluator.update(*image)
+    for row in evaluator.per_class():
+        assert row.name in {"cat", "dog", "car"} and row.num_objects >= 0
+        assert row.columns()
+        assert all(type(value) is float for value in row.columns().values())
+    for curve in evaluator.curves().values():
+        assert curve.shape == RECALLS.shape
+    assert all(isinstance(hint, str) for hint in evaluator.hints())
+    assert evaluator.suspiciously_low() is False
+
+
+def test_every_metric_of_minus_1_has_a_reason(evaluator):
+    assert evaluator.explain().keys() == evaluator.compute().keys()
 
 
 def test_before_any_image_all_is_minus_1(evaluator):

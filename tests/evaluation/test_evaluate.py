@@ -1,4 +1,4 @@
-"""`odapi.evaluate`: what it asks for and what it writes."""
+"""`odapi.evaluate`: its arguments and the files it writes."""
 
 import json
 import pathlib
@@ -12,6 +12,7 @@ from odapi.config.load import load_config
 from odapi.data.problems import Problems
 from odapi.errors import DataError
 from odapi.evaluation import evaluate as run
+from presence_evaluator import PresenceAccuracy
 
 BOX = (1, 1, 6, 6)
 SAMPLES = [sample(f"{n}", [(*BOX, n % 2)], [(*BOX, n % 2, 9)]) for n in range(5)]
@@ -64,7 +65,7 @@ def test_options_are_overrides_of_the_config(asked):
     assert asked["batch_size"] == 4
     assert asked["label_map"] is LABEL_MAP  # Classes by name, those of the model.
     assert result.metrics["DetectionBoxes_Precision/mAP"] == pytest.approx(1.0)
-    assert (result.step, result.num_images, result.pictures) == (800, 5, ())
+    assert (result.step, result.num_images, result.examples) == (800, 5, ())
 
 
 def test_output_is_a_folder_of_files(asked, tmp_path):
@@ -85,7 +86,16 @@ def test_output_is_a_folder_of_files(asked, tmp_path):
     assert content["step"] == 800
     assert list(content["skipped"]) == ["3"]
     assert content["problems"][0]["kind"] == "corrupt image"
-    assert len(result.pictures) == 2
+    assert len(result.examples) == 2
+
+
+def test_evaluators_of_the_user_run_besides_those_of_the_config(asked):
+    evaluator = PresenceAccuracy(["square", "circle"])
+    result = odapi.evaluate("runs/first", evaluators=[evaluator])
+    assert len(result.metrics) == 13
+    assert result.metrics["Presence/accuracy"] == 1.0
+    assert result.metrics["DetectionBoxes_Precision/mAP"] == pytest.approx(1.0)
+    assert result.categories[0].ap50 == pytest.approx(1.0)  # Those of COCO come first.
 
 
 def test_a_failed_evaluation_leaves_no_results(asked, tmp_path):

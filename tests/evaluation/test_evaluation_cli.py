@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 from odapi.cli.main import app
 from odapi.draw.file import save_image
 from odapi.errors import ConfigError
-from odapi.evaluation.loop import evaluate_loop
+from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.inference import predict as predict_module
-from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco.box_metrics import CocoBoxMetrics
 
 BOX = (1, 1, 6, 6)
 
@@ -44,7 +44,7 @@ def test_eval_prints_tables_on_stdout_and_the_next_step_on_stderr(evaluated):
     result = run("eval", "runs/first")
     assert result.exit_code == 0, result.output
     assert "DetectionBoxes_Precision/mAP@.50IOU" in result.stdout
-    assert "by class" in result.stdout
+    assert "Metrics per class" in result.stdout
     assert "odapi predict runs/first IMAGES" in result.stderr
     assert "--output" in result.stderr
 

@@ -1,4 +1,4 @@
-"""The loop counts every image once, and says what it left out."""
+"""The evaluation loop evaluates every image once and reports skipped ones."""
 
 import keras
 import numpy as np
@@ -6,9 +6,10 @@ import pytest
 from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
 
 from odapi.errors import DataError
-from odapi.evaluation.loop import evaluate_loop
+from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.inference.model import evaluation_model
-from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco.box_metrics import CocoBoxMetrics
+from presence_evaluator import PresenceAccuracy
 
 MAP = "DetectionBoxes_Precision/mAP"
 BOX = (1, 1, 6, 6)
@@ -49,7 +50,7 @@ def test_padding_of_the_last_batch_counts_once(detector):
     assert 0 < result.metrics[MAP] < 1
 
 
-def test_groundtruth_is_whole_though_the_batch_is_cut(detector):
+def test_groundtruth_is_complete_when_that_of_the_batch_is_truncated(detector):
     truth = [(*BOX, 0), (6, 6, 9, 9, 0), (1, 7, 3, 9, 0)]  # max_boxes is 2.
     found = [(*box, 9) for box in truth]
     result = evaluate(detector, [sample("a", truth, found)])
@@ -62,9 +63,9 @@ def test_without_a_source_groundtruth_is_that_of_the_batch(detector):
         label_map = LABEL_MAP
 
     dataset = Batches(FakeDataset(FakeSource(PERFECT)))
-    result = evaluate_loop(detector, dataset, CocoBoxMetrics(LABEL_MAP), visualise=2)
+    result = evaluate_loop(detector, dataset, CocoBoxMetrics(LABEL_MAP), num_examples=2)
     assert result.metrics[MAP] == pytest.approx(1.0)
-    assert [p.image_id for p in result.pictures] == ["a", "b"]
+    assert [p.image_id for p in result.examples] == ["a", "b"]
 
 
 def test_skipped_images_are_named(detector):
@@ -83,21 +84,21 @@ def test_no_image_at_all_is_an_error(detector):
 def test_max_images_stops_and_skips_nothing(detector):
     result = evaluate(detector, PERFECT, max_images=1)
     assert (result.num_images, result.skipped) == (1, {})
-    assert len(result.pictures) == 1
+    assert len(result.examples) == 1
 
 
 @pytest.mark.backend
 def test_it_compiles_once_and_follows_the_weights():
     detector = FakeDetector()
-    first = evaluate(detector, PERFECT, visualise=3)
+    first = evaluate(detector, PERFECT, num_examples=3)
     traces = detector.traces
     assert traces >= 1
     detector.bias.assign(-0.25)
-    second = evaluate(detector, PERFECT, visualise=3)
+    second = evaluate(detector, PERFECT, num_examples=3)
     if keras.backend.backend() != "torch":  # Runs eagerly.
         assert detector.traces == traces
-    score = first.pictures[0].detections["scores"][0]
-    assert second.pictures[0].detections["scores"][0] == pytest.approx(score - 0.25)
+    score = first.examples[0].detections["scores"][0]
+    assert second.examples[0].detections["scores"][0] == pytest.approx(score - 0.25)
 
 
 @pytest.mark.backend
@@ -115,21 +116,21 @@ def test_losses_are_averaged_by_the_names_of_the_original(detector):
     )
 
 
-def test_pictures_are_spread_and_have_the_pixels_of_the_file(detector):
+def test_examples_are_spread_and_have_the_pixels_of_the_file(detector):
     samples = [sample(f"{n}", [(*BOX, 0)], [(*BOX, 0, 9)], 40) for n in range(9)]
-    result = evaluate(detector, samples, visualise=3)
-    assert [p.image_id for p in result.pictures] == ["0", "3", "6"]
-    picture = result.pictures[0]
-    assert picture.image.shape == (40, 40, 3)
-    assert picture.groundtruth["size"] == (40, 40)
-    np.testing.assert_allclose(picture.detections["boxes"], [[0.1, 0.1, 0.6, 0.6]])
-    assert evaluate(detector, samples, visualise=0).pictures == ()
+    result = evaluate(detector, samples, num_examples=3)
+    assert [p.image_id for p in result.examples] == ["0", "3", "6"]
+    example = result.examples[0]
+    assert example.image.shape == (40, 40, 3)
+    assert example.groundtruth["size"] == (40, 40)
+    np.testing.assert_allclose(example.detections["boxes"], [[0.1, 0.1, 0.6, 0.6]])
+    assert evaluate(detector, samples, num_examples=0).examples == ()
 
 
 def test_an_image_that_comes_twice_counts_once(detector):
     result = evaluate(detector, [PERFECT[0], PERFECT[0], PERFECT[1]])
     assert result.num_images == 2
-    assert result.skipped == {"a": "came twice; counted once"}
+    assert result.skipped == {"a": "duplicate image id; evaluated once"}
 
 
 def test_detections_that_are_not_finite_are_left_out_with_a_hint():
@@ -137,14 +138,14 @@ def test_detections_that_are_not_finite_are_left_out_with_a_hint():
     detector.bias.assign(float("nan"))
     result = evaluate(detector, PERFECT)
     assert result.metrics[MAP] == 0
-    assert "3 detections were not finite" in result.hints[0]
+    assert "ignored 3 detections with NaN or infinite" in result.hints[0]
 
 
 @pytest.mark.parametrize(
     ("samples", "hint"),
     [
-        ([sample("a", [(*BOX, 0)], [])], "not one object was found"),
-        ([sample("a", [(*BOX, 0)], [(*BOX, 1, 9)])], "none in common"),
+        ([sample("a", [(*BOX, 0)], [])], "no objects were detected"),
+        ([sample("a", [(*BOX, 0)], [(*BOX, 1, 9)])], "do not overlap"),
         ([sample("a", [], [(*BOX, 1, 9)])], "no image has groundtruth"),
         (
             [sample("a", [(1, 5, 3, 9, 0)], [(5, 1, 9, 3, 0, 9)])],
@@ -158,14 +159,33 @@ def test_detections_that_are_not_finite_are_left_out_with_a_hint():
                     [(*BOX, 1, 9), (6, 6, 9, 9, 0, 9)],
                 )
             ],
-            "classes are confused",
+            "classes are wrong",
         ),
-        ([sample("a", [(*BOX, 0)], [(0, 0, 2, 9, 0, 9)])], "look at the pictures"),
+        ([sample("a", [(*BOX, 0)], [(0, 0, 2, 9, 0, 9)])], "look at the drawn images"),
     ],
 )
 def test_low_numbers_come_with_a_hint(detector, samples, hint):
     result = evaluate(detector, samples)
     assert any(hint in line for line in result.hints), result.hints
+
+
+def test_any_evaluator_can_be_used(detector):
+    evaluator = PresenceAccuracy(["square", "circle"])
+    dataset = FakeDataset(FakeSource(PERFECT))
+    result = evaluate_loop(detector, dataset, evaluator)
+    assert result.metrics == {"Presence/accuracy": 1.0}
+    assert [(r.name, r.num_objects, r.accuracy) for r in result.categories] == [
+        ("square", 2, 1.0),
+        ("circle", 1, 1.0),
+    ]
+    assert (result.num_images, result.num_objects) == (3, 3)
+    assert (result.curves, result.explanations) == ({}, {})
+    assert result.hints == ("presence ignores boxes",)
+
+
+def test_crowds_are_not_counted_as_objects(detector):
+    crowd = {**sample("a", [(*BOX, 0), (*BOX, 1)], []), "is_crowd": np.array([1, 0])}
+    assert evaluate(detector, [crowd, PERFECT[1]]).num_objects == 3
 
 
 def test_each_image_reaches_the_writer_once(detector):
@@ -179,7 +199,7 @@ def test_each_image_reaches_the_writer_once(detector):
 
 
 class FixedShapes(FakeDetector):
-    """Needs to know the size of its images, as anchors do."""
+    """Needs a static image size, as anchors do."""
 
     def call(self, inputs, training=False):
         if None in inputs["images"].shape[1:3]:
@@ -188,7 +208,7 @@ class FixedShapes(FakeDetector):
 
 
 @pytest.mark.backend
-def test_images_of_many_sizes_are_each_seen_in_their_own():
+def test_images_of_many_sizes_keep_their_size():
     model = evaluation_model(FixedShapes())
     for height in [*range(8, 20), *range(8, 20)]:
         found, _ = model.run(np.full((2, height, 9, 3), 5, np.uint8), [[height, 9]] * 2)

@@ -1,4 +1,4 @@
-"""Files and tables of an evaluation."""
+"""Files and tables of an evaluation result."""
 
 import csv
 import io
@@ -10,16 +10,17 @@ from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, s
 from rich.console import Console
 
 from odapi.errors import DataError
-from odapi.evaluation.loop import evaluate_loop
+from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.evaluation.metric_files import as_json
-from odapi.evaluation.report import notes, show, write_report
+from odapi.evaluation.result_report import notes, show, write_report
 from odapi.inference.result_files import (
     ResultsWriter,
     categories_of,
     coco_results,
 )
 from odapi.labels import Category, Keypoint, LabelMap
-from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco.box_metrics import CocoBoxMetrics
+from presence_evaluator import PresenceAccuracy
 from requirement import require
 
 BOX = (1, 1, 6, 6)
@@ -35,7 +36,7 @@ def result():
     ]
     dataset = FakeDataset(FakeSource(samples, bad=["4"]))
     metrics = CocoBoxMetrics(LABEL_MAP, include_metrics_per_category=True)
-    return evaluate_loop(FakeDetector(), dataset, metrics, visualise=2)
+    return evaluate_loop(FakeDetector(), dataset, metrics, num_examples=2)
 
 
 def text_of(result):
@@ -49,7 +50,7 @@ def test_tables_show_the_names_of_the_original(result):
     assert "3 images, 2 objects" in text
     assert "DetectionBoxes_Precision/mAP@.50IOU" in text
     assert "0.5050" in text  # 51 of 101 recalls: half of the objects are found.
-    assert "PerformanceByCategory" not in text.split("by class")[0]
+    assert "PerformanceByCategory" not in text.split("Metrics per class")[0]
 
 
 def test_every_dash_and_every_skipped_image_is_explained(result):
@@ -59,11 +60,11 @@ def test_every_dash_and_every_skipped_image_is_explained(result):
         for line in lines
     )
     assert any(line.startswith("- circle: no groundtruth") for line in lines)
-    assert "1 image was NOT evaluated, such as" in lines
+    assert "Skipped 1 image, for example:" in lines
     assert any(line.startswith("- 4: ") for line in lines)
 
 
-def test_keypoint_metrics_are_in_the_table_and_kinds_are_told_apart(result):
+def test_keypoint_metrics_are_in_the_table_and_kinds_are_distinguished(result):
     import dataclasses
 
     name = "Keypoints_Precision/mAP ByCategory/circle"
@@ -109,6 +110,22 @@ def test_json_has_plain_numbers(result):
     json.dumps(as_json(result), allow_nan=False)
 
 
+def test_rows_of_any_evaluator_have_their_own_columns(tmp_path):
+    dataset = FakeDataset(FakeSource([sample("1", [(*BOX, 0)], [(*BOX, 1, 9)])]))
+    evaluator = PresenceAccuracy(["square", "circle"])
+    result = evaluate_loop(FakeDetector(), dataset, evaluator)
+    lines = text_of(result).splitlines()
+    header = next(line for line in lines if "objects" in line and "class" in line)
+    assert [c.strip() for c in header.split("┃")[1:-1]] == [
+        "class", "objects", "presence",
+    ]  # fmt: skip
+    assert any("square" in line and "0.0000" in line for line in lines)
+    write_report(tmp_path, result)
+    assert (tmp_path / "categories.csv").read_text().splitlines() == [
+        "name,id,num_objects,accuracy", "square,1,1,0.0", "circle,2,0,0.0",
+    ]  # fmt: skip
+
+
 def test_many_classes_are_cut_in_the_table_only(result):
     import dataclasses
 
@@ -118,7 +135,7 @@ def test_many_classes_are_cut_in_the_table_only(result):
     )
     text = text_of(dataclasses.replace(result, categories=rows))
     assert "class 079" in text and "class 000" in text and "class 040" not in text
-    assert "50 classes between" in text
+    assert "50 more classes" in text
 
 
 FOUND = {

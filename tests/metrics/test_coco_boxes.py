@@ -1,4 +1,4 @@
-"""COCO metrics against pycocotools, and what happens at the edges."""
+"""COCO box metrics compared with pycocotools, and edge cases."""
 
 import contextlib
 import io
@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from odapi.labels import Category, LabelMap, label_map_of
-from odapi.metrics.coco import CocoBoxMetrics
-from odapi.metrics.evaluator import xywh_px
+from odapi.metrics.coco.box_metrics import CocoBoxMetrics
+from odapi.metrics.pixel_boxes import xywh_px
 from requirement import require
 
 NAMES = [
@@ -129,7 +129,7 @@ def test_metrics_equal_pycocotools(seed, decimals):
     np.testing.assert_allclose(list(ours.values()), oracle.stats, rtol=0, atol=1e-9)
 
 
-def test_more_than_100_detections_an_image_equal_pycocotools():
+def test_more_than_100_detections_per_image_equal_pycocotools():
     rng = np.random.default_rng(0)
     truth, _ = random_images(1, num_images=1, most=40)[0]
     low = rng.uniform(0, 0.8, (300, 2))
@@ -147,7 +147,7 @@ def test_each_category_equals_pycocotools():
     images = random_images(5)
     metrics = metrics_of(images, all_metrics_per_category=True)
     precision = pycocotools_eval(GAPS, images).eval["precision"]
-    for k, row in enumerate(metrics.per_category()):
+    for k, row in enumerate(metrics.per_class()):
         assert row.ap == pytest.approx(precision[:, :, k, 0, 2].mean(), abs=1e-9)
         assert row.ap50 == pytest.approx(precision[0, :, k, 0, 2].mean(), abs=1e-9)
         assert row.ap75 == pytest.approx(precision[5, :, k, 0, 2].mean(), abs=1e-9)
@@ -220,7 +220,7 @@ def test_without_groundtruth_every_metric_is_minus_1_with_its_reason(images, rea
     metrics = metrics_of(images)
     assert list(metrics.compute().values()) == [-1.0] * 12
     assert metrics.explain() == dict.fromkeys(NAMES, reason)
-    assert all(row.ap == row.f1 == -1 for row in metrics.per_category())
+    assert all(row.ap == row.f1 == -1 for row in metrics.per_class())
     assert metrics.curves() == {}
 
 
@@ -248,7 +248,7 @@ def test_groundtruth_without_detections_gives_0():
     truth = {**EMPTY, "boxes": [[0, 0, 1, 1]], "classes": [0]}
     metrics = metrics_of([(truth, EMPTY)])
     assert metrics.compute()["DetectionBoxes_Precision/mAP"] == 0.0
-    row = metrics.per_category()[0]
+    row = metrics.per_class()[0]
     assert (row.ap, row.f1, row.num_objects) == (0.0, 0.0, 1)
 
 
@@ -257,7 +257,7 @@ def test_perfect_detections_give_1():
     found = {**truth, "scores": [0.9, 0.7]}
     metrics = metrics_of([(truth, found)])
     assert metrics.compute()["DetectionBoxes_Precision/mAP"] == pytest.approx(1.0)
-    row = metrics.per_category()[0]
+    row = metrics.per_class()[0]
     assert (row.f1, row.precision, row.recall) == pytest.approx((1, 1, 1))
     assert row.threshold == pytest.approx(0.9)
 
@@ -273,7 +273,7 @@ def test_a_box_of_exactly_32_pixels_is_small_and_medium_despite_float32():
     assert metrics["DetectionBoxes_Precision/mAP (large)"] == -1
 
 
-def test_classes_outside_of_the_label_map_are_left_out():
+def test_classes_that_are_not_in_the_label_map_are_ignored():
     box = np.array([[0.0, 0.0, 0.5, 0.5]])
     truth = {"boxes": box, "classes": [0], "size": (100, 100)}
     found = {
@@ -284,7 +284,7 @@ def test_classes_outside_of_the_label_map_are_left_out():
     assert metrics_of([(truth, found)]).compute()[NAMES[0]] == pytest.approx(1.0)
 
 
-def test_predictions_of_classes_not_looked_for_can_be_left_out():
+def test_predictions_of_classes_that_were_not_annotated_can_be_ignored():
     truth = {**EMPTY, "boxes": [[0, 0, 1, 1]], "classes": [0], "labeled_classes": [0]}
     other = {**EMPTY, "boxes": [[0, 0, 1, 1]], "classes": [1], "labeled_classes": [1]}
     found = {"boxes": [[0, 0, 1, 1]] * 2, "classes": [0, 1], "scores": [0.5, 0.9]}
@@ -336,7 +336,7 @@ def test_the_same_image_twice_is_refused():
         ),
     ],
 )
-def test_arrays_that_do_not_fit_are_refused_and_leave_the_metrics_whole(
+def test_arrays_that_do_not_fit_are_refused_and_leave_the_metrics_unchanged(
     truth, found, message
 ):
     metrics = CocoBoxMetrics(GAPS)
@@ -346,12 +346,12 @@ def test_arrays_that_do_not_fit_are_refused_and_leave_the_metrics_whole(
     metrics.update("bad", EMPTY, EMPTY)
 
 
-def test_classes_that_look_the_same_are_shown_by_their_own_name():
+def test_classes_that_share_a_display_name_are_shown_by_name():
     label_map = LabelMap((Category(1, "/m/1", "Cat"), Category(2, "/m/2", "Cat")))
     assert CocoBoxMetrics(label_map).names == ("/m/1", "/m/2")
 
 
-def test_curves_have_a_point_for_each_recall_and_only_falls():
+def test_curves_have_one_point_per_recall_and_do_not_rise():
     curves = metrics_of(random_images(10)).curves(0.75)
     assert set(curves) == {"class_1", "class_2", "class_5", "class_9"}
     for curve in curves.values():

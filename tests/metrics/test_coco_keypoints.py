@@ -1,4 +1,4 @@
-"""COCO's keypoint metrics against pycocotools, and what happens at the edges."""
+"""COCO keypoint metrics compared with pycocotools, and edge cases."""
 
 import contextlib
 import io
@@ -9,8 +9,8 @@ from numpy.testing import assert_allclose
 
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint
-from odapi.metrics.coco_keypoints import CocoKeypointMetrics
-from odapi.metrics.sigmas import estimated_sigmas
+from odapi.metrics.coco.keypoint_metrics import CocoKeypointMetrics
+from odapi.metrics.coco.keypoint_sigmas import estimate_sigmas
 from requirement import require
 
 # The keypoints 2, 3 and 5 of the data are those of the class with id 4.
@@ -34,7 +34,7 @@ NAMES = (
 
 
 def random_images(seed, number=25):
-    """Images with crowds, ties, unlabelled keypoints and objects of other classes."""
+    """Images with crowds, ties, unlabeled keypoints and objects of other classes."""
     rng = np.random.default_rng(seed)
     images = []
     for _ in range(number):
@@ -68,7 +68,7 @@ def random_images(seed, number=25):
 
 
 def of_pycocotools(images):
-    """The oracle: its ten numbers of the same images."""
+    """The oracle: its ten metrics of the same images."""
     coco = require("pycocotools.coco")
     cocoeval = require("pycocotools.cocoeval")
     annotations, results = [], []
@@ -131,7 +131,7 @@ def measured(images, sigmas=SIGMAS):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_numbers_are_those_of_pycocotools(seed):
+def test_metrics_equal_pycocotools(seed):
     images = random_images(seed)
     numbers = measured(images).compute()
     assert list(numbers) == [f"Keypoints_{n} ByCategory/dog" for n in NAMES]
@@ -161,9 +161,9 @@ def one_image(shift=0.0, visible=(2, 2, 2)):
     return truth, found
 
 
-def test_the_likeness_of_keypoints_by_hand():
+def test_object_keypoint_similarity_by_hand():
     # All are off by (3, 3) pixels: squared 18, area 1600, so with a sigma of 0.06 the
-    # likeness is exp(-18 / (2 * 1600 * 0.12^2)) = 0.677.
+    # similarity is exp(-18 / (2 * 1600 * 0.12^2)) = 0.677.
     images = [one_image(0.03)]
     numbers = measured(images, dict.fromkeys(SIGMAS, 0.06)).compute()
     assert numbers["Keypoints_Recall/AR@1 ByCategory/dog"] == pytest.approx(0.4)
@@ -171,11 +171,11 @@ def test_the_likeness_of_keypoints_by_hand():
     assert numbers["Keypoints_Recall/AR@100 ByCategory/dog"] == 0  # At 0.75.
 
 
-def test_objects_without_labelled_keypoints_do_not_count():
+def test_objects_without_labeled_keypoints_do_not_count():
     metrics = measured([one_image(visible=(0, 0, 0))])
     assert set(metrics.compute().values()) == {-1.0}
     reason = metrics.explain()["Keypoints_Precision/mAP ByCategory/dog"]
-    assert "'dog' of any size has a labelled keypoint" in reason
+    assert "'dog' of any size has a labeled keypoint" in reason
 
 
 def test_an_image_without_objects_or_detections():
@@ -191,27 +191,31 @@ def test_an_image_without_objects_or_detections():
 
 
 @pytest.mark.parametrize("missing", ["truth", "found"])
-def test_missing_keypoints_are_told(missing):
+def test_missing_keypoints_are_an_error(missing):
     truth, found = one_image()
     (truth if missing == "truth" else found).pop("keypoints")
-    with pytest.raises(DataError, match="without keypoints"):
+    with pytest.raises(DataError, match="have no keypoints"):
         measured([(truth, found)])
 
 
 @pytest.mark.parametrize(
-    ("category", "sigmas", "says"),
+    ("category", "sigmas", "message"),
     [
         (Category(1, "car"), {}, "'car' has no keypoints"),
-        (CATEGORY, {"nos": 0.1}, "'nos' is no keypoint of 'dog'; there are nose"),
+        (
+            CATEGORY,
+            {"nos": 0.1},
+            "'nos' is not a keypoint of 'dog', whose",
+        ),
         (CATEGORY, {"nose": 0.0}, "must be > 0"),
     ],
 )
-def test_settings_that_cannot_be(category, sigmas, says):
-    with pytest.raises(ValueError, match=says):
+def test_invalid_arguments_are_refused(category, sigmas, message):
+    with pytest.raises(ValueError, match=message):
         CocoKeypointMetrics(category, sigmas)
 
 
-def test_sigmas_are_estimated_where_none_are_given():
+def test_missing_sigmas_are_estimated():
     # Distances to the nearest other: 22.36 (nose to tail), 14.14 (tail and paw); the
     # square root of the area is 40.
     metrics = measured([one_image()], {"tail": 0.07})
@@ -234,5 +238,5 @@ def test_sigmas_are_estimated_where_none_are_given():
 )
 def test_estimates_by_hand(points, expected):
     points = np.array(points, float)
-    found = estimated_sigmas(points, np.full(len(points), 1e4))
+    found = estimate_sigmas(points, np.full(len(points), 1e4))
     assert_allclose(found, expected, rtol=1e-6)

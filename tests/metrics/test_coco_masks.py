@@ -1,4 +1,4 @@
-"""COCO's mask metrics against pycocotools, and what happens at the edges."""
+"""COCO mask metrics compared with pycocotools, and edge cases."""
 
 import contextlib
 import io
@@ -8,9 +8,9 @@ import pytest
 
 from odapi.geometry.masks import paste_masks, paste_window
 from odapi.labels import label_map_of
-from odapi.metrics.coco import CocoBoxMetrics
-from odapi.metrics.coco_masks import CocoMaskMetrics
-from odapi.metrics.several import SeveralMetrics
+from odapi.metrics.coco.box_metrics import CocoBoxMetrics
+from odapi.metrics.coco.mask_metrics import CocoMaskMetrics
+from odapi.metrics.collection import MetricCollection
 from requirement import require
 
 LABEL_MAP = label_map_of(["cat", "dog"])
@@ -120,7 +120,7 @@ HALF[:, :, :5] = 1
     ],
 )
 def test_masks_decide_not_boxes(box_masks, ap50):
-    metrics = SeveralMetrics([CocoBoxMetrics(LABEL_MAP), CocoMaskMetrics(LABEL_MAP)])
+    metrics = MetricCollection([CocoBoxMetrics(LABEL_MAP), CocoMaskMetrics(LABEL_MAP)])
     found = {"boxes": BOX, "classes": [0], "scores": [0.9], "box_masks": box_masks}
     truth = {"boxes": BOX, "classes": [0], "size": (10, 10), "masks": HALF}
     metrics.update("a", truth, found)
@@ -134,10 +134,10 @@ def test_masks_decide_not_boxes(box_masks, ap50):
 @pytest.mark.parametrize(
     ("truth", "found", "message"),
     [
-        ({}, {"box_masks": HALF}, "need a mask of each object; there are 0 for 1"),
+        ({}, {"box_masks": HALF}, "need one mask per object; there are 0 for 1"),
         ({"masks": HALF[:0]}, {"box_masks": HALF}, "there are 0 for 1"),
         ({"masks": HALF[:, :9]}, {"box_masks": HALF}, r"a mask is \(9, 10\)"),
-        ({"masks": HALF}, {}, "the model finds none"),
+        ({"masks": HALF}, {}, "this model does not predict"),
     ],
 )
 def test_without_masks_nothing_is_measured(truth, found, message):
@@ -149,8 +149,10 @@ def test_without_masks_nothing_is_measured(truth, found, message):
         )
 
 
-def test_two_evaluators_of_the_same_are_refused():
-    with pytest.raises(ValueError, match="the same metrics"):
-        SeveralMetrics([CocoBoxMetrics(LABEL_MAP), CocoBoxMetrics(LABEL_MAP)])
+def test_two_evaluators_with_the_same_metrics_are_refused():
+    with pytest.raises(ValueError, match="the same metric"):
+        MetricCollection([CocoBoxMetrics(LABEL_MAP), CocoBoxMetrics(LABEL_MAP)])
     with pytest.raises(ValueError, match="at least one"):
-        SeveralMetrics([])
+        MetricCollection([])
+    with pytest.raises(TypeError, match="list is not an evaluator; inherit from"):
+        MetricCollection([CocoBoxMetrics(LABEL_MAP), []])

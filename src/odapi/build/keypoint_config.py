@@ -10,7 +10,7 @@ from odapi.data.sources.base import BaseSource
 from odapi.draw.skeleton import edges_of
 from odapi.errors import DataError
 from odapi.labels import Category, LabelMap
-from odapi.metrics.sigmas import estimated_sigmas
+from odapi.metrics.coco.keypoint_sigmas import estimate_sigmas
 
 # Gaussians of the zoo's models are so many times as wide as COCO's sigmas.
 _STD = 10.0
@@ -112,7 +112,7 @@ def _add_class(
     areas: np.ndarray,
 ) -> None:
     ids = [k.id for k in category.keypoints]
-    sigmas = _rounded(estimated_sigmas(points[:, ids], areas))
+    sigmas = _rounded(estimate_sigmas(points[:, ids], areas))
     names = [k.name for k in category.keypoints]
     task = config.model.center_net.keypoint_estimation_task.add(
         task_name=f"{category.label}_keypoints".replace(" ", "_"),

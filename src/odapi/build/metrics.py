@@ -7,10 +7,11 @@ from odapi.build.oneof import build_oneof, call
 from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.labels import LabelMap
-from odapi.metrics.coco import CocoBoxMetrics
-from odapi.metrics.coco_keypoints import CocoKeypointMetrics
-from odapi.metrics.coco_masks import CocoMaskMetrics
-from odapi.metrics.several import SeveralMetrics
+from odapi.metrics.coco.box_metrics import CocoBoxMetrics
+from odapi.metrics.coco.keypoint_metrics import CocoKeypointMetrics
+from odapi.metrics.coco.mask_metrics import CocoMaskMetrics
+from odapi.metrics.collection import MetricCollection
+from odapi.metrics.evaluator import Evaluator
 
 COCO_BOXES = "coco_detection_metrics"
 COCO_MASKS = "coco_mask_metrics"
@@ -39,7 +40,7 @@ KNOWN = (
 
 def build_metrics(
     config: Any, label_map: LabelMap, path: str = "eval_config"
-) -> CocoBoxMetrics | SeveralMetrics:
+) -> Evaluator:
     """Returns the metrics of an `EvalConfig`; COCO's of boxes where it names none.
 
     Those of keypoints are named by `parameterized_metric`, one for each class.
@@ -68,7 +69,7 @@ def build_metrics(
     names = tuple(dict.fromkeys(config.metrics_set)) or (COCO_BOXES,)
     made = call(_evaluators, config, path, label_map, names)
     if not config.parameterized_metric:
-        return made[0] if len(made) == 1 else SeveralMetrics(made)
+        return made[0] if len(made) == 1 else MetricCollection(made)
     for n, metric in enumerate(config.parameterized_metric):
         place = f"{path}.parameterized_metric[{n}]"
         made.append(
@@ -76,7 +77,7 @@ def build_metrics(
                 metric, "parameterized_metric", _PARAMETERIZED, place, label_map
             )
         )
-    return call(lambda *_: SeveralMetrics(made), config, path)
+    return call(lambda *_: MetricCollection(made), config, path)
 
 
 def keypoint_edges(config: Any) -> tuple[tuple[int, int], ...]:

@@ -57,7 +57,7 @@ def evaluate(
 
         print(json.dumps(to_json(result), indent=2, ensure_ascii=False))
         return
-    from odapi.evaluation.report import show
+    from odapi.evaluation.result_report import show
     from odapi.progress import console
 
     show(result, console(stderr=False))

@@ -1,1 +1,1 @@
-"""A trained detector on images: its numbers, its pictures, its predictions."""
+"""Evaluation of a detector on a dataset: the loop, its result, tables and files."""

@@ -1,4 +1,4 @@
-"""`odapi.evaluate`: a checkpoint on a data set."""
+"""`odapi.evaluate`: evaluates a checkpoint on a dataset."""
 
 import contextlib
 import dataclasses
@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from odapi.build.dataset import build_eval_dataset
 from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.checkpoints.load_detector import load_detector
-from odapi.evaluation.loop import EvaluationResult, evaluate_loop
-from odapi.evaluation.report import write_report
+from odapi.evaluation.evaluation_loop import EvaluationResult, evaluate_loop
+from odapi.evaluation.result_report import write_report
 from odapi.files import write_json
 from odapi.inference.result_files import ResultsWriter, categories_of
+from odapi.metrics.collection import MetricCollection
+from odapi.metrics.evaluator import Evaluator
 
 
 def evaluate(
@@ -24,28 +26,30 @@ def evaluate(
     output: str | os.PathLike | None = None,
     with_losses: bool = False,
     max_images: int = 0,
+    evaluators: Sequence[Evaluator] = (),
 ) -> EvaluationResult:
-    """Evaluates a trained detector, with COCO's box metrics.
+    """Evaluates a trained detector with the metrics of its `eval_config`.
 
         result = odapi.evaluate("runs/first", "coco:val.json")
         result.metrics["DetectionBoxes_Precision/mAP"]
 
     Args:
         checkpoint: A model_dir (its best checkpoint, else the last), a checkpoint
-            folder, or a folder made by `odapi export`.
-        eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH` or
+            folder, or a folder written by `odapi export`.
+        eval_data: For example `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH` or
             `tfrecord:GLOB`; None: the config's eval_input_reader.
-        overrides: Of the config, such as "eval_config.batch_size=8".
-        batch_size: None takes `eval_config.batch_size`.
+        overrides: Config overrides, for example "eval_config.batch_size=8".
+        batch_size: None: `eval_config.batch_size`.
         output: Folder for `metrics.json`, `detections.json` (COCO results),
-            `categories.csv` and pictures; None writes nothing.
-        with_losses: Also the losses, as `Loss/...`.
-        max_images: Stop after so many; 0: all.
+            `categories.csv` and drawn images; None writes nothing.
+        with_losses: Also compute the losses, as `Loss/...`.
+        max_images: Stop after this number of images; 0: all.
+        evaluators: Evaluators to run in addition to those of `eval_config`.
 
     Raises:
         CheckpointError: There is no checkpoint, or it does not fit its config.
-        ConfigError: An override or the config is wrong.
-        DataError: The data set cannot be read, or has no image.
+        ConfigError: An override or the config is invalid.
+        DataError: The dataset cannot be read, or has no image.
     """
     overrides = list(overrides)
     if eval_data:
@@ -54,9 +58,11 @@ def evaluate(
         overrides.append(f"eval_config.batch_size={batch_size}")
     loaded = load_detector(checkpoint, overrides)
     config = loaded.config.eval_config
-    # Classes by name: the model's, whatever order those of the data set have.
+    # Classes are matched by name to those of the model.
     dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
-    metrics = build_metrics(config, loaded.label_map)
+    evaluator = build_metrics(config, loaded.label_map)
+    if evaluators:
+        evaluator = MetricCollection([evaluator, *evaluators])
     if with_losses:
         dataset.check_has(loaded.detector.groundtruth_fields)
     with contextlib.ExitStack() as stack:
@@ -69,9 +75,9 @@ def evaluate(
         result = evaluate_loop(
             loaded.detector,
             dataset,
-            metrics,
+            evaluator,
             with_losses=with_losses,
-            visualise=config.num_visualizations if output is not None else 0,
+            num_examples=config.num_visualizations if output is not None else 0,
             max_images=max_images,
             writer=writer,
         )

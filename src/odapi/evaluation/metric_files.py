@@ -5,12 +5,12 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from odapi.evaluation.loop import EvaluationResult
+from odapi.evaluation.evaluation_loop import EvaluationResult
 from odapi.files import atomic_open, unwritable
 
 
 def as_json(result: EvaluationResult) -> dict[str, Any]:
-    """Returns an evaluation as JSON takes it."""
+    """Returns an evaluation result as JSON content."""
     return {
         "metrics": result.metrics,
         "categories": [dataclasses.asdict(row) for row in result.categories],

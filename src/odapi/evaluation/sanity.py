@@ -1,38 +1,49 @@
-"""Why nothing is found: what to look at when numbers are suspiciously low."""
+"""Likely causes of suspiciously low metrics."""
 
 from typing import Any
 
 import numpy as np
 
-from odapi.metrics.coco import CocoBoxMetrics
-from odapi.metrics.evaluator import boxes_px
-from odapi.metrics.several import SeveralMetrics
-
-_LOW = 0.02  # mAP@.50 below this is no detector but a mistake, or a first step.
+from odapi.labels import LabelMap
+from odapi.metrics.pixel_boxes import boxes_px
 
 
-class Sanity:
-    """Watches an evaluation; costs a small IoU matrix an image."""
+class SanityCheck:
+    """Collects statistics that tell a mistake from a weak detector.
 
-    def __init__(self) -> None:
+    Costs one small IoU matrix per image.
+
+    Args:
+        label_map: For names of classes; None shows their ids.
+    """
+
+    def __init__(self, label_map: LabelMap | None = None):
+        self._names = {c.index: c.label for c in label_map or ()}
         self.best_score = 0.0
-        self.found: set[int] = set()  # Classes of detections.
-        self.known: set[int] = set()  # Classes of groundtruth.
-        self.num_found = 0
-        self.num_known = 0
-        self.num_broken = 0  # Detections that are not finite.
-        self.covered = 0  # Objects under a detection of whatever class, IoU 0.5.
+        self.detected_classes: set[int] = set()
+        self.true_classes: set[int] = set()
+        self.num_detections = 0
+        self.num_objects = 0
+        self.num_not_finite = 0  # Detections.
+        self.covered = 0  # Objects with a detection of any class at IoU 0.5.
         self.covered_swapped = 0  # The same, with x and y exchanged.
 
-    def update(self, truth: dict[str, Any], detections: dict[str, Any], broken: int):
-        """Adds an image."""
+    def update(
+        self, truth: dict[str, Any], detections: dict[str, Any], num_not_finite: int
+    ) -> None:
+        """Adds one image.
+
+        Args:
+            truth, detections: `boxes` and `classes`, detections with `scores`.
+            num_not_finite: Number of detections that were left out as not finite.
+        """
         boxes = boxes_px(truth["boxes"], (1, 1))
         found = boxes_px(detections["boxes"], (1, 1))
-        self.num_broken += broken
-        self.num_known += len(boxes)
-        self.num_found += len(found)
-        self.known.update(np.unique(truth["classes"]).tolist())
-        self.found.update(np.unique(detections["classes"]).tolist())
+        self.num_not_finite += num_not_finite
+        self.num_objects += len(boxes)
+        self.num_detections += len(found)
+        self.true_classes.update(np.unique(truth["classes"]).tolist())
+        self.detected_classes.update(np.unique(detections["classes"]).tolist())
         if len(found):
             self.best_score = max(self.best_score, float(max(detections["scores"])))
         if len(found) and len(boxes):
@@ -41,70 +52,71 @@ class Sanity:
             swapped = _iou(boxes, found[:, [1, 0, 3, 2]]).max(axis=1)
             self.covered_swapped += int((swapped >= 0.5).sum())
 
-    def hints(self, metrics: CocoBoxMetrics | SeveralMetrics) -> tuple[str, ...]:
-        """Returns sentences to show; none where the numbers look sound."""
+    def hints(self, suspiciously_low: bool) -> tuple[str, ...]:
+        """Returns messages to show.
+
+        Args:
+            suspiciously_low: Whether to look for a cause of low metrics.
+        """
         hints = []
-        if self.num_broken:
+        if self.num_not_finite:
             hints.append(
-                f"{self.num_broken} detections were not finite and left out: the "
-                "weights have overflowed; go back to an earlier checkpoint"
+                f"ignored {self.num_not_finite} detections with NaN or infinite "
+                "values: the weights have overflowed; use an earlier checkpoint"
             )
-        precision = metrics.compute()[f"{metrics.prefix}Precision/mAP@.50IOU"]
-        if not self.num_known:
+        if not self.num_objects:
             hints.append(
-                "no image has groundtruth: is this the right data set and label map?"
+                "no image has groundtruth: check the dataset and the label map"
             )
-        elif precision < _LOW:
-            hints += self._low(metrics)
+        elif suspiciously_low:
+            hints += self._causes()
         return tuple(hints)
 
-    def _low(self, metrics: CocoBoxMetrics | SeveralMetrics) -> list[str]:
-        if not self.num_found:
+    def _causes(self) -> list[str]:
+        if not self.num_detections:
             return [
-                "not one object was found: every score lies below score_threshold of "
+                "no objects were detected: every score is below the score_threshold of "
                 "post_processing; train longer, or check that the weights were loaded"
             ]
         hints = []
-        if not self.found & self.known:
+        in_common = self.detected_classes & self.true_classes
+        if not in_common:
             hints.append(
-                f"classes found ({_names(self.found, metrics)}) and classes in the "
-                f"groundtruth ({_names(self.known, metrics)}) have none in common: do "
-                "training and evaluation use the same label map?"
+                f"detected classes ({self._list(self.detected_classes)}) and classes "
+                f"in the groundtruth ({self._list(self.true_classes)}) do not overlap: "
+                "check that training and evaluation use the same label map"
             )
-        covered = self.covered / self.num_known
-        if self.covered_swapped > 2 * self.covered + 0.2 * self.num_known:
+        covered = self.covered / self.num_objects
+        if self.covered_swapped > 2 * self.covered + 0.2 * self.num_objects:
             hints.append(
-                "boxes would fit with x and y exchanged: check the order in the "
-                "annotations"
+                "boxes would match with x and y exchanged: check the order of "
+                "coordinates in the annotations"
             )
-        elif covered >= 0.3 and self.found & self.known:
+        elif covered >= 0.3 and in_common:
             hints.append(
-                f"{covered:.0%} of the objects lie under a detection of some class: "
-                "boxes are found, classes are confused; compare the label maps"
+                f"{covered:.0%} of the objects overlap a detection of any class at "
+                "IoU 0.5: boxes are right but classes are wrong; compare the label maps"
             )
         if self.best_score < 0.1:
             hints.append(
-                f"the best score is {self.best_score:.2g}: trained for too short, with "
-                "too small a learning rate, or started from no weights"
+                f"the best score is {self.best_score:.2g}: train longer, increase the "
+                "learning rate, or start from pretrained weights"
             )
         if not hints:
             hints.append(
-                f"{covered:.0%} of the objects lie under a detection, the best score "
-                f"is {self.best_score:.2g}: look at the pictures (--output DIR)"
+                f"{covered:.0%} of the objects overlap a detection at IoU 0.5, the "
+                f"best score is {self.best_score:.2g}: look at the drawn images "
+                "(--output DIR)"
             )
         return hints
 
-
-def _names(indices: set[int], metrics: CocoBoxMetrics | SeveralMetrics) -> str:
-    labels = {
-        c.index: n for c, n in zip(metrics.categories, metrics.names, strict=True)
-    }
-    shown = [labels.get(i, f"id {i + 1}") for i in sorted(indices)[:5]]
-    return ", ".join(shown) + (", ..." if len(indices) > 5 else "")
+    def _list(self, indices: set[int]) -> str:
+        shown = [self._names.get(i, f"id {i + 1}") for i in sorted(indices)[:5]]
+        return ", ".join(shown) + (", ..." if len(indices) > 5 else "")
 
 
 def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU `[n, m]` of boxes `[n, 4]` and `[m, 4]`."""
+    """Returns the IoU `[n, m]` of boxes `[n, 4]` and `[m, 4]`."""
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
     shared = np.prod(np.maximum(high - low, 0.0), axis=-1)

@@ -13,7 +13,7 @@ import numpy as np
 from odapi.files import atomic_open, unwritable
 from odapi.geometry.masks import paste_masks, window_rle
 from odapi.labels import LabelMap
-from odapi.metrics.evaluator import xywh_px
+from odapi.metrics.pixel_boxes import xywh_px
 
 _DECIMALS = 3  # Of boxes, in pixels.
 

@@ -1,1 +1,4 @@
-"""What makes numbers of detections: NumPy in, a flat dict out, no files."""
+"""Detection metrics, computed on the host with NumPy.
+
+The contract of every metric is `odapi.metrics.evaluator.Evaluator`.
+"""

@@ -1,58 +1,102 @@
-"""The contract of every evaluator: three verbs."""
+"""The contract of every evaluator, which is all that the evaluation loop knows."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+import abc
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 Arrays = Mapping[str, Any]
 
+# Recall values of a precision-recall curve.
+RECALLS = np.linspace(0.0, 1.0, 101)
 
+
+@dataclasses.dataclass(frozen=True)
+class ClassResult:
+    """Metrics of one class; a subclass adds one field of type float per metric.
+
+    Values of -1 mean that there was nothing to measure. Fields whose metadata have a
+    `title` are columns of the table of classes, which is sorted by the first of them.
+
+    Args:
+        name: Display name of the class.
+        id: As in the label map.
+        num_objects: Groundtruth objects, without crowds.
+    """
+
+    name: str
+    id: int
+    num_objects: int
+
+    def columns(self) -> dict[str, float]:
+        """Returns the values that the table of classes shows, by column title."""
+        return {
+            field.metadata["title"]: getattr(self, field.name)
+            for field in dataclasses.fields(self)
+            if "title" in field.metadata
+        }
+
+
+@runtime_checkable
 class Evaluator(Protocol):
-    """Collects images one by one and makes numbers of them.
+    """Accumulates detections image by image and computes metrics from them.
 
-    An image is a pair of dicts of NumPy arrays, n objects and m detections:
+    Inherit from it and implement `reset`, `update` and `compute`; the other methods
+    have defaults.
+
+    One image is a pair of dicts of NumPy arrays, n objects and m detections:
 
         groundtruth  boxes [n, 4], classes [n], size (height, width) of the original
-                     image; where known is_crowd [n], area [n] in pixels
-        detections   boxes [m, 4], classes [m], scores [m], without padding
+                     image; where known is_crowd [n], area [n] in pixels, masks,
+                     keypoints
+        detections   boxes [m, 4], classes [m], scores [m], without padding; where the
+                     model has them box_masks, keypoints
 
-    Boxes are normalised `[y_min, x_min, y_max, x_max]`, classes count from 0.
+    Boxes are normalized `[y_min, x_min, y_max, x_max]`, classes count from 0.
     """
 
+    @abc.abstractmethod
     def reset(self) -> None:
-        """Forgets all images."""
+        """Discards all images."""
 
+    @abc.abstractmethod
     def update(self, image_id: str, groundtruth: Arrays, detections: Arrays) -> None:
-        """Adds an image; memory grows by its matches, not by its pixels.
+        """Adds one image.
 
         Raises:
-            ValueError: The arrays do not fit together.
+            ValueError: The arrays are inconsistent, or the image was already added.
         """
 
+    @abc.abstractmethod
     def compute(self) -> dict[str, float]:
-        """Returns metrics by the original's names; -1: nothing to measure.
+        """Returns the metrics by name; -1 means that there was nothing to measure.
 
-        May be called any number of times, also between updates.
+        The names do not depend on the images. May be called any number of times, also
+        between updates.
         """
 
+    def explain(self) -> dict[str, str]:
+        """Returns the reason for each metric of `compute` that is -1."""
+        return {}
 
-def boxes_px(boxes: Any, size: Any) -> np.ndarray:
-    """Returns normalised boxes `[n, 4]` in pixels of an image `(height, width)`.
+    def per_class(self) -> Sequence[ClassResult]:
+        """Returns one row per class, in the order of their ids."""
+        return ()
 
-    >>> boxes_px([[0.0, 0.5, 1.0, 1.0]], (10, 20)).tolist()
-    [[0.0, 10.0, 10.0, 20.0]]
-    """
-    height, width = (float(v) for v in size)
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
-    return boxes * np.array([height, width, height, width])
+    def curves(self) -> dict[str, NDArray[np.float64]]:
+        """Returns precision `[101]` at the recall values `RECALLS`, by class name."""
+        return {}
 
+    def hints(self) -> Sequence[str]:
+        """Returns advice to show with the results."""
+        return ()
 
-def xywh_px(boxes: Any, size: Any) -> np.ndarray:
-    """Returns normalised boxes `[n, 4]` as COCO writes them: x, y, width, height.
+    def suspiciously_low(self) -> bool:
+        """Returns True if a mistake is likelier than a weak detector.
 
-    >>> xywh_px([[0.0, 0.5, 1.0, 1.0]], (10, 20)).tolist()
-    [[10.0, 0.0, 10.0, 10.0]]
-    """
-    y0, x0, y1, x1 = boxes_px(boxes, size).T
-    return np.stack([x0, y0, x1 - x0, y1 - y0], axis=-1)
+        The evaluation then looks for the mistake in scores, classes and boxes.
+        """
+        return False

@@ -7,8 +7,8 @@ from odapi.build.dataset import build_eval_dataset
 from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.config.load import Config, options
 from odapi.errors import DataError
-from odapi.evaluation.loop import evaluate_loop
-from odapi.evaluation.report import draw_picture, notes
+from odapi.evaluation.evaluation_loop import evaluate_loop
+from odapi.evaluation.result_report import draw_example, notes
 from odapi.labels import LabelMap
 from odapi.trackers.fail_safe import FailSafeTracker
 from odapi.training import report
@@ -52,17 +52,17 @@ class Evaluator:
             self.dataset,
             self._metrics,
             with_losses=self._with_losses,
-            visualise=self._config.num_visualizations,
+            num_examples=self._config.num_visualizations,
             max_images=self._max_images,
         )
         edges = keypoint_edges(self._config)
         result = dataclasses.replace(result, keypoint_edges=edges)
         report.tell(*notes(result))
         self._tracker.scalars(step, result.metrics)
-        for index, picture in enumerate(result.pictures):
-            drawn = draw_picture(
+        for index, example in enumerate(result.examples):
+            drawn = draw_example(
                 result,
-                picture,
+                example,
                 self._config.min_score_threshold,
                 self._config.max_num_boxes_to_visualize,
             )

@@ -1,34 +1,39 @@
-"""COCO's mask metrics, on the native library hotcoco, by the original's names."""
+"""COCO mask metrics."""
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odapi.geometry.masks import MaskWindow, Rle, paste_masks, run_lengths, window_rle
-from odapi.metrics.coco import CocoBoxMetrics
+from odapi.metrics.coco.box_metrics import CocoBoxMetrics
 from odapi.metrics.evaluator import Arrays
 
 
 class CocoMaskMetrics(CocoBoxMetrics):
-    """The 12 COCO metrics with the overlap of masks instead of boxes.
+    """The 12 COCO metrics with the IoU of masks instead of boxes.
 
-    As `CocoBoxMetrics`, and moreover: groundtruth has `masks [n, h, w]` of the whole
-    image, an array or any sequence that makes one at a time; detections have
-    `box_masks [m, h, w]`, masks of their boxes. An object is as large as its area
-    says, or where there is none its mask; a detection as large as its mask. Objects
-    whose mask is empty cannot be found, and count.
+    As `CocoBoxMetrics`, with two more inputs: groundtruth has `masks [n, h, w]` of the
+    whole image, as an array or as any sequence that decodes one mask at a time;
+    detections have `box_masks [m, h, w]`, masks within their boxes.
+
+    The area of an object is that of its annotation, or without one that of its mask;
+    the area of a detection is that of its mask. Objects with an empty mask cannot be
+    found and count as missed.
     """
 
     prefix = "DetectionMasks_"
     iou_type = "segm"
 
-    def _annotations(self, number: int, image_id: str, truth: Arrays) -> list[dict]:
+    def _annotations(
+        self, number: int, image_id: str, truth: Arrays
+    ) -> list[dict[str, Any]]:
         annotations = super()._annotations(number, image_id, truth)
         classes = np.asarray(truth["classes"], np.int64).reshape(-1)
         masks = truth.get("masks")
         if masks is None or len(masks) != classes.size:
             raise ValueError(
-                f"image {image_id!r}: mask metrics need a mask of each object; there "
+                f"image {image_id!r}: mask metrics need one mask per object; there "
                 f"are {0 if masks is None else len(masks)} for {classes.size} objects"
             )
         size = _size(truth)
@@ -40,21 +45,23 @@ class CocoMaskMetrics(CocoBoxMetrics):
                 raise ValueError(
                     f"image {image_id!r}: a mask is {mask.shape}, the image {size}"
                 )
-            annotation["segmentation"] = _whole(mask)
+            annotation["segmentation"] = _image_rle(mask)
             if given is None or not np.asarray(given).reshape(-1)[i] > 0:
                 annotation["area"] = float(np.count_nonzero(mask))
         return annotations
 
-    def _found(
+    def _results(
         self, number: int, image_id: str, truth: Arrays, detections: Arrays
     ) -> Any:
-        rows = super()._found(number, image_id, truth, detections)
+        rows = super()._results(number, image_id, truth, detections)
         masks = detections.get("box_masks")
         if masks is None:
             raise ValueError(
-                f"image {image_id!r}: mask metrics need masks, the model finds none"
+                f"image {image_id!r}: mask metrics need masks, which this model does "
+                "not predict"
             )
-        keep = self._kept(truth, np.asarray(detections["classes"], np.int64).ravel())
+        classes = np.asarray(detections["classes"], np.int64).ravel()
+        keep = self._evaluated(truth, classes)
         boxes = np.asarray(detections["boxes"], np.float64).reshape(-1, 4)[keep]
         size = _size(truth)
         windows = paste_masks(np.asarray(masks)[keep], boxes, size)
@@ -75,6 +82,6 @@ def _size(truth: Arrays) -> tuple[int, int]:
     return height, width
 
 
-def _whole(mask: np.ndarray) -> Rle:
+def _image_rle(mask: NDArray[Any]) -> Rle:
     counts = run_lengths(MaskWindow(0, 0, mask > 0), mask.shape)
     return {"size": list(mask.shape), "counts": counts}

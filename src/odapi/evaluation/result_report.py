@@ -1,4 +1,4 @@
-"""An evaluation as people read it: tables, explanations, pictures."""
+"""Evaluation results for people: tables, explanations, drawn images."""
 
 import os
 import pathlib
@@ -12,21 +12,21 @@ from odapi.draw.image import Style
 from odapi.draw.mosaic import mosaic
 from odapi.draw.plots import precision_recall_plot
 from odapi.draw.side_by_side import side_by_side
-from odapi.evaluation.loop import EvaluationResult, Picture
+from odapi.evaluation.evaluation_loop import EvaluationExample, EvaluationResult
 from odapi.evaluation.metric_files import as_json, write_categories
 from odapi.files import write_json
-from odapi.metrics.coco import RECALLS, CategoryResult
+from odapi.metrics.evaluator import RECALLS, ClassResult
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-_MOST_ROWS = 30  # Classes in the table; of more, the best and the worst half.
-_MOST_SKIPPED = 5  # Names of skipped images that are shown.
+_MAX_ROWS = 30  # Of the table of classes: the best and the worst half.
+_MAX_SKIPPED = 5  # Number of skipped images to name.
 
 
 def metrics_table(result: EvaluationResult) -> "Table":
-    """Returns the metrics by the original's names; a dash stands for -1."""
+    """Returns a table of metrics by the original's names; a dash stands for -1."""
     from rich.table import Table
 
     table = Table(title=_headline(result), title_justify="left")
@@ -39,35 +39,41 @@ def metrics_table(result: EvaluationResult) -> "Table":
     return table
 
 
-def categories_table(categories: Sequence[CategoryResult]) -> "Table":
-    """Returns a row a class, best first; those without groundtruth at the end."""
+def categories_table(categories: Sequence[ClassResult]) -> "Table":
+    """Returns a table with one row per class, sorted by the first metric.
+
+    Classes without groundtruth are at the end.
+    """
     from rich.table import Table
 
-    table = Table(title="by class, best first", title_justify="left")
-    names = ("class", "objects", "AP", "AP50", "AP75", "AR100", "best F1", "at score")
-    for name in names:
-        table.add_column(name, justify="left" if name == "class" else "right")
-    ordered = sorted(categories, key=lambda row: (-row.ap, row.id))
-    half = _MOST_ROWS // 2
+    table = Table(title="Metrics per class, best first", title_justify="left")
+    table.add_column("class")
+    for title in ("objects", *(categories[0].columns() if categories else ())):
+        table.add_column(title, justify="right")
+    ordered = sorted(categories, key=_rank)
+    half = _MAX_ROWS // 2
     for n, row in enumerate(ordered):
-        if len(ordered) > _MOST_ROWS and half <= n < len(ordered) - half:
+        if len(ordered) > _MAX_ROWS and half <= n < len(ordered) - half:
             if n == half:
-                left_out = len(ordered) - 2 * half
-                table.add_row(f"... {left_out} classes between ...")
+                table.add_row(f"... {len(ordered) - 2 * half} more classes ...")
             continue
-        numbers = (row.ap, row.ap50, row.ap75, row.ar, row.f1, row.threshold)
-        table.add_row(row.name, f"{row.num_objects}", *(_number(v) for v in numbers))
+        values = (_number(value) for value in row.columns().values())
+        table.add_row(row.name, f"{row.num_objects}", *values)
     return table
 
 
+def _rank(row: ClassResult) -> tuple[float, int]:
+    return -next(iter(row.columns().values()), 0.0), row.id
+
+
 def notes(result: EvaluationResult) -> list[str]:
-    """Returns lines that explain the numbers: dashes, skipped images, hints."""
+    """Returns lines about the metrics: undefined ones, skipped images, hints."""
     lines = [f"- {name}: {reason}" for name, reason in _explained(result).items()]
     if lines:
-        lines.insert(0, "A dash is a metric with nothing to measure (-1 in files):")
+        lines.insert(0, "A dash is a metric without anything to measure (-1 in files):")
     if result.skipped:
-        first = list(result.skipped.items())[:_MOST_SKIPPED]
-        lines.append(f"{_count(len(result.skipped))} NOT evaluated, such as")
+        first = list(result.skipped.items())[:_MAX_SKIPPED]
+        lines.append(f"Skipped {_images(len(result.skipped))}, for example:")
         lines += [f"- {image_id}: {reason}" for image_id, reason in first]
     return lines + [f"Hint: {hint}" for hint in result.hints]
 
@@ -77,25 +83,29 @@ def show(result: EvaluationResult, console: "Console") -> None:
     from rich.text import Text
 
     console.print(metrics_table(result))
-    console.print(categories_table(result.categories))
+    if result.categories:
+        console.print(categories_table(result.categories))
     for line in notes(result):
         console.print(Text(line))
     if result.problems:
         console.print(result.problems.table())
 
 
-def draw_picture(
-    result: EvaluationResult, picture: Picture, min_score: float, max_boxes: int
+def draw_example(
+    result: EvaluationResult,
+    example: EvaluationExample,
+    min_score: float,
+    max_boxes: int,
 ) -> np.ndarray:
-    """Returns detections left, groundtruth right, as `[h, w, 3]` uint8."""
+    """Draws detections (left) and groundtruth (right), `[h, w, 3]` uint8."""
     return side_by_side(
-        picture.image,
-        picture.detections,
-        picture.groundtruth,
+        example.image,
+        example.detections,
+        example.groundtruth,
         result.label_map,
         min_score=min_score,
         max_objects=max_boxes,
-        title=picture.image_id,
+        title=example.image_id,
         style=Style(edges=result.keypoint_edges),
     )
 
@@ -106,10 +116,10 @@ def write_report(
     min_score: float = 0.5,
     max_boxes: int = 20,
 ) -> list[pathlib.Path]:
-    """Writes an evaluation into a folder and returns the files.
+    """Writes an evaluation result into a folder and returns the files.
 
-    `metrics.json`, `categories.csv`, `precision_recall.png`, `mosaic.png` and, in
-    `side_by_side/`, each picture on its own.
+    These are `metrics.json`, `categories.csv`, `precision_recall.png`, `mosaic.png`
+    and one file per drawn image in `side_by_side/`.
 
     Raises:
         DataError: The folder cannot be written.
@@ -120,11 +130,11 @@ def write_report(
         write_categories(folder / "categories.csv", result),
     ]
     if result.curves:
-        average = {row.name: row.ap50 for row in result.categories}
+        average = {name: float(np.mean(c)) for name, c in result.curves.items()}
         indices = {row.name: row.id - 1 for row in result.categories}
         plot = precision_recall_plot(result.curves, average, RECALLS, indices)
         files.append(save_image(folder / "precision_recall.png", plot))
-    drawn = [draw_picture(result, p, min_score, max_boxes) for p in result.pictures]
+    drawn = [draw_example(result, e, min_score, max_boxes) for e in result.examples]
     if drawn:
         files.append(save_image(folder / "mosaic.png", mosaic(drawn, cell=960)))
     for n, image in enumerate(drawn):
@@ -140,8 +150,8 @@ def _headline(result: EvaluationResult) -> str:
     )
 
 
-def _count(images: int) -> str:
-    return "1 image was" if images == 1 else f"{images} images were"
+def _images(number: int) -> str:
+    return "1 image" if number == 1 else f"{number} images"
 
 
 def _number(value: float) -> str:
@@ -149,15 +159,15 @@ def _number(value: float) -> str:
 
 
 def _explained(result: EvaluationResult) -> dict[str, str]:
-    """Reasons, each once: those of single classes stand behind one name."""
+    """Returns each reason once, by the names of the metrics it explains."""
     reasons: dict[str, list[str]] = {}
-    told = {n: r for n, r in result.explanations.items() if not _of_class(n)}
-    kinds = {name.split("_", 1)[0] for name in told}
-    for name, reason in told.items():
+    shared = {n: r for n, r in result.explanations.items() if not _of_class(n)}
+    kinds = {name.split("_", 1)[0] for name in shared}
+    for name, reason in shared.items():
         short = name.split("_", 1)[-1] if len(kinds) == 1 else name
         reasons.setdefault(reason, []).append(short)
     lines = {", ".join(names): reason for reason, names in reasons.items()}
-    absent = [row.name for row in result.categories if row.ap == -1]
+    absent = [row.name for row in result.categories if not row.num_objects]
     if absent and len(absent) < len(result.categories):
         shown = ", ".join(absent[:10]) + (", ..." if len(absent) > 10 else "")
         lines[shown] = f"no groundtruth object of {_classes(len(absent))}"
@@ -165,9 +175,9 @@ def _explained(result: EvaluationResult) -> dict[str, str]:
 
 
 def _of_class(name: str) -> bool:
-    """Whether a metric is of a single class, and stands in the table of classes.
+    """Returns whether a metric is of one class and shown in the table of classes.
 
-    Those of keypoints are all of a class, and stand nowhere else.
+    Keypoint metrics are all of one class, and not in that table.
     """
     return "ByCategory/" in name and name.startswith("Detection")
 

@@ -1,4 +1,4 @@
-"""The evaluation loop: batches through a detector into metrics."""
+"""The evaluation loop: runs a detector over batches and updates an evaluator."""
 
 import dataclasses
 import time
@@ -8,19 +8,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from odapi.errors import DataError
-from odapi.evaluation.sanity import Sanity
+from odapi.evaluation.sanity import SanityCheck
 from odapi.inference.model import evaluation_model, real_rows, regularization_loss
+from odapi.labels import LabelMap
 from odapi.losses.names import REGULARIZATION_LOSS, TOTAL_LOSS
-from odapi.metrics.coco import CategoryResult, CocoBoxMetrics
-from odapi.metrics.several import SeveralMetrics
+from odapi.metrics.evaluator import ClassResult, Evaluator
 from odapi.progress import track
 from odapi.structures import Batch
 
 Arrays = dict[str, Any]
 
 
-class Picture(NamedTuple):
-    """An image to draw, with what was found and what is there."""
+class EvaluationExample(NamedTuple):
+    """An image to draw, with its detections and its groundtruth."""
 
     image_id: str
     image: np.ndarray  # [h, w, 3] uint8, without padding
@@ -30,83 +30,85 @@ class Picture(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationResult:
-    """What an evaluation found.
+    """Metrics of a detector on a dataset.
 
     Args:
-        metrics: By the original's names, with `Loss/...` where asked for; -1 means
-            that there was nothing to measure.
-        categories: A row a class.
-        curves: Precision at IoU 0.5 at each of 101 recalls, by class.
-        explanations: Why, for each metric that is -1.
-        hints: What to look at, where numbers are suspiciously low.
-        pictures: Some images, spread over the data.
-        num_images: Images evaluated.
-        num_objects: Groundtruth objects in them, without crowds.
-        skipped: Reason by id, of each image that was not evaluated.
-        seconds: Time that it took, with the first compilation.
+        metrics: By the original's names, with optional `Loss/...`; -1 means that there
+            was nothing to measure.
+        categories: One row per class.
+        curves: Precision at 101 recall values by class name, for COCO at IoU 0.5.
+        explanations: Reason for each metric that is -1.
+        hints: Likely causes, if the metrics are suspiciously low.
+        examples: Some images to draw, spread over the dataset.
+        num_images: Number of evaluated images.
+        num_objects: Number of groundtruth objects in them, without crowds.
+        skipped: Reason by image id, for each image that was not evaluated.
+        seconds: Duration, including the first compilation.
         label_map: The classes.
-        step: Of the checkpoint, where known.
-        keypoint_edges: Pairs of keypoints to draw a line between; empty: as usual.
-        problems: What was wrong with the data, as `odapi.data.problems` counts it;
-            None where the data do not tell.
+        step: Of the checkpoint; None if unknown.
+        keypoint_edges: Pairs of keypoints to connect in drawings; empty: the default
+            skeleton.
+        problems: Problems of the dataset, as counted by `odapi.data.problems`; None if
+            the dataset does not count them.
     """
 
     metrics: dict[str, float]
-    categories: tuple[CategoryResult, ...]
+    categories: tuple[ClassResult, ...]
     curves: dict[str, np.ndarray]
     explanations: dict[str, str]
     hints: tuple[str, ...]
-    pictures: tuple[Picture, ...]
+    examples: tuple[EvaluationExample, ...]
     num_images: int
     num_objects: int
     skipped: dict[str, str]
     seconds: float
-    label_map: Any = None
+    label_map: LabelMap | None = None
     step: int | None = None
     problems: Any = None
     keypoint_edges: tuple[tuple[int, int], ...] = ()
 
     @property
     def images_per_second(self) -> float:
-        """Images evaluated a second, reading and compiling included."""
+        """Evaluated images per second, including reading and compilation."""
         return self.num_images / max(self.seconds, 1e-9)
 
 
 def evaluate_loop(
     detector: Any,
     dataset: Iterable[Batch],
-    metrics: CocoBoxMetrics | SeveralMetrics,
+    evaluator: Evaluator,
     *,
     with_losses: bool = False,
-    visualise: int = 10,
+    num_examples: int = 10,
     max_images: int = 0,
     writer: Any = None,
     what: str = "evaluating",
 ) -> EvaluationResult:
-    """Evaluates a detector with the weights that it has now.
+    """Evaluates a detector with its current weights.
 
-    May be called any number of times, also between training steps: it compiles once
-    a detector. Groundtruth comes whole from `dataset.source` where there is one, as
-    that of a batch may be cut at `max_number_of_boxes`.
+    May be called any number of times, also between training steps; the detector is
+    compiled once. Groundtruth is read from `dataset.source` if there is one, since
+    that of a batch may be truncated to `max_number_of_boxes`.
 
     Args:
         detector: A built `Detector`.
-        dataset: One ordered pass over batches, the last one padded; where known
-            with `source` (annotations by index, `image_ids`) and `num_images`.
-        metrics: Is reset first.
-        with_losses: Also average the losses, as `Loss/...`, padding left out but in
-            the last batch.
-        visualise: Images to keep for drawing, spread over the data.
-        max_images: Stop after so many; 0: all.
-        writer: Gets `writer.add(image_id, detections, size)` for each image.
-        what: For the progress bar.
+        dataset: One ordered pass over batches, the last one padded; optional
+            attributes are `source` (annotations by index, `image_ids`), `num_images`,
+            `batch_size`, `label_map` and `problems`.
+        evaluator: Is reset first.
+        with_losses: Also average the losses, as `Loss/...`. The average of the last
+            batch includes its padding.
+        num_examples: Number of images to keep for drawing, spread over the dataset.
+        max_images: Stop after this number of images; 0: all.
+        writer: `writer.add(image_id, detections, size)` is called for each image.
+        what: Text of the progress bar.
 
     Raises:
-        DataError: The data set has no image that can be used.
+        DataError: The dataset has no usable image.
     """
     start = time.monotonic()
-    metrics.reset()
-    run = _Run(dataset, metrics, visualise, max_images, writer)
+    evaluator.reset()
+    run = _Run(dataset, evaluator, num_examples, max_images, writer)
     model = evaluation_model(detector, with_losses)
     for batch in track(dataset, what, run.num_batches):
         found, losses = model.run(
@@ -115,25 +117,24 @@ def evaluate_loop(
         run.add(batch, found, losses)
         if run.is_full:
             break
-    if not metrics.num_images:
+    if not run.num_images:
         raise DataError(
             getattr(getattr(dataset, "source", None), "name", "evaluation data"),
             f"no image could be evaluated; {len(run.skipped())} were skipped",
             hint="run `odapi data inspect` on it",
         )
-    numbers = metrics.compute()
+    metrics = evaluator.compute()
     if with_losses:
-        numbers |= _mean_losses(run.losses, regularization_loss(detector))
-    categories = metrics.per_category()
+        metrics |= _mean_losses(run.losses, regularization_loss(detector))
     return EvaluationResult(
-        metrics=numbers,
-        categories=categories,
-        curves=metrics.curves(),
-        explanations=metrics.explain(),
-        hints=run.sanity.hints(metrics),
-        pictures=tuple(run.pictures),
-        num_images=metrics.num_images,
-        num_objects=sum(row.num_objects for row in categories),
+        metrics=metrics,
+        categories=tuple(evaluator.per_class()),
+        curves=evaluator.curves(),
+        explanations=evaluator.explain(),
+        hints=(*run.sanity.hints(evaluator.suspiciously_low()), *evaluator.hints()),
+        examples=tuple(run.examples),
+        num_images=run.num_images,
+        num_objects=run.num_objects,
         skipped=run.skipped(),
         seconds=time.monotonic() - start,
         label_map=getattr(dataset, "label_map", None),
@@ -142,23 +143,24 @@ def evaluate_loop(
 
 
 class _Run:
-    """What one pass over the data collects."""
+    """State of one pass over a dataset."""
 
     def __init__(
         self,
         dataset: Any,
-        metrics: CocoBoxMetrics | SeveralMetrics,
-        visualise: int,
+        evaluator: Evaluator,
+        num_examples: int,
         max_images: int,
         writer: Any,
     ):
         self.source: Any = getattr(dataset, "source", None)
-        self.metrics = metrics
+        self.evaluator = evaluator
         self.writer = writer
         self.max_images = max_images
-        self.sanity = Sanity()
+        self.sanity = SanityCheck(getattr(dataset, "label_map", None))
+        self.num_objects = 0
         self.losses: list[tuple[int, dict[str, float]]] = []
-        self.pictures: list[Picture] = []
+        self.examples: list[EvaluationExample] = []
         ids = getattr(self.source, "image_ids", None)
         self._index = {image_id: n for n, image_id in enumerate(ids or ())}
         self._reasons: dict[str, str] = {}
@@ -166,18 +168,22 @@ class _Run:
         total = getattr(dataset, "num_images", None) or len(self._index)
         if max_images:
             total = min(total, max_images) or max_images
-        self._wanted = _spread(total, visualise)
+        self._wanted = _spread(total, num_examples)
         size = getattr(dataset, "batch_size", None)
         self.num_batches = -(-total // size) if total and size else None
 
     @property
+    def num_images(self) -> int:
+        return len(self._seen)
+
+    @property
     def is_full(self) -> bool:
-        return bool(self.max_images) and len(self._seen) >= self.max_images
+        return bool(self.max_images) and self.num_images >= self.max_images
 
     def add(
         self, batch: Batch, found: Mapping[str, np.ndarray], losses: dict[str, float]
     ) -> None:
-        """Adds a batch; images that only pad it are left out."""
+        """Adds a batch, without the images that pad it."""
         number = len(batch.image_ids)
         real = np.ones(number, bool) if batch.real is None else np.asarray(batch.real)
         if losses:
@@ -188,12 +194,12 @@ class _Run:
             self._add_image(batch, found, int(i))
 
     def skipped(self) -> dict[str, str]:
-        """Returns a reason for each image that was not evaluated."""
+        """Returns the reason for each image that was not evaluated."""
         if self.is_full:
             return dict(self._reasons)
         missing = (i for i in self._index if i not in self._seen)
         return self._reasons | {
-            image_id: "the image could not be used; see the list of problems"
+            image_id: "the image is not usable; see the list of problems"
             for image_id in missing
             if image_id not in self._reasons
         }
@@ -201,9 +207,9 @@ class _Run:
     def _add_image(self, batch: Batch, found: Mapping[str, Any], i: int) -> None:
         image_id = batch.image_ids[i]
         if image_id in self._seen:
-            self._reasons[image_id] = "came twice; counted once"
+            self._reasons[image_id] = "duplicate image id; evaluated once"
             return
-        detections, broken = _detections(found, i)
+        detections, num_broken = _detections(found, i)
         try:
             truth = self._groundtruth(batch, i)
         except DataError as error:
@@ -211,13 +217,15 @@ class _Run:
             return
         order = len(self._seen)
         self._seen.add(image_id)
-        self.metrics.update(image_id, truth, detections)
-        self.sanity.update(truth, detections, broken)
+        self.evaluator.update(image_id, truth, detections)
+        self.sanity.update(truth, detections, num_broken)
+        self.num_objects += _num_objects(truth)
         if self.writer is not None:
             self.writer.add(image_id, detections, truth["size"])
         if order in self._wanted:
             image = self._image(batch, i)
-            self.pictures.append(Picture(image_id, image, detections, truth))
+            example = EvaluationExample(image_id, image, detections, truth)
+            self.examples.append(example)
 
     def _groundtruth(self, batch: Batch, i: int) -> Arrays:
         index = self._index.get(batch.image_ids[i])
@@ -226,7 +234,7 @@ class _Run:
         return _batch_groundtruth(batch, i)
 
     def _image(self, batch: Batch, i: int) -> np.ndarray:
-        """The image as it is on disk, where it can be read again."""
+        """Returns the original image if it can be read again, else the resized one."""
         index = self._index.get(batch.image_ids[i])
         if index is not None:
             return self.source[index]["image"]
@@ -235,7 +243,7 @@ class _Run:
 
 
 def _spread(total: int, number: int) -> set[int]:
-    """Indices of `number` of `total` images, the same at every evaluation."""
+    """Returns indices of `number` of `total` images, equal in every evaluation."""
     if number <= 0:
         return set()
     if not total:
@@ -244,7 +252,7 @@ def _spread(total: int, number: int) -> set[int]:
 
 
 def _detections(found: Mapping[str, Any], i: int) -> tuple[Arrays, int]:
-    """The objects found in image `i`, and how many were not finite and left out."""
+    """Returns the finite detections of image `i`, and the number of other ones."""
     rows = real_rows(found, i)
     finite = np.isfinite(rows["boxes"]).all(axis=-1) & np.isfinite(rows["scores"])
     if finite.all():
@@ -253,7 +261,7 @@ def _detections(found: Mapping[str, Any], i: int) -> tuple[Arrays, int]:
 
 
 def _batch_groundtruth(batch: Batch, i: int) -> Arrays:
-    """Groundtruth of image `i` as a source would give it, padding removed."""
+    """Returns the groundtruth of image `i` in the form of a source, without padding."""
     truth = batch.groundtruth
     valid = np.asarray(truth.valid[i], bool)
     padded = np.asarray(batch.images[i].shape[:2], np.float64)
@@ -272,10 +280,16 @@ def _batch_groundtruth(batch: Batch, i: int) -> Arrays:
     return rows
 
 
+def _num_objects(truth: Arrays) -> int:
+    classes = np.asarray(truth["classes"])
+    crowd = truth.get("is_crowd")
+    return classes.size - (0 if crowd is None else int(np.count_nonzero(crowd)))
+
+
 def _mean_losses(
     losses: list[tuple[int, dict[str, float]]], regularization: float | None
 ) -> dict[str, float]:
-    """Losses averaged over images, and their total, by the original's names."""
+    """Returns losses averaged over images, and their total, by the original's names."""
     weights = np.array([weight for weight, _ in losses], float)
     means = {
         name: float(np.average([parts[name] for _, parts in losses], weights=weights))

@@ -1,47 +1,59 @@
-"""COCO's keypoint metrics of one class, on hotcoco, by the original's names."""
+"""COCO keypoint metrics (OKS) of one class."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odapi.errors import DataError
 from odapi.labels import Category
-from odapi.metrics.evaluator import Arrays, xywh_px
-from odapi.metrics.sigmas import estimated_sigmas
+from odapi.metrics.coco.keypoint_sigmas import estimate_sigmas
+from odapi.metrics.coco.summary import AREAS, mean_of_known
+from odapi.metrics.evaluator import Arrays, Evaluator
+from odapi.metrics.pixel_boxes import xywh_px
 
-# name: (precision or recall, IoU threshold or None for the mean of all ten, index into
-# the areas: all, medium, large). The names of recalls are the original's, which took
-# those of boxes for the numbers that COCO's keypoint summary has at these places.
+
+class SummaryRow(NamedTuple):
+    """The part of the precision or recall array that one metric averages.
+
+    Args:
+        kind: "precision" or "recall".
+        iou: Index of the OKS threshold; None averages over all ten.
+        area: Index into `_AREAS`.
+    """
+
+    kind: str
+    iou: int | None
+    area: int
+
+
+# The names of recalls are the original's, which uses those of box metrics for the
+# values that COCO's keypoint summary has at these places.
 _SUMMARY = {
-    "Precision/mAP": ("precision", None, 0),
-    "Precision/mAP@.50IOU": ("precision", 0, 0),
-    "Precision/mAP@.75IOU": ("precision", 5, 0),
-    "Precision/mAP (medium)": ("precision", None, 1),
-    "Precision/mAP (large)": ("precision", None, 2),
-    "Recall/AR@1": ("recall", None, 0),
-    "Recall/AR@10": ("recall", 0, 0),
-    "Recall/AR@100": ("recall", 5, 0),
-    "Recall/AR@100 (medium)": ("recall", None, 1),
-    "Recall/AR@100 (large)": ("recall", None, 2),
+    "Precision/mAP": SummaryRow("precision", None, 0),
+    "Precision/mAP@.50IOU": SummaryRow("precision", 0, 0),
+    "Precision/mAP@.75IOU": SummaryRow("precision", 5, 0),
+    "Precision/mAP (medium)": SummaryRow("precision", None, 1),
+    "Precision/mAP (large)": SummaryRow("precision", None, 2),
+    "Recall/AR@1": SummaryRow("recall", None, 0),
+    "Recall/AR@10": SummaryRow("recall", 0, 0),
+    "Recall/AR@100": SummaryRow("recall", 5, 0),
+    "Recall/AR@100 (medium)": SummaryRow("recall", None, 1),
+    "Recall/AR@100 (large)": SummaryRow("recall", None, 2),
 }
-_AREAS = (
-    ("of any size", 0.0, 1e10),
-    ("between 32 x 32 and 96 x 96 pixels", 32.0**2, 96.0**2),
-    ("above 96 x 96 pixels", 96.0**2, 1e10),
-)
+_AREAS = (AREAS[0], *AREAS[2:])  # COCO has no small objects with keypoints.
 
 
-class CocoKeypointMetrics:
-    """The 10 COCO keypoint metrics of one class, at 20 detections an image.
+class CocoKeypointMetrics(Evaluator):
+    """The 10 COCO keypoint metrics of one class, at most 20 detections per image.
 
-    Objects without a labelled keypoint are neither found nor missed, as are crowds.
+    Objects without a labeled keypoint and crowds count neither as found nor as missed.
 
     Args:
         category: The class, with its keypoints.
-        sigmas: How exactly each keypoint can be told, by its name, as COCO's; those
-            that are missing, or all where there are none, are estimated from the
-            groundtruth.
+        sigmas: OKS per-keypoint sigmas by keypoint name, as in COCO; missing ones are
+            estimated from the groundtruth.
 
     Raises:
         ValueError: The class has no keypoints, or a name or a sigma is wrong.
@@ -60,8 +72,8 @@ class CocoKeypointMetrics:
         given = dict(sigmas or {})
         if unknown := sorted(set(given) - set(names)):
             raise ValueError(
-                f"{unknown[0]!r} is no keypoint of {category.label!r}; there are "
-                f"{', '.join(names)}"
+                f"{unknown[0]!r} is not a keypoint of {category.label!r}, whose "
+                f"keypoints are {', '.join(names)}"
             )
         if not all(value > 0 for value in given.values()):
             raise ValueError(f"sigmas must be > 0, got {given}")
@@ -69,12 +81,13 @@ class CocoKeypointMetrics:
         self.reset()
 
     def reset(self) -> None:
-        """Forgets all images."""
+        """Discards all images."""
         self._images: list[dict[str, Any]] = []
         self._seen: set[str] = set()
         self._truth: list[dict[str, Any]] = []
         self._found: list[dict[str, Any]] = []
-        self._points: list[np.ndarray] = []  # Of groundtruth, in pixels, to estimate.
+        # Groundtruth in pixels, to estimate the sigmas.
+        self._points: list[NDArray[np.float64]] = []
         self._computed: dict[str, float] | None = None
 
     @property
@@ -83,60 +96,63 @@ class CocoKeypointMetrics:
         return len(self._images)
 
     @property
-    def sigmas(self) -> np.ndarray:
+    def sigmas(self) -> NDArray[np.float64]:
         """The sigma of each keypoint, `[k]`."""
         if not np.isnan(self._sigmas).any():
             return self._sigmas
         count = len(self._ids)
         points = np.array(self._points).reshape(-1, count, 2)
         areas = np.array([a["area"] for a in self._truth])
-        estimated = estimated_sigmas(points, areas)
+        estimated = estimate_sigmas(points, areas)
         return np.where(np.isnan(self._sigmas), estimated, self._sigmas)
 
     def update(self, image_id: str, groundtruth: Arrays, detections: Arrays) -> None:
-        """Adds an image.
+        """Adds one image.
 
         Args:
             image_id: Unique.
-            groundtruth: As of boxes, with `keypoints [n, k, 2]` normalised, NaN where
-                unlabelled, and where there is one `keypoint_visibility [n, k]`.
-            detections: As of boxes, with `keypoints [m, k, 2]`, normalised.
+            groundtruth: As of `CocoBoxMetrics`, with `keypoints [n, k, 2]` normalized,
+                NaN if unlabeled, and optional `keypoint_visibility [n, k]`.
+            detections: As of `CocoBoxMetrics`, with `keypoints [m, k, 2]` normalized.
 
         Raises:
-            DataError: There are no keypoints.
+            DataError: Groundtruth or detections have no keypoints.
             ValueError: The image was already added.
         """
         if image_id in self._seen:
             raise ValueError(f"image {image_id!r} was already added")
-        _need(image_id, groundtruth, "groundtruth", "set num_keypoints of the reader")
-        _need(image_id, detections, "detections", "the model finds none")
+        _check_keypoints(
+            image_id, groundtruth, "groundtruth", "set num_keypoints of the reader"
+        )
+        _check_keypoints(
+            image_id, detections, "detections", "this model does not predict keypoints"
+        )
         height, width = (int(v) for v in groundtruth["size"])
         number = len(self._images) + 1
-        self._add_truth(number, groundtruth)
-        self._add_found(number, detections, groundtruth["size"])
+        self._add_groundtruth(number, groundtruth)
+        self._add_detections(number, detections, groundtruth["size"])
         self._images.append({"id": number, "height": height, "width": width})
         self._seen.add(image_id)
         self._computed = None
 
     def compute(self) -> dict[str, float]:
-        """Returns the metrics by the original's names; -1: nothing to measure."""
+        """Returns the metrics by the original's names; -1 without groundtruth."""
         if self._computed is None:
             values = self._evaluate()
             self._computed = {
                 f"{self.prefix}{name} ByCategory/{self.category.label}": _mean(
-                    values[kind], iou, area
+                    values[row.kind], row
                 )
-                for name, (kind, iou, area) in _SUMMARY.items()
+                for name, row in _SUMMARY.items()
             }
         return dict(self._computed)
 
     def explain(self) -> dict[str, str]:
-        """Returns why, for each metric of `compute` that is -1."""
+        """Returns the reason for each metric of `compute` that is -1."""
         numbers = self.compute().items()
-        areas = [area for _, _, area in _SUMMARY.values()]
         return {
-            name: self._reason(area)
-            for (name, value), area in zip(numbers, areas, strict=True)
+            name: self._reason(row.area)
+            for (name, value), row in zip(numbers, _SUMMARY.values(), strict=True)
             if value < 0
         }
 
@@ -144,11 +160,11 @@ class CocoKeypointMetrics:
         if not self._images:
             return "no image was evaluated"
         return (
-            f"no object of class {self.category.label!r} {_AREAS[area][0]} has a "
-            "labelled keypoint"
+            f"no object of class {self.category.label!r} {_AREAS[area].text} has a "
+            "labeled keypoint"
         )
 
-    def _add_truth(self, number: int, truth: Arrays) -> None:
+    def _add_groundtruth(self, number: int, truth: Arrays) -> None:
         classes = np.asarray(truth["classes"], np.int64).reshape(-1)
         boxes = xywh_px(truth["boxes"], truth["size"])
         points = _pixels(truth, self._ids)
@@ -177,7 +193,7 @@ class CocoKeypointMetrics:
             )
             self._points.append(np.where(visible[i, :, None] > 0, points[i], np.nan))
 
-    def _add_found(self, number: int, found: Arrays, size: Any) -> None:
+    def _add_detections(self, number: int, found: Arrays, size: Any) -> None:
         classes = np.asarray(found["classes"], np.int64).reshape(-1)
         scores = np.asarray(found["scores"], np.float64).reshape(-1)
         points = _pixels({"keypoints": found["keypoints"], "size": size}, self._ids)
@@ -191,7 +207,7 @@ class CocoKeypointMetrics:
                 }
             )
 
-    def _evaluate(self) -> dict[str, np.ndarray]:
+    def _evaluate(self) -> dict[str, NDArray[np.float64]]:
         """Returns precision `[10, 101, 1, 3, 1]` and recall `[10, 1, 3, 1]`."""
         import hotcoco
 
@@ -208,13 +224,13 @@ class CocoKeypointMetrics:
         return {name: np.asarray(found[name]) for name in ("precision", "recall")}
 
 
-def _need(image_id: str, arrays: Arrays, what: str, hint: str) -> None:
+def _check_keypoints(image_id: str, arrays: Arrays, what: str, hint: str) -> None:
     if arrays.get("keypoints") is None:
-        raise DataError(f"image {image_id!r}", f"{what} without keypoints", hint=hint)
+        raise DataError(f"image {image_id!r}", f"{what} have no keypoints", hint=hint)
 
 
-def _pixels(arrays: Arrays, ids: Sequence[int]) -> np.ndarray:
-    """Returns `[n, k, 2]` (y, x) in pixels."""
+def _pixels(arrays: Arrays, ids: Sequence[int]) -> NDArray[np.float64]:
+    """Returns keypoints `[n, k, 2]` (y, x) in pixels."""
     points = np.asarray(arrays["keypoints"], np.float64)
     if points.size and points.shape[1] <= max(ids):
         raise ValueError(
@@ -225,14 +241,13 @@ def _pixels(arrays: Arrays, ids: Sequence[int]) -> np.ndarray:
     return points[:, list(ids)] * np.asarray(arrays["size"], np.float64)
 
 
-def _triples(points: np.ndarray, visible: np.ndarray) -> list[float]:
-    """Returns x, y, visibility of each keypoint, as COCO writes them."""
+def _triples(points: NDArray[np.float64], visible: NDArray[Any]) -> list[float]:
+    """Returns x, y and visibility of each keypoint in one list, as in COCO files."""
     known = np.where(np.asarray(visible)[:, None] > 0, points, 0.0)
-    return np.column_stack([known[:, 1], known[:, 0], visible]).reshape(-1).tolist()
+    triples = np.column_stack([known[:, 1], known[:, 0], visible])
+    return [float(value) for value in triples.reshape(-1)]
 
 
-def _mean(values: np.ndarray, iou: int | None, area: int) -> float:
-    chosen = values[..., area, 0]
-    chosen = chosen if iou is None else chosen[iou]
-    chosen = chosen[chosen > -1]
-    return float(np.mean(chosen)) if chosen.size else -1.0
+def _mean(values: NDArray[np.float64], row: SummaryRow) -> float:
+    chosen = values[..., row.area, 0]
+    return mean_of_known(chosen if row.iou is None else chosen[row.iou])
