@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
-from odapi.models.detector import REGULARIZATION
+from odapi.losses.names import REGULARIZATION_LOSS
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.mask_rcnn import RoiMaskTask
 from odapi.models.two_stage.proposals import inside_image
@@ -91,7 +91,7 @@ def forward(
 
     with mock.patch.object(detector, "judge", record):
         found = dict(detector.loss_parts(outputs, groundtruth, inputs, training=True))
-    found[REGULARIZATION] = detector.regularization()
+    found[REGULARIZATION_LOSS] = detector.regularization()
     heads = _heads(outputs | seen, _size(inputs))
     heads |= {_FEATURES: _flat(seen[_FEATURES])} if seen else {}
     for task in _mask_tasks(detector):

@@ -13,8 +13,8 @@ from keras import ops
 from benchmarks import parity_rcnn
 from odapi.kernels import batch_norm
 from odapi.layers.pixels import IMAGENET, UNCHANGED
+from odapi.losses.names import REGULARIZATION_LOSS
 from odapi.models import detector as detector_module
-from odapi.models.detector import REGULARIZATION
 from odapi.models.preprocess import normalize
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.structures import Groundtruth, present
@@ -171,7 +171,7 @@ def _forward(detector, inputs, groundtruth):
     features = detector.extract(inputs, training=True)
     outputs = detector.predict_maps(features, training=True)
     found = dict(detector.loss_parts(outputs, groundtruth, inputs, training=True))
-    found[REGULARIZATION] = detector.regularization()
+    found[REGULARIZATION_LOSS] = detector.regularization()
     maps = {f"feature_maps/{n}": m for n, m in enumerate(features)}
     return sum(found.values()), ({**outputs, **maps}, found)
 

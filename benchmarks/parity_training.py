@@ -25,7 +25,7 @@ from benchmarks.parity_rows import (
 )
 from odapi.backbones import efficientnet
 from odapi.build.detector import build_detector
-from odapi.models.detector import REGULARIZATION
+from odapi.losses.names import REGULARIZATION_LOSS
 from odapi.zoo.names.efficientdet import UNUSED
 
 # While training, batch norms divide by the spread of the batch itself, which
@@ -92,7 +92,7 @@ class _Step:
         fill(self.folder, self.detector, self.keys, shift)
         step = parity_step.train(self.detector, self.inputs, self.truth)
         losses = dict(step["losses"])
-        losses[REGULARIZATION] += self._unused_penalty()
+        losses[REGULARIZATION_LOSS] += self._unused_penalty()
         norms = {self.keys[k]: norm or 0.0 for k, norm in step["gradients"].items()}
         return {
             "losses": _losses(losses),
@@ -178,6 +178,6 @@ def _worst_gradient(
 
 def _losses(losses: dict[str, float]) -> Arrays:
     found = {f"train/loss/{k}": np.float32(v) for k, v in losses.items()}
-    found["train/loss_regularization"] = np.float32(losses[REGULARIZATION])
+    found["train/loss_regularization"] = np.float32(losses[REGULARIZATION_LOSS])
     found["train/loss_total"] = np.float32(sum(losses.values()))
     return found

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 
-from odapi.backbones import rcnn_table, resnet
+from odapi.backbones import resnet, table
 from odapi.config.load import load_config
 from small_models import SIZE
 
@@ -69,7 +69,7 @@ def narrow(monkeypatch) -> None:
 
     Their configs cannot: the original has no such option.
     """
-    rows = rcnn_table.RCNN_EXTRACTORS
+    rows = table.RCNN_EXTRACTORS
     for kind, field, make in _MADE:
         name = f"faster_rcnn_resnet50{kind}_keras"
         part = {field: functools.partial(make, 50, width=_WIDTH)}

@@ -13,10 +13,10 @@ from odapi.backbones.efficientnet import (
     blocks,
     efficientnet,
 )
-from odapi.backbones.table import EXTRACTORS
+from odapi.backbones.table import SSD_EXTRACTORS
 from odapi.layers.names import named_variables
 
-LEVELS = EXTRACTORS["ssd_efficientnet-b0_bifpn_keras"].endpoints
+LEVELS = SSD_EXTRACTORS["ssd_efficientnet-b0_bifpn_keras"].endpoints
 
 
 @pytest.fixture(scope="module")
@@ -120,4 +120,4 @@ def test_what_cannot_be_is_refused(arguments, words):
 
 def test_there_are_eight_sizes_and_an_extractor_of_each():
     assert len(SIZES) == 8
-    assert {f"ssd_efficientnet-{s}_bifpn_keras" for s in SIZES} <= set(EXTRACTORS)
+    assert {f"ssd_efficientnet-{s}_bifpn_keras" for s in SIZES} <= set(SSD_EXTRACTORS)

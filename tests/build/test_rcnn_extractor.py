@@ -5,7 +5,7 @@ import functools
 import pytest
 from google.protobuf import text_format
 
-from odapi.backbones.rcnn_table import RCNN_EXTRACTORS
+from odapi.backbones.table import RCNN_EXTRACTORS
 from odapi.build.hyperparams import BuildContext
 from odapi.build.rcnn_extractor import build_rcnn_extractor
 from odapi.config.protos.faster_rcnn_pb2 import FasterRcnnFeatureExtractor

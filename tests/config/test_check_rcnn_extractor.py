@@ -3,7 +3,7 @@
 import pytest
 
 from narrow_rcnn import small_rcnn
-from odapi.backbones.rcnn_table import RCNN_EXTRACTORS as BUILT
+from odapi.backbones.table import RCNN_EXTRACTORS as BUILT
 from odapi.config.check import find
 from odapi.config.check_fields import RCNN_EXTRACTORS
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.backbones.table import EXTRACTORS
+from odapi.backbones.table import SSD_EXTRACTORS
 from odapi.layers.names import named_variables
 
 pytestmark = pytest.mark.backend
@@ -20,9 +20,9 @@ _DEEPER = {"ssd_resnet101_v1_fpn_keras", "ssd_resnet152_v1_fpn_keras"}
 _LARGE = {f"ssd_efficientnet-b{n}_bifpn_keras" for n in range(1, 8)}
 
 
-@pytest.fixture(scope="module", params=sorted(set(EXTRACTORS) - _DEEPER - _LARGE))
+@pytest.fixture(scope="module", params=sorted(set(SSD_EXTRACTORS) - _DEEPER - _LARGE))
 def row(request):
-    return EXTRACTORS[request.param]
+    return SSD_EXTRACTORS[request.param]
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.backbones.center_table import CENTER_EXTRACTORS
+from odapi.backbones.table import CENTER_EXTRACTORS
 from odapi.build.center_extractor import build_center_extractor, center_pixel_scaling
 from odapi.build.hyperparams import BuildContext
 from odapi.config.protos.center_net_pb2 import CenterNetFeatureExtractor

@@ -25,6 +25,7 @@ _APPLICATIONS = {
     (2, 50): "ResNet50V2",
     (2, 101): "ResNet101V2",
 }
+NUM_LAYERS = (50, 101)
 
 
 def center_resnet(

@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from odapi.backbones.center_table import CENTER_EXTRACTORS, CenterRow
+from odapi.backbones.rows import CenterRow
+from odapi.backbones.table import CENTER_EXTRACTORS
 from odapi.build.hyperparams import BuildContext
 from odapi.build.oneof import call
 from odapi.config.view import view

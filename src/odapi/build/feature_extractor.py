@@ -5,7 +5,8 @@ from typing import Any, cast
 
 import keras
 
-from odapi.backbones.table import EXTRACTORS, BifpnDefaults, Extractor
+from odapi.backbones.rows import BifpnDefaults, SsdRow
+from odapi.backbones.table import SSD_EXTRACTORS
 from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.build.oneof import call
 from odapi.config.check_model import EFFICIENTNET_FIXED
@@ -53,14 +54,14 @@ def pixel_scaling(config: Any, path: str) -> PixelScaling:
     return _row(config, path).pixels
 
 
-def _row(config: Any, path: str) -> Extractor:
-    if config.type not in EXTRACTORS:
-        raise unknown_choice(f"{path}.type", config.type, EXTRACTORS)
-    return EXTRACTORS[config.type]
+def _row(config: Any, path: str) -> SsdRow:
+    if config.type not in SSD_EXTRACTORS:
+        raise unknown_choice(f"{path}.type", config.type, SSD_EXTRACTORS)
+    return SSD_EXTRACTORS[config.type]
 
 
 def _of_backbone(
-    config: Any, row: Extractor, own: Hyperparams, context: BuildContext
+    config: Any, row: SsdRow, own: Hyperparams, context: BuildContext
 ) -> Hyperparams:
     if config.override_base_feature_extractor_hyperparams and not row.bifpn:
         return own
@@ -75,7 +76,7 @@ def _of_backbone(
 
 
 def _build(
-    config: Any, path: str, row: Extractor, own: Hyperparams, base: Hyperparams
+    config: Any, path: str, row: SsdRow, own: Hyperparams, base: Hyperparams
 ) -> FeatureExtractor:
     depth = DepthMultiplier(config.depth_multiplier, config.min_depth)
     separable = config.use_depthwise and row.depthwise_backbone
@@ -98,7 +99,7 @@ def _build(
     )
 
 
-def _check_pyramid(config: Any, path: str, row: Extractor) -> None:
+def _check_pyramid(config: Any, path: str, row: SsdRow) -> None:
     """Refuses what the original refuses of an EfficientNet or another backbone."""
     if row.bifpn is None:
         if config.HasField("bifpn"):
@@ -113,7 +114,7 @@ def _check_pyramid(config: Any, path: str, row: Extractor) -> None:
             raise ConfigError(f"{path}.{name}", f"cannot be set for {config.type}")
 
 
-def _trimmed(config: Any, path: str, row: Extractor) -> Extractor:
+def _trimmed(config: Any, path: str, row: SsdRow) -> SsdRow:
     """Returns the extractor without levels that its pyramid does not use.
 
     An EfficientNet then has no layers that take part in nothing.
@@ -126,7 +127,7 @@ def _trimmed(config: Any, path: str, row: Extractor) -> Extractor:
 
 
 def _bifpn(
-    config: Any, path: str, row: Extractor, own: Hyperparams, depth: DepthMultiplier
+    config: Any, path: str, row: SsdRow, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
     given, default = config.bifpn, cast(BifpnDefaults, row.bifpn)
     for name in ("num_iterations", "num_filters"):
@@ -148,7 +149,7 @@ def _bifpn(
     )
 
 
-def _levels(pyramid: Any, path: str, kind: str, row: Extractor) -> range:
+def _levels(pyramid: Any, path: str, kind: str, row: SsdRow) -> range:
     """Returns the levels of a pyramid, of which the backbone gives the lowest."""
     low, high = pyramid.min_level, pyramid.max_level
     if not row.first_level <= low <= row.last_level:
@@ -162,7 +163,7 @@ def _levels(pyramid: Any, path: str, kind: str, row: Extractor) -> range:
 
 
 def _pyramid(
-    config: Any, path: str, row: Extractor, own: Hyperparams, depth: DepthMultiplier
+    config: Any, path: str, row: SsdRow, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
     levels = _levels(config.fpn, f"{path}.fpn", config.type, row)
     low, high = levels.start, levels.stop - 1
@@ -180,7 +181,7 @@ def _pyramid(
 
 
 def _ssd(
-    config: Any, path: str, row: Extractor, own: Hyperparams, depth: DepthMultiplier
+    config: Any, path: str, row: SsdRow, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
     most = len(row.endpoints) + len(row.extra_depths)
     if not 1 <= config.num_layers <= most:

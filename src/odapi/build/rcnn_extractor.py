@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from odapi.backbones.rcnn_table import RCNN_EXTRACTORS, HalvedRow, PyramidRow
+from odapi.backbones.rows import HalvedRow, PyramidRow
+from odapi.backbones.table import RCNN_EXTRACTORS
 from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.build.oneof import call
 from odapi.config.view import view

@@ -3,8 +3,7 @@
 import pathlib
 from typing import Any
 
-from odapi.backbones.center_table import CENTER_EXTRACTORS
-from odapi.backbones.rcnn_table import RCNN_EXTRACTORS
+from odapi.backbones.table import APPLICATIONS
 from odapi.checkpoints import pretrained
 from odapi.checkpoints.restore import RestoreReport, adapt_shapes, restore
 from odapi.config.check_data import is_placeholder
@@ -12,22 +11,6 @@ from odapi.config.load import options
 from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.zoo.fine_tune import is_tf2, restore_tf2
-
-# Which model of Keras Applications has the backbone of an extractor.
-_APPLICATIONS = {
-    "ssd_mobilenet_v1_keras": "MobileNet",
-    "ssd_mobilenet_v1_fpn_keras": "MobileNet",
-    "ssd_mobilenet_v2_keras": "MobileNetV2",
-    "ssd_mobilenet_v2_fpn_keras": "MobileNetV2",
-    "ssd_resnet50_v1_fpn_keras": "ResNet50",
-    "ssd_resnet101_v1_fpn_keras": "ResNet101",
-    "ssd_resnet152_v1_fpn_keras": "ResNet152",
-    **{f"ssd_efficientnet-b{n}_bifpn_keras": f"EfficientNetB{n}" for n in range(8)},
-    **{k: row.application for k, row in CENTER_EXTRACTORS.items() if row.application},
-    **{k: row.application for k, row in RCNN_EXTRACTORS.items()},
-}
-# How often an extractor multiplies channels by its depth_multiplier.
-_TIMES = {"MobileNet": 2, "MobileNetV2": 1}
 
 
 def start_from(config: Any, detector: Any) -> list[RestoreReport]:
@@ -61,17 +44,17 @@ def _backbone(config: Any, detector: Any, weights: str) -> RestoreReport:
     if weights == pretrained.IMAGENET:
         model = config.model
         extractor = getattr(model, model.WhichOneof("model")).feature_extractor
-        if extractor.type not in _APPLICATIONS:
+        if extractor.type not in APPLICATIONS:
             raise unknown_choice(
-                "options.backbone_weights", extractor.type, _APPLICATIONS
+                "options.backbone_weights", extractor.type, APPLICATIONS
             )
-        application = _APPLICATIONS[extractor.type]
+        application = APPLICATIONS[extractor.type]
         arguments = {}
-        if application in _TIMES:
+        if application.width_power:
             width = view(extractor).depth_multiplier
-            arguments["alpha"] = width ** _TIMES[application]
-        arrays = pretrained.download(application, **arguments)
-        source = f"{application} of Keras Applications, trained on ImageNet"
+            arguments["alpha"] = width**application.width_power
+        arrays = pretrained.download(application.name, **arguments)
+        source = f"{application.name} of Keras Applications, trained on ImageNet"
     else:
         file = pathlib.Path(weights).expanduser()
         if not pretrained.is_weight_file(file):
