@@ -6,6 +6,7 @@ from keras import ops
 from numpy.testing import assert_allclose
 
 from odapi.geometry import boxes as geometry
+from odapi.geometry import overlap
 from odapi.geometry.gather import gather_rows
 
 UNIT = [0.0, 0.0, 1.0, 1.0]
@@ -42,6 +43,17 @@ def test_iou_and_giou(name):
     if name != "inverted":
         got = np_(geometry.giou(floats([box]), floats([other])))
         assert_allclose(got, [giou], rtol=1e-6)
+
+
+def test_iou_of_arrays_needs_no_tensors():
+    boxes, others, ious, _ = zip(*PAIRS.values(), strict=True)
+    found = overlap.iou(np.array(boxes, "float32"), np.array(others, "float32"))
+    assert isinstance(found, np.ndarray)
+    assert_allclose(found, ious, rtol=1e-6)
+    boxes, others = [[0, 0, 2, 2], [0, 0, 1, 1]], [[0, 0, 2, 1], [2, 2, 3, 3]]
+    assert overlap.pairwise_iou(boxes, others).tolist() == [[0.5, 0], [0.5, 0]]
+    assert overlap.pairwise_overlap_area(boxes, others).tolist() == [[2, 0], [1, 0]]
+    assert overlap.pairwise_iou(np.zeros((0, 4)), np.array(others)).shape == (0, 2)
 
 
 @pytest.mark.backend

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from odapi.draw.text import fit_text, text_size
+from odapi.geometry.overlap import pairwise_overlap_area
 
 # Of a label, what may lie under other labels before it is left out.
 _MOST_HIDDEN = 0.25
@@ -72,10 +73,10 @@ def _best(
     if size[0] > image_size[0]:
         return None, 1.0
     places = _places(areas[index], size, image_size)  # [8, 4]
-    hidden = _overlap(places, taken).sum(axis=1) / (size[0] * size[1])
+    hidden = pairwise_overlap_area(places, taken).sum(axis=1) / (size[0] * size[1])
     # What it hides of each object, as a part of that object: small ones weigh most.
     object_areas = np.maximum(np.prod(areas[:, 2:] - areas[:, :2], axis=-1), 1.0)
-    covers = (_overlap(places, areas) / object_areas).sum(axis=1)
+    covers = (pairwise_overlap_area(places, areas) / object_areas).sum(axis=1)
     cost = 3.0 * hidden + covers + 0.02 * np.arange(len(places))
     best = int(np.argmin(cost))
     top, left, bottom, right = (int(v) for v in places[best])
@@ -105,10 +106,3 @@ def _places(
     most = np.array(image_size) - size
     corners = np.clip(corners, 0, np.maximum(most, 0))
     return np.concatenate([corners, corners + size], axis=-1)
-
-
-def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Areas `[n, m]` that `boxes [n, 4]` share with `others [m, 4]`."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    return np.prod(np.maximum(high - low, 0.0), axis=-1)

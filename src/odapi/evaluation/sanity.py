@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.geometry.overlap import pairwise_iou
 from odapi.labels import LabelMap
 from odapi.metrics.pixel_boxes import boxes_px
 
@@ -47,9 +48,9 @@ class SanityCheck:
         if len(found):
             self.best_score = max(self.best_score, float(max(detections["scores"])))
         if len(found) and len(boxes):
-            best = _iou(boxes, found).max(axis=1)
+            best = pairwise_iou(boxes, found).max(axis=1)
             self.covered += int((best >= 0.5).sum())
-            swapped = _iou(boxes, found[:, [1, 0, 3, 2]]).max(axis=1)
+            swapped = pairwise_iou(boxes, found[:, [1, 0, 3, 2]]).max(axis=1)
             self.covered_swapped += int((swapped >= 0.5).sum())
 
     def hints(self, suspiciously_low: bool) -> tuple[str, ...]:
@@ -113,14 +114,3 @@ class SanityCheck:
     def _list(self, indices: set[int]) -> str:
         shown = [self._names.get(i, f"id {i + 1}") for i in sorted(indices)[:5]]
         return ", ".join(shown) + (", ..." if len(indices) > 5 else "")
-
-
-def _iou(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Returns the IoU `[n, m]` of boxes `[n, 4]` and `[m, 4]`."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=-1)
-    area = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0.0), axis=-1)
-    other_area = np.prod(np.maximum(others[:, 2:] - others[:, :2], 0.0), axis=-1)
-    union = area[:, None] + other_area[None] - shared
-    return shared / np.maximum(union, 1e-12)

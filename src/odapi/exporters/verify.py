@@ -15,6 +15,7 @@ from odapi.exporters.saved_model.saved_model import (
     SavedModelPredictor,
     serving,
 )
+from odapi.geometry.overlap import iou
 
 # Of the largest value of an output. Folding batch normalisation into convolutions
 # changes the last digits only.
@@ -252,12 +253,4 @@ def _lost(these: Outputs, others: Outputs) -> str:
 def _same_box(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Tells which boxes are a box, also where clipping left nothing to overlap."""
     near = np.abs(boxes - box).max(-1) <= TOLERANCE
-    return near | (_iou(box, boxes) > _SAME_BOX)
-
-
-def _iou(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    low = np.maximum(box[:2], boxes[:, :2])
-    high = np.minimum(box[2:], boxes[:, 2:])
-    both = np.prod(np.maximum(high - low, 0), axis=-1)
-    area = np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=-1)
-    return both / np.maximum(area[0] + area[1] - both, 1e-12)
+    return near | (iou(box, boxes) > _SAME_BOX)

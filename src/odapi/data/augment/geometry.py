@@ -13,6 +13,7 @@ from odapi.data import densepose as people
 from odapi.data.image.lazy import LazyImage
 from odapi.data.keypoint_slots import KEYPOINT_KEYS
 from odapi.data.sample import Sample, keep_objects
+from odapi.geometry.overlap import area, overlap_area
 
 
 class Window(NamedTuple):
@@ -191,15 +192,9 @@ def covered_share(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:
     Returns:
         `[..., n]` in [0, 1]; NaN for boxes without area.
     """
-    window = window[..., None, :]
-    low, high = boxes[..., :2], boxes[..., 2:]
-    sides = np.minimum(high, window[..., 2:]) - np.maximum(low, window[..., :2])
-    np.maximum(sides, 0, out=sides)
-    common = sides[..., 0] * sides[..., 1]
-    sides = high - low
-    area = sides[..., 0] * sides[..., 1]
-    # A common area is 0 where the box has none.
-    return common / np.where(area > 0, area, np.nan)
+    areas = area(boxes)
+    common = overlap_area(boxes, window[..., None, :])
+    return common / np.where(areas > 0, areas, np.nan)
 
 
 def _permuted(values: np.ndarray, permutation: Sequence[int]) -> np.ndarray:
