@@ -1,9 +1,9 @@
 """Areas and overlaps of boxes, for NumPy arrays and for tensors alike.
 
-The last argument of every function is the array module: `numpy` on the host, which needs
-no Keras, or `keras.ops` inside a model (see `odapi.geometry.boxes`). Boxes are `[..., 4]`,
-`[y_min, x_min, y_max, x_max]`, in any unit. Boxes without area, such as padding, overlap
-nothing.
+The last argument of every function is the array module: `numpy` on the host, which
+needs no Keras, or `keras.ops` inside a model (see `odapi.geometry.boxes`). Boxes are
+`[..., 4]`, `[y_min, x_min, y_max, x_max]`, in any unit. Boxes without area, such as
+padding, overlap nothing.
 """
 
 from typing import Any
