@@ -1,4 +1,4 @@
-# Every target makes what it needs: nothing but Python 3.11+, make and git has to be there.
+# Every target installs what it needs; only Python 3.11+, make and git must be there.
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
@@ -9,7 +9,7 @@ BEAM_STAMP := $(BEAM)/.stamp
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env quickstart test test-jax test-parity test-torch test-beam lint format protos lock clean
+.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam durations lint format protos lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,21 +24,35 @@ $(STAMP): requirements/lock.txt pyproject.toml
 	@touch $@
 
 $(TORCH_STAMP): $(STAMP) requirements/torch.txt
-	@$(PIP) install -r requirements/torch.txt && touch $@ || echo "No CPU build of torch can be had here."
+	@$(PIP) install -r requirements/torch.txt && touch $@ || { echo "No CPU build of torch can be installed here."; test -z "$$CI"; }
 
 quickstart: env  ## Train, evaluate and export a small detector, in minutes.
 	@$(BIN)/odapi quickstart
 
-test: env  ## Run the whole test suite, on TensorFlow and on JAX.
-	@KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q -n $(JOBS)
-	@KERAS_BACKEND=jax $(BIN)/python -m pytest -q -n $(JOBS) -m backend
+# Modules stay on one worker, so that what they share is made once.
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 
-test-torch: env $(TORCH_STAMP)  ## Run the tests of model code on torch, where a CPU build can be had.
-	@# One thread a worker: torch's threads wait for each other by spinning.
-	@if test -e $(TORCH_STAMP); then OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(BIN)/python -m pytest -q -n $(JOBS) -m backend; fi
+test: env  ## Run the tests: all fast ones on TensorFlow, the core of the model code on JAX.
+	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not parity"
+	@KERAS_BACKEND=jax $(PYTEST) -m "core and not slow and not parity"
+
+test-all: test-slow test-jax test-torch test-beam  ## Run what `make test` leaves out.
+
+test-slow: env  ## Run trainings, exports and parity of whole models on TensorFlow.
+	@KERAS_BACKEND=tensorflow $(PYTEST) -m "slow or parity"
+
+test-jax: env  ## Run the rest of the model code on JAX.
+	@KERAS_BACKEND=jax $(PYTEST) -m "backend and (not core or slow or parity)"
+
+test-torch: env $(TORCH_STAMP)  ## Run the tests of model code on torch.
+	@# One thread per worker: torch's threads wait for each other by spinning.
+	@if test -e $(TORCH_STAMP); then OMP_NUM_THREADS=1 KERAS_BACKEND=torch $(PYTEST) -m backend; fi
+
+durations: env  ## Record what the tests take on TensorFlow in tests/durations.json.
+	@KERAS_BACKEND=tensorflow $(PYTEST) --record-durations
 
 $(BEAM_STAMP): $(STAMP) requirements/beam.txt
-	@# Beam needs an older Pillow than the lock has: a folder of its own, over that of .venv.
+	@# Beam needs an older Pillow than the lock has: an environment on top of .venv.
 	@test -x $(BEAM)/bin/python || $(BIN)/python -m venv $(BEAM)
 	@printf 'import site; site.addsitedir("%s")\n' "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')" \
 	  > "$$($(BEAM)/bin/python -c 'import site; print(site.getsitepackages()[0])')/over.pth"
@@ -59,6 +73,12 @@ format: env  ## Format the code.
 
 protos: env  ## Generate the code of the .proto files.
 	@$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/odapi/config/protos/*.proto
+
+LOCK := build/lock
+lock: env  ## Resolve pyproject.toml anew into requirements/lock.txt.
+	@rm -rf $(LOCK) && $(PYTHON) -m venv $(LOCK) && $(LOCK)/bin/python -m pip -qq install -U pip
+	@$(LOCK)/bin/python -m pip --disable-pip-version-check -qq install --group dev -e ".[tensorflow-cpu,jax,track,quickstart]"
+	@$(LOCK)/bin/python -m pip freeze --exclude-editable --exclude pip > requirements/lock.txt
 
 clean:  ## Remove what was made here.
 	@rm -rf .venv $(BEAM) runs build dist

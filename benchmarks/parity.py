@@ -1,7 +1,7 @@
 """Compares our models with stored outputs of the original.
 
     python -m benchmarks.parity --golden ../shared/golden
-    python -m benchmarks.parity --golden DIR --model NAME --backend jax
+    python -m benchmarks.parity --golden DIR --model NAME ... --backend jax
 
 Prints a row for each group of tensors: the largest difference, relative to the
 largest value of its tensor, and the tensor it is in. Exits with 1 if any is beyond
@@ -14,6 +14,7 @@ their rows only: the sweep of all takes hours.
 import argparse
 import collections
 import dataclasses
+import gc
 import importlib.util
 import json
 import os
@@ -32,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the comparison; returns 1 if something is beyond tolerance."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--golden", type=pathlib.Path, default=_GOLDEN)
-    parser.add_argument("--model", help="one of the stored models; all by default")
+    parser.add_argument("--model", nargs="+", help="stored models; all by default")
     parser.add_argument("--backend", choices=BACKENDS, help="all by default")
     parser.add_argument("--rows", type=pathlib.Path, help="put rows in a JSON file")
     parser.add_argument("--keep", action="store_true", help="put rows in the table")
@@ -62,18 +63,20 @@ def _every_backend(options: argparse.Namespace) -> int:
             continue
         command = [sys.executable, "-m", "benchmarks.parity", "--backend", backend]
         command += ["--golden", str(options.golden)]
-        command += ["--model", options.model] if options.model else []
+        command += ["--model", *options.model] if options.model else []
         command += ["--keep"] if options.keep or options.model is None else []
         failed |= subprocess.run(command, check=False).returncode != 0
     return int(failed)
 
 
 def _compare(options: argparse.Namespace) -> int:
+    import keras
+
     from benchmarks.parity_compare import UnsupportedError, compare
     from benchmarks.parity_golden import GoldenFolder
 
     folder = GoldenFolder(options.golden)
-    names = [options.model] if options.model else folder.names()
+    names = options.model or folder.names()
     skipped: dict[str, list[str]] = collections.defaultdict(list)
     failed = False
     for name in names:
@@ -93,6 +96,8 @@ def _compare(options: argparse.Namespace) -> int:
         if options.keep:
             _put(_ROWS / f"{options.backend}.json", name, found)
             _write_table()
+        keras.backend.clear_session()  # Models of one process do not add up.
+        gc.collect()
     for reason, models in skipped.items():
         word = "FAIL" if options.model else "skipped"
         print(f"\n{word}: {reason}: {', '.join(models)}")

@@ -1,5 +1,7 @@
-"""Fixtures for all tests: the shared data, where it is there."""
+"""Fixtures and marks of all tests: shared data, the core tier, recorded durations."""
 
+import collections
+import json
 import os
 import pathlib
 import warnings
@@ -31,3 +33,67 @@ def root() -> pathlib.Path:
 
 
 warnings.simplefilter("default")
+
+
+# Model code whose tests `make test` also runs on JAX; all of it, by `make test-all`.
+_CORE_FOLDERS = {"geometry", "kernels", "layers", "losses", "targets"}
+_CORE_FAMILIES = {"center", "ssd"}  # Of tests/contracts.
+_DURATIONS = pathlib.Path(__file__).with_name("durations.json")
+_LIMIT = 10.0  # Seconds of a test that is not marked slow.
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--record-durations",
+        action="store_true",
+        help=f"write the seconds of tests longer than 2 s to {_DURATIONS.name}",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    recorded = json.loads(_DURATIONS.read_text()) if _DURATIONS.exists() else {}
+    for item in items:
+        if item.get_closest_marker("backend") and _is_core(item):
+            item.add_marker("core")
+    if config.getoption("--record-durations"):
+        return
+    unmarked = [
+        f"{item.nodeid} ({recorded[item.nodeid]:.0f} s)"
+        for item in items
+        if recorded.get(item.nodeid, 0) > _LIMIT
+        and not (item.get_closest_marker("slow") or item.get_closest_marker("parity"))
+    ]
+    if unmarked:
+        raise pytest.UsageError(
+            f"tests longer than {_LIMIT:g} s by {_DURATIONS.name} need the mark slow "
+            "(or are faster now: run `make durations`): " + ", ".join(unmarked)
+        )
+
+
+def _is_core(item):
+    folder = item.path.parent.name
+    if folder != "contracts":
+        return folder in _CORE_FOLDERS
+    parameters = getattr(item, "callspec", None)
+    return bool(parameters and _CORE_FAMILIES & set(parameters.params.values()))
+
+
+class _Durations:
+    """Sums what each test took, set-up included, over the workers of xdist."""
+
+    def __init__(self):
+        self.seconds = collections.Counter()
+
+    def pytest_runtest_logreport(self, report):
+        self.seconds[report.nodeid] += report.duration
+
+    def pytest_sessionfinish(self, session):
+        if hasattr(session.config, "workerinput"):
+            return
+        long = {k: round(v, 1) for k, v in sorted(self.seconds.items()) if v > 2}
+        _DURATIONS.write_text(json.dumps(long, indent=1) + "\n")
+
+
+def pytest_configure(config):
+    if config.getoption("--record-durations"):
+        config.pluginmanager.register(_Durations())
