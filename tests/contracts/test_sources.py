@@ -10,10 +10,10 @@ import pytest
 from numpy.testing import assert_allclose
 
 import tiny_data
-from odapi.data.sample import OBJECT_KEYS
 from odapi.data.sources import open_source
 from odapi.data.sources.subset import Subset
 from odapi.errors import DataError
+from odapi.fields import FIELDS
 from odapi.labels import label_map_of
 
 KINDS = sorted(tiny_data.WRITERS)
@@ -69,7 +69,7 @@ def test_samples_have_the_same_keys(source):
     assert keys[0] == keys[1] == keys[2]
     for i in range(len(source)):
         sample = source[i]
-        for key in keys[0] & set(OBJECT_KEYS):
+        for key in keys[0] & FIELDS.keys():
             assert len(sample[key]) == len(sample["boxes"]), key
 
 

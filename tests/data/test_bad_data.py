@@ -347,7 +347,7 @@ def test_category_0_without_objects_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "is no JSON"),
+        ("{", "not valid JSON"),
         ("[]", "is no COCO file"),
         ('{"images": []}', "categories"),
         (

@@ -16,7 +16,6 @@ from odapi.build.resizer import model_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
 from odapi.config.view import view
-from odapi.data import densepose as people
 from odapi.data.image.resize import Identity, Resizer
 from odapi.data.loader.buckets import Buckets, buckets_of
 from odapi.data.loader.collate import Collate
@@ -25,15 +24,8 @@ from odapi.data.loader.pipeline import Augmentation, MergeEqualBoxes, Pipeline
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.errors import ConfigError, DataError
+from odapi.fields import FIELDS, LABELED_CLASSES, loaded_fields, per_keypoint
 from odapi.labels import LabelMap
-
-# Groundtruth that only metrics look at.
-_FOR_METRICS = ("is_crowd", "difficult", "group_of", "area")
-# Groundtruth that is there where the reader asks for it.
-_ASKED = (
-    "masks", "keypoints", "keypoint_visibility", "keypoint_depths",
-    "keypoint_depth_weights", "track_ids", *people.FIELDS,
-)  # fmt: skip
 
 
 def build_train_dataset(
@@ -56,7 +48,7 @@ def build_train_dataset(
     context = bank_shape(config)
     check_context(context, source, "train_input_reader")
     steps = build_augmentations(train.data_augmentation_options)
-    fields = _asked(source)
+    fields = loaded_fields(source.keys)
     if "keypoints" in fields:
         check_places(config, source.num_keypoints)
         check_keypoints(steps, source.num_keypoints)
@@ -116,7 +108,7 @@ def build_eval_dataset(
     _check_masks(config, source)
     context = bank_shape(config)
     check_context(context, source, f"eval_input_reader[{index}]")
-    fields = [n for n in _FOR_METRICS if n in source.keys] + _asked(source)
+    fields = loaded_fields(source.keys, metrics=True)
     return _pipeline(
         config,
         source,
@@ -176,27 +168,17 @@ def _buckets(
     return buckets_of(resizer, options(config).data_loading.size_buckets)
 
 
-def _asked(source: BaseSource) -> list[str]:
-    names = [name for name in _ASKED if name in source.keys]
-    return [*names, "mask_weights"] if "masks" in names else names
-
-
 def _shapes(config: Any, source: BaseSource) -> dict[str, tuple[int, ...]]:
-    number = source.num_keypoints
-    of_keypoints = ("keypoint_visibility", "keypoint_depths", "keypoint_depth_weights")
-    return {
-        "keypoints": (number, 2),
-        "labeled_classes": (config.model.center_net.num_classes,),
-        **dict.fromkeys(of_keypoints, (number,)),
-        **{key: shape for key, (shape, _, _) in people.FIELDS.items()},
-    }
+    number: Any = source.num_keypoints
+    shapes = {name: (number, *FIELDS[name].shape[1:]) for name in per_keypoint()}
+    return shapes | {LABELED_CLASSES: (config.model.center_net.num_classes,)}
 
 
 def _of_images(config: Any) -> tuple[str, ...]:
     """Returns the groundtruth of whole images that the model reads."""
     center_net = config.model.center_net
     used = center_net.object_center_params.use_labeled_classes
-    return ("labeled_classes",) if used else ()
+    return (LABELED_CLASSES,) if used else ()
 
 
 def _check_classes(config: Any, source: BaseSource) -> None:

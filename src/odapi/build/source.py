@@ -8,27 +8,16 @@ from odapi.config.load import options
 from odapi.config.protos import input_reader_pb2
 from odapi.config.readers import eval_reader
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS
-from odapi.data.densepose import DENSEPOSE_KEYS, MOTION_KEYS
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.open import open_source
 from odapi.data.sources.subset import Subset
 from odapi.data.sources.tfrecord import TFRecordSource, open_tfrecord
 from odapi.errors import ConfigError
+from odapi.fields import AskedBy, asked_by, reader_options
 from odapi.labels import LabelMap
 
-# Keys of samples that any reader passes on, where the data have them.
-_ALWAYS = {"is_crowd", "difficult", "group_of", "area", "weights", *MOTION_KEYS}
-# Keys that a field of the reader asks for.
-_ASKED = {
-    "load_instance_masks": ("masks",),
-    "load_multiclass_scores": ("multiclass_scores",),
-    "load_track_id": ("track_ids",),
-    "load_dense_pose": DENSEPOSE_KEYS,
-    "num_keypoints": ("keypoints", "keypoint_visibility"),
-    "load_keypoint_depth_features": ("keypoint_depths", "keypoint_depth_weights"),
-    "load_context_features": (CONTEXT,),
-    "load_context_image_ids": (CONTEXT_IDS,),
-}
+# Options of the reader that load what is not groundtruth.
+_CONTEXT = {"load_context_features": CONTEXT, "load_context_image_ids": CONTEXT_IDS}
 
 
 def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSource:
@@ -168,10 +157,15 @@ def _one_frame(source: BaseSource, reader: Any, path: str) -> BaseSource:
 
 
 def _with_keys(source: BaseSource, reader: Any, path: str) -> BaseSource:
-    keys = set(source.keys) & _ALWAYS
-    for field, names in _ASKED.items():
-        if getattr(reader, field):
-            keys |= set(names) & (source.keys | {"keypoints", "keypoint_visibility"})
+    keys = set(source.keys) & set(asked_by(AskedBy.ALWAYS))
+    for option in reader_options():
+        if getattr(reader, option):
+            keys |= set(asked_by(option)) & (
+                source.keys | {"keypoints", "keypoint_visibility"}
+            )
+    keys |= {
+        k for option, k in _CONTEXT.items() if getattr(reader, option)
+    } & source.keys
     wanted, have = reader.num_keypoints, source.num_keypoints
     if wanted and have and wanted != have:
         raise ConfigError(

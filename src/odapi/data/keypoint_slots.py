@@ -6,15 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from odapi.data.problems import Problems
+from odapi.fields import FIELDS, per_keypoint
 from odapi.labels import LabelMap
 
-# Keys of samples that have one value a keypoint, and the value where there is none.
-KEYPOINT_KEYS = {
-    "keypoints": np.nan,
-    "keypoint_visibility": 0,
-    "keypoint_depths": np.nan,
-    "keypoint_depth_weights": 0,
-}
 NOWHERE = -1  # Place of a keypoint that is left out.
 
 
@@ -79,10 +73,9 @@ def placed(
     """
     row, column = np.nonzero(places != NOWHERE)
     moved = dict(objects)
-    for key in KEYPOINT_KEYS.keys() & objects.keys():
+    for key in objects.keys() & set(per_keypoint()):
         old = objects[key]
-        shape = (len(old), total, *old.shape[2:])
-        new = np.full(shape, KEYPOINT_KEYS[key], old.dtype)
+        new = FIELDS[key].missing_values(len(old), {"k": total}).astype(old.dtype)
         new[row, places[row, column]] = old[row, column]
         moved[key] = new
     return moved

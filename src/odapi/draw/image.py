@@ -11,6 +11,7 @@ from odapi.draw.colors import Color, color_of, text_color_on
 from odapi.draw.labels import Label, place_labels
 from odapi.draw.skeleton import Edges, draw_keypoints, edges_of
 from odapi.draw.text import put_text
+from odapi.fields import FIELDS
 from odapi.geometry.masks import MaskWindow, paste_masks
 from odapi.labels import LabelMap
 
@@ -50,11 +51,9 @@ class Style:
 
 DEFAULT = Style()
 
-# Keys with one row an object.
-_ROWS = (
-    "classes", "scores", "is_crowd", "difficult", "box_masks", "keypoints",
-    "keypoint_scores",
-)  # fmt: skip
+# Keys of detections, besides the fields of groundtruth, with one row per object.
+_DETECTED = ("scores", "box_masks", "keypoint_scores")
+_NOT_COPIED = ("boxes", "masks")  # Handled one by one.
 
 
 def draw_objects(
@@ -171,8 +170,8 @@ def chosen(
         keep = keep[np.argsort(-scores[keep], kind="stable")]
     keep = keep[:max_objects]
     rows: dict[str, Any] = {"boxes": boxes[keep]}
-    for key in _ROWS:
-        if objects.get(key) is not None:
+    for key in (*FIELDS, *_DETECTED):
+        if objects.get(key) is not None and key not in _NOT_COPIED:
             rows[key] = np.asarray(objects[key])[keep]
     if objects.get("masks") is not None:  # May be made one at a time.
         rows["masks"] = [objects["masks"][int(i)] for i in keep]

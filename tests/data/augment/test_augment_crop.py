@@ -5,7 +5,7 @@ import pytest
 from scene import scene
 
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
-from odapi.data.augment.geometry import covered_share
+from odapi.data.augment.transforms import covered_share
 from odapi.data.image.lazy import rendered
 from requirement import require
 

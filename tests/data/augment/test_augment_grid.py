@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scene import scene
 
-from odapi.data.augment import geometry
-from odapi.data.augment.geometry import Window, move_to, to_grid
+from odapi.data.augment import transforms
+from odapi.data.augment.transforms import Window, move_to, to_grid
 from odapi.data.image.resize import FixedShape
 
 WINDOW = Window(5, 6, 30, 40)
@@ -25,7 +25,7 @@ def test_the_picture_is_that_of_a_plain_resize(size, flipped):
     image = np.random.default_rng(0).integers(0, 256, (60, 100, 3), dtype=np.uint8)
     sample, part = move_to({"image": image}, WINDOW), image[5:35, 6:46]
     if flipped:
-        sample, part = geometry.flip(sample), np.ascontiguousarray(part[:, ::-1])
+        sample, part = transforms.flip(sample), np.ascontiguousarray(part[:, ::-1])
     made = FixedShape(*size)(to_grid(sample, *size))["image"]
     expected = cv2.resize(part, size[::-1])
     # Halves may be rounded the other way when read from the other side.
@@ -41,7 +41,7 @@ def test_boxes_keep_their_place_on_the_pixels(size, flipped, axis):
     box = np.float32([[16 / 60, 20 / 100, 24 / 60, 30 / 100]])
     sample = move_to({"image": ramp(axis), "boxes": box}, WINDOW)
     if flipped:
-        sample = geometry.flip(sample)
+        sample = transforms.flip(sample)
     places = []
     for moved in (sample, to_grid(sample, *size)):
         made = FixedShape(*size)(moved)
@@ -85,9 +85,9 @@ def test_a_sliver_of_which_nothing_is_left_is_dropped_and_clipping_kept_off():
     "change",
     [
         lambda sample: sample,
-        geometry.flip,
+        transforms.flip,
         lambda sample: move_to(sample, Window(-2, 0, 70, 100)),
-        lambda sample: geometry.resize(move_to(sample, WINDOW), 50, 50),
+        lambda sample: transforms.resize(move_to(sample, WINDOW), 50, 50),
         lambda sample: move_to(sample, Window(0, 0, 60, 100)),
     ],
     ids=["an array", "whole, flipped", "padded", "scaled", "all of it"],
@@ -100,7 +100,7 @@ def test_what_is_not_cut_out_stays_as_it_is(change):
 
 def test_masks_are_read_where_the_pixels_are():
     sample = move_to(scene(), Window(4, 6, 40, 60))
-    sample = geometry.drop_outside(sample)
+    sample = transforms.drop_outside(sample)
     made = FixedShape(20, 30)(to_grid(sample, 20, 30))
     inside = made["masks"][0].astype(bool)
     # Half a pixel of the source at most belongs to another.

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scene import COLORS, RECTANGLES, Dice, scene
 
 from odapi.data.augment.flip import HorizontalFlip, Rotation90, VerticalFlip
-from odapi.data.augment.geometry import Window, move_to
+from odapi.data.augment.transforms import Window, move_to
 from odapi.data.image.lazy import rendered
 
 

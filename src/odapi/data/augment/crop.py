@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from odapi.data.augment import geometry
-from odapi.data.augment.geometry import Window
+from odapi.data.augment import transforms
+from odapi.data.augment.transforms import Window
 from odapi.data.sample import Sample, keep_objects
 
 _ATTEMPTS = 100
@@ -63,13 +63,15 @@ class CropImage:
         """Returns the sample, cropped or whole."""
         if self.random_coef and rng.random() <= self.random_coef:
             return sample
-        window = self.draw(geometry.size_of(sample), sample["boxes"], rng)
-        box = window.box(*geometry.size_of(sample))
-        share = geometry.covered_share(sample["boxes"], box)
+        window = self.draw(transforms.size_of(sample), sample["boxes"], rng)
+        box = window.box(*transforms.size_of(sample))
+        share = transforms.covered_share(sample["boxes"], box)
         keep = (share >= self.overlap_thresh) & (share > 0)  # NaN: False.
         if not keep.all():
             sample = keep_objects(sample, keep)
-        return geometry.drop_outside(geometry.move_to(sample, window), self.clip_boxes)
+        return transforms.drop_outside(
+            transforms.move_to(sample, window), self.clip_boxes
+        )
 
     def draw(
         self, size: tuple[int, int], boxes: np.ndarray, rng: np.random.Generator
@@ -94,7 +96,7 @@ class CropImage:
                 continue
             top, left, height, width = np.array(windows, float).T
             edges = np.array([top, left, top + height, left + width])
-            share = geometry.covered_share(boxes, edges.T)  # [windows, boxes]
+            share = transforms.covered_share(boxes, edges.T)  # [windows, boxes]
             fits = np.any(share >= self.min_object_covered, axis=1)
             first = int(fits.argmax())
             if fits[first]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from odapi.data.augment import geometry
+from odapi.data.augment import transforms
 from odapi.data.sample import Sample
 
 
@@ -55,7 +55,7 @@ class HorizontalFlip(Turn):
 
     def moved(self, sample: Sample) -> Sample:
         """Returns the sample, moved."""
-        return geometry.flip(sample, self.keypoint_permutation)
+        return transforms.flip(sample, self.keypoint_permutation)
 
 
 class VerticalFlip(Turn):
@@ -65,7 +65,7 @@ class VerticalFlip(Turn):
 
     def moved(self, sample: Sample) -> Sample:
         """Returns the sample, moved."""
-        return geometry.flip_rows(sample, self.keypoint_permutation)
+        return transforms.flip_rows(sample, self.keypoint_permutation)
 
 
 class Rotation90(Turn):
@@ -75,4 +75,4 @@ class Rotation90(Turn):
 
     def moved(self, sample: Sample) -> Sample:
         """Returns the sample, moved."""
-        return geometry.turn(sample, self.keypoint_permutation)
+        return transforms.turn(sample, self.keypoint_permutation)

@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from odapi.data.augment import geometry
-from odapi.data.augment.geometry import Window
+from odapi.data.augment import transforms
+from odapi.data.augment.transforms import Window
 from odapi.data.image.lazy import LazyImage
 from odapi.data.sample import Sample
 
@@ -38,7 +38,7 @@ class AbsolutePad:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the sample, padded."""
-        height, width = geometry.size_of(sample)
+        height, width = transforms.size_of(sample)
         rows = int(rng.integers(self.max_height, endpoint=True))
         columns = int(rng.integers(self.max_width, endpoint=True))
         top = int(rng.integers(rows, endpoint=True))
@@ -47,4 +47,4 @@ class AbsolutePad:
             return sample
         color = self.color or tuple(LazyImage.of(sample["image"]).mean().tolist())
         window = Window(-top, -left, height + rows, width + columns)
-        return geometry.move_to(sample, window, color)
+        return transforms.move_to(sample, window, color)

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from odapi.data.augment import geometry
-from odapi.data.augment.geometry import Window
+from odapi.data.augment import transforms
+from odapi.data.augment.transforms import Window
 from odapi.data.sample import Sample
 
 
@@ -38,13 +38,13 @@ class SquareCropByScale:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the sample as a square."""
-        height, width = geometry.size_of(sample)
+        height, width = transforms.size_of(sample)
         scales = np.linspace(self.scale_min, self.scale_max, self.num_scales)
         side = max(int(rng.choice(scales) * max(height, width)), 1)
         top = self._center(height, rng) - side // 2
         left = self._center(width, rng) - side // 2
-        moved = geometry.move_to(sample, Window(top, left, side, side))
-        return geometry.drop_outside(moved)
+        moved = transforms.move_to(sample, Window(top, left, side, side))
+        return transforms.drop_outside(moved)
 
     def _center(self, size: int, rng: np.random.Generator) -> int:
         # The border is halved until twice the border fits into the picture.
@@ -77,17 +77,17 @@ class ScaleCropPadToSquare:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the sample as a square."""
-        height, width = geometry.size_of(sample)
+        height, width = transforms.size_of(sample)
         scale = rng.uniform(self.scale_min, self.scale_max) * self.output_size
         scale /= max(height, width)
         chance = rng.random(2)
         top, rows, new_height = self._cut(height, scale, chance[0])
         left, columns, new_width = self._cut(width, scale, chance[1])
         # Cropped before it is scaled: what is cropped away is never made.
-        sample = geometry.move_to(sample, Window(top, left, rows, columns))
-        sample = geometry.resize(sample, new_height, new_width)
+        sample = transforms.move_to(sample, Window(top, left, rows, columns))
+        sample = transforms.resize(sample, new_height, new_width)
         square = Window(0, 0, self.output_size, self.output_size)
-        return geometry.drop_outside(geometry.move_to(sample, square))
+        return transforms.drop_outside(transforms.move_to(sample, square))
 
     def _cut(self, size: int, scale: float, chance: float) -> tuple[int, int, int]:
         """Returns where to begin, how many pixels to take, and their number scaled."""

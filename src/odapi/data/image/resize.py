@@ -15,10 +15,10 @@ from typing import Literal, Protocol
 import cv2
 import numpy as np
 
-from odapi.data.densepose import rescaled
 from odapi.data.image import warp
 from odapi.data.image.interpolate import resize_area, resize_cubic
 from odapi.data.image.lazy import LazyImage
+from odapi.data.positions import scaled_positions
 from odapi.data.sample import Sample
 
 Method = Literal["bilinear", "nearest", "bicubic", "area"]
@@ -125,11 +125,7 @@ class _Resizer:
             bottom, right = padded[0] - true[0], padded[1] - true[1]
             made["masks"] = np.pad(masks, ((0, 0), (0, bottom), (0, right)))
         scale = np.array(true, np.float32) / np.array(padded, np.float32)
-        if true != padded and "boxes" in sample:
-            made["boxes"] = sample["boxes"] * np.tile(scale, 2)
-        if true != padded and "keypoints" in sample:
-            made["keypoints"] = sample["keypoints"] * scale
-        return made | (rescaled(sample, scale) if true != padded else {})
+        return made | (scaled_positions(sample, scale) if true != padded else {})
 
     def _made(self, image: LazyImage, height: int, width: int) -> np.ndarray:
         if self.method in _SEPARATE and image.shape[:2] != (height, width):

@@ -2,42 +2,18 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from odapi.data.context_features import BankShape
-from odapi.data.densepose import rescaled
 from odapi.data.loader.buckets import Buckets
+from odapi.data.positions import scaled_positions
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
+from odapi.fields import FIELDS, LABELED_CLASSES, Field
 from odapi.structures import Batch, Groundtruth, ImageInfo
 
 TOO_MANY_BOXES = "more boxes than max_number_of_boxes"
-
-# Value and type where a sample lacks a field that was asked for.
-_FIELDS: dict[str, tuple[Any, type]] = {
-    "is_crowd": (False, np.bool_),
-    "difficult": (False, np.bool_),
-    "group_of": (False, np.bool_),
-    "area": (0.0, np.float32),
-    "multiclass_scores": (0.0, np.float32),
-    "confidences": (1.0, np.float32),
-    "masks": (0, np.uint8),
-    "mask_weights": (1.0, np.float32),
-    "keypoints": (np.nan, np.float32),
-    "keypoint_visibility": (0, np.int32),
-    "track_ids": (-1, np.int32),
-    "keypoint_depths": (0.0, np.float32),
-    "keypoint_depth_weights": (0.0, np.float32),
-    "densepose_num_points": (0, np.int32),
-    "densepose_part_ids": (0, np.int32),
-    "densepose_points": (0.0, np.float32),
-    "temporal_offsets": (0.0, np.float32),
-    "track_match_flags": (False, np.bool_),
-}
-# Of the image, not of an object; a class is looked for unless something else is said.
-_LABELED = "labeled_classes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +52,7 @@ class Collate:
         for name in ("batch_size", "max_boxes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        unknown = set(self.fields) - _FIELDS.keys() - {_LABELED}
+        unknown = set(self.fields) - FIELDS.keys() - {LABELED_CLASSES}
         if unknown:
             raise ValueError(f"no such fields of Groundtruth: {sorted(unknown)}")
 
@@ -108,9 +84,9 @@ class Collate:
         valid = np.arange(room) < np.array(counts)[:, None]
         shapes = {"masks": samples[0]["image"].shape[:2], **self.shapes}
         fill = _Fill(samples, room, shapes)
-        fields = [name for name in self.fields if name != _LABELED]
-        labeled = self._labeled(samples) if _LABELED in self.fields else None
-        filled = {name: fill(name, *_FIELDS[name]) for name in fields}
+        fields = [name for name in self.fields if name != LABELED_CLASSES]
+        labeled = self._labeled(samples) if LABELED_CLASSES in self.fields else None
+        filled = {name: fill(FIELDS[name]) for name in fields}
         if "masks" in filled and "mask_weights" in filled:
             # An object without a pixel: its mask is broken, or was cut off. Taken for
             # known, it would teach that there is nothing.
@@ -119,19 +95,19 @@ class Collate:
             for masks, weights, count in rows:
                 weights[:count] *= masks[:count].any(axis=(1, 2))
         return Groundtruth(
-            boxes=fill("boxes", 0.0, np.float32, (4,)),
-            classes=fill("classes", 0, np.int32),
+            boxes=fill(FIELDS["boxes"]),
+            classes=fill(FIELDS["classes"]),
             valid=valid,
-            weights=fill("weights", 1.0, np.float32) * valid,
+            weights=fill(FIELDS["weights"]) * valid,
             **filled,
             labeled_classes=labeled,
         )
 
     def _labeled(self, samples: Sequence[Sample]) -> np.ndarray:
-        labeled = np.ones((len(samples), *self.shapes[_LABELED]), np.bool_)
+        labeled = np.ones((len(samples), *self.shapes[LABELED_CLASSES]), np.bool_)
         for row, sample in zip(labeled, samples, strict=True):
-            if _LABELED in sample:
-                row[:] = np.isin(np.arange(len(row)), sample[_LABELED])
+            if LABELED_CLASSES in sample:
+                row[:] = np.isin(np.arange(len(row)), sample[LABELED_CLASSES])
         return labeled
 
 
@@ -146,23 +122,22 @@ class _Fill:
     ):
         self.samples, self.room, self.shapes = samples, room, shapes
 
-    def __call__(
-        self, name: str, default: Any, dtype: type, shape: tuple[int, ...] = ()
-    ) -> np.ndarray:
-        shape = self.shapes.get(name, shape)
+    def __call__(self, field: Field) -> np.ndarray:
+        name = field.name
+        known = tuple(side for side in field.shape if isinstance(side, int))
+        shape = self.shapes.get(name, known)
         for sample in self.samples:
             if name in sample and (len(sample[name]) or sample[name].ndim > 1):
                 shape = sample[name].shape[1:]
                 break
-        # Padding has the value 0, but for coordinates that do not exist.
-        empty = default if name == "keypoints" else 0
         full = (len(self.samples), self.room, *shape)
-        array: np.ndarray = np.zeros(full, dtype)  # Pages that stay empty are free.
-        if empty:
-            array[...] = empty
+        # Zeros that are never written take no memory.
+        array: np.ndarray = np.zeros(full, field.dtype)
+        if field.padding:
+            array[...] = field.padding
         for row, sample in zip(array, self.samples, strict=True):
             count = min(len(sample["boxes"]), self.room)
-            row[:count] = sample[name][:count] if name in sample else default
+            row[:count] = sample[name][:count] if name in sample else field.missing
         return array
 
 
@@ -199,12 +174,8 @@ def _grown(sample: Sample, height: int, width: int) -> Sample:
         return sample
     bottom, right = height - old_height, width - old_width
     scale = np.array([old_height / height, old_width / width], np.float32)
-    grown = sample | {
-        "image": np.pad(sample["image"], ((0, bottom), (0, right), (0, 0))),
-        "boxes": sample["boxes"] * np.tile(scale, 2),
-    }
+    image = np.pad(sample["image"], ((0, bottom), (0, right), (0, 0)))
+    grown = sample | scaled_positions(sample, scale) | {"image": image}
     if "masks" in sample:
         grown["masks"] = np.pad(sample["masks"], ((0, 0), (0, bottom), (0, right)))
-    if "keypoints" in sample:
-        grown["keypoints"] = sample["keypoints"] * scale
-    return grown | rescaled(sample, scale)
+    return grown

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from odapi.data.augment.geometry import to_grid
+from odapi.data.augment.transforms import to_grid
 from odapi.data.image.resize import Resizer
 from odapi.data.loader.cache import SampleCache
 from odapi.data.loader.collate import Collate

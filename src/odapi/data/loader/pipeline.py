@@ -33,19 +33,11 @@ from odapi.data.loader.worker import IN_TURN
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, Source
 from odapi.errors import DataError
+from odapi.fields import FIELDS
 from odapi.labels import LabelMap
 from odapi.structures import Batch
 
 _TRAINING = Order()
-# Where groundtruth comes from that a model cannot learn without.
-_HINTS = {
-    "masks": "set {reader}.load_instance_masks: true, if they have masks",
-    "keypoints": "set {reader}.num_keypoints",
-    "keypoint_depths": "set {reader}.load_keypoint_depth_features: true",
-    "track_ids": "set {reader}.load_track_id: true",
-    "densepose_points": "set {reader}.load_dense_pose: true",
-    "temporal_offsets": "they are in image/object/temporal_offset of a tf.Example",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,11 +189,14 @@ class Pipeline:
             DataError: Some of them are not in the data.
         """
         reader = "train_input_reader" if self.order.training else "eval_input_reader"
-        for name in sorted((set(fields) - set(self._collate.fields)) & _HINTS.keys()):
+        for name in sorted(set(fields) - set(self._collate.fields)):
+            hint = FIELDS[name].hint if name in FIELDS else ""
+            if not hint:
+                continue  # The model does without it.
             raise DataError(
                 self.source.name,
-                f"the model learns {name.replace('_', ' ')}, but the data come without",
-                hint=_HINTS[name].format(reader=reader),
+                f"the model learns {name.replace('_', ' ')}, but the dataset has none",
+                hint=hint.format(reader=reader),
             )
 
     def get_state(self) -> dict[str, Any]:

@@ -7,17 +7,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from odapi.data import densepose as people
 from odapi.data import mask_encoding as masks
 from odapi.data.clean import clean_boxes, reference_size
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS, CONTEXT_KEYS
 from odapi.data.image.decode import decode_image
 from odapi.data.image.header import Header, read_header
 from odapi.data.image.lazy_masks import Decode, LazyMasks
-from odapi.data.keypoint_slots import KEYPOINT_KEYS
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.errors import DataError
+from odapi.fields import FIELDS
 from odapi.labels import LabelMap
 
 Size = tuple[int, int]
@@ -269,30 +268,11 @@ class BaseSource:
             if key == "area":
                 height, width = (sample["boxes"][:, 2:] - sample["boxes"][:, :2]).T
                 sample[key] = height * width * np.float32(size[0] * size[1])
-            elif key in KEYPOINT_KEYS:
-                shape = (count, self.num_keypoints, 2)[: 3 if key == "keypoints" else 2]
-                dtype: type = np.float32
-                if key == "keypoint_visibility":
-                    dtype = np.int32
-                sample[key] = np.full(shape, KEYPOINT_KEYS[key], dtype)
-            elif key in people.FIELDS:
-                sample[key] = people.unknown(key, count)
-            elif key in _DEFAULTS:
-                value, dtype = _DEFAULTS[key]
-                sample[key] = np.full(count, value, dtype)
+            elif key in FIELDS:
+                sizes = {"k": self.num_keypoints}
+                sample[key] = FIELDS[key].missing_values(count, sizes)
             elif key in CONTEXT_KEYS:
                 sample[key] = {CONTEXT: np.zeros((0, 0), "f4"), CONTEXT_IDS: []}[key]
-
-
-# Values where an image lacks what other images of the source have.
-_DEFAULTS: dict[str, tuple[Any, type]] = {
-    "is_crowd": (False, bool),
-    "difficult": (False, bool),
-    "group_of": (False, bool),
-    "weights": (1.0, np.float32),
-    "confidences": (1.0, np.float32),
-    "track_ids": (-1, np.int32),
-}
 
 
 def _mask_weights(raw: Raw, objects: dict[str, Any]) -> np.ndarray:

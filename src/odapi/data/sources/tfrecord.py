@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.keypoint_slots import KEYPOINT_KEYS, KeypointPlaces, placed
+from odapi.data.keypoint_slots import KeypointPlaces, placed
 from odapi.data.problems import Problems
 from odapi.data.sample import keep_objects
 from odapi.data.sources.base import BaseSource, Raw
@@ -21,6 +21,7 @@ from odapi.data.tfrecord.example import Example, encoded_image, read_example
 from odapi.data.tfrecord.record_index import RecordIndex, index_of
 from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
 from odapi.errors import DataError
+from odapi.fields import FIELDS, per_keypoint
 from odapi.labels import Category, LabelMap, label_map_of
 from odapi.progress import track
 
@@ -277,9 +278,9 @@ class TFRecordSource(BaseSource):
 
 def _pad_keypoints(objects: dict[str, np.ndarray], count: int) -> None:
     missing = count - objects["keypoints"].shape[1]
-    for key in KEYPOINT_KEYS.keys() & objects.keys() if missing else ():
+    for key in objects.keys() & set(per_keypoint()) if missing else ():
         pad = ((0, 0), (0, missing), (0, 0))[: objects[key].ndim]
-        value = KEYPOINT_KEYS[key]
+        value = FIELDS[key].missing
         objects[key] = np.pad(objects[key], pad, constant_values=value)
 
 

@@ -8,23 +8,13 @@ from typing import Any
 import numpy as np
 
 from odapi.data.context_features import read_context
-from odapi.data.densepose import DENSEPOSE_KEYS, MAX_POINTS, unknown
 from odapi.data.mask_encoding import decode_png_mask
 from odapi.data.tfrecord.example_message import example_class
+from odapi.fields import FIELDS, MAX_DENSEPOSE_POINTS, asked_by
 
 # Decodes a mask, given the (height, width) of the image.
 MaskOf = Callable[[tuple[int, int]], np.ndarray]
 
-# Keys of one value an object: key of a sample, feature, dtype.
-OBJECT_FEATURES: tuple[tuple[str, str, type], ...] = (
-    ("is_crowd", "image/object/is_crowd", bool),
-    ("difficult", "image/object/difficult", bool),
-    ("group_of", "image/object/group_of", bool),
-    ("area", "image/object/area", np.float32),
-    ("weights", "image/object/weight", np.float32),
-    ("track_ids", "image/object/track/label", np.int32),
-    ("mask_weights", "image/object/mask/weight", np.float32),
-)
 SIDES = ("ymin", "xmin", "ymax", "xmax")
 _TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
 _SCORES = "image/object/class/multiclass_scores"
@@ -101,10 +91,11 @@ def read_example(features: Any) -> Example:
         lengths = ", ".join(f"{len(s)} {n}" for n, s in zip(SIDES, sides, strict=True))
         raise ExampleError(f"sides of boxes differ in number: {lengths}")
     objects = {"boxes": np.stack(sides, -1).astype(np.float64)}
-    for key, feature, dtype in OBJECT_FEATURES:
-        values = _values(features, feature)
+    for field in FIELDS.values():
+        values = _values(features, field.feature) if field.feature else ()
         if len(values) and count:
-            objects[key] = np.array(_checked(values, count, feature), dtype)
+            values = _checked(values, count, field.feature)
+            objects[field.name] = np.array(values, field.dtype)
     scores = _floats(features, _SCORES)
     if len(scores) and count:
         objects["multiclass_scores"] = _rows(scores, count, _SCORES)
@@ -205,8 +196,8 @@ def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
     if not count or not len(numbers):
         return {}
     _checked(numbers, count, DENSEPOSE + "num")
-    if numbers.min() < 0 or numbers.max() > MAX_POINTS:
-        raise ExampleError(f"{DENSEPOSE}num must be 0 to {MAX_POINTS}")
+    if numbers.min() < 0 or numbers.max() > MAX_DENSEPOSE_POINTS:
+        raise ExampleError(f"{DENSEPOSE}num must be 0 to {MAX_DENSEPOSE_POINTS}")
     total = int(numbers.sum())
     parts = _checked(
         _values(features, DENSEPOSE + "part_index"), total, DENSEPOSE + "part_index"
@@ -215,8 +206,8 @@ def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
         _checked(_floats(features, DENSEPOSE + side), total, DENSEPOSE + side)
         for side in ("y", "x", "v", "u")
     ]
-    found = {key: unknown(key, count) for key in DENSEPOSE_KEYS}
-    real = np.arange(MAX_POINTS) < numbers[:, None]
+    found = {k: FIELDS[k].missing_values(count) for k in asked_by("load_dense_pose")}
+    real = np.arange(MAX_DENSEPOSE_POINTS) < numbers[:, None]
     found["densepose_num_points"][:] = numbers
     found["densepose_part_ids"][real] = np.array(parts, np.int32)
     found["densepose_points"][real] = np.stack(columns, -1)

@@ -9,8 +9,9 @@ import numpy as np
 from odapi.data import context_features as context
 from odapi.data.mask_encoding import encode_png_mask
 from odapi.data.sample import Sample
-from odapi.data.tfrecord.example import DENSEPOSE, OBJECT_FEATURES, OFFSET, SIDES
+from odapi.data.tfrecord.example import DENSEPOSE, OFFSET, SIDES
 from odapi.data.tfrecord.example_message import example_class
+from odapi.fields import FIELDS
 from odapi.labels import LabelMap
 
 
@@ -39,10 +40,10 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
     _integers(features, "image/object/class/label", ids)
     names = [label_map.by_id[i].name for i in ids]
     _texts(features, "image/object/class/text", names)
-    for key, feature, dtype in OBJECT_FEATURES:
-        if key in sample:
-            put = _floats if dtype is np.float32 else _integers
-            put(features, feature, sample[key])
+    for field in FIELDS.values():
+        if field.feature and field.name in sample:
+            put = _floats if field.dtype == "float32" else _integers
+            put(features, field.feature, sample[field.name])
     if "multiclass_scores" in sample:
         name = "image/object/class/multiclass_scores"
         _floats(features, name, sample["multiclass_scores"].reshape(-1))
@@ -51,7 +52,7 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
         _bytes(features, "image/object/mask", pngs)
     if "keypoints" in sample:
         _keypoints(features, sample, [label_map.by_id[i].keypoints for i in ids])
-    write_people(features, sample)
+    write_densepose_and_motion(features, sample)
     write_context(features, sample)
     return example.SerializeToString()
 
@@ -89,7 +90,7 @@ def write_context(features: Any, sample: Sample) -> None:
         _texts(features, context.IDS, sample[context.CONTEXT_IDS])
 
 
-def write_people(features: Any, sample: Sample) -> None:
+def write_densepose_and_motion(features: Any, sample: Sample) -> None:
     """Adds DensePose points, those of all objects in a row, and motion."""
     if "densepose_points" in sample:
         number, points = sample["densepose_num_points"], sample["densepose_points"]

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from odapi.fields import FIELDS
 from odapi.geometry.affine import transform_boxes, transform_images, transform_masks
 from odapi.geometry.box_maps import (
     coordinates_from_centers,
@@ -33,7 +34,7 @@ from odapi.losses.masks import (
 from odapi.models.center.mask_nets import MaskShape
 from odapi.models.center.mask_supervision import ColorSupervision, Supervision
 from odapi.models.center.task import STRIDE, Frame, Head, Maps, Peaks, Task
-from odapi.structures import Detections, Groundtruth, Tensor
+from odapi.structures import Detections, Groundtruth, Tensor, present
 from odapi.targets.mask_targets import resize_masks
 
 PIXELS, INSTANCES = "PIXEL_EMBEDDING", "INSTANCE_EMBEDDING"
@@ -47,13 +48,6 @@ MASK, BOXES, COLORS, POINTS, SELF = (
         "augmented_self_supervision",
     )
 )
-# Fields that go with an object when only some are looked at.
-_SAMPLED = (
-    "boxes", "classes", "valid", "weights", "masks", "mask_weights", "keypoints",
-    "keypoint_depths",
-)  # fmt: skip
-
-
 _SHAPE = MaskShape()
 
 
@@ -315,8 +309,8 @@ class DeepMac(Task):
         _, rows = ops.top_k(ops.where(there, order, -1.0), count)
         fields = {
             name: gather_rows(value, rows)
-            for name in _SAMPLED
-            if (value := getattr(truth, name)) is not None
+            for name, value in present(truth).items()
+            if name in FIELDS or name == "valid"
         }
         return Groundtruth(**fields)
 

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from odapi.data import densepose as people
-from odapi.data.augment import geometry
+from odapi.data.augment import transforms
 from odapi.data.image.resize import FixedShape, KeepAspectRatio
 from odapi.data.loader.collate import Collate
 from odapi.data.tfrecord.example import ExampleError, read_example
 from odapi.data.tfrecord.example_message import example_class
-from odapi.data.tfrecord.example_writer import write_people
+from odapi.data.tfrecord.example_writer import write_densepose_and_motion
+from odapi.fields import FIELDS, asked_by
 
+DENSEPOSE_KEYS = asked_by("load_dense_pose")
+MOTION_KEYS = ("temporal_offsets", "track_match_flags")
 SIDES = ("ymin", "xmin", "ymax", "xmax")
 DENSEPOSE, OFFSET = "image/object/densepose/", "image/object/temporal_offset/"
 
@@ -49,7 +51,7 @@ def sample_of(**fields):
 
 def points_of(*points):
     """One object with points `(part, y, x, v, u)`."""
-    found = {key: people.unknown(key, 1) for key in people.DENSEPOSE_KEYS}
+    found = {key: FIELDS[key].missing_values(1) for key in DENSEPOSE_KEYS}
     count = len(points)
     found["densepose_num_points"][0] = count
     for row, (part, *rest) in enumerate(points):
@@ -101,7 +103,7 @@ def test_motion_is_read(lists, flags):
 
 
 def test_an_example_without_any_says_nothing_of_them():
-    keys = {*people.DENSEPOSE_KEYS, *people.MOTION_KEYS}
+    keys = {*DENSEPOSE_KEYS, *MOTION_KEYS}
     assert not keys & read_example(example()).objects.keys()
     with pytest.raises(ExampleError, match="temporal_offset"):
         read_example(
@@ -113,13 +115,13 @@ def test_an_example_without_any_says_nothing_of_them():
     ("change", "point", "offset"),
     [
         # Positions are mirrored, offsets change their sign alone.
-        (geometry.flip, (0.25, 0.25), (0.5, -0.125)),
-        (geometry.flip_rows, (0.75, 0.75), (-0.5, 0.125)),
+        (transforms.flip, (0.25, 0.25), (0.5, -0.125)),
+        (transforms.flip_rows, (0.75, 0.75), (-0.5, 0.125)),
         # Counter-clockwise: what was on the right is at the top.
-        (geometry.turn, (0.25, 0.25), (-0.125, 0.5)),
+        (transforms.turn, (0.25, 0.25), (-0.125, 0.5)),
         # The right half: positions are shifted and scaled, offsets scaled.
         (
-            lambda s: geometry.move_to(s, geometry.Window(0, 8, 8, 8)),
+            lambda s: transforms.move_to(s, transforms.Window(0, 8, 8, 8)),
             (0.25, 0.5),
             (0.5, 0.25),
         ),
@@ -147,10 +149,10 @@ def test_points_outside_are_dropped_and_the_rest_keeps_its_order():
             (4, 1.0, 0.0, 0, 0),
         )
     )  # fmt: skip
-    found = geometry.drop_outside(sample)
+    found = transforms.drop_outside(sample)
     assert found["densepose_num_points"].tolist() == [2]
     assert found["densepose_part_ids"][0, :2].tolist() == [2, 4]
-    unclipped = geometry.drop_outside(sample, clip=False)
+    unclipped = transforms.drop_outside(sample, clip=False)
     assert unclipped["densepose_num_points"].tolist() == [4]
 
 
@@ -161,11 +163,11 @@ def test_what_is_written_is_read_again():
         track_match_flags=np.array([True]),
     )
     features = example_class()().features.feature
-    write_people(features, sample)
+    write_densepose_and_motion(features, sample)
     for side, values in zip(SIDES, sample["boxes"].T, strict=True):
         features[f"image/object/bbox/{side}"].float_list.value.extend(values)
     objects = read_example(features).objects
-    for key in (*people.DENSEPOSE_KEYS, *people.MOTION_KEYS):
+    for key in (*DENSEPOSE_KEYS, *MOTION_KEYS):
         assert_array_equal(objects[key], sample[key])
 
 
@@ -173,7 +175,7 @@ def test_a_batch_is_padded_with_objects_without_points():
     sample = sample_of(**points_of((1, 0.5, 0.5, 0.3, 0.4)))
     sample |= {"image_id": "a", "true_size": np.array([8, 16], np.int32)}
     sample |= {"original_size": np.array([8, 16], np.int32)}
-    batch = Collate(1, max_boxes=3, fields=people.DENSEPOSE_KEYS)([sample])
+    batch = Collate(1, max_boxes=3, fields=DENSEPOSE_KEYS)([sample])
     truth = batch.groundtruth
     assert truth.densepose_num_points.tolist() == [[1, 0, 0]]
     assert truth.densepose_points.shape == (1, 3, 336, 4)

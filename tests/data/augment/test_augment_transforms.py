@@ -5,13 +5,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scene import COLORS, HEIGHT, WIDTH, scene
 
-from odapi.data.augment import geometry
+from odapi.data.augment import transforms
 from odapi.data.augment.color import AdjustBrightness
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
 from odapi.data.augment.flip import HorizontalFlip
-from odapi.data.augment.geometry import Window, covered_share, drop_outside, move_to
 from odapi.data.augment.pad import AbsolutePad
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
+from odapi.data.augment.transforms import Window, covered_share, drop_outside, move_to
 from odapi.data.image.lazy import rendered
 from odapi.data.image.resize import FixedShape, Identity, KeepAspectRatio
 
@@ -82,9 +82,9 @@ def test_a_chain_of_crops_flips_and_pads_equals_numpy_to_the_pixel():
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)
     sample = {"image": image}
-    sample = geometry.flip(move_to(sample, Window(2, 3, 15, 20)))
+    sample = transforms.flip(move_to(sample, Window(2, 3, 15, 20)))
     sample = move_to(sample, Window(-3, -4, 22, 30), (7, 8, 9))
-    sample = geometry.flip(move_to(sample, Window(1, 1, 20, 28)))
+    sample = transforms.flip(move_to(sample, Window(1, 1, 20, 28)))
     expected = np.tile(np.uint8([7, 8, 9]), (22, 30, 1))
     expected[3:18, 4:24] = image[2:17, 3:23][:, ::-1]
     assert_array_equal(rendered(sample)["image"], expected[1:21, 1:29][:, ::-1])
@@ -97,7 +97,7 @@ def test_crop_flip_and_resize_in_one_warp_equals_one_after_the_other(flipped):
     sample = move_to({"image": image}, Window(5, 6, 30, 37))
     step_by_step = image[5:35, 6:43]
     if flipped:
-        sample = geometry.flip(sample)
+        sample = transforms.flip(sample)
         step_by_step = step_by_step[:, ::-1]
     for size in ((64, 64), (16, 20)):
         joint = FixedShape(*size)(sample)["image"]
@@ -111,7 +111,7 @@ def test_what_was_cropped_away_never_shows_at_the_edges():
     image[5:10, 5:10] = 0
     sample = move_to({"image": image}, Window(5, 5, 5, 5))
     assert not FixedShape(64, 64)(sample)["image"].any()
-    sample = move_to(geometry.flip(sample), Window(-5, -5, 15, 15))
+    sample = move_to(transforms.flip(sample), Window(-5, -5, 15, 15))
     assert not FixedShape(64, 64)(sample)["image"].any()
 
 

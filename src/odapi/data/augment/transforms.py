@@ -4,15 +4,16 @@ Each moves image, boxes, masks and keypoints alike. Boxes and keypoints are move
 immediately; the image and masks only record the change (see `odapi.data.image.lazy`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from odapi.data import densepose as people
+from odapi.data.densepose import drop_points_outside
 from odapi.data.image.lazy import LazyImage
-from odapi.data.keypoint_slots import KEYPOINT_KEYS
+from odapi.data.positions import Move, moved_positions, scaled_positions
 from odapi.data.sample import Sample, keep_objects
+from odapi.fields import per_keypoint
 from odapi.geometry.overlap import area, overlap_area
 
 
@@ -66,23 +67,15 @@ def turn(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
 def _moved(
     sample: Sample,
     image: LazyImage,
-    move: Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    move: Move,
     permutation: Sequence[int],
 ) -> Sample:
     """Returns the sample with its points moved, whose sides stay sides."""
-    moved = sample | {"image": image}
-    if "boxes" in sample:
-        boxes = sample["boxes"]
-        ends = np.stack(move(boxes[:, 0::2], boxes[:, 1::2]))  # [y or x, n, end]
-        low, high = ends.min(axis=2), ends.max(axis=2)
-        moved["boxes"] = np.concatenate([low, high]).T.copy()
-    if "keypoints" in sample:
-        points = move(sample["keypoints"][..., 0], sample["keypoints"][..., 1])
-        moved["keypoints"] = np.stack(points, axis=-1)
-    for key in KEYPOINT_KEYS:
+    moved = sample | moved_positions(sample, move) | {"image": image}
+    for key in per_keypoint():
         if key in moved:
             moved[key] = _permuted(moved[key], permutation)
-    return moved | people.moved(sample, move)
+    return moved
 
 
 def resize(sample: Sample, height: int, width: int) -> Sample:
@@ -119,14 +112,7 @@ def _placed(
     shift: tuple[float, float],
 ) -> Sample:
     """Returns the sample with positions `position * scale - shift`, each (y, x)."""
-    placed = sample | {"image": image}
-    if "boxes" in sample:
-        boxes = sample["boxes"] * np.array(scale * 2) - np.array(shift * 2)
-        placed["boxes"] = boxes.astype(np.float32)
-    if "keypoints" in sample:
-        points = sample["keypoints"] * np.array(scale) - np.array(shift)
-        placed["keypoints"] = points.astype(np.float32)
-    return placed | people.rescaled(sample, np.array(scale), np.array(shift))
+    return sample | scaled_positions(sample, scale, shift) | {"image": image}
 
 
 def to_grid(sample: Sample, height: int, width: int) -> Sample:
@@ -171,7 +157,7 @@ def drop_outside(sample: Sample, clip: bool = True) -> Sample:
     if not clip:
         return sample
     sample = sample | {"boxes": np.clip(sample["boxes"], 0, 1)}
-    sample = people.without_points_outside(sample)
+    sample = drop_points_outside(sample)
     if "keypoints" in sample:
         keypoints = sample["keypoints"]
         seen = ((keypoints >= 0) & (keypoints <= 1)).all(axis=-1)  # NaN: False.
