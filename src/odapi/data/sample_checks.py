@@ -93,10 +93,10 @@ def _checked(
     array = _converted(field, array, place)
     if not count and not array.size:  # An empty list has no further axes.
         if array.ndim < 2 and field.shape:
-            sides = [s if isinstance(s, int) else 0 for s in field.shape]
-            array = array.reshape(0, *sides)
+            empty = (s if isinstance(s, int) else 0 for s in field.shape)
+            array = array.reshape(0, *empty)
         return array
-    fixed = [s if isinstance(s, int) else None for s in field.shape]
+    fixed: list[int | None] = [s if isinstance(s, int) else None for s in field.shape]
     if field.motion is Motion.IMAGE and size:
         fixed = list(size)
     sides = array.shape[1:]
