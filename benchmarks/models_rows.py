@@ -26,7 +26,7 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     from odapi.exporters.saved_model import serving
     from odapi.exporters.saved_model.freeze import Frozen
     from odapi.exporters.saved_model.saved_model import write_saved_model
-    from odapi.zoo.names.detector import detector_keys
+    from odapi.zoo.names.detector_keys import detector_keys
 
     loaded = load(config)
     detector = odapi.build_detector(loaded, seed=0)

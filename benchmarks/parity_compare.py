@@ -19,7 +19,7 @@ from odapi.build.detector import build_detector
 from odapi.errors import ConfigError
 from odapi.models.center.center_net import CenterNet
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
-from odapi.zoo.names.detector import detector_keys
+from odapi.zoo.names.detector_keys import detector_keys
 
 
 class UnsupportedError(Exception):

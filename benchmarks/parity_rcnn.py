@@ -10,12 +10,12 @@ from unittest import mock
 import numpy as np
 from keras import ops
 
-from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
+from odapi.heads.rpn_head import RPN_BOXES, RPN_CLASSES
 from odapi.losses.names import REGULARIZATION_LOSS
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
-from odapi.models.two_stage.mask_rcnn import RoiMaskTask
 from odapi.models.two_stage.proposals import inside_image
 from odapi.models.two_stage.rcnn_outputs import unpacked
+from odapi.models.two_stage.roi_mask_task import RoiMaskTask
 from odapi.models.two_stage.roi_pooler import RoiPooler
 from odapi.structures import Groundtruth, present
 
@@ -102,10 +102,10 @@ def forward(
 
 
 def _first_stage(detector: FasterRCNN, maps: list, training: bool = False) -> dict:
-    looks = detector.rpn.look(maps, training)
-    outputs = dict(detector.rpn.read(looks, training))
-    named = enumerate(looks)
-    return outputs | {f"rpn_box_predictor_features/{n}": look for n, look in named}
+    hidden = detector.rpn.hidden_maps(maps, training)
+    outputs = dict(detector.rpn.predict_maps(hidden, training))
+    named = enumerate(hidden)
+    return outputs | {f"rpn_box_predictor_features/{n}": x for n, x in named}
 
 
 def _heads(outputs: dict, size: tuple[int, int]) -> dict:

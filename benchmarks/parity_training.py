@@ -26,7 +26,7 @@ from benchmarks.parity_rows import (
 from odapi.backbones import efficientnet
 from odapi.build.detector import build_detector
 from odapi.losses.names import REGULARIZATION_LOSS
-from odapi.zoo.names.efficientdet import UNUSED
+from odapi.zoo.names.efficientdet_keys import UNUSED
 
 # While training, batch norms divide by the spread of the batch itself, which
 # enlarges rounding errors from layer to layer, most on a map of one pixel.

@@ -7,7 +7,7 @@ import numpy as np
 
 from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.heads.roi_boxes import RoiBoxes, RoiBoxOptions
-from odapi.heads.rpn import ProposalHead
+from odapi.heads.rpn_head import ProposalHead
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import MINUS_MEAN_RGB
 from odapi.losses.rcnn import BoxClassifierLoss, ProposalLoss
@@ -17,8 +17,8 @@ from odapi.models.single_stage.feature_extractor import FeatureExtractor
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.proposal_sampler import ProposalSampler
 from odapi.models.two_stage.proposals import Proposer
-from odapi.models.two_stage.rcnn_parts import RcnnParts
 from odapi.models.two_stage.roi_pooler import RoiPooler
+from odapi.models.two_stage.two_stage_parts import RcnnParts
 from odapi.structures import Groundtruth
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import GridAnchors

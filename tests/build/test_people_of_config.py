@@ -9,7 +9,7 @@ from odapi.config.load import load_config
 from odapi.errors import ConfigError
 from odapi.losses.boxes import L1Loss
 from odapi.losses.classification import SoftmaxLoss
-from odapi.zoo.names.detector import detector_keys
+from odapi.zoo.names.detector_keys import detector_keys
 
 SOFTMAX = "classification_loss { weighted_softmax { } }"
 L1 = "localization_loss { l1_localization_loss { } }"

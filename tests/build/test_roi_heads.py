@@ -10,7 +10,7 @@ from odapi.build.roi_heads import ThirdStage, build_roi_heads
 from odapi.config.protos import box_predictor_pb2
 from odapi.errors import ConfigError
 from odapi.geometry.crop.roi_align import CropAndResize, RoiAlign
-from odapi.heads.rfcn import RfcnOptions
+from odapi.heads.rfcn_head import RfcnOptions
 from odapi.heads.roi_keypoints import RoiKeypointOptions
 from odapi.heads.roi_masks import RoiMaskOptions
 from small_models import small_config

@@ -10,8 +10,8 @@ from odapi.backbones.inception_resnet import inception_resnet_halves
 from odapi.checkpoints.pretrained import convert_names
 from odapi.layers.initializers import Constant
 from odapi.layers.names import named_variables
-from odapi.models.two_stage.rcnn_extractor import backbone_variables
-from odapi.zoo.names.backbone import backbone_keys
+from odapi.models.two_stage.backbone_halves import backbone_variables
+from odapi.zoo.names.backbone_keys import backbone_keys
 
 _STORED = "golden/layers/mask_rcnn_inception_resnet_v2_1024x1024.json"
 

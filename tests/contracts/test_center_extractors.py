@@ -11,7 +11,7 @@ from odapi.build.center_extractor import build_center_extractor, center_pixel_sc
 from odapi.build.hyperparams import BuildContext
 from odapi.config.protos.center_net_pb2 import CenterNetFeatureExtractor
 from odapi.layers.names import named_variables
-from odapi.zoo.names.center_extractor import center_extractor_keys
+from odapi.zoo.names.center_extractor_keys import center_extractor_keys
 
 pytestmark = pytest.mark.backend
 # More blocks or channels of the same kind; they take seconds, or gigabytes.

@@ -134,7 +134,7 @@ def test_export_from_another_backend_is_the_same(trained, tmp_path):
 )
 def test_exported_model_answers_as_the_original(shared, tmp_path, name, detections):
     from benchmarks.parity_golden import GoldenFolder
-    from odapi.zoo.names.ssd import ssd_keys
+    from odapi.zoo.names.ssd_keys import ssd_keys
 
     folder = GoldenFolder(shared / "golden")
     golden = folder.open(name)

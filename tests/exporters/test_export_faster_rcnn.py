@@ -11,7 +11,7 @@ from odapi.exporters.saved_model.saved_model import (
     write_saved_model,
 )
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
-from odapi.models.two_stage.mask_rcnn import RoiMaskTask
+from odapi.models.two_stage.roi_mask_task import RoiMaskTask
 from small_rcnn import DETECTIONS, MAKE, SIZE, small_rcnn
 
 pytestmark = pytest.mark.skipif(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.heads.center import CenterHeads, Head, layer_name
+from odapi.heads.center_heads import CenterHeads, Head, layer_name
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.names import named_variables
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.heads.outputs import BOXES, CLASSES, HeadOptions
-from odapi.heads.per_level_conv import PerLevelConvHead
-from odapi.heads.shared_conv import SharedConvHead
+from odapi.heads.anchor_head import BOXES, CLASSES, HeadOptions
+from odapi.heads.per_level_conv_head import PerLevelConvHead
+from odapi.heads.shared_conv_head import SharedConvHead
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.names import named_variables
 from odapi.layers.norm import Norm
@@ -145,7 +145,7 @@ def test_predictions_are_float32_in_mixed_precision(make):
     [
         (lambda: HeadOptions(3, kernel_size=1, use_depthwise=True), "kernel_size"),
         (lambda: HeadOptions(3, dropout=1.0), "dropout"),
-        (lambda: HeadOptions(3, clip_range=(1.0, -1.0)), "upside down"),
+        (lambda: HeadOptions(3, clip_range=(1.0, -1.0)), "must not exceed"),
         (lambda: _per_level(HeadOptions(3), min_depth=4, max_depth=2), "min_depth"),
         (lambda: SharedConvHead([3, 6], HeadOptions(3), HYPERPARAMS), "same number"),
     ],

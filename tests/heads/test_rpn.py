@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
+from odapi.heads.rpn_head import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.names import named_variables
 
@@ -35,8 +35,8 @@ def test_a_dilated_convolution_looks_further():
     rpn = head([(None, 5, 5, 1)], depth=1, dilation=2)
     pixels = np.zeros((1, 5, 5, 1), "float32")
     pixels[0, 2, 2] = 1.0
-    (look,) = rpn.look([ops.convert_to_tensor(pixels)])
-    rows, columns = np.nonzero(ops.convert_to_numpy(look)[0, :, :, 0])
+    (hidden,) = rpn.hidden_maps([ops.convert_to_tensor(pixels)])
+    rows, columns = np.nonzero(ops.convert_to_numpy(hidden)[0, :, :, 0])
     assert sorted({*rows.tolist(), *columns.tolist()}) == [0, 2, 4]
 
 

@@ -7,7 +7,7 @@ from keras import ops
 from numpy.testing import assert_allclose
 
 from odapi.geometry.keypoints import KeypointRefiner
-from odapi.heads.center import Head
+from odapi.heads.center_heads import Head
 from odapi.losses.boxes import IouLoss, L1Loss
 from odapi.models.center.keypoint_task import (
     HighestNearby,

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.heads.track import TrackClassifier
+from odapi.heads.track_classifier import TrackClassifier
 from odapi.layers.hyperparams import Hyperparams
 from odapi.losses.boxes import GiouLoss, L1Loss
 from odapi.losses.classification import SoftmaxLoss

@@ -9,9 +9,9 @@ from odapi.errors import DataError
 from odapi.heads.roi_keypoints import RoiKeypointOptions, RoiKeypoints
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
 from odapi.losses.roi_losses import ROI_KEYPOINTS, ROI_MASKS
-from odapi.models.two_stage.mask_rcnn import RoiMaskTask
 from odapi.models.two_stage.proposal_sampler import RoiSample
-from odapi.models.two_stage.roi_keypoint_head import RoiKeypointTask
+from odapi.models.two_stage.roi_keypoint_task import RoiKeypointTask
+from odapi.models.two_stage.roi_mask_task import RoiMaskTask
 from odapi.models.two_stage.roi_task import Regions, select_matched
 from odapi.targets.anchor_targets import AnchorTargets
 from small_rcnn import DETECTIONS, MAKE, SIZE, large_objects, small_rcnn, some_images

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 from numpy.testing import assert_allclose
 
-from odapi.heads.rfcn import RfcnHead, RfcnOptions
+from odapi.heads.rfcn_head import RfcnHead, RfcnOptions
 from odapi.layers.names import named_variables
 from odapi.models.two_stage.rfcn import RFCN
 from small_rcnn import DETECTIONS, MAKE, large_objects, small_rcnn, some_images

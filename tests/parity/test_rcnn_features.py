@@ -31,7 +31,7 @@ def folder(root, shared):
 def test_features(folder, name):
     from benchmarks import parity_inputs
     from odapi.build.detector import build_detector
-    from odapi.zoo.names.detector import detector_keys
+    from odapi.zoo.names.detector_keys import detector_keys
 
     golden = folder.open(name)
     # The maps of Mask R-CNN are stored of training alone, where norms are frozen.

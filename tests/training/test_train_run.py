@@ -174,6 +174,8 @@ def trainable_names(detector):
 
 
 def test_frozen_variables_are_told(train, monkeypatch, capsys):
-    monkeypatch.setattr("odapi.zoo.names.detector.detector_keys", lambda detector: {})
+    monkeypatch.setattr(
+        "odapi.zoo.names.detector_keys.detector_keys", lambda detector: {}
+    )
     train("train_config.freeze_variables=FeatureExtractor")
     assert "Frozen: 4 of 6 trainable variables" in capsys.readouterr().err

@@ -9,7 +9,7 @@ from odapi.checkpoints.weights import values
 from odapi.errors import CheckpointError, ConfigError
 from odapi.training.initialize import start_from
 from odapi.zoo.fine_tune import is_tf2, restore_tf2
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.names.ssd_keys import ssd_keys
 from small_models import small_config
 
 BACKBONE, EXTRACTOR = "feature_extractor/backbone/", "feature_extractor/"

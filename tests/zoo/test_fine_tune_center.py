@@ -8,7 +8,7 @@ from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
 from odapi.errors import CheckpointError
 from odapi.zoo.fine_tune import restore_tf2
-from odapi.zoo.names.detector import detector_keys
+from odapi.zoo.names.detector_keys import detector_keys
 from small_models import small_config
 
 EXTRACTOR, BACKBONE = "feature_extractor/", "feature_extractor/backbone/"

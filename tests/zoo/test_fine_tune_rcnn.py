@@ -12,8 +12,8 @@ from odapi.layers.names import named_variables
 from odapi.training.freeze import freeze
 from odapi.training.initialize import start_from
 from odapi.zoo.fine_tune import restore_tf2
-from odapi.zoo.names.backbone import backbone_keys
-from odapi.zoo.names.rcnn import rcnn_keys
+from odapi.zoo.names.backbone_keys import backbone_keys
+from odapi.zoo.names.rcnn_keys import rcnn_keys
 
 _BACKBONE = "feature_extractor/backbone/"
 _BOTH = ("feature_extractor/", "roi_features/")

@@ -20,7 +20,7 @@ from odapi.errors import CheckpointError, ConfigError
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import coco
 from odapi.zoo.import_checkpoint import import_checkpoint
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.names.ssd_keys import ssd_keys
 from requirement import require
 from small_models import small_config
 

@@ -15,7 +15,7 @@ from odapi.labels import Category, LabelMap, label_map_of
 from odapi.training.initialize import start_from
 from odapi.zoo.import_checkpoint import import_checkpoint
 from odapi.zoo.keypoints import COCO_KEYPOINTS, keypoints_in_place, named_keypoints
-from odapi.zoo.names.detector import detector_keys
+from odapi.zoo.names.detector_keys import detector_keys
 from small_models import small_config
 
 POSE = """

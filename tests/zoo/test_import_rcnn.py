@@ -12,7 +12,7 @@ from odapi.config import parse
 from odapi.config.load import load_config, save_config
 from odapi.errors import CheckpointError
 from odapi.zoo.import_checkpoint import import_checkpoint
-from odapi.zoo.names.detector import detector_keys
+from odapi.zoo.names.detector_keys import detector_keys
 
 _TRAINING = """
 train_config { optimizer {

@@ -8,9 +8,9 @@ import keras
 from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.build.oneof import build_oneof
 from odapi.errors import ConfigError
-from odapi.heads.outputs import HeadOptions
-from odapi.heads.per_level_conv import PerLevelConvHead
-from odapi.heads.shared_conv import SharedConvHead
+from odapi.heads.anchor_head import HeadOptions
+from odapi.heads.per_level_conv_head import PerLevelConvHead
+from odapi.heads.shared_conv_head import SharedConvHead
 
 _NAME = "box_predictor"
 

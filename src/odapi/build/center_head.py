@@ -3,7 +3,7 @@
 from typing import Any
 
 from odapi.build.oneof import call
-from odapi.heads.center import Head
+from odapi.heads.center_heads import Head
 
 
 def head_layers(

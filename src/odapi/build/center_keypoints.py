@@ -18,7 +18,7 @@ from odapi.geometry.keypoints import (
     ScorePerDistance,
     ScorePerScaledDistance,
 )
-from odapi.heads.center import Head
+from odapi.heads.center_heads import Head
 from odapi.labels import Category, LabelMap
 from odapi.models.center.keypoint_task import (
     HighestNearby,

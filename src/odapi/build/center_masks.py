@@ -8,7 +8,7 @@ from odapi.build.losses import build_classification_loss
 from odapi.build.oneof import call
 from odapi.config.view import view
 from odapi.errors import ConfigError
-from odapi.models.center.deepmac import DeepMac
+from odapi.models.center.deepmac_task import DeepMac
 from odapi.models.center.mask_nets import MaskNetwork, MaskShape
 from odapi.models.center.mask_supervision import (
     BoxSupervision,

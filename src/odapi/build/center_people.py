@@ -6,7 +6,7 @@ from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss, build_localization_loss
 from odapi.config.view import view
 from odapi.errors import ConfigError
-from odapi.heads.track import TrackClassifier
+from odapi.heads.track_classifier import TrackClassifier
 from odapi.layers.hyperparams import Hyperparams
 from odapi.models.center.densepose_task import CenterDensePose
 from odapi.models.center.temporal_task import CenterTemporal

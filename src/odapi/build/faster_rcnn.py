@@ -13,15 +13,15 @@ from odapi.build.resizer import model_resizer
 from odapi.build.roi_heads import RoiHeads, ThirdStage, build_roi_heads
 from odapi.data.image.resize import fixed_size
 from odapi.errors import ConfigError
-from odapi.heads.rfcn import RfcnHead
+from odapi.heads.rfcn_head import RfcnHead
 from odapi.heads.roi_dense import RoiDense
-from odapi.heads.rpn import ProposalHead
+from odapi.heads.rpn_head import ProposalHead
 from odapi.models.detector import Detector
+from odapi.models.two_stage.backbone_halves import RCNNExtractor
 from odapi.models.two_stage.context_rcnn import ContextRCNN
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
-from odapi.models.two_stage.rcnn_extractor import RCNNExtractor
-from odapi.models.two_stage.rcnn_parts import RcnnParts
 from odapi.models.two_stage.rfcn import RFCN
+from odapi.models.two_stage.two_stage_parts import RcnnParts
 
 # Any size will do where images vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)

@@ -12,7 +12,7 @@ from odapi.errors import ConfigError, unknown_choice
 from odapi.heads.roi_dense import RoiDense
 from odapi.layers.hyperparams import Hyperparams
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
-from odapi.models.two_stage.rcnn_extractor import RCNNExtractor
+from odapi.models.two_stage.backbone_halves import RCNNExtractor
 from odapi.necks.fpn import FeaturePyramid
 
 EXTRACTOR, ROI_FEATURES = "feature_extractor", "roi_features"

@@ -16,8 +16,8 @@ from odapi.losses.rcnn import BoxClassifierLoss, ProposalLoss
 from odapi.models.postprocess import PostProcess
 from odapi.models.two_stage.proposal_sampler import ProposalSampler
 from odapi.models.two_stage.proposals import Proposer
-from odapi.models.two_stage.rcnn_parts import RcnnParts
 from odapi.models.two_stage.roi_pooler import RoiPooler
+from odapi.models.two_stage.two_stage_parts import RcnnParts
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import AnchorGenerator
 from odapi.targets.coders import CenterSizeCoder

@@ -7,12 +7,12 @@ from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.build.oneof import build_oneof
 from odapi.errors import ConfigError
 from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, CropAndResize
-from odapi.heads.rfcn import RfcnHead, RfcnOptions
+from odapi.heads.rfcn_head import RfcnHead, RfcnOptions
 from odapi.heads.roi_boxes import RoiBoxes, RoiBoxOptions
 from odapi.heads.roi_keypoints import RoiKeypointOptions, RoiKeypoints
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
-from odapi.models.two_stage.mask_rcnn import RoiMaskTask
-from odapi.models.two_stage.roi_keypoint_head import RoiKeypointTask
+from odapi.models.two_stage.roi_keypoint_task import RoiKeypointTask
+from odapi.models.two_stage.roi_mask_task import RoiMaskTask
 from odapi.models.two_stage.roi_task import RoiTask
 
 
@@ -21,7 +21,7 @@ class RoiHeads:
     """The heads of a second and third stage, without variables yet.
 
     Args:
-        boxes: Classes and boxes; see `odapi.heads.roi_boxes` and `odapi.heads.rfcn`.
+        boxes: Classes and boxes; see `heads.roi_boxes` and `heads.rfcn_head`.
         tasks: What else is said of regions.
     """
 

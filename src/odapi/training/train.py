@@ -158,7 +158,7 @@ def _resumed(config: Config, model_dir: pathlib.Path) -> tuple[bool, bool]:
 
 
 def _freeze(config: Config, detector: Any) -> None:
-    from odapi.zoo.names.detector import detector_keys
+    from odapi.zoo.names.detector_keys import detector_keys
 
     train = config.train_config
     frozen, trained = train.freeze_variables, train.update_trainable_variables

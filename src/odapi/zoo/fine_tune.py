@@ -14,9 +14,9 @@ from odapi.checkpoints import identify
 from odapi.checkpoints.restore import KINDS, RestoreReport, adapt_shapes
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.zoo.checkpoint.reader import Checkpoint
-from odapi.zoo.names.center_extractor import HOURGLASS
-from odapi.zoo.names.detector import detector_keys
-from odapi.zoo.names.rcnn_extractor import SECOND
+from odapi.zoo.names.center_extractor_keys import HOURGLASS
+from odapi.zoo.names.detector_keys import detector_keys
+from odapi.zoo.names.rcnn_extractor_keys import SECOND
 from odapi.zoo.values import class_counts, read_values, roots
 
 CLASSIFICATION = "classification"

@@ -19,7 +19,7 @@ from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
 from odapi.zoo.keypoints import keypoints_in_place, named_keypoints
-from odapi.zoo.names.detector import detector_keys
+from odapi.zoo.names.detector_keys import detector_keys
 from odapi.zoo.optimizer_state import save_optimizer
 
 _CONFIG = folders.CONFIG

@@ -8,7 +8,7 @@ from keras import ops
 
 from odapi.geometry.gather import gather_rows
 from odapi.geometry.nms.batched import NonMaxSuppression
-from odapi.heads.center import CenterHeads, stage_name
+from odapi.heads.center_heads import CenterHeads, stage_name
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import PixelScaling
 from odapi.models.center.object_heatmap import ObjectCenters

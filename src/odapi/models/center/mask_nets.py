@@ -7,7 +7,7 @@ import keras
 
 from odapi.backbones.hourglass import DEFAULT_HYPERPARAMS as HOURGLASS
 from odapi.backbones.hourglass import Hourglass, hourglass_plan
-from odapi.heads.deepmac import (
+from odapi.heads.deepmac_heads import (
     RESNET_HYPERPARAMS,
     RESNETS,
     ConditionalHead,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from odapi.heads.center import Head
+from odapi.heads.center_heads import Head
 from odapi.structures import Detections, Groundtruth, Tensor
 
 __all__ = ["STRIDE", "Frame", "Head", "Maps", "Peaks", "Task", "cells_before"]

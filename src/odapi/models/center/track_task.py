@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from odapi.geometry.gather import gather_cells
-from odapi.heads.track import TrackClassifier
+from odapi.heads.track_classifier import TrackClassifier
 from odapi.losses.classification import ClassificationLoss
 from odapi.losses.heatmaps import number_of_objects
 from odapi.models.center.task import Frame, Head, Maps, Peaks, Task

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from odapi.heads.outputs import BOXES, CLASSES
+from odapi.heads.anchor_head import BOXES, CLASSES
 from odapi.layers.pixels import PixelScaling
 from odapi.losses import anchor_loss
 from odapi.models.detector import (

@@ -7,16 +7,16 @@ import keras
 import numpy as np
 from keras import ops
 
-from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES, ProposalHead
+from odapi.heads.rpn_head import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.losses import rcnn
 from odapi.models.detector import CLASSIFICATION, DETECTION, Detector, Inputs
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
+from odapi.models.two_stage.backbone_halves import backbone_variables
 from odapi.models.two_stage.proposals import (
     Proposals,
     clip_anchors,
     inside_image,
 )
-from odapi.models.two_stage.rcnn_extractor import backbone_variables
 from odapi.models.two_stage.rcnn_outputs import (
     BOXES,
     CLASSES,
@@ -27,7 +27,6 @@ from odapi.models.two_stage.rcnn_outputs import (
     unpacked,
     window_of,
 )
-from odapi.models.two_stage.rcnn_parts import RcnnParts
 from odapi.models.two_stage.roi_task import Regions, RoiTask
 from odapi.models.two_stage.rois import (
     boxes_of_best_class,
@@ -35,6 +34,7 @@ from odapi.models.two_stage.rois import (
     in_window,
     unflatten_rois,
 )
+from odapi.models.two_stage.two_stage_parts import RcnnParts
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchors import cached_anchors
 

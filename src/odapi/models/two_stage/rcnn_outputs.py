@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from keras import ops
 
-from odapi.heads.rpn import RPN_BOXES, RPN_CLASSES
+from odapi.heads.rpn_head import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import Inputs
 from odapi.models.preprocess import clip_window
 from odapi.models.two_stage.proposals import Proposals

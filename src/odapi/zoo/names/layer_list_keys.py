@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import keras
 
-from odapi.heads.outputs import BOXES, CLASSES
-from odapi.heads.per_level_conv import PerLevelConvHead
+from odapi.heads.anchor_head import BOXES, CLASSES
+from odapi.heads.per_level_conv_head import PerLevelConvHead
 from odapi.layers.stack import Stack
-from odapi.zoo.names.backbone import layer_keys
+from odapi.zoo.names.backbone_keys import layer_keys
 
 Keys = dict[str, str]
 

@@ -5,9 +5,9 @@ from typing import Any
 from odapi.models.center.center_net import CenterNet
 from odapi.models.single_stage.anchor_detector import AnchorDetector
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
-from odapi.zoo.names.center_net import center_net_keys
-from odapi.zoo.names.rcnn import rcnn_keys
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.names.center_net_keys import center_net_keys
+from odapi.zoo.names.rcnn_keys import rcnn_keys
+from odapi.zoo.names.ssd_keys import ssd_keys
 
 
 def detector_keys(detector: Any) -> dict[str, str]:

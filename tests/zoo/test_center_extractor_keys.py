@@ -11,7 +11,11 @@ from odapi.config.load import load_config
 from odapi.config.protos.center_net_pb2 import CenterNetFeatureExtractor
 from odapi.layers.initializers import Constant, Initializer
 from odapi.layers.names import named_variables
-from odapi.zoo.names.center_extractor import ROOT, center_extractor_keys, unused_key
+from odapi.zoo.names.center_extractor_keys import (
+    ROOT,
+    center_extractor_keys,
+    unused_key,
+)
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 

@@ -7,9 +7,9 @@ import pytest
 
 from odapi.build.detector import build_detector
 from odapi.config.load import load_config
-from odapi.zoo.names.center_extractor import unused_key
-from odapi.zoo.names.center_net import center_net_keys, escaped
-from odapi.zoo.names.detector import detector_keys
+from odapi.zoo.names.center_extractor_keys import unused_key
+from odapi.zoo.names.center_net_keys import center_net_keys, escaped
+from odapi.zoo.names.detector_keys import detector_keys
 from small_models import small_config
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"

@@ -1,8 +1,8 @@
 """Keys of a feature pyramid in the original's checkpoints."""
 
 from odapi.necks.fpn import FeaturePyramid
-from odapi.zoo.names.backbone import layer_keys
-from odapi.zoo.names.layer_lists import stack_keys
+from odapi.zoo.names.backbone_keys import layer_keys
+from odapi.zoo.names.layer_list_keys import stack_keys
 
 Keys = dict[str, str]
 

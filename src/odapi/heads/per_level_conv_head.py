@@ -1,24 +1,25 @@
-"""Prediction heads with weights of their own for each level."""
+"""Head of SSD: separate convolutions per level."""
 
 from collections.abc import Sequence
 
 import keras
 
-from odapi.heads.outputs import BOXES, CLASSES, HeadOptions, flat, join
+from odapi.heads.anchor_head import AnchorHead, HeadOptions
 from odapi.layers.hyperparams import NEITHER, Hyperparams
 from odapi.layers.stack import Stack, conv_norm_activation
+from odapi.structures import Tensor
 
 
-class PerLevelConvHead(keras.layers.Layer):
-    """Predicts boxes and classes from each level by convolutions of its own.
+class PerLevelConvHead(AnchorHead):
+    """Predicts boxes and classes with separate convolutions per level.
 
     Args:
-        per_location: Anchors at a position of each level.
-        options: What is predicted, and how.
-        hyperparams: Of all layers.
-        num_layers: 1 x 1 convolutions before the predictions.
-        min_depth, max_depth: Bounds of their channels, which otherwise are those
-            of the level; a `max_depth` of 0 leaves them out.
+        per_location: Number of anchors per location, per level.
+        options: Outputs of the head.
+        hyperparams: Hyperparams of all layers.
+        num_layers: Number of 1 x 1 convolutions before the predictions.
+        min_depth, max_depth: Limits of their channels, which are otherwise those of
+            the level; with a `max_depth` of 0 there are no such convolutions.
 
     Source: Liu et al. 2016 (https://arxiv.org/abs/1512.02325), section 2.1.
     """
@@ -33,11 +34,9 @@ class PerLevelConvHead(keras.layers.Layer):
         max_depth: int = 0,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(len(per_location), options, hyperparams, **kwargs)
         if min_depth > max_depth:
             raise ValueError(f"min_depth {min_depth} is above max_depth {max_depth}")
-        self.options = options
-        self.hyperparams = hyperparams
         self.num_layers = num_layers
         self.depth_bounds = (min_depth, max_depth)
         self.shared: list[Stack] = []
@@ -55,11 +54,7 @@ class PerLevelConvHead(keras.layers.Layer):
 
     def build(self, input_shape: Sequence[tuple]):
         """Creates the variables, for the shapes of the levels."""
-        if len(input_shape) != len(self.box_heads):
-            raise ValueError(
-                f"there are {len(input_shape)} feature maps, but anchors for "
-                f"{len(self.box_heads)}"
-            )
+        self.check_num_levels(input_shape)
         low, high = self.depth_bounds
         for n, shape in enumerate(input_shape):
             depth = max(min(shape[-1], high), low)
@@ -70,28 +65,12 @@ class PerLevelConvHead(keras.layers.Layer):
             self.box_heads[n].build(shape)
             self.class_heads[n].build(shape)
 
-    def call(self, features, training=False):
-        """Returns the predictions of all levels, joined.
-
-        Args:
-            features: The levels, each `[b, h, w, c]`.
-            training: Whether dropout drops.
-
-        Returns:
-            `BOXES: [b, anchors, code_size]` and `CLASSES: [b, anchors, slots]`,
-            float32, anchors by level, row, column and anchor.
-        """
-        boxes, classes = [], []
-        for n, level in enumerate(features):
-            level = self.shared[n](level)
-            boxes.append(flat(self.box_heads[n](level), self.options.code_size))
-            classes.append(
-                flat(self.class_heads[n](level), self.options.num_logits_per_anchor)
-            )
-        return {
-            BOXES: self.options.clip(join(boxes)),
-            CLASSES: self.options.convert(join(classes)),
-        }
+    def predict_level(
+        self, level: int, features: Tensor, training: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the predictions of one level; see `AnchorHead.predict_level`."""
+        features = self.shared[level](features)
+        return self.box_heads[level](features), self.class_heads[level](features)
 
     def _shared(self, level: int, depth: int) -> Stack:
         steps: list[keras.layers.Layer] = []
@@ -108,7 +87,7 @@ class PerLevelConvHead(keras.layers.Layer):
             steps.append(keras.layers.Dropout(options.dropout, seed=seed))
         size = options.kernel_size
         if options.use_depthwise:
-            # As in the original, hyperparams do not reach this kernel.
+            # As in the original, hyperparams do not apply to this kernel.
             depthwise = hyperparams.depthwise(size, f"head/{name}/depthwise", NEITHER)
             steps += conv_norm_activation(depthwise, hyperparams)
             size = 1

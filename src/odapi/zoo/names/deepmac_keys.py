@@ -9,9 +9,9 @@ from typing import Any
 import keras
 
 from odapi.backbones.hourglass import Hourglass
-from odapi.heads.deepmac import FullyConnected, MaskHead, MaskResNet
-from odapi.zoo.names.backbone import layer_keys
-from odapi.zoo.names.center_extractor import hourglass_keys
+from odapi.heads.deepmac_heads import FullyConnected, MaskHead, MaskResNet
+from odapi.zoo.names.backbone_keys import layer_keys
+from odapi.zoo.names.center_extractor_keys import hourglass_keys
 
 ROOT = "model/_mask_net"
 # The state of what the original draws by chance; some of its checkpoints have it.

@@ -7,7 +7,7 @@ import pytest
 
 from odapi.build.detector import build_detector
 from odapi.config.load import load_config
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.names.ssd_keys import ssd_keys
 from small_models import small_config
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"

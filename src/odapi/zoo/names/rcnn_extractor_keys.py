@@ -6,8 +6,8 @@ import keras
 
 from odapi.heads.roi_dense import RoiDense
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
-from odapi.zoo.names.backbone import backbone_keys, layer_keys
-from odapi.zoo.names.fpn import fpn_keys
+from odapi.zoo.names.backbone_keys import backbone_keys, layer_keys
+from odapi.zoo.names.fpn_keys import fpn_keys
 
 FIRST = "model/_feature_extractor_for_proposal_features"
 SECOND = "model/_feature_extractor_for_box_classifier_features"

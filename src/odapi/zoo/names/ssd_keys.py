@@ -10,17 +10,17 @@ from typing import Any
 
 import keras
 
-from odapi.heads.outputs import BOXES, CLASSES
-from odapi.heads.per_level_conv import PerLevelConvHead
-from odapi.heads.shared_conv import SharedConvHead
+from odapi.heads.anchor_head import BOXES, CLASSES
+from odapi.heads.per_level_conv_head import PerLevelConvHead
+from odapi.heads.shared_conv_head import SharedConvHead
 from odapi.models.single_stage.anchor_detector import AnchorDetector
 from odapi.necks.bifpn import BidirectionalPyramid
 from odapi.necks.fpn import FeaturePyramid
 from odapi.necks.ssd_pyramid import SsdPyramid
-from odapi.zoo.names.backbone import backbone_keys, layer_keys
-from odapi.zoo.names.efficientdet import BACKBONE, bifpn_keys
-from odapi.zoo.names.fpn import fpn_keys
-from odapi.zoo.names.layer_lists import per_level_keys, stack_keys
+from odapi.zoo.names.backbone_keys import backbone_keys, layer_keys
+from odapi.zoo.names.efficientdet_keys import BACKBONE, bifpn_keys
+from odapi.zoo.names.fpn_keys import fpn_keys
+from odapi.zoo.names.layer_list_keys import per_level_keys, stack_keys
 
 _EXTRACTOR = "model/_feature_extractor"
 _PREDICTOR = "model/_box_predictor"

@@ -1,12 +1,12 @@
-"""The head of a region proposal network: codes and objectness of anchors."""
+"""Head of a region proposal network (RPN): box codes and objectness of anchors."""
 
 from collections.abc import Sequence
 
 import keras
 from keras import ops
 
-from odapi.heads.outputs import BOXES, CLASSES, HeadOptions
-from odapi.heads.per_level_conv import PerLevelConvHead
+from odapi.heads.anchor_head import BOXES, CLASSES, HeadOptions
+from odapi.heads.per_level_conv_head import PerLevelConvHead
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.stack import Stack
 
@@ -15,16 +15,16 @@ RPN_CLASSES = "rpn_objectness_predictions_with_background"
 
 
 class ProposalHead(keras.layers.Layer):
-    """One convolution for all levels, then codes and objectness a level.
+    """One convolution shared by all levels, then separate predictions per level.
 
     Args:
-        per_location: Anchors at a position of each level.
-        hyperparams: Of all layers; the activation does not matter, since the
-            original always takes ReLU up to 6.
+        per_location: Number of anchors per location, per level.
+        hyperparams: Hyperparams of all layers, except for the activation: the
+            original always uses ReLU6.
         depth: Channels of the convolution.
-        kernel_size: Its side.
-        dilation: Its dilation.
-        code_size: Numbers that code a box.
+        kernel_size: Kernel size of the convolution.
+        dilation: Dilation rate of the convolution.
+        code_size: Numbers per encoded box.
 
     Source: Ren et al. 2015 (https://arxiv.org/abs/1506.01497), section 3.1; the
     original's `meta_architectures/faster_rcnn_meta_arch.py`.
@@ -66,24 +66,24 @@ class ProposalHead(keras.layers.Layer):
         self.predict.build([self.shared.compute_output_shape(s) for s in input_shape])
 
     def call(self, features, training=False):
-        """Returns what is said of the anchors of all levels.
+        """Returns box codes and objectness of the anchors of all levels.
 
         Args:
-            features: The levels, each `[b, h, w, c]`.
-            training: Whether a norm takes the statistics of the batch.
+            features: One map `[b, h, w, c]` per level.
+            training: Whether norms use the statistics of the batch.
 
         Returns:
-            `RPN_BOXES: [b, anchors, code_size]` and `RPN_CLASSES: [b, anchors, 2]`
-            logits of background and object, float32, anchors by level, row, column
-            and anchor.
+            `RPN_BOXES: [b, anchors, code_size]` and `RPN_CLASSES: [b, anchors, 2]`,
+            logits of background and object, float32; anchors ordered by level, row,
+            column and anchor of the location.
         """
-        return self.read(self.look(features, training), training)
+        return self.predict_maps(self.hidden_maps(features, training), training)
 
-    def look(self, features, training=False) -> list:
-        """Returns what the convolution makes of each level."""
+    def hidden_maps(self, features, training=False) -> list:
+        """Returns the output of the shared convolution per level."""
         return [self.shared(level, training=training) for level in features]
 
-    def read(self, looks, training=False) -> dict:
-        """Returns codes and objectness of what `look` returned."""
-        found = self.predict(looks, training=training)
-        return {RPN_BOXES: found[BOXES], RPN_CLASSES: found[CLASSES]}
+    def predict_maps(self, hidden, training=False) -> dict:
+        """Returns the outputs of the head of the maps of `hidden_maps`."""
+        outputs = self.predict(hidden, training=training)
+        return {RPN_BOXES: outputs[BOXES], RPN_CLASSES: outputs[CLASSES]}

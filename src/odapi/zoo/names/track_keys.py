@@ -4,8 +4,8 @@ No checkpoint with one was ever seen: the keys follow from its being a sequence 
 layers.
 """
 
-from odapi.heads.track import TrackClassifier
-from odapi.zoo.names.backbone import layer_keys
+from odapi.heads.track_classifier import TrackClassifier
+from odapi.zoo.names.backbone_keys import layer_keys
 
 _ROOT = "model/track_reid_classification_net"
 

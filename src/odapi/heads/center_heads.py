@@ -1,4 +1,4 @@
-"""Prediction heads of CenterNet: one stack of convolutions a head and a stage."""
+"""Heads of CenterNet: one stack of convolutions per head and stage."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -12,14 +12,15 @@ from odapi.layers.stack import Stack
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """What a head predicts for each cell.
+    """Specification of a head.
 
     Args:
-        name: As the original names it, such as "box/scale".
-        channels: Numbers a cell.
-        filters: Channels of the layers before the last one.
-        kernels: Their windows: sides, or pairs of height and width.
-        bias: First bias of the last layer; None: 0.
+        name: Name in the original, such as "box/scale".
+        channels: Channels of its output.
+        filters: Channels of the hidden layers.
+        kernels: Kernel sizes of the hidden layers: numbers, or pairs of height and
+            width.
+        bias: Initial bias of the last layer; None: 0.
     """
 
     name: str
@@ -35,15 +36,15 @@ class Head:
                 f"{len(self.filters)} and {len(self.kernels)}"
             )
         if self.channels < 1 or min(self.filters, default=1) < 1:
-            raise ValueError(f"{self.name} needs 1 or more channels everywhere")
+            raise ValueError(f"{self.name} needs 1 or more channels in every layer")
 
 
 class CenterHeads(keras.layers.Layer):
-    """Predicts the maps of all heads from each stage of an extractor.
+    """Predicts the output maps of all heads after each stage of an extractor.
 
     Args:
-        heads: What is predicted.
-        hyperparams: Seed and type of all layers.
+        heads: Specifications of the heads.
+        hyperparams: Seed and dtype policy of all layers.
         use_depthwise: Separable convolutions before the last layer.
 
     Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), section 5.
@@ -76,15 +77,15 @@ class CenterHeads(keras.layers.Layer):
         """Returns `[b, h, w, channels]` float32 by name, such as "box/scale/0".
 
         Args:
-            features: What the extractor gives after each stage, `[b, h, w, c]`.
+            features: One map `[b, h, w, c]` per stage of the extractor.
         """
         return {
             stage_name(name, stage): ops.cast(stack(features[stage]), "float32")
-            for name, stage, stack in self.placed()
+            for name, stage, stack in self.named_stacks()
         }
 
-    def placed(self) -> Iterator[tuple[str, int, Stack]]:
-        """Yields the name of a head, the stage and the layers, for each stack."""
+    def named_stacks(self) -> Iterator[tuple[str, int, Stack]]:
+        """Yields head name, stage and layers of each stack."""
         for (name, stage), stack in zip(self._names, self.stacks, strict=True):
             yield name, stage, stack
 
@@ -109,12 +110,12 @@ class CenterHeads(keras.layers.Layer):
 
 
 def stage_name(head: str, stage: int) -> str:
-    """Returns the name of the map that a head predicts after a stage."""
+    """Returns the name of the output map of a head after a stage."""
     return f"{head}/{stage}"
 
 
 def layer_name(head: str) -> str:
-    """Returns the name of a head as part of a path, which "/" or "." would split.
+    """Returns the name of a head without "/" and ".", which would split a path.
 
     >>> layer_name("box/scale")
     'box-scale'

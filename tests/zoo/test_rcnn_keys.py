@@ -12,7 +12,7 @@ from odapi.config.check import check
 from odapi.config.load import load_config
 from odapi.runtime.compat import child_layers
 from odapi.zoo.checkpoint.reader import Checkpoint
-from odapi.zoo.names.rcnn import rcnn_keys
+from odapi.zoo.names.rcnn_keys import rcnn_keys
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 

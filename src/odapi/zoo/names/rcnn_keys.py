@@ -12,9 +12,9 @@ import keras
 
 from odapi.models.two_stage.context_rcnn import ContextRCNN
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
-from odapi.zoo.names.backbone import layer_keys
-from odapi.zoo.names.layer_lists import BOX_LAYERS, CLASS_LAYERS, per_level_keys
-from odapi.zoo.names.rcnn_extractor import proposal_feature_keys, roi_feature_keys
+from odapi.zoo.names.backbone_keys import layer_keys
+from odapi.zoo.names.layer_list_keys import BOX_LAYERS, CLASS_LAYERS, per_level_keys
+from odapi.zoo.names.rcnn_extractor_keys import proposal_feature_keys, roi_feature_keys
 
 _RPN_CONV = "model/_first_stage_box_predictor_first_conv"
 _RPN = "model/_first_stage_box_predictor"

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from odapi.models.center.center_net import CenterNet
-from odapi.zoo.names.backbone import layer_keys
-from odapi.zoo.names.center_extractor import center_extractor_keys
-from odapi.zoo.names.deepmac import mask_head_keys, no_keys
-from odapi.zoo.names.track import track_keys
+from odapi.zoo.names.backbone_keys import layer_keys
+from odapi.zoo.names.center_extractor_keys import center_extractor_keys
+from odapi.zoo.names.deepmac_keys import mask_head_keys, no_keys
+from odapi.zoo.names.track_keys import track_keys
 
 HEADS = "model/_prediction_head_dict"
 
@@ -39,7 +39,7 @@ def center_net_keys(detector: CenterNet) -> Keys:
 def _head_keys(heads: Any) -> Keys:
     """Stages count from 0, and within a stage the layers that have weights."""
     keys: Keys = {}
-    for name, stage, stack in heads.placed():
+    for name, stage, stack in heads.named_stacks():
         root = f"{HEADS}/{escaped(name)}/{stage}"
         with_weights = [step for step in stack.steps if step.weights]
         for n, layer in enumerate(with_weights):

@@ -18,7 +18,7 @@ from odapi.backbones.hourglass import EncoderDecoder, Hourglass, Residual
 from odapi.layers.stack import Stack
 from odapi.models.center.center_extractor import CenterExtractor
 from odapi.necks.center_decoder import TransposedDecoder, UpsamplingDecoder
-from odapi.zoo.names.backbone import backbone_keys, layer_keys
+from odapi.zoo.names.backbone_keys import backbone_keys, layer_keys
 
 ROOT = "model/_feature_extractor"
 HOURGLASS = f"{ROOT}/_network"

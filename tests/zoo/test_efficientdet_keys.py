@@ -8,8 +8,8 @@ from keras import ops
 from odapi.build.detector import build_detector
 from odapi.config.load import load_config
 from odapi.layers.initializers import Initializer
-from odapi.zoo.names.efficientdet import UNUSED
-from odapi.zoo.names.ssd import ssd_keys
+from odapi.zoo.names.efficientdet_keys import UNUSED
+from odapi.zoo.names.ssd_keys import ssd_keys
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 

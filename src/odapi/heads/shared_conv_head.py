@@ -1,29 +1,30 @@
-"""Prediction heads whose convolutions are shared by all levels."""
+"""Head of RetinaNet and EfficientDet: convolutions shared by all levels."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import keras
 
-from odapi.heads.outputs import BOXES, CLASSES, HeadOptions, flat, join
+from odapi.heads.anchor_head import AnchorHead, HeadOptions
 from odapi.layers.hyperparams import BOTH, DEPTHWISE, NEITHER, Hyperparams
 from odapi.layers.stack import Stack
+from odapi.structures import Tensor
 
 
 class Tower(keras.layers.Layer):
-    """Convolutions that all levels share, with norms that they do not.
+    """Convolutions shared by all levels, with separate norms per level.
 
-    The statistics of the features differ from level to level.
+    The statistics of the features differ between levels.
 
     Args:
         num_levels: Number of levels.
         num_layers: Number of convolutions.
-        depth: Their channels.
-        size: Side of their kernels.
-        hyperparams: Of all layers.
+        depth: Channels of the convolutions.
+        size: Kernel size of the convolutions.
+        hyperparams: Hyperparams of all layers.
         use_depthwise: Separable convolutions instead of full ones.
-        pointwise: Whether the hyperparams hold for the 1 x 1 kernels of separable
-            convolutions as well.
+        pointwise: Whether the hyperparams also apply to the 1 x 1 kernels of separable
+            convolutions.
     """
 
     def __init__(
@@ -78,19 +79,20 @@ class Tower(keras.layers.Layer):
         return input_shape
 
 
-class SharedConvHead(keras.layers.Layer):
+class SharedConvHead(AnchorHead):
     """Predicts boxes and classes with the same weights at every level.
 
     Args:
-        per_location: Anchors at a position of each level, the same for all.
-        options: What is predicted, and how.
-        hyperparams: Of all layers.
-        num_layers: Convolutions of a tower, before the predictions.
-        depth: Their channels.
+        per_location: Number of anchors per location, per level; all are equal.
+        options: Outputs of the head.
+        hyperparams: Hyperparams of all layers.
+        num_layers: Number of convolutions of a tower, before the predictions.
+        depth: Channels of the convolutions.
         share_tower: One tower for boxes and classes instead of two.
-        pointwise: Hyperparams hold for 1 x 1 kernels of the towers' separable
-            convolutions as well.
-        to_heads: Hyperparams hold for the separable convolutions that predict.
+        pointwise: Whether the hyperparams also apply to the 1 x 1 kernels of the
+            towers' separable convolutions.
+        to_heads: Whether the hyperparams apply to the separable convolutions that
+            make the predictions.
 
     Raises:
         ValueError: The levels have different numbers of anchors.
@@ -110,15 +112,12 @@ class SharedConvHead(keras.layers.Layer):
         to_heads: bool = False,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(len(per_location), options, hyperparams, **kwargs)
         if len(set(per_location)) != 1:
             raise ValueError(
-                "a head that is shared by all levels needs the same number of anchors "
-                f"at each, got {list(per_location)}"
+                "a head shared by all levels needs the same number of anchors per "
+                f"location at every level, got {list(per_location)}"
             )
-        self.options = options
-        self.hyperparams = hyperparams
-        self.num_levels = len(per_location)
         self.projections: list[keras.layers.Layer] = []
 
         def tower(name):
@@ -150,11 +149,7 @@ class SharedConvHead(keras.layers.Layer):
 
     def build(self, input_shape: Sequence[tuple]):
         """Creates the variables, for the shapes of the levels."""
-        if len(input_shape) != self.num_levels:
-            raise ValueError(
-                f"there are {len(input_shape)} feature maps, but anchors for "
-                f"{self.num_levels}"
-            )
+        self.check_num_levels(input_shape)
         shapes = self._build_projections(list(input_shape))
         for tower in self.towers:
             tower.build(shapes[0])
@@ -163,33 +158,18 @@ class SharedConvHead(keras.layers.Layer):
         self.dropout.build(shape)
         self.classes.build(shape)
 
-    def call(self, features, training=False):
-        """Returns the predictions of all levels, joined.
-
-        Args:
-            features: The levels, each `[b, h, w, c]`.
-            training: Whether dropout drops.
-
-        Returns:
-            `BOXES: [b, anchors, code_size]` and `CLASSES: [b, anchors, slots]`,
-            float32, anchors by level, row, column and anchor.
-        """
-        boxes, classes = [], []
-        for n, level in enumerate(features):
-            level = self.projections[n](level)
-            towers = [tower(level, level=n) for tower in self.towers]
-            scores = self.dropout(towers[-1], training=training)
-            boxes.append(flat(self.box(towers[0]), self.options.code_size))
-            classes.append(
-                flat(self.classes(scores), self.options.num_logits_per_anchor)
-            )
-        return {
-            BOXES: self.options.clip(join(boxes)),
-            CLASSES: self.options.convert(join(classes)),
-        }
+    def predict_level(
+        self, level: int, features: Tensor, training: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Returns the predictions of one level; see `AnchorHead.predict_level`."""
+        features = self.projections[level](features)
+        towers = [tower(features, level=level) for tower in self.towers]
+        return self.box(towers[0]), self.classes(
+            self.dropout(towers[-1], training=training)
+        )
 
     def _build_projections(self, shapes: list[tuple]) -> list[tuple]:
-        """Brings all levels to the number of channels that most of them have."""
+        """Builds projections of all levels to their most common number of channels."""
         channels = [shape[-1] for shape in shapes]
         target = Counter(channels).most_common(1)[0][0]
         hyperparams = self.hyperparams

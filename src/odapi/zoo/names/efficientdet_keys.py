@@ -7,7 +7,7 @@ the later blocks of the last stage and the classes of ImageNet, is below `UNUSED
 """
 
 from odapi.necks.bifpn import BidirectionalPyramid
-from odapi.zoo.names.backbone import layer_keys
+from odapi.zoo.names.backbone_keys import layer_keys
 
 BACKBONE = "_efficientnet"
 # No output depends on these: they take no part in our models, and nothing is lost
