@@ -1,11 +1,16 @@
-"""The Object Detection API, made new.
+"""Object detection on Keras 3 with the TensorFlow Object Detection API's configs.
+
+Training, evaluation, inference and export of object detectors, instance segmentation
+and keypoint models: SSD, RetinaNet, EfficientDet, CenterNet, Faster R-CNN, Mask R-CNN.
 
     import odapi
 
-    config = odapi.load_config("pipeline.config", ["train_config.batch_size=8"])
-    odapi.train(config, "runs/first")
-    metrics = odapi.evaluate("runs/first")
-    odapi.export("runs/first", "exported")
+    odapi.train("pipeline.config", "runs/first", ["train_config.batch_size=8"])
+    detector = odapi.ObjectDetector.load("runs/first")
+    for found in detector.predict("photos/"):
+        print(found.path, found.labels, found.xyxy)
+    detector.evaluate("coco:val.json").metrics
+    detector.export("exported")
 
 Names are imported when they are first used: `import odapi` imports no backend.
 """
@@ -14,45 +19,70 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from odapi.api.functions import evaluate as evaluate
+    from odapi.api.functions import export as export
+    from odapi.api.functions import predict as predict
+    from odapi.api.functions import train as train
+    from odapi.api.object_detector import ObjectDetector as ObjectDetector
     from odapi.build.detector import build_detector as build_detector
     from odapi.checkpoints.load_detector import load_detector as load_detector
     from odapi.config.load import load_config as load_config
-    from odapi.evaluation.evaluate import evaluate as evaluate
-    from odapi.exporters.export import export as export
-    from odapi.inference.predict import predict as predict
-    from odapi.training.train import train as train
+    from odapi.errors import CheckpointError as CheckpointError
+    from odapi.errors import ConfigError as ConfigError
+    from odapi.errors import DataError as DataError
+    from odapi.errors import DivergedError as DivergedError
+    from odapi.errors import ExportError as ExportError
+    from odapi.errors import MissingPackageError as MissingPackageError
+    from odapi.errors import OdapiError as OdapiError
+    from odapi.inference.prediction import DetectedObject as DetectedObject
+    from odapi.inference.prediction import Prediction as Prediction
+    from odapi.inference.predictions import Predictions as Predictions
+    from odapi.labels import Category as Category
+    from odapi.labels import LabelMap as LabelMap
     from odapi.zoo.import_checkpoint import import_checkpoint as import_checkpoint
 
 __version__ = "0.1.0"
 
-_HOMES = {
+_MODULES = {
+    "ObjectDetector": "odapi.api.object_detector",
+    "Prediction": "odapi.inference.prediction",
+    "DetectedObject": "odapi.inference.prediction",
+    "Predictions": "odapi.inference.predictions",
+    "train": "odapi.api.functions",
+    "evaluate": "odapi.api.functions",
+    "predict": "odapi.api.functions",
+    "export": "odapi.api.functions",
     "load_config": "odapi.config.load",
-    "import_checkpoint": "odapi.zoo.import_checkpoint",
     "build_detector": "odapi.build.detector",
     "load_detector": "odapi.checkpoints.load_detector",
-    "train": "odapi.training.train",
-    "evaluate": "odapi.evaluation.evaluate",
-    "predict": "odapi.inference.predict",
-    "export": "odapi.exporters.export",
+    "import_checkpoint": "odapi.zoo.import_checkpoint",
+    "LabelMap": "odapi.labels",
+    "Category": "odapi.labels",
+    "OdapiError": "odapi.errors",
     "ConfigError": "odapi.errors",
     "DataError": "odapi.errors",
     "CheckpointError": "odapi.errors",
+    "DivergedError": "odapi.errors",
+    "ExportError": "odapi.errors",
+    "MissingPackageError": "odapi.errors",
 }
 
-# What cannot be had without Keras: it is started quietly first.
+# Names that need Keras, which is then started without its log. The others start it
+# when they load weights.
 _WITH_BACKEND = (
-    "build_detector", "load_detector", "train", "evaluate", "predict", "export"
+    "build_detector", "load_detector", "import_checkpoint", "train", "evaluate",
+    "export",
 )  # fmt: skip
 
-__all__ = ["__version__", *_HOMES]
+__all__ = ["__version__", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'odapi' has no attribute {name!r}")
     if name in _WITH_BACKEND:
         importlib.import_module("odapi.runtime.backend").load()
-    value = getattr(importlib.import_module(_HOMES[name]), name)
+    value = getattr(importlib.import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

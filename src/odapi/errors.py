@@ -36,6 +36,10 @@ class DivergedError(OdapiError):
     """A loss or a weight became NaN, infinite or absurdly large during training."""
 
 
+class ExportError(OdapiError):
+    """An exported model gives other results than the model it was made from."""
+
+
 class MissingPackageError(OdapiError, ImportError):
     """A feature needs a package that is not installed."""
 

@@ -2,40 +2,49 @@
 
 import json
 import pathlib
-import types
 
 import pytest
-from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
 
 import odapi
-from odapi.config.load import load_config
+from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
+from odapi.api.model_path import ModelPath
+from odapi.api.shared_models import SHARED_MODELS
+from odapi.checkpoints import load_detector
+from odapi.checkpoints.load_detector import LoadedDetector
+from odapi.config.load import load_config, options
 from odapi.data.problems import Problems
-from odapi.errors import DataError
-from odapi.evaluation import evaluate as run
+from odapi.errors import ConfigError, DataError
+from odapi.evaluation import evaluate
 from presence_evaluator import PresenceAccuracy
 
 BOX = (1, 1, 6, 6)
 SAMPLES = [sample(f"{n}", [(*BOX, n % 2)], [(*BOX, n % 2, 9)]) for n in range(5)]
 
 
+CONFIG = """
+model { ssd { image_resizer { fixed_shape_resizer { height: 32 width: 32 } } } }
+eval_config { num_visualizations: 2 }
+"""
+
+
 @pytest.fixture
 def asked(monkeypatch):
     """Puts a fake detector and data in place; remembers what was asked for."""
     asked = {"samples": SAMPLES, "bad": []}
+    SHARED_MODELS.clear()
 
-    def load_detector(path, overrides):
-        asked.update(path=path, overrides=overrides)
-        loaded = types.SimpleNamespace(
-            detector=FakeDetector(),
-            config=load_config("eval_config { num_visualizations: 2 }", overrides),
-            label_map=LABEL_MAP,
-            step=800,
-            folder=pathlib.Path("runs/first/checkpoints/step-00000800"),
-        )
-        return loaded
+    def load(path, overrides):
+        asked.update(path=path, overrides=list(overrides))
+        folder = pathlib.Path("runs/first/checkpoints/step-00000800")
+        config = load_config(CONFIG, overrides)
+        return LoadedDetector(FakeDetector(), config, LABEL_MAP, 800, folder)
 
     def build_eval_dataset(config, label_map=None):
-        asked.update(label_map=label_map, batch_size=config.eval_config.batch_size)
+        asked.update(
+            label_map=label_map,
+            batch_size=config.eval_config.batch_size,
+            eval_data=options(config).eval_data,
+        )
         source = FakeSource(asked["samples"], asked["bad"])
         dataset = FakeDataset(source, config.eval_config.batch_size)
         dataset.problems = Problems()
@@ -43,29 +52,38 @@ def asked(monkeypatch):
             dataset.problems.found("corrupt image", name)
         return dataset
 
-    monkeypatch.setattr(run, "load_detector", load_detector)
-    monkeypatch.setattr(run, "build_eval_dataset", build_eval_dataset)
-    return asked
+    path = pathlib.Path("runs/first")
+    place = ModelPath(path, None, "", path)
+    monkeypatch.setattr("odapi.api.object_detector.locate", lambda _: place)
+    monkeypatch.setattr("odapi.api.model_path.locate", lambda _: place)
+    monkeypatch.setattr(load_detector, "load_detector", load)
+    monkeypatch.setattr(evaluate, "build_eval_dataset", build_eval_dataset)
+    yield asked
+    SHARED_MODELS.clear()
 
 
-def test_it_is_what_odapi_evaluate_is(asked):
-    assert odapi.evaluate is run.evaluate
-
-
-def test_options_are_overrides_of_the_config(asked):
+def test_options_change_the_config(asked):
     result = odapi.evaluate(
         "runs/first", "coco:val.json", ["eval_config.num_visualizations=3"],
         batch_size=4,
     )  # fmt: skip
-    assert asked["overrides"] == [
-        "eval_config.num_visualizations=3",
-        "options.eval_data=coco:val.json",
-        "eval_config.batch_size=4",
-    ]
-    assert asked["batch_size"] == 4
+    assert asked["overrides"] == ["eval_config.num_visualizations=3"]
+    assert (asked["eval_data"], asked["batch_size"]) == ("coco:val.json", 4)
     assert asked["label_map"] is LABEL_MAP  # Classes by name, those of the model.
     assert result.metrics["DetectionBoxes_Precision/mAP"] == pytest.approx(1.0)
     assert (result.step, result.num_images, result.examples) == (800, 5, ())
+
+
+def test_an_object_is_evaluated_without_loading_again(asked):
+    detector = odapi.ObjectDetector.load("runs/first")
+    asked.pop("path")
+    first = detector.evaluate("coco:a.json", batch_size=2)
+    second = odapi.evaluate(detector, "coco:b.json", batch_size=2)
+    assert "path" not in asked and asked["eval_data"] == "coco:b.json"
+    assert detector.keras_model.traces == 1
+    assert first.metrics == second.metrics
+    with pytest.raises(ConfigError, match="the model is loaded already"):
+        odapi.evaluate(detector, overrides=["a=1"])
 
 
 def test_output_is_a_folder_of_files(asked, tmp_path):

@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 import pytest
-from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
 
+from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.inference.model import evaluation_model
@@ -90,11 +90,13 @@ def test_max_images_stops_and_skips_nothing(detector):
 @pytest.mark.backend
 def test_it_compiles_once_and_follows_the_weights():
     detector = FakeDetector()
+    held = evaluation_model(detector)
     first = evaluate(detector, PERFECT, num_examples=3)
     traces = detector.traces
     assert traces >= 1
     detector.bias.assign(-0.25)
     second = evaluate(detector, PERFECT, num_examples=3)
+    assert evaluation_model(detector) is held
     if keras.backend.backend() != "torch":  # Runs eagerly.
         assert detector.traces == traces
     score = first.examples[0].detections["scores"][0]

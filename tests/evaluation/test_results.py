@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
 from rich.console import Console
 
+from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.evaluation.metric_files import as_json

@@ -1,4 +1,4 @@
-"""`odapi.evaluate`: evaluates a checkpoint on a dataset."""
+"""Evaluation of a loaded detector, with its report."""
 
 import contextlib
 import dataclasses
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from odapi.build.dataset import build_eval_dataset
 from odapi.build.metrics import build_metrics, keypoint_edges
-from odapi.checkpoints.load_detector import load_detector
+from odapi.checkpoints.load_detector import LoadedDetector
 from odapi.evaluation.evaluation_loop import EvaluationResult, evaluate_loop
 from odapi.evaluation.result_report import write_report
 from odapi.files import write_json
@@ -18,28 +18,17 @@ from odapi.metrics.evaluator import Evaluator
 
 
 def evaluate(
-    checkpoint: str | os.PathLike,
-    eval_data: str | None = None,
-    overrides: Sequence[str] = (),
+    loaded: LoadedDetector,
     *,
-    batch_size: int | None = None,
     output: str | os.PathLike | None = None,
     with_losses: bool = False,
     max_images: int = 0,
     evaluators: Sequence[Evaluator] = (),
 ) -> EvaluationResult:
-    """Evaluates a trained detector with the metrics of its `eval_config`.
-
-        result = odapi.evaluate("runs/first", "coco:val.json")
-        result.metrics["DetectionBoxes_Precision/mAP"]
+    """Evaluates a detector with the data and the metrics of its config.
 
     Args:
-        checkpoint: A model_dir (its best checkpoint, else the last), a checkpoint
-            folder, or a folder written by `odapi export`.
-        eval_data: For example `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH` or
-            `tfrecord:GLOB`; None: the config's eval_input_reader.
-        overrides: Config overrides, for example "eval_config.batch_size=8".
-        batch_size: None: `eval_config.batch_size`.
+        loaded: The detector with its config.
         output: Folder for `metrics.json`, `detections.json` (COCO results),
             `categories.csv` and drawn images; None writes nothing.
         with_losses: Also compute the losses, as `Loss/...`.
@@ -47,16 +36,9 @@ def evaluate(
         evaluators: Evaluators to run in addition to those of `eval_config`.
 
     Raises:
-        CheckpointError: There is no checkpoint, or it does not fit its config.
-        ConfigError: An override or the config is invalid.
+        ConfigError: The config is invalid.
         DataError: The dataset cannot be read, or has no image.
     """
-    overrides = list(overrides)
-    if eval_data:
-        overrides.append(f"options.eval_data={eval_data}")
-    if batch_size:
-        overrides.append(f"eval_config.batch_size={batch_size}")
-    loaded = load_detector(checkpoint, overrides)
     config = loaded.config.eval_config
     # Classes are matched by name to those of the model.
     dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)

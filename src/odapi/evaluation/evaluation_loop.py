@@ -87,8 +87,9 @@ def evaluate_loop(
     """Evaluates a detector with its current weights.
 
     May be called any number of times, also between training steps; the detector is
-    compiled once. Groundtruth is read from `dataset.source` if there is one, since
-    that of a batch may be truncated to `max_number_of_boxes`.
+    compiled once while the caller holds `evaluation_model(detector, with_losses)`.
+    Groundtruth is read from `dataset.source` if there is one, since that of a batch
+    may be truncated to `max_number_of_boxes`.
 
     Args:
         detector: A built `Detector`.

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from odapi.data.image.resize import Resizer, fixed_size
-from odapi.errors import OdapiError
+from odapi.errors import ExportError
 from odapi.exporters.saved_model.saved_model import (
     SERVING,
     SavedModelPredictor,
@@ -31,10 +31,6 @@ _OF_IMAGES = (
 )  # fmt: skip
 
 Outputs = dict[str, np.ndarray]
-
-
-class ExportError(OdapiError):
-    """An exported model does not do what the detector does."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,17 +3,18 @@
 import collections
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from odapi.build.metrics import keypoint_edges
 from odapi.build.resizer import model_resizer
-from odapi.checkpoints.load_detector import load_detector
+from odapi.checkpoints.load_detector import LoadedDetector, load_detector
 from odapi.data.context_features import one_bank
+from odapi.data.image.resize import Resizer
 from odapi.inference.model import evaluation_model, real_rows
 from odapi.inference.predictor import Arrays
 from odapi.labels import LabelMap
+from odapi.models.detector import Detector
 
 
 class DetectorPredictor:
@@ -21,11 +22,11 @@ class DetectorPredictor:
 
     Args:
         detector: Built, with weights.
-        resizer: A `Resizer`: sets the size that the detector takes.
+        resizer: Resizes images to the size that the detector takes.
         label_map: The classes.
-        batch_size: Every call of the detector has as many images, so that it is
-            compiled once a size.
-        keypoint_edges: Pairs of keypoints to draw a line between.
+        batch_size: Images per call of the detector; smaller batches are padded, so
+            that it is compiled once per image size.
+        keypoint_edges: Pairs of keypoint ids that drawings connect.
 
     Raises:
         ValueError: batch_size is below 1.
@@ -33,8 +34,8 @@ class DetectorPredictor:
 
     def __init__(
         self,
-        detector: Any,
-        resizer: Any,
+        detector: Detector,
+        resizer: Resizer,
         label_map: LabelMap,
         batch_size: int = 8,
         keypoint_edges: tuple[tuple[int, int], ...] = (),
@@ -49,20 +50,30 @@ class DetectorPredictor:
         self._detector = detector
         self._model = evaluation_model(detector)
 
+    def with_batch_size(self, batch_size: int) -> "DetectorPredictor":
+        """Returns the predictor with another batch size; shares the compiled model."""
+        return DetectorPredictor(
+            self._detector,
+            self._resizer,
+            self.label_map,
+            batch_size,
+            self.keypoint_edges,
+        )
+
     def attend(self, bank: str | os.PathLike | np.ndarray) -> None:
-        """Gives a Context R-CNN one memory bank for all images.
+        """Sets the memory bank of a Context R-CNN for all images.
 
         Args:
             bank: `[n, d]`, or a .npy file that holds it.
 
         Raises:
-            DataError: It is not what the detector reads.
+            DataError: The bank is not what the detector reads.
         """
         specs = getattr(self._detector, "side_inputs", {})
         self.side_inputs = one_bank(bank, {k: shape for k, (shape, _) in specs.items()})
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Arrays]:
-        """Returns what is found in each image; see `Predictor`."""
+        """Returns the objects of each image; see `Predictor`."""
         made = [self._resizer.resize(image) for image in images]
         found: list[Arrays] = [{} for _ in images]
         for indices in _chunks([pixels.shape for pixels, _ in made], self.batch_size):
@@ -76,21 +87,8 @@ class DetectorPredictor:
         return found
 
 
-def load_predictor(
-    checkpoint: str | os.PathLike, overrides: Sequence[str] = (), batch_size: int = 8
-) -> DetectorPredictor:
-    """Loads a trained detector, ready for images.
-
-    Args:
-        checkpoint: A model_dir, a checkpoint folder, or a folder made by
-            `odapi export` (its weights; TensorFlow is not needed).
-        overrides: Of its config.
-        batch_size: Images that the detector sees at once.
-
-    Raises:
-        CheckpointError: There is no checkpoint, or it does not fit its config.
-    """
-    loaded = load_detector(checkpoint, overrides)
+def predictor_of(loaded: LoadedDetector, batch_size: int = 8) -> DetectorPredictor:
+    """Returns a loaded detector as a predictor."""
     return DetectorPredictor(
         loaded.detector,
         model_resizer(loaded.config),
@@ -100,8 +98,25 @@ def load_predictor(
     )
 
 
+def load_predictor(
+    checkpoint: str | os.PathLike, overrides: Sequence[str] = (), batch_size: int = 8
+) -> DetectorPredictor:
+    """Loads a trained detector, ready for images.
+
+    Args:
+        checkpoint: A run folder, a checkpoint folder, or a folder made by
+            `odapi export` (its weights; TensorFlow is not needed).
+        overrides: Of its config.
+        batch_size: Images per call of the detector.
+
+    Raises:
+        CheckpointError: There is no checkpoint, or it does not fit its config.
+    """
+    return predictor_of(load_detector(checkpoint, overrides), batch_size)
+
+
 def _chunks(shapes: Sequence[tuple[int, ...]], size: int) -> Iterator[list[int]]:
-    """Indices of images of one shape, at most `size` at a time."""
+    """Yields indices of images of one shape, at most `size` at a time."""
     by_shape = collections.defaultdict(list)
     for i, shape in enumerate(shapes):
         by_shape[shape].append(i)

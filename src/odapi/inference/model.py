@@ -1,34 +1,36 @@
-"""What runs on the device while evaluating: one compiled step for every batch."""
+"""Compiled inference: one compiled step per shape of a batch."""
 
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 
+from odapi.models.detector import Detector
 from odapi.structures import Groundtruth, Tensor, present
 
-# Of every anchor: megabytes an image that nobody looks at here.
+# Values per anchor: megabytes per image that evaluation and prediction do not read.
 _UNUSED = dict.fromkeys(("raw_boxes", "raw_scores", "multiclass_scores", "maps"))
-_CACHE = "_odapi_evaluation_models"
-# Sizes of images; compiling takes seconds, and a graph some megabytes.
-_MOST_COMPILED = 4  # From the fifth on TensorFlow warns.
+# Image sizes; compiling takes seconds, and a graph takes some megabytes. From the
+# fifth on TensorFlow warns.
+_MAX_COMPILED = 4
 _EAGER = "eager"
 
 
 class EvaluationModel:
-    """Detections of a batch and, where asked for, the parts of its loss.
+    """Detections of a batch and, on request, the parts of its loss.
 
-    Compiles once for each shape of images, whatever weights the detector has later:
-    keep one for as long as its detector (`evaluation_model` does). Where images come
-    in many sizes, those after the first sizes are not compiled, if the backend can.
+    Compiles once for each shape of a batch and reads the weights that the detector
+    has at the time of the call. When images come in many sizes, those after the first
+    few are not compiled, except on JAX.
 
     Args:
         detector: A `Detector`, built.
         with_losses: Also compute losses; batches then need their groundtruth.
     """
 
-    def __init__(self, detector: Any, with_losses: bool = False):
+    def __init__(self, detector: Detector, with_losses: bool = False):
         self.detector = detector
         self.with_losses = with_losses
         self._steps: dict[Any, _Step] = {}
@@ -46,7 +48,7 @@ class EvaluationModel:
             images: `[b, h, w, c]`, resized and padded.
             true_size: `[b, 2]`, their size without padding.
             groundtruth: Needed with losses.
-            side_inputs: What the detector reads besides, by name; always the same
+            side_inputs: Other inputs of the detector by name, always with the same
                 names and shapes.
         """
         inputs: dict[str, Any] = {
@@ -56,16 +58,16 @@ class EvaluationModel:
         }
         shape: tuple[int, ...] = inputs["images"].shape
         if self.with_losses and groundtruth is not None:
-            inputs["groundtruth"] = _read(groundtruth, self.detector)
+            inputs["groundtruth"] = _loss_inputs(groundtruth, self.detector)
             shape = (*shape, groundtruth.boxes.shape[1])
         found = self._step(shape).predict_on_batch(inputs)
         losses = {k: float(v) for k, v in found.get("losses", {}).items()}
         return found["detections"], losses
 
     def _step(self, shape: tuple[int, ...]) -> "_Step":
-        # One each: seeing a second shape, Keras would compile for any shape, and
-        # anchors are made for one that is known.
-        eager = len(self._steps) >= _MOST_COMPILED and shape not in self._steps
+        # One model per shape: on seeing a second shape, Keras would compile for any
+        # shape, and anchors are generated for a known one.
+        eager = len(self._steps) >= _MAX_COMPILED and shape not in self._steps
         key = _EAGER if eager and keras.backend.backend() != "jax" else shape
         if key not in self._steps:
             step = _Step(self.detector, self.with_losses)
@@ -75,14 +77,14 @@ class EvaluationModel:
 
 
 class _Step(keras.Model):
-    """What is compiled; shares the variables of the detector."""
+    """The compiled function; shares the variables of the detector."""
 
-    def __init__(self, detector: Any, with_losses: bool):
+    def __init__(self, detector: Detector, with_losses: bool):
         super().__init__(name="evaluation_step")
         self.detector = detector
         self.with_losses = with_losses
-        # XLA takes ten times as long on a CPU as TensorFlow's own kernels, and
-        # torch would need a C++ compiler; JAX knows nothing else.
+        # On a CPU XLA takes ten times as long as TensorFlow's own kernels, and torch
+        # would need a C++ compiler; JAX always compiles with XLA.
         self.jit_compile = keras.backend.backend() == "jax"
         self.built = True
 
@@ -98,17 +100,17 @@ class _Step(keras.Model):
         return found
 
 
-def _read(groundtruth: Groundtruth, detector: Any) -> dict[str, Any]:
-    """Returns what the loss of a detector reads, without masks that nobody does."""
+def _loss_inputs(groundtruth: Groundtruth, detector: Detector) -> dict[str, Any]:
+    """Returns the fields that the loss of a detector reads; masks only if needed."""
     read = ("boxes", "classes", "valid", "weights", *detector.groundtruth_fields)
     return {k: v for k, v in present(groundtruth).items() if k in read}
 
 
 def real_rows(found: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
-    """Returns what was found in image `i` of a batch, without padding, by field.
+    """Returns the detections of image `i` of a batch by field, without padding.
 
-    Masks, which are of the boxes, are called `box_masks`: those of groundtruth and of
-    drawings are of whole images.
+    Masks within their boxes are called `box_masks`; those of groundtruth and of
+    drawings cover the whole image.
     """
     number = int(found["num"][i])
     rows = {k: np.asarray(v[i])[:number] for k, v in found.items() if k != "num"}
@@ -117,17 +119,28 @@ def real_rows(found: Mapping[str, Any], i: int) -> dict[str, np.ndarray]:
     return rows
 
 
-def evaluation_model(detector: Any, with_losses: bool = False) -> EvaluationModel:
-    """Returns the evaluation model of a detector, the same one at every call."""
-    # Straight into the dict: Keras would track the model as a layer of the detector.
-    models = vars(detector).setdefault(_CACHE, {})
-    if with_losses not in models:
-        models[with_losses] = EvaluationModel(detector, with_losses)
-    return models[with_losses]
+# The evaluation models in use. A value holds its detector, so that the id in the key
+# is that of a living object.
+_IN_USE: weakref.WeakValueDictionary[tuple[int, bool], EvaluationModel] = (
+    weakref.WeakValueDictionary()
+)
 
 
-def regularization_loss(detector: Any) -> float | None:
-    """Returns the sum of a detector's regularisers; None where none counts."""
+def evaluation_model(detector: Detector, with_losses: bool = False) -> EvaluationModel:
+    """Returns the evaluation model of a detector, compiled functions included.
+
+    While anyone holds it, every call returns the same one; hold it for as long as
+    the detector is used.
+    """
+    key = (id(detector), with_losses)
+    model = _IN_USE.get(key)
+    if model is None:
+        model = _IN_USE[key] = EvaluationModel(detector, with_losses)
+    return model
+
+
+def regularization_loss(detector: Detector) -> float | None:
+    """Returns the sum of a detector's regularization losses; None if it has none."""
     losses = detector.losses
     if not losses or not getattr(detector, "add_regularization", True):
         return None

@@ -1,10 +1,10 @@
-"""What finds objects in plain images, wherever its weights came from.
+"""The contract of predictors: objects in plain images, wherever the weights are.
 
-Imports no Keras: running an exported model does not wait for it.
+Imports no Keras, so that running an exported model does not wait for it.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -17,17 +17,25 @@ class Predictor(Protocol):
     """Finds objects in images of any size."""
 
     label_map: LabelMap
-    keypoint_edges: tuple[tuple[int, int], ...]  # To draw; empty: as usual.
+    keypoint_edges: tuple[tuple[int, int], ...]  # To draw; empty: by keypoint names.
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Arrays]:
-        """Returns what is found in each image, best first.
+        """Returns the objects of each image, best first.
 
         Args:
             images: `[h, w, 3]` uint8 RGB, of any sizes.
 
         Returns:
-            A dict an image: `boxes [n, 4]` normalised `[y_min, x_min, y_max, x_max]`
-            of the image as given, `classes [n]` from 0, `scores [n]`; where the model
-            finds them `keypoints [n, k, 2]` with `keypoint_scores [n, k]`, and
-            `keypoint_depths [n, k]`.
+            One dict per image: `boxes [n, 4]` normalized `[y_min, x_min, y_max, x_max]`
+            of the image as given, `classes [n]` from 0, `scores [n]`; if the model
+            predicts them `box_masks [n, h, w]`, `keypoints [n, k, 2]` with
+            `keypoint_scores [n, k]`, and `keypoint_depths [n, k]`.
         """
+
+
+@runtime_checkable
+class SizedPredictor(Protocol):
+    """A predictor whose model is compiled per batch size."""
+
+    def with_batch_size(self, batch_size: int) -> Self:
+        """Returns the predictor with another batch size; shares the model."""

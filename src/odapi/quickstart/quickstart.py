@@ -165,10 +165,9 @@ def _predict(exported: pathlib.Path, data: MadeDataset, folder: pathlib.Path) ->
     from odapi.data.image.decode import decode_image
     from odapi.draw.file import save_image
     from odapi.draw.mosaic import mosaic
-    from odapi.exporters.saved_model.saved_model import SavedModelPredictor
 
     predictions = odapi.predict(
-        SavedModelPredictor(exported),
+        exported,
         _val_images(data)[:_SHOWN],
         output=folder / _PREDICTIONS,
         min_score=_MIN_SCORE,
@@ -176,7 +175,7 @@ def _predict(exported: pathlib.Path, data: MadeDataset, folder: pathlib.Path) ->
     drawn = [f for f in predictions.files if f.suffix == ".jpg"]
     pictures = [decode_image(f.read_bytes(), str(f)) for f in drawn]
     save_image(folder / _PICTURE, mosaic(pictures, columns=4))
-    return sum(len(p.scores) for p in predictions)
+    return sum(len(p) for p in predictions)
 
 
 class _Phases:

@@ -54,3 +54,25 @@ def _silence() -> Iterator[None]:
             sys.stderr.flush()
             os.dup2(shown, _STDERR)
             os.close(shown)
+
+
+def load_tensorflow(feature: str) -> None:
+    """Imports TensorFlow without its log, whatever backend Keras is set to.
+
+    Args:
+        feature: What needs it, for the message.
+
+    Raises:
+        MissingPackageError: TensorFlow is not installed.
+    """
+    if "tensorflow" in sys.modules:
+        return
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        with _silence():
+            import tensorflow  # noqa: F401
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "tensorflow":
+            raise
+        raise MissingPackageError(feature, "tensorflow", "tensorflow") from error

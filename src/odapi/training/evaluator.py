@@ -9,6 +9,7 @@ from odapi.config.load import Config, options
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.evaluation.result_report import draw_example, notes
+from odapi.inference.model import evaluation_model
 from odapi.labels import LabelMap
 from odapi.trackers.fail_safe import FailSafeTracker
 from odapi.training import report
@@ -47,6 +48,8 @@ class Evaluator:
 
     def __call__(self, detector: Any, step: int) -> dict[str, float]:
         """Returns the metrics and losses of a detector, by the original's names."""
+        # Held, so that all evaluations of a training share the compiled functions.
+        self._compiled = evaluation_model(detector, self._with_losses)
         result = evaluate_loop(
             detector,
             self.dataset,

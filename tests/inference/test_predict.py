@@ -1,4 +1,4 @@
-"""Prediction: every image is answered for, in whatever way it was named."""
+"""Prediction on files and arrays: sources, skipped images, result files."""
 
 import io
 import json
@@ -7,15 +7,14 @@ import sys
 
 import numpy as np
 import pytest
-from evaluation_fakes import LABEL_MAP, SIZE, FakeDetector
 
-import odapi
+from evaluation_fakes import LABEL_MAP, SIZE, FakeDetector
+from odapi import predict
 from odapi.data.image.decode import decode_image
 from odapi.data.image.resize import FixedShape, KeepAspectRatio
 from odapi.draw.file import save_image
 from odapi.errors import DataError
 from odapi.inference.image_files import find_images, read_images
-from odapi.inference.predict import predict
 
 
 class Bright:
@@ -137,7 +136,7 @@ def test_predictions_and_what_was_skipped(folder):
     assert [p.labels for p in found] == [("square",), ("square",), ()]
     assert [p.image_id for p in found] == [1, 2, 3]
     assert list(found.skipped) == [str(folder / "broken.jpg")]
-    assert found[0].boxes_px.tolist() == [[0, 0, 42, 60]]
+    assert found[0].xyxy.tolist() == [[0, 0, 60, 42]]
     assert found.files == []
 
 
@@ -146,7 +145,7 @@ def test_predictions_and_what_was_skipped(folder):
 )
 def test_min_score_leaves_out(folder, min_score, expected):
     found = predict(Bright(), folder, min_score=min_score)
-    assert [len(p.scores) for p in found] == expected
+    assert [len(p) for p in found] == expected
     for row in found:
         assert (np.diff(row.scores) <= 0).all()
 
@@ -184,7 +183,7 @@ def test_results_are_files(folder, tmp_path):
 def test_without_drawing_only_json_is_written(folder, tmp_path):
     found = predict(Bright(), folder, output=tmp_path / "out", draw=False)
     assert [f.suffix for f in found.files] == [".json", ".json"]
-    found = predict(Bright(), folder, json_file=tmp_path / "a" / "b.json")
+    found = predict(Bright(), folder, coco_results=tmp_path / "a" / "b.json")
     assert [f.name for f in found.files] == ["b.json", "b.images.json"]
 
 
@@ -216,11 +215,20 @@ def test_arrays_are_images_too(tmp_path):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((4, 4, 3)), "uint8 RGB, got float64"),
-        (np.zeros((4, 4, 4), np.uint8), "uint8 RGB"),
-        ([np.zeros((4, 4, 3), np.uint8), "a.jpg"], "partly arrays"),
+        (np.ones((4, 4, 3)), "got float64 with values from 1 to 1"),
+        (np.full((4, 4, 3), 0.5), r"\(image \* 255\).round\(\).astype"),
+        (np.full((4, 4, 3), 200.0), r"\(image\).round\(\).astype"),
+        (np.full((4, 4, 3), 300, np.int64), "int64 with values from 300 to 300"),
+        (np.zeros((4, 4, 5), np.uint8), r"uint8 RGB, got shape \(4, 4, 5\)"),
+        (np.zeros((3, 4, 5), np.uint8), "channels come last"),
+        (np.zeros((0, 4, 3), np.uint8), r"got shape \(0, 4, 3\)"),
+        (np.zeros((2, 4, 4, 4, 3), np.uint8), "got shape"),
         ("missing.jpg", "none of 1 images could be read"),
-        ([], "none was given"),
+        ([], "none were given"),
+        (5, "cannot be of type int"),
+        ({"a": 1}, "cannot be of type dict"),
+        (b"jpeg", "cannot be of type bytes"),
+        ([5], "cannot contain int"),
     ],
 )
 def test_wrong_images_are_refused(images, message):
@@ -273,10 +281,6 @@ def test_a_detector_sees_images_of_many_sizes_in_their_order():
     images = [coded((1, 1, 6, 6), 1, 9), wide, coded((1, 1, 6, 6), 1, 7)]
     scores = [float(f["scores"][0]) for f in predictor(images)]
     assert scores == pytest.approx([0.9, 0.3, 0.7])
-
-
-def test_it_is_what_odapi_predict_is():
-    assert odapi.predict is predict
 
 
 def test_drawn_images_have_the_size_of_the_image(folder, tmp_path):

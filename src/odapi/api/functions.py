@@ -1,0 +1,216 @@
+"""`odapi.train`, `evaluate`, `predict`, `export`: functions around `ObjectDetector`."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odapi.api.object_detector import ObjectDetector
+from odapi.errors import CheckpointError, ConfigError
+from odapi.inference.predict import collect, open_stream, save_outputs
+from odapi.inference.predictions import Drawings, Predictions
+from odapi.inference.predictor import Predictor
+
+if TYPE_CHECKING:
+    from odapi.config.load import Config
+    from odapi.evaluation.evaluation_loop import EvaluationResult
+    from odapi.exporters.export import Exported
+    from odapi.training.plan import Outcome
+
+Pathlike = str | os.PathLike[str]
+
+
+def train(
+    config: "Pathlike | Config | ObjectDetector",
+    model_dir: Pathlike,
+    overrides: Sequence[str] = (),
+    **options: Any,
+) -> "Outcome":
+    """Trains a detector, or resumes a training.
+
+        odapi.train("pipeline.config", "runs/first", ["train_config.batch_size=8"])
+
+    If `model_dir` has a checkpoint, training resumes from the last one exactly.
+    Ctrl-C and SIGTERM save and return; a second Ctrl-C raises KeyboardInterrupt.
+
+    Args:
+        config: A `pipeline.config`, its folder, its text, a loaded config, or an
+            `ObjectDetector`, whose weights training starts from.
+        model_dir: Run folder: checkpoints, config, label map, event files for
+            TensorBoard, `metrics.jsonl` and `training.json`.
+        overrides: Of the config, such as "train_config.batch_size=8".
+        options: See `odapi.training.train.train`: `train_data`, `eval_data`,
+            `num_steps`, `batch_size`, `seed`.
+
+    Raises:
+        ConfigError: The config cannot be trained, or differs too much from that of
+            the run in `model_dir`.
+        DataError: A dataset cannot be used.
+        CheckpointError: A checkpoint cannot be read or written.
+        DivergedError: A loss became NaN or exploded.
+    """
+    from odapi.training.train import train as run
+
+    if not isinstance(config, ObjectDetector):
+        return run(config, model_dir, overrides, **options)
+    start = _starting_point(config)
+    return run(config.config, model_dir, [*start, *overrides], **options)
+
+
+def evaluate(
+    model: Pathlike | ObjectDetector,
+    eval_data: str | None = None,
+    overrides: Sequence[str] = (),
+    **options: Any,
+) -> "EvaluationResult":
+    """Computes the metrics of a model on a dataset.
+
+        result = odapi.evaluate("runs/first", "coco:val.json")
+        result.metrics["DetectionBoxes_Precision/mAP"]
+
+    Args:
+        model: A run folder (its best checkpoint, else the last), a checkpoint
+            folder, a folder written by `odapi export`, or an `ObjectDetector`.
+        eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH` or
+            `tfrecord:GLOB`; None: the evaluation data of the config.
+        overrides: Of the config, such as "eval_config.batch_size=8"; for a path only.
+        options: See `ObjectDetector.evaluate`: `batch_size`, `output`,
+            `with_losses`, `max_images`, `evaluators`.
+
+    Raises:
+        CheckpointError: There is no model, or it does not fit its config.
+        ConfigError: An override or the config is wrong.
+        DataError: The dataset cannot be read, or has no image.
+    """
+    return _weights(model, overrides).evaluate(eval_data, **options)
+
+
+def export(
+    model: Pathlike | ObjectDetector,
+    output_dir: Pathlike,
+    input_type: str = "image_tensor",
+    overrides: Sequence[str] = (),
+    **options: Any,
+) -> "Exported":
+    """Exports a model as a SavedModel with the names of the original's exporter.
+
+        odapi.export("runs/first", "exported")
+        found = tf.saved_model.load("exported/saved_model")(images)
+
+    The SavedModel is compared with the model before anything appears in
+    `output_dir`. If Keras runs on another backend than TensorFlow, the export runs
+    in another process.
+
+    Args:
+        model: As for `evaluate`.
+        output_dir: The folder; an earlier export there is replaced.
+        input_type: What the SavedModel takes; see `ObjectDetector.export`.
+        overrides: Of the config, such as
+            "model.ssd.post_processing.batch_non_max_suppression.score_threshold=0.3".
+        options: See `ObjectDetector.export`: `batch_size`, `untrained`,
+            `check_images`.
+
+    Raises:
+        CheckpointError: There is no model, or it was never trained.
+        ConfigError: An override is wrong, or the model cannot be exported.
+        ExportError: The SavedModel gives other results than the model.
+        MissingPackageError: TensorFlow is not installed.
+    """
+    if isinstance(model, ObjectDetector):
+        _no_overrides(overrides)
+        return model.export(output_dir, input_type, **options)
+    from odapi.api.model_path import locate_weights
+    from odapi.exporters.export import export as run
+
+    return run(locate_weights(model), output_dir, input_type, overrides, **options)
+
+
+def predict(
+    model: Pathlike | ObjectDetector | Predictor,
+    source: Any,
+    min_score: float = 0.5,
+    *,
+    batch_size: int = 8,
+    overrides: Sequence[str] = (),
+    context: Pathlike | np.ndarray | None = None,
+    output: Pathlike | None = None,
+    draw: bool = True,
+    **files: Pathlike | None,
+) -> Predictions:
+    """Finds objects in images, and writes them to files on request.
+
+        for found in odapi.predict("runs/first", "photos/", output="found"):
+            print(found.path, found.labels, found.xyxy)
+
+    Args:
+        model: A run folder, a checkpoint folder, a folder written by `odapi export`
+            (its SavedModel is run), an `ObjectDetector`, or any `Predictor`.
+        source: Images, as for `ObjectDetector.predict`.
+        min_score: Objects with a lower score are left out everywhere.
+        batch_size: Images per call of the model.
+        overrides: Of the config; for a path with weights only.
+        context: Memory bank of a Context R-CNN; see `ObjectDetector.predict`.
+        output: Folder for drawn images and `detections.json`.
+        draw: Whether to draw images into `output`.
+        files: Further outputs: `coco_results` (a file for COCO results, instead of
+            `output`/detections.json), `save_txt`, `save_voc` and `save_coco` (a
+            folder for a YOLO, Pascal VOC or COCO dataset to train on).
+
+    Raises:
+        CheckpointError: There is no model, or it does not fit its config.
+        DataError: The source is no image, no image could be read, or a result cannot
+            be written.
+    """
+    if isinstance(model, str | os.PathLike):
+        model = ObjectDetector.load(model, overrides)
+    else:
+        _no_overrides(overrides)
+    predictor = model.predictor if isinstance(model, ObjectDetector) else model
+    stream = open_stream(predictor, source, min_score, batch_size, context)
+    if output is not None and files.get("coco_results") is None:
+        files["coco_results"] = pathlib.Path(output) / "detections.json"
+    drawings = None
+    if output is not None and draw:
+        drawings = Drawings(pathlib.Path(output) / "images")
+    found = collect(stream, drawings)
+    save_outputs(found, **files)
+    return found
+
+
+def _starting_point(detector: ObjectDetector) -> list[str]:
+    """Returns the overrides with which a training starts from the weights."""
+    if detector.checkpoint is not None:
+        return [
+            f"train_config.fine_tune_checkpoint={detector.checkpoint.resolve()}",
+            "train_config.fine_tune_checkpoint_type=full",
+        ]
+    if detector.path is None:
+        return []  # Random weights: the config builds them again.
+    raise CheckpointError(
+        str(detector.path),
+        "its weights may have changed since they were loaded",
+        hint="save them first: ObjectDetector.load(detector.save('start'))",
+    )
+
+
+def _weights(
+    model: Pathlike | ObjectDetector, overrides: Sequence[str]
+) -> ObjectDetector:
+    """Returns the object of a model that has weights."""
+    if isinstance(model, ObjectDetector):
+        _no_overrides(overrides)
+        return model
+    from odapi.api.model_path import locate_weights
+
+    return ObjectDetector.load(locate_weights(model), overrides)
+
+
+def _no_overrides(overrides: Sequence[str]) -> None:
+    if overrides:
+        raise ConfigError(
+            overrides[0],
+            "the model is loaded already; overrides apply while it is loaded",
+            hint="ObjectDetector.load(path, overrides)",
+        )

@@ -1,0 +1,73 @@
+"""Loads and builds the models that an `ObjectDetector` holds."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from odapi.api.model_path import ModelPath
+from odapi.api.shared_models import SHARED_MODELS, Model, key_of
+from odapi.errors import CheckpointError
+from odapi.labels import LabelMap, label_map_of
+from odapi.runtime import backend
+
+if TYPE_CHECKING:
+    from odapi.config.load import Config
+
+
+def shared_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
+    """Returns a model, loaded once per process; see `SharedModels`.
+
+    Raises:
+        CheckpointError: The model is damaged, or does not fit its config.
+        ConfigError: An override is wrong.
+    """
+    folder = place.exported or place.weights
+    if folder is None:
+        raise CheckpointError(str(place.path), "is no model")
+    key = key_of(folder, overrides, place.form)
+    return SHARED_MODELS.get(key, lambda: load_model(place, overrides))
+
+
+def load_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
+    """Loads a model from its files, as `shared_model` does at the first call."""
+    if place.exported is not None:
+        return Model(place.load_exported())
+    backend.load()
+    from odapi.checkpoints.load_detector import load_detector
+    from odapi.inference.detector_predictor import predictor_of
+
+    loaded = load_detector(place.weights or place.path, overrides)
+    return Model(predictor_of(loaded), loaded)
+
+
+def build_model(
+    config: "str | os.PathLike[str] | Config",
+    overrides: Sequence[str] = (),
+    label_map: LabelMap | Sequence[str] | None = None,
+) -> Model:
+    """Builds a model with random weights from a config.
+
+    Args:
+        config: See `load_config`.
+        overrides: Of the config.
+        label_map: The classes, or their names; None: see `config_label_map`.
+
+    Raises:
+        ConfigError: The config asks for a model that cannot be built.
+    """
+    backend.load()
+    from odapi.api.config_label_map import config_label_map
+    from odapi.build.detector import build_detector
+    from odapi.checkpoints.load_detector import LoadedDetector
+    from odapi.config.load import load_config
+    from odapi.inference.detector_predictor import predictor_of
+
+    loaded_config = load_config(config, overrides)
+    detector = build_detector(loaded_config)
+    if label_map is None:
+        label_map = config_label_map(loaded_config, detector.num_classes)
+    elif not isinstance(label_map, LabelMap):
+        label_map = label_map_of(list(label_map))
+    loaded = LoadedDetector(detector, loaded_config, label_map, 0, pathlib.Path())
+    return Model(predictor_of(loaded), loaded)

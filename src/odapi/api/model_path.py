@@ -1,0 +1,145 @@
+"""What a path given as a model is: a run, a checkpoint, or an exported model.
+
+Decided here only, for Python and for the command line.
+"""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from odapi.checkpoints import folder as folders
+from odapi.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from odapi.inference.predictor import Predictor
+
+ACCEPTED = (
+    "a run folder (--model-dir of `odapi train`), one of its checkpoints, a folder "
+    "written by `odapi export`, or a SavedModel"
+)
+_MAX_NAMES = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelPath:
+    """Where a model is.
+
+    Args:
+        path: As given.
+        exported: The exported program that `predict` runs; None: the weights are
+            loaded into a detector.
+        form: Name of the exported form in `EXPORTED_FORMS`, or "".
+        weights: Checkpoint folder of the same model; None: only the program is there.
+    """
+
+    path: pathlib.Path
+    exported: pathlib.Path | None
+    form: str
+    weights: pathlib.Path | None
+
+    def load_exported(self) -> "Predictor":
+        """Returns the exported program as a predictor.
+
+        Raises:
+            CheckpointError: The path is no exported model, or cannot be loaded.
+        """
+        if self.exported is None:
+            raise CheckpointError(str(self.path), "is not an exported model")
+        return EXPORTED_FORMS[self.form].load(self.exported)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedForm:
+    """A kind of exported model.
+
+    Args:
+        find: Returns the program that a path means, or None.
+        load: Returns it as a predictor.
+    """
+
+    find: Callable[[pathlib.Path], pathlib.Path | None]
+    load: Callable[[pathlib.Path], "Predictor"]
+
+
+def _find_saved_model(path: pathlib.Path) -> pathlib.Path | None:
+    for folder in (path, path / "saved_model"):
+        if (folder / "saved_model.pb").is_file():
+            return folder
+    return path.parent if path.name == "saved_model.pb" and path.is_file() else None
+
+
+def _load_saved_model(folder: pathlib.Path) -> "Predictor":
+    from odapi.exporters.saved_model.saved_model import SavedModelPredictor
+    from odapi.runtime import backend
+
+    backend.load_tensorflow("running a SavedModel")
+    return SavedModelPredictor(folder)
+
+
+# In the order in which they are looked for.
+EXPORTED_FORMS = {
+    "SavedModel": ExportedForm(_find_saved_model, _load_saved_model),
+}
+
+
+def locate(path: str | os.PathLike[str]) -> ModelPath:
+    """Returns what a path given as a model is.
+
+    Args:
+        path: A run folder (its best checkpoint, else the last), a checkpoint folder,
+            a folder written by `odapi export` or the exported program in it.
+
+    Raises:
+        CheckpointError: The path is none of these; the message names what is there
+            and what is accepted.
+    """
+    path = pathlib.Path(path).expanduser()
+    for form, row in EXPORTED_FORMS.items():
+        exported = row.find(path)
+        if exported is not None:
+            return ModelPath(path, exported, form, _weights_beside(exported))
+    try:
+        return ModelPath(path, None, "", folders.find(path))
+    except CheckpointError as error:
+        raise _explained(path, error) from None
+
+
+def locate_weights(path: str | os.PathLike[str]) -> pathlib.Path:
+    """Returns the checkpoint folder of a model, of an exported one as well.
+
+    Raises:
+        CheckpointError: The path is no model, or an exported one without weights.
+    """
+    place = locate(path)
+    if place.weights is None:
+        raise CheckpointError(
+            str(path),
+            f"is a {place.form} without weights; it can only predict",
+            hint="evaluate, export and train need a run folder, a checkpoint, or the "
+            "whole folder that `odapi export` wrote",
+        )
+    return place.weights
+
+
+def _weights_beside(exported: pathlib.Path) -> pathlib.Path | None:
+    for folder in (exported, exported.parent):
+        if (folder / "checkpoint" / folders.WEIGHTS).is_file():
+            return folder / "checkpoint"
+    return None
+
+
+def _explained(path: pathlib.Path, error: CheckpointError) -> CheckpointError:
+    problem = error.problem
+    if path.is_dir() and not (path / folders.CONFIG).is_file():
+        names = sorted(entry.name for entry in path.iterdir())
+        problem += f"; the folder contains {_shortened(names)}"
+    hint = f"{error.hint}\n  accepted: {ACCEPTED}" if error.hint else ACCEPTED
+    return CheckpointError(error.place, problem, hint)
+
+
+def _shortened(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MAX_NAMES])
+    more = len(names) - _MAX_NAMES
+    return (shown + (f" and {more} more" if more > 0 else "")) or "nothing"

@@ -1,0 +1,402 @@
+"""`odapi.ObjectDetector`: one object for a model, whatever form it has."""
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+
+from odapi.api.load_model import build_model, load_model, shared_model
+from odapi.api.model_path import ModelPath, locate
+from odapi.api.shared_models import SHARED_MODELS, Model
+from odapi.api.zoo_models import zoo_model
+from odapi.errors import CheckpointError, ConfigError
+from odapi.inference.predict import collect, open_stream
+from odapi.inference.predictions import Predictions
+from odapi.inference.predictor import Predictor
+from odapi.inference.stream import PredictionStream
+from odapi.labels import LabelMap
+
+if TYPE_CHECKING:
+    from odapi.checkpoints.load_detector import LoadedDetector
+    from odapi.config.load import Config
+    from odapi.evaluation.evaluation_loop import EvaluationResult
+    from odapi.exporters.export import Exported
+    from odapi.metrics.evaluator import Evaluator
+    from odapi.models.detector import Detector
+    from odapi.training.plan import Outcome
+
+Pathlike = str | os.PathLike[str]
+Context = Pathlike | np.ndarray | None
+
+
+class ObjectDetector:
+    """A detector: a trained model, an exported program, or a model of random weights.
+
+        detector = odapi.ObjectDetector.load("runs/first")
+        for found in detector.predict("photos/"):
+            print(found.path, found.labels, found.scores, found.xyxy)
+
+    Made by `load`, `from_config` and `from_zoo`.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        place: ModelPath | None = None,
+        overrides: Sequence[str] = (),
+    ):
+        self._model = model
+        self._model.owners.add(self)
+        self._place = place
+        self._overrides = tuple(overrides)
+        self._changed = place is None  # Whether the weights may differ from the files.
+
+    @classmethod
+    def load(cls, path: Pathlike, overrides: Sequence[str] = ()) -> "ObjectDetector":
+        """Loads a model from a path.
+
+        The files are read once per process: a second object of the same unchanged
+        path shares the model and its compiled functions, until one of them hands out
+        its `keras_model`.
+
+        Args:
+            path: A run folder (its best checkpoint, else the last), a checkpoint
+                folder, a folder written by `export`, or a SavedModel.
+            overrides: Of its config, such as
+                "model.ssd.post_processing.batch_non_max_suppression.iou_threshold=0.5".
+
+        Raises:
+            CheckpointError: There is no model, it is damaged, or it does not fit its
+                config.
+            ConfigError: An override is wrong, or the model is an exported one.
+        """
+        place = locate(path)
+        if place.exported is not None and overrides:
+            raise ConfigError(
+                overrides[0],
+                "an exported model cannot be changed",
+                hint=f"load its weights: {place.weights}, or export again with the "
+                "override"
+                if place.weights
+                else "export again with the override",
+            )
+        return cls(shared_model(place, overrides), place=place, overrides=overrides)
+
+    @classmethod
+    def from_config(
+        cls,
+        config: "Pathlike | Config",
+        overrides: Sequence[str] = (),
+        label_map: LabelMap | Sequence[str] | None = None,
+    ) -> "ObjectDetector":
+        """Builds a model with random weights from a pipeline config.
+
+        Args:
+            config: A `pipeline.config`, its folder, its text, or a loaded config.
+            overrides: Of the config, such as "model.ssd.num_classes=3".
+            label_map: The classes, or their names; None reads the label map that the
+                config names, if the file exists.
+
+        Raises:
+            ConfigError: The config asks for a model that cannot be built.
+        """
+        return cls(build_model(config, overrides, label_map))
+
+    @classmethod
+    def from_zoo(
+        cls,
+        name: str,
+        overrides: Sequence[str] = (),
+        cache: Pathlike | None = None,
+    ) -> "ObjectDetector":
+        """Loads a model of the TF2 zoo, downloading it at the first call.
+
+        Args:
+            name: As `odapi zoo list` prints it, such as
+                "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8".
+            overrides: Of its config.
+            cache: Folder for downloads; None: `$ODAPI_HOME`, else `~/.cache/odapi`.
+
+        Raises:
+            ConfigError: There is no such model.
+            CheckpointError: The model cannot be downloaded, or is damaged.
+        """
+        return cls.load(zoo_model(name, cache), overrides)
+
+    def __repr__(self) -> str:
+        return f"<ObjectDetector {self._origin()}: {len(self.label_map)} classes>"
+
+    @property
+    def path(self) -> pathlib.Path | None:
+        """Where the model was loaded from; None: built from a config."""
+        return self._place.path if self._place else None
+
+    @property
+    def is_exported(self) -> bool:
+        """Whether the model is an exported program."""
+        return self._model.loaded is None
+
+    @property
+    def label_map(self) -> LabelMap:
+        """The classes."""
+        return self._model.predictor.label_map
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their ids."""
+        categories = sorted(self.label_map, key=lambda category: category.id)
+        return tuple(category.label for category in categories)
+
+    @property
+    def step(self) -> int | None:
+        """Number of training steps, where known."""
+        return self._model.loaded.step if self._model.loaded else None
+
+    @property
+    def config(self) -> "Config":
+        """A copy of the pipeline config.
+
+        Raises:
+            CheckpointError: The model is an exported program without one.
+        """
+        from odapi.config.load import load_config
+
+        if self._model.loaded is not None:
+            return load_config(self._model.loaded.config)
+        if self._place is not None and self._place.weights is not None:
+            return load_config(self._place.weights)
+        raise self._refused("has no config")
+
+    @property
+    def keras_model(self) -> "Detector":
+        """The `keras.Model`, to inspect or to change.
+
+        Raises:
+            CheckpointError: The model is an exported program.
+        """
+        if self._model.loaded is None:
+            raise self._refused("is not a Keras model")
+        if not self._changed:
+            self._own()
+        return self._model.loaded.detector
+
+    # fmt: off
+    @overload
+    def predict(
+        self, source: Any, min_score: float = ..., *, stream: Literal[False] = ...,
+        batch_size: int = ..., context: Context = ...,
+    ) -> Predictions: ...
+
+    @overload
+    def predict(
+        self, source: Any, min_score: float = ..., *, stream: Literal[True],
+        batch_size: int = ..., context: Context = ...,
+    ) -> PredictionStream: ...
+    # fmt: on
+
+    def predict(
+        self,
+        source: Any,
+        min_score: float = 0.5,
+        *,
+        stream: bool = False,
+        batch_size: int = 8,
+        context: Context = None,
+    ) -> Predictions | PredictionStream:
+        """Finds objects in images.
+
+        The model is compiled once per image size for `batch_size` images, and once
+        for single images.
+
+        Args:
+            source: A file, folder or glob, a NumPy array `[h, w, 3]` uint8 RGB or a
+                batch of them, a PIL image, or a list or iterator of these.
+            min_score: Objects with a lower score are left out.
+            stream: Return an iterator that predicts while it is consumed, instead of
+                a list. Memory then does not grow with the number of images.
+            batch_size: Images per call of the model; 1 for a live source, which would
+                wait until a batch is full.
+            context: Memory bank `[n, d]` of a Context R-CNN, the same for all images,
+                or a .npy file that holds it; None: an empty one.
+
+        Returns:
+            One `Prediction` per image that could be read, in their order.
+
+        Raises:
+            DataError: The source is no image, or no image of it could be read.
+        """
+        found = open_stream(self.predictor, source, min_score, batch_size, context)
+        return found if stream else collect(found)
+
+    def evaluate(
+        self,
+        data: str | None = None,
+        *,
+        batch_size: int | None = None,
+        output: Pathlike | None = None,
+        with_losses: bool = False,
+        max_images: int = 0,
+        evaluators: "Sequence[Evaluator]" = (),
+    ) -> "EvaluationResult":
+        """Computes the metrics of the model on a dataset.
+
+        An exported model is evaluated with the weights in its folder, which the
+        export was compared with.
+
+        Args:
+            data: Such as "coco:val.json", "voc:PATH?split=val", "yolo:PATH" or
+                "tfrecord:GLOB"; None: the evaluation data of the config.
+            batch_size: Images per batch; None takes `eval_config.batch_size`.
+            output: Folder for `metrics.json`, `detections.json` (COCO results),
+                tables and images; None writes nothing.
+            with_losses: Also compute the losses, as `Loss/...`.
+            max_images: Stop after so many images; 0: all.
+            evaluators: Evaluators besides those of the config.
+
+        Raises:
+            ConfigError: The config cannot be evaluated.
+            DataError: The dataset cannot be read, or has no image.
+        """
+        from odapi.config.load import load_config
+        from odapi.evaluation.evaluate import evaluate
+
+        changes = []
+        if data:
+            changes.append(f"options.eval_data={data}")
+        if batch_size:
+            changes.append(f"eval_config.batch_size={batch_size}")
+        loaded = self._weights("evaluate")
+        return evaluate(
+            loaded._replace(config=load_config(loaded.config, changes)),
+            output=output,
+            with_losses=with_losses,
+            max_images=max_images,
+            evaluators=evaluators,
+        )
+
+    def export(
+        self,
+        output_dir: Pathlike,
+        input_type: str = "image_tensor",
+        *,
+        batch_size: int | None = None,
+        untrained: bool = False,
+        check_images: Sequence[Pathlike] = (),
+    ) -> "Exported":
+        """Writes the model as a SavedModel, compared with the model before.
+
+        Args:
+            output_dir: Folder for the SavedModel, config, label map and weights.
+            input_type: "image_tensor", "float_image_tensor",
+                "encoded_image_string_tensor" or "tf_example".
+            batch_size: Images per call; None: any number.
+            untrained: Also export a model that was never trained.
+            check_images: Image files for the comparison, besides a generated one.
+
+        Raises:
+            CheckpointError: The model was never trained.
+            ConfigError: The model cannot be exported.
+            ExportError: The SavedModel gives other results than the model.
+            MissingPackageError: TensorFlow is not installed.
+        """
+        from odapi.exporters.export import export
+
+        options: dict[str, Any] = {
+            "batch_size": batch_size,
+            "untrained": untrained,
+            "check_images": check_images,
+        }
+        if self.checkpoint is not None:
+            return export(
+                self.checkpoint, output_dir, input_type, self._overrides, **options
+            )
+        self._weights("export")
+        with tempfile.TemporaryDirectory() as folder:
+            saved = self.save(pathlib.Path(folder) / "model")
+            return export(saved, output_dir, input_type, **options)
+
+    def train(self, model_dir: Pathlike, **options: Any) -> "Outcome":
+        """Trains the model, and continues with the weights of the best checkpoint.
+
+        Training starts from the present weights. An interrupted training in
+        `model_dir` is resumed.
+
+        Args:
+            model_dir: Run folder: checkpoints, metrics, event files.
+            options: As for `odapi.train`, such as `train_data="coco:train.json"`,
+                `eval_data`, `num_steps`, `batch_size`, `overrides`.
+
+        Raises:
+            ConfigError: The config cannot be trained.
+            DataError: A dataset cannot be used.
+            DivergedError: A loss became NaN or exploded.
+        """
+        from odapi.api.functions import train
+
+        outcome = train(self, model_dir, **options)
+        trained = type(self).load(model_dir)
+        self._model.owners.discard(self)
+        self.__init__(trained._model, place=trained._place)  # type: ignore[misc]
+        return outcome
+
+    def save(self, path: Pathlike) -> pathlib.Path:
+        """Writes a checkpoint folder, which `load` reads: weights, config, label map.
+
+        Args:
+            path: The folder; an existing checkpoint there is replaced.
+
+        Raises:
+            CheckpointError: The model is an exported program without weights, the
+                folder has other content, or it cannot be written.
+        """
+        from odapi.api.save import save_checkpoint
+
+        return save_checkpoint(self._weights("save"), pathlib.Path(path))
+
+    @property
+    def checkpoint(self) -> pathlib.Path | None:
+        """The checkpoint folder with exactly these weights; None if there is none."""
+        if self._place is None or self._changed:
+            return None
+        return self._place.weights
+
+    @property
+    def predictor(self) -> Predictor:
+        """What `predict` runs: a callable from images to arrays."""
+        return self._model.predictor
+
+    def _weights(self, verb: str) -> "LoadedDetector":
+        """Returns the detector, of an exported program the one in its folder."""
+        loaded = self._model.loaded
+        if loaded is None and self._place is not None and self._place.weights:
+            loaded = shared_model(locate(self._place.weights)).loaded
+        if loaded is None:
+            raise self._refused(f"has no weights, so it cannot {verb}")
+        return loaded
+
+    def _own(self) -> None:
+        """Makes sure that no other object shares the model from now on."""
+        if self._place is not None and len(self._model.owners) > 1:
+            self._model.owners.discard(self)
+            self._model = load_model(self._place, self._overrides)
+            self._model.owners.add(self)
+        else:
+            SHARED_MODELS.release(self._model)
+        self._changed = True
+
+    def _refused(self, problem: str) -> CheckpointError:
+        weights = self._place.weights if self._place else None
+        source = repr(str(weights)) if weights else "the run it was exported from"
+        problem = f"{problem}: it is an exported program"
+        hint = f"load its weights: ObjectDetector.load({source})"
+        return CheckpointError(self._origin(), problem, hint)
+
+    def _origin(self) -> str:
+        if self._place is None:
+            return "from a config"
+        kind = f" ({self._place.form})" if self._place.form else ""
+        return f"{self._place.path}{kind}"

@@ -1,0 +1,156 @@
+"""The predictions of several images, and the files that they can be written to."""
+
+import os
+import pathlib
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from odapi.data.formats.writer import Written
+from odapi.errors import DataError
+from odapi.files import write_json
+from odapi.inference.dataset_files import write_dataset
+from odapi.inference.prediction import Prediction
+from odapi.inference.result_files import ResultsWriter, categories_of
+from odapi.inference.stream import PredictionStream
+from odapi.labels import LabelMap
+
+if TYPE_CHECKING:
+    import pandas
+
+Pathlike = str | os.PathLike[str]
+
+_LOSSLESS = {".png", ".bmp", ".gif"}
+
+
+class Predictions(list[Prediction]):
+    """List with one `Prediction` per image that could be read.
+
+    Attributes:
+        skipped: Reason by file, of each image that could not be read.
+        files: Files written by `odapi.predict`.
+        best_score: Highest score of all objects, including those below `min_score`.
+        label_map: The classes of the model.
+    """
+
+    def __init__(
+        self, rows: Iterable[Prediction] = (), label_map: LabelMap | None = None
+    ):
+        super().__init__(rows)
+        self.skipped: dict[str, str] = {}
+        self.files: list[pathlib.Path] = []
+        self.best_score = 0.0
+        self.label_map = label_map or (self[0].label_map if self else LabelMap(()))
+
+    def __repr__(self) -> str:
+        objects = sum(len(found) for found in self)
+        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        return f"<Predictions of {len(self)} images: {objects} objects{skipped}>"
+
+    def take(self, stream: PredictionStream) -> None:
+        """Copies the counts of a stream that these predictions came from."""
+        self.skipped, self.best_score = stream.skipped, stream.best_score
+
+    def save(self, folder: Pathlike) -> list[pathlib.Path]:
+        """Draws every image with its objects into a folder; returns the files."""
+        drawings = Drawings(folder)
+        return [drawings.save(found) for found in self]
+
+    def save_coco_results(self, file: Pathlike) -> list[pathlib.Path]:
+        """Writes COCO results, a list of detections, as COCO's tools read them.
+
+        Beside `NAME.json`, `NAME.images.json` gives the file of each image id, the
+        classes, and the images that were skipped.
+
+        Returns:
+            Both files.
+        """
+        path = pathlib.Path(file)
+        with ResultsWriter(path, label_map=self.label_map) as writer:
+            for found in self:
+                writer.add(str(found.image_id), found.arrays(), found.size)
+        content = {
+            "images": [_image_entry(found) for found in self],
+            "categories": categories_of(self.label_map),
+            "skipped": self.skipped,
+        }
+        return [path, write_json(path.with_suffix(".images.json"), content)]
+
+    def save_coco(self, folder: Pathlike) -> Written:
+        """Writes a COCO dataset to train on: images, `annotations.json`.
+
+        Raises:
+            DataError: The folder has files, or cannot be written.
+        """
+        return write_dataset(self, "coco", pathlib.Path(folder), self.label_map)
+
+    def save_voc(self, folder: Pathlike) -> Written:
+        """Writes a Pascal VOC dataset to train on; see `save_coco`."""
+        return write_dataset(self, "voc", pathlib.Path(folder), self.label_map)
+
+    def save_txt(self, folder: Pathlike) -> Written:
+        """Writes a YOLO dataset to train on: images, txt files, `data.yaml`."""
+        return write_dataset(self, "yolo", pathlib.Path(folder), self.label_map)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Returns a table with one row per object of all images.
+
+        Raises:
+            MissingPackageError: pandas is not installed.
+        """
+        if not self:
+            raise DataError("predictions", "there are none to make a table of")
+        tables = [found.to_pandas() for found in self]
+        import pandas
+
+        filled = [table for table in tables if len(table)] or tables[:1]
+        return pandas.concat(filled, ignore_index=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns all predictions as plain data, as `odapi predict --json` prints."""
+        return {
+            "images": [_json_of(found) for found in self],
+            "skipped": self.skipped,
+            "files": [str(file) for file in self.files],
+        }
+
+
+class Drawings:
+    """Writes drawn images to a folder, each under its own name.
+
+    Args:
+        folder: Is made if needed.
+    """
+
+    def __init__(self, folder: Pathlike):
+        self.folder = pathlib.Path(folder)
+        self._names: set[str] = set()
+
+    def save(self, found: Prediction) -> pathlib.Path:
+        """Draws one image; returns its file."""
+        path = found.path or pathlib.Path(f"image_{found.image_id:0>4}")
+        suffix = ".png" if path.suffix.lower() in _LOSSLESS else ".jpg"
+        name = f"{path.stem}{suffix}"
+        if name in self._names:  # From another folder, or with another suffix.
+            name = f"{path.stem}_{found.image_id:0>4}{suffix}"
+        self._names.add(name)
+        return found.save(self.folder / name)
+
+
+def _image_entry(found: Prediction) -> dict[str, Any]:
+    return {
+        "id": found.image_id,
+        "file_name": "" if found.path is None else found.path.as_posix(),
+        "height": found.size[0],
+        "width": found.size[1],
+        "objects": len(found),
+    }
+
+
+def _json_of(found: Prediction) -> dict[str, Any]:
+    entry = _image_entry(found)
+    rows = found.to_coco()
+    entry["objects"] = [
+        {"label": label, **{k: v for k, v in row.items() if k != "image_id"}}
+        for label, row in zip(found.labels, rows, strict=True)
+    ]
+    return entry
