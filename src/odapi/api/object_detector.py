@@ -49,10 +49,8 @@ class ObjectDetector:
         place: ModelPath | None = None,
         overrides: Sequence[str] = (),
     ):
-        self._model = model
-        self._model.owners.add(self)
-        self._place = place
-        self._overrides = tuple(overrides)
+        model.owners.add(self)
+        self._model, self._place, self._overrides = model, place, tuple(overrides)
         self._changed = place is None  # Whether the weights may differ from the files.
 
     @classmethod
