@@ -1,10 +1,10 @@
 """From a position to a sample that is ready for a batch, and to whole batches."""
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 
+from odapi.data.augment.augmentation import Augmentation
 from odapi.data.augment.transforms import to_grid
 from odapi.data.image.resize import Resizer
 from odapi.data.loader.cache import SampleCache
@@ -12,10 +12,9 @@ from odapi.data.loader.collate import Collate
 from odapi.data.loader.order import Order
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, Source
+from odapi.data.sample_checks import InvalidSampleError
 from odapi.errors import DataError
 from odapi.structures import Batch
-
-Augmentation = Callable[[Sample, np.random.Generator], Sample]
 
 # To a position that no training reaches, where another sample takes the place of one
 # that cannot be used.
@@ -109,6 +108,8 @@ class LoadBatch:
         for attempt in range(2 * len(source)):
             try:
                 return self.load(position + attempt * _ELSEWHERE)
+            except InvalidSampleError:
+                raise
             except DataError as found:
                 error = found
                 count_unusable(source, self.collate.problems, found)

@@ -32,6 +32,7 @@ from odapi.data.loader.processes import Processes
 from odapi.data.loader.worker import IN_TURN
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, Source
+from odapi.data.sample_checks import InvalidSampleError
 from odapi.errors import DataError
 from odapi.fields import FIELDS
 from odapi.labels import LabelMap
@@ -310,6 +311,8 @@ class _Counted:
     def __call__(self, position: int) -> Sample | None:
         try:
             sample = self.load(position)
+        except InvalidSampleError:
+            raise  # A mistake in the user's code, not damaged data.
         except DataError as error:
             self._count(error)
             return None
