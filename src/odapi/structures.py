@@ -1,41 +1,70 @@
-"""What travels between the parts: named structures of arrays, with static shapes.
+"""Named structures of arrays, with static shapes, that are passed between packages.
 
-They are NamedTuples, so that they pass through `jit`, `fit` and tree functions.
-A field is a NumPy array on the host and a tensor of the active backend inside a
-model. Fields that a task does not need are None.
+They are NamedTuples, hence pytrees, and pass through `jit`, `fit` and tree functions. A
+field holds a NumPy array on the host and a tensor of the active backend inside a model.
+Optional fields are None if a task does not need them. They stay flat, not nested by
+task, since `fit`, padding and `present` address a field by its name alone.
+
+Shape shorthand in this file and in `odapi.geometry, targets, losses, models`:
+`b` images of a batch, `n` objects per image, `k` keypoints per object, `h, w` rows and
+columns, `c` channels. Boxes are `[y_min, x_min, y_max, x_max]`, normalized to [0, 1]
+unless a name ends in `_px`; points are (y, x); class indices start at 0.
 """
 
 from typing import Any, NamedTuple
 
 Tensor = Any  # A tensor of the active Keras backend, or a NumPy array.
 
+# Values of a match, which otherwise is the index of an object.
+BACKGROUND, IGNORED = -1, -2
+
 
 class Groundtruth(NamedTuple):
-    """Objects of a batch of images, padded to the same number an image."""
+    """Objects of a batch of images, padded to a fixed number per image."""
 
-    boxes: Tensor  # [b, n, 4] float32, normalised [y_min, x_min, y_max, x_max]
+    # Every object.
+    boxes: Tensor  # [b, n, 4] float32, normalized
     classes: Tensor  # [b, n] int32 in [0, num_classes)
     valid: Tensor  # [b, n] bool, False for padding
-    weights: Tensor  # [b, n] float32, how much an object counts; 0 for padding
+    weights: Tensor  # [b, n] float32, weight in the loss; 0 for padding
+
+    # Flags and sizes, for metrics.
     is_crowd: Tensor = None  # [b, n] bool
     difficult: Tensor = None  # [b, n] bool
     group_of: Tensor = None  # [b, n] bool
-    area: Tensor = None  # [b, n] float32, pixels of the original image
+    area: Tensor = None  # [b, n] float32, in pixels of the original image
+
+    # Soft labels.
     multiclass_scores: Tensor = None  # [b, n, num_classes + 1] float32
     confidences: Tensor = None  # [b, n] float32
-    masks: Tensor = None  # [b, n, h, w] uint8 or float32 in {0, 1}, of the images
-    keypoints: Tensor = None  # [b, n, k, 2] float32, normalised (y, x); NaN: unlabelled
-    keypoint_visibility: Tensor = None  # [b, n, k] int32, 0, 1 or 2 as in COCO
+
+    # Masks: see also `mask_weights`.
+    masks: Tensor = None  # [b, n, h, w] uint8 or float32 in {0, 1}, of whole images
+
+    # Keypoints: see also `keypoint_depths`.
+    keypoints: Tensor = None  # [b, n, k, 2] float32, normalized (y, x); NaN: unlabeled
+    keypoint_visibility: Tensor = None  # [b, n, k] int32: 0, 1 or 2 as in COCO
+
+    # Tracks: see also `temporal_offsets`.
     track_ids: Tensor = None  # [b, n] int32
-    labeled_classes: Tensor = None  # [b, num_classes] bool: looked for in the image
+
+    # Per image: the classes whose objects were annotated exhaustively.
+    labeled_classes: Tensor = None  # [b, num_classes] bool
+
+    # Depths of keypoints.
     keypoint_depths: Tensor = None  # [b, n, k] float32
     keypoint_depth_weights: Tensor = None  # [b, n, k] float32
-    densepose_num_points: Tensor = None  # [b, n] int32, how many points are real
+
+    # DensePose: `p` points per object.
+    densepose_num_points: Tensor = None  # [b, n] int32, number of valid points
     densepose_part_ids: Tensor = None  # [b, n, p] int32 from 0
-    densepose_points: Tensor = None  # [b, n, p, 4] float32: y, x normalised, v, u
-    temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, normalised
-    track_match_flags: Tensor = None  # [b, n] bool: the offset is known
-    mask_weights: Tensor = None  # [b, n] float32; 0: the mask is not known
+    densepose_points: Tensor = None  # [b, n, p, 4] float32: normalized y, x; v, u
+
+    # Motion since the frame before.
+    temporal_offsets: Tensor = None  # [b, n, 2] float32: normalized y, x
+    track_match_flags: Tensor = None  # [b, n] bool, True where the offset is known
+
+    mask_weights: Tensor = None  # [b, n] float32; 0 where the mask is not known
 
 
 class ImageInfo(NamedTuple):
@@ -46,44 +75,54 @@ class ImageInfo(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What the input pipeline yields."""
+    """One batch of the input pipeline."""
 
     images: Tensor  # [b, h, w, c] uint8, RGB, resized and padded at bottom and right
     info: ImageInfo
     groundtruth: Groundtruth
     image_ids: tuple[str, ...]
-    # Padding of the last batch of an evaluation: False for images that repeat.
-    real: Tensor = None  # [b] bool; None: all are real
-    # What a model reads besides images, by name, such as context_features [b, n, d].
+    # False for repeated images that fill the last batch of an evaluation; None: all
+    # images are real.
+    real: Tensor = None  # [b] bool
+    # Further inputs of a model, by name, such as context_features [b, n, d].
     side_inputs: Any = None
 
 
 class Detections(NamedTuple):
-    """Objects found in a batch of images, best first, padded to the same number."""
+    """Detections of a batch of images, best first, padded to a fixed number."""
 
-    boxes: Tensor  # [b, n, 4] float32, normalised to the image without padding
+    # Every detection.
+    boxes: Tensor  # [b, n, 4] float32, normalized to the image without padding
     scores: Tensor  # [b, n] float32, 0 for padding
     classes: Tensor  # [b, n] int32 in [0, num_classes)
-    num: Tensor  # [b] int32, how many are real
+    num: Tensor  # [b] int32, number of valid detections
+
+    # Anchors that detections stem from.
     multiclass_scores: Tensor = None  # [b, n, num_classes + 1] float32
     anchor_indices: Tensor = None  # [b, n] int32
+
+    # Masks and keypoints.
     masks: Tensor = None  # [b, n, h, w] float32, of the boxes
-    keypoints: Tensor = None  # [b, n, k, 2] float32, normalised (y, x)
+    keypoints: Tensor = None  # [b, n, k, 2] float32, normalized (y, x)
     keypoint_scores: Tensor = None  # [b, n, k] float32
     keypoint_depths: Tensor = None  # [b, n, k] float32
-    boxes_strided: Tensor = None  # [b, n, 4] float32, in cells of CenterNet's maps
+
+    # CenterNet: DensePose, re-identification and motion.
+    boxes_strided: Tensor = None  # [b, n, 4] float32, in cells of the output maps
     surface_coords: Tensor = None  # [b, n, h, w, 2] float32: v, u of DensePose
-    embeddings: Tensor = None  # [b, n, e] float32, to tell individuals apart
-    temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, in such cells
-    features: Tensor = None  # [b, n, h, w, d], what the second stage saw in the boxes
-    rpn_features: Tensor = None  # [b, n, s, s, c], what the maps show in the boxes
-    raw_boxes: Tensor = None  # [b, anchors, 4] float32, decoded, before suppression
+    embeddings: Tensor = None  # [b, n, e] float32, re-identification vectors
+    temporal_offsets: Tensor = None  # [b, n, 2] float32: y, x, in cells
+
+    # Intermediate results, for inspection and for Context R-CNN's memory bank.
+    features: Tensor = None  # [b, n, h, w, d], box features of the second stage
+    rpn_features: Tensor = None  # [b, n, s, s, c], first-stage features of the boxes
+    raw_boxes: Tensor = None  # [b, anchors, 4] float32, decoded, before NMS
     raw_scores: Tensor = None  # [b, anchors, num_classes + 1] float32
-    maps: Any = None  # What a CenterNet predicts, by name: [stages, b, h, w, c]
+    maps: Any = None  # Raw outputs of CenterNet by name: [stages, b, h, w, c]
 
 
-def present(structure: NamedTuple) -> dict[str, Tensor]:
-    """Returns the fields that are not None, as the dict that `fit` takes.
+def present(structure: Any) -> dict[str, Tensor]:
+    """Returns the fields of a NamedTuple that are not None, as the dict for `fit`.
 
     >>> present(ImageInfo(original_size=[[4, 4]], true_size=None))
     {'original_size': [[4, 4]]}

@@ -1,4 +1,4 @@
-"""Picking rows of each image by index."""
+"""Gathering by index: rows of tables, cells of maps, points between cells."""
 
 from keras import ops
 
@@ -8,8 +8,9 @@ from odapi.structures import Tensor
 def gather_rows(values: Tensor, index: Tensor) -> Tensor:
     """Returns `[b, k, ...]`: row `index[i, j]` of `values[i]`.
 
-    As one gather from a flat table, which every backend does fast and every export
-    format knows; `ops.take_along_axis` transposes the whole tensor on TensorFlow.
+    Implemented as one gather from a flat table, which is fast on every backend and
+    known to every export format; `ops.take_along_axis` transposes the whole tensor on
+    TensorFlow.
 
     Args:
         values: `[b, n, ...]`.
@@ -23,11 +24,11 @@ def gather_rows(values: Tensor, index: Tensor) -> Tensor:
 
 
 def gather_cells(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Returns `[b, k, c]`: what maps `[b, h, w, c]` say at cells.
+    """Returns the values `[b, k, c]` of maps `[b, h, w, c]` at cells.
 
     Args:
-        maps: Of a known size.
-        y, x: `[b, k]` int32, cut to the map.
+        maps: Of a static size.
+        y, x: `[b, k]` int32, clipped to the map.
     """
     _, height, width, channels = maps.shape
     y, x = ops.clip(y, 0, height - 1), ops.clip(x, 0, width - 1)
@@ -35,12 +36,12 @@ def gather_cells(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 
 def sample_cells(maps: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Returns `[b, k, c]`: maps `[b, h, w, c]` read linearly between cells.
+    """Samples maps `[b, h, w, c]` bilinearly at points; returns `[b, k, c]`.
 
     Args:
-        maps: Of a known size.
-        y, x: `[b, k]` float32 in cells, 0 being the centre of the first; beyond the
-            centres of the outer cells, these count alone.
+        maps: Of a static size.
+        y, x: `[b, k]` float32 in cells, 0 at the center of the first; clipped to the
+            centers of the outer cells.
     """
     height, width = maps.shape[1:3]
     y, x = ops.clip(y, 0.0, height - 1.0), ops.clip(x, 0.0, width - 1.0)

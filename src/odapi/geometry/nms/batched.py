@@ -1,9 +1,10 @@
-"""Non-maximum suppression of a batch, with static shapes.
+"""Batched non-maximum suppression (NMS) with static shapes.
 
-All pairs of (anchor, class) compete in one list. The best `candidates` pairs come
-first; among them the best is picked again and again, and what overlaps it in its class
-is dropped, until `max_total` are found. Where the candidates run out before, the next
-best ones follow, so that the result is that of all pairs.
+All pairs of (anchor, class) of an image compete in one list. The best `candidates`
+pairs
+form the first block: greedily, the best is kept and the pairs of its class that overlap
+it are suppressed, until `max_total` are kept. If the candidates run out before, NMS
+resumes with the next best ones, so that the result equals that over all pairs.
 """
 
 import dataclasses
@@ -18,49 +19,49 @@ from odapi.geometry.nms.candidates import Candidates, best_pairs
 from odapi.geometry.nms.greedy import BLOCK_SIZE, NmsCandidates, greedy_nms, soft_nms
 from odapi.structures import Tensor
 
-_LEAST_CANDIDATES = 1000
+_MIN_CANDIDATES = 1000
 _CANDIDATES_PER_DETECTION = 10
-# Enough for most images, and picked from at once: if not, the next turn has more.
-_FEW_CANDIDATES, _OF_DETECTIONS = BLOCK_SIZE, BLOCK_SIZE // 2
-# Later turns take more: each costs a pass over all scores.
-_LATER = 8
+# Up to this number of detections, a single block is sufficient for most images; for the
+# others, a later block has more candidates.
+_MAX_DETECTIONS_OF_BLOCK = BLOCK_SIZE // 2
+# Later blocks are larger, since each costs a pass over all scores.
+_LATER_BLOCK_FACTOR = 8
 
 Convert = Callable[[Tensor], Tensor]
 
 
 class Selection(NamedTuple):
-    """What was picked in each image, best first, padded with zeros."""
+    """Kept boxes of each image, best first, padded with zeros."""
 
-    boxes: Tensor  # [b, n, 4], as they came in: not clipped
+    boxes: Tensor  # [b, n, 4], unclipped
     scores: Tensor  # [b, n]
     classes: Tensor  # [b, n] int32
     anchors: Tensor  # [b, n] int32
-    num: Tensor  # [b, 1] int32
+    num: Tensor  # [b, 1] int32, number of valid boxes
 
 
 @dataclasses.dataclass(frozen=True)
 class NonMaxSuppression:
-    """Keeps the best of all boxes that overlap within a class.
+    """Suppresses boxes that overlap a better box of their class.
 
-    A box that lies wholly outside the window is never returned, but drops what it
-    overlaps and counts for `max_per_class`, as in the original (not beyond the
-    candidates that it came with). Ties go
-    to the lower class, then the lower anchor. Of more pairs that tie than are looked at
-    in a later turn (eight times `candidates`), some may be left out.
+    A box that lies entirely outside the window is never returned, but suppresses what
+    it overlaps and counts for `max_per_class`, as in the original (within its block of
+    candidates only). Ties go to the lower class, then to the lower anchor. If more
+    pairs tie than a later block holds (eight times `candidates`), some may be missing.
 
     Args:
-        iou_threshold: Boxes that overlap more are dropped.
+        iou_threshold: Boxes that overlap a kept one more are suppressed.
         score_threshold: Scores must be above it.
-        max_per_class: Most boxes of a class.
-        max_total: Most boxes of an image; the size of the result.
-        soft_sigma: Above 0: scores of overlapping boxes shrink by
+        max_per_class: Maximum number of boxes per class.
+        max_total: Maximum number of boxes per image; the size of the result.
+        soft_sigma: If above 0, soft NMS: scores of overlapping boxes are multiplied by
             `exp(-iou**2 / (2 * soft_sigma))` instead (up to `iou_threshold`).
         class_agnostic: Boxes compete across classes, each with its best class.
-        classes_per_detection: With `class_agnostic`, how many classes of a box may
-            be returned, each as a detection of its own.
-        candidates: Pairs of (anchor, class) that compete at a time. It changes speed
-            and memory, not the result, but for `soft_sigma`, which picks among the
-            first ones only. 0: as many as are enough most often.
+        classes_per_detection: With `class_agnostic`, maximum number of classes of a box
+            that are returned, as separate detections.
+        candidates: Pairs of (anchor, class) per block. It affects speed and memory, but
+            not the result, except with `soft_sigma`, which uses the first block only.
+            0: sufficient for most images.
 
     Source: Bodla et al. 2017 (https://arxiv.org/abs/1704.04503), for `soft_sigma`.
     """
@@ -74,7 +75,7 @@ class NonMaxSuppression:
     classes_per_detection: int = 1
     candidates: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.iou_threshold <= 1:
             raise ValueError(
                 f"iou_threshold must be in [0, 1], got {self.iou_threshold}"
@@ -98,93 +99,108 @@ class NonMaxSuppression:
         window: Tensor | None = None,
         convert: Convert | None = None,
     ) -> Selection:
-        """Returns what is left of the boxes of each image.
+        """Returns the boxes of each image that remain.
 
         Args:
-            boxes: `[b, anchors, 4]`, or `[b, anchors, classes, 4]` where each class
-                has a box of its own.
+            boxes: `[b, anchors, 4]`, or `[b, anchors, classes, 4]` with one box per
+                class.
             scores: `[b, anchors, classes]`, without background.
-            window: `[b, 4]`, outside of which nothing is returned.
-            convert: A function that never falls, from what is in `scores` to scores:
-                only the candidates are converted.
+            window: `[b, 4]`; boxes outside of it are not returned.
+            convert: Monotonic function from the values in `scores` to scores. It is
+                applied to the candidates only.
         """
         if self.class_agnostic:
             return self._class_agnostic(boxes, scores, window, convert)
-        some = self._candidates(boxes, scores, convert)
+        block = self._block(boxes, scores, convert)
         if self.soft_sigma > 0:
-            return self._softly(some, window)
-        found, more = self._pick(None, some, window)
-        if some.scores.shape[1] < scores.shape[1] * scores.shape[2]:
+            return self._soft(block, window)
+        found, incomplete = self._extend(None, block, window)
+        if block.scores.shape[1] < scores.shape[1] * scores.shape[2]:
             inputs = (boxes, scores, window, convert)
-            found = self._resume(inputs, some.limit, found, more)
+            found = self._resume(inputs, block.limit, found, incomplete)
         return found
 
-    def _candidates(
+    def _block(
         self,
         boxes: Tensor,
         scores: Tensor,
         convert: Convert | None,
         limit: Tensor | None = None,
     ) -> Candidates:
-        most = self.candidates or self._enough()
-        first = limit is None and self.soft_sigma == 0
-        most = most if limit is None else _LATER * most
+        """Returns the best candidates, or the next ones below `limit`."""
+        size = self.candidates or self._default_candidates()
+        may_resume = limit is None and self.soft_sigma == 0
+        size = size if limit is None else _LATER_BLOCK_FACTOR * size
         return best_pairs(
-            boxes, scores, most, self.score_threshold, convert, limit, ties=not first
+            boxes,
+            scores,
+            size,
+            self.score_threshold,
+            convert,
+            limit,
+            ties=not may_resume,
         )
 
-    def _enough(self) -> int:
-        if self.soft_sigma == 0 and self.max_total <= _OF_DETECTIONS:
-            return _FEW_CANDIDATES
-        return max(_LEAST_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total)
+    def _default_candidates(self) -> int:
+        if self.soft_sigma == 0 and self.max_total <= _MAX_DETECTIONS_OF_BLOCK:
+            return BLOCK_SIZE
+        return max(_MIN_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total)
 
-    def _pick(
-        self, found: Selection | None, some: Candidates, window: Tensor | None
+    def _extend(
+        self, found: Selection | None, block: Candidates, window: Tensor | None
     ) -> tuple[Selection, Tensor]:
-        """Adds what candidates have to offer; and `[b, 1]` bool, who needs more."""
-        candidates = _nms_candidates(some, window)
-        alive, room = some.valid, self.max_per_class
+        """Adds kept candidates; and returns `[b, 1]` bool, which images need more."""
+        candidates = _nms_candidates(block, window)
+        active: Tensor = block.valid
+        group_limit: Tensor | int = self.max_per_class
         if found is None:
-            found = _nothing(some, self.max_total)
+            found = _empty_selection(block, self.max_total)
         else:
-            clash, before = _against(found, some)
-            alive = ops.logical_and(alive, clash <= self.iou_threshold)
-            room = room - before
-        picked = greedy_nms(
+            highest_iou, same_class = _compare(found, block)
+            active = ops.logical_and(active, highest_iou <= self.iou_threshold)
+            group_limit = group_limit - same_class
+        kept = greedy_nms(
             candidates,
-            alive,
+            active,
             self.max_total - found.num,
             self.iou_threshold,
-            None if self._never_full(window) else room,
+            None if self._total_limits_classes(window) else group_limit,
         )
-        found = _add(found, some, ops.logical_and(picked, candidates.counts))
-        return found, ops.logical_and(some.more, found.num < self.max_total)
+        found = _append(found, block, ops.logical_and(kept, candidates.counted))
+        return found, ops.logical_and(block.more, found.num < self.max_total)
 
-    def _never_full(self, window: Tensor | None) -> bool:
-        """Whether no class can reach its limit before the image has reached its own."""
+    def _total_limits_classes(self, window: Tensor | None) -> bool:
+        """Returns whether an image reaches `max_total` before `max_per_class`."""
         return window is None and self.max_per_class >= self.max_total
 
     def _resume(
-        self, inputs: tuple, limit: Tensor, found: Selection, more: Tensor
+        self,
+        inputs: tuple[Tensor, Tensor, Tensor | None, Convert | None],
+        limit: Tensor,
+        found: Selection,
+        incomplete: Tensor,
     ) -> Selection:
-        """Takes further candidates for as long as an image needs more."""
+        """Processes further blocks of candidates while an image needs more."""
         boxes, scores, window, convert = inputs
 
-        def turn(more, limit, *found):
-            some = self._candidates(boxes, scores, convert, limit)
-            some = some._replace(valid=ops.logical_and(some.valid, more))
-            found, more = self._pick(Selection(*found), some, window)
-            return (more, some.limit, *found)
+        def step(
+            incomplete: Tensor, limit: Tensor, *found: Tensor
+        ) -> tuple[Tensor, ...]:
+            block = self._block(boxes, scores, convert, limit)
+            valid = ops.logical_and(block.valid, incomplete)
+            block = block._replace(valid=valid)
+            found, incomplete = self._extend(Selection(*found), block, window)
+            return (incomplete, block.limit, *found)
 
-        state = (more, limit, *found)
-        state = ops.while_loop(lambda more, *_: ops.any(more), turn, state)
+        state = (incomplete, limit, *found)
+        state = ops.while_loop(lambda more, *_: ops.any(more), step, state)
         return Selection(*state[2:])
 
-    def _softly(self, some: Candidates, window: Tensor | None) -> Selection:
-        scores = ops.where(some.valid, some.scores, -float("inf"))
-        per_class = None if self._never_full(window) else self.max_per_class
-        picks = soft_nms(
-            _nms_candidates(some, window),
+    def _soft(self, block: Candidates, window: Tensor | None) -> Selection:
+        scores = ops.where(block.valid, block.scores, -float("inf"))
+        per_class = None if self._total_limits_classes(window) else self.max_per_class
+        kept = soft_nms(
+            _nms_candidates(block, window),
             scores,
             self.max_total,
             self.iou_threshold,
@@ -193,10 +209,10 @@ class NonMaxSuppression:
             per_class,
         )
         boxes, classes, anchors = (
-            gather_rows(v, picks.places)
-            for v in (some.boxes, some.classes, some.anchors)
+            gather_rows(v, kept.indices)
+            for v in (block.boxes, block.classes, block.anchors)
         )
-        return _padded(Selection(boxes, picks.scores, classes, anchors, picks.num))
+        return _padded(Selection(boxes, kept.scores, classes, anchors, kept.num))
 
     def _class_agnostic(
         self,
@@ -210,104 +226,103 @@ class NonMaxSuppression:
             rows, width = boxes.shape[1], boxes.shape[2]
             own = best + width * ops.arange(rows, dtype="int32")
             boxes = gather_rows(ops.reshape(boxes, (-1, rows * width, 4)), own)
-        # Boxes outside the window must not use up the only limit there is.
-        one = dataclasses.replace(
+        # Boxes outside the window must not use up the limit of the only class.
+        single = dataclasses.replace(
             self, class_agnostic=False, max_per_class=boxes.shape[1]
         )
-        found = one(boxes, ops.max(scores, axis=-1, keepdims=True), window, convert)
+        found = single(boxes, ops.max(scores, axis=-1, keepdims=True), window, convert)
         if self.classes_per_detection == 1:
             return _padded(found._replace(classes=gather_rows(best, found.anchors)))
         rows = gather_rows(scores, found.anchors)
-        return self._spread(found, rows if convert is None else convert(rows))
+        return self._split_classes(found, rows if convert is None else convert(rows))
 
-    def _spread(self, found: Selection, rows: Tensor) -> Selection:
-        """Returns the best classes of each box as detections of their own.
+    def _split_classes(self, found: Selection, rows: Tensor) -> Selection:
+        """Returns the best classes of each box as separate detections.
 
         Args:
-            found: What was picked by the best class.
-            rows: `[b, n, classes]`, its scores.
+            found: Boxes that were kept by their best class.
+            rows: `[b, n, classes]`, their scores.
         """
-        per = min(self.classes_per_detection, rows.shape[2])
-        if self.soft_sigma > 0:  # What the best class lost, the others lose, too.
+        per_box = min(self.classes_per_detection, rows.shape[2])
+        if self.soft_sigma > 0:  # Decay the other classes as much as the best one.
             top = ops.max(rows, axis=-1, keepdims=True)
             rows = rows * (found.scores[..., None] / ops.maximum(top, 1e-30))
-        scores, classes = ops.top_k(rows, per)
-        real = ops.logical_and(_real(found)[..., None], scores > self.score_threshold)
-        scores = ops.where(real, scores, -float("inf"))
-        width = self.max_total * per
+        scores, classes = ops.top_k(rows, per_box)
+        valid = ops.logical_and(_valid(found)[..., None], scores > self.score_threshold)
+        scores = ops.where(valid, scores, -float("inf"))
+        width = self.max_total * per_box
         scores = ops.reshape(scores, (-1, width))
         classes = ops.reshape(ops.cast(classes, "int32"), (-1, width))
         place = ops.cast(ops.argsort(-scores, axis=1)[:, : self.max_total], "int32")
         scores = gather_rows(scores, place)
-        real = ops.cast(scores > -float("inf"), "int32")
+        valid = ops.cast(scores > -float("inf"), "int32")
         return _padded(
             Selection(
-                boxes=gather_rows(found.boxes, place // per),
+                boxes=gather_rows(found.boxes, place // per_box),
                 scores=scores,
                 classes=gather_rows(classes, place),
-                anchors=gather_rows(found.anchors, place // per),
-                num=ops.sum(real, axis=1, keepdims=True),
+                anchors=gather_rows(found.anchors, place // per_box),
+                num=ops.sum(valid, axis=1, keepdims=True),
             )
         )
 
 
-def _nms_candidates(some: Candidates, window: Tensor | None) -> NmsCandidates:
+def _nms_candidates(block: Candidates, window: Tensor | None) -> NmsCandidates:
     if window is None:
-        inside = ops.ones_like(some.valid)
+        inside = ops.ones_like(block.valid)
     else:
-        inside = area(clip(some.boxes, window)) > 0
-    return NmsCandidates(some.boxes, some.classes, inside)
+        inside = area(clip(block.boxes, window)) > 0
+    return NmsCandidates(block.boxes, block.classes, inside)
 
 
-def _nothing(some: Candidates, size: int) -> Selection:
-    """Returns the empty selection, for as many images as candidates are of."""
-    none = 0 * some.classes[:, :1]  # [b, 1]
+def _empty_selection(block: Candidates, size: int) -> Selection:
+    """Returns an empty selection for the images of the candidates."""
+    none = 0 * block.classes[:, :1]  # [b, 1]
     index = ops.zeros((1, size), dtype="int32") + none
-    scores = ops.cast(index, some.scores.dtype)
-    boxes = ops.cast(ops.stack([index] * 4, axis=-1), some.boxes.dtype)
+    scores = ops.cast(index, block.scores.dtype)
+    boxes = ops.cast(ops.stack([index] * 4, axis=-1), block.boxes.dtype)
     return Selection(boxes, scores, index, index, none)
 
 
-def _against(found: Selection, some: Candidates) -> tuple[Tensor, Tensor]:
-    """Compares candidates with what was found before.
+def _compare(found: Selection, block: Candidates) -> tuple[Tensor, Tensor]:
+    """Compares candidates with the boxes of their class that were kept before.
 
     Returns:
-        The highest IoU with a found box of the class, and the number of those, both
-        `[b, k]`.
+        The highest IoU and the number of those boxes, both `[b, k]`.
     """
-    same = some.classes[:, :, None] == found.classes[:, None, :]
-    same = ops.logical_and(same, _real(found)[:, None, :])
-    iou = ops.where(same, pairwise_iou(some.boxes, found.boxes), 0.0)
+    same = block.classes[:, :, None] == found.classes[:, None, :]
+    same = ops.logical_and(same, _valid(found)[:, None, :])
+    iou = ops.where(same, pairwise_iou(block.boxes, found.boxes), 0.0)
     return ops.max(iou, axis=2), ops.sum(ops.cast(same, "int32"), axis=2)
 
 
-def _add(found: Selection, some: Candidates, picked: Tensor) -> Selection:
-    """Appends the picked candidates to what was found."""
+def _append(found: Selection, block: Candidates, kept: Tensor) -> Selection:
+    """Appends the kept candidates `[b, k]` to a selection."""
     size = found.scores.shape[1]
-    there = ops.concatenate([_real(found), picked], axis=1)
-    length = there.shape[1]
-    place = ops.where(there, ops.arange(length, dtype="int32"), length)
+    valid = ops.concatenate([_valid(found), kept], axis=1)
+    length = valid.shape[1]
+    place = ops.where(valid, ops.arange(length, dtype="int32"), length)
     place = ops.minimum(-ops.top_k(-place, size)[0], length - 1)
     boxes, scores, classes, anchors = (
         gather_rows(ops.concatenate([a, b], axis=1), place)
-        for a, b in zip(found[:4], some[:4], strict=True)
+        for a, b in zip(found[:4], block[:4], strict=True)
     )
-    num = ops.sum(ops.cast(there, "int32"), axis=1, keepdims=True)
+    num = ops.sum(ops.cast(valid, "int32"), axis=1, keepdims=True)
     return _padded(Selection(boxes, scores, classes, anchors, num))
 
 
-def _real(found: Selection) -> Tensor:
-    """Returns `[b, n]` bool: which are no padding."""
+def _valid(found: Selection) -> Tensor:
+    """Returns `[b, n]` bool: False for padding."""
     return ops.arange(found.scores.shape[1], dtype="int32") < found.num
 
 
 def _padded(found: Selection) -> Selection:
     """Returns the selection with zeros as padding."""
-    real = _real(found)
+    valid = _valid(found)
     return Selection(
-        boxes=ops.where(real[..., None], found.boxes, 0.0),
-        scores=ops.where(real, found.scores, 0.0),
-        classes=ops.where(real, found.classes, 0),
-        anchors=ops.where(real, found.anchors, 0),
+        boxes=ops.where(valid[..., None], found.boxes, 0.0),
+        scores=ops.where(valid, found.scores, 0.0),
+        classes=ops.where(valid, found.classes, 0),
+        anchors=ops.where(valid, found.anchors, 0),
         num=found.num,
     )
