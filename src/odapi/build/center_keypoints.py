@@ -11,10 +11,10 @@ from odapi.config.label_map import load_label_map
 from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.geometry.keypoints import (
+    CandidateRanking,
     GaussianWeighted,
     KeypointRefiner,
     Nearest,
-    Ranking,
     ScorePerDistance,
     ScorePerScaledDistance,
 )
@@ -200,8 +200,8 @@ def _decoding(
     )
 
 
-def _ranking(task: Any, path: str, deviations: tuple[float, ...]) -> Ranking:
-    rankings: dict[str, Callable[[], Ranking]] = {
+def _ranking(task: Any, path: str, deviations: tuple[float, ...]) -> CandidateRanking:
+    rankings: dict[str, Callable[[], CandidateRanking]] = {
         "min_distance": Nearest,
         "score_distance_ratio": lambda: ScorePerDistance(task.score_distance_offset),
         "score_scaled_distance_ratio": lambda: ScorePerScaledDistance(

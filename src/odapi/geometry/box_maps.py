@@ -1,4 +1,4 @@
-"""Maps that boxes make: what lies inside of them, where its cells are."""
+"""Maps derived from boxes: their interior, coordinates of cells, shifted neighbors."""
 
 import numpy as np
 from keras import ops
@@ -6,15 +6,15 @@ from keras import ops
 from odapi.geometry.boxes import center_size, corners
 from odapi.structures import Tensor
 
-# Places of the eight neighbors of a cell: (down, right).
-_NEIGHBOURS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
+# Offsets of the eight neighbors of a cell: (down, right).
+_NEIGHBORS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 
 
 def fill_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Returns `[b, n, h, w]` float32: 1 for cells that begin inside of a box.
+    """Returns `[b, n, h, w]` float32: 1 for cells whose upper left corner is in a box.
 
     Args:
-        boxes: `[b, n, 4]` normalised.
+        boxes: `[b, n, 4]` normalized.
         size: Height and width of the maps, in cells.
 
     Source: the original's `deepmac_meta_arch.py`, `fill_boxes`.
@@ -25,21 +25,23 @@ def fill_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     columns = ops.arange(width, dtype="float32")
     inside_y = ops.logical_and(rows >= y0 * height, rows <= y1 * height)
     inside_x = ops.logical_and(columns >= x0 * width, columns <= x1 * width)
-    both = ops.logical_and(inside_y[..., :, None], inside_x[..., None, :])
-    return ops.cast(both, "float32")
+    inside = ops.logical_and(inside_y[..., :, None], inside_x[..., None, :])
+    return ops.cast(inside, "float32")
 
 
 def fill_crops(boxes: Tensor, crops: Tensor, size: tuple[int, int]) -> Tensor:
-    """Returns `[b, n, rows, columns]` float32: 1 where a crop shows its box.
+    """Returns `[b, n, rows, columns]` float32: 1 for cells of a crop inside its box.
 
     Args:
-        boxes, crops: `[b, n, 4]` normalised.
-        size: Rows and columns of a crop, as of `crop_and_resize`.
+        boxes, crops: `[b, n, 4]` normalized.
+        size: Rows and columns of a crop, as for `crop_and_resize`.
     """
     y0, x0, y1, x1 = (side[..., None] for side in corners(boxes))
     top, left, bottom, right = (side[..., None] for side in corners(crops))
 
-    def inside(first, last, low, high, count):
+    def inside(
+        first: Tensor, last: Tensor, low: Tensor, high: Tensor, count: int
+    ) -> Tensor:
         step = ops.convert_to_tensor(np.linspace(0, 1, count), dtype="float32")
         places = first * (1.0 - step) + last * step
         # Rounding must not put the edge of a box outside of the same box.
@@ -54,10 +56,10 @@ def fill_crops(boxes: Tensor, crops: Tensor, size: tuple[int, int]) -> Tensor:
 def exclusive_in_class(
     boxes: Tensor, classes: Tensor, valid: Tensor, size: tuple[int, int]
 ) -> Tensor:
-    """Returns `[b, n, h, w]` float32: 0 for cells in two boxes of an object's class.
+    """Returns `[b, n, h, w]` float32: 0 for cells in several boxes of the same class.
 
     Args:
-        boxes: `[b, n, 4]` normalised.
+        boxes: `[b, n, 4]` normalized.
         classes: `[b, n]` int32.
         valid: `[b, n]` bool, False for padding.
         size: Height and width of the maps, in cells.
@@ -74,7 +76,7 @@ def exclusive_in_class(
 def crop_coordinates(
     number: Tensor | int, size: tuple[int, int], batch: Tensor | int
 ) -> Tensor:
-    """Returns `[b, n, rows, columns, 2]`: y and x of cells, from -1 to 1."""
+    """Returns `[b, n, rows, columns, 2]`: y and x of the cells of crops, in [-1, 1]."""
     y = ops.convert_to_tensor(np.linspace(-1, 1, size[0]), dtype="float32")
     x = ops.convert_to_tensor(np.linspace(-1, 1, size[1]), dtype="float32")
     grid = ops.stack(ops.meshgrid(y, x, indexing="ij"), axis=-1)
@@ -82,10 +84,10 @@ def crop_coordinates(
 
 
 def coordinates_from_centers(boxes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Returns `[b, n, h, w, 2]`: y and x of the cells of a map from a box's centre.
+    """Returns `[b, n, h, w, 2]`: y and x of the cells of a map from the box center.
 
     Args:
-        boxes: `[b, n, 4]` normalised.
+        boxes: `[b, n, 4]` normalized.
         size: Height and width of the map; 0 and 1 are its first and last cell.
     """
     y = ops.convert_to_tensor(np.linspace(0, 1, size[0]), dtype="float32")
@@ -96,14 +98,14 @@ def coordinates_from_centers(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def neighbors(maps: Tensor, dilation: int) -> Tensor:
-    """Returns `[8, b, h, w, c]`: what lies around each cell, 0 beyond the edges.
+    """Returns `[8, b, h, w, c]`: the eight neighbors of each cell, 0 beyond the edges.
 
     Args:
         maps: `[b, h, w, c]`.
-        dilation: How far away, in cells.
+        dilation: Distance of the neighbors, in cells.
     """
     height, width = maps.shape[1:3]
     edge = (dilation, dilation)
     padded = ops.pad(maps, ((0, 0), edge, edge, (0, 0)))
-    starts = [(dilation * (1 + y), dilation * (1 + x)) for y, x in _NEIGHBOURS]
+    starts = [(dilation * (1 + y), dilation * (1 + x)) for y, x in _NEIGHBORS]
     return ops.stack([padded[:, y : y + height, x : x + width] for y, x in starts])

@@ -1,7 +1,7 @@
-"""Keypoints of objects, found in heatmaps and by regression from centres.
+"""Keypoints of objects from heatmaps and from regression at object centers.
 
-Points are (y, x) in cells of the maps, unless said otherwise; the centre of cell 0 is
-at 0. Maps are `[b, h, w, channels]`, of a known size.
+Points are (y, x) in cells of the maps unless stated otherwise; 0 is the center of the
+first cell. Maps are `[b, h, w, channels]`, of a static size.
 """
 
 import dataclasses
@@ -14,12 +14,12 @@ from odapi.geometry.gather import gather_cells, gather_rows
 from odapi.geometry.heatmaps import gaussian_sigma, keep_peaks, top_peaks_per_channel
 from odapi.structures import Tensor
 
-_FAR = 1e5  # Cells: further than any map is wide.
-# The overlap that both the target's Gaussian and the ranking by it are made for.
+_FAR = 1e5  # In cells, larger than any map.
+# The IoU of the Gaussians of both the targets and `GaussianWeighted`.
 MIN_IOU = 0.7
 
 
-class Found(NamedTuple):
+class Keypoints(NamedTuple):
     """Keypoints of objects."""
 
     points: Tensor  # [b, n, k, 2] float32
@@ -27,21 +27,21 @@ class Found(NamedTuple):
     depths: Tensor = None  # [b, n, k] float32
 
 
-class Candidates(NamedTuple):
-    """Peaks of the heatmap of each keypoint, highest first; of no object yet."""
+class KeypointCandidates(NamedTuple):
+    """Peaks of each keypoint's heatmap, highest first, not yet assigned to objects."""
 
     points: Tensor  # [b, c, k, 2] float32
     scores: Tensor  # [b, c, k] float32
-    valid: Tensor  # [b, c, k] bool: high enough
+    valid: Tensor  # [b, c, k] bool: above the threshold
     depths: Tensor = None  # [b, c, k] float32
 
 
 def regress_keypoints(regression: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Returns `[b, n, k, 2]`: where centres say that their keypoints are.
+    """Returns `[b, n, k, 2]`: keypoints regressed from the cells of object centers.
 
     Args:
-        regression: `[b, h, w, 2 k]`, (y, x) of each keypoint from the cell on.
-        y, x: `[b, n]` int32, cells of the centres.
+        regression: `[b, h, w, 2 k]`, (y, x) of each keypoint relative to the cell.
+        y, x: `[b, n]` int32, cells of the centers.
     """
     count = regression.shape[-1] // 2
     shift = ops.reshape(gather_cells(regression, y, x), (-1, y.shape[1], count, 2))
@@ -52,13 +52,13 @@ def regress_keypoints(regression: Tensor, y: Tensor, x: Tensor) -> Tensor:
 def gather_keypoint_values(
     maps: Tensor, y: Tensor, x: Tensor, channel: Tensor, size: int
 ):
-    """Returns `[b, m, size]`: what maps say at cells of one keypoint.
+    """Returns `[b, m, size]`: the values for one keypoint at each cell.
 
     Args:
-        maps: `[b, h, w, k size]`, or `[b, h, w, size]` that all keypoints share.
+        maps: `[b, h, w, k size]`, or `[b, h, w, size]` shared by all keypoints.
         y, x: `[b, m]` int32, within the map.
         channel: `[b, m]` int32, index of the keypoint.
-        size: Numbers of a keypoint.
+        size: Number of values per keypoint.
     """
     _, height, width, channels = maps.shape
     kinds = channels // size
@@ -72,73 +72,71 @@ def find_keypoint_candidates(
     offsets: Tensor,
     depths: Tensor = None,
     window: int = 3,
-    most: int = 100,
+    max_candidates: int = 100,
     threshold: float = 0.1,
-) -> Candidates:
+) -> KeypointCandidates:
     """Returns the highest peaks of each keypoint.
 
     Args:
         heatmap: `[b, h, w, k]`, probabilities.
         offsets: `[b, h, w, 2 k]` or `[b, h, w, 2]`: from the cell to the keypoint.
         depths: `[b, h, w, k]` or `[b, h, w, 1]`.
-        window: Side of the window in which a peak is highest.
-        most: Peaks of a keypoint.
-        threshold: Least score of a peak.
+        window: Side of the window whose maximum a peak is.
+        max_candidates: Number of peaks per keypoint.
+        threshold: Minimum score of a peak.
     """
-    count = heatmap.shape[-1]
-    places = top_peaks_per_channel(keep_peaks(heatmap, window), most)  # [b, k, c]
-    y, x, channel = (
-        ops.reshape(v, (-1, count * most))
+    count = heatmap.shape[-1] places = top_peaks_per_channel(keep_peaks(heatmap,
+    window), max_candidates)  # [b, k, c] y, x, channel = (
+        ops.reshape(v, (-1, count * max_candidates))
         for v in (places.y, places.x, places.channels)
-    )
-    points = ops.cast(ops.stack([y, x], axis=-1), "float32")
-    points = points + gather_keypoint_values(offsets, y, x, channel, 2)
-    points = ops.transpose(ops.reshape(points, (-1, count, most, 2)), (0, 2, 1, 3))
-    scores = ops.transpose(places.scores, (0, 2, 1))
-    if depths is not None:
+    ) points = ops.cast(ops.stack([y, x], axis=-1), "float32") points = points +
+    gather_keypoint_values(offsets, y, x, channel, 2) points =
+    ops.transpose(ops.reshape(points, (-1, count, max_candidates, 2)), (0, 2, 1, 3))
+    scores = ops.transpose(places.scores, (0, 2, 1)) if depths is not None:
         depths = ops.reshape(
-            gather_keypoint_values(depths, y, x, channel, 1), (-1, count, most)
+            gather_keypoint_values(depths, y, x, channel, 1), (-1, count,
+            max_candidates)
         )
         depths = ops.transpose(depths, (0, 2, 1))
-    return Candidates(points, scores, scores >= threshold, depths)
+    return KeypointCandidates(points, scores, scores >= threshold, depths)
 
 
-class Ranking(Protocol):
-    """Which candidate of those nearby a keypoint moves to: that of highest rank."""
+class CandidateRanking(Protocol):
+    """Ranks candidates; a regressed keypoint moves to the one of highest rank."""
 
     @property
     def needs_boxes(self) -> bool:
-        """Whether ranks depend on the size of the object's box."""
+        """True if ranks depend on the size of the object's box."""
 
     @property
     def is_score(self) -> bool:
-        """Whether the rank is the keypoint's score, in place of the candidate's."""
+        """True if the rank replaces the candidate's score as the keypoint's score."""
 
     def __call__(self, scores: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:
         """Returns ranks `[b, n, c, k]`.
 
         Args:
-            scores: `[b, 1, c, k]`, of candidates.
-            distances: `[b, n, c, k]`, from the regressed keypoint.
+            scores: `[b, 1, c, k]`, scores of candidates.
+            distances: `[b, n, c, k]`, from the regressed keypoints.
             boxes: `[b, n, 4]`, or None.
         """
 
 
 @dataclasses.dataclass(frozen=True)
 class Nearest:
-    """The nearest one."""
+    """Ranks by distance, nearest first."""
 
     needs_boxes = False
     is_score = False
 
     def __call__(self, scores: Tensor, distances: Tensor, boxes: Tensor) -> Tensor:
-        """Returns minus the distance."""
+        """Returns the negative distance."""
         return -distances
 
 
 @dataclasses.dataclass(frozen=True)
 class ScorePerDistance:
-    """Score over distance.
+    """Ranks by score divided by distance.
 
     Args:
         offset: Added to the distance, in cells, above 0.
@@ -148,7 +146,7 @@ class ScorePerDistance:
     needs_boxes = False
     is_score = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.offset > 0:
             raise ValueError(f"score_distance_offset must be > 0, got {self.offset}")
 
@@ -159,17 +157,17 @@ class ScorePerDistance:
 
 @dataclasses.dataclass(frozen=True)
 class ScorePerScaledDistance:
-    """Score over distance, where distance means less in a larger box.
+    """Ranks by score divided by distance, which counts less in a larger box.
 
     Args:
-        multiplier: Share of the box's longer side that is added to the distance.
+        multiplier: Fraction of the box's longer side that is added to the distance.
     """
 
     multiplier: float = 0.1
     needs_boxes = True
     is_score = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.multiplier > 0:
             raise ValueError(
                 f"score_distance_multiplier must be > 0, got {self.multiplier}"
@@ -184,17 +182,17 @@ class ScorePerScaledDistance:
 
 @dataclasses.dataclass(frozen=True)
 class GaussianWeighted:
-    """Score times the Gaussian of the target at that distance; it is the new score.
+    """Ranks by score times the target's Gaussian at the distance; replaces the score.
 
     Args:
-        deviations: Of each keypoint, times that of the box.
+        deviations: Standard deviation per keypoint, relative to that of the box.
     """
 
     deviations: tuple[float, ...]
     needs_boxes = True
     is_score = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not all(d > 0 for d in self.deviations):
             raise ValueError(f"deviations must be > 0, got {self.deviations}")
 
@@ -209,37 +207,38 @@ class GaussianWeighted:
 
 @dataclasses.dataclass(frozen=True)
 class KeypointRefiner:
-    """Moves each regressed keypoint to a candidate nearby, if there is one.
+    """Refines regressed keypoints: moves each to a heatmap candidate nearby, if any.
 
-    A candidate must have a score of `threshold`, lie in the object's box, enlarged,
-    and the nearest of all must not be further than a share of that box's longer side.
+    A candidate must have at least the score `threshold` and lie in the object's
+    enlarged box; and the nearest candidate must not be further away than a fraction of
+    that box's longer side.
 
     Args:
-        ranking: Which one, of several.
-        threshold: Least score; that of the rank where the rank is the score.
-        unmatched_score: Score of a keypoint that stays where the regression says.
-        box_scale: By how much the box is enlarged.
-        search_scale: That share.
+        ranking: Chooses among several candidates.
+        threshold: Minimum score; of the rank if the rank replaces the score.
+        unmatched_score: Score of a keypoint that keeps its regressed position.
+        box_scale: Factor by which the box is enlarged.
+        search_scale: Maximum distance, as a fraction of the enlarged box's longer side.
 
     Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), section 4.2, and the
     original's center_net_meta_arch.py.
     """
 
-    ranking: Ranking = Nearest()
+    ranking: CandidateRanking = Nearest()
     threshold: float = 0.1
     unmatched_score: float = 0.1
     box_scale: float = 1.2
     search_scale: float = 0.3
 
     def __call__(
-        self, regressed: Tensor, candidates: Candidates, boxes: Tensor = None
-    ) -> Found:
-        """Returns keypoints; depth is 0 where there was no candidate.
+        self, regressed: Tensor, candidates: KeypointCandidates, boxes: Tensor = None
+    ) -> Keypoints:
+        """Returns the refined keypoints; depth is 0 where no candidate matched.
 
         Args:
             regressed: `[b, n, k, 2]`.
-            candidates: Of the same keypoints.
-            boxes: `[b, n, 4]` in cells; None: a candidate may be anywhere.
+            candidates: KeypointCandidates of the same keypoints.
+            boxes: `[b, n, 4]` in cells; None: candidates are not restricted.
         """
         gap = regressed[:, :, None] - candidates.points[:, None]  # [b, n, c, k, 2]
         distances = ops.sqrt(ops.sum(ops.square(gap), axis=-1))
@@ -257,14 +256,14 @@ class KeypointRefiner:
         depths = candidates.depths
         if depths is not None:
             depths = ops.where(stays, 0.0, _chosen(depths[..., None], chosen)[..., 0])
-        return Found(
+        return Keypoints(
             ops.where(stays[..., None], regressed, points),
             ops.where(stays, self.unmatched_score, scores),
             depths,
         )
 
     def _outside(self, points: Tensor, nearest: Tensor, boxes: Tensor) -> Tensor:
-        """Whether points `[b, n, k, 2]` are out of bounds, `[b, n, k]` bool."""
+        """Returns `[b, n, k]` bool: True where points `[b, n, k, 2]` are out of bounds."""
         if boxes is None:
             return nearest >= _FAR
         center, size = center_size(boxes)
@@ -276,7 +275,7 @@ class KeypointRefiner:
 
 
 def _chosen(values: Tensor, index: Tensor) -> Tensor:
-    """Returns `[b, n, k, d]`: of `values [b, c, k, d]` row `index [b, n, k]`."""
+    """Returns `[b, n, k, d]`: rows `index [b, n, k]` of `values [b, c, k, d]`."""
     count, kinds, size = values.shape[1:]
     number = index.shape[1]
     rows = ops.reshape(values, (-1, count * kinds, size))
@@ -292,25 +291,25 @@ def argmax_keypoints(
     boxes: Tensor,
     ratio: float = 0.1,
     depths: Tensor = None,
-) -> Found:
-    """Returns for each keypoint the highest cell, cells far away counting less.
+) -> Keypoints:
+    """Returns the highest cell per keypoint, weighted by distance.
 
-    Without sorting, for engines that sort slowly. Takes memory for a number for each
-    cell, object and keypoint. A cell's score is that for the object that it suits
-    best, as in the original.
+    Does not sort, for engines that sort slowly, but takes memory for one number per
+    cell, object and keypoint. The score of a cell is the maximum over objects, as in
+    the original.
 
     Args:
         heatmap: `[b, h, w, k]`, probabilities.
         offsets: `[b, h, w, 2 k]` or `[b, h, w, 2]`.
         regressed: `[b, n, k, 2]`.
-        boxes: `[b, n, 4]` in cells; cells outside do not count.
-        ratio: Share of the map's shorter side that distances, squared, are divided by.
+        boxes: `[b, n, 4]` in cells; cells outside are excluded.
+        ratio: Divides squared distances, as a fraction of the map's shorter side.
         depths: `[b, h, w, k]` or `[b, h, w, 1]`.
     """
     _, height, width, count = heatmap.shape
     number = regressed.shape[1]
 
-    def factor(length, axis):
+    def factor(length: int, axis: int) -> Tensor:
         cells = ops.arange(length, dtype="float32")[None, :, None, None]
         near = ops.exp(
             -ops.square(cells - regressed[..., axis][:, None])
@@ -335,7 +334,7 @@ def argmax_keypoints(
     if depths is not None:
         depths = gather_keypoint_values(depths, y, x, channel, 1)
         depths = ops.reshape(depths, (-1, number, count))
-    return Found(
+    return Keypoints(
         ops.reshape(points, (-1, number, count, 2)),
         ops.reshape(scores, (-1, number, count)),
         depths,
@@ -343,7 +342,7 @@ def argmax_keypoints(
 
 
 def clip_to_frame(points: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-    """Moves normalised points to the edge of the image; those outside score 0.
+    """Clips normalized points to the image; points outside get score 0.
 
     Args:
         points: `[..., 2]`.
@@ -359,10 +358,10 @@ def rescore_by_keypoints(
     """Returns scores `[b, n]` times the mean score of the keypoints above a threshold.
 
     Args:
-        scores: `[b, n]`, of objects.
-        keypoint_scores: `[b, n, k]`, of their keypoints.
-        threshold: Others do not count; where none is above, the score is 0.
+        scores: `[b, n]`, scores of objects.
+        keypoint_scores: `[b, n, k]`, scores of their keypoints.
+        threshold: Keypoints must be above it; if none is, the score is 0.
     """
-    seen = ops.cast(keypoint_scores > threshold, "float32")
-    total = ops.sum(keypoint_scores * seen, axis=-1)
-    return scores * total / ops.maximum(ops.sum(seen, axis=-1), 1.0)
+    counted = ops.cast(keypoint_scores > threshold, "float32")
+    total = ops.sum(keypoint_scores * counted, axis=-1)
+    return scores * total / ops.maximum(ops.sum(counted, axis=-1), 1.0)

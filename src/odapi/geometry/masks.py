@@ -1,8 +1,8 @@
-"""Masks of boxes on whole images, on the host, as windows and as run lengths.
+"""Masks of boxes pasted onto whole images with NumPy, as windows and as COCO RLE.
 
-A whole image is never made for each mask: of 100 masks on 4000 x 3000 pixels that
-would be a gigabyte. A mask is a window of the image that its box covers, and becomes
-the run lengths of COCO: columns first, the first run is of zeros.
+No full-size image is allocated per mask: 100 masks of 4000 x 3000 pixels would take a
+gigabyte. A mask is a window of the image that its box covers, and is encoded as the run
+lengths of COCO: column by column, beginning with a run of zeros.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ Rle = dict[str, Any]  # {"size": [h, w], "counts": str}
 
 
 class MaskWindow(NamedTuple):
-    """A part of a mask; outside of it the mask is 0."""
+    """The part of a mask that its box covers; outside of it the mask is 0."""
 
     top: int
     left: int
@@ -30,15 +30,14 @@ def paste_masks(
     """Yields masks of boxes as windows of an image, one at a time.
 
     The first and last row of a mask lie on the edges of its box, and 0 and 1 of the
-    boxes on the centres of the image's first and last row. Between, masks are read
-    linearly, and are true above the threshold.
+    boxes on the centers of the image's first and last row. In between, masks are
+    interpolated bilinearly; pixels above the threshold are True.
 
     Args:
-        masks: `[n, h, w]`, float, or integers where they are cut already: then any
-            value above 0 is true where it has most weight.
-        boxes: `[n, 4]` normalised to the image.
+        masks: `[n, h, w]`, float, or integers if they are binary already.
+        boxes: `[n, 4]` normalized to the image.
         size: Height and width of the image, in pixels.
-        threshold: Of masks of float; a value must be above it.
+        threshold: Interpolated values must be above it.
 
     Source: the original's `utils/ops.py`, `reframe_box_masks_to_image_masks`, and the
     threshold of `eval_util.py`.
@@ -47,13 +46,13 @@ def paste_masks(
     for mask, box in zip(masks, np.asarray(boxes, np.float64), strict=True):
         top, rows = _axis(box[0], box[2], mask.shape[0], size[0])
         left, columns = _axis(box[1], box[3], mask.shape[1], size[1])
-        # Columns first, as run lengths go; a product is faster than reading twice.
+        # Column by column, like run lengths; matrix products are faster than gathering.
         values = columns @ (rows @ np.asarray(mask, np.float32)).T
         yield MaskWindow(top, left, (values > threshold).T)
 
 
 def paste_window(window: MaskWindow, size: tuple[int, int]) -> np.ndarray:
-    """Returns the mask of a whole image, `[h, w]` uint8 in {0, 1}."""
+    """Pastes a window onto an empty image; returns `[h, w]` uint8 in {0, 1}."""
     whole = np.zeros(size, np.uint8)
     top, left, pixels = window
     whole[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
@@ -61,14 +60,14 @@ def paste_window(window: MaskWindow, size: tuple[int, int]) -> np.ndarray:
 
 
 def run_lengths(window: MaskWindow, size: tuple[int, int]) -> list[int]:
-    """Returns the lengths of the runs of a mask of a whole image.
+    """Returns the run lengths of the mask of a whole image.
 
     >>> run_lengths(MaskWindow(1, 1, np.array([[True], [True]])), (4, 3))
     [5, 2, 5]
     """
     height, width = size
     top, left, pixels = window
-    # A row of zeros below ends the runs of each column.
+    # An additional row of zeros terminates the runs of each column.
     columns = np.zeros((pixels.shape[1], pixels.shape[0] + 1), bool)
     columns[:, :-1] = pixels.T
     flat = columns.ravel()
@@ -78,12 +77,12 @@ def run_lengths(window: MaskWindow, size: tuple[int, int]) -> list[int]:
     column, row = np.divmod(changes, pixels.shape[0] + 1)
     at = (left + column) * height + top + row
     if pixels.shape[0] == height and len(at) > 2:
-        # Runs go on from the end of a column to the start of the next.
+        # A run at the end of a column continues at the start of the next.
         same = np.flatnonzero(at[1:-1:2] == at[2::2])
         at = np.delete(at, np.concatenate([2 * same + 1, 2 * same + 2]))
     ends = np.concatenate([[0], at, [height * width]])
     counts = np.diff(ends)
-    # A mask that goes to the last pixel has no zeros after it.
+    # A mask that includes the last pixel has no zeros after it.
     return counts[:-1].tolist() if counts[-1] == 0 and len(at) else counts.tolist()
 
 
@@ -106,9 +105,9 @@ def compress_rle(counts: list[int], size: tuple[int, int]) -> Rle:
 
 
 def _axis(first: float, last: float, cells: int, length: int) -> tuple[int, np.ndarray]:
-    """Returns the first pixel that a box covers, and what each pixel reads.
+    """Returns the first pixel that a box covers, and the interpolation weights.
 
-    That is `[pixels, cells]`: the share of each cell.
+    Weights are `[pixels, cells]`: of each cell of the mask in each pixel.
     """
     if not (np.isfinite(first) and np.isfinite(last)) or last <= first:
         return 0, np.zeros((0, cells), np.float32)
@@ -120,5 +119,5 @@ def _axis(first: float, last: float, cells: int, length: int) -> tuple[int, np.n
         high = min(int(np.floor(last * (length - 1) + 1e-6)), length - 1)
         places = np.arange(low, high + 1) / (length - 1)
     places = np.clip((places - first) / (last - first), 0, 1) * (cells - 1)
-    shares = 1 - np.abs(places[:, None] - np.arange(cells))
-    return low, np.maximum(shares, 0).astype(np.float32)
+    weights = 1 - np.abs(places[:, None] - np.arange(cells))
+    return low, np.maximum(weights, 0).astype(np.float32)

@@ -46,7 +46,7 @@ class Attention:
     heads: int = 1
     layers: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("bottleneck", "temperature", "heads", "layers"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")

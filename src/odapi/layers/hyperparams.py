@@ -56,7 +56,7 @@ class Hyperparams:
     seed: int = 0
     dtype: str = "float32"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.activation not in ACTIVATIONS:
             raise ValueError(
                 f"activation must be one of {sorted(ACTIVATIONS)}: {self.activation!r}"

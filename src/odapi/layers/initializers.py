@@ -68,7 +68,7 @@ class VarianceScaling:
     mode: str = "fan_in"
     uniform: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.mode not in ("fan_in", "fan_out", "fan_avg"):
             raise ValueError(f"mode must be fan_in, fan_out or fan_avg: {self.mode!r}")
 

@@ -33,7 +33,7 @@ class Norm:
     scale: bool = False
     train: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in ("batch", "sync_batch", "group"):
             raise ValueError(f"kind must be batch, sync_batch or group: {self.kind!r}")
 

@@ -50,7 +50,7 @@ class SmoothL1Loss:
     delta: float = 1.0
     on_boxes = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.delta > 0:
             raise ValueError(f"delta must be > 0, got {self.delta}")
 

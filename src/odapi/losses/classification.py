@@ -44,7 +44,7 @@ class SigmoidFocalLoss:
     gamma: float = 2.0
     alpha: float | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.gamma < 0:
             raise ValueError(f"gamma must be >= 0, got {self.gamma}")
         if self.alpha is not None and not 0 <= self.alpha <= 1:
@@ -75,7 +75,7 @@ class SoftmaxLoss:
 
     logit_scale: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_scale(self.logit_scale)
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class SoftmaxAgainstLogitsLoss:
 
     logit_scale: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_scale(self.logit_scale)
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ class BootstrappedSigmoidLoss:
     alpha: float
     hard: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha must be in [0, 1], got {self.alpha}")
 
@@ -149,7 +149,7 @@ class PenaltyReducedFocalLoss:
     beta: float = 4.0
     margin: float = 1e-4
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.alpha < 0 or self.beta < 0:
             raise ValueError(
                 f"alpha and beta must be >= 0, got {self.alpha} and {self.beta}"

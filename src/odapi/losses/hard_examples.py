@@ -38,7 +38,7 @@ class HardExampleMiner:
     max_negatives_per_positive: float | None = None
     min_negatives: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.iou_threshold <= 1:
             raise ValueError(
                 f"iou_threshold must be in [0, 1], got {self.iou_threshold}"

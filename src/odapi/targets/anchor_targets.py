@@ -57,7 +57,7 @@ class AnchorAssigner:
     confidences_as_targets: bool = False
     implicit_weight: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.add_background and self.explicit_background:
             raise ValueError(
                 "add_background_class and explicit_background_class exclude each "

@@ -63,7 +63,7 @@ class GridAnchors:
     scales: tuple[float, ...] = (1.0,)
     aspect_ratios: tuple[float, ...] = (1.0,)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_positive("scales", self.scales)
         _check_positive("aspect_ratios", self.aspect_ratios)
         _check_positive("base_size", self.base_size)
@@ -112,7 +112,7 @@ class SsdAnchors:
     strides: tuple[tuple[float, float], ...] = ()
     offsets: tuple[tuple[float, float], ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_positive("scales", self.scales)
         _check_positive("aspect_ratios", self.aspect_ratios, may_be_empty=True)
         _check_positive("base_anchor_height and base_anchor_width", self.base_size)
@@ -198,7 +198,7 @@ class PyramidAnchors:
     aspect_ratios: tuple[float, ...] = (1.0, 2.0, 0.5)
     scales_per_octave: int = 2
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.min_level <= self.max_level:
             raise ValueError(
                 "needs 0 <= min_level <= max_level, got "
@@ -250,7 +250,7 @@ class FlexibleGrid:
     stride: tuple[float, float]
     offset: tuple[float, float] = (0.0, 0.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.base_sizes) != len(self.aspect_ratios):
             raise ValueError(
                 "base_sizes and aspect_ratios have one entry an anchor, got "
@@ -271,7 +271,7 @@ class FlexibleGridAnchors:
 
     grids: tuple[FlexibleGrid, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.grids:
             raise ValueError("anchor_grid is empty; give one a feature map")
 

@@ -63,7 +63,7 @@ class WeightedKeypoints:
     indices: tuple[int, ...]
     weights: tuple[float, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.indices) != len(self.weights):
             raise ValueError(
                 f"keypoint_weights_for_center needs a weight for each of the "

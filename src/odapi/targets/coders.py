@@ -52,7 +52,7 @@ class CenterSizeCoder:
 
     scales: tuple[float, float, float, float] = (10.0, 10.0, 5.0, 5.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_scales(self.scales, 4)
 
     @property
@@ -93,7 +93,7 @@ class KeypointCoder:
     num_keypoints: int
     scales: tuple[float, float, float, float] = (10.0, 10.0, 5.0, 5.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_scales(self.scales, 4)
         if self.num_keypoints < 0:
             raise ValueError(f"num_keypoints must be >= 0, got {self.num_keypoints}")
@@ -140,7 +140,7 @@ class MeanStddevCoder:
 
     stddev: float = 0.01
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.stddev > 0:
             raise ValueError(f"stddev must be > 0, got {self.stddev}")
 
@@ -171,7 +171,7 @@ class SquareCoder:
 
     scales: tuple[float, float, float] = (10.0, 10.0, 5.0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_scales(self.scales, 3)
 
     @property

@@ -33,7 +33,7 @@ class ArgmaxMatcher:
     negatives_below: bool = True
     force: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.unmatched is None:
             return
         if self.matched is None:

@@ -26,7 +26,7 @@ class BalancedSampler:
     size: int | None = None
     fill: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.positive_fraction <= 1:
             raise ValueError(
                 f"positive_sample_fraction must be in (0, 1], got "

@@ -73,7 +73,7 @@ class ThresholdedIou:
     threshold: float = 0.5
     floor = 0.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 1:
             raise ValueError(f"iou_threshold must be in [0, 1], got {self.threshold}")
 

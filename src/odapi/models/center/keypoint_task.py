@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from keras import ops
 
 from odapi.geometry.keypoints import (
-    Found,
     KeypointRefiner,
+    Keypoints,
     argmax_keypoints,
     clip_to_frame,
     find_keypoint_candidates,
@@ -55,7 +55,7 @@ class SnapToPeaks:
         depths: Tensor,
         regressed: Tensor,
         boxes: Tensor,
-    ) -> Found:
+    ) -> Keypoints:
         """Returns the keypoints of `regressed [b, n, k, 2]`, in cells."""
         candidates = find_keypoint_candidates(
             heatmap, offsets, depths, self.window, self.most, self.snapping.threshold
@@ -84,7 +84,7 @@ class HighestNearby:
         depths: Tensor,
         regressed: Tensor,
         boxes: Tensor,
-    ) -> Found:
+    ) -> Keypoints:
         """Returns the keypoints of `regressed [b, n, k, 2]`, in cells."""
         return argmax_keypoints(heatmap, offsets, regressed, boxes, self.ratio, depths)
 
