@@ -6,8 +6,8 @@ from keras import ops
 from numpy.testing import assert_allclose
 
 from odapi.geometry.keypoints import (
-    KeypointCandidates,
     GaussianWeighted,
+    KeypointCandidates,
     KeypointRefiner,
     Nearest,
     ScorePerDistance,
@@ -60,12 +60,15 @@ def test_own_values_of_one_keypoint_or_of_all(channels, expected):
 
 
 def test_candidates_are_the_peaks_of_each_keypoint():
-    # Channel 0 has two peaks and a cell beside the higher one; channel 1 has none. heat
-    = one_map((3, 5, 2), c0_0_0=0.9, c0_1_0=0.8, c2_3_0=0.3, c1_1_1=0.05) offsets =
-    one_map((3, 5, 4), c0_0_0=0.5, c0_0_1=0.25, c2_3_1=0.75) depths = one_map((3, 5, 1),
-    c0_0_0=7.0, c2_3_0=8.0) found = find_keypoint_candidates(heat, offsets, depths,
-    max_candidates=3, threshold=0.1) assert_allclose(numpy(found.scores)[0, :, 0], [0.9,
-    0.3, 0], rtol=1e-6) assert numpy(found.valid)[0].T.tolist() == [
+    # Channel 0 has two peaks and a cell beside the higher one; channel 1 has none.
+    heat = one_map((3, 5, 2), c0_0_0=0.9, c0_1_0=0.8, c2_3_0=0.3, c1_1_1=0.05)
+    offsets = one_map((3, 5, 4), c0_0_0=0.5, c0_0_1=0.25, c2_3_1=0.75)
+    depths = one_map((3, 5, 1), c0_0_0=7.0, c2_3_0=8.0)
+    found = find_keypoint_candidates(
+        heat, offsets, depths, max_candidates=3, threshold=0.1
+    )
+    assert_allclose(numpy(found.scores)[0, :, 0], [0.9, 0.3, 0], rtol=1e-6)
+    assert numpy(found.valid)[0].T.tolist() == [
         [True, True, False],
         [False, False, False],
     ]
@@ -75,8 +78,10 @@ def test_candidates_are_the_peaks_of_each_keypoint():
 
 def test_more_candidates_than_cells():
     found = find_keypoint_candidates(
-        one_map((1, 1, 1), c0_0_0=0.5), one_map((1, 1, 2)), max_candidates=3,
-        threshold=0.1
+        one_map((1, 1, 1), c0_0_0=0.5),
+        one_map((1, 1, 2)),
+        max_candidates=3,
+        threshold=0.1,
     )
     assert numpy(found.valid)[0, :, 0].tolist() == [True, False, False]
 

@@ -51,7 +51,7 @@ def regress_keypoints(regression: Tensor, y: Tensor, x: Tensor) -> Tensor:
 
 def gather_keypoint_values(
     maps: Tensor, y: Tensor, x: Tensor, channel: Tensor, size: int
-):
+) -> Tensor:
     """Returns `[b, m, size]`: the values for one keypoint at each cell.
 
     Args:
@@ -85,19 +85,20 @@ def find_keypoint_candidates(
         max_candidates: Number of peaks per keypoint.
         threshold: Minimum score of a peak.
     """
-    count = heatmap.shape[-1] places = top_peaks_per_channel(keep_peaks(heatmap,
-    window), max_candidates)  # [b, k, c] y, x, channel = (
+    count = heatmap.shape[-1]
+    peaks = top_peaks_per_channel(keep_peaks(heatmap, window), max_candidates)
+    y, x, channel = (
         ops.reshape(v, (-1, count * max_candidates))
-        for v in (places.y, places.x, places.channels)
-    ) points = ops.cast(ops.stack([y, x], axis=-1), "float32") points = points +
-    gather_keypoint_values(offsets, y, x, channel, 2) points =
-    ops.transpose(ops.reshape(points, (-1, count, max_candidates, 2)), (0, 2, 1, 3))
-    scores = ops.transpose(places.scores, (0, 2, 1)) if depths is not None:
-        depths = ops.reshape(
-            gather_keypoint_values(depths, y, x, channel, 1), (-1, count,
-            max_candidates)
-        )
-        depths = ops.transpose(depths, (0, 2, 1))
+        for v in (peaks.y, peaks.x, peaks.channels)  # [b, k, c]
+    )
+    shape = (-1, count, max_candidates)
+    points = ops.cast(ops.stack([y, x], axis=-1), "float32")
+    points = points + gather_keypoint_values(offsets, y, x, channel, 2)
+    points = ops.transpose(ops.reshape(points, (*shape, 2)), (0, 2, 1, 3))
+    scores = ops.transpose(peaks.scores, (0, 2, 1))
+    if depths is not None:
+        depths = gather_keypoint_values(depths, y, x, channel, 1)
+        depths = ops.transpose(ops.reshape(depths, shape), (0, 2, 1))
     return KeypointCandidates(points, scores, scores >= threshold, depths)
 
 
@@ -263,7 +264,7 @@ class KeypointRefiner:
         )
 
     def _outside(self, points: Tensor, nearest: Tensor, boxes: Tensor) -> Tensor:
-        """Returns `[b, n, k]` bool: True where points `[b, n, k, 2]` are out of bounds."""
+        """Returns `[b, n, k]` bool: points `[b, n, k, 2]` that are out of bounds."""
         if boxes is None:
             return nearest >= _FAR
         center, size = center_size(boxes)

@@ -277,7 +277,7 @@ def soft_nms(
 class _Table:
     """Properties of the candidates that a comparison needs, one row per box."""
 
-    def __init__(self, candidates: NmsCandidates):
+    def __init__(self, candidates: NmsCandidates) -> None:
         boxes = candidates.boxes
         dtype = boxes.dtype
         # Corners may come in any order, as in TensorFlow's own NMS.
