@@ -88,7 +88,7 @@ def fit(
     detector = odapi.build_detector(loaded, seed=0)
     optimizer, _ = build_optimizer(loaded)
     built = time.perf_counter()
-    detector.compile(optimizer=optimizer, jit_compile="auto", auto_scale_loss=False)
+    detector.compile(optimizer=optimizer)
     ends = []
 
     class Clock(keras.callbacks.Callback):

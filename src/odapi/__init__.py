@@ -18,6 +18,8 @@ Names are imported when they are first used: `import odapi` imports no backend.
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from odapi.runtime.keras_objects import register_with_keras
+
 if TYPE_CHECKING:
     from odapi.api.functions import evaluate as evaluate
     from odapi.api.functions import export as export
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from odapi.api.functions import train as train
     from odapi.api.object_detector import ObjectDetector as ObjectDetector
     from odapi.build.detector import build_detector as build_detector
+    from odapi.build.keras_dataset import build_dataset as build_dataset
     from odapi.checkpoints.load_detector import load_detector as load_detector
     from odapi.config.load import load_config as load_config
     from odapi.errors import CheckpointError as CheckpointError
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
+register_with_keras()
+
 _MODULES = {
     "ObjectDetector": "odapi.api.object_detector",
     "Prediction": "odapi.inference.prediction",
@@ -54,6 +59,7 @@ _MODULES = {
     "export": "odapi.api.functions",
     "load_config": "odapi.config.load",
     "build_detector": "odapi.build.detector",
+    "build_dataset": "odapi.build.keras_dataset",
     "load_detector": "odapi.checkpoints.load_detector",
     "import_checkpoint": "odapi.zoo.import_checkpoint",
     "LabelMap": "odapi.labels",
@@ -70,14 +76,16 @@ _MODULES = {
 # Names that need Keras, which is then started without its log. The others start it
 # when they load weights.
 _WITH_BACKEND = (
-    "build_detector", "load_detector", "import_checkpoint", "train", "evaluate",
-    "export",
+    "build_detector", "build_dataset", "load_detector", "import_checkpoint", "train",
+    "evaluate", "export",
 )  # fmt: skip
 
-__all__ = ["__version__", *_MODULES]
+__all__ = ["__version__", "models", *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "models":
+        return importlib.import_module("odapi.models")
     if name not in _MODULES:
         raise AttributeError(f"module 'odapi' has no attribute {name!r}")
     if name in _WITH_BACKEND:

@@ -11,7 +11,6 @@ from learning import SEED, reached
 from odapi.build.detector import build_detector
 from odapi.layers.norm import BatchNorm
 from odapi.models.detector import Detector
-from odapi.models.inference import Inference
 from odapi.runtime.compat import flatten_layers
 from small_models import FAMILIES, small_batch, small_config
 
@@ -120,11 +119,10 @@ def trained(family):
     rate = 2e-3 if family == "rcnn" else 5e-3
     detector.compile(optimizer=keras.optimizers.Adam(rate))
     logs = [_step(detector, x, y) for _ in range(_STEPS)]
-    inference = Inference(detector)
-    found = inference.predict_on_batch(x)
+    found = detector.predict_on_batch(x)
     on_empty = _step(detector, x, {k: np.zeros_like(v) for k, v in y.items()})
     after_training = counting.count - 1
-    inference.predict_on_batch(small_batch(_IMAGES, seed=1)[0])
+    detector.predict_on_batch(small_batch(_IMAGES, seed=1)[0])
     return Trained(
         detector,
         [log["loss"] for log in logs],

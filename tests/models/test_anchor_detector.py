@@ -6,7 +6,6 @@ import pytest
 from keras import ops
 
 from odapi.build.detector import build_detector
-from odapi.models.inference import Inference
 from odapi.models.preprocess import clip_window
 from odapi.structures import Groundtruth
 from small_models import SIZE, small_batch, small_config
@@ -51,18 +50,6 @@ def test_the_loss_is_the_sum_of_its_tracked_parts(detector):
     assert float(ops.convert_to_numpy(loss)) == pytest.approx(total, rel=1e-5)
 
 
-def test_replicas_share_the_loss(detector):
-    x, y = small_batch()
-    outputs = detector(x)
-    alone = float(ops.convert_to_numpy(detector.compute_loss(x, y, outputs)))
-    detector.num_replicas = 4
-    try:
-        shared = float(ops.convert_to_numpy(detector.compute_loss(x, y, outputs)))
-    finally:
-        detector.num_replicas = 1
-    assert shared == pytest.approx(alone / 4, rel=1e-5)
-
-
 def test_regularization_can_be_left_out():
     config = small_config("ssd", "train_config.add_regularization_loss=false")
     detector = build_detector(config)
@@ -84,15 +71,17 @@ def test_names_of_variables_and_their_kinds(detector):
         detector.variables_for("backbone")
 
 
-def test_inference_gives_raw_boxes_only_if_asked(detector):
+def test_raw_boxes_are_returned_only_if_asked(detector):
     x, _ = small_batch(1)
-    plain = Inference(detector).predict_on_batch(x)
+    plain = detector.predict_on_batch(x)
     assert plain["boxes"].shape == (1, 8, 4)
     assert "raw_boxes" not in plain
-    raw = Inference(detector, raw=True).predict_on_batch(x)
-    assert raw["raw_boxes"].shape == (1, 63, 4)
-    assert raw["raw_scores"].shape == (1, 63, 3)
-    np.testing.assert_array_equal(raw["scores"], plain["scores"])
+    raw = detector.detect(x, raw=True)
+    assert raw.raw_boxes.shape == (1, 63, 4)
+    assert raw.raw_scores.shape == (1, 63, 3)
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(raw.scores), plain["scores"], atol=1e-6
+    )
 
 
 def test_true_size_may_be_left_out(detector):

@@ -53,7 +53,7 @@ def build_keypoint_task(
             is not allowed.
     """
     task = view(task)
-    label_map = _label_map(center_net)
+    label_map = context.keypoints or _label_map(center_net)
     category = _category(task, path, label_map)
     if 0 < center_net.num_classes < category.id:
         raise ConfigError(

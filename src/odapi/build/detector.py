@@ -1,5 +1,6 @@
 """Builds a detector from a pipeline config."""
 
+import dataclasses
 import warnings
 from typing import Any
 
@@ -9,15 +10,19 @@ from odapi.build.center_net import build_center_net
 from odapi.build.faster_rcnn import build_faster_rcnn
 from odapi.build.feature_extractor import build_feature_extractor, pixel_scaling
 from odapi.build.hyperparams import BuildContext
+from odapi.build.keypoint_names import keypoint_label_map
 from odapi.build.losses import build_anchor_loss
 from odapi.build.oneof import build_oneof, call
 from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
 from odapi.build.targets import build_assigner, build_coder
 from odapi.config.load import options
+from odapi.config.parse import to_text
+from odapi.config.protos import options_pb2
 from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
 from odapi.errors import ConfigError
+from odapi.labels import LabelMap
 from odapi.layers.norm import BatchNorm
 from odapi.models.detector import Detector
 from odapi.models.single_stage.anchor_detector import AnchorDetector, AnchorParts
@@ -28,26 +33,52 @@ from odapi.runtime.devices import computes_on_cpu
 _NOMINAL_SIZE = (320, 320)
 
 
-def build_detector(config: Any, seed: int | None = None) -> Detector:
-    """Returns a detector with its variables, initialised from the seed.
+def build_detector(
+    config: Any, seed: int | None = None, label_map: LabelMap | None = None
+) -> Detector:
+    """Returns a detector with its variables, initialized from the seed.
 
-    The same seed gives the same weights on every backend.
+    The same seed gives the same weights on every backend. The detector carries the
+    text of the config, from which `keras.models.load_model` rebuilds it.
 
     Args:
         config: A TrainEvalPipelineConfig.
         seed: Of the initial weights; None takes that of `options`.
+        label_map: Names of the classes, kept as `detector.label_map`. Keypoints of a
+            CenterNet are taken from it too, if it has any, instead of
+            `keypoint_label_map_path`.
 
     Raises:
         ConfigError: The config asks for a model that cannot be built.
     """
-    config = view(config)
+    message, config = config, view(config)
     context = BuildContext(
         seed=options(config).seed if seed is None else seed,
         dtype=_dtype(options(config)),
+        keypoints=_keypoints(config, label_map),
     )
     detector = build_oneof(config.model, "model", _MODELS, "model", config, context)
     _set_batch_norm_decay(detector, options(config))
+    detector.pipeline_config = _text(message, seed)
+    # So that no file is needed to rebuild it.
+    detector.label_map = label_map or context.keypoints
     return detector
+
+
+def _keypoints(config: Any, label_map: LabelMap | None) -> LabelMap | None:
+    """Returns the label map that names the keypoints; None where there are none."""
+    if label_map is not None and label_map.num_keypoints:
+        return label_map
+    return keypoint_label_map(config)
+
+
+def _text(config: Any, seed: int | None) -> str:
+    if seed is None or seed == options(config).seed:
+        return to_text(config)
+    seeded = type(config)()
+    seeded.CopyFrom(config)
+    seeded.Extensions[options_pb2.options].seed = seed
+    return to_text(seeded)
 
 
 def _set_batch_norm_decay(detector: Detector, option: Any) -> None:
@@ -69,7 +100,7 @@ def _ssd(ssd: Any, path: str, config: Any, context: BuildContext) -> Detector:
             f"{path}.num_classes", f"must be 1 or more, got {ssd.num_classes}"
         )
     size = fixed_size(model_resizer(config))
-    context = BuildContext(context.seed, context.dtype, ssd.freeze_batchnorm)
+    context = dataclasses.replace(context, freeze_norm=ssd.freeze_batchnorm)
     extractor_path = f"{path}.feature_extractor"
     anchors = build_anchors(ssd.anchor_generator, f"{path}.anchor_generator")
     head = build_box_predictor(

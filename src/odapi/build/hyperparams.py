@@ -6,6 +6,7 @@ from typing import Any
 from odapi.build.oneof import build_oneof, call
 from odapi.config.view import view
 from odapi.errors import ConfigError
+from odapi.labels import LabelMap
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import (
     GLOROT_UNIFORM,
@@ -26,11 +27,14 @@ class BuildContext:
         seed: Of the initial weights.
         dtype: Dtype policy.
         freeze_norm: Whether the statistics of batch norm are frozen everywhere.
+        keypoints: Label map that names the keypoints of a CenterNet; None: there are
+            none, or the file of the config is read.
     """
 
     seed: int = 0
     dtype: str = "float32"
     freeze_norm: bool = False
+    keypoints: LabelMap | None = None
 
 
 def build_hyperparams(config: Any, path: str, context: BuildContext) -> Hyperparams:

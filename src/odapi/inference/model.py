@@ -10,8 +10,6 @@ import numpy as np
 from odapi.models.detector import Detector
 from odapi.structures import Groundtruth, Tensor, present
 
-# Values per anchor: megabytes per image that evaluation and prediction do not read.
-_UNUSED = dict.fromkeys(("raw_boxes", "raw_scores", "multiclass_scores", "maps"))
 # Image sizes; compiling takes seconds, and a graph takes some megabytes. From the
 # fifth on TensorFlow warns.
 _MAX_COMPILED = 4
@@ -92,8 +90,7 @@ class _Step(keras.Model):
         """Returns `detections`, fields of `Detections`, and `losses` by their name."""
         images = {k: v for k, v in inputs.items() if k != "groundtruth"}
         outputs = self.detector(images, training=False)
-        detections = self.detector.detect(images, outputs)._replace(**_UNUSED)
-        found = {"detections": present(detections)}
+        found = {"detections": self.detector.predictions(images, outputs)}
         if self.with_losses:
             truth = Groundtruth(**inputs["groundtruth"])
             found["losses"] = self.detector.loss_parts(outputs, truth, images)

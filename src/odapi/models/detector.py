@@ -1,49 +1,61 @@
 """The contract of detectors: what training, evaluation and export rely on."""
 
 import abc
+import dataclasses
+import json
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
+from odapi.errors import ConfigError
+from odapi.labels import LabelMap
 from odapi.layers.names import named_variables
 from odapi.losses.names import REGULARIZATION_LOSS, TOTAL_LOSS
+from odapi.models.compile_by_shape import CompiledByShape
+from odapi.models.inputs import as_groundtruth, as_inputs
 from odapi.models.preprocess import normalize
-from odapi.structures import Detections, Groundtruth, Tensor
+from odapi.runtime import keras_objects
+from odapi.structures import Detections, Groundtruth, Tensor, present
 
 # The part of a detector that a checkpoint of another kind of model can fill.
 FULL, DETECTION, CLASSIFICATION = "full", "detection", "classification"
+
+# Fields of `Detections` with values of every anchor or pixel: megabytes per image.
+_NOT_PREDICTED = ("raw_boxes", "raw_scores", "multiclass_scores", "maps")
 
 Inputs = Mapping[str, Tensor]
 
 
 class Detector(keras.Model, abc.ABC):
-    """A model that finds objects in images.
+    """Object detector, a `keras.Model`.
 
-    Inputs are a dict: `images [b, h, w, 3]`, uint8 or float32 in 0 to 255, resized
-    and padded at the bottom and right; `true_size [b, 2]` int32, height and width
-    without the padding, may be left out where there is none. Train with `fit` on
-    pairs of such a dict and `present(groundtruth)`.
+    Inputs are images `[b, h, w, 3]`, uint8 or float32 in 0 to 255, resized and padded
+    at the bottom and right; or a dict of `images` and, where they have padding,
+    `true_size [b, 2]` int32, their height and width without it. `fit` and `evaluate`
+    take pairs of inputs and a groundtruth dict, `predict` returns detections; see
+    docs/keras.md.
 
     Args:
-        num_classes: Classes, without the background.
+        num_classes: Number of classes, without the background.
         image_size: Height and width of the images; None if they vary.
-        max_detections: Objects that are found in an image, at most.
-        loss_names: The names that `loss_parts` gives.
-        add_regularization: Whether the regularization of the weights is part of
-            the loss.
+        max_detections: Maximum number of detections per image.
+        loss_names: Names of the parts of the loss.
+        add_regularization: Whether the regularization of the weights is part of the
+            loss.
 
     Attributes:
         feature_extractor: Layer with a `backbone`; a subclass sets it.
         loss_trackers: Means of the parts of the loss since the last reset, by the
             original's names.
         groundtruth_fields: Optional fields of `Groundtruth` that the loss reads.
-        side_inputs: Shape, without the batch, and dtype of what it reads besides the
-            images, by name; it can do without.
-        num_replicas: Copies of the model that share a batch under a distribution
-            strategy of TensorFlow; their gradients are summed, so each loss is
-            divided by it.
+        side_inputs: Shape, without the batch, and dtype of optional inputs besides
+            the images, by name.
+        pipeline_config: Text of the pipeline config it was built from; "" for a
+            detector that was assembled from parts.
+        label_map: Names of the classes, where they are known.
     """
 
     feature_extractor: Any
@@ -69,13 +81,18 @@ class Detector(keras.Model, abc.ABC):
         self.add_regularization = add_regularization
         self.groundtruth_fields: tuple[str, ...] = ()
         self.side_inputs: dict[str, tuple[tuple[int, ...], str]] = {}
-        self.num_replicas = 1
+        self.pipeline_config = ""
+        self.label_map: LabelMap | None = None
         names = [
             *loss_names,
             *([REGULARIZATION_LOSS] if add_regularization else []),
             TOTAL_LOSS,
         ]
         self.loss_trackers = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Returns what `call` returns, for the input dict or images alone."""
+        return super().__call__(as_inputs(inputs), *args, **kwargs)
 
     def build(self, input_shape: Any) -> None:
         """Creates the variables, for images `[b, h, w, 3]`."""
@@ -126,13 +143,14 @@ class Detector(keras.Model, abc.ABC):
         outputs: Mapping[str, Tensor] | None = None,
         raw: bool = False,
     ) -> Detections:
-        """Returns the objects found, normalized to the images without padding.
+        """Returns the detections, normalized to the images without padding.
 
         Args:
-            inputs: The images.
+            inputs: The input dict, or images alone.
             outputs: What `call` returned for them; None to call.
             raw: Also return all boxes and scores before non-maximum suppression (NMS).
         """
+        inputs = as_inputs(inputs)
         if outputs is None:
             outputs = self(inputs, training=False)
         return self.decode(inputs, outputs, raw)
@@ -169,12 +187,47 @@ class Detector(keras.Model, abc.ABC):
             f"kind must be {FULL}, {DETECTION} or {CLASSIFICATION}, got {kind!r}"
         )
 
-    def compile(self, *args, **kwargs) -> None:
-        """Prepares for `fit`; see `keras.Model.compile`."""
-        super().compile(*args, **kwargs)
+    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, **kwargs) -> None:
+        """Prepares for `fit`; see `keras.Model.compile`.
+
+        Args:
+            optimizer: An optimizer of Keras, or its name.
+            loss: None: a detector computes its own losses.
+            kwargs: As for `keras.Model.compile`.
+
+        Raises:
+            ConfigError: There is a loss.
+        """
+        if loss is not None or kwargs.get("loss_weights") is not None:
+            raise ConfigError(
+                "compile",
+                "a detector computes its own losses, it takes no loss or loss_weights",
+                hint="weights of the losses are fields of its pipeline config",
+            )
+        super().compile(optimizer=optimizer, **kwargs)
         if self.built and self.optimizer is not None and not self.optimizer.built:
             # Else TensorFlow traces the first step twice, to make these variables.
             self.optimizer.build(self.trainable_variables)
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compiles as a saved detector was; its optimizer gets its state back.
+
+        Where the optimizer cannot be restored, the detector is left uncompiled.
+        """
+        try:
+            arguments = keras.saving.deserialize_keras_object(config)
+        except (TypeError, ValueError) as error:
+            warnings.warn(
+                f"the optimizer of the saved detector cannot be restored ({error}); "
+                "call compile() before fit()",
+                stacklevel=2,
+            )
+            return
+        self.compile(**arguments)
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Returns what `compile` was called with; None if it was not."""
+        return super().get_compile_config() or None
 
     def named_variables(self) -> dict[str, keras.Variable]:
         """Returns all weights by names that the structure gives, always the same."""
@@ -184,26 +237,106 @@ class Detector(keras.Model, abc.ABC):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         """Returns the loss that training minimizes, and updates the trackers."""
-        truth = Groundtruth(**_complete(y))
-        parts = dict(self.loss_parts(y_pred, truth, x, training))
+        if sample_weight is not None:
+            raise ConfigError(
+                "sample_weight",
+                "is not used by a detector",
+                hint="give every object a weight: groundtruth['weights'] [b, n]",
+            )
+        truth = as_groundtruth(y, self.groundtruth_fields)
+        inputs = None if x is None else as_inputs(x)
+        parts = dict(self.loss_parts(y_pred, truth, inputs, training))
         if self.add_regularization:
             parts[REGULARIZATION_LOSS] = self.regularization()
         total = sum(parts.values())
         for name, value in (parts | {TOTAL_LOSS: total}).items():
             self.loss_trackers[name].update_state(value)
-        return total / self.num_replicas if self.num_replicas > 1 else total
+        return total
+
+    def predictions(
+        self, inputs: Any, outputs: Mapping[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """Returns the fields of the detections of a batch, by name.
+
+        Args:
+            inputs: The input dict, or images alone.
+            outputs: What `call` returned for them; None to call.
+        """
+        found = self.detect(inputs, outputs)
+        return present(found._replace(**dict.fromkeys(_NOT_PREDICTED)))
+
+    def predict_step(self, *args: Any) -> Any:
+        """Returns `predictions` of a batch.
+
+        Keras passes the batch; on JAX the variables first, which it wants back.
+        """
+        *state, data = args
+        inputs, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if not state:
+            return self.predictions(inputs)
+        trainable, others = state[0]
+        mapping = [
+            *zip(self.trainable_variables, trainable, strict=True),
+            *zip(self.non_trainable_variables, others, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping):
+            return self.predictions(inputs), others
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """Compiles `predict_step`, once per image size."""
+        return self._make_by_shape("predict_function", force)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        """Compiles `test_step`, once per image size."""
+        return self._make_by_shape("test_function", force)
+
+    def _make_by_shape(self, name: str, force: bool) -> Any:
+        made = getattr(self, name)
+        if made is not None and not force:
+            return made
+        make = getattr(super(), f"make_{name}")
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        if not on_tensorflow or self.run_eagerly or self.steps_per_execution > 1:
+            return make(force=force)
+
+        def make_another() -> Any:
+            make(force=True)
+            return getattr(self, name)
+
+        setattr(self, name, CompiledByShape(make_another))
+        return getattr(self, name)
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what a detector is rebuilt from: its pipeline config and classes.
+
+        Raises:
+            ConfigError: It was assembled from parts, without a config.
+        """
+        if not self.pipeline_config:
+            raise ConfigError(
+                type(self).__name__,
+                "was assembled from parts and has no pipeline config to be rebuilt "
+                "from, so that it cannot be saved as a whole or cloned",
+                hint="build it by odapi.build_detector(config) or a constructor of "
+                "odapi.models; or use save_weights and load_weights",
+            )
+        config: dict[str, Any] = {
+            # First, so that an error of Keras shows it.
+            "note": "`import odapi` before keras.models.load_model",
+            "pipeline_config": self.pipeline_config,
+        }
+        if self.label_map is not None:
+            # Through JSON: Keras would write tuples in a form of its own.
+            classes = json.dumps(dataclasses.asdict(self.label_map))
+            config["label_map"] = json.loads(classes)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Detector":
+        """Returns the detector that `get_config` describes, with initial weights."""
+        return keras_objects.rebuild(config)
 
     def regularization(self) -> Tensor:
         """Returns the sum of the regularization of all weights."""
         losses = self.losses
         return sum(losses) if losses else ops.zeros((), "float32")
-
-
-def _complete(y: Mapping[str, Any]) -> dict[str, Any]:
-    """Fills in the fields of a groundtruth that say nothing new."""
-    y = dict(y)
-    if "valid" not in y:
-        y["valid"] = ops.ones(ops.shape(y["classes"]), "bool")
-    if "weights" not in y:
-        y["weights"] = ops.cast(y["valid"], "float32")
-    return y

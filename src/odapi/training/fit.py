@@ -93,8 +93,7 @@ def _run(
         detector.optimizer = optimizer
         supervisor.set_model(detector)
         return
-    # The optimizer scales the loss by itself where the precision asks for it.
-    detector.compile(optimizer=optimizer, jit_compile="auto", auto_scale_loss=False)
+    detector.compile(optimizer=optimizer)
     feed = supervisor.parts.feed
     batches: Any = feed.batches()
     if detector.image_size is None:

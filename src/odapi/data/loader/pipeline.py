@@ -82,6 +82,7 @@ class Pipeline:
         num_images: Samples of the source.
         problems: What was wrong with the data so far.
         pads: Whether pictures of a batch may have padding.
+        has_one_size: Whether all batches have images of one size.
         wait_seconds: Time that iterating has waited for batches, in all.
 
     Raises:
@@ -119,6 +120,7 @@ class Pipeline:
         self.prefetch = prefetch
         # Pictures of one size without padding: nobody has to be told the true size.
         self.pads = fixed_size(resizer) is None or may_pad(resizer)
+        self.has_one_size = fixed_size(resizer) is not None
         self._collate = collate
         self._load = Load(
             source,

@@ -17,6 +17,7 @@ from odapi.models.detector import (
     Detector,
     Inputs,
 )
+from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Detections, Groundtruth, Tensor
 
 FEATURES = "features"  # Among the outputs: the last map that the heads look at.
@@ -52,6 +53,7 @@ class CenterParts:
         return (self.objects, *self.tasks)
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class CenterNet(Detector):
     """An extractor with one or more stages, heads on each, and tasks.
 

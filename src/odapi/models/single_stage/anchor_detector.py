@@ -17,6 +17,7 @@ from odapi.models.detector import (
 from odapi.models.postprocess import PostProcess
 from odapi.models.preprocess import clip_window
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
+from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import AnchorGenerator, cached_anchors
@@ -41,6 +42,7 @@ class AnchorParts:
     postprocess: PostProcess
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class AnchorDetector(Detector):
     """A pyramid of features, heads, and the anchors they speak about.
 

@@ -2,18 +2,21 @@
 
 from collections.abc import Sequence
 
+import keras
 from keras import ops
 
 from odapi.layers.context_attention import ContextAttention
 from odapi.models.detector import Inputs
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.rois import flatten_rois, unflatten_rois
+from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Tensor
 
 # Inputs besides the images, by the original's names.
 CONTEXT, SIZE = "context_features", "valid_context_size"
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class ContextRCNN(FasterRCNN):
     """Adds to the features of each region what it learns from a memory bank.
 

@@ -35,10 +35,12 @@ from odapi.models.two_stage.rois import (
     unflatten_rois,
 )
 from odapi.models.two_stage.two_stage_parts import RcnnParts
+from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchors import cached_anchors
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class FasterRCNN(Detector):
     """Proposes regions, then says of each which class it is and where it ends.
 

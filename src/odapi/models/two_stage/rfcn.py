@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import keras
+
 from odapi.models.detector import Inputs
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.rcnn_outputs import BOXES, CLASSES
 from odapi.models.two_stage.rois import unflatten_rois
+from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Tensor
 
 
@@ -15,6 +18,7 @@ class _Seen(NamedTuple):
     boxes: Tensor  # [b, p, 4]
 
 
+@keras.saving.register_keras_serializable(PACKAGE)
 class RFCN(FasterRCNN):
     """Its second half sees the maps of the images, not crops.
 
