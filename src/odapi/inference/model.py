@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from odapi.models.detector import Detector
+from odapi.models.detector import Detector, predicted_fields
 from odapi.structures import Groundtruth, Tensor, present
 
 # Image sizes; compiling takes seconds, and a graph takes some megabytes. From the
@@ -90,7 +90,8 @@ class _Step(keras.Model):
         """Returns `detections`, fields of `Detections`, and `losses` by their name."""
         images = {k: v for k, v in inputs.items() if k != "groundtruth"}
         outputs = self.detector(images, training=False)
-        found = {"detections": self.detector.predictions(images, outputs)}
+        detections = self.detector.detect(images, outputs)
+        found = {"detections": predicted_fields(detections)}
         if self.with_losses:
             truth = Groundtruth(**inputs["groundtruth"])
             found["losses"] = self.detector.loss_parts(outputs, truth, images)

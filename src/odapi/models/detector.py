@@ -262,8 +262,7 @@ class Detector(keras.Model, abc.ABC):
             inputs: The input dict, or images alone.
             outputs: What `call` returned for them; None to call.
         """
-        found = self.detect(inputs, outputs)
-        return present(found._replace(**dict.fromkeys(_NOT_PREDICTED)))
+        return predicted_fields(self.detect(inputs, outputs))
 
     def predict_step(self, *args: Any) -> Any:
         """Returns `predictions` of a batch.
@@ -340,3 +339,8 @@ class Detector(keras.Model, abc.ABC):
         """Returns the sum of the regularization of all weights."""
         losses = self.losses
         return sum(losses) if losses else ops.zeros((), "float32")
+
+
+def predicted_fields(detections: Detections) -> dict[str, Tensor]:
+    """Returns the fields of detections that are values of detections, by name."""
+    return present(detections._replace(**dict.fromkeys(_NOT_PREDICTED)))
