@@ -245,7 +245,7 @@ def _build(
     )
     detector = build_detector(config, seed, label_map)
     if backbone_weights:
-        from odapi.training.start import start_from
+        from odapi.training.initialize import start_from
 
         start_from(config, detector)
     return detector
