@@ -14,7 +14,7 @@ from odapi.heads.rpn_head import RPN_BOXES, RPN_CLASSES
 from odapi.losses.names import REGULARIZATION_LOSS
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.proposals import inside_image
-from odapi.models.two_stage.rcnn_outputs import unpacked
+from odapi.models.two_stage.rcnn_outputs import unpack_outputs
 from odapi.models.two_stage.roi_mask_task import RoiMaskTask
 from odapi.models.two_stage.roi_pooler import RoiPooler
 from odapi.structures import Groundtruth, present
@@ -39,30 +39,33 @@ class _StoredCrop(RoiPooler):
 
     stored: tuple[np.ndarray, ...] = ()
 
-    def cut(self, maps, boxes, image_size):
+    def crop(self, maps, boxes, image_size):
         for known in self.stored:
             if known.shape == (known.shape[0], *boxes.shape[1:]):
                 near = ops.abs(boxes - known) < _SAME
                 boxes = ops.where(near, known, boxes)
-        return super().cut(maps, boxes, image_size)
+        return super().crop(maps, boxes, image_size)
 
 
 def cut_as_stored(detector: Any, arrays: Mapping[str, np.ndarray]) -> None:
     """Makes a two-stage detector cut regions by the stored boxes, where it can."""
     if not isinstance(detector, FasterRCNN):
         return
-    crop, stored = detector.parts.crop, tuple(arrays[k] for k in _BOXES if k in arrays)
+    crop, stored = (
+        detector.parts.pooler,
+        tuple(arrays[k] for k in _BOXES if k in arrays),
+    )
     fields = {f.name: getattr(crop, f.name) for f in dataclasses.fields(crop)}
     crop = _StoredCrop(**{**fields, "stored": stored})
-    detector.parts = dataclasses.replace(detector.parts, crop=crop)
+    detector.parts = dataclasses.replace(detector.parts, pooler=crop)
 
 
 def everything(detector: FasterRCNN, inputs: dict) -> dict:
     """Returns all that the original's goldens have of an inference, by their names."""
     maps = detector.extract(inputs)
-    outputs = detector.second(maps, _first_stage(detector, maps), inputs)
+    outputs = detector.run_second_stage(maps, _first_stage(detector, maps), inputs)
     found = detector.detect(inputs, outputs, raw=True)
-    _, proposals = unpacked(outputs)
+    _, proposals = unpack_outputs(outputs)
     heads = _heads(outputs, _size(inputs))
     if detector.roi_boxes is not None:
         heads[_FEATURES] = _flat(outputs[_FEATURES])
@@ -79,17 +82,17 @@ def forward(
     """Returns the loss of a training step, what led to it, and its parts."""
     maps = detector.extract(inputs, training=True)
     outputs = _first_stage(detector, maps, training=True)
-    outputs = detector.second(maps, outputs, inputs, training=True)
+    outputs = detector.run_second_stage(maps, outputs, inputs, training=True)
     seen: dict = {}
-    judge = detector.judge
+    box_predictor = detector.box_predictor
 
     def record(features, training=False):
         seen[_FEATURES] = features
-        said = judge(features, training)
-        seen.update(said)
-        return said
+        predictions = box_predictor(features, training)
+        seen.update(predictions)
+        return predictions
 
-    with mock.patch.object(detector, "judge", record):
+    with mock.patch.object(detector, "box_predictor", record):
         found = dict(detector.loss_parts(outputs, groundtruth, inputs, training=True))
     found[REGULARIZATION_LOSS] = detector.regularization()
     heads = _heads(outputs | seen, _size(inputs))

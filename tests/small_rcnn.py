@@ -56,7 +56,7 @@ def parts(**changes) -> RcnnParts:
         rpn_assigner=AnchorAssigner(_CODER, IouSimilarity(), matcher),
         rpn_loss=ProposalLoss(BalancedSampler(0.5, 64)),
         coder=_CODER,
-        crop=RoiPooler(4, 2, 2),
+        pooler=RoiPooler(4, 2, 2),
         sampler=ProposalSampler(roi, 2, BalancedSampler(0.5, 8)),
         box_loss=BoxClassifierLoss(),
         postprocess=PostProcess(nms, ScoreConverter("softmax"), True, True),

@@ -38,7 +38,7 @@ def test_boxes_as_written():
 
 def test_masks_and_keypoints_as_written():
     third = ThirdStage(
-        4.0, CropAndResize(zero_pad_border=True), most=7, num_keypoints=5
+        4.0, CropAndResize(zero_pad_border=True), max_rois=7, num_keypoints=5
     )
     masks, keypoints = build(
         """mask_rcnn_box_predictor {
@@ -52,10 +52,14 @@ def test_masks_and_keypoints_as_written():
     ).tasks
     options = RoiMaskOptions(3, (28, 14), 4, 0, True, True)
     assert masks.head.options == options
-    assert (masks.weight, masks.crop_method, masks.most) == (4.0, third.crop_method, 7)
+    assert (masks.weight, masks.crop_method, masks.max_rois) == (
+        4.0,
+        third.crop_method,
+        7,
+    )
     assert masks.head.hyperparams.l2 == 0.25
     assert keypoints.head.options == RoiKeypointOptions(5)
-    assert (keypoints.weight, keypoints.most) == (1.0, 7)
+    assert (keypoints.weight, keypoints.max_rois) == (1.0, 7)
 
 
 def test_defaults_of_masks():

@@ -42,7 +42,7 @@ _PARTS = RcnnParts(
     ),
     rpn_loss=ProposalLoss(BalancedSampler(0.5, 64)),
     coder=_CODER,
-    crop=RoiPooler(4, 2, 2),
+    pooler=RoiPooler(4, 2, 2),
     sampler=ProposalSampler(
         AnchorAssigner(_CODER, IouSimilarity(), ArgmaxMatcher(0.5)),
         2,

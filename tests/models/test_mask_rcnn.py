@@ -53,7 +53,7 @@ def silent(head):
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("flat", [True, False])
 def test_who_knows_nothing_loses_the_logarithm_of_two(flat, training):
-    task = masks_of(weight=3.0, most=4)
+    task = masks_of(weight=3.0, max_rois=4)
     detector = small_rcnn([task], flat=flat)
     silent(task.head)
     found = losses(detector, large_objects(masks=MASKS), training)
@@ -76,7 +76,7 @@ def test_without_a_mask_there_is_no_loss(nothing):
 def test_groundtruth_without_masks_is_told():
     with pytest.raises(DataError, match=r"no masks.*\n.*load_instance_masks"):
         losses(small_rcnn([masks_of()]), large_objects())
-    with pytest.raises(DataError, match="2 keypoints, and the model learns 3"):
+    with pytest.raises(DataError, match="2 keypoints, but the model learns 3"):
         points = np.zeros((2, 3, 2, 2), "float32")
         losses(small_rcnn([keypoints_of()]), large_objects(keypoints=points))
 
@@ -146,16 +146,16 @@ def test_masks_are_looked_for_where_the_padded_image_shows_the_box():
     task = masks_of()
     detector = small_rcnn([task], flat=True)
     seen = []
-    cut = type(detector.parts.crop).cut
+    cut = type(detector.parts.pooler).crop
 
-    class Spy(type(detector.parts.crop)):
-        def cut(self, maps, boxes, image_size):
+    class Spy(type(detector.parts.pooler)):
+        def crop(self, maps, boxes, image_size):
             seen.append(ops.convert_to_numpy(boxes))
             return cut(self, maps, boxes, image_size)
 
-    crop = detector.parts.crop
+    crop = detector.parts.pooler
     object.__setattr__(
-        detector.parts, "crop", Spy(crop.initial, crop.pool, crop.stride)
+        detector.parts, "pooler", Spy(crop.crop_size, crop.pool_size, crop.pool_stride)
     )
     inputs = some_images(true_size=[(16, 48), (32, 24)])
     found = ops.convert_to_numpy(detector.detect(inputs).boxes)

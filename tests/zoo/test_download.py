@@ -25,7 +25,7 @@ CONTENT = {
 }
 
 
-def packed(members):
+def pack_outputs(members):
     """A .tar.gz; a member is bytes, or a TarInfo of its own."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w:gz") as tar:
@@ -43,7 +43,7 @@ class Mirror:
     """A server with one file, which misbehaves as it is told."""
 
     def __init__(self):
-        self.body = packed(CONTENT)
+        self.body = pack_outputs(CONTENT)
         self.ranges, self.cut, self.status, self.requests = True, None, None, []
         mirror = self
 
@@ -137,7 +137,7 @@ def test_a_file_that_changed_meanwhile_is_not_glued_to_the_old_part(mirror, tmp_
     mirror.cut = 50
     with pytest.raises(CheckpointError):
         download(NAME, tmp_path, mirror.url)
-    mirror.cut, mirror.body = None, packed({**CONTENT, f"{NAME}/more": b"x"})
+    mirror.cut, mirror.body = None, pack_outputs({**CONTENT, f"{NAME}/more": b"x"})
     assert f"{NAME}/more" in whole(download(NAME, tmp_path, mirror.url).folder)
 
 
@@ -148,7 +148,7 @@ def test_a_part_that_is_whole_already(mirror, tmp_path):
 
 
 def test_an_archive_that_was_put_there_by_hand(tmp_path):
-    (tmp_path / f"{NAME}.tar.gz").write_bytes(packed(CONTENT))
+    (tmp_path / f"{NAME}.tar.gz").write_bytes(pack_outputs(CONTENT))
     done = download(NAME, tmp_path, "http://127.0.0.1:9")
     assert whole(done.folder) == CONTENT
 
@@ -158,7 +158,7 @@ def test_another_checksum_than_the_first_time(mirror, tmp_path, delete):
     folder = download(NAME, tmp_path, mirror.url).folder
     (folder / "pipeline.config").unlink()
     folder.rename(tmp_path / "elsewhere")
-    other = packed({**CONTENT, f"{NAME}/more": b"x"})
+    other = pack_outputs({**CONTENT, f"{NAME}/more": b"x"})
     file = tmp_path / f"{NAME}.tar.gz"
     if delete:
         file.unlink()
@@ -247,7 +247,7 @@ def special(name, kind, target=""):
 def test_archives_that_attack_write_nothing(tmp_path, members, problem):
     file = tmp_path / "in" / "a.tar.gz"
     file.parent.mkdir()
-    file.write_bytes(packed({f"{NAME}/good": b"good", **members}))
+    file.write_bytes(pack_outputs({f"{NAME}/good": b"good", **members}))
     with pytest.raises(CheckpointError, match=f"cannot be trusted.*{problem}"):
         archive.unpack(file, tmp_path / "out" / "a")
     left = [f for f in tmp_path.rglob("*") if f.is_file()]
@@ -283,7 +283,7 @@ def test_what_a_killed_process_left_is_not_taken_for_the_model(mirror, tmp_path)
 
 
 def test_an_archive_without_a_folder_of_its_own(tmp_path):
-    (tmp_path / "a.tar.gz").write_bytes(packed({"x": b"1", "y/z": b"2"}))
+    (tmp_path / "a.tar.gz").write_bytes(pack_outputs({"x": b"1", "y/z": b"2"}))
     archive.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
     assert whole(tmp_path / "out") == {"out/x": b"1", "out/y/z": b"2"}
 

@@ -156,7 +156,7 @@ def _third_stage(rcnn: Any, parts: RcnnParts, config: Any) -> ThirdStage | None:
     return ThirdStage(
         mask_weight=rcnn.second_stage_mask_prediction_loss_weight,
         crop_method=crop_of(rcnn),
-        most=None if sampler is None else sampler.max_positives,
+        max_rois=None if sampler is None else sampler.max_positives,
         num_keypoints=config.train_input_reader.num_keypoints,
     )
 

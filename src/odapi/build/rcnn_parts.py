@@ -56,7 +56,7 @@ def build_rcnn_parts(
         rpn_assigner=AnchorAssigner(_CODER, IouSimilarity(), _RPN_MATCHER),
         rpn_loss=_rpn_loss(rcnn, path),
         coder=_CODER,
-        crop=_crop(rcnn, config),
+        pooler=_pooler(rcnn, config),
         sampler=_roi_sampler(rcnn, path),
         box_loss=_box_loss(rcnn, path),
         postprocess=_postprocess(rcnn, path, config),
@@ -99,14 +99,14 @@ def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
     return BalancedSampler(fraction, most, fill)
 
 
-def _crop(rcnn: Any, config: Any) -> RoiPooler:
+def _pooler(rcnn: Any, config: Any) -> RoiPooler:
     predictor = rcnn.second_stage_box_predictor
     if rcnn.number_of_stages == 1 or predictor.HasField("rfcn_box_predictor"):
         return RoiPooler()
     return RoiPooler(
-        initial=rcnn.initial_crop_size,
-        pool=rcnn.maxpool_kernel_size,
-        stride=rcnn.maxpool_stride,
+        crop_size=rcnn.initial_crop_size,
+        pool_size=rcnn.maxpool_kernel_size,
+        pool_stride=rcnn.maxpool_stride,
         method=RoiAlign() if options(config).roi_align else crop_of(rcnn),
     )
 

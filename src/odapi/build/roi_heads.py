@@ -36,13 +36,13 @@ class ThirdStage:
     Args:
         mask_weight: Of the loss of masks.
         crop_method: How maps and masks are cut.
-        most: Regions of an image that show an object, at most; None: any number.
+        max_rois: Regions of an image that show an object, at most; None: any number.
         num_keypoints: Keypoints of an object in the data.
     """
 
     mask_weight: float = 1.0
     crop_method: CropAndResize = CROP_AND_RESIZE
-    most: int | None = None
+    max_rois: int | None = None
     num_keypoints: int = 0
 
 
@@ -84,7 +84,7 @@ def _mask_rcnn(
     if config.predict_instance_masks:
         head = _masks(config, path, num_classes, context)
         tasks.append(
-            RoiMaskTask(head, third.mask_weight, third.most, third.crop_method)
+            RoiMaskTask(head, third.mask_weight, third.max_rois, third.crop_method)
         )
     if config.predict_keypoints:
         tasks.append(_keypoints(config, path, context, third))
@@ -127,7 +127,7 @@ def _keypoints(
     )
     options = RoiKeypointOptions(third.num_keypoints)
     head = RoiKeypoints(options, hyperparams, name="roi_keypoints", dtype=context.dtype)
-    return RoiKeypointTask(head, most=third.most)
+    return RoiKeypointTask(head, max_rois=third.max_rois)
 
 
 def _boxes(config: Any, path: str, num_classes: int, context: BuildContext) -> RoiBoxes:

@@ -1,4 +1,4 @@
-"""The two halves of the backbone of a two-stage detector."""
+"""Both parts of the backbone of a two-stage detector: before and after RoI pooling."""
 
 import dataclasses
 from typing import Any
@@ -12,18 +12,15 @@ from odapi.models.single_stage.feature_extractor import FeatureExtractor
 
 @dataclasses.dataclass(frozen=True)
 class RCNNExtractor:
-    """What comes before the proposals, and what looks at the crops of them.
-
-    A detector keeps both layers as its attributes `feature_extractor` and
-    `roi_features`, so that its variables have these names.
+    """Feature extractor of the images and encoder of the RoI crops.
 
     Args:
-        feature_extractor: From normalized images to the maps that proposals are made
-            from and cropped from, largest first; named "feature_extractor".
-        roi_features: Layer from crops `[n, s, s, c]` to features `[n, h, w, d]`,
-            without variables yet where it is no backbone; named "roi_features".
-        pixels: How the backbone wants its pixels; padding is scaled like any pixel,
-            since the original pads first.
+        feature_extractor: Layer from normalized images to the feature maps of the RPN
+            and of RoI pooling, largest first; named "feature_extractor".
+        roi_features: Layer from crops `[n, s, s, c]` to features `[n, h, w, d]`, not
+            yet built unless it is part of the backbone; named "roi_features".
+        pixels: Pixel normalization of the backbone; padding is normalized like any
+            pixel, since the original pads first.
     """
 
     feature_extractor: FeatureExtractor
@@ -34,9 +31,9 @@ class RCNNExtractor:
 def backbone_variables(
     feature_extractor: Any, roi_features: Any
 ) -> dict[str, keras.Variable]:
-    """Returns the variables that a classifier of images can fill: "layer/variable".
+    """Returns the variables that an image classifier can fill, as "layer/variable".
 
-    Where the end of the backbone looks at the crops, it is among them.
+    The last stage of the backbone is among them if it encodes the crops.
     """
     variables = named_variables(feature_extractor.backbone)
     if isinstance(roi_features, keras.Model):

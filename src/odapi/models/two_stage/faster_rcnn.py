@@ -1,4 +1,9 @@
-"""Two-stage detectors: proposals first, then a closer look at each."""
+"""Faster R-CNN: a region proposal network (RPN) and a second stage per proposal.
+
+Shapes: b images, p proposals, k classes; feature maps `[b, h, w, c]`, crops
+`[b, p, s, s, c]`, RoI features `[b, p, h, w, d]`. The third stage is a list of tasks,
+such as the masks of Mask R-CNN.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,10 +26,10 @@ from odapi.models.two_stage.rcnn_outputs import (
     BOXES,
     CLASSES,
     FEATURES,
+    export_internals,
     image_size,
-    internals,
-    packed,
-    unpacked,
+    pack_outputs,
+    unpack_outputs,
     window_of,
 )
 from odapi.models.two_stage.roi_task import Regions, RoiTask
@@ -42,22 +47,22 @@ from odapi.targets.anchors import cached_anchors
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class FasterRCNN(Detector):
-    """Proposes regions, then says of each which class it is and where it ends.
+    """Two-stage detector: proposes regions, then classifies and refines each.
 
-    `call` gives what the first stage says and its proposals; outside of training
-    also what the second stage says of all of these. While training, `loss_parts`
-    draws proposals, and runs the second stage on them.
+    `call` returns the outputs of the first stage and its proposals, and in inference
+    those of the second stage for all proposals. In training, `loss_parts` samples
+    proposals and runs the second stage on them.
 
     Args:
-        feature_extractor: Layer from normalized images to the maps that proposals are
-            made from and cropped from, largest first.
+        feature_extractor: Layer from normalized images to the feature maps of the RPN
+            and of RoI pooling, largest first.
         roi_features: Layer from crops `[n, s, s, c]` to features `[n, h, w, d]`.
-        rpn: Layer from maps to codes and objectness of anchors.
-        roi_boxes: Layer from features to class scores and codes; None: proposals are
-            all there is (one stage).
-        parts: What has no weights.
-        tasks: What else is said of regions (the third stage).
-        seed: Of the random choice of anchors and proposals.
+        rpn: Layer from maps to box codes and objectness of anchors.
+        roi_boxes: Layer from features to class logits and box codes; None: the
+            detector has one stage, and its detections are the proposals.
+        parts: Parts without weights.
+        tasks: Tasks of the third stage.
+        seed: Seed of the random sampling of anchors and proposals.
         kwargs: As for `Detector`, without the names of the losses.
 
     Source: Ren et al. 2015 (https://arxiv.org/abs/1506.01497); the original's
@@ -89,7 +94,7 @@ class FasterRCNN(Detector):
         self.task_layers = [task.head for task in tasks]
         fields = [f for task in tasks for f in task.groundtruth_fields]
         self.groundtruth_fields = tuple(dict.fromkeys(fields))
-        self.tasks_see_crops = False
+        self.tasks_take_crops = False
         self.sampling_seed = keras.random.SeedGenerator(seed)
 
     def build_heads(self, shapes: Sequence[tuple]) -> None:
@@ -99,24 +104,24 @@ class FasterRCNN(Detector):
             self.build_second_stage(shapes)
 
     def build_second_stage(self, maps: Sequence[tuple]) -> None:
-        """Creates the variables of the second stage, for the shapes of maps."""
-        crop = (None, *self.parts.crop.size, maps[0][-1])
+        """Creates the variables of the second stage, for the shapes of the maps."""
+        crop = (None, *self.parts.pooler.output_shape, maps[0][-1])
         if not self.roi_features.built:
             self.roi_features.build(crop)
         features = self.roi_features.compute_output_shape(crop)
         self.roi_boxes.build(features)
-        # Fully connected layers have lost what is where in a region.
-        self.tasks_see_crops = tuple(features[1:3]) == (1, 1)
-        whole = (None, *self.parts.crop.whole, maps[0][-1])
+        # Features of fully connected layers have no spatial dimensions.
+        self.tasks_take_crops = tuple(features[1:3]) == (1, 1)
+        unpooled = (None, *self.parts.pooler.crop_shape, maps[0][-1])
         for layer in self.task_layers:
-            layer.build(whole if self.tasks_see_crops else features)
+            layer.build(unpooled if self.tasks_take_crops else features)
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
-        """Returns what each stage says, by the original's names where it has one.
+        """Returns the outputs of both stages, by the original's names if it has one.
 
-        Maps as "feature_maps/0" and so on; codes `[b, anchors, 4]` and objectness
-        `[b, anchors, 2]` of anchors; proposals `[b, p, ...]`; and unless training
-        codes `[b, p, classes or 1, 4]` and class scores `[b, p, classes + 1]`.
+        Feature maps as "feature_maps/0" and so on; box codes `[b, anchors, 4]` and
+        objectness `[b, anchors, 2]` of anchors; proposals `[b, p, ...]`; and in
+        inference box codes `[b, p, k or 1, 4]` and class logits `[b, p, k + 1]`.
         """
         maps = self.extract(inputs, training)
         outputs = self.rpn(maps, training=training)
@@ -129,27 +134,27 @@ class FasterRCNN(Detector):
         inputs: Inputs,
         training: bool = False,
     ) -> dict[str, Tensor]:
-        """Returns `outputs` of the first stage with what follows from them."""
+        """Returns `outputs` of the first stage with those of the second stage."""
         proposals = self.propose(outputs, inputs, training)
-        outputs = {**outputs, **packed(maps, proposals)}
+        outputs = {**outputs, **pack_outputs(maps, proposals)}
         if self.roi_boxes is not None and not training:
             features = self.pool_and_encode(maps, proposals.boxes, inputs)
             outputs |= {**self.box_predictor(features), FEATURES: features}
         return outputs
 
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
-        """Returns the anchors `[anchors, 4]` of images `(h, w)`, cut to the image."""
+        """Returns the anchors `[anchors, 4]` of images `(h, w)`, clipped."""
         return clip_anchors(self.unclipped_anchors(image_size))
 
     def unclipped_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
-        """Returns the anchors `[anchors, 4]` as they are made: do not change."""
+        """Returns the generated anchors `[anchors, 4]`, cached: do not modify."""
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
         return cached_anchors(self.parts.anchors, image_size, grids)
 
     def valid_anchors(
         self, image_size: tuple[int, int], training: bool
     ) -> Tensor | None:
-        """Returns `[anchors]` bool: those that take part; None: all."""
+        """Returns the mask `[anchors]` of the anchors that are used; None: all."""
         if not training or self.parts.clip_anchors:
             return None
         return ops.convert_to_tensor(inside_image(self.unclipped_anchors(image_size)))
@@ -169,8 +174,8 @@ class FasterRCNN(Detector):
         )
 
     def crop(self, maps: Sequence[Tensor], boxes: Tensor, inputs: Inputs) -> Tensor:
-        """Returns what boxes `[b, p, 4]` show of maps, `[b, p, s, s, c]`."""
-        return self.parts.crop(maps, boxes, image_size(inputs))
+        """Returns the pooled crops `[b, p, s, s, c]` of boxes `[b, p, 4]`."""
+        return self.parts.pooler(maps, boxes, image_size(inputs))
 
     def pool_and_encode(
         self,
@@ -182,10 +187,10 @@ class FasterRCNN(Detector):
         """Returns the features `[b, p, h, w, d]` of boxes `[b, p, 4]`.
 
         Args:
-            maps: What `extract` returned.
-            boxes: Normalized to the padded images.
-            inputs: The images, and what else there is to them.
-            training: Whether layers work as in training.
+            maps: Feature maps that `extract` returned.
+            boxes: Boxes, normalized to the padded images.
+            inputs: Input dict of the detector.
+            training: Whether layers run in training mode.
         """
         return self.box_head(self.crop(maps, boxes, inputs), training)
 
@@ -197,7 +202,7 @@ class FasterRCNN(Detector):
     def box_predictor(
         self, features: Tensor, training: bool = False
     ) -> dict[str, Tensor]:
-        """Returns codes and class scores of features `[b, p, h, w, d]`."""
+        """Returns box codes and class logits of features `[b, p, h, w, d]`."""
         classes, codes = self.roi_boxes(flatten_rois(features), training=training)
         number = features.shape[1]
         return {
@@ -214,19 +219,19 @@ class FasterRCNN(Detector):
     ) -> dict[str, Tensor]:
         """Returns the parts of the loss, weighted, without regularization."""
         if inputs is None:
-            raise ValueError("a two-stage detector needs the inputs for its loss")
+            raise ValueError("the loss of a two-stage detector needs the inputs")
         found = self._rpn_losses(outputs, groundtruth, inputs, training)
         if self.roi_boxes is None:
             return found
-        maps, proposals = unpacked(outputs)
+        maps, proposals = unpack_outputs(outputs)
         seed = self.sampling_seed if training else None
         sample = self.parts.sampler(proposals, groundtruth, seed)
-        # Outside of training the sample is all proposals: they are judged already.
-        features, said = outputs.get(FEATURES), outputs
+        # In inference the sample is all proposals, whose predictions are in `outputs`.
+        features, predictions = outputs.get(FEATURES), outputs
         if training:
             features = self.pool_and_encode(maps, sample.boxes, inputs, training)
-            said = self.box_predictor(features, training)
-        found |= self.parts.box_loss(said[BOXES], said[CLASSES], sample)
+            predictions = self.box_predictor(features, training)
+        found |= self.parts.box_loss(predictions[BOXES], predictions[CLASSES], sample)
         regions = self._regions(maps, sample.boxes, features, inputs)
         for task in self.tasks:
             found |= task.losses(regions, sample, groundtruth, training)
@@ -235,11 +240,11 @@ class FasterRCNN(Detector):
     def _regions(
         self, maps: list[Tensor], boxes: Tensor, features: Tensor | None, inputs: Inputs
     ) -> Regions:
-        """Returns what tasks see of boxes."""
-        if self.tasks_see_crops:
+        """Returns boxes with the features that tasks take."""
+        if self.tasks_take_crops:
             features = None
         size = image_size(inputs)
-        return Regions(boxes, features, lambda b: self.parts.crop.cut(maps, b, size))
+        return Regions(boxes, features, lambda b: self.parts.pooler.crop(maps, b, size))
 
     def _rpn_losses(
         self,
@@ -252,7 +257,7 @@ class FasterRCNN(Detector):
         anchors = ops.convert_to_tensor(self.anchors(size))
         valid_anchors = self.valid_anchors(size, training)
         if valid_anchors is not None:
-            # Without area they overlap nothing, and are nobody's best.
+            # Without area an anchor overlaps no object and is never the best match.
             anchors = ops.where(valid_anchors[:, None], anchors, 0.0)
         objects = groundtruth._replace(
             classes=ops.zeros_like(groundtruth.classes),
@@ -272,12 +277,12 @@ class FasterRCNN(Detector):
         self, inputs: Inputs, outputs: Mapping[str, Tensor], raw: bool = False
     ) -> Detections:
         """Returns the detections of raw outputs; see `Detector.detect`."""
-        maps, proposals = unpacked(outputs)
+        maps, proposals = unpack_outputs(outputs)
         window = window_of(inputs)
         if self.roi_boxes is None:
             anchors = ops.convert_to_tensor(self.anchors(image_size(inputs)))
-            said = outputs[RPN_BOXES], outputs[RPN_CLASSES], anchors
-            return self.parts.proposer.detections(proposals, *said, window, raw)
+            rpn = outputs[RPN_BOXES], outputs[RPN_CLASSES], anchors
+            return self.parts.proposer.detections(proposals, *rpn, window, raw)
         boxes = self.parts.coder.decode(outputs[BOXES], proposals.boxes[:, :, None])
         found = self.parts.postprocess(
             boxes[:, :, 0] if boxes.shape[2] == 1 else boxes,
@@ -292,8 +297,8 @@ class FasterRCNN(Detector):
         found = self._second_pass(maps, found, inputs, window, raw)
         if raw and self.tasks:
             size = image_size(inputs)
-            more = internals(outputs, self.anchors(size), size)
-            found = found._replace(maps={**more, **(found.maps or {})})
+            tensors = export_internals(outputs, self.anchors(size), size)
+            found = found._replace(maps={**tensors, **(found.maps or {})})
         return found
 
     def _second_pass(
@@ -304,17 +309,17 @@ class FasterRCNN(Detector):
         window: Tensor,
         raw: bool,
     ) -> Detections:
-        """Returns detections with what is said of their own boxes."""
+        """Returns detections with the features and task outputs of their boxes."""
         parts = self.parts
         if not (self.tasks or parts.box_features or parts.rpn_features):
             return found
         size = window[:, None, 2:]
         boxes = found.boxes * ops.concatenate([size, size], axis=-1)
-        looks = parts.box_features or bool(self.tasks and not self.tasks_see_crops)
+        encodes = parts.box_features or bool(self.tasks and not self.tasks_take_crops)
         features = None
-        if parts.rpn_features or looks:
+        if parts.rpn_features or encodes:
             crops = self.crop(maps, boxes, inputs)
-            features = self.box_head(crops) if looks else None
+            features = self.box_head(crops) if encodes else None
         if parts.rpn_features:
             found = found._replace(rpn_features=crops)
         if parts.box_features:

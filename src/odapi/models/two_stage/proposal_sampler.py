@@ -1,4 +1,4 @@
-"""Which proposals the second stage learns from, and what it is to say of them."""
+"""Sampling of the proposals that train the second stage, with their targets."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -13,31 +13,31 @@ from odapi.targets.samplers import BalancedSampler
 
 
 class RoiSample(NamedTuple):
-    """Regions of a batch with their targets, padded."""
+    """Sampled RoIs of a batch with their targets, padded."""
 
     boxes: Tensor  # [b, n, 4] normalized, 0 for padding
     valid: Tensor  # [b, n] bool
-    targets: AnchorTargets  # of these regions
+    targets: AnchorTargets  # of these RoIs
 
     @property
     def matched(self) -> Tensor:
-        """`[b, n]` bool: regions that show an object."""
+        """Mask `[b, n]` of the RoIs that match an object."""
         return ops.logical_and(self.valid, self.targets.match >= 0)
 
     @property
     def object_index(self) -> Tensor:
-        """`[b, n]` int32: which object a region shows, 0 where none."""
+        """Index `[b, n]` int32 of the matched object per RoI; 0 if there is none."""
         return ops.maximum(self.targets.match, 0)
 
 
 @dataclasses.dataclass(frozen=True)
 class ProposalSampler:
-    """Compares proposals with objects, and draws some of them.
+    """Matches proposals to objects and samples some of them.
 
     Args:
         assigner: Matches objects to proposals.
-        num_classes: Classes, without the background.
-        sampler: Draws; it has a size. None: all proposals are taken.
+        num_classes: Number of classes, without the background.
+        sampler: Random sampler with a size; None: all proposals are taken.
     """
 
     assigner: AnchorAssigner
@@ -46,24 +46,24 @@ class ProposalSampler:
 
     @property
     def fills(self) -> bool:
-        """Whether what is no proposal fills up a sample, as background."""
+        """Whether padding of the proposals fills up a sample, as background."""
         return self.sampler is not None and self.sampler.fill
 
     def __call__(
         self, proposals: Proposals, groundtruth: Groundtruth, seed: Any = None
     ) -> RoiSample:
-        """Returns the drawn proposals in their order, without gradient.
+        """Returns the sampled proposals in their order, without gradient.
 
         Args:
-            proposals: Of a batch of images.
-            groundtruth: The objects of these images.
-            seed: What `keras.random` takes; None: all proposals are taken.
+            proposals: Proposals of a batch of images.
+            groundtruth: Objects of these images.
+            seed: Seed for `keras.random`; None: all proposals are taken.
         """
         boxes, valid = ops.stop_gradient(proposals.boxes), proposals.valid
         targets = self.assigner(boxes, groundtruth, self.num_classes)
         if self.sampler is None or seed is None:
             return RoiSample(boxes, valid, targets)
-        # Regions of an object without weight cannot be drawn.
+        # RoIs that match an object without weight are never sampled.
         candidates = ops.mean(targets.class_weights, axis=-1) > 0
         candidates = ops.logical_and(candidates, valid)
         positives = ops.argmax(targets.class_targets, axis=-1) > 0
@@ -72,7 +72,7 @@ class ProposalSampler:
 
 
 def _chosen(sample: RoiSample, chosen: Tensor, size: int | None) -> RoiSample:
-    """Returns the chosen regions in their order, padded to `size`."""
+    """Returns the chosen RoIs in their order, padded to `size`."""
     width = chosen.shape[1]
     place = ops.where(chosen, ops.arange(width, dtype="int32"), width)
     place = -ops.top_k(-place, min(size or width, width))[0]

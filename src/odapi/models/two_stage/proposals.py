@@ -1,4 +1,4 @@
-"""Region proposals: the best boxes that a proposal head sees, without doubles."""
+"""Region proposals: the best boxes of an RPN after non-maximum suppression (NMS)."""
 
 import dataclasses
 from typing import NamedTuple
@@ -22,26 +22,26 @@ class Proposals(NamedTuple):
     boxes: Tensor  # [b, p, 4], clipped to the window, without gradient
     scores: Tensor  # [b, p], objectness
     valid: Tensor  # [b, p] bool
-    anchors: Tensor  # [b, p] int32, what they started from
+    anchors: Tensor  # [b, p] int32, index of the anchor
 
     @property
     def num(self) -> Tensor:
-        """How many are real, `[b]` int32."""
+        """Number of valid proposals per image, `[b]` int32."""
         return ops.sum(ops.cast(self.valid, "int32"), axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
 class Proposer:
-    """Makes proposals of what a head says of anchors.
+    """Selects proposals from the outputs of an RPN.
 
-    A box that is wholly outside the window takes the place of another, as in the
-    original; only then it is left out.
+    As in the original, boxes fully outside the window count towards the limit, and
+    are dropped afterwards.
 
     Args:
-        coder: Decodes boxes.
-        iou_threshold: Boxes that overlap more are dropped.
-        score_threshold: Objectness must be above it.
-        size: Proposals of an image, at most.
+        coder: Box coder.
+        iou_threshold: IoU with a better box above which a box is suppressed.
+        score_threshold: Objectness that a proposal must exceed.
+        size: Maximum number of proposals per image.
         candidates: See `NonMaxSuppression`.
 
     Source: Ren et al. 2015 (https://arxiv.org/abs/1506.01497), section 3.
@@ -80,10 +80,10 @@ class Proposer:
             codes: `[b, anchors, code_size]`.
             logits: `[b, anchors, 2]` of background and object.
             anchors: `[anchors, 4]`.
-            window: `[b, 4]`, in the frame of the anchors: the real image.
-            valid_anchors: `[anchors]` bool, which anchors may propose; None: all.
-            keep_outside: Boxes outside the window stay behind the valid ones, without
-                area.
+            window: `[b, 4]`: the image without padding, in the frame of the anchors.
+            valid_anchors: Mask `[anchors]` of the anchors that are used; None: all.
+            keep_outside: Whether boxes outside the window are kept after the valid
+                ones, clipped to no area.
         """
         codes, logits = ops.stop_gradient(codes), ops.stop_gradient(logits)
         boxes = self.coder.decode(codes, anchors)
@@ -94,7 +94,7 @@ class Proposer:
         return self._inside(found, clip(found.boxes, window), keep_outside)
 
     def _inside(self, found: Selection, boxes: Tensor, keep: bool) -> Proposals:
-        """Returns a selection, its boxes clipped, with those of an area first."""
+        """Returns a selection with clipped boxes, those of positive area first."""
         size = self.size
         place = ops.arange(size, dtype="int32")
         there = ops.logical_and(place < found.num, area(boxes) > 0)
@@ -129,11 +129,11 @@ class Proposer:
         window: Tensor,
         raw: bool = False,
     ) -> Detections:
-        """Returns proposals as detections of one class, for models of one stage.
+        """Returns proposals as detections of one class, for an RPN alone.
 
         Args:
-            proposals: What was proposed.
-            codes, logits, anchors, window: What it was made of.
+            proposals: Proposals of a batch.
+            codes, logits, anchors, window: Arguments that they were selected from.
             raw: Also return the boxes and scores of all anchors.
         """
         scores = ops.softmax(logits, axis=-1)
@@ -157,10 +157,10 @@ def objectness(logits: Tensor) -> Tensor:
 
 
 def clip_anchors(anchors: np.ndarray) -> np.ndarray:
-    """Returns anchors `[anchors, 4]`, normalized, cut to the image."""
+    """Returns normalized anchors `[anchors, 4]`, clipped to the image."""
     return np.clip(anchors, 0.0, 1.0)
 
 
 def inside_image(anchors: np.ndarray) -> np.ndarray:
-    """Returns `[anchors]` bool: which anchors do not reach over the edge."""
+    """Returns the mask `[anchors]` of anchors that lie fully inside the image."""
     return np.all((anchors >= 0.0) & (anchors <= 1.0), axis=-1)

@@ -1,4 +1,4 @@
-"""What a two-stage detector says, by name: put together, and taken apart again."""
+"""Packs and unpacks the output dict of two-stage detectors."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,37 +12,37 @@ from odapi.models.two_stage.proposals import Proposals
 from odapi.models.two_stage.rois import flatten_rois
 from odapi.structures import Tensor
 
-# What the second stage says of regions and sees in them, by the original's names.
+# Predictions and features of the second stage, by the original's names.
 BOXES, CLASSES = "refined_box_encodings", "class_predictions_with_background"
 FEATURES = "box_classifier_features"
 _MAP, _PROPOSAL = "feature_maps", "proposal"
 
 
-def packed(maps: Sequence[Tensor], proposals: Proposals) -> dict[str, Tensor]:
-    """Returns maps and proposals by name, as a part of the outputs."""
+def pack_outputs(maps: Sequence[Tensor], proposals: Proposals) -> dict[str, Tensor]:
+    """Returns feature maps and proposals as entries of the output dict."""
     named = {f"{_MAP}/{n}": level for n, level in enumerate(maps)}
     fields = proposals._asdict().items()
     return named | {f"{_PROPOSAL}_{name}": value for name, value in fields}
 
 
-def unpacked(outputs: Mapping[str, Tensor]) -> tuple[list[Tensor], Proposals]:
-    """Returns the maps and the proposals that are part of the outputs."""
+def unpack_outputs(outputs: Mapping[str, Tensor]) -> tuple[list[Tensor], Proposals]:
+    """Returns the feature maps and proposals in an output dict."""
     number = sum(name.startswith(f"{_MAP}/") for name in outputs)
     maps = [outputs[f"{_MAP}/{n}"] for n in range(number)]
     return maps, Proposals(*(outputs[f"{_PROPOSAL}_{n}"] for n in Proposals._fields))
 
 
-def internals(
+def export_internals(
     outputs: Mapping[str, Tensor], anchors: np.ndarray, size: tuple[int, int]
 ) -> dict[str, Tensor]:
-    """Returns what the original's exported models of three stages also give.
+    """Returns the internal tensors of the original's exported three-stage models.
 
     Args:
-        outputs: What a detector said, with its second stage.
+        outputs: Output dict of a detector with a second stage.
         anchors: `[anchors, 4]`, normalized.
-        size: Height and width of the images; boxes are in pixels there.
+        size: Height and width of the images, for boxes in pixels.
     """
-    _, proposals = unpacked(outputs)
+    _, proposals = unpack_outputs(outputs)
     pixels = np.array([*size, *size], "float32")
     return {
         RPN_BOXES: outputs[RPN_BOXES],
@@ -60,12 +60,12 @@ def internals(
 
 
 def image_size(inputs: Inputs) -> tuple[int, int]:
-    """Returns height and width of the images, with their padding."""
+    """Returns height and width of the images with padding."""
     height, width = inputs["images"].shape[1:3]
     return height, width
 
 
 def window_of(inputs: Inputs) -> Tensor:
-    """Returns the window `[b, 4]` of the real image, normalized to the padded one."""
+    """Returns the image without padding `[b, 4]`, normalized to the padded image."""
     batch = ops.shape(inputs["images"])[0]
     return clip_window(inputs.get("true_size"), image_size(inputs), batch)

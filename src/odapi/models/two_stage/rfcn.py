@@ -1,4 +1,4 @@
-"""R-FCN: a two-stage detector that looks at the image once, then only reads regions."""
+"""R-FCN: a two-stage detector with position-sensitive score maps of the image."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,24 +13,24 @@ from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Tensor
 
 
-class _Seen(NamedTuple):
+class _ImageFeatures(NamedTuple):
     features: Tensor  # [b, h, w, d], of the images
     boxes: Tensor  # [b, p, 4]
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class RFCN(FasterRCNN):
-    """Its second half sees the maps of the images, not crops.
+    """Two-stage detector whose second stage runs on whole images, not on crops.
 
-    The layer `roi_boxes` is an `RfcnHead`: it makes maps that say which part of a
-    region is seen, and reads them. There are no features of regions.
+    The layer `roi_boxes` is an `RfcnHead`, which predicts position-sensitive maps and
+    pools RoIs from them; there are no features per RoI.
 
     Source: Dai et al. 2016 (https://arxiv.org/abs/1605.06409); the original's
     `meta_architectures/rfcn_meta_arch.py`.
     """
 
     def build_second_stage(self, maps: Sequence[tuple]) -> None:
-        """Creates the variables of the second stage, for the shapes of maps."""
+        """Creates the variables of the second stage, for the shapes of the maps."""
         shape = tuple(maps[0])
         if not self.roi_features.built:
             self.roi_features.build(shape)
@@ -43,11 +43,11 @@ class RFCN(FasterRCNN):
         inputs: Inputs,
         training: bool = False,
     ) -> Any:
-        """Returns the features of the images, with the boxes to read of them."""
-        return _Seen(self.roi_features(maps[0], training=training), boxes)
+        """Returns the features of the images and the boxes to pool from them."""
+        return _ImageFeatures(self.roi_features(maps[0], training=training), boxes)
 
     def box_predictor(self, features: Any, training: bool = False) -> dict[str, Tensor]:
-        """Returns codes and class scores of what `pool_and_encode` returned."""
+        """Returns box codes and class logits, of the output of `pool_and_encode`."""
         classes, codes = self.roi_boxes(
             features.features, features.boxes, training=training
         )

@@ -1,4 +1,4 @@
-"""Keypoints of regions, in the third stage of a two-stage detector."""
+"""Keypoints of RoIs, a third-stage task of two-stage detectors."""
 
 import dataclasses
 
@@ -17,19 +17,20 @@ from odapi.targets.roi_targets import assign_roi_keypoints, decode_roi_keypoints
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RoiKeypointTask(RoiTask):
-    """Learns keypoints from regions that show an object, and finds those of detections.
+    """Predicts the keypoints of the object in each RoI.
 
     Args:
-        head: Predicts keypoints.
-        weight: Of the loss.
-        most: Regions of an image that are learnt from; None: all that show an object.
+        head: Keypoint head.
+        weight: Weight of the loss.
+        max_rois: Maximum number of RoIs per image in the loss; None: all that match an
+            object.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 5.
     """
 
     head: RoiKeypoints
     weight: float = 1.0
-    most: int | None = None
+    max_rois: int | None = None
     groundtruth_fields = ("keypoints", "keypoint_visibility")
     loss_names = (ROI_KEYPOINTS,)
 
@@ -43,17 +44,17 @@ class RoiKeypointTask(RoiTask):
         """Returns the weighted loss; see `RoiTask.losses`.
 
         Raises:
-            DataError: There are no keypoints to learn from, or another number.
+            DataError: The groundtruth has no keypoints, or another number of them.
         """
         wanted, points = self.head.options.num_keypoints, groundtruth.keypoints
         if points is None or points.shape[2] != wanted:
             found = "no keypoints" if points is None else f"{points.shape[2]} keypoints"
             raise DataError(
                 "the groundtruth",
-                f"has {found}, and the model learns {wanted}",
-                hint="set num_keypoints of the input reader to what the data have",
+                f"has {found}, but the model learns {wanted}",
+                hint="set num_keypoints of the input reader to that of the dataset",
             )
-        index, real = select_matched(sample, self.most)
+        index, real = select_matched(sample, self.max_rois)
         heatmaps = self._heatmaps(regions.roi_features(index), index.shape[1], training)
         weights = gather_rows(sample.targets.box_weights, index)
         targets = assign_roi_keypoints(
@@ -68,15 +69,15 @@ class RoiKeypointTask(RoiTask):
         return {ROI_KEYPOINTS: self.weight * loss}
 
     def add_to_detections(
-        self, regions: Regions, found: Detections, raw: bool = False
+        self, regions: Regions, detections: Detections, raw: bool = False
     ) -> Detections:
-        """Returns detections with their keypoints."""
+        """Returns the detections with their keypoints."""
         heatmaps = self._heatmaps(
-            regions.roi_features(), found.boxes.shape[1], training=False
+            regions.roi_features(), detections.boxes.shape[1], training=False
         )
-        points, scores = decode_roi_keypoints(heatmaps, found.boxes)
-        return found._replace(keypoints=points, keypoint_scores=scores)
+        points, scores = decode_roi_keypoints(heatmaps, detections.boxes)
+        return detections._replace(keypoints=points, keypoint_scores=scores)
 
-    def _heatmaps(self, seen: Tensor, number: int, training: bool) -> Tensor:
-        """Returns `[b, number, k, h, w]` of `seen [b * number, ...]`."""
-        return unflatten_rois(self.head(seen, training=training), number)
+    def _heatmaps(self, features: Tensor, num_rois: int, training: bool) -> Tensor:
+        """Returns `[b, num_rois, k, h, w]` of `features [b * num_rois, ...]`."""
+        return unflatten_rois(self.head(features, training=training), num_rois)

@@ -1,4 +1,4 @@
-"""Mask R-CNN: the masks of regions, as the third stage of a two-stage detector."""
+"""Mask R-CNN: masks of RoIs, a third-stage task of two-stage detectors."""
 
 import dataclasses
 
@@ -18,22 +18,23 @@ from odapi.targets.roi_targets import assign_roi_masks
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RoiMaskTask(RoiTask):
-    """Learns masks from regions that show an object, and finds those of detections.
+    """Predicts the mask of the object in each RoI.
 
-    The mask of one class of a region is all that is looked at, so no other is made.
+    Only the mask of one class per RoI is used, so only that one is computed.
 
     Args:
-        head: Predicts masks.
-        weight: Of the loss.
-        most: Regions of an image that are learnt from; None: all that show an object.
-        crop_method: How masks of objects are cut.
+        head: Mask head.
+        weight: Weight of the loss.
+        max_rois: Maximum number of RoIs per image in the loss; None: all that match an
+            object.
+        crop_method: Sampling of the groundtruth masks.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870).
     """
 
     head: RoiMasks
     weight: float = 1.0
-    most: int | None = None
+    max_rois: int | None = None
     crop_method: CropAndResize = CROP_AND_RESIZE
     groundtruth_fields = ("masks", "mask_weights")
     loss_names = (ROI_MASKS,)
@@ -48,16 +49,16 @@ class RoiMaskTask(RoiTask):
         """Returns the weighted loss; see `RoiTask.losses`.
 
         Raises:
-            DataError: There are no masks to learn from.
+            DataError: The groundtruth has no masks.
         """
         if groundtruth.masks is None:
             raise DataError(
                 "the groundtruth",
-                "has no masks, and the model learns masks",
+                "has no masks, but the model learns masks",
                 hint="set train_input_reader.load_instance_masks: true; "
-                "`odapi data inspect` says whether the data have masks",
+                "`odapi data inspect` shows whether the dataset has masks",
             )
-        index, real = select_matched(sample, self.most)
+        index, real = select_matched(sample, self.max_rois)
         boxes = gather_rows(sample.boxes, index)
         labels = gather_rows(sample.targets.class_targets, index)
         weights = gather_rows(sample.targets.box_weights, index)
@@ -70,30 +71,36 @@ class RoiMaskTask(RoiTask):
             self.head.options.size,
             self.crop_method,
         )
-        # Of several classes the first counts; of background any will do.
+        # The first of several classes counts; for background any class will do.
         classes = ops.maximum(ops.argmax(labels, axis=-1) - 1, 0)
         logits = self._logits(regions.roi_features(index), classes, training)
         loss = roi_mask_loss(logits, targets.masks, targets.weights)
         return {ROI_MASKS: self.weight * loss}
 
     def add_to_detections(
-        self, regions: Regions, found: Detections, raw: bool = False
+        self, regions: Regions, detections: Detections, raw: bool = False
     ) -> Detections:
-        """Returns detections with the probabilities of masks in their boxes."""
+        """Returns the detections with the mask probabilities in their boxes."""
         if not raw:
-            logits = self._logits(regions.roi_features(), found.classes, training=False)
-            return found._replace(masks=ops.sigmoid(logits))
-        every = self.head(
+            logits = self._logits(
+                regions.roi_features(), detections.classes, training=False
+            )
+            return detections._replace(masks=ops.sigmoid(logits))
+        logits_per_class = self.head(
             regions.roi_features(), training=False
         )  # [b * n, classes, h, w]
-        index = ops.reshape(ops.cast(found.classes, "int32"), (-1, 1))
-        index = index if every.shape[1] > 1 else ops.zeros_like(index)
-        logits = unflatten_rois(gather_rows(every, index)[:, 0], found.classes.shape[1])
-        maps = {**(found.maps or {}), "mask_predictions": every}
-        return found._replace(masks=ops.sigmoid(logits), maps=maps)
+        index = ops.reshape(ops.cast(detections.classes, "int32"), (-1, 1))
+        index = index if logits_per_class.shape[1] > 1 else ops.zeros_like(index)
+        logits = unflatten_rois(
+            gather_rows(logits_per_class, index)[:, 0], detections.classes.shape[1]
+        )
+        maps = {**(detections.maps or {}), "mask_predictions": logits_per_class}
+        return detections._replace(masks=ops.sigmoid(logits), maps=maps)
 
-    def _logits(self, seen: Tensor, classes: Tensor, training: bool) -> Tensor:
-        """Returns `[b, k, h, w]` for classes `[b, k]` of `seen [b * k, ...]`."""
+    def _logits(
+        self, features: Tensor, classes: Tensor, training: bool = False
+    ) -> Tensor:
+        """Returns `[b, k, h, w]` for classes `[b, k]` of `features [b * k, ...]`."""
         flat = ops.reshape(ops.cast(classes, "int32"), (-1,))
-        logits = self.head(seen, classes=flat, training=training)
+        logits = self.head(features, classes=flat, training=training)
         return unflatten_rois(logits, classes.shape[1])

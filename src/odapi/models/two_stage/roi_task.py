@@ -1,4 +1,4 @@
-"""What a two-stage detector can say of its regions besides class and box."""
+"""Tasks of the third stage: further predictions per RoI, such as masks."""
 
 import abc
 import dataclasses
@@ -15,13 +15,13 @@ from odapi.structures import Detections, Groundtruth, Tensor
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Regions:
-    """Boxes, and what can be seen in them.
+    """RoIs of a batch and their features.
 
     Args:
         boxes: `[b, n, 4]`, normalized to the padded images.
-        features: `[b, n, h, w, d]`; None: tasks look at crops of the maps, since the
-            features have lost what is where.
-        crop: Cuts boxes `[b, k, 4]` out of the maps: `[b, k, s, s, c]`.
+        features: `[b, n, h, w, d]`; None: tasks take crops of the maps, since the
+            features have no spatial dimensions.
+        crop: Function from boxes `[b, k, 4]` to their crops `[b, k, s, s, c]`.
     """
 
     boxes: Tensor
@@ -29,7 +29,7 @@ class Regions:
     crop: Callable[[Tensor], Tensor]
 
     def roi_features(self, index: Tensor | None = None) -> Tensor:
-        """Returns `[b * k, h, w, d]`: what regions `index [b, k]`, or all, show."""
+        """Returns the features `[b * k, h, w, d]` of RoIs `index [b, k]`, or of all."""
         if self.features is None:
             boxes = self.boxes if index is None else gather_rows(self.boxes, index)
             return flatten_rois(self.crop(boxes))
@@ -39,12 +39,12 @@ class Regions:
 
 
 class RoiTask(abc.ABC):
-    """Something that is learnt from sampled regions and found in detections.
+    """Third-stage prediction: losses on sampled RoIs, and fields of detections.
 
     Attributes:
-        head: Layer that owns its weights, built for `[n, h, w, d]`.
+        head: Layer with its weights, built for `[n, h, w, d]`.
         groundtruth_fields: Optional fields of `Groundtruth` that its losses read.
-        loss_names: The keys of what `losses` returns.
+        loss_names: Keys of the dict that `losses` returns.
     """
 
     head: keras.layers.Layer
@@ -59,40 +59,41 @@ class RoiTask(abc.ABC):
         groundtruth: Groundtruth,
         training: bool = False,
     ) -> Mapping[str, Tensor]:
-        """Returns its losses, weighted, scalars by name.
+        """Returns the weighted losses, scalars by name.
 
         Args:
-            regions: What is seen in the boxes of the sample.
-            sample: Which objects they show.
-            groundtruth: The objects.
-            training: Whether its layers work as in training.
+            regions: RoIs of the sample with their features.
+            sample: RoIs with their matched objects.
+            groundtruth: Objects of the images.
+            training: Whether layers run in training mode.
         """
 
     @abc.abstractmethod
     def add_to_detections(
-        self, regions: Regions, found: Detections, raw: bool = False
+        self, regions: Regions, detections: Detections, raw: bool = False
     ) -> Detections:
-        """Returns detections with what it says of them.
+        """Returns the detections with the fields of this task.
 
         Args:
-            regions: What is seen in the boxes of the detections.
-            found: The detections.
-            raw: Also put into their `maps` what the original's exported models give.
+            regions: Boxes of the detections with their features.
+            detections: The detections.
+            raw: Whether to add the internal tensors of the original's exported models
+                to `maps`.
         """
 
 
-def select_matched(sample: RoiSample, most: int | None) -> tuple[Tensor, Tensor]:
-    """Returns the regions that show an object, in their order.
+def select_matched(sample: RoiSample, max_rois: int | None) -> tuple[Tensor, Tensor]:
+    """Returns the RoIs that match an object, in their order.
 
     Args:
-        sample: Regions.
-        most: How many there are at most; more are left out. None: any number.
+        sample: RoIs with their targets.
+        max_rois: Maximum number per image; None: no limit.
 
     Returns:
-        Their index `[b, k]` int32, and whether it is one, `[b, k]` bool.
+        Their indices `[b, k]` int32, and the mask `[b, k]` of the valid ones.
     """
     number = sample.boxes.shape[1]
-    count = number if most is None else min(most, number)
+    count = number if max_rois is None else min(max_rois, number)
     place = ops.where(sample.matched, ops.arange(number, dtype="int32"), number)
     place = -ops.top_k(-place, count)[0]
     return ops.minimum(place, number - 1), place < number

@@ -1,4 +1,4 @@
-"""Regions of a batch of images: as one long batch, by class, and in another frame."""
+"""RoI tensors: flattened over the images, selected by class, in another window."""
 
 from keras import ops
 
@@ -6,22 +6,22 @@ from odapi.geometry.boxes import to_window
 from odapi.structures import Tensor
 
 
-def flatten_rois(regions: Tensor) -> Tensor:
+def flatten_rois(rois: Tensor) -> Tensor:
     """Returns `[b * p, ...]` of `[b, p, ...]`."""
-    return ops.reshape(regions, (-1, *regions.shape[2:]))
+    return ops.reshape(rois, (-1, *rois.shape[2:]))
 
 
-def unflatten_rois(regions: Tensor, number: int) -> Tensor:
-    """Returns `[b, number, ...]` of `[b * number, ...]`."""
-    return ops.reshape(regions, (-1, number, *regions.shape[1:]))
+def unflatten_rois(rois: Tensor, num_rois: int) -> Tensor:
+    """Returns `[b, num_rois, ...]` of `[b * num_rois, ...]`."""
+    return ops.reshape(rois, (-1, num_rois, *rois.shape[1:]))
 
 
 def boxes_of_best_class(boxes: Tensor, logits: Tensor) -> Tensor:
-    """Returns the box `[b, p, 4]` of the best class of each region.
+    """Returns the box `[b, p, 4]` of the best class per RoI.
 
     Args:
-        boxes: `[b, p, classes or 1, 4]`, one for each class or for all.
-        logits: `[b, p, classes + 1]`, background first: never the best.
+        boxes: `[b, p, classes or 1, 4]`, one per class, or one for all classes.
+        logits: `[b, p, classes + 1]`, background first, which is never the best.
     """
     if boxes.shape[2] == 1:
         return boxes[:, :, 0]
@@ -31,5 +31,5 @@ def boxes_of_best_class(boxes: Tensor, logits: Tensor) -> Tensor:
 
 
 def in_window(boxes: Tensor, window: Tensor) -> Tensor:
-    """Returns `boxes [b, p, 4]` normalized to `window [b, 4]`, and cut to it."""
+    """Returns `boxes [b, p, 4]` normalized to `window [b, 4]` and clipped."""
     return ops.clip(to_window(boxes, window), 0.0, 1.0)

@@ -18,20 +18,20 @@ class RcnnParts:
     """The parts of a two-stage detector that have no weights.
 
     Args:
-        pixels: How the backbone wants its pixels.
-        anchors: Makes the anchors.
-        clip_anchors: In training, anchors that reach over the edge are cut instead of
-            left out; elsewhere they always are cut.
-        proposer: Makes proposals of what is said of anchors.
-        rpn_assigner: Turns groundtruth into what anchors are to predict.
-        rpn_loss: Compares that with what they predict.
-        coder: Decodes boxes of regions.
-        crop: Cuts boxes out of maps.
-        sampler: Draws the proposals that the second stage learns from.
-        box_loss: Compares what it says with what they show.
-        postprocess: Turns what it says into detections.
-        box_features: Detections come with their features.
-        rpn_features: Detections come with their crops.
+        pixels: Pixel normalization of the backbone.
+        anchors: Anchor generator.
+        clip_anchors: Whether anchors that cross the image border are clipped in
+            training instead of ignored; in inference they are always clipped.
+        proposer: Proposals from the outputs of the RPN.
+        rpn_assigner: Targets of the anchors.
+        rpn_loss: Loss of the RPN.
+        coder: Box coder of the second stage.
+        pooler: RoI pooling.
+        sampler: Sampling of the proposals that train the second stage.
+        box_loss: Loss of the second stage.
+        postprocess: Detections from the outputs of the second stage.
+        box_features: Whether detections include their RoI features.
+        rpn_features: Whether detections include their crops of the feature maps.
     """
 
     pixels: PixelScaling
@@ -40,7 +40,7 @@ class RcnnParts:
     rpn_assigner: AnchorAssigner
     rpn_loss: rcnn.ProposalLoss
     coder: BoxCoder
-    crop: RoiPooler
+    pooler: RoiPooler
     sampler: ProposalSampler
     box_loss: rcnn.BoxClassifierLoss
     postprocess: PostProcess
