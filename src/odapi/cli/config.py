@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from odapi.cli.options import Set
+from odapi.cli.options import Json, Set
+from odapi.cli.output import counted, plain, print_json, print_table, table
 
 app = typer.Typer(
     help="Check, show and compare pipeline configs.", no_args_is_help=True
@@ -27,10 +28,11 @@ def check(
         typer.Option("--for-eval", help="Leave out what only training needs."),
     ] = False,
     paths: Annotated[
-        bool, typer.Option(help="Look whether paths exist and label maps fit.")
+        bool, typer.Option(help="Check that paths exist and label maps fit.")
     ] = True,
+    as_json: Json = False,
 ) -> None:
-    """Check a config: errors, and what would have no effect.
+    """Check a config: errors, and fields without effect.
 
     Exit code 1 if there is an error.
     """
@@ -40,12 +42,17 @@ def check(
     loaded = load_config(config, overrides or ())
     found = checks.find(loaded, for_training=not evaluation, for_data=paths)
     errors = sum(finding.is_error for finding in found)
-    _print_findings(found)
-    warnings = len(found) - errors
-    typer.echo(
-        f"{config}: {_count(errors, 'error')}, {_count(warnings, 'warning')}"
-        + ("" if errors else "; it can be used")
-    )
+    if as_json:
+        import dataclasses
+
+        print_json([dataclasses.asdict(finding) for finding in found])
+    else:
+        _print_findings(found)
+        warnings = len(found) - errors
+        typer.echo(
+            f"{config}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
+            + ("" if errors else "; the config can be used")
+        )
     if errors:
         raise typer.Exit(1)
 
@@ -72,60 +79,38 @@ def compare(
     left: Annotated[str, typer.Argument(metavar="A", help="A config.")],
     right: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
     overrides: Set = None,
+    as_json: Json = False,
 ) -> None:
     """List the fields in which two configs differ.
 
-    Order, format, comments and defaults that are written out do not count.
-    Overrides apply to B. Exit code 1 if they differ.
+    Order, format, comments and explicit defaults do not count. Overrides apply to B.
+    Exit code 1 if the configs differ.
     """
     from odapi.config.diff import diff
     from odapi.config.load import load_config
 
     found = diff(load_config(left), load_config(right, overrides or ()))
-    if not found:
+    if as_json:
+        import dataclasses
+
+        print_json([dataclasses.asdict(row) for row in found])
+    elif not found:
         typer.echo("no difference")
-        return
-    table = _table("field", left, right)
-    for row in found:
-        table.add_row(_plain(row.path), _plain(row.left), _plain(row.right))
-    _print(table)
-    raise typer.Exit(1)
+    else:
+        shown = table("field", left, right)
+        for row in found:
+            shown.add_row(plain(row.path), plain(row.left), plain(row.right))
+        print_table(shown)
+    if found:
+        raise typer.Exit(1)
 
 
 def _print_findings(found) -> None:
     if not found:
         return
-    table = _table("", "field, problem and next step")
+    shown = table("", "field, problem and next step")
     for finding in found:
         kind = "[red]error[/]" if finding.is_error else "[yellow]warning[/]"
-        cell = f"[bold]{_plain(finding.path)}[/]\n{_plain(finding.problem)}"
-        table.add_row(
-            kind, cell + (f"\n{_plain(finding.hint)}" if finding.hint else "")
-        )
-    _print(table)
-
-
-def _table(*columns: str):
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _print(table) -> None:
-    from odapi.progress import console
-
-    console(stderr=False, soft_wrap=False, log_width=160).print(table)
-
-
-def _plain(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+        cell = f"[bold]{plain(finding.path)}[/]\n{plain(finding.problem)}"
+        shown.add_row(kind, cell + (f"\n{plain(finding.hint)}" if finding.hint else ""))
+    print_table(shown)

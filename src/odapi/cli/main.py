@@ -1,8 +1,7 @@
-"""The command `odapi`: one verb a file, imported only when it is called.
+"""The command `odapi`: one module per subcommand.
 
-A verb's module has one function of the verb's name, with typer options. Nothing
-here or at the top of a verb's module may import a backend, NumPy or OpenCV:
-`odapi --help` answers at once.
+A module has one function with the name of its subcommand. Modules of this package
+import no backend, NumPy or OpenCV at their top, so that `odapi --help` is fast.
 """
 
 import sys
@@ -13,6 +12,7 @@ from odapi import __version__
 from odapi.cli import (
     config,
     data,
+    doctor,
     evaluate,
     export,
     predict,
@@ -27,8 +27,9 @@ from odapi.errors import OdapiError
 app = typer.Typer(
     name="odapi",
     help="Train, evaluate and ship object detectors from a pipeline.config.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage. "
+    "odapi --install-completion sets up completion for your shell.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -37,6 +38,7 @@ app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
+app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(zoo.app, name="zoo")
@@ -53,7 +55,10 @@ def _version(
 
 
 def main() -> None:
-    """Runs the command; a mistake of the user is one message, not a traceback."""
+    """Runs the command; an error of the user is one message, not a traceback.
+
+    Exits with 0 when done, 1 when something failed, 2 for wrong usage.
+    """
     keep_freed_memory()  # Before a backend starts its threads.
     try:
         app()

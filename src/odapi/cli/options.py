@@ -1,4 +1,4 @@
-"""Options that several verbs share, so that they read the same everywhere."""
+"""Options that several subcommands share."""
 
 from typing import Annotated
 
@@ -18,6 +18,10 @@ EvalData = Annotated[
         help="Data set to evaluate on: coco:PATH, voc:PATH?split=val, yolo:PATH or "
         "tfrecord:GLOB. Without it, the config's eval_input_reader."
     ),
+]
+Json = Annotated[
+    bool,
+    typer.Option("--json", help="Print one JSON document instead of tables."),
 ]
 TrainData = Annotated[
     str | None,
