@@ -20,7 +20,7 @@ def test_check_lists_warnings_and_exits_0(run, shared):
     done = run("check", shared / FPN, "--no-paths")
     assert done.exit_code == 0
     assert "train_config.sync_replicas" in done.output
-    assert "0 errors, 6 warnings; it can be used" in done.output
+    assert "0 errors, 6 warnings; the config can be used" in done.output
 
 
 def test_check_lists_errors_and_exits_1(run, shared):

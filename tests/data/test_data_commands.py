@@ -86,7 +86,7 @@ def test_inspect_prints_counts_and_the_next_step(tmp_path):
     spec = tiny_data.write_yolo(tmp_path)
     result = run("inspect", spec)
     assert result.exit_code == 0
-    for text in ("images", "cat", "dog", "60 x 40", "nothing is wrong", "next: odapi"):
+    for text in ("images", "cat", "dog", "60 x 40", "No problems found", "Next: odapi"):
         assert text in result.output
 
 
@@ -131,7 +131,7 @@ def test_inspect_of_a_config_shows_the_augmentation(tmp_path):
     train = cv2.imread(str(tmp_path / "out" / "train" / "mosaic.png"))
     held_out = cv2.imread(str(tmp_path / "out" / "eval" / "mosaic.png"))
     assert train.shape[1] > held_out.shape[1]  # Each image twice.
-    assert f"next: odapi train {file}" in result.output
+    assert f"Next: odapi train {file}" in result.output
     again = run("inspect", file, "--output", tmp_path / "again")
     assert again.exit_code == 0
     same = cv2.imread(str(tmp_path / "again" / "train" / "mosaic.png"))
@@ -167,7 +167,7 @@ def test_split_writes_parts_that_can_be_opened(to, many, tmp_path):
         ids[name] = {s["image"].tobytes() for s in part}
     assert len(ids["train"] | ids["val"] | ids["test"]) == 30
     assert (tmp_path / "out" / "label_map.pbtxt").is_file()
-    assert "next: odapi train CONFIG --train-data" in result.output
+    assert "Next: odapi train CONFIG --train-data" in result.output
 
 
 def test_split_takes_shares_and_seed(many, tmp_path):
@@ -198,11 +198,11 @@ def test_convert_names_what_it_wrote(to, tmp_path):
     made = line.split(": ", 1)[1]
     assert len(list(open_source(made))) == 3
     assert (tmp_path / "out" / "label_map.pbtxt").is_file()
-    assert "next: odapi data inspect" in result.output
+    assert "Next: odapi data inspect" in result.output
 
 
 def test_convert_tells_what_is_lost(shared, tmp_path):
     file = shared / "data/coco_mini/annotations/instances_val2017.json"
     result = run("convert", f"coco:{file}", "--to", "voc", "--output", tmp_path / "o")
-    assert "not written" in result.stderr
+    assert "Not written" in result.stderr
     assert "masks" in result.stderr

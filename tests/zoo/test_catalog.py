@@ -107,11 +107,11 @@ def test_the_list_as_a_table_and_as_json():
     shown = CliRunner().invoke(app, ["list", "--family", "mask"])
     assert "39.0, masks 34.6" in shown.output
     assert "1024x1024" in shown.output
-    assert shown.output.splitlines()[-1].startswith("next: odapi zoo download mask_")
+    assert shown.output.splitlines()[-1].startswith("Next: odapi zoo download mask_")
     shown = CliRunner().invoke(app, ["list", "--resolution", "320", "--json"])
     [first, second] = json.loads(shown.output)
     assert first["tasks"] == ["boxes"] and second["name"] == FPNLITE
     empty = CliRunner().invoke(
         app, ["list", "--family", "efficientdet", "--task", "masks"]
     )
-    assert (empty.exit_code, empty.output[:12]) == (1, "no model fit")
+    assert (empty.exit_code, empty.output[:12]) == (1, "No model mat")

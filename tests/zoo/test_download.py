@@ -292,7 +292,7 @@ def test_the_command(mirror, tmp_path):
     environment = {"ODAPI_ZOO_URL": mirror.url}
     arguments = ["download", NAME, "--output", str(tmp_path)]
     first = CliRunner().invoke(app, arguments, env=environment)
-    assert "noted for the next time" in first.output
-    assert f"next: odapi zoo import {tmp_path / NAME}" in first.output
+    assert "recorded for later downloads" in first.output
+    assert f"Next: odapi zoo import {tmp_path / NAME}" in first.output
     again = CliRunner().invoke(app, arguments, env=environment)
-    assert "is there already" in again.output
+    assert "exists already" in again.output

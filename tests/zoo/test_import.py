@@ -247,7 +247,7 @@ def test_the_command(archive, tmp_path):
     done = CliRunner().invoke(app, [*arguments, "--keep-optimizer"])
     assert done.exit_code == 0, done.output
     assert "variables\n  trained     3 steps\n  classes     2 without" in done.output
-    assert f"next: odapi predict {tmp_path / 'run'} photos/" in done.output
+    assert f"Next: odapi predict {tmp_path / 'run'} photos/" in done.output
     assert f"odapi train {tmp_path / 'run'} --model-dir" in done.output
     with pytest.raises(CheckpointError, match="is there already"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)

@@ -1,11 +1,12 @@
-"""`odapi data`: look at data sets, divide and convert them."""
+"""`odapi data`: inspect, split and convert datasets."""
 
 import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odapi.cli.options import Set
+from odapi.cli.options import Json, Set
+from odapi.cli.output import counted, print_json, print_table, table
 
 if TYPE_CHECKING:
     from odapi.data.formats.writer import Written
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from odapi.labels import LabelMap
 
 app = typer.Typer(
-    help="Look at data sets, divide them into parts, convert them.",
+    help="Inspect, split and convert datasets.",
     no_args_is_help=True,
 )
 
@@ -28,14 +29,14 @@ Spec = Annotated[
 LabelMapPath = Annotated[
     pathlib.Path | None,
     typer.Option(
-        "--label-map", help="Label map (pbtxt). Without it, the data's own classes."
+        "--label-map", help="Label map (pbtxt). Default: the classes of the dataset."
     ),
 ]
 Images = Annotated[
     str,
-    typer.Option(help="What becomes of image files: copy, link, or refer to them."),
+    typer.Option(help="Image files: copy, link (hard links) or refer (paths only)."),
 ]
-Shards = Annotated[int, typer.Option(min=1, help="Files of a tfrecord.")]
+Shards = Annotated[int, typer.Option(min=1, help="Number of TFRecord files.")]
 
 
 @app.command()
@@ -44,8 +45,8 @@ def inspect(
         str,
         typer.Argument(
             metavar="SPEC|CONFIG",
-            help="A data set such as coco:PATH, or a pipeline.config, of which the "
-            "training and the evaluation data are read.",
+            help="A dataset such as coco:PATH, or a pipeline.config whose training "
+            "and evaluation datasets are inspected.",
             show_default=False,
         ),
     ],
@@ -56,25 +57,28 @@ def inspect(
     label_map: LabelMapPath = None,
     overrides: Set = None,
     images: Annotated[int, typer.Option(min=1, help="Images in the mosaic.")] = 12,
-    seed: Annotated[int, typer.Option(help="Of the choice and augmentation.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the mosaic.")] = 0,
     decode: Annotated[
-        bool, typer.Option(help="Decode every image, which alone finds all damage.")
+        bool, typer.Option(help="Decode every image to find all corrupt ones.")
     ] = True,
     strict: Annotated[
-        bool, typer.Option(help="Exit code 1 if anything is wrong with the data.")
+        bool, typer.Option(help="Exit code 1 if the dataset has any problem.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Count images, objects and classes; list what is wrong; draw some images."""
+    """Count images, objects and classes; list problems; draw some images."""
     from odapi.build.preview import draw_preview
     from odapi.data.inspect import inspect_source, typical_images
     from odapi.draw.file import save_image
     from odapi.files import write_json
 
-    wrong = 0
+    wrong, reports = 0, {}
     for name, source, augmentations in _to_inspect(target, label_map, overrides):
         report = inspect_source(source, decode)
         wrong += len(source.problems)
-        _print_report(report, source)
+        reports[name or "data"] = report.as_dict()
+        if not as_json:
+            _print_report(report, source)
         if output is None:
             continue
         folder = output / name
@@ -82,8 +86,12 @@ def inspect(
         chosen = typical_images(source, images, seed)
         mosaic = draw_preview(source, chosen, augmentations, seed)
         path = save_image(folder / "mosaic.png", mosaic)
-        typer.echo(f"written: {folder / 'report.json'}, {path}")
-    typer.echo(_next_step(target, output))
+        if not as_json:
+            typer.echo(f"Saved {folder / 'report.json'} and {path}")
+    if as_json:
+        print_json(reports)
+    else:
+        typer.echo(_next_step(target, output))
     if strict and wrong:
         raise typer.Exit(1)
 
@@ -97,21 +105,22 @@ def split(
     shares: Annotated[
         str, typer.Option(help="Percent of train, val and test images.")
     ] = "80/10/10",
-    seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     to: Annotated[
         str | None,
         typer.Option(
-            help="coco, voc, yolo or tfrecord. Without it records stay records, "
-            "and all else becomes COCO."
+            help="coco, voc, yolo or tfrecord. Default: tfrecord for TFRecord files, "
+            "else coco."
         ),
     ] = None,
     label_map: LabelMapPath = None,
     images: Images = "",
     shards: Shards = 1,
+    as_json: Json = False,
 ) -> None:
-    """Divide a data set into train, val and test, each with its share of a class.
+    """Split a dataset into train, val and test, stratified by class.
 
-    Images with the same bytes stay together, whatever their names.
+    Images with the same bytes stay in the same part.
     """
     from odapi.data.convert import Target, spec_of, write_split
     from odapi.data.formats.writer import empty_folder
@@ -127,17 +136,29 @@ def split(
     parts = split_source(source, wanted, seed)
     written = write_split(source, parts, target)
     _write_label_map(source.label_map, output)
-    _print_parts(source, parts)
-    _print_problems(source, written)
     ready = {
         name: spec_of(Target(kind, output, how, shards, name), part)
         for name, part in written.items()
     }
+    if as_json:
+        print_json(
+            {
+                name: {
+                    "spec": ready[name],
+                    "images": part.count,
+                    "objects": part.objects,
+                }
+                for name, part in written.items()
+            }
+        )
+        return
+    _print_parts(source, parts)
+    _print_problems(source, written)
     for name, made in ready.items():
         typer.echo(f"{name}: {made}")
     train, held_out = list(ready.values())[:2]
     typer.echo(
-        f"next: odapi train CONFIG --train-data {_quoted(train)} "
+        f"Next: odapi train CONFIG --train-data {_quoted(train)} "
         f"--eval-data {_quoted(held_out)}"
     )
 
@@ -158,8 +179,9 @@ def convert(
     label_map: LabelMapPath = None,
     images: Images = "copy",
     shards: Shards = 1,
+    as_json: Json = False,
 ) -> None:
-    """Write a data set in another format; images are not encoded again."""
+    """Write a dataset in another format; images are not re-encoded."""
     from odapi.data.convert import Target, spec_of
     from odapi.data.convert import convert as run
     from odapi.data.formats.writer import empty_folder
@@ -171,11 +193,18 @@ def convert(
         empty_folder(output)
     written = run(source, target)
     path = _write_label_map(source.label_map, folder)
-    _print_problems(source, {"": written})
     made = spec_of(target, written)
-    typer.echo(f"{written.count} images, {written.objects} objects: {made}")
-    typer.echo(f"label map: {path}")
-    typer.echo(f"next: odapi data inspect {_quoted(made)}")
+    if as_json:
+        print_json(
+            {"spec": made, "images": written.count, "objects": written.objects}
+            | {"label_map": str(path), "losses": written.losses.as_dict()}
+        )
+        return
+    _print_problems(source, {"": written})
+    counts = f"{counted(written.count, 'image')}, {counted(written.objects, 'object')}"
+    typer.echo(f"{counts}: {made}")
+    typer.echo(f"Label map: {path}")
+    typer.echo(f"Next: odapi data inspect {_quoted(made)}")
 
 
 def _open(spec: str, label_map: pathlib.Path | None) -> "BaseSource":
@@ -191,7 +220,7 @@ def _open(spec: str, label_map: pathlib.Path | None) -> "BaseSource":
 def _to_inspect(
     target: str, label_map: pathlib.Path | None, overrides: list[str] | None
 ) -> "list[tuple[str, BaseSource, tuple[Any, ...]]]":
-    """Returns name, source and augmentations of each data set."""
+    """Returns name, source and augmentations of each dataset."""
     if not _is_config(target):
         return [("", _open(target, label_map), ())]
     from odapi.build.augment import build_augmentations
@@ -220,35 +249,30 @@ def _print_report(report: Any, source: "BaseSource") -> None:
     from odapi.progress import console
 
     output = console(stderr=False)
-    for table in tables(report):
-        output.print(table)
+    for shown in tables(report):
+        output.print(shown)
     if source.problems:
         output.print(source.problems.table())
     else:
-        output.print("nothing is wrong with the data")
+        output.print("No problems found.")
 
 
 def _print_parts(source: "BaseSource", parts: dict[str, list[int]]) -> None:
-    """Prints how many images of each class each part has."""
-    from rich.table import Table
-
+    """Prints the number of images per class and part."""
     from odapi.data.split import class_counts
-    from odapi.progress import console
 
     counts = {name: class_counts(source, indices) for name, indices in parts.items()}
-    table = Table(title="images with a class, in each part", title_justify="left")
-    for name in ("", *parts):
-        table.add_column(name, justify="right" if name else "left")
-    table.add_row("all images", *(f"{len(i)}" for i in parts.values()))
+    shown = table("class", *parts, title="Images per class")
+    shown.add_row("all images", *(f"{len(i)}" for i in parts.values()))
     for category in source.label_map:
         row = [counts[name].get(category.index, 0) for name in parts]
         if any(row):
-            table.add_row(category.label, *(f"{n}" for n in row))
-    console(stderr=False).print(table)
+            shown.add_row(category.label, *(f"{n}" for n in row))
+    print_table(shown)
 
 
 def _print_problems(source: "BaseSource", written: "dict[str, Written]") -> None:
-    """Prints what was wrong, and what the new format has no place for."""
+    """Prints problems of the source, and fields that the new format cannot store."""
     from odapi.data.problems import Problems
     from odapi.progress import console
 
@@ -258,7 +282,7 @@ def _print_problems(source: "BaseSource", written: "dict[str, Written]") -> None
     if source.problems:
         console().print(source.problems.table())
     if losses:
-        console().print(losses.table("not written: the format has no place for it"))
+        console().print(losses.table("Not written: the format cannot store it"))
 
 
 def _write_label_map(label_map: "LabelMap", folder: pathlib.Path) -> pathlib.Path:
@@ -272,17 +296,17 @@ def _write_label_map(label_map: "LabelMap", folder: pathlib.Path) -> pathlib.Pat
 def _next_step(target: str, output: pathlib.Path | None) -> str:
     again = _quoted(target)
     if output is None:
-        return f"next: odapi data inspect {again} --output DIR draws images"
+        return f"Next: odapi data inspect {again} --output DIR draws images"
     if _is_config(target):
-        return f"next: odapi train {again} --model-dir DIR"
+        return f"Next: odapi train {again} --model-dir DIR"
     return (
-        f"next: odapi train CONFIG --train-data {again}, "
+        f"Next: odapi train CONFIG --train-data {again}, "
         f"or odapi data split {again} --output DIR"
     )
 
 
 def _quoted(text: str) -> str:
-    """Returns a spec as a shell takes it: `?` and `*` would be globs."""
+    """Returns a spec quoted for the shell, where `?` and `*` are globs."""
     import shlex
 
     return shlex.quote(text)
@@ -297,10 +321,10 @@ def keypoints(
     ] = None,
     label_map: LabelMapPath = None,
 ) -> None:
-    """Say what a config has to say of the keypoints of a data set.
+    """Print the keypoint section of a config for a dataset.
 
-    Their names and classes, how wide peaks are and how exactly they must be found,
-    which change places in a mirror, and lines to draw.
+    It holds names and classes, standard deviations of heatmap peaks and of OKS, the
+    permutation for horizontal flips, and the edges of the skeleton.
     """
     from odapi.build.keypoint_config import keypoint_config
     from odapi.config.parse import to_text
@@ -314,9 +338,9 @@ def keypoints(
     path = _write_label_map(source.label_map, output)
     made = output / "keypoints.config"
     write_text(made, text)
-    typer.echo(f"label map: {path}")
-    typer.echo(f"config:    {made}")
+    typer.echo(f"Label map: {path}")
+    typer.echo(f"Config:    {made}")
     typer.echo(
-        "next: copy it into your pipeline.config, and set "
+        "Next: copy it into your pipeline.config, and set "
         f"model.center_net.keypoint_label_map_path to {path}"
     )

@@ -5,15 +5,15 @@ from typing import Annotated
 
 import typer
 
-from odapi.cli.options import EvalData, Set
+from odapi.cli.options import EvalData, Json, Set
+from odapi.cli.output import print_json
 
 
 def evaluate(
     checkpoint: Annotated[
         pathlib.Path,
         typer.Argument(
-            help="Folder of a training (its best checkpoint), of one checkpoint, or "
-            "of an export.",
+            help="Run folder (its best checkpoint), checkpoint folder, or export.",
             show_default=False,
         ),
     ],
@@ -21,24 +21,22 @@ def evaluate(
     overrides: Set = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(min=1, help="Images at once; else the config's number."),
+        typer.Option(min=1, help="Images per batch. Default: from the config."),
     ] = None,
     output: Annotated[
         pathlib.Path | None,
         typer.Option(
             help="Folder for metrics.json, detections.json (COCO results), tables "
-            "and pictures."
+            "and images."
         ),
     ] = None,
-    losses: Annotated[bool, typer.Option(help="Also the losses.")] = False,
+    losses: Annotated[bool, typer.Option(help="Also compute the losses.")] = False,
     max_images: Annotated[
-        int, typer.Option(min=0, help="Stop after so many; 0: all.")
+        int, typer.Option(min=0, help="Maximum number of images; 0: all.")
     ] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead of tables.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Measure a trained detector: COCO metrics, tables, pictures."""
+    """Evaluate a trained detector: COCO metrics, tables, images."""
     from odapi import evaluate as run
 
     result = run(
@@ -51,11 +49,9 @@ def evaluate(
         max_images=max_images,
     )
     if as_json:
-        import json
-
         from odapi.evaluation.metric_files import as_json as to_json
 
-        print(json.dumps(to_json(result), indent=2, ensure_ascii=False))
+        print_json(to_json(result))
         return
     from odapi.evaluation.result_report import show
     from odapi.progress import console
@@ -69,8 +65,8 @@ def _next_step(checkpoint: pathlib.Path, output: pathlib.Path | None) -> None:
 
     shown = console()
     if output is None:
-        shown.print(f"\nPictures: odapi eval {checkpoint} --output evaluation")
+        shown.print(f"\nImages: odapi eval {checkpoint} --output evaluation")
     else:
-        shown.print(f"\nTables and pictures are in {output}")
+        shown.print(f"\nSaved tables and images to {output}")
     shown.print(f"Next: odapi predict {checkpoint} IMAGES --output found")
     shown.print(f"      odapi export {checkpoint} exported")

@@ -1,20 +1,21 @@
 """`odapi export`."""
 
+import dataclasses
 import os
 import pathlib
 from typing import Annotated
 
 import typer
 
-from odapi.cli.options import Set
+from odapi.cli.options import Json, Set
+from odapi.cli.output import print_json
 
 
 def export(
     checkpoint: Annotated[
         pathlib.Path,
         typer.Argument(
-            help="Folder of a training (its best checkpoint), of one checkpoint, or "
-            "of an export.",
+            help="Run folder (its best checkpoint), checkpoint folder, or export.",
             show_default=False,
         ),
     ],
@@ -25,32 +26,33 @@ def export(
     input_type: Annotated[
         str,
         typer.Option(
-            help="What the model takes: image_tensor, float_image_tensor, "
+            help="Input of the model: image_tensor, float_image_tensor, "
             "encoded_image_string_tensor or tf_example; of DeepMAC also "
             "image_and_boxes_tensor."
         ),
     ] = "image_tensor",
     overrides: Set = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images a call.  [default: any number]")
+        int | None, typer.Option(min=1, help="Images per call.  [default: any number]")
     ] = None,
     untrained: Annotated[
         bool,
-        typer.Option("--untrained", help="Also a detector that was never trained."),
+        typer.Option("--untrained", help="Allow a detector that was never trained."),
     ] = False,
     check_image: Annotated[
         list[pathlib.Path] | None,
         typer.Option(
             exists=True,
             dir_okay=False,
-            help="Image to compare export and detector on, besides a made one. "
-            "Repeatable.",
+            help="Image on which export and detector are compared, besides a "
+            "synthetic one. Repeatable.",
         ),
     ] = None,
+    as_json: Json = False,
 ) -> None:
-    """Write a SavedModel, as the original's exporter does, and compare it.
+    """Export a SavedModel with the original's signatures, and verify it.
 
-    The folder also gets pipeline.config, label map and weights.
+    The folder also holds pipeline.config, label map and weights.
     """
     # Only TensorFlow writes SavedModels, whatever the training ran on.
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -58,7 +60,7 @@ def export(
     from odapi.progress import console, duration
 
     shown = console()
-    with shown.status("exporting, then comparing with the detector ..."):
+    with shown.status("Exporting and verifying ..."):
         done = run(
             checkpoint,
             output,
@@ -68,10 +70,13 @@ def export(
             untrained=untrained,
             check_images=check_image or (),
         )
+    if as_json:
+        print_json(dataclasses.asdict(done))
+        return
     shown.print(
-        f"{done.saved_model} ({done.megabytes:.1f} MB) gives what the detector gives, "
-        f"to {done.difference:.1g}.\n"
-        f"It loads in {duration(done.load_seconds)}; the first prediction takes "
+        f"Exported {done.saved_model} ({done.megabytes:.1f} MB); largest difference "
+        f"from the detector: {done.difference:.1g}.\n"
+        f"Loading takes {duration(done.load_seconds)}, the first prediction "
         f"{duration(done.first_seconds)}, the next {done.second_seconds * 1e3:.0f} ms."
     )
     shown.print(f"\nNext: odapi eval {output}")

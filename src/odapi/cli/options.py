@@ -15,8 +15,8 @@ Set = Annotated[
 EvalData = Annotated[
     str | None,
     typer.Option(
-        help="Data set to evaluate on: coco:PATH, voc:PATH?split=val, yolo:PATH or "
-        "tfrecord:GLOB. Without it, the config's eval_input_reader."
+        help="Dataset to evaluate on: coco:PATH, voc:PATH?split=val, yolo:PATH or "
+        "tfrecord:GLOB. Default: the config's eval_input_reader."
     ),
 ]
 Json = Annotated[
@@ -26,7 +26,7 @@ Json = Annotated[
 TrainData = Annotated[
     str | None,
     typer.Option(
-        help="Data set to train on, as for --eval-data. Without it, the config's "
+        help="Dataset to train on, as for --eval-data. Default: the config's "
         "train_input_reader."
     ),
 ]

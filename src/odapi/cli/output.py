@@ -42,7 +42,13 @@ def print_table(shown: "Table") -> None:
     from odapi.progress import console
 
     output = console(stderr=False, soft_wrap=False, log_width=PIPE_WIDTH)
-    output.print(shown)
+    if output.is_terminal:
+        output.print(shown)
+        return
+    with output.capture() as captured:
+        output.print(shown)
+    for line in captured.get().splitlines():  # Without the padding of the last column.
+        typer.echo(line.rstrip())
 
 
 def plain(text: str) -> str:

@@ -5,16 +5,17 @@ from typing import Annotated, Any
 
 import typer
 
-from odapi.cli.options import Set
+from odapi.cli.options import Json, Set
+from odapi.cli.output import print_json
 
 
 def quickstart(
     output: Annotated[
         pathlib.Path,
-        typer.Option(help="Folder for everything; an earlier quick start is replaced."),
+        typer.Option(help="Output folder; an earlier quick start is replaced."),
     ] = pathlib.Path("runs/quickstart"),
     seed: Annotated[
-        int, typer.Option(min=0, help="Of pictures, weights and order.")
+        int, typer.Option(min=0, help="Seed of images, weights and order.")
     ] = 0,
     objects: Annotated[
         str | None,
@@ -24,12 +25,17 @@ def quickstart(
         ),
     ] = None,
     overrides: Set = None,
+    as_json: Json = False,
 ) -> None:
-    """Make a data set, train on it, evaluate, export and predict, in minutes."""
+    """Make a dataset, train on it, evaluate, export and predict, in minutes."""
+    from odapi.quickstart.quickstart import as_json as to_json
     from odapi.quickstart.quickstart import quickstart as run
 
     summary = run(output, seed, objects, tuple(overrides or ()))
-    _show(summary)
+    if as_json:
+        print_json(to_json(summary))
+    else:
+        _show(summary)
 
 
 def _show(summary: Any) -> None:
@@ -40,17 +46,17 @@ def _show(summary: Any) -> None:
     table = Table(title="Quick start", show_header=False, title_justify="left")
     images = summary.images
     kinds = f"{len(summary.classes)} classes of {summary.objects}"
-    table.add_row("Data", f"{images['train']} + {images['val']} pictures, {kinds}")
-    table.add_row("Training", f"{summary.steps} steps, from nothing")
+    table.add_row("Data", f"{images['train']} + {images['val']} images, {kinds}")
+    table.add_row("Training", f"{summary.steps} steps from random weights")
     for name, label in (
         ("DetectionBoxes_Precision/mAP@.50IOU", "mAP@.50 on held-out objects"),
         ("DetectionBoxes_Precision/mAP", "mAP on held-out objects"),
     ):
         table.add_row(label, f"{summary.metrics[name]:.3f}")
-    table.add_row("Export against detector", f"differs by {summary.difference:.1g}")
+    table.add_row("Export", f"differs from the detector by {summary.difference:.1g}")
     seconds = [f"{k} {duration(v)}" for k, v in summary.seconds.items()]
     table.add_row("Time", ", ".join(seconds))
-    table.add_row("Pictures", str(summary.picture))
+    table.add_row("Images", str(summary.picture))
     table.add_row("Summary", str(summary.folder / "summary.json"))
     shown = console(stderr=False)
     shown.print(table, soft_wrap=False)

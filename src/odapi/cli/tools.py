@@ -1,4 +1,4 @@
-"""`odapi tools`: data sets that outgrow one machine, by Apache Beam."""
+"""`odapi tools`: datasets that outgrow one machine, on Apache Beam."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -6,15 +6,15 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(
-    help="Prepare data for Context R-CNN with Apache Beam: pip install 'odapi[beam]'.",
-    epilog="Options of Beam follow after --, such as: -- --runner=FlinkRunner",
+    help="Data pipelines of Context R-CNN on Apache Beam: pip install 'odapi\\[beam]'.",
+    epilog="Options for Beam follow after --, such as: -- --runner=FlinkRunner",
     no_args_is_help=True,
 )
 _BEAM: Any = {"allow_extra_args": True}
 
 
 def _option(name: str, text: str, **kwargs: Any) -> Any:
-    """Returns an option that may also be written with underscores, as once."""
+    """Returns an option that is also accepted with underscores, as in the original."""
     names = dict.fromkeys((f"--{name}", f"--{name.replace('-', '_')}"))
     return typer.Option(*names, help=text, **kwargs)
 
@@ -26,11 +26,11 @@ def _switch(name: str, text: str) -> Any:
 
 
 Shards = Annotated[
-    int, _option("num-shards", "Files that are written; 0: as many as Beam likes.")
+    int, _option("num-shards", "Number of output files; 0: chosen by the runner.")
 ]
 _IN = "Glob of TFRecord files of tf.Example."
-_OUT = "Prefix of the TFRecord files that are written."
-_MODEL = "A SavedModel, a folder with one, or the folder of a training."
+_OUT = "Prefix of the output TFRecord files."
+_MODEL = "SavedModel, a folder that contains one, or a run folder."
 
 
 @app.command("create-cococameratraps", context_settings=_BEAM)
@@ -42,10 +42,11 @@ def create(
     images: Annotated[str, _option("image-directory", "Folder of the image files.")],
     output: Annotated[str, _option("output-tfrecord-prefix", _OUT)],
     per_shard: Annotated[
-        int, _option("num-images-per-shard", "Images of a file, about.", min=1)
+        int,
+        _option("num-images-per-shard", "Images per file.", min=1),
     ] = 200,
 ) -> None:
-    """Make tf.Examples with place, date and sequence of camera trap images."""
+    """Create tf.Examples with location, date and sequence of camera trap images."""
     from odapi.tools.tool_run import create_camera_traps
 
     _tell(
@@ -62,11 +63,11 @@ def detections(
     model: Annotated[str, _option("detection-model-dir", _MODEL)],
     min_score: Annotated[
         float,
-        _option("confidence-threshold", "Least score of a box.", min=0.0, max=1.0),
+        _option("confidence-threshold", "Minimum score of a box.", min=0.0, max=1.0),
     ] = 0.9,
     shards: Shards = 0,
 ) -> None:
-    """Add boxes to images of which only the class is known."""
+    """Add detected boxes to images that only have a class label."""
     from odapi.tools.tool_run import generate_detections
 
     _tell(
@@ -82,22 +83,23 @@ def embeddings(
     output: Annotated[str, _option("embedding-output-tfrecord", _OUT)],
     model: Annotated[str, _option("embedding-model-dir", _MODEL)],
     top: Annotated[
-        int, _option("top-k-embedding-count", "How many of the best objects.", min=0)
+        int,
+        _option("top-k-embedding-count", "Highest-scoring objects.", min=0),
     ] = 1,
     bottom: Annotated[
         int,
-        _option("bottom-k-embedding-count", "How many of the worst objects.", min=0),
+        _option("bottom-k-embedding-count", "Lowest-scoring objects.", min=0),
     ] = 0,
     kind: Annotated[
         str,
         _option(
             "embedding-type",
-            "final_box_features, or rpn_box_features: their crops of the first maps.",
+            "final_box_features, or rpn_box_features: crops of the RPN feature maps.",
         ),
     ] = "final_box_features",
     shards: Shards = 0,
 ) -> None:
-    """Add what a detector sees to images, for memory banks."""
+    """Add box features of a detector to images, for memory banks."""
     from odapi.tools.tool_run import generate_embeddings
 
     _tell(
@@ -115,58 +117,62 @@ def add_context(
     output: Annotated[str, _option("output-tfrecord", _OUT)],
     sequence_key: Annotated[
         str,
-        _option("sequence-key", "What images are grouped by: or image/seq_id."),
+        _option("sequence-key", "Feature that groups images, or image/seq_id."),
     ] = "image/location",
     time_horizon: Annotated[
         str,
         _option(
             "time-horizon",
-            "Group by time, too: year, month, week, day, hour or minute.",
+            "Also group by time: year, month, week, day, hour or minute.",
         ),
     ] = "",
     length: Annotated[
         int,
-        _option("context-feature-length", "Of a row, where no image says so.", min=1),
+        _option(
+            "context-feature-length",
+            "Length of feature rows.",
+            min=1,
+        ),
     ] = 2057,
     every: Annotated[
         int,
         _option(
             "subsample-context-features-rate",
-            "Only 1 of so many images goes into a bank; 0: all.",
+            "Keep 1 of N images in a bank; 0: all.",
             min=0,
         ),
     ] = 0,
     reduce: Annotated[bool, _switch("reduce-image-size", "Shrink images.")] = True,
     longest: Annotated[
-        int, _option("max-image-dimension", "Their longer side, then.", min=1)
+        int, _option("max-image-dimension", "Longer side of shrunk images.", min=1)
     ] = 1024,
     add: Annotated[bool, _switch("add-context-features", "Add the banks.")] = True,
     sort_by_id: Annotated[
         bool,
-        _switch("sorted-image-ids", "Images of a place are in the order of their ids."),
+        _switch("sorted-image-ids", "Sort the images of a location by id."),
     ] = True,
     keep: Annotated[
-        str, _option("image-ids-to-keep", "JSON list of images to write, or All.")
+        str, _option("image-ids-to-keep", "JSON list of image ids to write, or All.")
     ] = "All",
     keep_ids: Annotated[
         bool,
-        _switch("keep-context-features-image-id-list", "Write whose rows they are."),
+        _switch("keep-context-features-image-id-list", "Write image ids of rows."),
     ] = False,
     positives: Annotated[
         bool,
-        _switch("keep-only-positives", "Only images with a score that is high enough."),
+        _switch("keep-only-positives", "Keep only images above the score threshold."),
     ] = False,
     min_score: Annotated[
-        float, _option("context-features-score-threshold", "How high, then.")
+        float, _option("context-features-score-threshold", "Score threshold.")
     ] = 0.7,
     with_objects: Annotated[
-        bool, _switch("keep-only-positives-gt", "Only images with groundtruth.")
+        bool, _switch("keep-only-positives-gt", "Keep only images with groundtruth.")
     ] = False,
     largest: Annotated[
         int,
         _option(
             "max-num-elements-in-context-features",
-            "Most images of a bank; larger groups are divided.",
+            "Maximum rows per bank; larger groups are split.",
             min=1,
         ),
     ] = 2000,
@@ -174,11 +180,12 @@ def add_context(
         str, _option("output-type", "tf_example or tf_sequence_example.")
     ] = "tf_example",
     clip: Annotated[
-        int, _option("max-clip-length", "Most frames of a sequence; 0: any.", min=0)
+        int,
+        _option("max-clip-length", "Frames per sequence; 0: no limit.", min=0),
     ] = 0,
     shards: Shards = 0,
 ) -> None:
-    """Give each image the memory bank of its camera and time."""
+    """Add the memory bank of its camera and time to each image."""
     from odapi.tools.memory_bank import AddContext, GroupKey
     from odapi.tools.tool_run import add_context, read_ids
 
@@ -208,12 +215,12 @@ def add_context(
 
 
 def _tell(numbers: Mapping[str, int], following: str) -> None:
-    """Prints what was done, and what may follow."""
+    """Prints the counts and the next command."""
     read, written = numbers.get("read", 0), numbers.get("written", 0)
-    typer.echo(f"read {read} records, wrote {written}")
+    typer.echo(f"Read {read} records, wrote {written}")
     for name, number in numbers.items():
         if name.startswith("skipped"):
             typer.echo(f"{name} ({number})")
     if read and not written:
         raise typer.Exit(1)
-    typer.echo(f"next: {following}")
+    typer.echo(f"Next: {following}")

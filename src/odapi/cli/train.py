@@ -16,8 +16,8 @@ def train(
     model_dir: Annotated[
         pathlib.Path,
         typer.Option(
-            help="Folder of the run: checkpoints, metrics, event files. A run that "
-            "is there already goes on."
+            help="Folder of the run: checkpoints, metrics, event files. An existing "
+            "run is resumed."
         ),
     ],
     train_data: TrainData = None,
@@ -31,9 +31,9 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Sets options.seed.")] = None,
     overrides: Set = None,
 ) -> None:
-    """Train a detector, or go on with a training that was interrupted.
+    """Train a detector, or resume an interrupted training.
 
-    Ctrl-C saves and ends; the same command goes on from there.
+    Ctrl-C saves a checkpoint and ends; the same command resumes from it.
     """
     from odapi import train as run
 

@@ -1,4 +1,4 @@
-"""`odapi zoo`: models that the original's authors trained, and its checkpoints."""
+"""`odapi zoo`: pretrained models and checkpoints of the TF Object Detection API."""
 
 import pathlib
 import shlex
@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odapi.cli.options import Set
+from odapi.cli.options import Json, Set
+from odapi.cli.output import print_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from odapi.zoo.catalog import Model
 
 app = typer.Typer(
-    help="List and download the original's trained models, import checkpoints.",
+    help="List and download pretrained models of the TF2 zoo, import checkpoints.",
     no_args_is_help=True,
 )
 
@@ -28,21 +29,17 @@ def list_models(
         str, typer.Option(help="boxes, keypoints, masks or classification.")
     ] = "",
     resolution: Annotated[str, typer.Option(help="Such as 640 or 800x1333.")] = "",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="All facts, as JSON.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
-    """List the models of the TF2 zoo, with mAP and speed as their authors state."""
+    """List the models of the TF2 zoo, with the published mAP and latency."""
     from odapi.zoo.catalog import select
 
     chosen = select(family, task, resolution)
     if as_json:
-        import json
-
-        typer.echo(json.dumps([m.as_dict() for m in chosen], indent=1))
+        print_json([m.as_dict() for m in chosen])
         return
     if not chosen:
-        typer.echo("no model fits all of these; leave one out")
+        typer.echo("No model matches all filters; remove one", err=True)
         raise typer.Exit(1)
     from odapi.progress import console
 
@@ -50,15 +47,15 @@ def list_models(
     for model in chosen:
         if model.note and "classification" not in model.tasks:
             typer.echo(f"{model.name}: {model.note}")
-    typer.echo(f"licence: {chosen[0].licence}")
-    typer.echo(f"next: odapi zoo download {chosen[0].name}")
+    typer.echo(f"License: {chosen[0].licence}")
+    typer.echo(f"Next: odapi zoo download {chosen[0].name}")
 
 
 @app.command()
 def download(
     name: Annotated[
         str,
-        typer.Argument(help="As `odapi zoo list` shows it.", show_default=False),
+        typer.Argument(help="Name, as in odapi zoo list.", show_default=False),
     ],
     output: Annotated[
         pathlib.Path, typer.Option(help="Folder for archives and their content.")
@@ -67,30 +64,30 @@ def download(
         str,
         typer.Option(
             envvar="ODAPI_ZOO_URL",
-            help="Of a mirror. Without it, the original's server.",
+            help="URL of a mirror. Default: the server of the zoo.",
             show_default=False,
         ),
     ] = "",
 ) -> None:
-    """Download a model and unpack it; what was interrupted goes on."""
+    """Download and unpack a model; an interrupted download is resumed."""
     from odapi.progress import track_bytes
     from odapi.zoo.download import download as run
 
     with track_bytes() as progress:
         done = run(name, output, base_url, progress)
     if done.sha256:
-        known = "as the first time" if done.known else "noted for the next time"
+        known = "verified" if done.known else "recorded for later downloads"
         typer.echo(f"{done.folder}, sha256 {done.sha256} ({known})")
     else:
-        typer.echo(f"{done.folder} is there already")
+        typer.echo(f"{done.folder} exists already")
     folder = shlex.quote(str(done.folder))
     if "classification" in done.model.tasks:
         typer.echo(
-            f"next: odapi train CONFIG --set train_config.fine_tune_checkpoint={folder}"
+            f"Next: odapi train CONFIG --set train_config.fine_tune_checkpoint={folder}"
             " --set train_config.fine_tune_checkpoint_type=classification"
         )
     else:
-        typer.echo(f"next: odapi zoo import {folder}")
+        typer.echo(f"Next: odapi zoo import {folder}")
 
 
 @app.command("import")
@@ -98,22 +95,22 @@ def import_(
     checkpoint: Annotated[
         pathlib.Path,
         typer.Argument(
-            help="An unpacked archive of the zoo, a folder of a training or an export "
-            "of the original, or a prefix such as checkpoint/ckpt-0.",
+            help="Unpacked zoo archive, training folder or export of the TF Object "
+            "Detection API, or a prefix such as checkpoint/ckpt-0.",
             show_default=False,
         ),
     ],
     output: Annotated[
         pathlib.Path | None,
-        typer.Option(help="A new folder.  [default: runs/ and the archive's name]"),
+        typer.Option(help="New folder.  [default: runs/ and the name of the archive]"),
     ] = None,
     config: Annotated[
         pathlib.Path | None,
-        typer.Option(help="Its pipeline.config, if it is not there."),
+        typer.Option(help="pipeline.config, if the checkpoint has none beside it."),
     ] = None,
     label_map: Annotated[
         pathlib.Path | None,
-        typer.Option(help="Its label map (pbtxt), if the config does not lead to it."),
+        typer.Option(help="Label map (pbtxt), if the config does not point to it."),
     ] = None,
     keep_optimizer: Annotated[
         bool,
@@ -142,7 +139,7 @@ def import_(
     for line in done.lines:
         typer.echo(line)
     folder = shlex.quote(str(done.folder))
-    typer.echo(f"next: odapi predict {folder} photos/ --output found")
+    typer.echo(f"Next: odapi predict {folder} photos/ --output found")
     typer.echo(f"      odapi eval {folder} --eval-data coco:annotations.json")
     typer.echo(f"      odapi export {folder} exported")
     if keep_optimizer:
@@ -155,7 +152,7 @@ def _table(chosen: "tuple[Model, ...]") -> "Table":
 
     from odapi.zoo.catalog import size_text
 
-    title = "TF2 zoo of the original: COCO mAP in percent, ms an image"
+    title = "TF2 zoo: COCO mAP in percent, latency in ms per image"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("name", overflow="fold")
     table.add_column("mAP")
@@ -168,9 +165,9 @@ def _table(chosen: "tuple[Model, ...]") -> "Table":
 
 
 def _maps(model: "Model") -> str:
-    """The figures of a model, or what it does where there are none.
+    """Returns the mAPs of a model, or its tasks if none is published.
 
-    One figure alone is of boxes, as nearly all are.
+    A single number is of boxes.
     """
     figures = {
         "boxes": model.box_map,

@@ -1,0 +1,155 @@
+"""Every subcommand: help, JSON output, exit codes, no lost markup."""
+
+import json
+import re
+
+import click
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from odapi.cli import main as cli
+from odapi.errors import ConfigError
+from tiny_data import write_coco
+
+
+def _commands(group=None, path=()):
+    """Yields path and command of all subcommands, also of groups."""
+    group = group or typer.main.get_command(cli.app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(_commands())
+# Subcommands that print text for people only: progress, or a file's content.
+_WITHOUT_JSON = {
+    ("train",),
+    ("config", "show"),
+    ("data", "keypoints"),
+    ("zoo", "download"),
+    ("zoo", "import"),
+    *(path for path in COMMANDS if path[0] == "tools"),
+}
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.app, [str(a) for a in arguments])
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_fits_80_columns_and_describes_every_option(path):
+    shown = CliRunner().invoke(cli.app, [*path, "--help"], env={"COLUMNS": "80"})
+    assert shown.exit_code == 0
+    assert max(len(line) for line in shown.output.splitlines()) <= 80
+    for parameter in COMMANDS[path].params:
+        assert parameter.help or isinstance(parameter, click.Argument), parameter.name
+
+
+@pytest.mark.parametrize("path", sorted(set(COMMANDS) - _WITHOUT_JSON), ids=" ".join)
+def test_subcommands_that_print_tables_have_json(path):
+    assert "--json" in {o for p in COMMANDS[path].params for o in p.opts}
+
+
+def test_brackets_of_an_extra_are_shown():
+    assert "odapi[beam]" in run("tools", "--help").output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--version"], 0),
+        (["doctor", "--json"], 0),
+        (["no-such-command"], 2),
+        (["train"], 2),
+        (["train", "a.config", "--model-dir", "b", "--num-steps", "0"], 2),
+        (["train", "a.config", "--model-dir", "b", "--num_step", "5"], 2),
+    ],
+)
+def test_exit_codes(arguments, code):
+    assert run(*arguments).exit_code == code
+
+
+def test_an_error_of_the_user_is_one_message_and_exit_code_1(capsys, monkeypatch):
+    def fail():
+        raise ConfigError("train_config.batch_size", "must be at least 1, got 0")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    expected = "ConfigError: train_config.batch_size: must be at least 1, got 0\n"
+    assert printed.err == expected
+
+
+def test_doctor_names_backends_devices_and_install_commands(monkeypatch):
+    components = {c["name"]: c for c in json.loads(run("doctor", "--json").output)}
+    assert components["keras"]["status"] == "ok"
+    active = [c for c in components.values() if c["note"].startswith("active backend")]
+    assert len(active) == 1 and "CPU" in active[0]["note"]
+    monkeypatch.setenv("KERAS_BACKEND", "nothing")
+    assert {c["name"] for c in json.loads(run("doctor", "--json").output)} == set(
+        components
+    )
+
+
+def test_doctor_fails_if_a_required_package_is_missing(monkeypatch):
+    from odapi.runtime import environment
+
+    known = environment._is_installed
+    monkeypatch.setattr(
+        environment, "_is_installed", lambda name: name != "hotcoco" and known(name)
+    )
+    done = run("doctor")
+    assert done.exit_code == 1
+    row = next(line for line in done.output.splitlines() if "hotcoco" in line)
+    assert "missing" in row and "pip install hotcoco" in row
+
+
+def test_data_inspect_prints_one_json_document(tmp_path):
+    spec = write_coco(tmp_path)
+    report = json.loads(run("data", "inspect", spec, "--json").output)
+    assert report["data"]["images"] > 0
+
+
+def test_data_convert_and_split_print_one_json_document(tmp_path):
+    spec = write_coco(tmp_path / 'coco')
+    made = json.loads(
+        run(
+            "data",
+            "convert",
+            spec,
+            "--to",
+            "yolo",
+            "--output",
+            tmp_path / "y",
+            "--json",
+        ).output
+    )
+    assert made["spec"].startswith("yolo:")
+    shares = ["--shares", "50/50", "--output", tmp_path / "parts", "--json"]
+    parts = json.loads(run("data", "split", spec, *shares).output)
+    assert sum(part["images"] for part in parts.values()) == made["images"]
+
+
+def test_config_check_and_diff_print_json(tmp_path):
+    path = tmp_path / "pipeline.config"
+    path.write_text("model { ssd { num_classes: 0 } }")
+    done = run("config", "check", path, "--json")
+    assert done.exit_code == 1
+    paths = [f["path"] for f in json.loads(done.output) if f["is_error"]]
+    assert any("num_classes" in p for p in paths)
+    done = run("config", "diff", path, path, "--json")
+    assert (done.exit_code, json.loads(done.output)) == (0, [])
+
+
+def test_tables_in_a_pipe_have_no_trailing_blanks(tmp_path):
+    path = tmp_path / "pipeline.config"
+    path.write_text("model { ssd { num_classes: 0 } }")
+    lines = run("config", "check", path).output.splitlines()
+    assert not any(re.search(r"\s$", line) for line in lines)
+    assert max(map(len, lines)) <= 100
