@@ -117,7 +117,7 @@ def test_data_inspect_prints_one_json_document(tmp_path):
 
 
 def test_data_convert_and_split_print_one_json_document(tmp_path):
-    spec = write_coco(tmp_path / 'coco')
+    spec = write_coco(tmp_path / "coco")
     made = json.loads(
         run(
             "data",
