@@ -58,10 +58,8 @@ class Component:
 
 def environment() -> list[Component]:
     """Returns the state of this environment; imports the active backend only."""
-    from odapi import __version__
-
     return [
-        Component("odapi", version=__version__),
+        Component("odapi", version=_version(("odapi",))),
         Component("python", version=platform.python_version(), note=sys.executable),
         *(_package(*row) for row in _CORE),
         *_backends(),
