@@ -72,7 +72,7 @@ format: env  ## Format the code.
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format -q .
 
 protos: env  ## Generate the code of the .proto files.
-	@$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src src/odapi/config/protos/*.proto
+	@$(BIN)/python -m grpc_tools.protoc -Isrc --python_out=src --pyi_out=src $$(find src/odapi -name "*.proto")
 
 LOCK := build/lock
 lock: env  ## Resolve pyproject.toml anew into requirements/lock.txt.

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 
 from odapi.checkpoints.weights import values
-from odapi.data.tfrecord.crc32c import masked_crc32c
+from odapi.data.tfrecord.records import masked_crc32c
 from odapi.zoo.checkpoint.reader import OBJECT_GRAPH, SUFFIX
 
 _TYPES = {

@@ -11,8 +11,8 @@ import pathlib
 import cv2
 import numpy as np
 
-from odapi.data.tfrecord.example_message import example_class
-from odapi.data.tfrecord.records import write_records
+from odapi.data.tfrecord.protos import example_pb2
+from odapi.data.tfrecord.records import write_record
 
 NAMES = ("cat", "dog")
 SIZES = {"a": (40, 60), "b": (60, 40), "c": (40, 60)}
@@ -117,7 +117,7 @@ def write_yolo(folder):
 
 def example(features):
     """Returns a serialized tf.Example of lists of str, bytes, int or float."""
-    message = example_class()()
+    message = example_pb2.Example()
     for name, values in features.items():
         feature = message.features.feature[name]
         if values and isinstance(values[0], str | bytes):
@@ -155,6 +155,15 @@ def features_of(name, **changes):
 
 def records():
     return [example(features_of(name)) for name in SIZES]
+
+
+def write_records(path, records):
+    """Writes a file of records; returns how many."""
+    count = 0
+    with open(path, "wb") as file:
+        for count, data in enumerate(records, 1):  # noqa: B007
+            write_record(file, data)
+    return count
 
 
 def write_tfrecord(folder):

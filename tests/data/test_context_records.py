@@ -10,9 +10,8 @@ from odapi.data.problems import Problems
 from odapi.data.sources import open_source
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.tfrecord.example import parse_example
-from odapi.data.tfrecord.example_message import sequence_class
 from odapi.data.tfrecord.example_writer import example_of
-from odapi.data.tfrecord.records import write_records
+from odapi.data.tfrecord.protos import example_pb2
 from odapi.errors import DataError
 from odapi.labels import label_map_of
 
@@ -32,7 +31,7 @@ def with_bank(name="a", values=tuple(range(6)), length=(2,), ids=None):
 
 
 def opened(tmp_path, *records, **options):
-    write_records(tmp_path / "x.record", records)
+    tiny_data.write_records(tmp_path / "x.record", records)
     return open_tfrecord(tmp_path / "x.record", **options)
 
 
@@ -42,7 +41,7 @@ def _bytes(values):
 
 def sequence(names=("a", "b"), annotated=None, bank=None, **lists):
     """A sequence whose frames are images of `tiny_data`."""
-    message = sequence_class()()
+    message = example_pb2.SequenceExample()
     message.context.feature["image/format"].bytes_list.value.append(b"jpeg")
     for key, number in (("image/height", 40), ("image/width", 60)):
         message.context.feature[key].int64_list.value.append(number)

@@ -8,8 +8,8 @@ from odapi.data.augment import transforms
 from odapi.data.image.resize import FixedShape, KeepAspectRatio
 from odapi.data.loader.collate import Collate
 from odapi.data.tfrecord.example import ExampleError, read_example
-from odapi.data.tfrecord.example_message import example_class
 from odapi.data.tfrecord.example_writer import write_densepose_and_motion
+from odapi.data.tfrecord.protos import example_pb2
 from odapi.fields import FIELDS, asked_by
 
 DENSEPOSE_KEYS = asked_by("load_dense_pose")
@@ -20,7 +20,7 @@ DENSEPOSE, OFFSET = "image/object/densepose/", "image/object/temporal_offset/"
 
 def example(**lists):
     """Features of two objects, and others by the name after `image/object/`."""
-    message = example_class()()
+    message = example_pb2.Example()
     features = message.features.feature
     for side, value in zip(SIDES, (0.1, 0.1, 0.9, 0.9), strict=True):
         features[f"image/object/bbox/{side}"].float_list.value.extend([value] * 2)
@@ -162,7 +162,7 @@ def test_what_is_written_is_read_again():
         temporal_offsets=np.array([[0.5, 0.125]], np.float32),
         track_match_flags=np.array([True]),
     )
-    features = example_class()().features.feature
+    features = example_pb2.Example().features.feature
     write_densepose_and_motion(features, sample)
     for side, values in zip(SIDES, sample["boxes"].T, strict=True):
         features[f"image/object/bbox/{side}"].float_list.value.extend(values)

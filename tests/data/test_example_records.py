@@ -10,7 +10,6 @@ from odapi.data.mask_encoding import encode_png_mask
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.tfrecord.example import ExampleError, parse_example, read_example
 from odapi.data.tfrecord.example_writer import example_of
-from odapi.data.tfrecord.records import write_records
 from odapi.labels import Category, Keypoint, LabelMap, label_map_of
 from requirement import require
 
@@ -35,7 +34,7 @@ KEYS = [
 
 def opened(tmp_path, *features, label_map=None):
     path = tmp_path / "x.record"
-    write_records(path, [tiny_data.example(f) for f in features])
+    tiny_data.write_records(path, [tiny_data.example(f) for f in features])
     return open_tfrecord(path, label_map)
 
 
@@ -195,7 +194,7 @@ LABEL_MAP = LabelMap(
 def test_what_is_written_is_read_again(tmp_path):
     sample = sample_with_everything()
     path = tmp_path / "x.record"
-    write_records(path, [example_of(sample, LABEL_MAP)])
+    tiny_data.write_records(path, [example_of(sample, LABEL_MAP)])
     found = open_tfrecord(path, LABEL_MAP)[0]
     assert_array_equal(found.pop("image"), tiny_data.pixels(40, 60))
     for key, value in found.items():

@@ -12,7 +12,6 @@ from odapi.config.load import load_config
 from odapi.data.convert import Target, convert, spec_of
 from odapi.data.sources.open import open_source
 from odapi.data.sources.tfrecord import open_tfrecord
-from odapi.data.tfrecord.records import write_records
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap
 
@@ -125,7 +124,7 @@ def write_records_with_names(folder, names, **more):
     }
     made = tiny_data.features_of("a", **fields | more)
     path = folder / "named.record"
-    write_records(path, [tiny_data.example(made)])
+    tiny_data.write_records(path, [tiny_data.example(made)])
     return path
 
 

@@ -12,7 +12,7 @@ import pytest
 import tiny_data
 from odapi.data.sources.tfrecord import find_files, open_tfrecord
 from odapi.data.tfrecord.record_index import index_of
-from odapi.data.tfrecord.records import read_record, scan_records, write_records
+from odapi.data.tfrecord.records import read_record, scan_records
 from odapi.errors import DataError
 from requirement import require
 
@@ -20,7 +20,7 @@ from requirement import require
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "data.record"
-    write_records(path, tiny_data.records())
+    tiny_data.write_records(path, tiny_data.records())
     return path
 
 
@@ -46,7 +46,7 @@ def flip(path, at):
 def test_finds_what_was_written(tmp_path):
     path = tmp_path / "x.record"
     data = [b"", b"abc", bytes(1000)]
-    assert write_records(path, data) == 3
+    assert tiny_data.write_records(path, data) == 3
     found = scan_records(path)
     assert found.damage == []
     for offset, length, expected in zip(
@@ -59,7 +59,7 @@ def test_tensorflow_reads_what_we_write_and_we_read_what_it_writes(tmp_path):
     tf = require("tensorflow")
     data = [b"", b"x", np.random.default_rng(0).bytes(70_000)]
     ours, theirs = tmp_path / "ours.record", tmp_path / "theirs.record"
-    write_records(ours, data)
+    tiny_data.write_records(ours, data)
     assert [r.numpy() for r in tf.data.TFRecordDataset(str(ours))] == data
     with tf.io.TFRecordWriter(str(theirs)) as writer:
         for record in data:
@@ -115,7 +115,7 @@ def test_truncated_within_a_header(file):
 
 def test_record_that_is_no_example_is_skipped(tmp_path):
     path = tmp_path / "x.record"
-    write_records(path, [b"\xff\xff no example", *tiny_data.records()])
+    tiny_data.write_records(path, [b"\xff\xff no example", *tiny_data.records()])
     source = open_tfrecord(path)
     assert ids(source) == ["a", "b", "c"]
     assert source.problems.count("corrupt record") == 1
@@ -124,7 +124,7 @@ def test_record_that_is_no_example_is_skipped(tmp_path):
 def test_example_with_sides_of_different_number_is_skipped(tmp_path):
     path = tmp_path / "x.record"
     broken = tiny_data.features_of("a", **{"image__object__bbox__xmin": [0.1]})
-    write_records(path, [tiny_data.example(broken), *tiny_data.records()[1:]])
+    tiny_data.write_records(path, [tiny_data.example(broken), *tiny_data.records()[1:]])
     source = open_tfrecord(path)
     assert ids(source) == ["b", "c"]
     assert "sides of boxes differ" in next(iter(source.problems)).first[0]
@@ -152,7 +152,7 @@ def test_index_is_kept_beside_the_file_and_used(file, monkeypatch):
 
 def test_index_is_made_anew_when_the_file_changes(file):
     index_of(file)
-    write_records(file, tiny_data.records()[:2])
+    tiny_data.write_records(file, tiny_data.records()[:2])
     assert len(index_of(file)) == 2
 
 
@@ -214,7 +214,7 @@ def test_truncated_gzip_keeps_the_records_before(file, tmp_path):
 
 def test_shards_and_globs(tmp_path):
     for i, record in enumerate(tiny_data.records()):
-        write_records(tmp_path / f"train.record-{i:05d}-of-00003", [record])
+        tiny_data.write_records(tmp_path / f"train.record-{i:05d}-of-00003", [record])
     pattern = str(tmp_path / "train.record-?????-of-00003")
     assert ids(open_tfrecord(pattern)) == ["a", "b", "c"]
     # The hidden indices do not match the glob.

@@ -13,7 +13,7 @@ from numpy.testing import assert_allclose
 
 import tiny_data
 from odapi.data.image.shrink import shrunk_jpeg
-from odapi.data.tfrecord.example_message import sequence_class
+from odapi.data.tfrecord.protos import example_pb2
 from odapi.errors import DataError, MissingPackageError
 from odapi.tools import records
 from odapi.tools.camera_traps import ImageExample, read_metadata
@@ -262,7 +262,7 @@ def test_without_banks_images_are_only_grouped():
 
 def test_a_group_becomes_sequences():
     context = AddContext(output="tf_sequence_example", clip=3)
-    made = [sequence_class().FromString(data) for data in context(group())]
+    made = [example_pb2.SequenceExample.FromString(data) for data in context(group())]
     frames = [m.feature_lists.feature_list["image/encoded"].feature for m in made]
     assert [len(f) for f in frames] == [3, 1]
     shared = made[1].context.feature

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import odapi
+import tiny_data
 from odapi.build.detector import build_detector
 from odapi.config.load import load_config
 from odapi.data.sources import open_source
-from odapi.data.tfrecord.records import write_records
 from odapi.errors import ConfigError, DataError
 from odapi.tools import records
 from odapi.tools.camera_traps import ImageExample, read_metadata
@@ -75,7 +75,7 @@ def folder(shared, images, tmp_path_factory):
     assert {key for key, _ in pairs} == {"E03"}
     add = AddContext(output="tf_sequence_example", clip=2, keep_ids=True)
     sequences = list(add(("E03", [record for _, record in pairs])))
-    assert write_records(folder / "context.record", sequences) == 2
+    assert tiny_data.write_records(folder / "context.record", sequences) == 2
     return folder
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from odapi.data.tfrecord.example_message import sequence_class
+from odapi.data.tfrecord.protos import example_pb2
 from odapi.tools import records
 
 # Feature of a tf.Example -> feature list of a sequence.
@@ -40,7 +40,7 @@ def clips(
     step = longest or len(examples)
     for number, start in enumerate(range(0, len(examples), step)):
         frames = examples[start : start + step]
-        sequence = sequence_class()()
+        sequence = example_pb2.SequenceExample()
         first = frames[0]
         about = {
             "clip/media_id": ([f"{key}_{number}"], bytes),

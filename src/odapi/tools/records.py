@@ -3,7 +3,7 @@
 import datetime
 from typing import Any
 
-from odapi.data.tfrecord.example_message import example_class
+from odapi.data.tfrecord.protos import example_pb2
 
 DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
 DATE, SOURCE_ID = "image/date_captured", "image/source_id"
@@ -20,14 +20,14 @@ def parse(data: bytes) -> Any:
     from google.protobuf.message import DecodeError
 
     try:
-        return example_class().FromString(data)
+        return example_pb2.Example.FromString(data)
     except DecodeError as error:
         raise ValueError(f"no tf.Example: {error}") from error
 
 
 def empty() -> Any:
     """Returns a message tf.Example without features."""
-    return example_class()()
+    return example_pb2.Example()
 
 
 def copy(source: Any, target: Any) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from odapi.checkpoints.index.snappy import decompress
 from odapi.checkpoints.index.wire import take, varint
-from odapi.data.tfrecord.crc32c import masked_crc32c
+from odapi.data.tfrecord.records import masked_crc32c
 
 _FOOTER = 48
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")

@@ -9,7 +9,7 @@ import numpy as np
 
 from odapi.data.context_features import read_context
 from odapi.data.mask_encoding import decode_png_mask
-from odapi.data.tfrecord.example_message import example_class
+from odapi.data.tfrecord.protos import example_pb2
 from odapi.fields import FIELDS, MAX_DENSEPOSE_POINTS, asked_by
 
 # Decodes a mask, given the (height, width) of the image.
@@ -68,7 +68,7 @@ def parse_example(data: bytes) -> Any:
     from google.protobuf.message import DecodeError
 
     try:
-        return example_class().FromString(data).features.feature
+        return example_pb2.Example.FromString(data).features.feature
     except DecodeError as error:
         raise ExampleError(f"no tf.Example: {error}") from error
 

@@ -10,7 +10,7 @@ from odapi.data import context_features as context
 from odapi.data.mask_encoding import encode_png_mask
 from odapi.data.sample import Sample
 from odapi.data.tfrecord.example import DENSEPOSE, OFFSET, SIDES
-from odapi.data.tfrecord.example_message import example_class
+from odapi.data.tfrecord.protos import example_pb2
 from odapi.fields import FIELDS
 from odapi.labels import LabelMap
 
@@ -23,7 +23,7 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
             `encoded_sample` of a source gives it.
         label_map: Names of the classes.
     """
-    example = example_class()()
+    example = example_pb2.Example()
     features = example.features.feature
     height, width = sample["size"]
     image: bytes = sample["encoded"]

@@ -1,4 +1,7 @@
-"""TFRecord files: length, checksum, bytes, checksum - and again.
+"""TFRecord files: finding, checking, reading and writing records.
+
+Our own code instead of a library: no maintained one gives random access to TFRecord
+files, or recovers the sound records of a damaged file.
 
 Source: https://www.tensorflow.org/tutorials/load_data/tfrecord, "TFRecords format
 details": a record is a uint64 length, the masked CRC-32C of its 8 bytes, the data,
@@ -9,27 +12,28 @@ import dataclasses
 import mmap
 import pathlib
 import struct
-from collections.abc import Iterable, Iterator
-from typing import BinaryIO
+from typing import IO
 
+import google_crc32c
 import numpy as np
 
-from odapi.data.tfrecord.crc32c import crc32c_all, mask, masked_crc32c
+Buffer = bytes | bytearray | memoryview
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
-_BATCH = 8 << 20  # Bytes whose checksums are taken at once.
-_WINDOW = 1 << 20  # Bytes that are searched at once for the next record.
+_OVERHEAD = _HEADER.size + _FOOTER.size
+_WINDOW = 1 << 20  # Bytes searched per step for the next record.
+_MASK_DELTA = 0xA282EAD8
 
 
 @dataclasses.dataclass
 class Records:
-    """Where the data of the sound records of a file lie.
+    """Positions of the sound records of a file.
 
     Args:
-        offsets, lengths: `[n]` int64, bytes.
-        numbers: `[n]` int64, which record of the file each is, from 0.
-        damage: (kind of problem, what) for each record that is lost.
+        offsets, lengths: `[n]` int64, bytes of the data of each record.
+        numbers: `[n]` int64, position of each record in the file, counted from 0.
+        damage: (kind of problem, description) per lost record.
     """
 
     offsets: np.ndarray
@@ -41,11 +45,21 @@ class Records:
         return len(self.offsets)
 
 
-def scan_records(path: pathlib.Path) -> Records:
-    """Finds all records of an uncompressed file and checks every checksum.
+def masked_crc32c(data: Buffer) -> int:
+    """Returns the CRC-32C of `data`, masked as TFRecord files and checkpoints do.
 
-    A record whose data is damaged costs that record; one whose length is damaged
-    costs the bytes up to the next sound record.
+    >>> hex(masked_crc32c(b"123456789"))
+    '0xc7e05dda'
+    """
+    crc = google_crc32c.value(data if isinstance(data, bytes) else bytes(data))
+    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+def scan_records(path: pathlib.Path) -> Records:
+    """Finds all records of an uncompressed file and verifies every checksum.
+
+    If the data of a record is damaged, that record is lost; if its length is damaged,
+    the bytes up to the next sound record are.
     """
     if path.stat().st_size == 0:
         return _select([], [], [])
@@ -55,16 +69,13 @@ def scan_records(path: pathlib.Path) -> Records:
         memoryview(data) as view,
     ):
         spans, damage = _walk(view)
-        keep = []
-        for batch in _batches(spans):
-            good = _sound(view, batch)
-            keep += good.tolist()
-            first = len(keep) - len(batch)
-            damage += [
-                ("corrupt record", f"record {first + int(i)}, checksum of the data")
-                for i in np.flatnonzero(~good)
-            ]
-    return _select(spans, keep, damage)
+        sound = [_is_sound(view, *span) for span in spans]
+    damage += [
+        ("corrupt record", f"record {number}, checksum of the data")
+        for number, good in enumerate(sound)
+        if not good
+    ]
+    return _select(spans, sound, damage)
 
 
 def _select(
@@ -76,46 +87,29 @@ def _select(
 
 
 def is_record_file(data: bytes) -> bool:
-    """Whether bytes begin with the header of a record."""
+    """Returns whether bytes begin with the header of a record."""
     return len(data) >= _HEADER.size and _length(memoryview(data), 0) is not None
 
 
 def _length(view: memoryview, at: int) -> int | None:
-    """Returns the length in the header at `at`, or None where it is no header."""
+    """Returns the length in the header at `at`, or None if that is not a header."""
     length, crc = _HEADER.unpack_from(view, at)
-    return length if _crc_of_length(view[at : at + 8]) == crc else None
-
-
-_BYTE_TABLE: list[int] = []
-
-
-def _crc_of_length(eight: memoryview) -> int:
-    """The masked checksum of eight bytes; NumPy would take ten times as long."""
-    if not _BYTE_TABLE:
-        for byte in range(256):
-            for _ in range(8):
-                byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-            _BYTE_TABLE.append(byte)
-    crc = 0xFFFFFFFF
-    for byte in eight:
-        crc = crc >> 8 ^ _BYTE_TABLE[(crc ^ byte) & 0xFF]
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return length if masked_crc32c(view[at : at + 8]) == crc else None
 
 
 def _walk(
     view: memoryview,
 ) -> tuple[list[tuple[int, int]], list[tuple[str, str]]]:
-    """Returns the (offset, length) of every record whose length is sound."""
+    """Returns the (offset, length) of every record with a sound length."""
     spans: list[tuple[int, int]] = []
     damage: list[tuple[str, str]] = []
     at, size = 0, len(view)
     while at < size:
         fits = size - at >= _HEADER.size
         length = _length(view, at) if fits else None
-        if length is not None and at + 16 + length <= size:
-            spans.append((at + 12, length))
-            at += 16 + length
+        if length is not None and at + _OVERHEAD + length <= size:
+            spans.append((at + _HEADER.size, length))
+            at += _OVERHEAD + length
             continue
         following = _next_record(view, at + 1) if fits else None
         if following is None:
@@ -128,53 +122,38 @@ def _walk(
 
 
 def _next_record(view: memoryview, start: int) -> int | None:
-    """Returns where the next sound record begins, or None."""
+    """Returns the position of the next sound record, or None."""
     size = len(view)
-    for low in range(start, size - 15, _WINDOW):
-        count = min(_WINDOW, size - 15 - low)
+    last = size - _OVERHEAD + 1
+    for low in range(start, last, _WINDOW):
+        count = min(_WINDOW, last - low)
         for at in _header_candidates(view[low : low + count + 11], count):
-            place = low + int(at)
-            length = _length(view, place)
-            if length is None or place + 16 + length > size:
+            position = low + int(at)
+            length = _length(view, position)
+            if length is None or position + _OVERHEAD + length > size:
                 continue
-            if _sound(view, [(place + 12, length)]).all():
-                return place
+            if _is_sound(view, position + _HEADER.size, length):
+                return position
     return None
 
 
 def _header_candidates(window: memoryview, count: int) -> np.ndarray:
-    """Returns the offsets whose 4th to 7th byte could be those of a length."""
-    # No record has 256 TiB, and few bytes in an image are zero three times.
+    """Returns the offsets at which the high bytes of a uint64 length are 0."""
+    # No record has 256 TiB, and few bytes of an image are zero three times.
     data = np.frombuffer(window, np.uint8)
     zeros = (data[5 : count + 5] | data[6 : count + 6] | data[7 : count + 7]) == 0
     return np.flatnonzero(zeros)
 
 
-def _batches(spans: list[tuple[int, int]]) -> Iterator[list[tuple[int, int]]]:
-    batch: list[tuple[int, int]] = []
-    total = 0
-    for span in spans:
-        batch.append(span)
-        total += span[1]
-        if total >= _BATCH:
-            yield batch
-            batch, total = [], 0
-    if batch:
-        yield batch
-
-
-def _sound(view: memoryview, spans: list[tuple[int, int]]) -> np.ndarray:
-    """Returns `[n]` bool: whether the data of each record has its checksum."""
-    stored = [_FOOTER.unpack_from(view, at + length)[0] for at, length in spans]
-    data = [view[at : at + length] for at, length in spans]
-    good = mask(crc32c_all(data)) == np.array(stored, np.uint32)
-    for part in data:
-        part.release()  # The map cannot be closed while views of it are alive.
-    return good
+def _is_sound(view: memoryview, offset: int, length: int) -> bool:
+    """Returns whether the data of a record matches its checksum."""
+    stored = _FOOTER.unpack_from(view, offset + length)[0]
+    with view[offset : offset + length] as data:
+        return masked_crc32c(data) == stored
 
 
 def read_record(path: pathlib.Path, offset: int, length: int) -> bytes:
-    """Returns the data of one record; each call has a file position of its own."""
+    """Returns the data of one record; safe to call from several threads."""
     with open(path, "rb", buffering=0) as file:
         file.seek(offset)
         parts = []
@@ -187,20 +166,10 @@ def read_record(path: pathlib.Path, offset: int, length: int) -> bytes:
     return b"".join(parts)
 
 
-def write_record(file: BinaryIO, data: bytes) -> None:
+def write_record(file: IO[bytes], data: bytes) -> None:
     """Appends a record to a file that is open for writing bytes."""
     length = struct.pack("<Q", len(data))
     file.write(length)
-    file.write(_FOOTER.pack(_crc_of_length(memoryview(length))))
+    file.write(_FOOTER.pack(masked_crc32c(length)))
     file.write(data)
     file.write(_FOOTER.pack(masked_crc32c(data)))
-
-
-def write_records(path: pathlib.Path, records: Iterable[bytes]) -> int:
-    """Writes a file of records; returns how many."""
-    count = 0
-    with open(path, "wb") as file:
-        for data in records:
-            write_record(file, data)
-            count += 1
-    return count

@@ -10,7 +10,7 @@ from typing import Any
 
 from odapi.data import context_features
 from odapi.data.tfrecord.example import ExampleError
-from odapi.data.tfrecord.example_message import example_class, sequence_class
+from odapi.data.tfrecord.protos import example_pb2
 
 IMAGE, ANNOTATED = "image/encoded", "region/is_annotated"
 # Feature list of a sequence -> feature of a frame.
@@ -42,7 +42,7 @@ def parse_sequence(data: bytes) -> Any:
     from google.protobuf.message import DecodeError
 
     try:
-        message = sequence_class().FromString(data)
+        message = example_pb2.SequenceExample.FromString(data)
     except DecodeError as error:
         raise ExampleError(f"no tf.SequenceExample: {error}") from error
     lists = message.feature_lists.feature_list
@@ -90,7 +90,7 @@ def frame_example(message: Any, frame: int) -> Any:
     if not 0 <= frame < num_frames(message):
         raise ExampleError(f"no frame {frame}; there are {num_frames(message)}")
     lists = message.feature_lists.feature_list
-    example = example_class()()
+    example = example_pb2.Example()
     features = example.features.feature
     for name, of_frame in _OF_FRAMES.items():
         if name in lists and lists[name].feature:

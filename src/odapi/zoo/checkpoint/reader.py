@@ -17,7 +17,7 @@ from odapi.checkpoints import folder as folders
 from odapi.checkpoints import identify
 from odapi.checkpoints.index.table import read_table
 from odapi.checkpoints.index.wire import content, fields, number, varint
-from odapi.data.tfrecord.crc32c import masked_crc32c
+from odapi.data.tfrecord.records import masked_crc32c
 from odapi.errors import CheckpointError, did_you_mean
 from odapi.zoo.checkpoint.graph import ObjectGraph
 

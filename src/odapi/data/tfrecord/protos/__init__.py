@@ -1,0 +1,1 @@
+"""Messages of tf.Example and tf.SequenceExample; `make protos` makes the code."""
