@@ -42,6 +42,9 @@ class SharedModels:
         self._latest: Model | None = None
         self._lock = threading.RLock()
 
+    def __len__(self) -> int:
+        return len(self._models)
+
     def get(self, key: Hashable, load: Callable[[], Model]) -> Model:
         """Returns the model of a key, loaded at the first call."""
         with self._lock:

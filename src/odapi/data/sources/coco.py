@@ -109,6 +109,13 @@ def _json_file(path: Path, split: str | None) -> Path:
 
 def _read_json(file: Path) -> Json:
     content = read_json(file)
+    if isinstance(content, list):
+        raise DataError(
+            str(file),
+            "is a list of COCO results: detections without images and categories",
+            hint="to train on predictions, write a dataset: odapi predict MODEL IMAGES "
+            "--save-coco FOLDER",
+        )
     wanted = ("images", "annotations", "categories")
     lacking = [
         k
