@@ -302,7 +302,7 @@ def test_focal_loss_and_mining_exclude_each_other():
 
 def test_real_configs(shared):
     paths = sorted((shared / "configs" / "tf2").glob("ssd_*.config"))
-    assert len(paths) > 15
+    assert paths
     for path in paths:
         config = parse(path.read_text(), pipeline_pb2.TrainEvalPipelineConfig())
         ssd = config.model.ssd
