@@ -145,7 +145,7 @@ def test_variables_have_names_that_the_structure_gives():
     [
         ({"temperature": 0.0}, "temperature must be above 0, got 0.0"),
         ({"bottleneck": 0}, "bottleneck must be above 0, got 0"),
-        ({"long_term": False}, "needs long_term, among_boxes or both"),
+        ({"long_term": False}, "set long_term, among_boxes or both"),
     ],
 )
 def test_an_attention_that_cannot_be_is_refused(changes, message):

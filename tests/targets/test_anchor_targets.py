@@ -76,7 +76,7 @@ def test_groundtruth_may_have_the_background_itself():
 
 
 def test_both_backgrounds_exclude_each_other():
-    with pytest.raises(ValueError, match="exclude each other"):
+    with pytest.raises(ValueError, match="mutually exclusive"):
         change(explicit_background=True)
 
 

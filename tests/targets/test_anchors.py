@@ -160,10 +160,10 @@ BAD = {
     "min_level <= max_level": lambda: PyramidAnchors(min_level=6, max_level=5),
     "scales_per_octave must be at least 1": lambda: PyramidAnchors(scales_per_octave=0),
     "num_layers must be at least 1": lambda: SsdAnchors.spaced(0, 0.2, 0.9),
-    "a level would have no anchors": lambda: SsdAnchors(
+    "a level has no anchors": lambda: SsdAnchors(
         (0.1, 0.2), (), interpolated_aspect_ratio=0.0
     ),
-    "one pair for each of the 2": lambda: SsdAnchors((0.1, 0.2), strides=((8, 8),)),
+    "one pair per level .2 levels": lambda: SsdAnchors((0.1, 0.2), strides=((8, 8),)),
     "one entry an anchor": lambda: FlexibleGrid((1.0,), (1.0, 2.0), (8, 8)),
     "anchor_grid is empty": lambda: FlexibleGridAnchors(()),
 }
@@ -176,7 +176,7 @@ def test_settings_that_make_no_anchors_are_refused(message):
 
 
 def test_wrong_number_of_feature_maps_is_refused():
-    with pytest.raises(ValueError, match="made for 5 feature map"):
+    with pytest.raises(ValueError, match="is for 5 feature map"):
         PyramidAnchors()((64, 64), [(8, 8)])
 
 

@@ -1,10 +1,10 @@
-"""Batch normalisation, by the backend's own kernel where that is faster.
+"""Batch normalization by the fused kernel of the backend, where that is faster.
 
-TensorFlow and torch run each step of the formula and of its derivative as a pass over
-memory, and memory is what such layers wait for. TensorFlow's fused kernel takes a third
+TensorFlow and torch run each step of the formula and of its gradient as a pass over
+memory, which is the bottleneck of such layers. TensorFlow's fused kernel takes a third
 of the time of the formula on large maps, forward and backward, and at inference it is
-folded into the convolution before it; torch's reads bfloat16 as it is. Keras has no
-word for those kernels, hence this room.
+folded into the convolution before it; that of torch reads bfloat16 without a cast.
+Keras has no API for these kernels.
 
 Source: Ioffe & Szegedy 2015 (https://arxiv.org/abs/1502.03167), algorithm 1.
 """
@@ -24,25 +24,25 @@ def normalize_by_batch(
     epsilon: float,
     synchronized: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Normalises by the moments of the batch itself.
+    """Normalizes by the moments of the batch.
 
     Args:
         x: `[b, h, w, c]`.
         gamma, beta: Factor and offset `[c]` float32, or None.
         epsilon: Added to the variance.
-        synchronized: Moments over all replicas of a distribution strategy, of which
-            TensorFlow alone has several; elsewhere one program sees the whole batch.
+        synchronized: Compute moments over all replicas of a distribution strategy. Only
+            TensorFlow has several; elsewhere one program sees the whole batch.
 
     Returns:
-        `[b, h, w, c]` in the dtype of `x`; the mean and the variance `[c]` float32
-        that the moving statistics follow. Unless synchronized, that variance is
-        the unbiased one, `n / (n - 1)` times the one that was divided by, on every
-        backend: so does TensorFlow's fused kernel, and hence the original.
+        `[b, h, w, c]` in the dtype of `x`; and the mean and the variance `[c]` float32
+        for the moving statistics. Unless synchronized, that variance is the unbiased
+        one on every backend, `n / (n - 1)` times the one that `x` was normalized by, as
+        in TensorFlow's fused kernel, and hence in the original.
     """
     if keras.backend.backend() == "tensorflow" and not synchronized:
         gamma, beta = _filled(x, gamma, beta)
         return _fused(x, gamma, beta, epsilon)
-    if _is_on_card(x) and math.prod(x.shape[:-1]) > 1:
+    if _is_on_gpu(x) and math.prod(x.shape[:-1]) > 1:
         return torch_by_batch(x, gamma, beta, epsilon, unbiased=not synchronized)
     values = ops.cast(x, "float32")
     mean, variance = batch_moments(values, synchronized)
@@ -70,7 +70,7 @@ def normalize(
     variance: Tensor,
     epsilon: float,
 ) -> Tensor:
-    """Returns `x [b, h, w, c]` normalised by moments `[c]` that are known."""
+    """Returns `x [b, h, w, c]` normalized by given moments `[c]`."""
     if keras.backend.backend() == "tensorflow":
         gamma, beta = _filled(x, gamma, beta)
         return _fused(x, gamma, beta, epsilon, mean, variance)[0]
@@ -102,21 +102,21 @@ def _fused(x, gamma, beta, epsilon, mean=None, variance=None):
     )
 
 
-def _is_on_card(x: Tensor) -> bool:
-    """Whether torch's kernel adds up the moments well: on CPUs it loses digits."""
+def _is_on_gpu(x: Tensor) -> bool:
+    """Returns whether to use torch's kernel: on CPUs its moments lose precision."""
     return keras.backend.backend() == "torch" and getattr(x, "is_cuda", False)
 
 
 def torch_by_batch(
     x: Tensor, gamma: Tensor | None, beta: Tensor | None, epsilon: float, unbiased: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Does what `normalize_by_batch` does, by torch's kernel.
+    """Implements `normalize_by_batch` with torch's kernel.
 
     Args:
-        x, gamma, beta, epsilon: As there, `b * h * w` more than 1.
-        unbiased: Which variance is returned.
+        x, gamma, beta, epsilon: As for `normalize_by_batch`, with `b * h * w` above 1.
+        unbiased: Return the unbiased variance.
     """
-    # With a momentum of 1, what follows the moments are the moments.
+    # With a momentum of 1, the updated moving statistics are the moments of the batch.
     mean, variance = (ops.zeros(x.shape[-1], "float32") for _ in range(2))
     outputs = _torch(x, gamma, beta, epsilon, mean, variance, training=True)
     if not unbiased:
@@ -126,7 +126,7 @@ def torch_by_batch(
 
 
 def _torch(x, gamma, beta, epsilon, mean, variance, training):
-    """Normalises maps as they lie in memory; in training, changes the moments."""
+    """Normalizes channels-last maps; in training, updates the moments in place."""
     from torch.nn import functional
 
     mean, variance, gamma, beta = (

@@ -1,8 +1,10 @@
-"""Attention of the boxes of an image over a memory bank, and over each other.
+"""Attention of the boxes of an image over a memory bank (temporal context).
+
+Optionally, boxes attend to each other, too (self-attention).
 
 Source: Beery et al. 2020 (https://arxiv.org/abs/1912.03538); the original's
-meta_architectures/context_rcnn_lib_tf2.py, and for what that one refuses (several
-heads and layers, self attention) its context_rcnn_lib.py.
+meta_architectures/context_rcnn_lib_tf2.py; and context_rcnn_lib.py for several heads,
+several layers and self-attention, which the former does not support.
 """
 
 import dataclasses
@@ -16,26 +18,27 @@ from odapi.layers.norm import BatchNorm
 from odapi.structures import Tensor
 
 # Added to the attention logits of padding, before the temperature.
-_FAR_BELOW = -100000.0
-_TINY = 1e-12  # Of the squared length of a vector that is normalised.
+_MASKED_LOGIT = -100000.0
+_TINY = 1e-12  # Minimum squared length of a vector that is normalized.
 
 
 @dataclasses.dataclass(frozen=True)
 class Attention:
-    """Who attends to what.
+    """Options of the attention.
 
     Args:
-        bottleneck: Numbers of a query, a key and a value.
-        temperature: Divides the logits; near 0 the best key takes all.
+        bottleneck: Dimension of queries, keys and values.
+        temperature: Divides the logits; near 0 only the best key has weight.
         long_term: Boxes attend to the memory bank.
-        among_boxes: Boxes attend to the boxes of the same image.
-        in_sequence: The memory bank is asked with what boxes have learned from
-            each other, not with the boxes alone.
-        heads: Blocks whose answers are averaged.
-        layers: Rounds; each asks with the answers of the rounds before added.
+        among_boxes: Self-attention: boxes attend to the boxes of the same image.
+        in_sequence: Queries of the memory bank include the output of the
+            self-attention.
+        heads: Number of attention blocks whose outputs are averaged.
+        layers: Number of layers; queries of a layer include the outputs of the layers
+            before.
 
     Raises:
-        ValueError: Numbers are out of range, or nobody attends to anything.
+        ValueError: A number is out of range, or no attention is enabled.
     """
 
     bottleneck: int = 2048
@@ -51,17 +54,17 @@ class Attention:
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         if not (self.long_term or self.among_boxes):
-            raise ValueError("needs long_term, among_boxes or both")
+            raise ValueError("set long_term, among_boxes or both")
 
 
 class Projection(keras.layers.Layer):
-    """A dense layer, batch norm and ReLU6.
+    """Dense layer with batch norm and ReLU6.
 
     Args:
-        units: Numbers of an output.
-        seed: Of the initial weights, with `path`.
-        path: Names the layer in the whole model.
-        kwargs: As for any layer.
+        units: Dimension of the output.
+        seed: Seed of the initial weights, with `path`.
+        path: Path of the layer in the model.
+        kwargs: Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, units: int, seed: int, path: str, **kwargs):
@@ -73,8 +76,8 @@ class Projection(keras.layers.Layer):
             name="projection",
             dtype=self.dtype_policy,
         )
-        # Synchronized: the original's kernel for vectors, unlike that for maps, moves
-        # the variance by the biased one. Padding is part of the batch there, too.
+        # Synchronized: the original's kernel for vectors, unlike that for maps, updates
+        # the moving variance with the biased one. Padding is part of its batch, too.
         self.batch_norm = BatchNorm(
             momentum=0.97,
             epsilon=0.001,
@@ -95,13 +98,13 @@ class Projection(keras.layers.Layer):
 
 
 class AttentionBlock(keras.layers.Layer):
-    """Answers queries from a bank: similar keys weigh more.
+    """Scaled dot-product attention of boxes over a bank of vectors.
 
     Args:
-        attention: Its `bottleneck` and `temperature` count.
-        units: Numbers of an answer.
+        attention: Options; only `bottleneck` and `temperature` are used.
+        units: Dimension of the output.
         seed, path: As for `Projection`.
-        kwargs: As for any layer.
+        kwargs: Arguments of `keras.layers.Layer`.
     """
 
     def __init__(
@@ -123,41 +126,41 @@ class AttentionBlock(keras.layers.Layer):
         self.feature.build((None, None, self.value.projection.units))
 
     def call(self, boxes, bank, box_valid, bank_valid, training=False):
-        """Returns answers `[b, p, units]`.
+        """Returns the attention output `[b, p, units]`.
 
         Args:
-            boxes: `[b, p, c]`, what is asked with.
-            bank: `[b, n, d]`; n must not be 0.
-            box_valid: `[b, p]`; other boxes ask with zeros.
-            bank_valid: `[b, n]`; nobody attends to the others. Where all are padding
-                the answer is that to an empty value, the same for every box.
-            training: Whether batch norms take the moments of the batch.
+            boxes: `[b, p, c]`, features for the queries.
+            bank: `[b, n, d]`, features for keys and values; n must not be 0.
+            box_valid: `[b, p]`; queries of invalid boxes are zeros.
+            bank_valid: `[b, n]`; invalid rows get no attention. If all are invalid, the
+                output is that of a zero value, equal for every box.
+            training: Whether batch norms use the moments of the batch.
         """
         queries = _unit(self.query(boxes, training=training))
         keys = _unit(self.key(bank, training=training))
         values = _unit(self.value(bank, training=training))
-        # In float32: a temperature of 0.01 makes large numbers of small ones.
-        real = ops.cast(bank_valid, "float32")
+        # In float32: a temperature of 0.01 magnifies rounding errors.
+        mask = ops.cast(bank_valid, "float32")
         queries = queries * ops.cast(box_valid, "float32")[..., None]
-        values = values * real[..., None]
-        logits = ops.matmul(queries, ops.swapaxes(keys * real[..., None], 1, 2))
-        logits = logits + ((1.0 - real) * _FAR_BELOW)[:, None, :]  # [b, p, n]
+        values = values * mask[..., None]
+        logits = ops.matmul(queries, ops.swapaxes(keys * mask[..., None], 1, 2))
+        logits = logits + ((1.0 - mask) * _MASKED_LOGIT)[:, None, :]  # [b, p, n]
         weights = ops.softmax(logits / self.temperature, axis=-1)
         return self.feature(ops.matmul(weights, values), training=training)
 
 
 class ContextAttention(keras.layers.Layer):
-    """What boxes learn from the memory bank and from each other.
+    """Context features of boxes from the memory bank and from each other.
 
-    The result is to be added to the features of the boxes. With one head, one layer
-    and no self attention it is that of the original's TF2 code. For the rest, which
-    only its TF1 code has, the terms are those of TF1, but for the box features
-    themselves: TF1 has added them twice more.
+    The result is to be added to the features of the boxes. With one head, one layer and
+    no self-attention it equals that of the original's TF2 code. The other options exist
+    only in its TF1 code; the terms are those of TF1, except for the box features
+    themselves, which TF1 adds two more times.
 
     Args:
-        attention: Who attends to what.
-        seed: Of the initial weights.
-        kwargs: As for any layer.
+        attention: Options of the attention.
+        seed: Seed of the initial weights.
+        kwargs: Arguments of `keras.layers.Layer`.
     """
 
     def __init__(self, attention: Attention, seed: int = 0, **kwargs):
@@ -186,33 +189,33 @@ class ContextAttention(keras.layers.Layer):
                 block.build(boxes, bank)
 
     def call(self, boxes, bank, box_valid, bank_size, training=False):
-        """Returns what to add to the boxes, `[b, p, c]`.
+        """Returns the context features to add to the boxes, `[b, p, c]`.
 
         Args:
-            boxes: `[b, p, c]`, one vector a box.
+            boxes: `[b, p, c]`, one feature vector per box.
             bank: `[b, n, d]`, the memory bank of each image, padded.
             box_valid: `[b, p]` bool.
-            bank_size: `[b]` int32, how many of a bank are real; the first ones.
-            training: Whether batch norms take the moments of the batch.
+            bank_size: `[b]` int32, number of valid rows at the start of each bank.
+            training: Whether batch norms use the moments of the batch.
         """
         bank_valid = ops.arange(bank.shape[1], dtype="int32") < bank_size[:, None]
-        learned = None
+        context = None
         if self.among_boxes is not None:
-            learned = self.among_boxes(
+            context = self.among_boxes(
                 boxes, boxes, box_valid, box_valid, training=training
             )
-        asked = boxes
-        if learned is not None and self.attention.in_sequence:
-            asked = 0.5 * (boxes + ops.cast(learned, boxes.dtype))
+        queries = boxes
+        if context is not None and self.attention.in_sequence:
+            queries = 0.5 * (boxes + ops.cast(context, boxes.dtype))
         for heads in self.long_term:
-            answers = [
-                block(asked, bank, box_valid, bank_valid, training=training)
+            outputs = [
+                block(queries, bank, box_valid, bank_valid, training=training)
                 for block in heads
             ]
-            answer = _mean(answers)
-            asked = asked + ops.cast(answer, asked.dtype)
-            learned = answer if learned is None else learned + answer
-        return learned
+            output = _mean(outputs)
+            queries = queries + ops.cast(output, queries.dtype)
+            context = output if context is None else context + output
+        return context
 
     def compute_output_shape(self, boxes_shape, *_, **__):
         """Returns the shape of the boxes."""
@@ -236,5 +239,5 @@ def _unit(vectors: Tensor) -> Tensor:
     return vectors * ops.rsqrt(ops.maximum(squares, _TINY))
 
 
-def _mean(answers: list[Tensor]) -> Tensor:
-    return answers[0] if len(answers) == 1 else sum(answers) / len(answers)
+def _mean(outputs: list[Tensor]) -> Tensor:
+    return outputs[0] if len(outputs) == 1 else sum(outputs) / len(outputs)

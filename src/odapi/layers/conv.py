@@ -1,8 +1,8 @@
-"""Convolutions: Keras' own, with explicit padding and what is faster on a backend.
+"""Convolution layers of Keras with explicit padding and the fast paths of `kernels`.
 
-Explicit padding pads both sides by `(kernel - 1) // 2` whatever the image size;
-"same" puts the odd pixel of a stride at the bottom and right instead. The sizes
-of the outputs are the same, the values are not.
+Explicit padding pads both sides by `(kernel - 1) // 2`, whatever the image size; "same"
+puts the odd pixel of a stride at the bottom and right instead. The sizes of the outputs
+are equal, the values are not.
 """
 
 import math
@@ -20,65 +20,73 @@ from odapi.runtime.devices import computes_on_cpu
 
 
 class Conv2D(keras.layers.Conv2D):
-    """A convolution, with `explicit_padding` as an option."""
+    """2D convolution with the option `explicit_padding`."""
 
     def __init__(self, *args, explicit_padding: bool = False, **kwargs):
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
-        self._multiplied = _multiplies(self) and max(self.kernel_size) == 1
+        self._matrix_product = _uses_matrix_product(self) and max(self.kernel_size) == 1
 
     def call(self, inputs, training=None):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
         if has_native_convolution():
-            return _finished(_native(inputs, self.kernel, self, self.groups), self)
-        if training and self._multiplied:
-            return _finished(pointwise_convolution(inputs, self.kernel), self)
+            return _with_bias_and_activation(
+                _native(inputs, self.kernel, self, self.groups), self
+            )
+        if training and self._matrix_product:
+            return _with_bias_and_activation(
+                pointwise_convolution(inputs, self.kernel), self
+            )
         return super().call(_pad(inputs, self))
 
     def compute_output_shape(self, input_shape):
-        """Returns the shape of the output, without running anything."""
+        """Returns the shape of the output."""
         return super().compute_output_shape(_padded_shape(input_shape, self))
 
 
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
-    """A convolution of each channel by itself."""
+    """Depthwise 2D convolution with the option `explicit_padding`."""
 
     def __init__(self, *args, explicit_padding: bool = False, **kwargs):
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
-        self._shifted = _shifts(self)
+        self._shifted = _uses_shifts(self)
 
     def call(self, inputs):
         """Returns `[b, h, w, c * depth_multiplier]` of `inputs [b, h, w, c]`."""
         if has_native_convolution():
-            return _finished(_native_depthwise(inputs, self.kernel, self), self)
+            return _with_bias_and_activation(
+                _native_depthwise(inputs, self.kernel, self), self
+            )
         if not self._shifted:
             return super().call(_pad(inputs, self))
-        return _finished(_shifted_depthwise(inputs, self.kernel, self), self)
+        return _with_bias_and_activation(
+            _shifted_depthwise(inputs, self.kernel, self), self
+        )
 
     def compute_output_shape(self, input_shape):
-        """Returns the shape of the output, without running anything."""
+        """Returns the shape of the output."""
         return super().compute_output_shape(_padded_shape(input_shape, self))
 
 
 class SeparableConv2D(keras.layers.SeparableConv2D):
-    """A depthwise convolution, then one of 1 x 1."""
+    """Separable 2D convolution with the option `explicit_padding`."""
 
     def __init__(self, *args, explicit_padding: bool = False, **kwargs):
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
-        self._shifted = _shifts(self)
-        self._multiplied = _multiplies(self)
+        self._shifted = _uses_shifts(self)
+        self._matrix_product = _uses_matrix_product(self)
 
     def call(self, inputs, training=None):
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
         if has_native_convolution():
             outputs = _native_depthwise(inputs, self.depthwise_kernel, self)
             outputs = native_convolution(outputs, self.pointwise_kernel)
-            return _finished(outputs, self)
+            return _with_bias_and_activation(outputs, self)
         if self._shifted:
             outputs = _shifted_depthwise(inputs, self.depthwise_kernel, self)
-        elif training and self._multiplied:
+        elif training and self._matrix_product:
             outputs = ops.depthwise_conv(
                 _pad(inputs, self),
                 self.depthwise_kernel,
@@ -89,10 +97,12 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
             )
         else:
             return super().call(_pad(inputs, self))
-        return _finished(pointwise_convolution(outputs, self.pointwise_kernel), self)
+        return _with_bias_and_activation(
+            pointwise_convolution(outputs, self.pointwise_kernel), self
+        )
 
     def compute_output_shape(self, input_shape):
-        """Returns the shape of the output, without running anything."""
+        """Returns the shape of the output."""
         return super().compute_output_shape(_padded_shape(input_shape, self))
 
 
@@ -105,7 +115,7 @@ def _with_padding(explicit: bool, kwargs: dict) -> dict:
 
 
 def _margins(size: int) -> tuple[int, int]:
-    """Returns the pixels that explicit padding adds before and after."""
+    """Returns the explicit padding before and after, in pixels."""
     return (size - 1) // 2, size // 2
 
 
@@ -126,15 +136,15 @@ def _padded_shape(shape, layer):
     return (shape[0], rows, columns, shape[3])
 
 
-def _finished(outputs, layer):
-    """Returns the outputs with the layer's bias and activation."""
+def _with_bias_and_activation(outputs, layer):
+    """Returns the outputs after the bias and the activation of the layer."""
     if layer.use_bias:
         outputs = outputs + layer.bias
     return outputs if layer.activation is None else layer.activation(outputs)
 
 
-def _multiplies(layer) -> bool:
-    """Whether the part of 1 x 1 is computed as a matrix product while training."""
+def _uses_matrix_product(layer) -> bool:
+    """Returns whether training computes the 1 x 1 part as a matrix product."""
     separable = isinstance(layer, keras.layers.SeparableConv2D)
     return (
         keras.backend.backend() == "tensorflow"
@@ -143,11 +153,11 @@ def _multiplies(layer) -> bool:
     )
 
 
-def _shifts(layer) -> bool:
-    """Whether the depthwise part is computed as shifted products.
+def _uses_shifts(layer) -> bool:
+    """Returns whether the depthwise part is computed as shifted products.
 
-    XLA's own depthwise convolution is slow on CPU: nine shifted multiply-adds
-    take a fiftieth of its time, with the same result to 2e-6.
+    XLA's depthwise convolution is slow on CPUs: nine shifted multiply-adds take a
+    fiftieth of its time, with the same result to 2e-6.
     """
     return (
         keras.backend.backend() == "jax"
@@ -193,21 +203,21 @@ def _shifted_depthwise(inputs, kernel, layer):
 
 
 def _margins_of(shape, layer) -> Margins:
-    """Returns the rows and columns of zeros around maps `[b, h, w, c]`."""
+    """Returns the zero padding of maps `[b, h, w, c]`."""
     if layer.explicit_padding:
         rows, columns = layer.kernel_size
         return _margins(rows), _margins(columns)
     if layer.padding == "valid":
         return (0, 0), (0, 0)
-    reach = (
+    extents = (
         (s - 1) * d + 1
         for s, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)
     )
-    high, wide = map(_same, shape[1:3], reach, layer.strides)
+    high, wide = map(_same, shape[1:3], extents, layer.strides)
     return high, wide
 
 
 def _same(length: int, size: int, stride: int) -> tuple[int, int]:
-    """Returns what "same" pads before and after, as TensorFlow does."""
+    """Returns the "same" padding before and after, as in TensorFlow."""
     total = max((math.ceil(length / stride) - 1) * stride + size - length, 0)
     return total // 2, total - total // 2

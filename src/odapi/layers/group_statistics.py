@@ -1,4 +1,4 @@
-"""Batch statistics of parts of a batch: of each image's own crops."""
+"""Batch statistics per group of rows, such as the crops of each image."""
 
 import contextlib
 import contextvars
@@ -15,14 +15,14 @@ _WEIGHTS: contextvars.ContextVar[Tensor | None] = contextvars.ContextVar(
 
 @contextlib.contextmanager
 def per_group_statistics(weights: Tensor) -> Iterator[None]:
-    """Within, batch norms that train normalise each group of rows by itself.
+    """Context in which training batch norms normalize each group of rows separately.
 
-    Their inputs are `[groups * rows, h, w, c]`. Moving statistics move by one group
-    after the other, as if each had been a batch of its own; groups in which nothing
-    counts move nothing.
+    Their inputs are `[groups * rows, h, w, c]`. Moving statistics are updated by one
+    group after the other, as if each were a separate batch; groups of padding alone
+    leave them unchanged.
 
     Args:
-        weights: `[groups, rows]` float32, 1 for rows that count, 0 for padding.
+        weights: `[groups, rows]` float32, 1 for valid rows, 0 for padding.
     """
     token = _WEIGHTS.set(weights)
     try:
@@ -32,54 +32,57 @@ def per_group_statistics(weights: Tensor) -> Iterator[None]:
 
 
 def group_weights() -> Tensor | None:
-    """Returns the weights `[groups, rows]` of the groups; None: there are none."""
+    """Returns the weights `[groups, rows]` of the context; None outside of one."""
     return _WEIGHTS.get()
 
 
 def normalize_groups(
     x: Tensor, weights: Tensor, epsilon: float, unbiased: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns `x [groups * rows, h, w, c]` normalised, means and variances.
+    """Normalizes each group of `x [groups * rows, h, w, c]` by its own moments.
 
     Args:
         x: Float.
         weights: `[groups, rows]`.
         epsilon: Added to the variances.
-        unbiased: Whether the variances that are returned divide by n - 1.
+        unbiased: Return unbiased variances, divided by n - 1.
 
     Returns:
-        As `x`, 0 in rows that do not count, and `[groups, c]` twice, float32.
+        Normalized maps shaped like `x`, 0 in padding; means and variances, both
+        `[groups, c]` float32.
     """
     rows, (height, width, channels) = weights.shape[1], x.shape[1:]
     grouped = ops.reshape(x, (-1, rows, height * width, channels))
-    # Padding is not normalised and could grow from layer to layer without end.
-    there = (weights > 0)[:, :, None, None]
-    values = ops.where(there, ops.cast(grouped, "float32"), 0.0)
+    # Padding is not normalized and could grow without bound from layer to layer.
+    valid = (weights > 0)[:, :, None, None]
+    values = ops.where(valid, ops.cast(grouped, "float32"), 0.0)
     count = ops.sum(weights, axis=1) * (height * width)  # [groups]
-    share = weights / ops.maximum(count, 1.0)[:, None]
-    share = share[:, :, None, None]
-    mean = ops.sum(values * share, axis=(1, 2), keepdims=True)
-    apart = ops.where(there, values - mean, 0.0)
-    variance = ops.sum(ops.square(apart) * share, axis=(1, 2), keepdims=True)
-    outputs = ops.reshape(apart * ops.rsqrt(variance + epsilon), ops.shape(x))
+    fraction = weights / ops.maximum(count, 1.0)[:, None]
+    fraction = fraction[:, :, None, None]
+    mean = ops.sum(values * fraction, axis=(1, 2), keepdims=True)
+    centered = ops.where(valid, values - mean, 0.0)
+    variance = ops.sum(ops.square(centered) * fraction, axis=(1, 2), keepdims=True)
+    outputs = ops.reshape(centered * ops.rsqrt(variance + epsilon), ops.shape(x))
     mean, variance = mean[:, 0, 0], variance[:, 0, 0]
     if unbiased:
         variance = variance * (count / ops.maximum(count - 1.0, 1.0))[:, None]
     return ops.cast(outputs, x.dtype), mean, variance
 
 
-def moved(old: Tensor, values: Tensor, weights: Tensor, momentum: float) -> Tensor:
-    """Returns a moving mean `[c]` after it has seen groups, the first one first.
+def update_moving_average(
+    old: Tensor, values: Tensor, weights: Tensor, momentum: float
+) -> Tensor:
+    """Returns a moving average `[c]` after updates by each group in order.
 
     Args:
         old: `[c]`.
         values: `[groups, c]`.
-        weights: `[groups, rows]`: which groups there are.
-        momentum: What stays of the old at each group.
+        weights: `[groups, rows]`; groups of padding alone are skipped.
+        momentum: Fraction of the old value that each update keeps.
     """
-    there = ops.cast(ops.sum(weights, axis=1) > 0, "float32")
-    total = ops.sum(there)
-    after = total - ops.cumsum(there)  # Groups that come later.
-    share = there * (1.0 - momentum) * ops.power(momentum, after)
+    valid = ops.cast(ops.sum(weights, axis=1) > 0, "float32")
+    total = ops.sum(valid)
+    later = total - ops.cumsum(valid)  # Number of later groups.
+    fraction = valid * (1.0 - momentum) * ops.power(momentum, later)
     kept = ops.power(momentum, total)
-    return old * kept + ops.sum(values * share[:, None], axis=0)
+    return old * kept + ops.sum(values * fraction[:, None], axis=0)

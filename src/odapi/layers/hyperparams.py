@@ -1,4 +1,4 @@
-"""How the layers of one part of a model are made: one choice for all of them."""
+"""Hyperparameters and factories of the layers of one part of a model."""
 
 import dataclasses
 
@@ -14,9 +14,9 @@ from odapi.layers.initializers import (
 )
 from odapi.layers.norm import Norm
 
-# Which kernels of a separable convolution follow the hyperparams; the others get
-# Keras' default, Glorot uniform without regularisation. The original applies them
-# to the depthwise kernel only unless asked: zoo numbers depend on it.
+# Kernels of a separable convolution that follow the hyperparams; the others get the
+# default of Keras, Glorot uniform without regularization. The original applies the
+# hyperparams to the depthwise kernel only, by default: zoo results depend on it.
 NEITHER, DEPTHWISE, BOTH = "neither", "depthwise", "both"
 
 # By the names of the config language.
@@ -30,19 +30,19 @@ ACTIVATIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Hyperparams:
-    """Initial weights, regularisation, activation and normalisation of layers.
+    """Initialization, regularization, activation and normalization of layers.
 
     Args:
         initializer: Distribution of the initial kernels.
-        l1, l2: Weights of the sum of absolute values and of squared values of
-            the kernels in the loss. The original halves what a config says for
-            L2; the halving is done where configs are read.
+        l1, l2: Weights of the sum of absolute values and of squared values of the
+            kernels in the loss. The original halves the L2 weight of a config; the
+            config builder does that.
         activation: "none", "relu", "relu_6" or "swish".
-        norm: What follows a convolution; None for nothing.
-        force_use_bias: Give a convolution a bias although a norm follows.
-        regularize_depthwise: Regularise all depthwise kernels, also those that
-            the original leaves out: of the heads and of SSD's further maps.
-        seed: Of the initial weights.
+        norm: Normalization after a convolution; None for none.
+        force_use_bias: Add a bias to convolutions even if a norm follows.
+        regularize_depthwise: Regularize all depthwise kernels, including those that
+            the original omits: of the heads and of SSD's additional maps.
+        seed: Seed of the initial weights.
         dtype: Dtype policy of the layers, such as "mixed_bfloat16".
     """
 
@@ -66,12 +66,12 @@ class Hyperparams:
 
     @property
     def use_bias(self) -> bool:
-        """Whether a convolution that a norm follows has a bias."""
+        """True if a convolution that is followed by the norm has a bias."""
         has_offset = self.norm is not None and self.norm.center
         return self.force_use_bias or not has_offset
 
     def frozen(self) -> "Hyperparams":
-        """Returns the same with the norm's statistics frozen."""
+        """Returns a copy with frozen statistics of the norm."""
         if self.norm is None:
             return self
         return dataclasses.replace(
@@ -81,17 +81,17 @@ class Hyperparams:
     def conv(
         self, filters: int, size: int | tuple[int, int], name: str, **kwargs
     ) -> Conv2D:
-        """Returns a new convolution of `size` x `size`, or height and width.
+        """Returns a new convolution of `size` x `size`, or of a height and width.
 
         `kwargs`: strides, use_bias, bias (its initial value), dtype, dilation_rate
-        and explicit_padding. The initial weights depend on the whole of `name`, a path;
-        the layer is called by its last part.
+        and explicit_padding. The initial weights depend on the full path `name`; the
+        name of the layer is its last part.
         """
         return Conv2D(
             filters,
             size,
             name=_last(name),
-            kernel_initializer=self._draw(True, name),
+            kernel_initializer=self._kernel_initializer(True, name),
             kernel_regularizer=self._regularizer(),
             **self._options(kwargs),
         )
@@ -99,7 +99,7 @@ class Hyperparams:
     def transposed(
         self, filters: int, size: int, name: str, strides: int
     ) -> keras.layers.Conv2DTranspose:
-        """Returns a new transposed convolution; maps get `strides` times as large."""
+        """Returns a new transposed convolution that upsamples by `strides`."""
         return keras.layers.Conv2DTranspose(
             filters,
             size,
@@ -107,17 +107,17 @@ class Hyperparams:
             padding="same",
             data_format="channels_last",
             name=_last(name),
-            kernel_initializer=self._draw(True, name),
+            kernel_initializer=self._kernel_initializer(True, name),
             kernel_regularizer=self._regularizer(),
             **self._options({}),
         )
 
     def dense(self, units: int, name: str, dtype: str | None = None):
-        """Returns a new fully connected layer, its bias at 0; `name` as in `conv`."""
+        """Returns a new dense layer with bias 0; `name` as in `conv`."""
         return keras.layers.Dense(
             units,
             name=_last(name),
-            kernel_initializer=self._draw(True, name),
+            kernel_initializer=self._kernel_initializer(True, name),
             bias_initializer=Constant(0.0),
             kernel_regularizer=self._regularizer(),
             dtype=dtype or self.dtype,
@@ -136,7 +136,7 @@ class Hyperparams:
         return DepthwiseConv2D(
             size,
             name=_last(name),
-            depthwise_initializer=self._draw(applies_to != NEITHER, name),
+            depthwise_initializer=self._kernel_initializer(applies_to != NEITHER, name),
             depthwise_regularizer=self._depthwise_regularizer(applies_to),
             **self._options(kwargs),
         )
@@ -153,8 +153,8 @@ class Hyperparams:
 
         Args:
             filters, size, name: As for `conv`.
-            applies_to: `NEITHER`, `DEPTHWISE` or `BOTH`: the kernels that follow
-                these hyperparams.
+            applies_to: `NEITHER`, `DEPTHWISE` or `BOTH`: the kernels that follow these
+                hyperparams.
             kwargs: As for `conv`.
         """
         both = applies_to == BOTH
@@ -162,17 +162,17 @@ class Hyperparams:
             filters,
             size,
             name=_last(name),
-            depthwise_initializer=self._draw(
+            depthwise_initializer=self._kernel_initializer(
                 applies_to != NEITHER, f"{name}/depthwise"
             ),
-            pointwise_initializer=self._draw(both, f"{name}/pointwise"),
+            pointwise_initializer=self._kernel_initializer(both, f"{name}/pointwise"),
             depthwise_regularizer=self._depthwise_regularizer(applies_to),
             pointwise_regularizer=self._regularizer() if both else None,
             **self._options(kwargs),
         )
 
     def norm_layer(self, name: str) -> keras.layers.Layer:
-        """Returns a new norm, or a layer that does nothing."""
+        """Returns a new norm, or an identity layer if there is none."""
         if self.norm is None:
             return keras.layers.Identity(name=name, dtype=self.dtype)
         return self.norm.layer(name, self.dtype)
@@ -192,9 +192,9 @@ class Hyperparams:
         options["bias_initializer"] = Constant(options.pop("bias", 0.0))
         return options
 
-    def _draw(self, ours: bool, name: str) -> Initializer:
-        draw = self.initializer if ours else GLOROT_UNIFORM
-        return Initializer(draw, self.seed, name)
+    def _kernel_initializer(self, follows: bool, name: str) -> Initializer:
+        distribution = self.initializer if follows else GLOROT_UNIFORM
+        return Initializer(distribution, self.seed, name)
 
     def _regularizer(self):
         if not self.l1 and not self.l2:
@@ -213,13 +213,13 @@ def _last(path: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class DepthMultiplier:
-    """Scales a nominal number of channels, with a lower bound."""
+    """Scales a nominal number of channels, with a minimum."""
 
     multiplier: float = 1.0
     minimum: int = 0
 
     def __call__(self, channels: float) -> int:
-        """Returns the channels for `channels` nominal ones."""
+        """Returns the number of channels for a nominal number."""
         return max(int(channels * self.multiplier), self.minimum)
 
 

@@ -1,7 +1,7 @@
-"""Initial weights, drawn by NumPy.
+"""Initializers that draw weights with NumPy.
 
-A seed then gives the same weights on every backend, and a model is built in a
-second on JAX, whose own random functions compile once for each shape.
+A seed gives the same weights on every backend, and a model is built in a second on JAX,
+whose own random functions compile once per shape.
 """
 
 import dataclasses
@@ -13,8 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
-# Standard deviation of a unit normal cut off at two standard deviations.
-_CUT_NORMAL_STD = 0.87962566103423978
+# Standard deviation of a unit normal truncated at two standard deviations.
+_TRUNCATED_NORMAL_STD = 0.87962566103423978
 
 
 class Distribution(Protocol):
@@ -26,7 +26,7 @@ class Distribution(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class RandomNormal:
-    """Normal weights."""
+    """Normal distribution."""
 
     mean: float = 0.0
     stddev: float = 1.0
@@ -38,7 +38,7 @@ class RandomNormal:
 
 @dataclasses.dataclass(frozen=True)
 class TruncatedNormal:
-    """Normal weights; those beyond two standard deviations are drawn again."""
+    """Normal distribution; values beyond two standard deviations are redrawn."""
 
     mean: float = 0.0
     stddev: float = 1.0
@@ -53,15 +53,15 @@ class TruncatedNormal:
 
 @dataclasses.dataclass(frozen=True)
 class VarianceScaling:
-    """Weights whose variance is `factor / n`, n the connections of a neuron.
+    """Distribution with variance `factor / n`, n the connections of a neuron.
 
     Args:
         factor: 2 suits ReLU (He), 1 suits linear layers (Glorot, LeCun).
-        mode: What n counts: "fan_in", "fan_out" or "fan_avg".
-        uniform: Uniform weights instead of cut-off normal ones.
+        mode: Definition of n: "fan_in", "fan_out" or "fan_avg".
+        uniform: Uniform distribution instead of a truncated normal one.
 
     Raises:
-        ValueError: `mode` is none of the three.
+        ValueError: `mode` is unknown.
     """
 
     factor: float = 2.0
@@ -81,12 +81,14 @@ class VarianceScaling:
         if self.uniform:
             limit = math.sqrt(3.0 * variance)
             return rng.uniform(-limit, limit, shape)
-        return TruncatedNormal(0.0, math.sqrt(variance) / _CUT_NORMAL_STD)(rng, shape)
+        return TruncatedNormal(0.0, math.sqrt(variance) / _TRUNCATED_NORMAL_STD)(
+            rng, shape
+        )
 
 
 GLOROT_UNIFORM = VarianceScaling(1.0, "fan_avg", uniform=True)
 
-# What `keras_initializer_by_name` mostly names.
+# Usual values of `keras_initializer_by_name`.
 _BY_NAME: dict[str, Distribution] = {
     "glorot_uniform": GLOROT_UNIFORM,
     "glorot_normal": VarianceScaling(1.0, "fan_avg"),
@@ -98,19 +100,19 @@ _BY_NAME: dict[str, Distribution] = {
 
 
 def distribution_by_name(name: str) -> Distribution:
-    """Returns the initial weights that Keras knows under a name.
+    """Returns the distribution of the Keras initializer of a name.
 
     Raises:
-        ValueError: Keras knows no initializer of that name.
+        ValueError: Keras has no initializer of that name.
     """
     snake = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
     if snake in _BY_NAME:
         return _BY_NAME[snake]
-    return _OfKeras(keras.initializers.get(name))
+    return _KerasDistribution(keras.initializers.get(name))
 
 
 @dataclasses.dataclass(frozen=True)
-class _OfKeras:
+class _KerasDistribution:
     initializer: Any
 
     def __call__(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
@@ -121,28 +123,28 @@ class _OfKeras:
 
 
 class Initializer(keras.initializers.Initializer):
-    """Draws weights from a distribution, by a seed and a name.
+    """Draws weights from a distribution, seeded by a seed and a name.
 
     Args:
-        draw: The distribution.
-        seed: Of the whole model.
-        name: Of the variable; variables of different names get different weights.
+        distribution: Distribution of the weights.
+        seed: Seed of the whole model.
+        name: Name of the variable; variables of different names get different weights.
     """
 
-    def __init__(self, draw: Distribution, seed: int, name: str):
-        self.draw = draw
+    def __init__(self, distribution: Distribution, seed: int, name: str):
+        self.distribution = distribution
         self.seed = seed
         self.name = name
 
     def __call__(self, shape, dtype=None):
         """Returns a tensor of the active backend."""
         rng = np.random.default_rng([self.seed, zlib.crc32(self.name.encode())])
-        values = np.asarray(self.draw(rng, tuple(shape)), "float32")
+        values = np.asarray(self.distribution(rng, tuple(shape)), "float32")
         return ops.convert_to_tensor(values, dtype=dtype)
 
 
 class Constant(keras.initializers.Initializer):
-    """One value everywhere."""
+    """Constant initializer."""
 
     def __init__(self, value: float = 0.0):
         self.value = value

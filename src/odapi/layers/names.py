@@ -1,4 +1,4 @@
-"""Names of variables, from the structure of a model."""
+"""Names of variables, derived from the nesting of layers."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,11 @@ from odapi.runtime.compat import child_layers
 
 
 def named_variables(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
-    """Returns the weights of a layer and of all within, by their path.
+    """Returns the weights of a layer and its sublayers by their path.
 
-    A path is the names of the layers from the outside in, without `layer`'s own,
-    then the name of the variable: "backbone/Conv1/kernel". Seeds of dropout and
-    metrics are not weights. A layer that is used twice counts once.
+    A path consists of the names of the layers from the outside in, without that of
+    `layer` itself, and the name of the variable: "backbone/Conv1/kernel". Seeds of
+    dropout and metrics are not weights. A layer that is used twice is listed once.
 
     Raises:
         ValueError: Two variables have the same path.

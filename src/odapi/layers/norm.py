@@ -1,4 +1,4 @@
-"""Normalisation layers, and the choice of one."""
+"""Normalization layers and their options."""
 
 import dataclasses
 import math
@@ -7,7 +7,11 @@ import keras
 from keras import ops
 
 from odapi.kernels.batch_norm import normalize, normalize_by_batch
-from odapi.layers.group_statistics import group_weights, moved, normalize_groups
+from odapi.layers.group_statistics import (
+    group_weights,
+    normalize_groups,
+    update_moving_average,
+)
 from odapi.layers.initializers import Constant
 
 _MAX_GROUPS = 32
@@ -15,15 +19,15 @@ _MAX_GROUPS = 32
 
 @dataclasses.dataclass(frozen=True)
 class Norm:
-    """Which normalisation follows a convolution.
+    """Options of the normalization after a convolution.
 
     Args:
         kind: "batch", "sync_batch" (statistics over all replicas) or "group".
-        momentum: Of the moving statistics, `decay` in a config.
+        momentum: Momentum of the moving statistics, `decay` in a config.
         epsilon: Added to the variance.
-        center, scale: Whether there is an offset (beta), a factor (gamma).
-        train: Normalise by the statistics of the batch while training, and
-            update the moving ones; else use the moving ones as they are.
+        center, scale: Whether to learn an offset (beta), a factor (gamma).
+        train: In training, normalize by the statistics of the batch and update the
+            moving ones; otherwise use the moving ones without updating them.
     """
 
     kind: str = "batch"
@@ -54,16 +58,17 @@ class Norm:
 
 
 class BatchNorm(keras.layers.BatchNormalization):
-    """Batch normalisation that can be frozen.
+    """Batch normalization that can be frozen.
 
-    It differs from Keras' layer in one more way: unless it is synchronized, the
-    moving variance is fed with the unbiased variance `n / (n - 1)`, as TensorFlow's
-    fused kernel does and hence the original; on small maps and batches that shows.
+    It differs from the layer of Keras in one more way: unless it is synchronized, the
+    moving variance is updated with the unbiased variance (factor `n / (n - 1)`), as by
+    TensorFlow's fused kernel and hence the original; this matters for small maps and
+    batches.
 
     Args:
-        frozen: Always normalise by the moving statistics and leave them alone.
-            The factor and the offset still learn, as in the original.
-        synchronized: Statistics over all replicas.
+        frozen: Always normalize by the moving statistics, without updating them. The
+            factor and the offset remain trainable, as in the original.
+        synchronized: Compute statistics over all replicas.
     """
 
     def __init__(self, frozen: bool = False, synchronized: bool = False, **kwargs):
@@ -75,11 +80,11 @@ class BatchNorm(keras.layers.BatchNormalization):
             **kwargs,
         )
         self.frozen = frozen
-        # Keras refuses it where one program sees the whole batch anyway.
+        # Not passed to Keras, which rejects it on backends with a single program.
         self.synchronized = synchronized
 
     def call(self, inputs, training=None, mask=None):
-        """Returns `inputs [b, h, w, c]`, normalised."""
+        """Returns `inputs [b, h, w, c]`, normalized."""
         x = ops.cast(inputs, self.compute_dtype)
         gamma = self.gamma if self.scale else None
         beta = self.beta if self.center else None
@@ -105,7 +110,9 @@ class BatchNorm(keras.layers.BatchNormalization):
             (self.moving_variance, variance),
         ):
             values = ops.stop_gradient(values)
-            variable.assign(moved(variable, values, weights, self.momentum))
+            variable.assign(
+                update_moving_average(variable, values, weights, self.momentum)
+            )
         if gamma is not None:
             outputs = outputs * ops.cast(gamma, outputs.dtype)
         return outputs if beta is None else outputs + ops.cast(beta, outputs.dtype)
@@ -116,7 +123,7 @@ def _move(variable, value, momentum):
 
 
 class GroupNorm(keras.layers.GroupNormalization):
-    """Group normalisation with 32 groups, or fewer where the channels need it."""
+    """Group normalization with 32 groups, or fewer for small numbers of channels."""
 
     def __init__(self, **kwargs):
         super().__init__(groups=_MAX_GROUPS, epsilon=1e-6, **kwargs)

@@ -1,4 +1,4 @@
-"""How a backbone wants its pixels."""
+"""Normalization of pixels for a backbone."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ Channels = tuple[float, float, float]
 
 @dataclasses.dataclass(frozen=True)
 class PixelScaling:
-    """`(pixel - mean) / deviation * scale + offset` of pixels in 0 to 255.
+    """Computes `(pixel - mean) / deviation * scale + offset` of pixels in 0 to 255.
 
-    The steps are taken one by one, as the original takes them: where many batch
-    norms follow, the last bits of the pixels show in the end.
+    The operations are separate and in the order of the original: after many batch
+    norms, differences in the last bits of the pixels become visible.
 
     Args:
-        scale, offset, mean, deviation: One number a channel, in the order that the
-            backbone sees.
-        reverse: The backbone sees blue first, else red.
+        scale, offset, mean, deviation: One number per channel, in the channel order of
+            the backbone.
+        reverse: The channel order of the backbone is BGR instead of RGB.
     """
 
     scale: Channels = _ONES
@@ -28,22 +28,22 @@ class PixelScaling:
 
     @property
     def standardizes(self) -> bool:
-        """Whether the first step changes anything."""
+        """True unless mean and deviation are 0 and 1."""
         return (self.mean, self.deviation) != (_ZEROS, _ONES)
 
     @property
     def scales(self) -> bool:
-        """Whether the second step changes anything."""
+        """True unless scale and offset are 1 and 0."""
         return (self.scale, self.offset) != (_ONES, _ZEROS)
 
 
 MINUS_ONE_TO_ONE = PixelScaling((2.0 / 255.0,) * 3, (-1.0,) * 3)
-# The mean colour of ImageNet, as VGG had it first.
+# The mean color of ImageNet, as in VGG.
 MINUS_MEAN_RGB = PixelScaling((1.0,) * 3, (-123.68, -116.779, -103.939))
-# The same for a backbone that sees blue first.
+# The same for a backbone with channel order BGR.
 MINUS_MEAN_BGR = PixelScaling(offset=(-103.939, -116.779, -123.68), reverse=True)
 UNCHANGED = PixelScaling()
-# -1 to 1, by the steps that Keras Applications take.
+# -1 to 1, with the operations of Keras Applications.
 KERAS_MINUS_ONE_TO_ONE = PixelScaling(offset=(-1.0,) * 3, deviation=(127.5,) * 3)
 # Mean 0 and deviation 1 over ImageNet: (pixel / 255 - mean) / deviation.
 IMAGENET = PixelScaling(
@@ -55,12 +55,12 @@ IMAGENET = PixelScaling(
 def prepend_standardization(
     scaling: PixelScaling, mean: Channels, deviation: Channels, reverse: bool
 ) -> PixelScaling:
-    """Returns a scaling with another one before it.
+    """Returns a scaling that is preceded by a standardization.
 
     Args:
-        scaling: What comes last.
-        mean, deviation: Of the channels that come in, blue first if `reverse`.
-        reverse: Reverse the channels to begin with.
+        scaling: The scaling applied last.
+        mean, deviation: Of the input channels, BGR if `reverse`.
+        reverse: Reverse the channels first.
     """
     if (mean, deviation) == (_ZEROS, _ONES):
         return dataclasses.replace(scaling, reverse=scaling.reverse != reverse)

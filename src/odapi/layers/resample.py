@@ -1,82 +1,81 @@
-"""Feature maps of another size, by rules that are the same on every backend."""
+"""Resampling of feature maps, with the same result on every backend."""
 
 import numpy as np
 from keras import ops
 
 
 def upsample_nearest(x, shape):
-    """Repeats each pixel in a 2 x 2 square, cut to the height and width of `shape`.
+    """Upsamples by 2 with nearest neighbor, cropped to height and width of `shape`.
 
-    The cut lets images pass whose size does not divide by the stride; the
-    original refuses them unless `use_explicit_padding` is set.
+    Cropping allows images whose size is not divisible by the stride; the original
+    rejects them unless `use_explicit_padding` is set.
     """
     _, height, width, channels = x.shape
-    # Beside itself, then below itself: the gradient of `broadcast_to` or `repeat` is
-    # a sum over inner axes, which takes TensorFlow on a CPU five times as long.
+    # Concatenate horizontally, then vertically: the gradient of `broadcast_to` or
+    # `repeat` is a sum over inner axes, five times as slow with TensorFlow on a CPU.
     x = ops.concatenate([x, x], axis=-1)
     x = ops.reshape(x, (-1, height, 1, 2 * width * channels))
     x = ops.concatenate([x, x], axis=2)
     x = ops.reshape(x, (-1, 2 * height, 2 * width, channels))
-    return _cut(x, shape)
+    return _crop(x, shape)
 
 
 def upsample_bilinear(x, shape):
-    """Doubles a map as bilinear resizing does, cut to the size of `shape`.
+    """Upsamples by 2 bilinearly, cropped to height and width of `shape`.
 
-    A new pixel lies a quarter of an old one from the nearest old one: it is three
-    quarters of that and one quarter of the next, which at the border is itself.
+    The weights are 3/4 for the nearest pixel and 1/4 for the next one; border pixels
+    are replicated.
     """
     x = ops.convert_to_tensor(x)
-    return _cut(_between(_between(x, 1), 2), shape)
+    return _crop(_upsample_axis(_upsample_axis(x, 1), 2), shape)
 
 
-# By the names that configs have for them.
+# By the names of the config language.
 UPSAMPLING = {"nearest": upsample_nearest, "bilinear": upsample_bilinear}
 
 
 def align_corners_weights(cells: int, count: int) -> np.ndarray:
-    """Returns `[count, cells]`: what positions spread over an axis read of its cells.
+    """Returns `[count, cells]`: bilinear weights of evenly spaced positions on an axis.
 
-    The first and last lie on the centres of the outer cells; a single one reads the
-    first cell, as in TensorFlow's resizing with `align_corners`.
+    The first and last position lie on the centers of the outer cells; a single position
+    lies on the first, as in TensorFlow's resizing with `align_corners`.
     """
     places = np.arange(count) * ((cells - 1) / max(count - 1, 1))
     return np.maximum(1.0 - np.abs(places[:, None] - np.arange(cells)), 0.0)
 
 
 def repeat_weights(cells: int, count: int) -> np.ndarray:
-    """Returns `[count, cells]`: what is read where each cell is repeated.
+    """Returns `[count, cells]`: weights that repeat each cell.
 
     Raises:
-        ValueError: `count` is no multiple of `cells`.
+        ValueError: `count` is not a multiple of `cells`.
     """
     if count % cells:
         raise ValueError(
-            f"features of {cells} cells cannot be repeated to {count} of a mask: take "
-            f"a multiple of {cells}"
+            f"the mask size {count} must be a multiple of the feature size {cells}"
         )
     return np.repeat(np.eye(cells), count // cells, axis=0)
 
 
-def _between(x, axis: int):
-    """Doubles one axis of `[b, h, w, c]` by linear interpolation."""
+def _upsample_axis(x, axis: int):
+    """Upsamples one axis of `[b, h, w, c]` by 2, linearly."""
     length = x.shape[axis]
-    first, last = (_part(x, axis, n, 1) for n in (0, length - 1))
-    low = ops.concatenate([first, _part(x, axis, 0, length - 1)], axis=axis)
-    high = ops.concatenate([_part(x, axis, 1, length - 1), last], axis=axis)
+    first, last = (_slice(x, axis, n, 1) for n in (0, length - 1))
+    low = ops.concatenate([first, _slice(x, axis, 0, length - 1)], axis=axis)
+    high = ops.concatenate([_slice(x, axis, 1, length - 1), last], axis=axis)
     pairs = ops.stack([0.25 * low + 0.75 * x, 0.75 * x + 0.25 * high], axis=axis + 1)
     shape = list(x.shape)
     shape[0], shape[axis] = -1, 2 * length
     return ops.reshape(pairs, shape)
 
 
-def _part(x, axis: int, start: int, length: int):
+def _slice(x, axis: int, start: int, length: int):
     index = [slice(None)] * 4
     index[axis] = slice(start, start + length)
     return x[tuple(index)]
 
 
-def _cut(x, shape):
+def _crop(x, shape):
     if tuple(shape[1:3]) != tuple(x.shape[1:3]):
         x = x[:, : shape[1], : shape[2]]
     return x

@@ -1,4 +1,4 @@
-"""Layers that run one after the other."""
+"""A sequence of layers."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from odapi.layers.hyperparams import Hyperparams
 
 
 class Stack(keras.layers.Layer):
-    """Runs layers one after the other.
+    """Applies layers in sequence.
 
-    Unlike `keras.Sequential` it makes no graph of its own, so it builds fast.
+    Unlike `keras.Sequential` it creates no functional graph, so it builds fast.
     """
 
     def __init__(self, steps: Sequence[keras.layers.Layer], **kwargs):
@@ -30,7 +30,7 @@ class Stack(keras.layers.Layer):
         return inputs
 
     def compute_output_shape(self, input_shape):
-        """Returns the shape of the output, without running anything."""
+        """Returns the shape of the output."""
         for step in self.steps:
             input_shape = step.compute_output_shape(input_shape)
         return input_shape
@@ -39,7 +39,7 @@ class Stack(keras.layers.Layer):
 def conv_norm_activation(
     conv: keras.layers.Layer, hyperparams: Hyperparams
 ) -> list[keras.layers.Layer]:
-    """Returns a convolution with the norm and the activation that follow it."""
+    """Returns a convolution, its norm and its activation."""
     return [
         conv,
         hyperparams.norm_layer(f"{conv.name}_norm"),

@@ -1,4 +1,4 @@
-"""The loss of an anchor detector: classification and localisation, normalised."""
+"""Loss of single-stage anchor detectors: classification and localization."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,19 +17,19 @@ CLASSIFICATION = "Loss/classification_loss"
 
 @dataclasses.dataclass(frozen=True)
 class AnchorLoss:
-    """Sums the losses of all anchors into the two parts of the original.
+    """Sums and normalizes the losses of all anchors, as the original does.
 
     Args:
         classification: Loss of the class predictions.
-        localization: Loss of the box codes, or of the boxes they stand for.
-        coder: Decodes codes, and knows how many numbers a box has.
+        localization: Loss of the box codes, or of the decoded boxes.
+        coder: Box coder.
         classification_weight, localization_weight: Factors of the two parts.
         normalize_by_matches: Divide both by the summed weight of matched anchors,
             at least 1.
-        normalize_by_code_size: Divide localisation by the numbers a box has, too.
-        miner: Picks the anchors of highest loss; None: all count.
-        sampler: Picks anchors at random by `(candidates, positives, seed)`; None:
-            all count.
+        normalize_by_code_size: Divide localization by the code size, too.
+        miner: Selects the anchors of highest loss; None: all anchors.
+        sampler: Samples anchors by `(candidates, positives, seed)`; None: all
+            anchors.
         has_background: The first class is the background.
     """
 
@@ -41,7 +41,7 @@ class AnchorLoss:
     normalize_by_matches: bool = True
     normalize_by_code_size: bool = False
     miner: HardExampleMiner | None = None
-    sampler: Callable | None = None
+    sampler: Callable[..., Tensor] | None = None
     has_background: bool = True
 
     def __call__(
@@ -52,17 +52,17 @@ class AnchorLoss:
         anchors: Tensor,
         seed: Any = None,
     ) -> dict[str, Tensor]:
-        """Returns the two parts by the original's names, scalars.
+        """Returns the two scalar losses by the names of the original.
 
         Args:
             codes: `[b, anchors, code_size]`.
             logits: `[b, anchors, classes]`.
             targets: `odapi.targets.anchor_targets.AnchorTargets`.
             anchors: `[anchors, 4]`.
-            seed: What `keras.random` takes; needed with a sampler.
+            seed: Seed for `keras.random`; required with a sampler.
 
         Raises:
-            ValueError: There is a sampler and no seed.
+            ValueError: A sampler is set and `seed` is None.
         """
         class_weights, box_weights = self._weights(targets, seed)
         box_losses = self._box_losses(codes, targets, anchors, box_weights)
@@ -73,19 +73,20 @@ class AnchorLoss:
             boxes = self.coder.decode(codes, anchors)[..., :4]
             keep = self.miner(boxes, class_losses, box_losses, targets.match)
             class_losses, box_losses = class_losses * keep, box_losses * keep
-        by = 1.0
+        normalizer: Tensor = 1.0
         if self.normalize_by_matches:
-            by = ops.maximum(ops.sum(box_weights), 1.0)
-        box_scale = self.localization_weight / by
+            normalizer = ops.maximum(ops.sum(box_weights), 1.0)
+        box_scale = self.localization_weight / normalizer
         if self.normalize_by_code_size:
             box_scale = box_scale / self.coder.code_size
         return {
             LOCALIZATION: ops.sum(box_losses) * box_scale,
-            CLASSIFICATION: ops.sum(class_losses) * (self.classification_weight / by),
+            CLASSIFICATION: ops.sum(class_losses)
+            * (self.classification_weight / normalizer),
         }
 
     def _weights(self, targets: Any, seed: Any) -> tuple[Tensor, Tensor]:
-        """Weights of classes and boxes, after random sampling."""
+        """Returns the weights of classes and boxes after random sampling."""
         if self.sampler is None:
             return targets.class_weights, targets.box_weights
         if seed is None:
@@ -100,12 +101,12 @@ class AnchorLoss:
     def _box_losses(
         self, codes: Tensor, targets: Any, anchors: Tensor, weights: Tensor
     ) -> Tensor:
-        # Unlabelled keypoints are NaN and must not count, nor spoil the gradient.
+        # Unlabeled keypoints are NaN: exclude them from the loss and its gradient.
         known = ops.logical_not(ops.isnan(targets.box_targets))
-        wanted = ops.where(known, targets.box_targets, 0.0)
+        box_targets = ops.where(known, targets.box_targets, 0.0)
         codes = ops.where(known, codes, 0.0)
         if self.localization.on_boxes:
-            # The original compares the raw codes as if they were boxes.
+            # Deviation: the original compares the raw codes as if they were boxes.
             codes = self.coder.decode(codes, anchors)[..., :4]
-            wanted = self.coder.decode(wanted, anchors)[..., :4]
-        return self.localization(codes, wanted, weights)
+            box_targets = self.coder.decode(box_targets, anchors)[..., :4]
+        return self.localization(codes, box_targets, weights)

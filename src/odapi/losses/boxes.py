@@ -1,8 +1,8 @@
-"""Localisation losses.
+"""Localization losses.
 
 A loss is called `(predictions [..., n], targets [..., n], weights [...])` and returns
-`[...]`, one loss a box. With `on_boxes` the arguments are boxes, else codes of a box
-coder.
+`[...]`, one loss per box. With `on_boxes` the arguments are boxes, otherwise codes of a
+box coder.
 """
 
 import dataclasses
@@ -15,34 +15,34 @@ from odapi.structures import Tensor
 
 
 class BoxLoss(Protocol):
-    """What all localisation losses have in common."""
+    """Interface of all localization losses."""
 
     @property
     def on_boxes(self) -> bool:
-        """Whether predictions and targets are boxes instead of codes."""
+        """True if predictions and targets are boxes instead of codes."""
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted loss of each box."""
+        """Returns the weighted loss per box."""
 
 
 @dataclasses.dataclass(frozen=True)
 class L2Loss:
-    """Half the squared difference; the weight is squared too, as in the original."""
+    """Half the squared difference; the weight is squared, too, as in the original."""
 
     on_boxes = False
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns `sum(0.5 * (weight * difference) ** 2)` of each box."""
+        """Returns `sum(0.5 * (weight * difference) ** 2)` per box."""
         weighted = (predictions - targets) * ops.expand_dims(weights, -1)
         return 0.5 * ops.sum(ops.square(weighted), axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
 class SmoothL1Loss:
-    """Huber's loss: squared near 0, linear beyond.
+    """Huber loss: quadratic near 0, linear beyond.
 
     Args:
-        delta: Difference where the two meet, > 0. The slope beyond is `delta`.
+        delta: Difference at which the two meet, > 0; the slope of the linear part.
 
     Source: Girshick 2015 (https://arxiv.org/abs/1504.08083), for delta 1.
     """
@@ -55,7 +55,7 @@ class SmoothL1Loss:
             raise ValueError(f"delta must be > 0, got {self.delta}")
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted sum of each box."""
+        """Returns the weighted sum per box."""
         error = ops.absolute(predictions - targets)
         near = ops.minimum(error, self.delta)
         loss = 0.5 * ops.square(near) + self.delta * (error - near)
@@ -69,7 +69,7 @@ class L1Loss:
     on_boxes = False
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted sum of each box."""
+        """Returns the weighted sum per box."""
         return ops.sum(ops.absolute(predictions - targets), axis=-1) * weights
 
 
@@ -80,13 +80,13 @@ class IouLoss:
     on_boxes = True
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted loss of each box."""
+        """Returns the weighted loss per box."""
         return (1.0 - iou(predictions, targets)) * weights
 
 
 @dataclasses.dataclass(frozen=True)
 class GiouLoss:
-    """1 - generalised IoU of boxes `[..., 4]`.
+    """1 - generalized IoU of boxes `[..., 4]`.
 
     Source: Rezatofighi et al. 2019 (https://arxiv.org/abs/1902.09630).
     """
@@ -94,5 +94,5 @@ class GiouLoss:
     on_boxes = True
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted loss of each box."""
+        """Returns the weighted loss per box."""
         return (1.0 - giou(predictions, targets)) * weights

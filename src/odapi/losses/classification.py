@@ -1,9 +1,9 @@
 """Classification losses.
 
 A loss is called `(predictions [b, anchors, classes], targets [b, anchors, classes],
-weights [b, anchors, classes or 1])`, predictions being logits unless said otherwise,
-and returns a loss for each number, `[b, anchors, classes]`, or for each anchor,
-`[b, anchors]`, as its docstring says.
+weights [b, anchors, classes or 1])`, where predictions are logits unless stated
+otherwise, and returns one loss per logit, `[b, anchors, classes]`, or one per anchor,
+`[b, anchors]`, as stated by its docstring.
 """
 
 import dataclasses
@@ -15,27 +15,28 @@ from odapi.structures import Tensor
 
 
 class ClassificationLoss(Protocol):
-    """What all classification losses have in common."""
+    """Interface of all classification losses."""
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted loss of each number or of each anchor."""
+        """Returns the weighted loss per logit or per anchor."""
 
 
 @dataclasses.dataclass(frozen=True)
 class SigmoidLoss:
-    """Cross entropy of each class by itself; `[b, anchors, classes]`."""
+    """Sigmoid cross entropy per class; `[b, anchors, classes]`."""
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted loss of each number."""
+        """Returns the weighted loss per logit."""
         return _sigmoid_cross_entropy(predictions, targets) * weights
 
 
 @dataclasses.dataclass(frozen=True)
 class SigmoidFocalLoss:
-    """Cross entropy that counts easy examples less; `[b, anchors, classes]`.
+    """Sigmoid focal loss; `[b, anchors, classes]`.
 
     Args:
-        gamma: How much less; 0 gives plain cross entropy.
+        gamma: Focusing exponent, which reduces the loss of easy examples; 0 gives
+            cross entropy.
         alpha: Weight of positives, with `1 - alpha` for negatives; None: both 1.
 
     Source: Lin et al. 2017 (https://arxiv.org/abs/1708.02002), section 3.
@@ -51,7 +52,7 @@ class SigmoidFocalLoss:
             raise ValueError(f"alpha must be in [0, 1], got {self.alpha}")
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted loss of each number."""
+        """Returns the weighted loss per logit."""
         loss = _sigmoid_cross_entropy(predictions, targets)
         if self.gamma:
             p = ops.sigmoid(predictions)
@@ -60,17 +61,17 @@ class SigmoidFocalLoss:
             loss = loss * _power(missed, self.gamma)
         if self.alpha is not None:
             # alpha where the target is 1, 1 - alpha where it is 0
-            share = targets * (2.0 * self.alpha - 1.0) + (1.0 - self.alpha)
-            loss = loss * share
+            balance = targets * (2.0 * self.alpha - 1.0) + (1.0 - self.alpha)
+            loss = loss * balance
         return loss * weights
 
 
 @dataclasses.dataclass(frozen=True)
 class SoftmaxLoss:
-    """Cross entropy over all classes; `[b, anchors]`.
+    """Softmax cross entropy; `[b, anchors]`.
 
     Args:
-        logit_scale: What logits are divided by, > 0.
+        logit_scale: Temperature: divides the logits, > 0.
     """
 
     logit_scale: float = 1.0
@@ -79,17 +80,17 @@ class SoftmaxLoss:
         _check_scale(self.logit_scale)
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the loss of each anchor, weighted by its mean weight."""
+        """Returns the loss per anchor, times its mean weight."""
         loss = _softmax_cross_entropy(predictions / self.logit_scale, targets)
         return loss * ops.mean(weights, axis=-1)
 
 
 @dataclasses.dataclass(frozen=True)
 class SoftmaxAgainstLogitsLoss:
-    """Cross entropy over all classes, targets being logits too; `[b, anchors]`.
+    """Softmax cross entropy with logits as targets; `[b, anchors]`.
 
     Args:
-        logit_scale: What logits of both are divided by, > 0.
+        logit_scale: Temperature: divides the logits of both, > 0.
     """
 
     logit_scale: float = 1.0
@@ -98,7 +99,7 @@ class SoftmaxAgainstLogitsLoss:
         _check_scale(self.logit_scale)
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the loss of each anchor, weighted by its mean weight."""
+        """Returns the loss per anchor, times its mean weight."""
         targets = ops.softmax(targets / self.logit_scale, axis=-1)
         loss = _softmax_cross_entropy(predictions / self.logit_scale, targets)
         return loss * ops.mean(weights, axis=-1)
@@ -106,11 +107,13 @@ class SoftmaxAgainstLogitsLoss:
 
 @dataclasses.dataclass(frozen=True)
 class BootstrappedSigmoidLoss:
-    """Cross entropy with targets mixed with predictions; `[b, anchors, classes]`.
+    """Bootstrapped sigmoid cross entropy; `[b, anchors, classes]`.
+
+    Targets are mixed with the predictions of the model.
 
     Args:
-        alpha: Share of the target, in [0, 1]; the rest is the model's own opinion.
-        hard: That opinion is 0 or 1 instead of a probability.
+        alpha: Fraction of the target, in [0, 1]; the rest is the prediction.
+        hard: Round predictions to 0 or 1 instead of using probabilities.
 
     Source: Reed et al. 2014 (https://arxiv.org/abs/1412.6596), section 3.
     """
@@ -123,23 +126,23 @@ class BootstrappedSigmoidLoss:
             raise ValueError(f"alpha must be in [0, 1], got {self.alpha}")
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted loss of each number."""
-        opinion = ops.sigmoid(predictions)
+        """Returns the weighted loss per logit."""
+        predicted = ops.sigmoid(predictions)
         if self.hard:
-            opinion = ops.cast(opinion > 0.5, predictions.dtype)
-        mixed = self.alpha * targets + (1.0 - self.alpha) * opinion
+            predicted = ops.cast(predicted > 0.5, predictions.dtype)
+        mixed = self.alpha * targets + (1.0 - self.alpha) * predicted
         return _sigmoid_cross_entropy(predictions, mixed) * weights
 
 
 @dataclasses.dataclass(frozen=True)
 class PenaltyReducedFocalLoss:
-    """Focal loss for heatmaps; negatives near a peak count less.
+    """Penalty-reduced focal loss for heatmaps, with less penalty near a peak.
 
-    Shapes are free; targets are in [0, 1] and exactly 1 at a peak.
+    Any shape; targets are in [0, 1] and exactly 1 at a peak.
 
     Args:
-        alpha: Exponent that makes easy places count less, >= 0.
-        beta: Exponent that makes places near a peak count less, >= 0.
+        alpha: Focusing exponent, which reduces the loss of easy cells, >= 0.
+        beta: Exponent that reduces the penalty near a peak, >= 0.
         margin: Probabilities are clipped to [margin, 1 - margin].
 
     Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), section 3.
@@ -156,7 +159,7 @@ class PenaltyReducedFocalLoss:
             )
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the weighted loss of each number."""
+        """Returns the weighted loss per logit."""
         p = ops.clip(ops.sigmoid(predictions), self.margin, 1.0 - self.margin)
         positive = _power(1.0 - p, self.alpha) * ops.log(p)
         distance = _power(1.0 - targets, self.beta)
@@ -166,13 +169,13 @@ class PenaltyReducedFocalLoss:
 
 @dataclasses.dataclass(frozen=True)
 class DiceLoss:
-    """1 - Dice coefficient of each class over all places; `[b, classes]`.
+    """Dice loss, 1 - Dice coefficient, per class; `[b, classes]`.
 
-    Predictions and targets are `[b, places, classes]`. A class that is neither
-    predicted nor there has loss 1, as in the original.
+    Predictions and targets are `[b, pixels, classes]`. A class that is neither
+    predicted nor present has loss 1, as in the original.
 
     Args:
-        squared: Squares in the denominator.
+        squared: Square the terms of the denominator.
         probabilities: Predictions are probabilities, not logits.
 
     Source: Milletari et al. 2016 (https://arxiv.org/abs/1606.04797), section 3.
@@ -182,19 +185,20 @@ class DiceLoss:
     probabilities: bool = False
 
     def __call__(self, predictions: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Returns the loss of each class, of predictions and targets times weights."""
+        """Returns the loss per class, of predictions and targets times weights."""
         p = predictions if self.probabilities else ops.sigmoid(predictions)
         p, targets = p * weights, targets * weights
         overlap = ops.sum(p * targets, axis=1)
         if self.squared:
             p, targets = ops.square(p), ops.square(targets)
         total = ops.sum(p + targets, axis=1)
-        there = total > 0
-        return 1.0 - ops.where(there, 2.0 * overlap / ops.where(there, total, 1.0), 0.0)
+        present = total > 0
+        dice = 2.0 * overlap / ops.where(present, total, 1.0)
+        return 1.0 - ops.where(present, dice, 0.0)
 
 
 def _sigmoid_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
-    # Few passes: with 90 classes the loss is a good part of a training step.
+    # Few passes over memory: with 90 classes the loss is a large part of a step.
     return ops.softplus(logits) - logits * targets
 
 
@@ -203,7 +207,7 @@ def _softmax_cross_entropy(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _power(base: Tensor, exponent: float) -> Tensor:
-    """Returns `base ** exponent`, whose gradient is finite also at base 0."""
+    """Returns `base ** exponent`, with a finite gradient at base 0."""
     if exponent == 0:
         return ops.ones_like(base)
     if exponent == 1:

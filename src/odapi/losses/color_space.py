@@ -1,11 +1,11 @@
-"""Colours as people see their differences."""
+"""Conversion of sRGB to the perceptually uniform color space CIE L*a*b*."""
 
 import numpy as np
 from keras import ops
 
 from odapi.structures import Tensor
 
-# Of sRGB, to CIE XYZ in parts of the white of daylight (D65).
+# From linear sRGB to CIE XYZ, relative to the white point D65.
 _TO_XYZ = np.array(
     [
         [0.412453, 0.357580, 0.180423],
@@ -16,13 +16,13 @@ _TO_XYZ = np.array(
 
 
 def rgb_to_lab(images: Tensor) -> Tensor:
-    """Returns L, a and b of sRGB colours `[..., 3]` in [0, 1]; L is 0 to 100.
+    """Returns L, a and b of sRGB colors `[..., 3]` in [0, 1]; L is in [0, 100].
 
     >>> lab = rgb_to_lab([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
     >>> ops.convert_to_numpy(lab)[:, 0].round(2).tolist()
     [0.0, 100.0]
 
-    Source: CIE 1976 L*a*b*, with the numbers of scikit-image and tensorflow-io.
+    Source: CIE 1976 L*a*b*, with the constants of scikit-image and tensorflow-io.
     """
     rgb = ops.convert_to_tensor(images, dtype="float32")
     curved = ops.power((ops.maximum(rgb, 0.0) + 0.055) / 1.055, 2.4)

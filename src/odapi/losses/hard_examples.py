@@ -1,4 +1,4 @@
-"""Hard example mining: only the anchors of highest loss count."""
+"""Online hard example mining: only the anchors of highest loss contribute."""
 
 import dataclasses
 from typing import Literal
@@ -6,26 +6,27 @@ from typing import Literal
 from keras import ops
 
 from odapi.geometry.nms.greedy import rank_by_nms
-from odapi.structures import Tensor
+from odapi.structures import BACKGROUND, Tensor
 
 Kind = Literal["both", "classification", "localization"]
 
 
 @dataclasses.dataclass(frozen=True)
 class HardExampleMiner:
-    """Picks anchors of high loss whose predicted boxes do not overlap too much.
+    """Selects anchors of high loss by NMS over their predicted boxes.
 
     Args:
-        size: Most anchors of an image; None: as many as there are.
-        iou_threshold: Of two boxes that overlap more, only the one of higher loss
-            counts.
-        kind: The loss that ranks.
+        size: Maximum number of anchors per image; None: no limit.
+        iou_threshold: Of two boxes with a higher IoU, only the one of higher loss
+            is kept.
+        kind: The loss that anchors are ranked by.
         classification_weight, localization_weight: Factors of the two losses
             when `kind` is "both".
-        max_negatives_per_positive: Most background anchors for each matched one
-            among the picked, those of highest loss; matched ones always stay, ignored
-            ones go. None: no such limit.
-        min_negatives: With that limit, background anchors allowed in any case.
+        max_negatives_per_positive: Maximum number of background anchors per matched
+            one among the selected anchors; those of highest loss are kept, and ignored
+            anchors are dropped. None: no such limit.
+        min_negatives: With that limit, number of background anchors that are kept
+            regardless.
 
     Source: Shrivastava et al. 2016 (https://arxiv.org/abs/1604.03540).
     """
@@ -51,12 +52,12 @@ class HardExampleMiner:
     def __call__(
         self, boxes: Tensor, class_losses: Tensor, box_losses: Tensor, match: Tensor
     ) -> Tensor:
-        """Returns `[b, anchors]` float32: 1 for anchors that count, else 0.
+        """Returns `[b, anchors]` float32: 1 for selected anchors, else 0.
 
         Args:
             boxes: `[b, anchors, 4]`, predicted.
             class_losses, box_losses: `[b, anchors]`.
-            match: `[b, anchors]` int32: -1 background, below that ignored.
+            match: `[b, anchors]` int32: index of the object, BACKGROUND or IGNORED.
         """
         loss = ops.stop_gradient(self._rank_by(class_losses, box_losses))
         anchors = loss.shape[1]
@@ -81,12 +82,12 @@ class HardExampleMiner:
         self, keep: Tensor, order: Tensor, match: Tensor, size: int
     ) -> Tensor:
         positive = ops.logical_and(keep, match >= 0)
-        negative = ops.logical_and(keep, match == -1)
+        negative = ops.logical_and(keep, match == BACKGROUND)
         count = ops.sum(ops.cast(positive, "float32"), axis=1, keepdims=True)
-        most = ops.floor(count * self.max_negatives_per_positive)
-        most = ops.maximum(ops.cast(most, "int32"), self.min_negatives)
-        # Rank of each negative among the negatives, in the order of picking.
+        limit = ops.floor(count * self.max_negatives_per_positive)
+        limit = ops.maximum(ops.cast(limit, "int32"), self.min_negatives)
+        # Rank of each negative among the negatives, by loss.
         place = ops.where(negative, order, size)
         rank = ops.argsort(ops.argsort(place, axis=1), axis=1)
-        few = ops.logical_and(negative, ops.cast(rank, "int32") < most)
-        return ops.logical_or(positive, few)
+        hardest = ops.logical_and(negative, ops.cast(rank, "int32") < limit)
+        return ops.logical_or(positive, hardest)

@@ -1,4 +1,4 @@
-"""Losses of maps: of whole heatmaps, and of single cells."""
+"""Losses of CenterNet maps: of whole heatmaps and of single cells."""
 
 from collections.abc import Sequence
 
@@ -11,9 +11,9 @@ from odapi.structures import Tensor
 
 
 def number_of_objects(weights: Tensor) -> Tensor:
-    """Returns how many objects of a batch have a weight `[b, n]`, at least 1."""
-    there = ops.cast(weights > 0, "float32")
-    return ops.maximum(ops.sum(there), 1.0)
+    """Returns the number of objects with a weight `[b, n]` above 0, at least 1."""
+    weighted = ops.cast(weights > 0, "float32")
+    return ops.maximum(ops.sum(weighted), 1.0)
 
 
 def heatmap_loss(
@@ -22,16 +22,16 @@ def heatmap_loss(
     targets: Tensor,
     weights: Tensor,
 ) -> Tensor:
-    """Returns the sum over all cells, the mean over the stages.
+    """Returns the loss summed over all cells and averaged over the stages.
 
     Args:
-        loss: Of logits.
-        stages: What each stage predicts, logits `[b, h, w, c]`.
+        loss: Loss of logits.
+        stages: Predictions of each stage, logits `[b, h, w, c]`.
         targets: `[b, h, w, c]`.
         weights: `[b or 1, h, w, c or 1]`.
     """
-    wanted, weights = _flat(targets), _flat(weights)
-    total = sum(ops.sum(loss(_flat(s), wanted, weights)) for s in stages)
+    targets, weights = _flat(targets), _flat(weights)
+    total = sum(ops.sum(loss(_flat(s), targets, weights)) for s in stages)
     return total / float(len(stages))
 
 
@@ -43,11 +43,11 @@ def cell_loss(
     targets: Tensor,
     weights: Tensor,
 ) -> Tensor:
-    """Returns the sum over the cells of objects, the mean over the stages.
+    """Returns the loss summed over the cells of objects, averaged over the stages.
 
     Args:
-        loss: Of numbers.
-        stages: What each stage predicts, `[b, h, w, c]`.
+        loss: Loss of regressed values.
+        stages: Predictions of each stage, `[b, h, w, c]`.
         y, x: `[b, n]` int32: the cells.
         targets: `[b, n, c]`.
         weights: `[b, n]`.

@@ -1,8 +1,9 @@
-"""Losses of masks: with masks to learn from, and with boxes, colours or points alone.
+"""Mask losses: supervised by masks, or weakly by boxes, colors and points.
 
-Masks are logits `[b, n, h, w]`; every function returns a loss an object, `[b, n]`.
+Masks are logits `[b, n, h, w]`; every function returns one loss per object, `[b, n]`.
 """
 
+import math
 from typing import Literal
 
 from keras import ops
@@ -13,9 +14,8 @@ from odapi.losses.classification import ClassificationLoss, DiceLoss
 from odapi.structures import Tensor
 
 Normalize = Literal["auto", "groundtruth_count", "balanced"]
-# What is as good as the same mask.
-_LEAST_PROBABILITY = 1e-3
-# Colours that differ by so much in the space of L, a and b count as 1 / e alike.
+_MIN_PROBABILITY = 1e-3  # Of two neighbors being equal, before the logarithm.
+# Distance in L*a*b* at which the color similarity is 1 / e.
 _COLOR_SPREAD = 2.0
 
 
@@ -26,38 +26,38 @@ def mask_loss(
     weights: Tensor | None = None,
     normalize: Normalize = "auto",
 ) -> Tensor:
-    """Returns what each object's mask, or row of any kind of numbers, is worth.
+    """Returns the loss per object of its mask, or of other values of any shape.
 
     Args:
-        loss: Of logits.
+        loss: Loss of logits.
         logits: `[b, n, ...]`.
-        targets: As `logits`, in [0, 1].
-        weights: As `logits`; None: 1.
+        targets: Shaped like `logits`, in [0, 1].
+        weights: Shaped like `logits`; None: 1.
         normalize: "auto" takes the mean; "groundtruth_count" divides the sum by the
-            sum of the targets (where it is 0 by 1; the original by 0); "balanced"
-            gives what is inside and what is outside the same weight.
+            sum of the targets (by 1 if it is 0; the original divides by 0); "balanced"
+            weights foreground and background equally.
 
     Raises:
-        ValueError: `loss` gives no loss for each pixel, and "balanced" needs it.
+        ValueError: "balanced" with a loss that is not per pixel.
     """
-    number, places = logits.shape[1], _places(logits)
-    flat, wanted = (ops.reshape(x, (-1, places, 1)) for x in (logits, targets))
+    number, pixels = logits.shape[1], math.prod(logits.shape[2:])
+    flat, labels = (ops.reshape(x, (-1, pixels, 1)) for x in (logits, targets))
     if weights is None:
         weights = ops.ones_like(flat)
     else:
-        weights = ops.reshape(weights, (-1, places, 1))
-    value = loss(flat, wanted, weights)
+        weights = ops.reshape(weights, (-1, pixels, 1))
+    value = loss(flat, labels, weights)
     axes = tuple(range(1, len(value.shape)))
     if normalize == "groundtruth_count":
-        inside = ops.sum(wanted, axis=(1, 2))
+        inside = ops.sum(labels, axis=(1, 2))
         total = ops.sum(value, axis=axes) / ops.maximum(inside, 1.0)
     elif normalize == "balanced":
         if len(value.shape) == 2:
-            raise ValueError("normalize_balanced needs a loss of each pixel")
-        inside = ops.sum(wanted, axis=(1, 2), keepdims=True)
-        share = wanted * inside + (1.0 - wanted) * (places - inside)
-        total = ops.sum(value / ops.maximum(share, 1e-6), axis=axes)
-    elif len(value.shape) == 2:  # It has summed over the places already.
+            raise ValueError("normalize_balanced requires a loss per pixel")
+        inside = ops.sum(labels, axis=(1, 2), keepdims=True)
+        count = labels * inside + (1.0 - labels) * (pixels - inside)
+        total = ops.sum(value / ops.maximum(count, 1e-6), axis=axes)
+    elif len(value.shape) == 2:  # Already summed over the pixels.
         total = ops.sum(value, axis=axes)
     else:
         total = ops.mean(value, axis=axes)
@@ -71,24 +71,24 @@ def box_consistency_loss(
     normalize: Normalize = "auto",
     tight: bool = False,
 ) -> Tensor:
-    """Returns how badly masks fill the rows and columns of their boxes.
+    """Returns the projection loss of masks against the rows and columns of their boxes.
 
     Args:
-        loss: Of the largest logit of each row and column.
+        loss: Loss of the largest logit of each row and column.
         logits: `[b, n, h, w]`.
         inside: `[b, n, h, w]`: 1 within the box.
-        normalize: As of `mask_loss`.
-        tight: In rows of the box only what is within it counts.
+        normalize: As for `mask_loss`.
+        tight: In the rows and columns of the box, use only logits within the box.
 
     Source: Tian et al. 2020 (https://arxiv.org/abs/2012.02310), section 3.1.
     """
-    total = 0.0
+    total: Tensor = 0.0
     for axis in (2, 3):
-        most, there = ops.max(logits, axis=axis), ops.max(inside, axis=axis)
+        highest, covered = ops.max(logits, axis=axis), ops.max(inside, axis=axis)
         if tight:
             within = ops.max(logits * inside, axis=axis)
-            most = there * within + (1.0 - there) * most
-        total = total + mask_loss(loss, most, there, normalize=normalize)
+            highest = covered * within + (1.0 - covered) * highest
+        total = total + mask_loss(loss, highest, covered, normalize=normalize)
     return total
 
 
@@ -100,32 +100,32 @@ def feature_consistency_loss(
     threshold: float = 0.4,
     dot_product: bool = False,
 ) -> Tensor:
-    """Returns how often neighbors that look alike are not in the mask alike.
+    """Returns the pairwise affinity loss: similar neighbors should get equal labels.
 
     Args:
         logits: `[b, n, h, w]`.
-        features: `[b, h, w, c]`: colours in L, a and b, or any features.
-        inside: `[b, n, h, w]`: 1 within the box; nothing else counts.
-        dilation: How far away neighbors are, in cells.
-        threshold: From which likeness on neighbors count.
-        dot_product: Likeness is that of normalised features.
+        features: `[b, h, w, c]`: L*a*b* colors, or any features.
+        inside: `[b, n, h, w]`: 1 within the box; other cells are excluded.
+        dilation: Distance of the neighbors, in cells.
+        threshold: Neighbors count if their similarity is above it.
+        dot_product: Use the dot product of normalized features as similarity.
 
     Source: Tian et al. 2020 (https://arxiv.org/abs/2012.02310), section 3.2.
     """
     if dot_product:
         square = ops.sum(ops.square(features), axis=-1, keepdims=True)
         features = features / ops.sqrt(ops.maximum(square, 1e-4))
-        likeness = ops.sum(features[None] * neighbors(features, dilation), axis=-1)
+        similarity = ops.sum(features[None] * neighbors(features, dilation), axis=-1)
     else:
-        apart = ops.square(features[None] - neighbors(features, dilation))
-        likeness = ops.exp(-ops.sqrt(ops.sum(apart, axis=-1)) / _COLOR_SPREAD)
-    alike = ops.cast(likeness > threshold, "float32")  # [8, b, h, w]
+        square = ops.square(features[None] - neighbors(features, dilation))
+        similarity = ops.exp(-ops.sqrt(ops.sum(square, axis=-1)) / _COLOR_SPREAD)
+    similar = ops.cast(similarity > threshold, "float32")  # [8, b, h, w]
     p = ops.transpose(ops.sigmoid(logits), (0, 2, 3, 1))  # [b, h, w, n]
     around = neighbors(p, dilation)
     same = p[None] * around + (1.0 - p[None]) * (1.0 - around)
-    value = -ops.log(ops.clip(same, _LEAST_PROBABILITY, 1.0))
+    value = -ops.log(ops.clip(same, _MIN_PROBABILITY, 1.0))
     within = ops.transpose(inside, (0, 2, 3, 1))
-    value = ops.sum(value * alike[..., None] * within[None], axis=(0, 2, 3))
+    value = ops.sum(value * similar[..., None] * within[None], axis=(0, 2, 3))
     return value / ops.maximum(ops.sum(inside, axis=(2, 3)), 1.0)
 
 
@@ -135,16 +135,16 @@ def self_training_loss(
     inside: Tensor,
     kind: Literal["dice", "mse", "kl_div"],
 ) -> Tensor:
-    """Returns how far masks are from those of a changed image, within boxes.
+    """Returns the consistency loss with the masks of an augmented image, within boxes.
 
     Args:
-        logits, others: `[b, n, h, w]`; `others` are what is to be learnt.
+        logits, others: `[b, n, h, w]`; `others` are the targets.
         inside: `[b, n, h, w]`: 1 within the box.
-        kind: The measure.
+        kind: Type of the loss.
     """
     if kind == "dice":
-        there = ops.cast(others > 0, "float32")
-        return mask_loss(DiceLoss(), logits, there, inside)
+        foreground = ops.cast(others > 0, "float32")
+        return mask_loss(DiceLoss(), logits, foreground, inside)
     p, q = ops.sigmoid(logits), ops.sigmoid(others)
     if kind == "mse":
         value = ops.square(p - q)
@@ -160,39 +160,32 @@ def point_loss(
     points: Tensor | None,
     depths: Tensor | None,
 ) -> Tensor:
-    """Returns how badly masks tell points on objects from others.
+    """Returns the loss of masks at annotated foreground and background points.
 
     Args:
-        loss: Of logits.
+        loss: Loss of logits.
         logits: `[b, n, h, w]` of the whole image.
-        points: `[b, n, k, 2]` normalised (y, x); NaN: there is none.
-        depths: `[b, n, k]`: above 0 a point is on the object.
+        points: `[b, n, k, 2]` normalized (y, x); NaN: no point.
+        depths: `[b, n, k]`: above 0 for points on the object.
 
-    Source: the original's `deepmac_meta_arch.py`, which reads the nearest cell.
+    Source: the original's `deepmac_meta_arch.py`, which uses the nearest cell.
     """
     if points is None or depths is None:
         return ops.zeros_like(logits[:, :, 0, 0])
     number, height, width = logits.shape[1:]
     count = points.shape[2]
-    there = ops.logical_not(ops.any(ops.isnan(points), axis=-1))
-    points = ops.where(there[..., None], points, 0.0)
+    known = ops.logical_not(ops.any(ops.isnan(points), axis=-1))
+    points = ops.where(known[..., None], points, 0.0)
     y = ops.clip(ops.cast(points[..., 0] * height, "int32"), 0, height - 1)
     x = ops.clip(ops.cast(points[..., 1] * width, "int32"), 0, width - 1)
     flat = ops.reshape(logits, (-1, height * width, 1))
-    read = gather_rows(flat, ops.reshape(y * width + x, (-1, count)))
-    read = ops.reshape(read, (-1, number, count))
+    values = gather_rows(flat, ops.reshape(y * width + x, (-1, count)))
+    values = ops.reshape(values, (-1, number, count))
     labels = ops.cast(depths > 0, "float32")
-    return mask_loss(loss, read, labels, ops.cast(there, "float32"))
+    return mask_loss(loss, values, labels, ops.cast(known, "float32"))
 
 
-def _divergence(wanted: Tensor, given: Tensor) -> Tensor:
-    """One term of Kullback and Leibler's divergence, as Keras clips it."""
-    wanted, given = ops.clip(wanted, 1e-7, 1.0), ops.clip(given, 1e-7, 1.0)
-    return wanted * ops.log(wanted / given)
-
-
-def _places(x: Tensor) -> int:
-    places = 1
-    for length in x.shape[2:]:
-        places *= length
-    return places
+def _divergence(target: Tensor, prediction: Tensor) -> Tensor:
+    """Returns one term of the Kullback-Leibler divergence, clipped as by Keras."""
+    target, prediction = (ops.clip(p, 1e-7, 1.0) for p in (target, prediction))
+    return target * ops.log(target / prediction)

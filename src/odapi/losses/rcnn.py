@@ -1,4 +1,4 @@
-"""The losses of a two-stage detector: of its proposals, and of its boxes."""
+"""Losses of two-stage detectors: region proposal network and box classifier."""
 
 import dataclasses
 from typing import Any
@@ -18,15 +18,16 @@ BOX_CLASSIFICATION = "Loss/BoxClassifierLoss/classification_loss"
 
 @dataclasses.dataclass(frozen=True)
 class ProposalLoss:
-    """Compares what is said of sampled anchors with what they show.
+    """Loss of the region proposal network (RPN) over sampled anchors.
 
-    Each image counts the same: its losses are divided by its sampled anchors.
+    Losses are divided by the number of sampled anchors per image, so that images have
+    equal weight.
 
     Args:
-        sampler: Draws anchors by `(candidates, positives, seed)`; it has a size.
+        sampler: Samples anchors by `(candidates, positives, seed)`, to a fixed size.
         localization_weight, objectness_weight: Factors of the two parts.
         localization: Loss of the codes.
-        objectness: Loss of background and object.
+        objectness: Loss of object against background.
 
     Source: Ren et al. 2015 (https://arxiv.org/abs/1506.01497), section 3.1.2; the
     original's `meta_architectures/faster_rcnn_meta_arch.py`.
@@ -46,27 +47,27 @@ class ProposalLoss:
         seed: Any,
         usable: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Returns the two parts by the original's names, scalars.
+        """Returns the two scalar losses by the names of the original.
 
         Args:
             codes: `[b, anchors, code_size]`.
             logits: `[b, anchors, 2]`.
             targets: `odapi.targets.anchor_targets.AnchorTargets` of background and
                 object.
-            seed: What `keras.random` takes.
-            usable: `[anchors]` bool, which anchors may be drawn; None: all.
+            seed: Seed for `keras.random`.
+            usable: `[anchors]` bool: anchors that may be sampled; None: all.
         """
         candidates = ops.mean(targets.class_weights, axis=-1) != 0
         if usable is not None:
             candidates = ops.logical_and(candidates, usable)
         positives = targets.class_targets[..., 1] > 0
-        drawn = ops.cast(self.sampler(candidates, positives, seed), "float32")
-        number = ops.maximum(ops.sum(drawn, axis=1), 1.0)
+        sampled = ops.cast(self.sampler(candidates, positives, seed), "float32")
+        number = ops.maximum(ops.sum(sampled, axis=1), 1.0)
         box_losses = self.localization(
-            codes, targets.box_targets, drawn * targets.box_weights
+            codes, targets.box_targets, sampled * targets.box_weights
         )
-        # An object's weight counts in the codes only, as in the original.
-        losses = self.objectness(logits, targets.class_targets, drawn[..., None])
+        # The weight of an object applies to the codes only, as in the original.
+        losses = self.objectness(logits, targets.class_targets, sampled[..., None])
         return {
             RPN_LOCALIZATION: self.localization_weight * _mean(box_losses, number),
             RPN_OBJECTNESS: self.objectness_weight * _mean(losses, number),
@@ -75,15 +76,16 @@ class ProposalLoss:
 
 @dataclasses.dataclass(frozen=True)
 class BoxClassifierLoss:
-    """Compares boxes and classes of regions with what the regions show.
+    """Loss of the second stage over sampled regions.
 
-    Each image counts the same: its losses are divided by its regions.
+    Losses are divided by the number of regions per image, so that images have equal
+    weight.
 
     Args:
         classification: Loss of the classes.
         localization_weight, classification_weight: Factors of the two parts.
-        miner: Picks the regions of highest loss; None: all count. The original
-            mines the first image of a batch and forgets the others; here all are.
+        miner: Selects the regions of highest loss; None: all regions. Deviation: the
+            original mines only the first image of a batch.
         localization: Loss of the codes.
 
     Source: Girshick 2015 (https://arxiv.org/abs/1504.08083), section 2.3; the
@@ -97,16 +99,16 @@ class BoxClassifierLoss:
     localization: BoxLoss = dataclasses.field(default_factory=SmoothL1Loss)
 
     def __call__(self, codes: Tensor, logits: Tensor, sample: Any) -> dict[str, Tensor]:
-        """Returns the two parts by the original's names, scalars.
+        """Returns the two scalar losses by the names of the original.
 
         Args:
-            codes: `[b, n, classes or 1, code_size]`, one for each class or for all.
+            codes: `[b, n, classes or 1, code_size]`, per class or shared.
             logits: `[b, n, classes + 1]`, background first.
             sample: A `RoiSample` of the two-stage models: RoIs and targets.
         """
         targets = sample.targets
-        real = ops.cast(sample.valid, "float32")
-        number = ops.maximum(ops.sum(real, axis=1), 1.0)
+        valid = ops.cast(sample.valid, "float32")
+        number = ops.maximum(ops.sum(valid, axis=1), 1.0)
         codes = codes_of_class(codes, targets.class_targets)
         box_losses = self.localization(codes, targets.box_targets, targets.box_weights)
         class_losses = self.classification(
@@ -114,7 +116,7 @@ class BoxClassifierLoss:
         )
         if len(class_losses.shape) == 3:
             class_losses = ops.sum(class_losses, axis=-1)
-        box_losses, class_losses = box_losses * real, class_losses * real
+        box_losses, class_losses = box_losses * valid, class_losses * valid
         if self.miner is not None:
             keep = self.miner(sample.boxes, class_losses, box_losses, targets.match)
             box_losses, class_losses = box_losses * keep, class_losses * keep
@@ -126,12 +128,12 @@ class BoxClassifierLoss:
 
 
 def codes_of_class(codes: Tensor, class_targets: Tensor) -> Tensor:
-    """Returns `[b, n, code_size]`: the codes for the class that is to be predicted.
+    """Returns `[b, n, code_size]`: the codes of the target class.
 
     Args:
         codes: `[b, n, classes or 1, code_size]`.
-        class_targets: `[b, n, classes + 1]`, background first; where that is highest,
-            the codes are zeros.
+        class_targets: `[b, n, classes + 1]`, background first; codes of background are
+            zeros.
     """
     if codes.shape[2] == 1:
         return codes[:, :, 0]
@@ -141,5 +143,5 @@ def codes_of_class(codes: Tensor, class_targets: Tensor) -> Tensor:
 
 
 def _mean(losses: Tensor, number: Tensor) -> Tensor:
-    """Returns the mean over images of their summed losses by a number."""
+    """Returns the mean over images of their summed losses, divided by `number`."""
     return ops.mean(ops.sum(losses, axis=1) / number)

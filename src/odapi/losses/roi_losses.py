@@ -11,40 +11,40 @@ ROI_MASKS = "Loss/BoxClassifierLoss/mask_loss"
 
 
 def roi_keypoint_loss(heatmaps: Tensor, cells: Tensor, weights: Tensor) -> Tensor:
-    """Returns the mean cross entropy of the cell that a keypoint is in, among all.
+    """Returns the mean cross entropy of the cells of keypoints, over all cells.
 
     Args:
         heatmaps: `[b, n, k, h, w]`, logits.
-        cells: `[b, n, k]` int32, row by row.
-        weights: `[b, n, k]`, how much a keypoint counts.
+        cells: `[b, n, k]` int32, flat index of the cell.
+        weights: `[b, n, k]`, weight per keypoint.
 
     Returns:
-        A scalar; 0 where no keypoint counts.
+        A scalar; 0 if all weights are 0.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 5.
     """
     number, count, height, width = heatmaps.shape[1:]
     flat = ops.reshape(heatmaps, (-1, number, count, height * width))
     logs = ops.log_softmax(flat, axis=-1)
-    said = ops.take_along_axis(logs, cells[..., None], axis=-1)[..., 0]
-    return -ops.sum(said * weights) / ops.maximum(ops.sum(weights), 1.0)
+    likelihood = ops.take_along_axis(logs, cells[..., None], axis=-1)[..., 0]
+    return -ops.sum(likelihood * weights) / ops.maximum(ops.sum(weights), 1.0)
 
 
 def roi_mask_loss(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
-    """Returns the mean cross entropy of all cells of all regions of a batch.
+    """Returns the mean cross entropy over all cells of all regions of a batch.
 
     Args:
-        logits: `[b, n, h, w]` of the class that a region shows.
+        logits: `[b, n, h, w]` of the class of each region.
         masks: `[b, n, h, w]` in [0, 1].
-        weights: `[b, n]`, how much a region counts.
+        weights: `[b, n]`, weight per region.
 
     Returns:
-        A scalar; 0 where no region counts.
+        A scalar; 0 if all weights are 0.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 3.
     """
     _, _, height, width = logits.shape
     regions = mask_loss(SigmoidLoss(), logits, masks)
-    # The original's least divisor is one cell, not one region.
+    # As in the original, the minimum divisor is one cell, not one region.
     total = ops.maximum(ops.sum(weights), 1.0 / (height * width))
     return ops.sum(regions * weights) / total

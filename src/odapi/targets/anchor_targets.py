@@ -1,4 +1,4 @@
-"""What each anchor is to predict, with static shapes throughout."""
+"""Training targets of anchors, with static shapes throughout."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -7,44 +7,43 @@ from keras import ops
 
 from odapi.geometry.boxes import area
 from odapi.geometry.gather import gather_rows
-from odapi.structures import Groundtruth, Tensor
+from odapi.structures import BACKGROUND, Groundtruth, Tensor
 from odapi.targets.coders import BoxCoder
 from odapi.targets.matchers import ArgmaxMatcher
 from odapi.targets.similarities import Similarity
 
 
 class AnchorTargets(NamedTuple):
-    """What each anchor should predict, and how much it counts in the loss.
+    """Targets and loss weights per anchor.
 
-    `classes` is the width of the class predictions.
+    In the shapes, `classes` is the number of class logits per anchor.
     """
 
     class_targets: Tensor  # [b, anchors, classes] float32
     class_weights: Tensor  # [b, anchors, classes or 1] float32, 0: ignored
     box_targets: Tensor  # [b, anchors, code_size] float32, 0 where not matched
     box_weights: Tensor  # [b, anchors] float32, 0: not matched
-    match: Tensor  # [b, anchors] int32: index of the object, -1 background, -2 ignored
+    match: Tensor  # [b, anchors] int32: index of the object, BACKGROUND or IGNORED
 
 
 @dataclasses.dataclass(frozen=True)
 class AnchorAssigner:
-    """Matches objects to anchors and codes what the anchors are to predict.
+    """Matches anchors to objects and encodes their training targets.
 
     Args:
-        coder: Codes a matched box relative to its anchor.
-        similarity: How well an object fits an anchor.
-        matcher: Decides by similarity.
+        coder: Encodes a matched box relative to its anchor.
+        similarity: Similarity of objects and anchors.
+        matcher: Matches anchors by similarity.
         add_background: Class predictions begin with the background, which the
             groundtruth does not have.
         explicit_background: Class predictions begin with the background, and the
             groundtruth has it as class 0.
         background_as_zeros: The class target of background is all zeros instead of
-            one for class 0.
+            one-hot for class 0.
         negative_class_weight: Class weight of background anchors.
-        confidences_as_targets: Class targets are the objects' confidences, below 0
-            for what is known not to be there; see `_confidences`.
-        implicit_weight: With confidences, the weight of a class that no object
-            says anything about.
+        confidences_as_targets: Class targets are the objects' confidences, which are
+            negative for verified absence; see `_confidences`.
+        implicit_weight: With confidences, the weight of a class without an annotation.
     """
 
     coder: BoxCoder
@@ -60,8 +59,8 @@ class AnchorAssigner:
     def __post_init__(self) -> None:
         if self.add_background and self.explicit_background:
             raise ValueError(
-                "add_background_class and explicit_background_class exclude each "
-                "other; both are true"
+                "add_background_class and explicit_background_class are "
+                "mutually exclusive; both are true"
             )
 
     def __call__(
@@ -70,10 +69,10 @@ class AnchorAssigner:
         """Returns the targets of all anchors, without gradient.
 
         Args:
-            anchors: `[anchors, 4]`, or `[b, anchors, 4]` where each image has its own,
-                in the unit of the groundtruth's boxes.
+            anchors: `[anchors, 4]`, or `[b, anchors, 4]` with separate anchors per
+                image, in the unit of the groundtruth's boxes.
             groundtruth: Objects of a batch.
-            num_classes: Classes of the model, as its config counts them.
+            num_classes: `num_classes` of the config.
         """
         anchors = ops.convert_to_tensor(anchors)
         truth = groundtruth
@@ -88,7 +87,7 @@ class AnchorAssigner:
         classes = gather_rows(labels, index)
         classes = ops.where(matched[..., None], classes, self._background(width))
         weights = ops.where(matched, gather_rows(truth.weights, index), 0.0)
-        negative = ops.where(match == -1, self.negative_class_weight, 0.0)
+        negative = ops.where(match == BACKGROUND, self.negative_class_weight, 0.0)
         class_weights = ops.where(matched, weights, negative)[..., None]
         targets = AnchorTargets(classes, class_weights, codes, weights, match)
         if self.confidences_as_targets:
@@ -107,8 +106,8 @@ class AnchorAssigner:
                 score = ops.expand_dims(ops.take(scores, i, axis=1), 1)
             return self.similarity(boxes, anchors, score)[:, 0]
 
-        # A box of no area or no weight matches by threshold at most: forced onto
-        # an anchor, it would have an endless code or no say.
+        # A box without area or weight is never forced onto an anchor: its code would be
+        # infinite, or its weight 0.
         claims = ops.logical_and(truth.weights > 0, area(truth.boxes) > 0)
         floor = self.similarity.floor
         return self.matcher(similarity, anchors.shape[-2], truth.valid, claims, floor)
@@ -118,12 +117,12 @@ class AnchorAssigner:
         return self.add_background or self.explicit_background
 
     def _background(self, width: int) -> Tensor:
-        """Class target `[classes]` of an anchor that no object matches."""
+        """Returns the class target `[classes]` of unmatched anchors."""
         first = 0.0 if self.background_as_zeros else 1.0
         return ops.convert_to_tensor([first] + [0.0] * (width - 1), dtype="float32")
 
     def _labels(self, truth: Groundtruth, width: int) -> Tensor:
-        """Class targets `[b, n, width]` of the objects."""
+        """Returns the class targets `[b, n, width]` of the objects."""
         if truth.multiclass_scores is not None:
             return _fit_background(truth.multiclass_scores, width)
         shift = 1 if self.add_background else 0
@@ -145,11 +144,11 @@ class AnchorAssigner:
         return self.coder.encode(boxes, anchors)
 
     def _confidences(self, targets: AnchorTargets) -> AnchorTargets:
-        """Targets where confidences say what is there, what is not, and what may be.
+        """Returns targets that treat confidences as verified labels.
 
         A class with a confidence above 0 is a positive, with one below 0 a negative,
-        both of weight 1; what has confidence 0 is a negative of the implicit weight.
-        The objects' weights do not matter, as in the original.
+        both of weight 1; a class of confidence 0 is a negative of the implicit weight.
+        The weights of the objects are ignored, as in the original.
         """
         classes = targets.class_targets
         foreground = classes[..., 1:] if self.add_background else classes
@@ -172,10 +171,10 @@ class AnchorAssigner:
 
 
 def _fit_background(scores: Tensor, width: int) -> Tensor:
-    """Adds or drops the background in front of `scores [b, n, classes]`.
+    """Adds or removes the background column of `scores [b, n, classes]`.
 
     Raises:
-        ValueError: The scores are not of the model's classes.
+        ValueError: The scores do not match the classes of the model.
     """
     extra = scores.shape[-1] - width
     if extra == 0:
@@ -186,5 +185,5 @@ def _fit_background(scores: Tensor, width: int) -> Tensor:
         return ops.pad(scores, [[0, 0], [0, 0], [1, 0]])
     raise ValueError(
         f"groundtruth has multiclass scores for {scores.shape[-1]} classes, the model "
-        f"predicts {width} with the background"
+        f"predicts {width}, including the background"
     )

@@ -1,9 +1,9 @@
 """Anchor generators. Anchors are constants: NumPy in, NumPy out, no layers.
 
 A generator is called `(image_size (h, w), grid_sizes [(h, w), ...])` and returns
-`[anchors, 4]` float32, `[y_min, x_min, y_max, x_max]` normalised by the image size,
-not clipped, in the order level, row, column, anchor of the cell. `per_location`
-says how many anchors a cell has on each level; an empty grid has none.
+`[anchors, 4]` float32, `[y_min, x_min, y_max, x_max]` normalized by the image size,
+not clipped, in the order level, row, column, anchor of the location. `per_location`
+is the number of anchors per location of each level. An empty grid has no anchors.
 """
 
 import dataclasses
@@ -19,20 +19,20 @@ Size = tuple[int, int]  # height, width
 
 
 class AnchorGenerator(Protocol):
-    """What all generators have in common."""
+    """Interface of all anchor generators."""
 
     @property
     def per_location(self) -> tuple[int, ...]:
-        """Anchors in a cell, one number a level."""
+        """Number of anchors per location, per level."""
 
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
-        """Returns normalised anchors `[anchors, 4]` float32."""
+        """Returns normalized anchors `[anchors, 4]` float32."""
 
 
 def cached_anchors(
     generator: Any, image_size: Size, grid_sizes: tuple[Size, ...]
 ) -> np.ndarray:
-    """Returns the anchors of a generator, made once for all callers: do not change."""
+    """Returns the anchors of a generator from a cache; the array is read-only."""
     return _cached(generator, image_size, grid_sizes)
 
 
@@ -47,7 +47,7 @@ def _cached(generator: Any, image_size: Size, grids: tuple[Size, ...]) -> np.nda
 class GridAnchors:
     """Anchors on one feature map, all aspect ratios at all scales.
 
-    In a cell the aspect ratio is the outer loop, the scale the inner one.
+    At a location the aspect ratio is the outer loop, the scale the inner one.
 
     Args:
         base_size: Height and width in pixels of the anchor of scale 1.
@@ -71,35 +71,37 @@ class GridAnchors:
 
     @property
     def per_location(self) -> tuple[int, ...]:
-        """Anchors in a cell, one number a level."""
+        """Number of anchors per location, per level."""
         return (len(self.scales) * len(self.aspect_ratios),)
 
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
-        """Returns normalised anchors `[anchors, 4]` float32."""
+        """Returns normalized anchors `[anchors, 4]` float32."""
         _check_levels(grid_sizes, 1)
         sizes = _sizes(self.scales, self.aspect_ratios, self.base_size)
         boxes = _tile(grid_sizes[0], sizes, self.stride, self.offset)
-        return _normalise(boxes, image_size)
+        return _normalize(boxes, image_size)
 
 
 @dataclasses.dataclass(frozen=True)
 class SsdAnchors:
-    """Anchors of SSD: scales relative to the image, one step a feature map.
+    """Anchors of SSD: scales relative to the image, one per feature map.
 
     Each map has the aspect ratios at its scale, then one anchor at the geometric
     mean of its scale and the next. The next scale of the last map is 1.
 
     Args:
-        scales: One scale a level; heights and widths are relative to the shorter
+        scales: One scale per level; heights and widths are relative to the shorter
             side of the image. See `SsdAnchors.spaced` for evenly spaced ones.
         aspect_ratios: Width / height.
-        interpolated_aspect_ratio: Of the anchor between two scales; 0 leaves it out.
-        reduce_lowest: The first map has three anchors only: scale 0.1 square, and
-            the map's scale at aspect ratios 2 and 0.5.
-        base_size: Height and width of the anchor of scale 1, relative to the
-            shorter side of the image.
-        strides: Pixels between centers, a pair a level; none: cells fill the image.
-        offsets: Pixels to the first center, a pair a level; none: half a stride.
+        interpolated_aspect_ratio: Aspect ratio of the anchor between two scales; 0
+            omits it.
+        reduce_lowest: The first map has only three anchors: scale 0.1 square, and the
+            map's scale at aspect ratios 2 and 0.5.
+        base_size: Height and width of the anchor of scale 1, relative to the shorter
+            side of the image.
+        strides: Pixels between centers, one pair per level; empty: locations fill the
+            image.
+        offsets: Pixels to the first center, one pair per level; empty: half a stride.
 
     Source: Liu et al. 2016 (https://arxiv.org/abs/1512.02325), section 2.2.
     """
@@ -120,15 +122,15 @@ class SsdAnchors:
             values = getattr(self, name)
             if values and len(values) != len(self.scales):
                 raise ValueError(
-                    f"{name} must have one pair for each of the {len(self.scales)} "
-                    f"levels or none at all, got {len(values)}"
+                    f"{name} must be empty or have one pair per level "
+                    f"({len(self.scales)} levels), got {len(values)}"
                 )
         if 0 in self.per_location:
-            raise ValueError("a level would have no anchors; set aspect_ratios")
+            raise ValueError("a level has no anchors; set aspect_ratios")
 
     @classmethod
     def spaced(
-        cls, num_levels: int, low: float, high: float, **options
+        cls, num_levels: int, low: float, high: float, **options: Any
     ) -> "SsdAnchors":
         """Returns anchors with scales evenly spaced from `low` to `high`."""
         if num_levels < 1:
@@ -139,55 +141,57 @@ class SsdAnchors:
 
     @property
     def per_location(self) -> tuple[int, ...]:
-        """Anchors in a cell, one number a level."""
-        return tuple(len(level) for level in self._cells())
+        """Number of anchors per location, per level."""
+        return tuple(len(level) for level in self._anchors_per_level())
 
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
-        """Returns normalised anchors `[anchors, 4]` float32."""
+        """Returns normalized anchors `[anchors, 4]` float32."""
         _check_levels(grid_sizes, len(self.scales))
         height, width = image_size
         short = min(height, width)
         base = (short / height * self.base_size[0], short / width * self.base_size[1])
         levels = []
-        for i, (grid, cell) in enumerate(zip(grid_sizes, self._cells(), strict=True)):
+        for i, (grid, anchors) in enumerate(
+            zip(grid_sizes, self._anchors_per_level(), strict=True)
+        ):
             stride = (1.0 / max(grid[0], 1), 1.0 / max(grid[1], 1))
             if self.strides:
                 stride = (self.strides[i][0] / height, self.strides[i][1] / width)
             offset = (0.5 * stride[0], 0.5 * stride[1])
             if self.offsets:
                 offset = (self.offsets[i][0] / height, self.offsets[i][1] / width)
-            sizes = np.array([_size(s, a, base) for s, a in cell], "float32")
+            sizes = np.array([_size(s, a, base) for s, a in anchors], "float32")
             levels.append(_tile(grid, sizes, stride, offset))
         return np.concatenate(levels)
 
-    def _cells(self) -> list[list[tuple[float, float]]]:
-        """(scale, aspect ratio) of the anchors in a cell, a list a level."""
-        cells = []
+    def _anchors_per_level(self) -> list[list[tuple[float, float]]]:
+        """Returns (scale, aspect ratio) per anchor, one list per level."""
+        levels = []
         for i, scale in enumerate(self.scales):
             if i == 0 and self.reduce_lowest:
-                cells.append([(0.1, 1.0), (scale, 2.0), (scale, 0.5)])
+                levels.append([(0.1, 1.0), (scale, 2.0), (scale, 0.5)])
                 continue
-            cell = [(scale, ratio) for ratio in self.aspect_ratios]
+            anchors = [(scale, ratio) for ratio in self.aspect_ratios]
             if self.interpolated_aspect_ratio > 0:
                 following = (*self.scales, 1.0)[i + 1]
                 between = math.sqrt(scale * following)
-                cell.append((between, self.interpolated_aspect_ratio))
-            cells.append(cell)
-        return cells
+                anchors.append((between, self.interpolated_aspect_ratio))
+            levels.append(anchors)
+        return levels
 
 
 @dataclasses.dataclass(frozen=True)
 class PyramidAnchors:
-    """Anchors on a feature pyramid: a few sizes an octave, any aspect ratio.
+    """Anchors on a feature pyramid: several sizes per octave, any aspect ratio.
 
     At level `l` the stride is `2**l` pixels and the base anchor is `scale * 2**l`
-    pixels square. In a cell the aspect ratio is the outer loop.
+    pixels square. At a location the aspect ratio is the outer loop.
 
     Args:
         min_level, max_level: First and last pyramid level, inclusive.
         scale: Side of the base anchor, in strides.
         aspect_ratios: Width / height.
-        scales_per_octave: Sizes a level, spaced by `2**(1 / n)`.
+        scales_per_octave: Number of sizes per level, spaced by `2**(1 / n)`.
 
     Source: Lin et al. 2017 (https://arxiv.org/abs/1708.02002), section 4.
     """
@@ -213,12 +217,12 @@ class PyramidAnchors:
 
     @property
     def per_location(self) -> tuple[int, ...]:
-        """Anchors in a cell, one number a level."""
-        cell = len(self.aspect_ratios) * self.scales_per_octave
-        return (cell,) * (self.max_level - self.min_level + 1)
+        """Number of anchors per location, per level."""
+        anchors = len(self.aspect_ratios) * self.scales_per_octave
+        return (anchors,) * (self.max_level - self.min_level + 1)
 
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
-        """Returns normalised anchors `[anchors, 4]` float32."""
+        """Returns normalized anchors `[anchors, 4]` float32."""
         _check_levels(grid_sizes, len(self.per_location))
         n = self.scales_per_octave
         scales = [2.0 ** (i / n) for i in range(n)]
@@ -231,7 +235,7 @@ class PyramidAnchors:
             offset = tuple(0.5 * stride if s % stride == 0 else 0.0 for s in image_size)
             sizes = _sizes(scales, self.aspect_ratios, base)
             levels.append(_tile(grid, sizes, (stride, stride), offset))
-        return _normalise(np.concatenate(levels), image_size)
+        return _normalize(np.concatenate(levels), image_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -239,8 +243,8 @@ class FlexibleGrid:
     """Anchors of one level of `FlexibleGridAnchors`, all lengths in pixels.
 
     Args:
-        base_sizes: Side of the square of the same area, one an anchor.
-        aspect_ratios: Width / height, one an anchor.
+        base_sizes: Side of the square of the same area, one per anchor.
+        aspect_ratios: Width / height, one per anchor.
         stride: Rows and columns between centers.
         offset: Row and column of the first center.
     """
@@ -253,7 +257,7 @@ class FlexibleGrid:
     def __post_init__(self) -> None:
         if len(self.base_sizes) != len(self.aspect_ratios):
             raise ValueError(
-                "base_sizes and aspect_ratios have one entry an anchor, got "
+                "base_sizes and aspect_ratios need one entry per anchor, got "
                 f"{len(self.base_sizes)} and {len(self.aspect_ratios)}"
             )
         _check_positive("base_sizes", self.base_sizes)
@@ -263,32 +267,32 @@ class FlexibleGrid:
 
 @dataclasses.dataclass(frozen=True)
 class FlexibleGridAnchors:
-    """Anchors given one by one, for each level.
+    """Anchors that are listed individually, for each level.
 
     Args:
-        grids: One a level.
+        grids: One grid per level.
     """
 
     grids: tuple[FlexibleGrid, ...]
 
     def __post_init__(self) -> None:
         if not self.grids:
-            raise ValueError("anchor_grid is empty; give one a feature map")
+            raise ValueError("anchor_grid is empty; give one per feature map")
 
     @property
     def per_location(self) -> tuple[int, ...]:
-        """Anchors in a cell, one number a level."""
+        """Number of anchors per location, per level."""
         return tuple(len(g.base_sizes) for g in self.grids)
 
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
-        """Returns normalised anchors `[anchors, 4]` float32."""
+        """Returns normalized anchors `[anchors, 4]` float32."""
         _check_levels(grid_sizes, len(self.grids))
         levels = []
         for grid, shape in zip(self.grids, grid_sizes, strict=True):
             pairs = zip(grid.base_sizes, grid.aspect_ratios, strict=True)
             sizes = np.array([_size(s, a, (1.0, 1.0)) for s, a in pairs], "float32")
             levels.append(_tile(shape, sizes, grid.stride, grid.offset))
-        return _normalise(np.concatenate(levels), image_size)
+        return _normalize(np.concatenate(levels), image_size)
 
 
 def _tile(
@@ -297,7 +301,7 @@ def _tile(
     stride: Sequence[float],
     offset: Sequence[float],
 ) -> np.ndarray:
-    """Puts anchors of `sizes [n, 2]` on each cell; `[h * w * n, 4]` float32."""
+    """Places anchors of `sizes [n, 2]` at each location; `[h * w * n, 4]` float32."""
     y, x = (
         np.arange(n, dtype="float32") * np.float32(s) + np.float32(o)
         for n, s, o in zip(grid, stride, offset, strict=True)
@@ -311,7 +315,7 @@ def _tile(
 def _sizes(
     scales: Sequence[float], ratios: Sequence[float], base: Sequence[float]
 ) -> np.ndarray:
-    """(height, width) `[ratios * scales, 2]`, the aspect ratio as outer loop."""
+    """Returns (height, width) `[ratios * scales, 2]`, aspect ratio as outer loop."""
     return np.array([_size(s, a, base) for a in ratios for s in scales], "float32")
 
 
@@ -320,7 +324,7 @@ def _size(scale: float, ratio: float, base: Sequence[float]) -> tuple[float, flo
     return scale / root * base[0], scale * root * base[1]
 
 
-def _normalise(boxes: np.ndarray, image_size: Size) -> np.ndarray:
+def _normalize(boxes: np.ndarray, image_size: Size) -> np.ndarray:
     height, width = image_size
     return boxes / np.array([height, width, height, width], "float32")
 
@@ -328,7 +332,7 @@ def _normalise(boxes: np.ndarray, image_size: Size) -> np.ndarray:
 def _check_levels(grid_sizes: Sequence[Size], levels: int) -> None:
     if len(grid_sizes) != levels:
         raise ValueError(
-            f"the anchors are made for {levels} feature map(s), "
+            f"the anchor generator is for {levels} feature map(s), "
             f"the model has {len(grid_sizes)}"
         )
 

@@ -1,4 +1,4 @@
-"""What CenterNet is to predict of objects: heatmaps of centres, sizes, offsets."""
+"""CenterNet targets of objects: center heatmaps, sizes and offsets."""
 
 import dataclasses
 from typing import NamedTuple
@@ -10,20 +10,20 @@ from odapi.structures import Groundtruth, Tensor
 
 
 class CellTargets(NamedTuple):
-    """Where the centres of objects lie, and what their cells are to say."""
+    """Targets of the cells of object centers."""
 
     y: Tensor  # [b, n] int32, row of the cell
     x: Tensor  # [b, n] int32, column
     sizes: Tensor  # [b, n, 2] float32, height and width in cells
-    offsets: Tensor  # [b, n, 2] float32 in [0, 1): from the cell to the centre
+    offsets: Tensor  # [b, n, 2] float32 in [0, 1): from the cell to the center
     weights: Tensor  # [b, n] float32, 0 for padding
 
 
 def to_cells(boxes: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Returns centres and sizes, `[b, n, 2]` in cells, of normalised boxes.
+    """Returns centers and sizes, `[b, n, 2]` in cells, of normalized boxes.
 
-    A centre may lie on the border of two cells, and rounding decides which one it is:
-    the steps are those of the original.
+    For a center on the border of two cells, rounding decides: the operations are in the
+    order of the original.
     """
     scale = ops.convert_to_tensor([float(n) for n in map_size], dtype="float32")
     low, high = boxes[..., :2] * scale, boxes[..., 2:] * scale
@@ -32,7 +32,7 @@ def to_cells(boxes: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 def cell_of(points: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Returns row and column of the cells of points `[..., 2]`, cut to the map."""
+    """Returns row and column of the cells of points `[..., 2]`, clipped to the map."""
     cell = ops.cast(ops.floor(points), "int32")
     height, width = map_size
     return (
@@ -42,7 +42,7 @@ def cell_of(points: Tensor, map_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 def cell_targets(truth: Groundtruth, map_size: tuple[int, int]) -> CellTargets:
-    """Returns what the cells of the centres of boxes are to say."""
+    """Returns the size and offset targets of the cells of box centers."""
     center, size = to_cells(truth.boxes, map_size)
     y, x = cell_of(center, map_size)
     weights = ops.where(truth.valid, truth.weights, 0.0)
@@ -51,12 +51,12 @@ def cell_targets(truth: Groundtruth, map_size: tuple[int, int]) -> CellTargets:
 
 @dataclasses.dataclass(frozen=True)
 class WeightedKeypoints:
-    """The centre of an object is the mean of its keypoints instead of its box.
+    """Defines object centers as the mean of keypoints instead of the box center.
 
     Args:
-        class_id: The class whose objects count; others have no centre.
-        indices: Which keypoints of the groundtruth.
-        weights: How much each of them counts, 0 or more.
+        class_id: The class of the objects; other objects have no center.
+        indices: Indices of the keypoints in the groundtruth.
+        weights: Weight per keypoint, 0 or more.
     """
 
     class_id: int
@@ -66,8 +66,8 @@ class WeightedKeypoints:
     def __post_init__(self) -> None:
         if len(self.indices) != len(self.weights):
             raise ValueError(
-                f"keypoint_weights_for_center needs a weight for each of the "
-                f"{len(self.indices)} keypoints of its class, got {len(self.weights)}"
+                "keypoint_weights_for_center needs one weight per keypoint of its "
+                f"class: {len(self.indices)} keypoints, got {len(self.weights)} weights"
             )
         if min(self.weights, default=0.0) < 0 or not any(self.weights):
             raise ValueError(
@@ -81,13 +81,13 @@ def center_heatmaps(
     map_size: tuple[int, int],
     min_iou: float,
 ) -> Tensor:
-    """Returns `[b, h, w, num_classes]`: Gaussians at the centres of the boxes.
+    """Returns `[b, h, w, num_classes]`: Gaussians at the centers of the boxes.
 
     Args:
-        truth: The objects, normalised.
+        truth: The objects, normalized.
         num_classes: Number of classes.
         map_size: Height and width of the maps.
-        min_iou: What a box that is predicted inside of the Gaussian overlaps.
+        min_iou: IoU of boxes within the Gaussian radius, see `gaussian_radius`.
     """
     center, size = to_cells(truth.boxes, map_size)
     sigma = gaussian_sigma(size[..., 0], size[..., 1], min_iou)
@@ -104,13 +104,13 @@ def keypoint_center_heatmaps(
 ) -> Tensor:
     """Returns `[b, h, w, num_classes]`: Gaussians at the means of keypoints.
 
-    An object is as large as twice the mean distance of its keypoints from their mean.
-    Keypoints that are not labelled do not count; an object without any is not drawn.
+    The size of an object is twice the mean distance of its keypoints from their mean.
+    Unlabeled keypoints are ignored; an object without any is not drawn.
 
     Args:
-        truth: The objects, normalised, with keypoints.
-        keypoints: Which ones, and how much each counts.
-        num_classes, map_size, min_iou: As of `center_heatmaps`.
+        truth: The objects, normalized, with keypoints.
+        keypoints: Indices and weights of the keypoints.
+        num_classes, map_size, min_iou: As for `center_heatmaps`.
     """
     scale = ops.convert_to_tensor([float(n) for n in map_size], dtype="float32")
     index = ops.convert_to_tensor(keypoints.indices, dtype="int32")

@@ -12,23 +12,23 @@ from keras import ops
 from odapi.geometry import boxes as geometry
 from odapi.structures import Tensor
 
-# Sides get this much longer before a logarithm is taken or they divide, as in
-# the original: padding has no area.
+# Added to sides before division and logarithm, as in the original: padding has no
+# area.
 _EPSILON = 1e-8
 
-# Caps exp() when decoding, so that an untrained or diverging model gives large
-# boxes instead of infinite ones. The original does not cap; no real output is
-# near: the box would be 5e8 anchors high, and with the usual scale of 5 its code
-# above 100. Areas still fit into float32.
+# Caps exp() in `decode`, so that an untrained or diverging model returns large boxes
+# instead of infinite ones. The original does not cap. No trained model reaches the cap:
+# the box would be 5e8 anchors high, and with the usual scale of 5 its code above 100.
+# Areas still fit into float32.
 _MAX_LOG_SCALE = 20.0
 
 
 class BoxCoder(Protocol):
-    """What all coders have in common."""
+    """Interface of all box coders."""
 
     @property
     def code_size(self) -> int:
-        """Numbers that code a box."""
+        """Number of values per box code."""
 
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
         """Returns codes `[..., code_size]` of `boxes` given `anchors [..., 4]`."""
@@ -39,7 +39,7 @@ class BoxCoder(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class CenterSizeCoder:
-    """Codes a box as its center shift and log size ratio to an anchor.
+    """Encodes a box as center shift and log size ratio relative to an anchor.
 
     `[ty, tx, th, tw] = scales * [dy / ha, dx / wa, log(h / ha), log(w / wa)]`,
     with `dy, dx` the shift of the center and `ha, wa` the size of the anchor.
@@ -57,7 +57,7 @@ class CenterSizeCoder:
 
     @property
     def code_size(self) -> int:
-        """Numbers that code a box."""
+        """Number of values per box code."""
         return 4
 
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
@@ -80,13 +80,13 @@ class CenterSizeCoder:
 
 @dataclasses.dataclass(frozen=True)
 class KeypointCoder:
-    """Codes a box with its keypoints; keypoints as shifts from the anchor's center.
+    """Encodes a box with its keypoints, as shifts from the center of the anchor.
 
     Boxes are `[..., 4 + 2 * num_keypoints]`: the box, then (y, x) of each keypoint.
     Codes are `[ty, tx, th, tw, ky, kx, ...]`, keypoints scaled like `ty, tx`.
 
     Args:
-        num_keypoints: Keypoints of a box.
+        num_keypoints: Number of keypoints per box.
         scales: Factors of `ty, tx, th, tw`, each > 0.
     """
 
@@ -100,11 +100,11 @@ class KeypointCoder:
 
     @property
     def code_size(self) -> int:
-        """Numbers that code a box with its keypoints."""
+        """Number of values per code of a box with its keypoints."""
         return 4 + 2 * self.num_keypoints
 
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
-        """Returns codes `[..., code_size]`; unlabelled (NaN) keypoints stay NaN."""
+        """Returns codes `[..., code_size]`; unlabeled (NaN) keypoints stay NaN."""
         codes = CenterSizeCoder(self.scales).encode(boxes[..., :4], anchors)
         center, size = self._frame(anchors)
         scale = _constant(self.scales[:2] * self.num_keypoints)
@@ -119,21 +119,22 @@ class KeypointCoder:
         return ops.concatenate([boxes, shift * size + center], axis=-1)
 
     def _frame(self, anchors: Tensor) -> tuple[Tensor, Tensor]:
-        """Center and size of anchors, once for each keypoint."""
+        """Returns center and size of anchors, repeated per keypoint."""
         center, size = geometry.center_size(anchors)
         n = self.num_keypoints
-        return tuple(
+        center, size = (
             ops.concatenate([p] * n, axis=-1) if n else p[..., :0]
             for p in (center, size)
         )
+        return center, size
 
 
 @dataclasses.dataclass(frozen=True)
 class MeanStddevCoder:
-    """Codes the corners of a box as their differences to those of the anchor.
+    """Encodes the corners of a box as differences from those of the anchor.
 
     Args:
-        stddev: What a difference is divided by, > 0.
+        stddev: Divides the differences, > 0.
 
     Source: Szegedy et al. 2014 (https://arxiv.org/abs/1412.1441), MultiBox.
     """
@@ -146,7 +147,7 @@ class MeanStddevCoder:
 
     @property
     def code_size(self) -> int:
-        """Numbers that code a box."""
+        """Number of values per box code."""
         return 4
 
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
@@ -160,10 +161,10 @@ class MeanStddevCoder:
 
 @dataclasses.dataclass(frozen=True)
 class SquareCoder:
-    """Codes a box as the square of the same area around the same center.
+    """Encodes a box as the square of the same area around the same center.
 
-    `[ty, tx, tl] = scales * [dy / la, dx / la, log(l / la)]`, with `l` the root of
-    the box's area and `la` that of the anchor's.
+    `[ty, tx, tl] = scales * [dy / la, dx / la, log(l / la)]`, with `l` and `la` the
+    square roots of the areas of box and anchor.
 
     Args:
         scales: Factors of `ty, tx, tl`, each > 0.
@@ -176,7 +177,7 @@ class SquareCoder:
 
     @property
     def code_size(self) -> int:
-        """Numbers that code a box."""
+        """Number of values per box code."""
         return 3
 
     def encode(self, boxes: Tensor, anchors: Tensor) -> Tensor:
@@ -198,7 +199,7 @@ class SquareCoder:
 
 
 def _length(size: Tensor) -> Tensor:
-    """Side `[..., 1]` of the square with the area of `size [..., 2]`."""
+    """Returns the side `[..., 1]` of the square with the area of `size [..., 2]`."""
     return ops.sqrt(ops.maximum(size[..., :1] * size[..., 1:], 0.0))
 
 

@@ -1,7 +1,7 @@
-"""What CenterNet is to predict of keypoints: heatmaps, offsets, shifts, depths.
+"""CenterNet targets of keypoints: heatmaps, offsets, regression and depths.
 
-Points are (y, x) in cells of the maps. An object without the keypoint, be it of
-another class, says nothing about it: its box does not count in the heatmap's loss.
+Points are (y, x) in cells of the maps. The box of an object without the keypoint, or of
+another class, is excluded from the loss of the heatmap.
 """
 
 from typing import NamedTuple
@@ -13,26 +13,26 @@ from odapi.geometry.keypoints import MIN_IOU
 from odapi.structures import Groundtruth, Tensor
 from odapi.targets.center_targets import to_cells
 
-_LABELLED = 1e-3  # Weight from which on a keypoint is one.
+_MIN_WEIGHT = 1e-3  # Keypoints of a lower weight are not labeled.
 
 
 class Points(NamedTuple):
-    """The keypoints that objects of one class have."""
+    """Keypoints of the objects of one class."""
 
-    points: Tensor  # [b, n, k, 2] float32, 0 where there is none
-    weights: Tensor  # [b, n, k] float32, 0: there is none
+    points: Tensor  # [b, n, k, 2] float32, 0 if not labeled
+    weights: Tensor  # [b, n, k] float32, 0 if not labeled
 
 
 class HeatmapTargets(NamedTuple):
-    """Where keypoints are, and which cells count."""
+    """Heatmaps of keypoints, and weights of their cells."""
 
     heatmaps: Tensor  # [b, h, w, k] float32 in 0 to 1
-    weights: Tensor  # [b, h, w, k] float32, 0: nothing is known
-    number: Tensor  # float32: keypoints of the batch, at least 1
+    weights: Tensor  # [b, h, w, k] float32, 0: not known
+    number: Tensor  # float32: number of keypoints in the batch, at least 1
 
 
 class CellTargets(NamedTuple):
-    """What single cells are to say of a keypoint."""
+    """Targets of single cells for one keypoint each."""
 
     y: Tensor  # [b, m] int32, row of the cell
     x: Tensor  # [b, m] int32, column
@@ -52,10 +52,10 @@ def keypoints_of_class(
     Args:
         truth: The objects.
         class_id: Their class, from 0.
-        indices: Which keypoints of the groundtruth.
+        indices: Indices of the keypoints in the groundtruth.
         map_size: Height and width of the maps.
     """
-    points = pick(truth.keypoints, indices)
+    points = select_keypoints(truth.keypoints, indices)
     known = ops.logical_not(ops.any(ops.isnan(points), axis=-1))
     ours = ops.logical_and(truth.valid, truth.classes == class_id)
     weights = ops.where(ours, truth.weights, 0.0)[..., None]
@@ -66,8 +66,8 @@ def keypoints_of_class(
     )
 
 
-def pick(values: Tensor, indices: tuple[int, ...]) -> Tensor:
-    """Returns some keypoints of `values [b, n, k, ...]`."""
+def select_keypoints(values: Tensor, indices: tuple[int, ...]) -> Tensor:
+    """Returns the keypoints `indices` of `values [b, n, k, ...]`."""
     return ops.take(values, ops.convert_to_tensor(indices, dtype="int32"), axis=2)
 
 
@@ -77,12 +77,12 @@ def heatmap_targets(
     deviations: tuple[float, ...],
     map_size: tuple[int, int],
 ) -> HeatmapTargets:
-    """Returns Gaussians at the keypoints, as wide as the objects are large.
+    """Returns Gaussians at the keypoints, scaled by the size of the objects.
 
     Args:
         truth: The objects.
         points: Their keypoints.
-        deviations: Of each keypoint, times that of the box.
+        deviations: Standard deviation per keypoint, relative to that of the box.
         map_size: Height and width of the maps.
     """
     height, width = map_size
@@ -93,13 +93,13 @@ def heatmap_targets(
     sigmas = sigmas * ops.convert_to_tensor(deviations, dtype="float32")
     heatmaps = draw_keypoints(points, sigmas, map_size)
 
-    unknown = ops.logical_and(truth.valid[..., None], points.weights < _LABELLED)
+    unknown = ops.logical_and(truth.valid[..., None], points.weights < _MIN_WEIGHT)
     rows = _within(boxes[..., 0], boxes[..., 2], height)
     columns = _within(boxes[..., 1], boxes[..., 3], width)
-    # How many boxes of unknown keypoints a cell is in.
+    # Number of boxes with an unknown keypoint that cover a cell.
     columns = columns[:, :, :, None] * ops.cast(unknown, "float32")[:, :, None]
     covered = ops.einsum("bnh,bnwk->bhwk", rows, columns)
-    # The original counts whole keypoints of each kind and image.
+    # The original rounds the number down per keypoint and image.
     number = ops.sum(ops.floor(ops.sum(points.weights, axis=1)))
     return HeatmapTargets(
         heatmaps,
@@ -116,56 +116,56 @@ def _within(low: Tensor, high: Tensor, length: int) -> Tensor:
 
 
 def draw_keypoints(points: Points, sigmas: Tensor, map_size: tuple[int, int]) -> Tensor:
-    """Draws a Gaussian for each keypoint; where they overlap, the highest counts.
+    """Draws one Gaussian per keypoint, with the maximum where they overlap.
 
-    One object after the other, as one map of each object would take too much memory;
-    as many as the image with most of them has.
+    Loops over the objects, since one map per object would take too much memory, up to
+    the maximum number of objects of an image.
 
     Args:
         points: The keypoints; rounded down to whole cells.
-        sigmas: `[b, n, k]`, deviations, above 0.
+        sigmas: `[b, n, k]`, standard deviations, above 0.
         map_size: Height and width of the maps.
 
     Returns:
         `[b, h, w, k]` float32.
     """
     height, width = map_size
-    batch, count = ops.shape(sigmas)[0], sigmas.shape[2]
-    empty = ops.zeros((batch, height, width, count), "float32")
+    batch, kinds = ops.shape(sigmas)[0], sigmas.shape[2]
+    empty = ops.zeros((batch, height, width, kinds), "float32")
     if not sigmas.shape[1]:
         return empty
     cell = ops.floor(points.points)
-    narrow = 2.0 * ops.square(sigmas)[:, :, None]
+    variance = 2.0 * ops.square(sigmas)[:, :, None]
 
-    def slope(length, axis):
+    def profile(length: int, axis: int) -> Tensor:
         cells = ops.arange(length, dtype="float32")[None, None, :, None]
         distance = ops.square(cells - cell[:, :, None, :, axis])
-        return ops.exp(-distance / narrow)  # [b, n, length, k]
+        return ops.exp(-distance / variance)  # [b, n, length, k]
 
-    # Objects with keypoints come first, and only so many are drawn.
-    there = ops.cast(ops.any(points.weights > 0, axis=-1), "int32")
-    order = ops.argsort(1 - there, axis=1)[:, :, None, None]
-    rows = slope(height, 0) * points.weights[:, :, None]
+    # Objects with keypoints come first; the others are not drawn.
+    labeled = ops.cast(ops.any(points.weights > 0, axis=-1), "int32")
+    order = ops.argsort(1 - labeled, axis=1)[:, :, None, None]
+    rows = profile(height, 0) * points.weights[:, :, None]
     rows = ops.moveaxis(ops.take_along_axis(rows, order, axis=1), 1, 0)
-    columns = ops.take_along_axis(slope(width, 1), order, axis=1)
+    columns = ops.take_along_axis(profile(width, 1), order, axis=1)
     columns = ops.moveaxis(columns, 1, 0)
 
-    def draw(n, maps):
+    def draw(n: Tensor, maps: Tensor) -> Tensor:
         row, column = ops.take(rows, n, axis=0), ops.take(columns, n, axis=0)
         return ops.maximum(maps, row[:, :, None] * column[:, None])
 
-    most = ops.cast(ops.max(ops.sum(there, axis=1)), "int32")
-    return ops.stop_gradient(ops.fori_loop(0, most, draw, empty))
+    count = ops.cast(ops.max(ops.sum(labeled, axis=1)), "int32")
+    return ops.stop_gradient(ops.fori_loop(0, count, draw, empty))
 
 
 def offset_targets(
     points: Points, radius: int, map_size: tuple[int, int]
 ) -> CellTargets:
-    """Returns how far each keypoint is from its cell and from the cells around.
+    """Returns the offsets of each keypoint from its cell and the cells around it.
 
     Args:
         points: The keypoints.
-        radius: Of the disk around the keypoint's cell, in cells.
+        radius: Radius of the disk around the keypoint's cell, in cells.
         map_size: Height and width of the maps.
     """
     return _around(points.points, points, radius, map_size)
@@ -174,12 +174,12 @@ def offset_targets(
 def regression_targets(
     truth: Groundtruth, points: Points, radius: int, map_size: tuple[int, int]
 ) -> CellTargets:
-    """Returns how far each keypoint is from the cells around its object's centre.
+    """Returns the offsets of each keypoint from the cells around its object's center.
 
     Args:
         truth: The objects.
         points: Their keypoints.
-        radius: Of the disk around the centre's cell, in cells.
+        radius: Radius of the disk around the center's cell, in cells.
         map_size: Height and width of the maps.
     """
     center = to_cells(truth.boxes, map_size)[0][:, :, None]
@@ -193,19 +193,19 @@ def depth_targets(
     radius: int,
     map_size: tuple[int, int],
 ) -> CellTargets:
-    """Returns the depth of each keypoint, for its cell and the cells around.
+    """Returns the depth of each keypoint, for its cell and the cells around it.
 
     Args:
         truth: The objects, with depths.
         points: Their keypoints.
-        indices: Which keypoints of the groundtruth.
-        radius: Of the disk around the keypoint's cell, in cells.
+        indices: Indices of the keypoints in the groundtruth.
+        radius: Radius of the disk around the keypoint's cell, in cells.
         map_size: Height and width of the maps.
     """
-    depths = pick(truth.keypoint_depths, indices)
+    depths = select_keypoints(truth.keypoint_depths, indices)
     weights = points.weights
     if truth.keypoint_depth_weights is not None:
-        weights = weights * pick(truth.keypoint_depth_weights, indices)
+        weights = weights * select_keypoints(truth.keypoint_depth_weights, indices)
     unknown = ops.logical_or(ops.isnan(depths), ops.isnan(weights))
     depths, weights = (ops.where(unknown, 0.0, v) for v in (depths, weights))
     cells = offset_targets(points._replace(weights=weights), radius, map_size)
@@ -218,7 +218,7 @@ def depth_targets(
 def _around(
     sources: Tensor, points: Points, radius: int, map_size: tuple[int, int]
 ) -> CellTargets:
-    """Shifts to points from the cells around `sources [b, n, k, 2]`."""
+    """Returns offsets of points from the cells around `sources [b, n, k, 2]`."""
     _, number, count, _ = sources.shape
     disk = ops.convert_to_tensor(_disk(radius), dtype="float32")
     cells = ops.floor(sources)[..., None, :] + disk  # [b, n, k, disk, 2]
@@ -241,7 +241,7 @@ def _around(
 
 
 def _disk(radius: int) -> list[tuple[int, int]]:
-    """Returns the cells within a radius.
+    """Returns the offsets (y, x) of the cells within a radius.
 
     >>> _disk(1)
     [(-1, 0), (0, -1), (0, 0), (0, 1), (1, 0)]

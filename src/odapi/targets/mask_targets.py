@@ -1,4 +1,4 @@
-"""What maps of masks should show: groundtruth masks at the size of the maps."""
+"""Targets of segmentation maps: groundtruth masks at the size of the maps."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from odapi.structures import Groundtruth, Tensor
 
 
 class SegmentationTargets(NamedTuple):
-    """Which class covers each cell."""
+    """Coverage of each cell by each class."""
 
     maps: Tensor  # [b, h, w, num_classes] float32 in [0, 1]
     weights: Tensor  # [b, h, w, 1] float32: 0 where it is not known
@@ -20,11 +20,11 @@ def segmentation_targets(
 ) -> SegmentationTargets:
     """Returns the union of the masks of each class.
 
-    Cells in the box of an object whose mask is not known (`mask_weights` of 0) do not
-    count.
+    Cells in the box of an object whose mask is not known (`mask_weights` of 0) have
+    weight 0.
 
     Args:
-        truth: With masks.
+        truth: The objects, with masks.
         num_classes: Number of classes.
         map_size: Height and width of the maps.
 
@@ -42,7 +42,7 @@ def segmentation_targets(
         ops.reshape(ops.cast(truth.classes, "int32") + first, (-1,)),
         num_segments=batch * num_classes,
     )
-    union = ops.maximum(union, 0.0)  # Also of classes without an object.
+    union = ops.maximum(union, 0.0)  # Also for classes without an object.
     maps = ops.reshape(union, (-1, num_classes, height, width))
     weights = ops.ones((batch, height, width, 1), "float32")
     if truth.mask_weights is not None:
@@ -55,16 +55,16 @@ def segmentation_targets(
 
 
 def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Returns masks `[b, n, h, w]` at another size, float32, read linearly.
+    """Resizes masks `[b, n, h, w]` bilinearly, to float32.
 
-    The corners of the first and last pixel stay where they are, and nothing is
-    smoothed before: of four pixels a side the two in the middle count.
+    The outer edges of the image stay fixed, and there is no antialiasing: at a fourth
+    of the size, only the two middle pixels of four per side contribute.
     """
     height, width = masks.shape[2:]
     if (height, width) == tuple(size):
         return ops.cast(masks, "float32")
     if (height, width) == (4 * size[0], 4 * size[1]):
-        # Before there are floats: masks of images are large.
+        # Sliced before the cast to float: masks of whole images are large.
         quarters = [masks[:, :, y::4, x::4] for y in (1, 2) for x in (1, 2)]
         return sum(ops.cast(q, "float32") for q in quarters) * 0.25
     flat = ops.reshape(masks, (-1, height, width, 1))

@@ -1,4 +1,4 @@
-"""Matchers: which object, if any, each anchor is to find."""
+"""Matchers: assign each anchor to a groundtruth object, background or ignored."""
 
 import dataclasses
 import math
@@ -6,26 +6,24 @@ from collections.abc import Callable
 
 from keras import ops
 
-from odapi.structures import Tensor
-
-BACKGROUND, IGNORED = -1, -2
+from odapi.structures import BACKGROUND, IGNORED, Tensor
 
 
 @dataclasses.dataclass(frozen=True)
 class ArgmaxMatcher:
-    """Matches an anchor to the object it fits best, if it fits well enough.
+    """Matches each anchor to the object of highest similarity, above a threshold.
 
     Ties go to the first object.
 
     Args:
-        matched: Similarity from which on an anchor is matched; None: every anchor
-            is matched, however little it fits.
-        unmatched: Similarity below which an anchor is background; an anchor in
-            between is ignored. Not above `matched`.
-        negatives_below: False exchanges the two: below `unmatched` an anchor is
-            ignored, in between it is background.
-        force: Also match, for each object, the anchor that fits it best. An anchor
-            that is best for several objects goes to the first of them.
+        matched: Anchors of at least this similarity are matched; None matches every
+            anchor.
+        unmatched: Anchors below this similarity are background; anchors in between are
+            ignored. Not above `matched`.
+        negatives_below: False exchanges the two: anchors below `unmatched` are ignored,
+            anchors in between are background.
+        force: Also match, for each object, the anchor of highest similarity to it. An
+            anchor that is best for several objects goes to the first of them.
     """
 
     matched: float | None = 0.5
@@ -57,30 +55,32 @@ class ArgmaxMatcher:
         claims: Tensor | None = None,
         floor: float | None = None,
     ) -> Tensor:
-        """Returns the object's index, `BACKGROUND` or `IGNORED`, of each anchor.
+        """Returns the index of the object, `BACKGROUND` or `IGNORED`, per anchor.
 
-        The objects are taken one after the other, as far as any image has valid
-        ones: a matrix of all pairs would cost much more time and memory.
+        Loops over the objects, up to the last valid one of any image: a matrix of all
+        pairs would cost much more time and memory.
 
         Args:
-            similarity: `similarity(i)` is that of object `i` of each image with all
-                anchors, `[b, anchors]` float.
+            similarity: `similarity(i)` returns the similarity of object `i` of each
+                image to all anchors, `[b, anchors]` float.
             num_anchors: Number of anchors.
-            valid: `[b, n]` bool, which objects are no padding. An image without
-                any has background only.
-            claims: `[b, n]` bool, which objects may claim their best anchor when
-                `force` is on; None: all valid ones.
-            floor: Similarity that a claimed anchor must exceed; None: any will do.
+            valid: `[b, n]` bool, False for padding. In an image without objects all
+                anchors are background.
+            claims: `[b, n]` bool: objects that may claim their best anchor if `force`
+                is set; None: all valid ones.
+            floor: A claimed anchor must be above this similarity; None: no condition.
 
         Returns:
             `[b, anchors]` int32.
         """
         claims = valid if claims is None else ops.logical_and(valid, claims)
-        nobody = ops.full((1, num_anchors), BACKGROUND, dtype="int32")
-        nobody = nobody + 0 * ops.cast(valid[:, :1], "int32")  # [b, anchors]
-        best = ops.full_like(nobody, -math.inf, dtype="float32")
+        unclaimed = ops.full((1, num_anchors), BACKGROUND, dtype="int32")
+        unclaimed = unclaimed + 0 * ops.cast(valid[:, :1], "int32")  # [b, anchors]
+        best = ops.full_like(unclaimed, -math.inf, dtype="float32")
 
-        def step(i, best, match, claimant):
+        def step(
+            i: Tensor, best: Tensor, match: Tensor, claimant: Tensor
+        ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
             value = similarity(i)
             here = _column(valid, i)
             better = ops.logical_and(value > best, here)
@@ -93,12 +93,12 @@ class ArgmaxMatcher:
                 claimant = ops.where(free, i, claimant)
             return i + 1, best, match, claimant
 
-        # Padding comes last, so that few objects take few steps.
+        # Padding comes last: few objects need few steps.
         order = ops.arange(1, valid.shape[1] + 1, dtype="int32")
         steps = ops.max(ops.where(valid, order, 0))
         first = ops.zeros((), dtype="int32")
         _, best, match, claimant = ops.while_loop(
-            lambda i, *_: i < steps, step, (first, best, nobody, nobody)
+            lambda i, *_: i < steps, step, (first, best, unclaimed, unclaimed)
         )
         match = ops.where(match >= 0, self._apply_thresholds(match, best), match)
         return ops.where(claimant >= 0, claimant, match)

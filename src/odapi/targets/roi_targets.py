@@ -8,15 +8,15 @@ from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, CropAndResize, crop_m
 from odapi.geometry.gather import gather_rows
 from odapi.structures import Tensor
 
-# Towards the neighbour that scores higher, in cells: where a peak lies between two.
-_NUDGE = 0.25
+# Shift of a peak toward its higher neighbor, in cells.
+_PEAK_SHIFT = 0.25
 
 
 class RoiKeypointTargets(NamedTuple):
-    """Cells of keypoints, and how much each counts."""
+    """Cells of keypoints, and their weights."""
 
     cells: Tensor  # [b, n, k] int32, row by row
-    weights: Tensor  # [b, n, k] float32, 0: not labelled, or outside of the region
+    weights: Tensor  # [b, n, k] float32, 0: not labeled, or outside the region
 
 
 def assign_roi_keypoints(
@@ -27,14 +27,15 @@ def assign_roi_keypoints(
     weights: Tensor,
     size: tuple[int, int],
 ) -> RoiKeypointTargets:
-    """Returns the cell of each keypoint of the object that a region shows.
+    """Returns the cells of the keypoints of the object assigned to each region.
 
     Args:
-        keypoints: `[b, objects, k, 2]` normalised (y, x); NaN: not labelled.
-        visibility: `[b, objects, k]` int32, 0: not labelled; None: NaN alone says so.
-        boxes: `[b, n, 4]`, regions, in the frame of the keypoints.
-        index: `[b, n]` int32: the object that a region shows.
-        weights: `[b, n]`: how much a region counts; 0 where it shows none.
+        keypoints: `[b, objects, k, 2]` normalized (y, x); NaN: not labeled.
+        visibility: `[b, objects, k]` int32, 0: not labeled; None: only NaN marks
+            unlabeled keypoints.
+        boxes: `[b, n, 4]`, regions, in the frame of reference of the keypoints.
+        index: `[b, n]` int32: the object assigned to a region.
+        weights: `[b, n]`: weight of a region; 0 for background and padding.
         size: Rows and columns of cells.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 5.
@@ -57,48 +58,51 @@ def assign_roi_keypoints(
 
 
 def decode_roi_keypoints(heatmaps: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns where keypoints most likely are, and how likely they are there.
+    """Decodes the most likely position of each keypoint and its probability.
 
-    A keypoint is in the middle of its best cell, a quarter of a cell off towards the
-    neighbour that is the better one.
+    A keypoint lies in the middle of its best cell, shifted by a quarter of a cell
+    toward the higher neighbor.
 
     Args:
         heatmaps: `[b, n, k, h, w]`, logits.
         boxes: `[b, n, 4]`.
 
     Returns:
-        `[b, n, k, 2]` (y, x) in the frame of the boxes, and `[b, n, k]` in [0, 1].
+        Points `[b, n, k, 2]` (y, x) in the frame of reference of the boxes, and
+        probabilities `[b, n, k]`.
     """
     number, count, height, width = heatmaps.shape[1:]
     flat = ops.reshape(heatmaps, (-1, number, count, height * width))
     cell = ops.argmax(flat, axis=-1)
     scores = ops.max(ops.softmax(flat, axis=-1), axis=-1)
     row, column = cell // width, cell % width
-    y = _between(flat, cell, row, width, height)
-    x = _between(flat, cell, column, 1, width)
+    y = _refine_peak(flat, cell, row, width, height)
+    x = _refine_peak(flat, cell, column, 1, width)
     low, sides = boxes[..., None, :2], (boxes[..., 2:] - boxes[..., :2])[..., None, :]
     return low + sides * ops.stack([y, x], axis=-1), scores
 
 
-def _between(flat: Tensor, cell: Tensor, place: Tensor, step: int, count: int):
-    """Returns the place of a peak on an axis of `count` cells, as a share of it."""
+def _refine_peak(
+    flat: Tensor, cell: Tensor, place: Tensor, step: int, count: int
+) -> Tensor:
+    """Returns the position of a peak on an axis of `count` cells, in [0, 1]."""
 
-    def beside(move: int) -> Tensor:
+    def neighbor(move: int) -> Tensor:
         near = ops.clip(place + move, 0, count - 1)
         index = cell + (near - place) * step
         return ops.take_along_axis(flat, index[..., None], axis=-1)[..., 0]
 
-    nudge = _NUDGE * ops.sign(beside(1) - beside(-1))
+    shift = _PEAK_SHIFT * ops.sign(neighbor(1) - neighbor(-1))
     inside = ops.logical_and(place > 0, place < count - 1)
-    nudge = ops.where(inside, nudge, 0.0)
-    return (ops.cast(place, "float32") + 0.5 + nudge) / count
+    shift = ops.where(inside, shift, 0.0)
+    return (ops.cast(place, "float32") + 0.5 + shift) / count
 
 
 class RoiMaskTargets(NamedTuple):
-    """Masks of regions, and how much each counts."""
+    """Masks of regions, and their weights."""
 
     masks: Tensor  # [b, n, h, w] float32 in [0, 1]
-    weights: Tensor  # [b, n] float32, 0: nothing is known, or it is padding
+    weights: Tensor  # [b, n] float32, 0: mask not known, or padding
 
 
 def assign_roi_masks(
@@ -110,19 +114,19 @@ def assign_roi_masks(
     size: tuple[int, int],
     method: CropAndResize = CROP_AND_RESIZE,
 ) -> RoiMaskTargets:
-    """Returns the part of its object's mask that each region shows, without gradient.
+    """Crops the masks of the objects assigned to the regions, without gradient.
 
-    Scaled linearly and not rounded: what a cell is to say is the share that the
-    object has of it, as in the original.
+    Targets are interpolated bilinearly and not rounded, as in the original.
 
     Args:
         masks: `[b, objects, H, W]` of the padded images.
-        mask_weights: `[b, objects]`, 0 where the mask is not known; None: all are.
-        boxes: `[b, n, 4]`, regions, normalised to the padded images.
-        index: `[b, n]` int32: the object that a region shows.
-        weights: `[b, n]`: how much a region counts; 0 where it shows none.
+        mask_weights: `[b, objects]`, 0 where the mask is not known; None: all are
+            known.
+        boxes: `[b, n, 4]`, regions, normalized to the padded images.
+        index: `[b, n]` int32: the object assigned to a region.
+        weights: `[b, n]`: weight of a region; 0 for background and padding.
         size: Rows and columns of a target.
-        method: How masks are read.
+        method: Sampling method of the masks.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 3.
     """

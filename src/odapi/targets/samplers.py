@@ -1,4 +1,4 @@
-"""Samplers: which anchors take part in the loss."""
+"""Samplers: choose the anchors or regions that contribute to the loss."""
 
 import dataclasses
 
@@ -10,16 +10,15 @@ from odapi.structures import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class BalancedSampler:
-    """Samples anchors with a given share of positives.
+    """Samples anchors with a given fraction of positives.
 
     Args:
-        positive_fraction: Share of positives among the sampled, above 0, at most 1.
+        positive_fraction: Maximum fraction of positives in the sample, in (0, 1].
             Without a `size` all positives are taken, with as many negatives as this
-            share allows: an image without positives gives nothing.
-        size: How many to sample in an image. Negatives fill up what positives leave.
-            None: as many as there are.
-        fill: Where there are fewer candidates than `size`, the first of the others are
-            candidates as well, as in the original's sampler of static shapes.
+            fraction allows: an image without positives has an empty sample.
+        size: Sample size per image; negatives fill the rest. None: no limit.
+        fill: If there are fewer candidates than `size`, the first of the other anchors
+            become candidates, too, as in the original's sampler of static shapes.
     """
 
     positive_fraction: float = 0.5
@@ -37,14 +36,14 @@ class BalancedSampler:
 
     @property
     def max_positives(self) -> int | None:
-        """Positives of an image at most; None: any number."""
+        """Maximum number of positives per image; None: no limit."""
         return None if self.size is None else int(self.positive_fraction * self.size)
 
     def __call__(self, candidates: Tensor, positives: Tensor, seed: object) -> Tensor:
-        """Returns `[b, anchors]` bool: the sampled ones.
+        """Returns `[b, anchors]` bool: the sampled anchors.
 
         Args:
-            candidates: `[b, anchors]` bool, what may be sampled.
+            candidates: `[b, anchors]` bool: anchors that may be sampled.
             positives: `[b, anchors]` bool.
             seed: An integer or a `keras.random.SeedGenerator`.
         """
@@ -59,19 +58,19 @@ class BalancedSampler:
         if self.size is None:
             count = ops.cast(_count(positives), "float32")
             ratio = (1.0 - self.positive_fraction) / self.positive_fraction
-            most = ops.cast(ops.floor(count * ratio), "int32")
-            return ops.logical_or(positives, _first(negatives, noise, most))
-        chosen = _first(positives, noise, self.max_positives or 0)
-        room = self.size - _count(chosen)
-        return ops.logical_or(chosen, _first(negatives, noise, room))
+            limit = ops.cast(ops.floor(count * ratio), "int32")
+            return ops.logical_or(positives, _random(negatives, noise, limit))
+        chosen = _random(positives, noise, self.max_positives or 0)
+        limit = self.size - _count(chosen)
+        return ops.logical_or(chosen, _random(negatives, noise, limit))
 
 
 def _count(mask: Tensor) -> Tensor:
     return ops.sum(ops.cast(mask, "int32"), axis=1, keepdims=True)
 
 
-def _first(mask: Tensor, noise: Tensor, most: Tensor | int) -> Tensor:
-    """Keeps at most `most` of each row of `mask`, those with the least noise."""
+def _random(mask: Tensor, noise: Tensor, limit: Tensor | int) -> Tensor:
+    """Keeps at most `limit` entries of each row of `mask`, those of lowest noise."""
     order = ops.argsort(ops.where(mask, noise, 2.0), axis=1)
     rank = ops.argsort(order, axis=1)
-    return ops.logical_and(mask, ops.cast(rank, "int32") < most)
+    return ops.logical_and(mask, ops.cast(rank, "int32") < limit)

@@ -1,8 +1,8 @@
-"""Similarities: how well each object fits each anchor.
+"""Similarities of groundtruth boxes and anchors.
 
 A similarity is called `(boxes [..., n, 4], anchors [..., m, 4], scores [..., n])`
 and returns `[..., n, m]`, higher for a better fit. `floor` is the value of a pair
-that has nothing in common, None where there is no such value.
+that does not overlap; None if the similarity has no such value.
 """
 
 import dataclasses
@@ -19,11 +19,11 @@ from odapi.structures import Tensor
 
 
 class Similarity(Protocol):
-    """What all similarities have in common."""
+    """Interface of all similarities."""
 
     @property
     def floor(self) -> float | None:
-        """The value of a pair that has nothing in common; None: there is none."""
+        """Value of a pair that does not overlap; None if there is no such value."""
 
     def __call__(self, boxes: Tensor, anchors: Tensor, scores: Tensor = None) -> Tensor:
         """Returns the similarity `[..., n, m]` of all pairs."""
@@ -36,7 +36,7 @@ class IouSimilarity:
     floor = 0.0
 
     def __call__(self, boxes: Tensor, anchors: Tensor, scores: Tensor = None) -> Tensor:
-        """Returns the IoU `[..., n, m]` of all pairs; `scores` do not matter."""
+        """Returns the IoU `[..., n, m]` of all pairs; `scores` are ignored."""
         return pairwise_iou(boxes, anchors)
 
 
@@ -47,18 +47,18 @@ class IoaSimilarity:
     floor = 0.0
 
     def __call__(self, boxes: Tensor, anchors: Tensor, scores: Tensor = None) -> Tensor:
-        """Returns the IoA `[..., n, m]` of all pairs; `scores` do not matter."""
+        """Returns the IoA `[..., n, m]` of all pairs; `scores` are ignored."""
         return pairwise_ioa(boxes, anchors)
 
 
 @dataclasses.dataclass(frozen=True)
 class NegativeSquaredDistance:
-    """Minus the squared distance of the corner coordinates, so 0 at best."""
+    """Negative squared distance of the corner coordinates; 0 for equal boxes."""
 
     floor = None
 
     def __call__(self, boxes: Tensor, anchors: Tensor, scores: Tensor = None) -> Tensor:
-        """Returns minus the distances `[..., n, m]`; `scores` do not matter."""
+        """Returns negative distances `[..., n, m]`; `scores` are ignored."""
         return -pairwise_squared_distance(boxes, anchors)
 
 
@@ -67,7 +67,7 @@ class ThresholdedIou:
     """The score of the object where the IoU is above a threshold, else 0.
 
     Args:
-        threshold: IoU in [0, 1] that must be exceeded.
+        threshold: The IoU must be above it; in [0, 1].
     """
 
     threshold: float = 0.5
@@ -78,7 +78,7 @@ class ThresholdedIou:
             raise ValueError(f"iou_threshold must be in [0, 1], got {self.threshold}")
 
     def __call__(self, boxes: Tensor, anchors: Tensor, scores: Tensor = None) -> Tensor:
-        """Returns scores `[..., n, m]`; `scores` None stands for all 1."""
+        """Returns scores `[..., n, m]`; `scores` None is the same as all 1."""
         above = pairwise_iou(boxes, anchors) > self.threshold
         value = 1.0 if scores is None else ops.expand_dims(scores, -1)
         return ops.where(above, value, 0.0)
