@@ -90,7 +90,7 @@ def _separable(**options):
 def test_training_multiplies_what_inference_convolves(make, options, shape):
     layer, image = make(**options), _image(*shape)
     expected = _numpy(layer(image))
-    layer._multiplied = True  # Also where it is no faster.
+    layer._matrix_product = True  # Also where it is no faster.
     np.testing.assert_allclose(_numpy(layer(image, training=True)), expected, atol=1e-5)
     assert np.array_equal(_numpy(layer(image)), expected)
 
@@ -108,4 +108,4 @@ def test_training_multiplies_what_inference_convolves(make, options, shape):
 )
 def test_only_what_is_a_matrix_product_is_one(layer, multiplied):
     on_a_cpu = keras.backend.backend() == "tensorflow" and computes_on_cpu()
-    assert layer()._multiplied == (multiplied and on_a_cpu)
+    assert layer()._matrix_product == (multiplied and on_a_cpu)

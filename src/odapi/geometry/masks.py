@@ -83,7 +83,8 @@ def run_lengths(window: MaskWindow, size: tuple[int, int]) -> list[int]:
     ends = np.concatenate([[0], at, [height * width]])
     counts = np.diff(ends)
     # A mask that includes the last pixel has no zeros after it.
-    return counts[:-1].tolist() if counts[-1] == 0 and len(at) else counts.tolist()
+    counts = counts[:-1] if counts[-1] == 0 and len(at) else counts
+    return [int(count) for count in counts]
 
 
 def window_rle(window: MaskWindow, size: tuple[int, int]) -> Rle:

@@ -10,6 +10,7 @@ Source: Ioffe & Szegedy 2015 (https://arxiv.org/abs/1502.03167), algorithm 1.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -41,7 +42,8 @@ def normalize_by_batch(
     """
     if keras.backend.backend() == "tensorflow" and not synchronized:
         gamma, beta = _filled(x, gamma, beta)
-        return _fused(x, gamma, beta, epsilon)
+        outputs, mean, variance = _fused(x, gamma, beta, epsilon)
+        return outputs, mean, variance
     if _is_on_gpu(x) and math.prod(x.shape[:-1]) > 1:
         return torch_by_batch(x, gamma, beta, epsilon, unbiased=not synchronized)
     values = ops.cast(x, "float32")
@@ -59,7 +61,8 @@ def batch_moments(x: Tensor, synchronized: bool = False) -> tuple[Tensor, Tensor
     """Returns mean and biased variance `[c]` of `x [..., c]`."""
     axes = tuple(range(len(x.shape) - 1))
     replicas = synchronized and keras.backend.backend() == "tensorflow"
-    return ops.moments(x, axes, synchronized=replicas)
+    mean, variance = ops.moments(x, axes, synchronized=replicas)
+    return mean, variance
 
 
 def normalize(
@@ -88,7 +91,14 @@ def normalize(
     return ops.cast(outputs, x.dtype)
 
 
-def _fused(x, gamma, beta, epsilon, mean=None, variance=None):
+def _fused(
+    x: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    epsilon: float,
+    mean: Tensor | None = None,
+    variance: Tensor | None = None,
+) -> Any:
     import tensorflow as tf
 
     return tf.compat.v1.nn.fused_batch_norm(
@@ -125,7 +135,15 @@ def torch_by_batch(
     return outputs, mean, variance
 
 
-def _torch(x, gamma, beta, epsilon, mean, variance, training):
+def _torch(
+    x: Tensor,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    epsilon: float,
+    mean: Tensor,
+    variance: Tensor,
+    training: bool,
+) -> Tensor:
     """Normalizes channels-last maps; in training, updates the moments in place."""
     from torch.nn import functional
 
@@ -140,7 +158,10 @@ def _torch(x, gamma, beta, epsilon, mean, variance, training):
     return outputs.movedim(1, -1)
 
 
-def _filled(x, gamma, beta):
+def _filled(
+    x: Tensor, gamma: Tensor | None, beta: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Returns factor and offset, 1 and 0 where there are none."""
     channels = (x.shape[-1],)
     gamma = ops.ones(channels, "float32") if gamma is None else gamma
     beta = ops.zeros(channels, "float32") if beta is None else beta

@@ -15,7 +15,7 @@ Margins = tuple[tuple[int, int], tuple[int, int]]
 
 def has_native_convolution() -> bool:
     """Returns whether `native_convolution` can be called: on torch only."""
-    return keras.backend.backend() == "torch"
+    return bool(keras.backend.backend() == "torch")
 
 
 def native_convolution(

@@ -28,16 +28,21 @@ class AnchorGenerator(Protocol):
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
         """Returns normalized anchors `[anchors, 4]` float32."""
 
+    def __hash__(self) -> int:
+        """Returns the hash of the settings, for `cached_anchors`."""
+
 
 def cached_anchors(
-    generator: Any, image_size: Size, grid_sizes: tuple[Size, ...]
+    generator: AnchorGenerator, image_size: Size, grid_sizes: tuple[Size, ...]
 ) -> np.ndarray:
     """Returns the anchors of a generator from a cache; the array is read-only."""
     return _cached(generator, image_size, grid_sizes)
 
 
 @functools.lru_cache(maxsize=64)
-def _cached(generator: Any, image_size: Size, grids: tuple[Size, ...]) -> np.ndarray:
+def _cached(
+    generator: AnchorGenerator, image_size: Size, grids: tuple[Size, ...]
+) -> np.ndarray:
     anchors = generator(image_size, grids)
     anchors.setflags(write=False)
     return anchors
@@ -326,7 +331,8 @@ def _size(scale: float, ratio: float, base: Sequence[float]) -> tuple[float, flo
 
 def _normalize(boxes: np.ndarray, image_size: Size) -> np.ndarray:
     height, width = image_size
-    return boxes / np.array([height, width, height, width], "float32")
+    normalized: np.ndarray = boxes / np.array([height, width] * 2, "float32")
+    return normalized
 
 
 def _check_levels(grid_sizes: Sequence[Size], levels: int) -> None:
