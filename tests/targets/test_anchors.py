@@ -164,7 +164,7 @@ BAD = {
         (0.1, 0.2), (), interpolated_aspect_ratio=0.0
     ),
     "one pair per level .2 levels": lambda: SsdAnchors((0.1, 0.2), strides=((8, 8),)),
-    "one entry an anchor": lambda: FlexibleGrid((1.0,), (1.0, 2.0), (8, 8)),
+    "one entry per anchor": lambda: FlexibleGrid((1.0,), (1.0, 2.0), (8, 8)),
     "anchor_grid is empty": lambda: FlexibleGridAnchors(()),
 }
 
