@@ -69,7 +69,7 @@ def _detector(args: argparse.Namespace):
 
 def _prepare(args: argparse.Namespace) -> dict:
     """Writes the SavedModel, its ONNX form, and the frozen network alone."""
-    from odapi.exporters.saved_model.saved_model import write_saved_model
+    from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 
     detector, resizer = _detector(args)
     start = time.perf_counter()
@@ -98,9 +98,9 @@ def _network(args: argparse.Namespace, frozen: bool) -> dict:
     spec = tf.TensorSpec([1, height, width, 3], tf.float32)
     function = network(detector).get_concrete_function(spec)
     if frozen:
-        from odapi.exporters.saved_model.freeze import Frozen
+        from odapi.exporters.saved_model.frozen_function import FrozenFunction
 
-        function = Frozen(function)
+        function = FrozenFunction(function)
     image = tf.constant(_image(height, width).astype(np.float32))
     return {"ms": median_ms(lambda: function(images=image), args.runs)}
 
@@ -153,7 +153,7 @@ def _onnx(args: argparse.Namespace) -> dict:
 
 def _onnx_difference(args: argparse.Namespace, session, given) -> float:
     """Largest difference of the raw scores from those of the SavedModel."""
-    from odapi.exporters.saved_model.saved_model import SavedModelPredictor
+    from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
 
     image = next(iter(given.values()))
     expected = SavedModelPredictor(args.folder).outputs(image)

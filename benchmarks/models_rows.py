@@ -23,9 +23,9 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
     from benchmarks.parity_golden import GoldenFolder
     from benchmarks.parity_inputs import fill
     from odapi.build.resizer import model_resizer
-    from odapi.exporters.saved_model import serving
-    from odapi.exporters.saved_model.freeze import Frozen
-    from odapi.exporters.saved_model.saved_model import write_saved_model
+    from odapi.exporters.saved_model import graph_inputs
+    from odapi.exporters.saved_model.frozen_function import FrozenFunction
+    from odapi.exporters.saved_model.saved_model_writer import write_saved_model
     from odapi.zoo.names.detector_keys import detector_keys
 
     loaded = load(config)
@@ -39,9 +39,9 @@ def infer(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
         write_saved_model(detector, resizer, path)
         exported = tf.saved_model.load(str(path))
     image = tf.constant(_photograph(*detector.image_size))
-    alone = network(detector, lambda images: serving.resize(resizer, images)[0])
+    alone = network(detector, lambda images: graph_inputs.resize(resizer, images)[0])
     alone = alone.get_concrete_function(tf.TensorSpec(image.shape, image.dtype))
-    frozen = Frozen(alone)  # As in the export.
+    frozen = FrozenFunction(alone)  # As in the export.
     ms, network_ms = in_turns(
         runs, lambda: exported(image), lambda: frozen(images=image)
     )

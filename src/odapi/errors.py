@@ -37,7 +37,7 @@ class DivergedError(OdapiError):
 
 
 class ExportError(OdapiError):
-    """An exported model gives other results than the model it was made from."""
+    """An exported model computes different outputs than the detector."""
 
 
 class MissingPackageError(OdapiError, ImportError):

@@ -14,11 +14,9 @@ from odapi.checkpoints.folder import CONFIG, LABEL_MAP, WEIGHTS
 from odapi.checkpoints.weights import save_weights
 from odapi.config.label_map import save_label_map
 from odapi.config.load import save_config
-from odapi.exporters.saved_model.saved_model import (
-    SavedModelPredictor,
-    serving,
-    write_saved_model,
-)
+from odapi.exporters.input_types import INPUT_TYPES
+from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
+from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 from odapi.labels import label_map_of
 from small_models import SIZE, small_config
 
@@ -187,7 +185,7 @@ def test_signature_of_the_zoo_s_model_is_the_original_s(shared, tmp_path):
     resizer = model_resizer(config)
     write_saved_model(detector, resizer, tmp_path, batch_size=1)
     predictor = SavedModelPredictor(tmp_path)
-    for name in ("serving_default", *serving.INPUT_TYPES):
+    for name in ("serving_default", *INPUT_TYPES):
         outputs = predictor.signatures[name].structured_outputs
         assert {k: tuple(v.shape) for k, v in outputs.items()} == SIGNATURE
         assert {v.dtype.name for v in outputs.values()} == {"float32"}

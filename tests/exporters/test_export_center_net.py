@@ -10,10 +10,8 @@ from odapi.checkpoints.folder import CONFIG, LABEL_MAP, WEIGHTS
 from odapi.checkpoints.weights import save_weights
 from odapi.config.label_map import save_label_map
 from odapi.config.load import save_config
-from odapi.exporters.saved_model.saved_model import (
-    SavedModelPredictor,
-    write_saved_model,
-)
+from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
+from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 from odapi.labels import label_map_of
 from small_models import small_config
 

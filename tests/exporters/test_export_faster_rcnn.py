@@ -6,10 +6,8 @@ import pytest
 from keras import ops
 
 from odapi.data.image.resize import FixedShape
-from odapi.exporters.saved_model.saved_model import (
-    SavedModelPredictor,
-    write_saved_model,
-)
+from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
+from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
 from odapi.models.two_stage.roi_mask_task import RoiMaskTask
 from small_rcnn import DETECTIONS, MAKE, SIZE, small_rcnn

@@ -1,4 +1,4 @@
-"""`odapi.export`: what is written, what is refused, what a failure leaves."""
+"""`odapi.export`: files that are written, refused input, and failures."""
 
 import pathlib
 import types
@@ -9,12 +9,17 @@ import pytest
 
 from odapi.checkpoints import load_detector as detectors
 from odapi.config.load import load_config
-from odapi.errors import CheckpointError, ConfigError, DataError, MissingPackageError
-from odapi.exporters import export as run
+from odapi.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    ExportError,
+    MissingPackageError,
+)
 from odapi.exporters import export_process as process
 from odapi.exporters import verify
 from odapi.exporters.export import export
-from odapi.exporters.verify import ExportError
+from odapi.exporters.input_types import INPUT_TYPES
 from odapi.labels import label_map_of
 from requirement import require
 
@@ -26,7 +31,7 @@ CONFIG = """model { ssd { num_classes: 3 image_resizer { keep_aspect_ratio_resiz
 
 @pytest.fixture
 def checkpoint(tiny, tmp_path, monkeypatch):
-    """A folder that `load_detector` takes for a training of the tiny detector."""
+    """A folder that `load_detector` accepts as a trained tiny detector."""
     loaded = types.SimpleNamespace(
         detector=tiny,
         config=load_config(CONFIG),
@@ -56,6 +61,7 @@ def test_export_writes_the_original_s_layout(checkpoint, tmp_path):
         "weights.h5",
     ]
     assert (done.saved_model / "saved_model.pb").is_file()
+    assert (done.format, done.model) == ("saved_model", done.saved_model)
     assert load_config(done.folder) == checkpoint.config
     assert done.difference < 1e-3 and 0 < done.megabytes < 1
 
@@ -69,9 +75,9 @@ def test_export_replaces_its_own_files_and_no_others(checkpoint, tmp_path):
     assert not (tmp_path / "saved_model" / "old").exists()
 
 
-def test_never_trained_detector_is_refused_unless_told(checkpoint, tmp_path):
+def test_untrained_detector_is_refused_unless_allowed(checkpoint, tmp_path):
     checkpoint.step = 0
-    with pytest.raises(CheckpointError, match=r"never trained[\s\S]*--untrained"):
+    with pytest.raises(CheckpointError, match=r"is not trained[\s\S]*--untrained"):
         export("trained", tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert export("trained", tmp_path / "out", untrained=True).megabytes > 0
@@ -89,7 +95,7 @@ def test_failed_comparison_leaves_nothing(checkpoint, tmp_path, monkeypatch):
 
 def test_folder_of_a_training_is_not_written_to(checkpoint, tmp_path):
     (tmp_path / "checkpoints").mkdir()
-    with pytest.raises(CheckpointError, match=r"needs one of its own[\s\S]*export"):
+    with pytest.raises(CheckpointError, match=r"needs a separate folder[\s\S]*export"):
         export("trained", tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(CheckpointError, match="is a file"):
@@ -104,27 +110,33 @@ def test_check_images_are_read_first(checkpoint, tmp_path):
         export("trained", tmp_path / "out", check_images=[tmp_path / "text.jpg"])
 
 
-def test_wrong_input_type_is_told_before_anything_is_loaded(tmp_path):
+def test_unknown_format_is_refused_with_the_list_of_formats(tmp_path):
+    with pytest.raises(ConfigError, match=r"'onx'; known values are saved_model"):
+        export("no such folder", tmp_path / "out", format="onx")
+
+
+def test_wrong_input_type_is_refused_before_anything_is_loaded(tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'image_tensor'"):
         export("no such folder", tmp_path / "out", "image_tensr")
 
 
-def test_missing_tensorflow_says_how_to_get_it(tmp_path, monkeypatch):
+def test_missing_tensorflow_names_the_install_command(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingPackageError, match=r'pip install "odapi\[tensorflow\]"'):
         export("no such folder", tmp_path / "out")
 
 
-def test_another_backend_exports_in_a_process_of_its_own(tmp_path, monkeypatch):
+def test_another_backend_exports_in_a_separate_process(tmp_path, monkeypatch):
     given = {}
 
-    def in_process(arguments):
-        given.update(arguments)
+    def in_process(arguments, backend):
+        given.update(arguments, backend=backend)
         fields = dict.fromkeys(
             ("megabytes", "difference", "load_seconds", "first_seconds"), 1.0
         )
         paths = {"folder": tmp_path, "checkpoint": tmp_path}
-        return fields | paths | {"second_seconds": 1.0, "input_type": "tf_example"}
+        made = {"second_seconds": 1.0, "input_type": "tf_example"}
+        return fields | paths | made | {"format": "saved_model"}
 
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     monkeypatch.setattr(process, "export_in_process", in_process)
@@ -135,24 +147,26 @@ def test_another_backend_exports_in_a_process_of_its_own(tmp_path, monkeypatch):
         "output_dir": str(tmp_path / "out"),
         "input_type": "tf_example",
         "overrides": ["a.b=1"],
+        "format": "saved_model",
+        "backend": "tensorflow",
         "batch_size": None,
         "untrained": False,
         "check_images": [],
     }
 
 
-def test_errors_cross_the_process_as_they_are(tmp_path):
+def test_errors_are_raised_again_with_their_type(tmp_path):
     arguments = {"checkpoint": str(tmp_path / "none"), "output_dir": str(tmp_path)}
     with pytest.raises(CheckpointError, match=r"none: does not exist"):
         process.export_in_process(arguments)
 
 
-def test_process_that_dies_shows_its_last_lines(tmp_path):
+def test_process_that_fails_shows_its_last_lines(tmp_path):
     with pytest.raises(RuntimeError, match="unexpected keyword argument 'no_such'"):
         process.export_in_process({"no_such": 1})
 
 
-def test_other_detections_are_told_by_class_and_score():
+def test_missing_detections_are_named_by_class_and_score():
     boxes = np.array([[0.1, 0.1, 0.5, 0.5], [0.6, 0.6, 0.9, 0.9]], np.float32)
     one = {
         "detection_boxes": boxes,
@@ -161,20 +175,20 @@ def test_other_detections_are_told_by_class_and_score():
         "num_detections": np.array(2.0),
         "raw_detection_scores": np.full((9, 3), 0.01),
     }
-    assert verify._lost(one, one) == ""
+    assert verify._missing(one, one) == ""
     swapped = {k: v[::-1] if np.ndim(v) else v for k, v in one.items()}
-    assert verify._lost(one, swapped) == ""
+    assert verify._missing(one, swapped) == ""
     # The last of a full list may give way to another with the same score.
     other = one | {"detection_classes": np.array([1.0, 1.0])}
-    assert verify._lost(one, other) == ""
+    assert verify._missing(one, other) == ""
     other = one | {"detection_classes": np.array([2.0, 2.0])}
-    assert verify._lost(one, other).startswith("an object of class 1 at [0.1")
+    assert verify._missing(one, other).startswith("detection of class 1 at [0.1")
     other = one | {"detection_boxes": boxes + 0.3}
-    assert "score 0.900" in verify._lost(one, other)
+    assert "score 0.900" in verify._missing(one, other)
 
 
 def test_input_types_are_those_of_the_command():
     from odapi.cli.export import export as command
 
     text = str(command.__annotations__["input_type"].__metadata__[0].help)
-    assert all(kind in text for kind in run.serving.INPUT_TYPES)
+    assert all(kind in text for kind in INPUT_TYPES)

@@ -1,4 +1,4 @@
-"""Models that take boxes along with the image, and give their masks."""
+"""Models that take boxes in addition to the image, and return their masks."""
 
 import keras
 import numpy as np
@@ -7,11 +7,11 @@ import pytest
 from odapi.build.detector import build_detector
 from odapi.data.image.resize import FixedShape
 from odapi.errors import ConfigError
-from odapi.exporters.saved_model.saved_model import (
-    SavedModelPredictor,
-    write_saved_model,
-)
-from odapi.exporters.saved_model.serving import BOXES
+from odapi.exporters.exporter import ExportOptions
+from odapi.exporters.input_types import BOXES
+from odapi.exporters.saved_model.saved_model_exporter import SavedModelExporter
+from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
+from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 from odapi.exporters.verify import verify
 from small_models import SIZE, small_config
 
@@ -41,7 +41,9 @@ def exported(tmp_path_factory):
 
 def test_masks_are_those_of_the_detector(exported):
     detector, folder = exported
-    assert verify(folder, detector, RESIZER, BOXES).difference < 1e-3
+    options = ExportOptions(BOXES)
+    done = verify(SavedModelExporter(), folder, detector, RESIZER, options)
+    assert done.difference < 1e-3
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
@@ -58,5 +60,5 @@ def test_any_number_of_boxes(exported, count):
 
 def test_other_models_are_refused(tmp_path):
     detector = build_detector(small_config("center"), seed=1)
-    with pytest.raises(ConfigError, match="makes masks of boxes that are given"):
+    with pytest.raises(ConfigError, match="predicts masks for given boxes"):
         write_saved_model(detector, RESIZER, tmp_path, BOXES)

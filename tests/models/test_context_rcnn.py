@@ -9,11 +9,11 @@ from odapi.build.detector import build_detector
 from odapi.config.check import find
 from odapi.data.image.resize import FixedShape
 from odapi.errors import ConfigError, DataError
-from odapi.exporters.saved_model.saved_model import (
-    SavedModelPredictor,
-    serving,
-    write_saved_model,
-)
+from odapi.exporters.exporter import ExportOptions
+from odapi.exporters.saved_model import saved_model_writer
+from odapi.exporters.saved_model.saved_model_exporter import SavedModelExporter
+from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
+from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 from odapi.exporters.verify import verify
 from odapi.models.two_stage.context_rcnn import CONTEXT, ContextRCNN
 from odapi.models.two_stage.context_rcnn import SIZE as BANK_SIZE
@@ -163,10 +163,12 @@ only_tensorflow = pytest.mark.skipif(
 @only_tensorflow
 def test_an_exported_model_takes_the_bank(detector, tmp_path, monkeypatch):
     # Each signature takes seconds to prepare itself.
-    monkeypatch.setattr(serving, "INPUT_TYPES", ("image_tensor",))
+    monkeypatch.setattr(saved_model_writer, "INPUT_TYPES", ("image_tensor",))
     resizer = FixedShape(height=SIZE, width=SIZE)
     write_saved_model(detector, resizer, tmp_path)
-    assert verify(tmp_path, detector, resizer).difference < 1e-3
+    exporter, options = SavedModelExporter(), ExportOptions()
+    done = verify(exporter, tmp_path, detector, resizer, options)
+    assert done.difference < 1e-3
     predictor = SavedModelPredictor(tmp_path)
     specs = predictor.side_specs("serving_default")
     assert {k: (v.shape.as_list(), v.dtype.name) for k, v in specs.items()} == {

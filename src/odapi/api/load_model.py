@@ -25,7 +25,7 @@ def shared_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
     folder = place.exported or place.weights
     if folder is None:
         raise CheckpointError(str(place.path), "is no model")
-    key = key_of(folder, overrides, place.form)
+    key = key_of(folder, overrides, place.format)
     return SHARED_MODELS.get(key, lambda: load_model(place, overrides))
 
 

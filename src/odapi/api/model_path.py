@@ -6,11 +6,12 @@ Decided here only, for Python and for the command line.
 import dataclasses
 import os
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from odapi.checkpoints import folder as folders
 from odapi.errors import CheckpointError
+from odapi.exporters.formats import EXPORTERS
 
 if TYPE_CHECKING:
     from odapi.inference.predictor import Predictor
@@ -30,13 +31,13 @@ class ModelPath:
         path: As given.
         exported: The exported program that `predict` runs; None: the weights are
             loaded into a detector.
-        form: Name of the exported form in `EXPORTED_FORMS`, or "".
+        format: Key of the exported format in `EXPORTERS`, or "".
         weights: Checkpoint folder of the same model; None: only the program is there.
     """
 
     path: pathlib.Path
     exported: pathlib.Path | None
-    form: str
+    format: str
     weights: pathlib.Path | None
 
     def load_exported(self) -> "Predictor":
@@ -47,41 +48,7 @@ class ModelPath:
         """
         if self.exported is None:
             raise CheckpointError(str(self.path), "is not an exported model")
-        return EXPORTED_FORMS[self.form].load(self.exported)
-
-
-@dataclasses.dataclass(frozen=True)
-class ExportedForm:
-    """A kind of exported model.
-
-    Args:
-        find: Returns the program that a path means, or None.
-        load: Returns it as a predictor.
-    """
-
-    find: Callable[[pathlib.Path], pathlib.Path | None]
-    load: Callable[[pathlib.Path], "Predictor"]
-
-
-def _find_saved_model(path: pathlib.Path) -> pathlib.Path | None:
-    for folder in (path, path / "saved_model"):
-        if (folder / "saved_model.pb").is_file():
-            return folder
-    return path.parent if path.name == "saved_model.pb" and path.is_file() else None
-
-
-def _load_saved_model(folder: pathlib.Path) -> "Predictor":
-    from odapi.exporters.saved_model.saved_model import SavedModelPredictor
-    from odapi.runtime import backend
-
-    backend.load_tensorflow("running a SavedModel")
-    return SavedModelPredictor(folder)
-
-
-# In the order in which they are looked for.
-EXPORTED_FORMS = {
-    "SavedModel": ExportedForm(_find_saved_model, _load_saved_model),
-}
+        return EXPORTERS[self.format].load(self.exported)
 
 
 def locate(path: str | os.PathLike[str]) -> ModelPath:
@@ -96,10 +63,10 @@ def locate(path: str | os.PathLike[str]) -> ModelPath:
             and what is accepted.
     """
     path = pathlib.Path(path).expanduser()
-    for form, row in EXPORTED_FORMS.items():
-        exported = row.find(path)
+    for name, exporter in EXPORTERS.items():
+        exported = exporter.find(path)
         if exported is not None:
-            return ModelPath(path, exported, form, _weights_beside(exported))
+            return ModelPath(path, exported, name, _weights_beside(exported))
     try:
         return ModelPath(path, None, "", folders.find(path))
     except CheckpointError as error:
@@ -116,7 +83,8 @@ def locate_weights(path: str | os.PathLike[str]) -> pathlib.Path:
     if place.weights is None:
         raise CheckpointError(
             str(path),
-            f"is a {place.form} without weights; it can only predict",
+            f"is a {EXPORTERS[place.format].title} without weights; it can only "
+            "predict",
             hint="evaluate, export and train need a run folder, a checkpoint, or the "
             "whole folder that `odapi export` wrote",
         )

@@ -13,6 +13,7 @@ from odapi.api.model_path import ModelPath, locate
 from odapi.api.shared_models import SHARED_MODELS, Model
 from odapi.api.zoo_models import zoo_model
 from odapi.errors import CheckpointError, ConfigError
+from odapi.exporters.formats import EXPORTERS
 from odapi.inference.predict import collect, open_stream
 from odapi.inference.predictions import Predictions
 from odapi.inference.predictor import Predictor
@@ -396,5 +397,6 @@ class ObjectDetector:
     def _origin(self) -> str:
         if self._place is None:
             return "from a config"
-        kind = f" ({self._place.form})" if self._place.form else ""
+        exporter = EXPORTERS.get(self._place.format)
+        kind = f" ({exporter.title})" if exporter else ""
         return f"{self._place.path}{kind}"

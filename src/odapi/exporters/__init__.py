@@ -1,0 +1,1 @@
+"""Export of trained detectors: one `Exporter` per format, one verification for all."""

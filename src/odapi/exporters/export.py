@@ -1,37 +1,44 @@
-"""`odapi.export`: a checkpoint as a SavedModel, compared before it is handed out."""
+"""`odapi.export`: exports a checkpoint and verifies the exported model."""
 
 import dataclasses
 import os
 import pathlib
 import shutil
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from odapi.errors import CheckpointError, DataError, MissingPackageError
-from odapi.exporters.saved_model import serving
+from odapi.errors import CheckpointError, DataError
+from odapi.exporters.exporter import Exporter, ExportOptions
+from odapi.exporters.formats import exporter_of
 from odapi.files import move_into_place, unfinished_path
 
-_PARTS = ("saved_model", "checkpoint", "pipeline.config", "label_map.pbtxt")
-_KEYPOINTS = "keypoint_label_map.pbtxt"  # Of models that find some.
+if TYPE_CHECKING:
+    from odapi.checkpoints.load_detector import LoadedDetector
+    from odapi.exporters.verify import Verification
+
+_PARTS = ("checkpoint", "pipeline.config", "label_map.pbtxt")
+_KEYPOINTS = "keypoint_label_map.pbtxt"  # Of models with keypoints.
 
 
 @dataclasses.dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """Result of an export.
 
     Args:
-        folder: With `saved_model/`, `checkpoint/`, `pipeline.config` and
+        folder: With the exported model, `checkpoint/`, `pipeline.config` and
             `label_map.pbtxt`.
-        checkpoint: What it was made from.
-        input_type: What `serving_default` takes.
-        megabytes: Size of the SavedModel.
-        difference: Largest difference from the detector's raw boxes and scores, of
-            their largest value.
-        load_seconds, first_seconds, second_seconds: Loading it, its first call, and
-            a call after that.
+        format: For example "saved_model".
+        checkpoint: The checkpoint that was exported.
+        input_type: Of the default entry point.
+        megabytes: Size of the exported model.
+        difference: Largest difference from the detector's raw boxes and scores,
+            relative to their largest value.
+        load_seconds, first_seconds, second_seconds: Duration of loading, of the first
+            call, and of the call after it.
     """
 
     folder: pathlib.Path
+    format: str
     checkpoint: pathlib.Path
     input_type: str
     megabytes: float
@@ -41,9 +48,14 @@ class Exported:
     second_seconds: float
 
     @property
+    def model(self) -> pathlib.Path:
+        """The exported model: a file or a folder in `folder`."""
+        return self.folder / exporter_of(self.format).filename
+
+    @property
     def saved_model(self) -> pathlib.Path:
-        """The SavedModel: what `tf.saved_model.load` and TensorFlow Serving take."""
-        return self.folder / "saved_model"
+        """The SavedModel, for `tf.saved_model.load` and TensorFlow Serving."""
+        return self.folder / exporter_of("saved_model").filename
 
 
 def export(
@@ -52,6 +64,7 @@ def export(
     input_type: str = "image_tensor",
     overrides: Sequence[str] = (),
     *,
+    format: str = "saved_model",
     batch_size: int | None = None,
     untrained: bool = False,
     check_images: Sequence[str | os.PathLike] = (),
@@ -59,117 +72,81 @@ def export(
     """Exports a trained detector for serving.
 
         odapi.export("runs/first", "exported")
-        found = tf.saved_model.load("exported/saved_model")(images)
+        detections = tf.saved_model.load("exported/saved_model")(images)
 
     The SavedModel has the names, types and shapes of the original's exporter, and
-    needs TensorFlow alone. It is loaded and compared with the detector before
-    anything appears in `output_dir`. Under another backend than TensorFlow this
-    runs in a process of its own.
+    needs TensorFlow only. The exported model is loaded and compared with the detector
+    before anything is written to `output_dir`. If Keras runs on a backend that cannot
+    export, the export runs in a separate process.
 
     Args:
         checkpoint: A model_dir (its best checkpoint, else the last), a checkpoint
-            folder, or a folder made by this function.
-        output_dir: Where to; what an earlier export wrote there is replaced.
+            folder, or a folder written by this function.
+        output_dir: Folder to write to; files of an earlier export are replaced.
         input_type: "image_tensor" (uint8 images), "float_image_tensor",
-            "encoded_image_string_tensor" (image files) or "tf_example"; of DeepMAC
-            also "image_and_boxes_tensor", which takes boxes as well.
-        overrides: Of the config, such as
+            "encoded_image_string_tensor" (image files) or "tf_example"; DeepMAC also
+            supports "image_and_boxes_tensor", with boxes as a second input.
+        overrides: Config overrides, for example
             "model.ssd.post_processing.batch_non_max_suppression.score_threshold=0.3".
-        batch_size: Images a call; None: any number.
-        untrained: Also export a detector that was trained for no step.
-        check_images: Image files to compare on, besides a made one.
+        format: Only "saved_model" for now.
+        batch_size: Images per call; None: any number.
+        untrained: Export even if the detector was not trained for a single step.
+        check_images: Image files to compare on, in addition to a synthetic image.
 
     Raises:
-        CheckpointError: There is no checkpoint, or it was never trained.
-        ConfigError: An override is wrong, or the config cannot be exported.
-        ExportError: The SavedModel does not do what the detector does.
-        MissingPackageError: TensorFlow is not installed.
+        CheckpointError: There is no checkpoint, or it is not trained.
+        ConfigError: The format is unknown, an override is invalid, or the model cannot
+            be exported.
+        ExportError: The outputs of the exported model differ from the detector's.
+        MissingPackageError: A package that the format needs is not installed.
     """
-    output = _usable(pathlib.Path(output_dir))
+    exporter = exporter_of(format)
+    output = _check_output(pathlib.Path(output_dir))
     arguments: dict[str, Any] = {
         "checkpoint": os.fspath(checkpoint),
         "output_dir": os.fspath(output),
         "input_type": input_type,
         "overrides": list(overrides),
+        "format": format,
         "batch_size": batch_size,
         "untrained": untrained,
         "check_images": [os.fspath(path) for path in check_images],
     }
-    serving.check_input_type(input_type)
-    _need_tensorflow()
+    options = ExportOptions(input_type, batch_size)
+    exporter.check(options)
     import keras
 
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != exporter.backend:
         from odapi.exporters.export_process import export_in_process
 
-        return Exported(**export_in_process(arguments))
-    return _export(**arguments)
-
-
-def _need_tensorflow() -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("tensorflow") is None:
-        raise MissingPackageError("odapi export", "tensorflow", "tensorflow")
-
-
-def _export(
-    checkpoint: str,
-    output_dir: str,
-    input_type: str,
-    overrides: list[str],
-    batch_size: int | None,
-    untrained: bool,
-    check_images: list[str],
-) -> Exported:
-    from odapi.build.resizer import model_resizer
-    from odapi.checkpoints.load_detector import load_detector
-    from odapi.exporters.saved_model.saved_model import write_saved_model
-    from odapi.exporters.verify import verify
-
-    images = [_read(path) for path in check_images]
-    loaded = load_detector(checkpoint, overrides)
-    if loaded.step == 0 and not untrained:
-        raise CheckpointError(
-            str(loaded.folder),
-            "was never trained: it was saved at step 0",
-            hint="train first, or export it all the same with --untrained",
-        )
-    resizer = model_resizer(loaded.config)
-    output = pathlib.Path(output_dir)
-    writing = unfinished_path(output / "export")
-    try:
-        saved_model = writing / "saved_model"
-        write_saved_model(loaded.detector, resizer, saved_model, input_type, batch_size)
-        done = verify(saved_model, loaded.detector, resizer, input_type, images)
-        _write_rest(loaded, writing)
-        megabytes = sum(f.stat().st_size for f in saved_model.rglob("*")) / 1e6
-        _move(writing, output)
-    finally:
-        shutil.rmtree(writing, ignore_errors=True)
+        return Exported(**export_in_process(arguments, exporter.backend))
+    images = [_read_image(path) for path in arguments["check_images"]]
+    loaded = _load(arguments["checkpoint"], arguments["overrides"], untrained)
+    verification, megabytes = _write(loaded, output, exporter, options, images)
     return Exported(
         folder=output,
+        format=format,
         checkpoint=loaded.folder,
         input_type=input_type,
         megabytes=megabytes,
-        **dataclasses.asdict(done),
+        **dataclasses.asdict(verification),
     )
 
 
-def _usable(output: pathlib.Path) -> pathlib.Path:
-    """Checks where to write before the work is done."""
+def _check_output(output: pathlib.Path) -> pathlib.Path:
+    """Checks the output folder before the export starts."""
     if output.exists() and not output.is_dir():
         raise CheckpointError(str(output), "is a file; an export is a folder")
     if (output / "checkpoints").is_dir():
         raise CheckpointError(
             str(output),
-            "is the folder of a training; an export needs one of its own",
+            "is a training folder; an export needs a separate folder",
             hint=f"write to {output / 'export'}",
         )
     return output
 
 
-def _read(path: str) -> Any:
+def _read_image(path: str) -> Any:
     from odapi.data.image.decode import decode_image
 
     try:
@@ -178,8 +155,48 @@ def _read(path: str) -> Any:
         raise DataError(path, f"cannot be read: {error.strerror}") from error
 
 
-def _write_rest(loaded: Any, folder: pathlib.Path) -> None:
-    """Writes config, label map and weights, of which `odapi` rebuilds the detector."""
+def _load(checkpoint: str, overrides: list[str], untrained: bool) -> "LoadedDetector":
+    from odapi.checkpoints.load_detector import load_detector
+
+    loaded = load_detector(checkpoint, overrides)
+    if loaded.step == 0 and not untrained:
+        raise CheckpointError(
+            str(loaded.folder),
+            "is not trained: it was saved at step 0",
+            hint="train it first, or export it nevertheless with --untrained",
+        )
+    return loaded
+
+
+def _write(
+    loaded: "LoadedDetector",
+    output: pathlib.Path,
+    exporter: Exporter,
+    options: ExportOptions,
+    images: list,
+) -> tuple["Verification", float]:
+    """Writes and verifies an export; returns the verification and the megabytes."""
+    from odapi.build.resizer import model_resizer
+    from odapi.exporters.verify import verify
+
+    resizer = model_resizer(loaded.config)
+    writing = unfinished_path(output / "export")
+    model = writing / exporter.filename
+    try:
+        writing.mkdir(parents=True)
+        exporter.export(loaded.detector, resizer, model, options)
+        done = verify(exporter, model, loaded.detector, resizer, options, images)
+        _write_checkpoint(loaded, writing)
+        files = [model] if model.is_file() else model.rglob("*")
+        megabytes = sum(file.stat().st_size for file in files) / 1e6
+        _move(writing, output, exporter.filename)
+    finally:
+        shutil.rmtree(writing, ignore_errors=True)
+    return done, megabytes
+
+
+def _write_checkpoint(loaded: "LoadedDetector", folder: pathlib.Path) -> None:
+    """Writes config, label map and weights, from which the detector is rebuilt."""
     from odapi.checkpoints.folder import WEIGHTS
     from odapi.checkpoints.metadata import metadata_writer
     from odapi.checkpoints.weights import save_weights
@@ -187,13 +204,13 @@ def _write_rest(loaded: Any, folder: pathlib.Path) -> None:
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir()
     save_weights(loaded.detector, checkpoint / WEIGHTS)
-    describe = metadata_writer(loaded.config, loaded.label_map)
+    write_metadata = metadata_writer(loaded.config, loaded.label_map)
     for place in (folder, checkpoint):
-        describe(place)
+        write_metadata(place)
 
 
-def _move(writing: pathlib.Path, output: pathlib.Path) -> None:
+def _move(writing: pathlib.Path, output: pathlib.Path, model: str) -> None:
     (output / _KEYPOINTS).unlink(missing_ok=True)
-    there = [_KEYPOINTS] if (writing / _KEYPOINTS).exists() else []
-    for name in (*_PARTS, *there):
+    optional = [_KEYPOINTS] if (writing / _KEYPOINTS).exists() else []
+    for name in (model, *_PARTS, *optional):
         move_into_place(writing / name, output / name)

@@ -1,7 +1,6 @@
-"""Exporting from a program that runs Keras on JAX or torch.
+"""Export from a program whose Keras runs on a backend that cannot export.
 
-Keras takes one backend a process: a second Python process does the export on
-TensorFlow, from the same checkpoint.
+Keras has one backend per process: a second Python process exports the same checkpoint.
 """
 
 import dataclasses
@@ -12,36 +11,46 @@ import subprocess
 import sys
 from typing import Any
 
-from odapi.errors import CheckpointError, ConfigError, DataError, OdapiError
-from odapi.exporters.verify import ExportError
+from odapi.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    ExportError,
+    OdapiError,
+)
 
 _ERRORS: dict[str, type[OdapiError]] = {
     kind.__name__: kind
     for kind in (CheckpointError, ConfigError, DataError, ExportError)
 }
-_MARK = "odapi-export-result:"
+_RESULT_MARK = "odapi-export-result:"
 
 
-def export_in_process(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Runs `odapi.export(**arguments)` on TensorFlow; returns what was `Exported`.
+def export_in_process(
+    arguments: dict[str, Any], backend: str = "tensorflow"
+) -> dict[str, Any]:
+    """Runs `odapi.export(**arguments)` in a process with another Keras backend.
+
+    Returns:
+        The fields of `Exported`.
 
     Raises:
-        OdapiError: As `odapi.export` raises.
-        RuntimeError: The process died of something else; with its last lines.
+        OdapiError: As raised by `odapi.export`.
+        RuntimeError: The process failed with another error; with its last lines.
     """
     done = subprocess.run(
         [sys.executable, "-m", "odapi.exporters.export_process"],
         input=json.dumps(arguments),
         capture_output=True,
         text=True,
-        env=os.environ | {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env=os.environ | {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
         check=False,
     )
     for line in done.stdout.splitlines():
-        if line.startswith(_MARK):
-            return _result(json.loads(line.removeprefix(_MARK)))
+        if line.startswith(_RESULT_MARK):
+            return _result(json.loads(line.removeprefix(_RESULT_MARK)))
     last = "\n".join(done.stderr.splitlines()[-20:])
-    raise RuntimeError(f"the export ended with exit code {done.returncode}:\n{last}")
+    raise RuntimeError(f"the export failed with exit code {done.returncode}:\n{last}")
 
 
 def _result(answer: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +62,7 @@ def _result(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Exports what standard input says, and tells the result on standard output."""
+    """Reads arguments from standard input, exports, and prints the result as JSON."""
     from odapi.exporters.export import export
 
     arguments = json.load(sys.stdin)
@@ -66,7 +75,8 @@ def main() -> None:
             "problem": error.problem,
             "hint": error.hint,
         }
-    sys.stdout.write(f"\n{_MARK}{json.dumps(answer, default=os.fspath)}\n")
+    # On a marked line of its own: libraries may print, too.
+    sys.stdout.write(f"\n{_RESULT_MARK}{json.dumps(answer, default=os.fspath)}\n")
 
 
 if __name__ == "__main__":

@@ -76,7 +76,10 @@ def _of_training(model: str, features: str) -> Find:
 def _of_saved_model(model: str, features: str) -> Find:
     import tensorflow as tf
 
-    from odapi.exporters.saved_model.saved_model import SERVING, SavedModelPredictor
+    from odapi.exporters.saved_model.saved_model_predictor import (
+        SERVING,
+        SavedModelPredictor,
+    )
 
     predictor = SavedModelPredictor(model)
     name = next(

@@ -1,0 +1,1 @@
+"""Export to TensorFlow SavedModels with the signatures of the original's exporter."""

@@ -1,4 +1,4 @@
-"""Resizing and decoding in the graph: the same as on the host."""
+"""Resizing and decoding in the graph are equal to those on the host."""
 
 import io
 
@@ -14,7 +14,7 @@ from odapi.data.image.resize import (
     fixed_size,
 )
 from odapi.errors import ConfigError
-from odapi.exporters.saved_model import serving
+from odapi.exporters.saved_model import graph_inputs
 from requirement import require
 
 tf = require("tensorflow")
@@ -39,20 +39,20 @@ RESIZERS = [
 SIZES = [(50, 61), (61, 50), (20, 33), (1, 1), (7, 90)]
 
 
-def picture(height, width, seed=0):
+def random_image(height, width, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
 @pytest.mark.parametrize("resizer", RESIZERS, ids=repr)
 @pytest.mark.parametrize("size", SIZES, ids=str)
 def test_resizing_in_the_graph_equals_the_host(resizer, size):
-    image = picture(*size)
+    image = random_image(*size)
     expected, true = resizer.resize(image.astype(np.float32))
-    resized, sizes = serving.resize(resizer, image[None])
+    resized, sizes = graph_inputs.resize(resizer, image[None])
     assert sizes.numpy().tolist() == [list(true)]
     assert resized.dtype == tf.float32
     assert resized.shape == (1, *expected.shape)
-    # Same weights in another order of additions; bicubic reads a table of 1024.
+    # Additions have another order; TensorFlow reads bicubic weights from a table.
     atol = 0.6 if resizer.method == "bicubic" else 0.02
     np.testing.assert_allclose(resized[0], expected, atol=atol)
 
@@ -60,19 +60,19 @@ def test_resizing_in_the_graph_equals_the_host(resizer, size):
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_a_batch_is_resized_like_its_images(dtype):
     resizer = KeepAspectRatio(min_dimension=10, max_dimension=15, pad_to_max=True)
-    images = np.stack([picture(20, 50, seed) for seed in range(3)]).astype(dtype)
-    together, sizes = serving.resize(resizer, images)
+    images = np.stack([random_image(20, 50, seed) for seed in range(3)]).astype(dtype)
+    together, sizes = graph_inputs.resize(resizer, images)
     assert sizes.numpy().tolist() == [[6, 15]] * 3
     for image, resized in zip(images, together, strict=True):
         np.testing.assert_array_equal(
-            serving.resize(resizer, image[None])[0][0], resized
+            graph_inputs.resize(resizer, image[None])[0][0], resized
         )
 
 
-# By hand: width 3 to 6 reads at 0, .5, 1, 1.5, 2, and 2.5, clamped to the edge.
-def test_bilinear_reads_without_half_pixels():
+# By hand: width 3 to 6 samples at 0, .5, 1, 1.5, 2, and 2.5, clamped to the edge.
+def test_bilinear_samples_without_half_pixel_centers():
     image = np.array([[[0.0], [10.0], [40.0]]], np.float32)[None].repeat(3, -1)
-    resized, _ = serving.resize(FixedShape(height=1, width=6), image)
+    resized, _ = graph_inputs.resize(FixedShape(height=1, width=6), image)
     assert resized[0, 0, :, 0].numpy().tolist() == [0, 5, 10, 25, 40, 40]
 
 
@@ -88,8 +88,8 @@ def test_bilinear_reads_without_half_pixels():
 def test_static_size_is_known_at_export(resizer, size):
     assert fixed_size(resizer) == size
     traced = tf.function(
-        lambda images: serving.resize(resizer, images),
-        input_signature=[serving.input_spec("image_tensor")],
+        lambda images: graph_inputs.resize(resizer, images),
+        input_signature=[graph_inputs.input_spec("image_tensor")],
     ).get_concrete_function()
     assert tuple(traced.structured_outputs[0].shape[1:3]) == (size or (None, None))
 
@@ -110,13 +110,13 @@ def example(data):
 @pytest.mark.parametrize("input_type", ["encoded_image_string_tensor", "tf_example"])
 def test_image_files_of_different_sizes_form_a_batch(input_type):
     resizer = KeepAspectRatio(min_dimension=20, max_dimension=40, pad_to_max=True)
-    images = [picture(*size) for size in ((50, 61), (20, 33), (7, 90))]
+    images = [random_image(*size) for size in ((50, 61), (20, 33), (7, 90))]
     files = [encoded(i, "PNG") for i in images]
     if input_type == "tf_example":
         files = [example(f) for f in files]
     run = tf.function(
-        serving.prepare(input_type, resizer),
-        input_signature=[serving.input_spec(input_type)],
+        graph_inputs.prepare(input_type, resizer),
+        input_signature=[graph_inputs.input_spec(input_type)],
     )
     resized, sizes = run(tf.constant(files))
     assert resized.shape == (3, 40, 40, 3)
@@ -129,7 +129,7 @@ def test_image_files_of_different_sizes_form_a_batch(input_type):
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "JPEG"])
 def test_kinds_of_image_files(kind):
     flat = np.full((6, 9, 3), 120, np.uint8)
-    decode = serving.prepare("encoded_image_string_tensor", Identity())
+    decode = graph_inputs.prepare("encoded_image_string_tensor", Identity())
     images, sizes = decode(tf.constant([encoded(flat, kind)]))
     assert sizes.numpy().tolist() == [[6, 9]]
     np.testing.assert_allclose(images[0], flat, atol=1)
@@ -141,7 +141,7 @@ def test_image_files_of_other_modes_get_three_channels(mode):
     buffer = io.BytesIO()
     flat = pil.new("RGB", (5, 4), (120, 120, 120))
     (flat.quantize(2) if mode == "P" else flat.convert(mode)).save(buffer, "PNG")
-    decode = serving.prepare("encoded_image_string_tensor", Identity())
+    decode = graph_inputs.prepare("encoded_image_string_tensor", Identity())
     images, _ = decode(tf.constant([buffer.getvalue()]))
     np.testing.assert_allclose(images, np.full((1, 4, 5, 3), 120), atol=1)
 
@@ -158,12 +158,12 @@ def test_image_files_of_other_modes_get_three_channels(mode):
     ],
 )
 def test_input_specs_are_those_of_the_original(input_type, batch, dtype, shape):
-    spec = serving.input_spec(input_type, batch)
+    spec = graph_inputs.input_spec(input_type, batch)
     assert spec.name == "input_tensor"
     assert (spec.dtype.name, spec.shape.as_list()) == (dtype, shape)
 
 
 def test_unknown_input_type_names_the_known_ones():
     with pytest.raises(ConfigError, match="did you mean 'image_tensor'") as info:
-        serving.input_spec("image_tenser")
+        graph_inputs.input_spec("image_tenser")
     assert "float_image_tensor" in str(info.value)

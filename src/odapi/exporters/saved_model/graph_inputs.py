@@ -1,35 +1,25 @@
-"""What an exported model does around the detector, in TensorFlow operations.
+"""Inputs of a SavedModel in TensorFlow operations: decoding and resizing.
 
-Every kind of input becomes a batch of resized images; every detection gets the
-original's name. The resizers mirror `odapi.data.image.resize`: the same sizes to the
-pixel, the same values up to the rounding of uint8.
+Every input type becomes a batch of resized images. The resizers mirror
+`odapi.data.image.resize`: sizes are equal to the pixel, values up to the rounding of
+uint8.
 
-TensorFlow is imported inside functions: `import odapi.exporters` needs no backend.
+TensorFlow is imported inside functions: importing `odapi.exporters` needs no backend.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odapi.data.image import resize as host
-from odapi.errors import ConfigError, unknown_choice
-from odapi.structures import Detections, Tensor
+from odapi.errors import ConfigError
+from odapi.exporters.input_types import BOXES, ENCODED, EXAMPLE, check_input_type
+from odapi.structures import Tensor
+
+if TYPE_CHECKING:
+    from odapi.models.detector import Detector
 
 # Luma of ITU-R BT.601, as on the host.
 _GRAY = (0.2989, 0.5870, 0.1140)
-
-_ENCODED = "encoded_image_string_tensor"
-_EXAMPLE = "tf_example"
-# Every model takes these.
-INPUT_TYPES = ("image_tensor", "float_image_tensor", _ENCODED, _EXAMPLE)
-# Also takes `boxes`; of models that make masks of boxes that are given.
-BOXES = "image_and_boxes_tensor"
-
-
-def check_input_type(input_type: str) -> None:
-    """Raises ConfigError where there is no such input type."""
-    known = (*INPUT_TYPES, BOXES)
-    if input_type not in known:
-        raise unknown_choice("input_type", input_type, known)
 
 
 def input_spec(input_type: str, batch_size: int | None = None) -> Any:
@@ -37,43 +27,43 @@ def input_spec(input_type: str, batch_size: int | None = None) -> Any:
 
     Args:
         input_type: One of `INPUT_TYPES`, or `BOXES`.
-        batch_size: Images a call; None: any number.
+        batch_size: Images per call; None: any number.
 
     Raises:
-        ConfigError: No such input type.
+        ConfigError: The input type is unknown.
     """
     import tensorflow as tf
 
     check_input_type(input_type)
-    if input_type in (_ENCODED, _EXAMPLE):
+    if input_type in (ENCODED, EXAMPLE):
         return tf.TensorSpec([batch_size], tf.string, name="input_tensor")
     dtype = tf.uint8 if input_type in ("image_tensor", BOXES) else tf.float32
     shape = [batch_size, None, None, 3]
     return tf.TensorSpec(shape, dtype, name="input_tensor")
 
 
-def side_specs(detector: Any, batch_size: int | None = None) -> list[Any]:
-    """Returns a `tf.TensorSpec` for each thing that a detector reads besides images."""
+def side_specs(detector: "Detector", batch_size: int | None = None) -> list[Any]:
+    """Returns the `tf.TensorSpec` of each side input of a detector."""
     import tensorflow as tf
 
     return [
         tf.TensorSpec([batch_size, *shape], tf.as_dtype(dtype), name=name)
-        for name, (shape, dtype) in getattr(detector, "side_inputs", {}).items()
+        for name, (shape, dtype) in detector.side_inputs.items()
     ]
 
 
 def prepare(input_type: str, resizer: host.Resizer) -> Callable[[Tensor], tuple]:
-    """Returns the function from `input_tensor` to what the detector takes.
+    """Returns the function from `input_tensor` to the inputs of the detector.
 
-    That is images float32 `[b, h, w, c]` in 0..255, resized and padded, and their
-    true size int32 `[b, 2]`.
+    These are resized and padded images float32 `[b, h, w, c]` in 0..255, and their size
+    without padding, int32 `[b, 2]`.
     """
     return {
         "image_tensor": lambda images: resize(resizer, images),
         BOXES: lambda images: resize(resizer, images),
         "float_image_tensor": lambda images: resize(resizer, images),
-        _ENCODED: lambda encoded: _decode(resizer, encoded),
-        _EXAMPLE: lambda examples: _decode(resizer, _encoded_of(examples)),
+        ENCODED: lambda encoded: _decode(resizer, encoded),
+        EXAMPLE: lambda examples: _decode(resizer, _encoded_of(examples)),
     }[input_type]
 
 
@@ -81,14 +71,14 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
     """Resizes a batch of images of one size.
 
     Args:
-        resizer: As on the host.
+        resizer: Of the host.
         images: `[b, h, w, 3]`, uint8 or float32.
 
     Returns:
         float32 `[b, H, W, c]` and the size without padding, int32 `[b, 2]`.
 
     Raises:
-        ConfigError: The resizer has no twin here.
+        ConfigError: The resizer has no equivalent here.
     """
     import tensorflow as tf
 
@@ -98,7 +88,7 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
         )
     shape = tf.shape(images)
     true, padded = _SIZES[type(resizer)](resizer, shape[1], shape[2])
-    # Cast first: converters take an operation on uint8 to give uint8 as well.
+    # Cast first: converters assume that operations on uint8 return uint8.
     images = tf.cast(images, tf.float32)
     resized = _METHODS[resizer.method](images, true)  # type: ignore[attr-defined]
     if resizer.grayscale:  # type: ignore[attr-defined]
@@ -110,54 +100,8 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
     return resized, tf.tile(tf.stack(true)[None], [shape[0], 1])
 
 
-def outputs(detections: Detections) -> dict[str, Tensor]:
-    """Returns detections by the original's names, float32, classes counted from 1."""
-    import tensorflow as tf
-
-    named = {
-        "detection_boxes": detections.boxes,
-        "detection_scores": detections.scores,
-        "detection_classes": detections.classes + 1,
-        "detection_multiclass_scores": detections.multiclass_scores,
-        "detection_anchor_indices": detections.anchor_indices,
-        "num_detections": detections.num,
-        "raw_detection_boxes": detections.raw_boxes,
-        "raw_detection_scores": detections.raw_scores,
-        "detection_masks": detections.masks,
-        "detection_features": detections.features,
-        "cropped_rpn_box_features": detections.rpn_features,
-        "detection_keypoints": detections.keypoints,
-        "detection_keypoint_scores": detections.keypoint_scores,
-        "detection_keypoint_depths": detections.keypoint_depths,
-        "detection_boxes_strided": detections.boxes_strided,
-        "detection_surface_coords": detections.surface_coords,
-        "detection_embeddings": detections.embeddings,
-        "detection_temporal_offsets": detections.temporal_offsets,
-        **(detections.maps or {}),
-    }
-    return {k: tf.cast(v, tf.float32) for k, v in named.items() if v is not None}
-
-
-def with_masks_of(detector: Any, inputs: dict[str, Tensor], boxes: Tensor) -> dict:
-    """Returns what a detector finds, but with the masks of boxes that are given.
-
-    Args:
-        detector: One that makes such masks.
-        inputs: As it takes them.
-        boxes: `[b, n, 4]` normalised to the images without padding.
-    """
-    import tensorflow as tf
-
-    predicted = detector(inputs, training=False)
-    found = detector.detect(inputs, predicted, raw=True)
-    # One more, since TensorFlow's convolutions stumble over none.
-    more = tf.concat([boxes, tf.zeros([tf.shape(boxes)[0], 1, 4])], axis=1)
-    masks = detector.masks_from_boxes(inputs, more, predicted)[:, :-1]
-    return outputs(found._replace(masks=masks))
-
-
 def _encoded_of(examples: Tensor) -> Tensor:
-    """Returns the encoded images of serialised tf.Examples, both `[b]`."""
+    """Returns the encoded images `[b]` of serialized tf.Examples `[b]`."""
     import tensorflow as tf
 
     feature = tf.io.FixedLenFeature([], tf.string)
@@ -165,7 +109,7 @@ def _encoded_of(examples: Tensor) -> Tensor:
 
 
 def _decode(resizer: host.Resizer, encoded: Tensor) -> tuple[Tensor, Tensor]:
-    """Decodes and resizes image files `[b]`, each of its own size."""
+    """Decodes and resizes image files `[b]` of varying sizes."""
     import tensorflow as tf
 
     def one(data: Tensor) -> tuple[Tensor, Tensor]:
@@ -193,7 +137,7 @@ def _pad(images: Tensor, true: Tensor, padded: Tensor, value: tuple) -> Tensor:
 def _bilinear(images: Tensor, size: Tensor) -> Tensor:
     import tensorflow as tf
 
-    # Never half pixels: the models were trained on the grid of TensorFlow 1.
+    # No half-pixel centers: the models were trained on the grid of TensorFlow 1.
     return tf.raw_ops.ResizeBilinear(images=images, size=size)
 
 
@@ -223,7 +167,7 @@ _METHODS = {
 }
 
 
-# Each returns (true, padded), int32 [2] tensors; the same one where nothing is padded.
+# Each returns (true, padded), int32 [2] tensors; one and the same without padding.
 
 
 def _fixed(resizer: host.FixedShape, height: Tensor, width: Tensor) -> tuple:

@@ -1,13 +1,14 @@
-"""Functions as an exported model keeps them: with constants, or variables of their own.
+"""Freezing of TensorFlow functions: weights become constants, or separate variables.
 
-TensorFlow joins batch normalisation with a convolution before it when the model is
-loaded, but not with a depthwise convolution, where it stays as two passes over the
-map: a tenth of an SSD MobileNetV2. There it is folded into the weights here.
+When TensorFlow loads a model, it fuses batch normalization with a preceding
+convolution, but not with a preceding depthwise convolution. There it stays two passes
+over the feature map, a tenth of the time of an SSD MobileNetV2. So it is folded into
+the weights here.
 
-Constants are fast: convolutions rearrange them once. But a loaded function has some
-thirty copies of them, which made 4.8 GB of a RetinaNet of 130 MB, and a first answer
-after seven seconds. So the large weights of large models become variables again, for
-3 % of the time of a call.
+Constants are fast, since convolutions rearrange them only once. But a loaded function
+keeps about thirty copies of them: a RetinaNet of 130 MB took 4.8 GB, and seven seconds
+for its first call. So the large weights of large models become variables again, which
+costs 3 % of the time of a call.
 """
 
 from collections import Counter
@@ -24,15 +25,14 @@ _LOOPS = ("While", "StatelessWhile", "If", "StatelessIf")
 _LARGE_MODEL, _LARGE = 32 << 20, 256 << 10
 
 
-class Frozen:
-    """Computes what a function does, from weights of its own.
+class FrozenFunction:
+    """A copy of a concrete function with its own weights.
 
     Args:
-        function: A concrete function that returns a dict of tensors. Its inputs have
-            names.
+        function: A concrete function that returns a dict of tensors, with named inputs.
 
     Attributes:
-        variables: Weights that are no constants, to be saved along.
+        variables: Weights that are not constants, to be saved with the function.
     """
 
     def __init__(self, function: Any):
@@ -51,19 +51,19 @@ class Frozen:
             [tensor.name for tensor in constant.outputs],
         )
         for ours, theirs in zip(self._function.inputs, constant.inputs, strict=False):
-            ours.set_shape(theirs.shape)  # Lost where it is a scalar.
+            ours.set_shape(theirs.shape)  # That of scalars is lost.
 
     def __call__(self, **given: Any) -> dict[str, Any]:
-        """Takes the inputs by name, also those that it does not need."""
+        """Calls the function; inputs that it does not use are ignored."""
         weights = [variable.read_value() for variable in self.variables]
         results = self._function(*(given[name] for name in self._inputs), *weights)
         for value, shape in zip(results, self._shapes.values(), strict=True):
-            value.set_shape(shape)  # Freezing forgets what is not one number.
+            value.set_shape(shape)  # Static shapes are lost by freezing.
         return dict(zip(self._shapes, results, strict=True))
 
 
 def _take_large_weights(graph: Any) -> dict[str, Any]:
-    """Makes inputs of the large constants of a large model; returns their variables."""
+    """Replaces the large constants of a large model by inputs; returns variables."""
     import tensorflow as tf
 
     constants = {
@@ -86,10 +86,10 @@ def _take_large_weights(graph: Any) -> dict[str, Any]:
 
 
 def _let_loops_be_lowered(graph: Any) -> None:
-    """Lets the runtime run loops in the graph around them.
+    """Lets the runtime inline loops into the surrounding graph.
 
-    Freezing forbids it, for the sake of converters, which forbid it by themselves. As
-    calls of functions, the turns of a loop of small operations take twice as long.
+    Freezing disables it for the sake of converters, which disable it themselves. A loop
+    of small operations takes twice as long if its body is a function call.
     """
     for nodes in _bodies(graph):
         for node in nodes:
@@ -104,7 +104,7 @@ def _bodies(graph: Any) -> Iterable[Any]:
 
 
 def _fold_batch_norms(graph: Any) -> None:
-    """Folds batch normalisation into the depthwise convolution before it, in place."""
+    """Folds batch normalization into preceding depthwise convolutions, in place."""
     nodes = {node.name: node for node in graph.node}
     uses = Counter(_name(name) for node in graph.node for name in node.input)
     for norm in [node for node in graph.node if node.op == _BATCH_NORM]:
@@ -124,11 +124,11 @@ def _fold_batch_norms(graph: Any) -> None:
         bias = beta - mean * scale
         name = convolution.name
         convolution.input[1] = _add(graph, f"{name}/folded", folded, kernel.dtype)
-        _become_bias(norm, name, _add(graph, f"{name}/bias", bias, kernel.dtype))
+        _replace_by_bias(norm, name, _add(graph, f"{name}/bias", bias, kernel.dtype))
 
 
-def _become_bias(norm: Any, convolution: str, bias: str) -> None:
-    """Makes the addition of a bias of a batch norm, under its name."""
+def _replace_by_bias(norm: Any, convolution: str, bias: str) -> None:
+    """Turns a batch normalization node into the addition of a bias."""
     norm.op = "BiasAdd"
     norm.input[:] = [convolution, bias]
     for name in set(norm.attr) - {"T", "data_format"}:
@@ -136,7 +136,7 @@ def _become_bias(norm: Any, convolution: str, bias: str) -> None:
 
 
 def _add(graph: Any, name: str, value: np.ndarray, dtype: Any) -> str:
-    """Adds a constant; returns its name."""
+    """Adds a constant to the graph and returns its name."""
     import tensorflow as tf
 
     node = graph.node.add(name=name, op="Const")
@@ -146,7 +146,7 @@ def _add(graph: Any, name: str, value: np.ndarray, dtype: Any) -> str:
 
 
 def _constant(nodes: dict[str, Any], name: str) -> np.ndarray | None:
-    """Returns the value of a node that is a constant, or the copy of one."""
+    """Returns the value of a node that is a constant or a copy of one, else None."""
     import tensorflow as tf
 
     node = nodes.get(_name(name))
@@ -157,6 +157,6 @@ def _constant(nodes: dict[str, Any], name: str) -> np.ndarray | None:
     return tf.make_ndarray(node.attr["value"].tensor)
 
 
-def _name(of_tensor: str) -> str:
-    """Returns the name of the node that makes a tensor."""
-    return of_tensor.lstrip("^").partition(":")[0]
+def _name(tensor: str) -> str:
+    """Returns the name of the node that computes a tensor."""
+    return tensor.lstrip("^").partition(":")[0]

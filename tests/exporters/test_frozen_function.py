@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from odapi.exporters.saved_model import freeze
-from odapi.exporters.saved_model.freeze import Frozen
+from odapi.exporters.saved_model import frozen_function
+from odapi.exporters.saved_model.frozen_function import FrozenFunction
 from requirement import require
 
 tf = require("tensorflow")
@@ -61,7 +61,7 @@ def operations(function):
 @pytest.mark.parametrize("multiplier", [1, 2])
 def test_batch_norm_is_folded_into_a_depthwise_convolution(multiplier):
     block = Block(multiplier)
-    frozen = Frozen(concrete(block))
+    frozen = FrozenFunction(concrete(block))
     kinds = operations(frozen)
     assert "FusedBatchNormV3" not in kinds
     assert {"DepthwiseConv2dNative", "BiasAdd"} <= kinds
@@ -73,7 +73,7 @@ def test_batch_norm_is_folded_into_a_depthwise_convolution(multiplier):
     "block", [Block(training=True), Block(other_use=True)], ids=["statistics", "used"]
 )
 def test_what_cannot_be_folded_stays(block):
-    frozen = Frozen(concrete(block))
+    frozen = FrozenFunction(concrete(block))
     assert "FusedBatchNormV3" in operations(frozen)
     ours, theirs = frozen(images=tf.constant(IMAGES)), block(tf.constant(IMAGES))
     for name, value in theirs.items():
@@ -91,10 +91,10 @@ def test_large_weights_of_large_models_are_variables(monkeypatch, tmp_path):
 
     spec = tf.TensorSpec([None, 64], tf.float32, name="x")
     concrete = tf.function(multiply).get_concrete_function(spec)
-    assert not Frozen(concrete).variables
-    monkeypatch.setattr(freeze, "_LARGE_MODEL", 10_000)
-    monkeypatch.setattr(freeze, "_LARGE", 1000)
-    frozen = Frozen(concrete)
+    assert not FrozenFunction(concrete).variables
+    monkeypatch.setattr(frozen_function, "_LARGE_MODEL", 10_000)
+    monkeypatch.setattr(frozen_function, "_LARGE", 1000)
+    frozen = FrozenFunction(concrete)
     assert [tuple(v.shape) for v in frozen.variables] == [(64, 40)]
     x = rng.normal(size=(3, 64)).astype("float32")
     expected = multiply(x)["x"].numpy()
@@ -117,7 +117,7 @@ def test_loops_may_be_lowered_and_inputs_that_are_not_needed_are_given():
 
     spec = tf.TensorSpec([None], tf.float32, name="images")
     other = tf.TensorSpec([], tf.int32, name="unused")
-    frozen = Frozen(tf.function(double).get_concrete_function(spec, other))
+    frozen = FrozenFunction(tf.function(double).get_concrete_function(spec, other))
     outer = tf.function(lambda images: frozen(images=images, unused=tf.constant(3)))
     assert outer(tf.constant([1.0, 2.0]))["images"].numpy().tolist() == [64.0, 128.0]
     graph = outer.get_concrete_function(spec).graph.as_graph_def()

@@ -1,0 +1,141 @@
+"""The contract of every exporter: one subclass per format."""
+
+import abc
+import dataclasses
+import importlib.util
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+
+from odapi.data.image.resize import Resizer
+from odapi.errors import MissingPackageError
+from odapi.exporters.input_types import check_input_type
+from odapi.inference.predictor import Predictor
+
+if TYPE_CHECKING:
+    from odapi.models.detector import Detector
+
+Outputs = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions:
+    """Choices of the user that every format has.
+
+    Args:
+        input_type: Of the default entry point; see `odapi.exporters.input_types`.
+        batch_size: Images per call; None: any number.
+    """
+
+    input_type: str = "image_tensor"
+    batch_size: int | None = None
+
+
+class RunnableExport(Protocol):
+    """An exported model whose entry points can be called one by one, to verify it."""
+
+    load_seconds: float
+
+    @property
+    def entry_points(self) -> Sequence[str]:
+        """Names of the entry points, the default one first."""
+
+    def make_inputs(
+        self,
+        entry_point: str,
+        image: np.ndarray,
+        boxes: np.ndarray | None,
+        side_inputs: Mapping[str, np.ndarray],
+    ) -> Any:
+        """Returns the inputs of an entry point: one image, repeated to a full batch.
+
+        Args:
+            entry_point: One of `entry_points`.
+            image: uint8 `[h, w, 3]`.
+            boxes: `[1, n, 4]` for models that take boxes, else None.
+            side_inputs: Further inputs by name, each with one row.
+        """
+
+    def call(self, entry_point: str, inputs: Any) -> Outputs:
+        """Returns the outputs by the original's names, with a batch dimension."""
+
+
+class Exporter(abc.ABC):
+    """Writes detectors in one format, and reads them back.
+
+    Attributes:
+        format: Value of `odapi export --format`.
+        title: Name of the format in messages.
+        filename: File or folder that it writes into the folder of an export.
+        backend: Keras backend that it runs on.
+        packages: Packages that it needs; the name of the extra to install is `extra`.
+    """
+
+    format: ClassVar[str]
+    title: ClassVar[str]
+    filename: ClassVar[str]
+    backend: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
+    extra: ClassVar[str] = ""
+
+    def check(self, options: ExportOptions) -> None:
+        """Checks the options and the installation before anything is loaded.
+
+        Raises:
+            ConfigError: An option is invalid.
+            MissingPackageError: A package is not installed.
+        """
+        check_input_type(options.input_type)
+        for package in self.packages:
+            if importlib.util.find_spec(package) is None:
+                raise MissingPackageError("odapi export", package, self.extra)
+
+    @abc.abstractmethod
+    def export(
+        self,
+        detector: "Detector",
+        resizer: Resizer,
+        path: pathlib.Path,
+        options: ExportOptions,
+    ) -> None:
+        """Writes a detector to `path`; `options` have passed `check`.
+
+        Raises:
+            ConfigError: The model cannot be exported in this format.
+        """
+
+    @abc.abstractmethod
+    def open(self, path: pathlib.Path, options: ExportOptions) -> RunnableExport:
+        """Returns an exported model, to be verified."""
+
+    @abc.abstractmethod
+    def find(self, path: str | os.PathLike) -> pathlib.Path | None:
+        """Returns the exported model at `path` or in the folder `path`, else None."""
+
+    @abc.abstractmethod
+    def load(self, path: str | os.PathLike) -> Predictor:
+        """Returns an exported model as a predictor.
+
+        Raises:
+            CheckpointError: There is none, or it cannot be read.
+        """
+
+    def resize(
+        self, resizer: Resizer, image: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns an image resized as the exported model does it.
+
+        Formats without resizing in the model do it on the host, which is the default.
+
+        Args:
+            resizer: Of the detector.
+            image: uint8 `[h, w, 3]`.
+
+        Returns:
+            float32 `[1, H, W, c]` and the size without padding, int32 `[1, 2]`.
+        """
+        resized, size = resizer.resize(image.astype(np.float32))
+        return resized[None], np.array([size], np.int32)

@@ -1,0 +1,122 @@
+"""The exporter of TensorFlow SavedModels.
+
+Keras is imported inside functions: an exported model is loaded without it.
+"""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from odapi.data.image.resize import Resizer
+from odapi.exporters.exporter import Exporter, ExportOptions, Outputs
+from odapi.exporters.input_types import EXAMPLE
+from odapi.exporters.saved_model import graph_inputs
+from odapi.exporters.saved_model.saved_model_predictor import (
+    FOLDER,
+    SERVING,
+    SavedModelPredictor,
+    find_saved_model,
+)
+from odapi.runtime import backend
+
+if TYPE_CHECKING:
+    from odapi.models.detector import Detector
+
+
+class SavedModelExporter(Exporter):
+    """Writes SavedModels with the signatures of the original's exporter."""
+
+    format = "saved_model"
+    title = "SavedModel"
+    filename = FOLDER
+    backend = "tensorflow"
+    packages = ("tensorflow",)
+    extra = "tensorflow"
+
+    def export(
+        self,
+        detector: "Detector",
+        resizer: Resizer,
+        path: pathlib.Path,
+        options: ExportOptions,
+    ) -> None:
+        """Writes a detector to the folder `path`."""
+        from odapi.exporters.saved_model.saved_model_writer import write_saved_model
+
+        write_saved_model(
+            detector, resizer, path, options.input_type, options.batch_size
+        )
+
+    def open(self, path: pathlib.Path, options: ExportOptions) -> "RunnableSavedModel":
+        """Returns a SavedModel, to be verified."""
+        return RunnableSavedModel(path, options.input_type)
+
+    def find(self, path: str | os.PathLike) -> pathlib.Path | None:
+        """Returns the SavedModel at `path` or in the folder `path`, else None."""
+        return find_saved_model(path)
+
+    def load(self, path: str | os.PathLike) -> SavedModelPredictor:
+        """Returns a SavedModel as a predictor."""
+        backend.load_tensorflow("running a SavedModel")
+        return SavedModelPredictor(path)
+
+    def resize(
+        self, resizer: Resizer, image: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns an image resized by TensorFlow operations, as in the graph."""
+        resized, true_size = graph_inputs.resize(resizer, image[None])
+        return resized.numpy(), true_size.numpy()
+
+
+class RunnableSavedModel:
+    """A SavedModel whose signatures can be called one by one.
+
+    Args:
+        path: The SavedModel.
+        input_type: Of `serving_default`; other signatures are named after theirs.
+    """
+
+    def __init__(self, path: pathlib.Path, input_type: str):
+        self._predictor = SavedModelPredictor(path)
+        self.load_seconds = self._predictor.load_seconds
+        others = [name for name in self._predictor.signatures if name != SERVING]
+        self.entry_points = (SERVING, *others)
+        self._input_type = input_type
+
+    def make_inputs(
+        self,
+        entry_point: str,
+        image: np.ndarray,
+        boxes: np.ndarray | None,
+        side_inputs: Mapping[str, np.ndarray],
+    ) -> tuple[Any, Any, dict[str, np.ndarray]]:
+        """Returns `input_tensor`, `boxes` and side inputs, repeated to a full batch."""
+        import tensorflow as tf
+
+        spec = self._predictor.spec(entry_point)
+        rows = spec.shape[0] or 1
+        value = tf.constant(image)
+        if spec.dtype == tf.string:
+            value = tf.io.encode_png(value)
+        kind = self._input_type if entry_point == SERVING else entry_point
+        if kind == EXAMPLE:
+            value = tf.constant(_example(value.numpy()))
+        images = tf.stack([tf.cast(value, spec.dtype)] * rows)
+        repeated = {k: np.repeat(v, rows, axis=0) for k, v in side_inputs.items()}
+        given = None if boxes is None else np.repeat(boxes, rows, axis=0)
+        return images, given, repeated
+
+    def call(self, entry_point: str, inputs: tuple[Any, Any, dict]) -> Outputs:
+        """Returns the outputs of a signature."""
+        return self._predictor.run(entry_point, *inputs)
+
+
+def _example(encoded: bytes) -> bytes:
+    import tensorflow as tf
+
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
+    features = tf.train.Features(feature={"image/encoded": feature})
+    return tf.train.Example(features=features).SerializeToString()

@@ -1,0 +1,166 @@
+"""Writer of SavedModels with the signatures of the original's exporter."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from odapi.data.image.resize import Resizer, fixed_size, may_pad
+from odapi.errors import ConfigError
+from odapi.exporters.input_types import BOXES, INPUT_TYPES, check_input_type
+from odapi.exporters.named_outputs import detect, named_outputs
+from odapi.exporters.saved_model import graph_inputs
+from odapi.exporters.saved_model.frozen_function import FrozenFunction
+from odapi.exporters.saved_model.saved_model_predictor import SERVING
+
+if TYPE_CHECKING:
+    from odapi.models.detector import Detector
+
+
+def write_saved_model(
+    detector: "Detector",
+    resizer: Resizer,
+    folder: str | os.PathLike,
+    input_type: str = "image_tensor",
+    batch_size: int | None = None,
+) -> None:
+    """Writes a detector as a SavedModel.
+
+    The signature `serving_default` takes `input_type`. There is one more signature per
+    input type, named after it. All share one graph and one set of weights, which are
+    constants except for the large ones of large models (see `frozen_function.py`). A
+    model exported for `image_and_boxes_tensor` has that signature only.
+
+    Side inputs of the detector, such as the memory bank of Context R-CNN, are inputs of
+    every signature, under their names.
+
+    Args:
+        detector: A built detector; Keras must run on TensorFlow.
+        resizer: Of the detector; it becomes part of the graph.
+        folder: Is created.
+        input_type: One of `INPUT_TYPES`, or `BOXES`.
+        batch_size: Images per call; None: any number.
+
+    Raises:
+        ConfigError: The input type is unknown or not supported by this model, or the
+            resizer does not give a fixed size.
+    """
+    import tensorflow as tf
+
+    check_input_type(input_type)
+    if input_type == BOXES:
+        _write_with_boxes(detector, resizer, folder, batch_size)
+        return
+    core = FrozenFunction(_core(detector, resizer, batch_size))
+    side = graph_inputs.side_specs(detector, batch_size)
+    functions = {
+        kind: _serving_function(core, kind, resizer, batch_size, side)
+        for kind in INPUT_TYPES
+    }
+    module = tf.Module()
+    module.variables_of_core = core.variables
+    # For `tf.saved_model.load(folder)(images)`, as in the original's tutorials.
+    module.__call__ = functions[input_type]
+    signatures = {
+        name: function.get_concrete_function()
+        for name, function in ({SERVING: functions[input_type]} | functions).items()
+    }
+    _save(module, folder, signatures)
+
+
+def _write_with_boxes(
+    detector: "Detector",
+    resizer: Resizer,
+    folder: str | os.PathLike,
+    batch_size: int | None,
+) -> None:
+    import tensorflow as tf
+
+    if not getattr(detector, "predicts_masks_from_boxes", False):
+        raise ConfigError(
+            "input_type",
+            f"{BOXES} needs a model that predicts masks for given boxes",
+            hint="use a model with deepmac_mask_estimation",
+        )
+    core = FrozenFunction(_core(detector, resizer, batch_size, with_boxes=True))
+
+    def serve(input_tensor: Any, boxes: Any) -> dict[str, Any]:
+        with tf.device("CPU:0"):
+            images, true_size = graph_inputs.resize(resizer, input_tensor)
+        return core(images=images, true_size=true_size, boxes=boxes)
+
+    specs = [
+        graph_inputs.input_spec(BOXES, batch_size),
+        tf.TensorSpec([batch_size, None, 4], tf.float32, name="boxes"),
+    ]
+    module = tf.Module()
+    module.variables_of_core = core.variables
+    module.__call__ = tf.function(serve, autograph=False, input_signature=specs)
+    concrete = module.__call__.get_concrete_function()
+    _save(module, folder, dict.fromkeys((SERVING, BOXES), concrete))
+
+
+def _save(
+    module: Any, folder: str | os.PathLike, signatures: dict[str, Callable]
+) -> None:
+    import tensorflow as tf
+
+    # Gradients defined by layers, such as that of swish, cannot be saved: they refer to
+    # tensors of the graph before freezing. Exported models are not trained.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
+
+
+def _core(
+    detector: "Detector",
+    resizer: Resizer,
+    batch_size: int | None,
+    with_boxes: bool = False,
+) -> Any:
+    """Returns the concrete function from resized images to named outputs."""
+    import tensorflow as tf
+
+    size = fixed_size(resizer)
+    if size is None:
+        raise ConfigError(
+            "model.image_resizer",
+            "gives images of varying sizes; an exported model needs one size",
+            hint="set pad_to_max_dimension of the keep_aspect_ratio_resizer, or use a "
+            "fixed_shape_resizer: --set model...image_resizer...",
+        )
+    channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
+    pads = may_pad(resizer)
+    side = graph_inputs.side_specs(detector, batch_size)
+
+    def core(
+        images: Any, true_size: Any, boxes: Any = None, **side: Any
+    ) -> dict[str, Any]:
+        # Without padding there is nothing to mask or to clip.
+        inputs = {"images": images} | ({"true_size": true_size} if pads else {}) | side
+        outputs = named_outputs(detect(detector, inputs, boxes))
+        return {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
+
+    return tf.function(core, autograph=False).get_concrete_function(
+        tf.TensorSpec([batch_size, *size, channels], tf.float32, name="images"),
+        tf.TensorSpec([batch_size, 2], tf.int32, name="true_size"),
+        *([tf.TensorSpec([batch_size, None, 4], name="boxes")] if with_boxes else []),
+        **{spec.name: spec for spec in side},
+    )
+
+
+def _serving_function(
+    core: Any, kind: str, resizer: Resizer, batch_size: int | None, side: Sequence[Any]
+) -> Any:
+    import tensorflow as tf
+
+    prepare = graph_inputs.prepare(kind, resizer)
+
+    def serve(input_tensor: Any, *side_values: Any) -> dict[str, Any]:
+        # Decoding and resizing stay on the CPU wherever the rest runs.
+        with tf.device("CPU:0"):
+            images, true_size = prepare(input_tensor)
+        named = {s.name: value for s, value in zip(side, side_values, strict=True)}
+        return core(images=images, true_size=true_size, **named)
+
+    # autograph=False: the functions use TensorFlow operations only.
+    specs = [graph_inputs.input_spec(kind, batch_size), *side]
+    return tf.function(serve, autograph=False, input_signature=specs)

@@ -1,0 +1,148 @@
+"""The table of export formats, and verification of any format."""
+
+import dataclasses
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from odapi.data.image.resize import FixedShape
+from odapi.errors import CheckpointError, ConfigError, ExportError, MissingPackageError
+from odapi.exporters.exporter import Exporter, ExportOptions
+from odapi.exporters.formats import (
+    EXPORTERS,
+    exporter_for,
+    exporter_of,
+    load_exported,
+)
+from odapi.exporters.named_outputs import named_outputs
+from odapi.exporters.verify import verify
+from odapi.structures import Detections
+
+RESIZER = FixedShape(height=32, width=40)
+
+
+@dataclasses.dataclass(frozen=True)
+class BrightestPixel:
+    """A detector without a backend: one box around the brightest pixel."""
+
+    bias: float = 0.0
+    side_inputs: dict = dataclasses.field(default_factory=dict)
+
+    def detect(self, inputs, outputs=None, raw=False):
+        images = np.asarray(inputs["images"])
+        flat = images.mean(-1).reshape(len(images), -1)
+        y, x = np.divmod(flat.argmax(-1), images.shape[2])
+        low = np.stack([y / images.shape[1], x / images.shape[2]], -1)
+        boxes = np.concatenate([low, low + 0.1], -1).astype("float32")[:, None]
+        scores = (flat.max(-1) / 255 + self.bias).astype("float32")[:, None]
+        return Detections(
+            boxes=boxes,
+            scores=scores,
+            classes=np.zeros(scores.shape, "int32"),
+            num=np.ones(len(images), "int32"),
+            raw_boxes=boxes,
+            raw_scores=scores[..., None],
+        )
+
+
+class TextExporter(Exporter):
+    """Writes the only parameter of `BrightestPixel` into a text file."""
+
+    format = "text"
+    title = "Text"
+    filename = "model.txt"
+    backend = keras.backend.backend()
+    packages = ("a_package_that_does_not_exist",)
+    extra = "text"
+
+    def export(self, detector, resizer, path, options):
+        path.write_text(f"{detector.bias}")
+
+    def open(self, path, options):
+        return TextModel(path)
+
+    def find(self, path):
+        path = pathlib.Path(path)
+        return next((p for p in (path, path / "model.txt") if p.is_file()), None)
+
+    def load(self, path):
+        return TextModel(self.find(path))
+
+
+class TextModel:
+    entry_points = ("default",)
+    load_seconds = 0.5
+
+    def __init__(self, path):
+        self.detector = BrightestPixel(float(path.read_text()))
+
+    def make_inputs(self, entry_point, image, boxes, side_inputs):
+        return RESIZER.resize(image.astype(np.float32))[0][None]
+
+    def call(self, entry_point, inputs):
+        found = self.detector.detect({"images": inputs})
+        return {k: np.float32(v) for k, v in named_outputs(found).items()}
+
+
+def exported(tmp_path, bias=0.0):
+    path = tmp_path / "model.txt"
+    TextExporter().export(BrightestPixel(bias), RESIZER, path, ExportOptions())
+    return path
+
+
+def test_any_format_is_verified(tmp_path):
+    path = exported(tmp_path)
+    done = verify(TextExporter(), path, BrightestPixel(), RESIZER, ExportOptions())
+    assert (done.difference, done.load_seconds) == (0.0, 0.5)
+
+
+def test_any_format_with_other_outputs_is_refused(tmp_path):
+    path = exported(tmp_path, bias=0.1)
+    with pytest.raises(ExportError, match=r"model\.txt \(default\): raw_detection_sco"):
+        verify(TextExporter(), path, BrightestPixel(), RESIZER, ExportOptions())
+
+
+def test_a_new_format_needs_one_row_in_the_table(tmp_path, monkeypatch):
+    monkeypatch.setitem(EXPORTERS, "text", TextExporter())
+    path = exported(tmp_path)
+    assert exporter_of("text").format == "text"
+    assert exporter_for(tmp_path) is exporter_for(path) is EXPORTERS["text"]
+    assert load_exported(tmp_path).detector == BrightestPixel()
+    with pytest.raises(ConfigError, match="known values are saved_model, text"):
+        exporter_of("tflite")
+
+
+def test_rows_of_the_table_are_consistent():
+    assert all(name == exporter.format for name, exporter in EXPORTERS.items())
+    files = [exporter.filename for exporter in EXPORTERS.values()]
+    assert len(set(files)) == len(files)
+
+
+def test_options_are_checked_before_packages():
+    with pytest.raises(ConfigError, match="input_type: unknown value 'image'"):
+        TextExporter().check(ExportOptions("image"))
+    with pytest.raises(MissingPackageError, match=r"odapi\[text\]"):
+        TextExporter().check(ExportOptions())
+
+
+def test_a_path_without_an_exported_model(tmp_path):
+    assert exporter_for(tmp_path) is None
+    with pytest.raises(CheckpointError, match=r"has no exported model[\s\S]*export"):
+        load_exported(tmp_path)
+    with pytest.raises(CheckpointError, match="does not exist"):
+        load_exported(tmp_path / "none")
+
+
+def test_finding_an_exported_model_loads_no_backend():
+    code = (
+        "import sys; import odapi.exporters.formats; "
+        "print([m for m in ('keras', 'tensorflow', 'jax', 'torch') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
