@@ -40,6 +40,11 @@ class ModelPath:
     format: str
     weights: pathlib.Path | None
 
+    @property
+    def title(self) -> str:
+        """Name of the exported format in messages, or ""."""
+        return EXPORTERS[self.format].title if self.format else ""
+
     def load_exported(self) -> "Predictor":
         """Returns the exported program as a predictor.
 
@@ -83,8 +88,7 @@ def locate_weights(path: str | os.PathLike[str]) -> pathlib.Path:
     if place.weights is None:
         raise CheckpointError(
             str(path),
-            f"is a {EXPORTERS[place.format].title} without weights; it can only "
-            "predict",
+            f"is a {place.title} without weights; it can only predict",
             hint="evaluate, export and train need a run folder, a checkpoint, or the "
             "whole folder that `odapi export` wrote",
         )

@@ -13,7 +13,6 @@ from odapi.api.model_path import ModelPath, locate
 from odapi.api.shared_models import SHARED_MODELS, Model
 from odapi.api.zoo_models import zoo_model
 from odapi.errors import CheckpointError, ConfigError
-from odapi.exporters.formats import EXPORTERS
 from odapi.inference.predict import collect, open_stream
 from odapi.inference.predictions import Predictions
 from odapi.inference.predictor import Predictor
@@ -397,6 +396,5 @@ class ObjectDetector:
     def _origin(self) -> str:
         if self._place is None:
             return "from a config"
-        exporter = EXPORTERS.get(self._place.format)
-        kind = f" ({exporter.title})" if exporter else ""
+        kind = f" ({self._place.title})" if self._place.title else ""
         return f"{self._place.path}{kind}"
