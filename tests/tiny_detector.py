@@ -120,7 +120,7 @@ class TinyPipeline:
             self.next += 1
             yield batch
 
-    def only(self, fields):
+    def select_fields(self, fields):
         assert fields == ()
 
     def get_state(self):

@@ -51,15 +51,15 @@ def test_a_mixture_has_its_proportions(weights, counts):
         assert max(often) - min(often) <= 1
 
 
-def test_chance_depends_on_seed_and_position_only():
+def test_random_numbers_depend_on_seed_and_position_only():
     def drawn(seed, position):
-        return tuple(Order(seed=seed).chance(position).random(3))
+        return tuple(Order(seed=seed).rng(position).random(3))
 
     assert drawn(1, 5) == drawn(1, 5)
     assert len({drawn(s, p) for s in (0, 1, 2**64 - 1) for p in range(50)}) == 150
 
 
-def test_chance_is_spread_evenly_over_positions():
-    draws = np.array([Order().chance(position).random() for position in range(4000)])
+def test_random_numbers_are_spread_evenly_over_positions():
+    draws = np.array([Order().rng(position).random() for position in range(4000)])
     assert np.abs(np.histogram(draws, 10, (0, 1))[0] - 400).max() < 90
     assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 0.05

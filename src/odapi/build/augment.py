@@ -11,7 +11,7 @@ from odapi.data.augment.color import (
     AdjustSaturation,
 )
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
-from odapi.data.augment.flip import HorizontalFlip, Rotation90, Turn, VerticalFlip
+from odapi.data.augment.flip import HorizontalFlip, RandomFlip, Rotation90, VerticalFlip
 from odapi.data.augment.pad import AbsolutePad
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
 from odapi.data.loader.pipeline import Augmentation
@@ -52,7 +52,7 @@ def check_keypoints(
         ConfigError: A permutation is missing, or of another length.
     """
     for index, step in enumerate(augmentations):
-        if not isinstance(step, Turn) or not step.probability:
+        if not isinstance(step, RandomFlip) or not step.probability:
             continue
         found = len(step.keypoint_permutation)
         # A single keypoint has nothing to change places with. What is turned or upside

@@ -23,12 +23,12 @@ def bar(share: float, width: int = _BAR) -> str:
     return ("█" * whole + _EIGHTHS[rest]).rstrip()
 
 
-def tables(report: Report, most: int = 30) -> "list[Table]":
+def tables(report: Report, max_rows: int = 30) -> "list[Table]":
     """Returns the tables of a report, to print with rich.
 
     Args:
         report: What was counted.
-        most: Classes that are listed; the rest is summed up in a line.
+        max_rows: Classes that are listed; the rest is summed up in a line.
     """
     shares = {_share(high): n for high, n in report.box_shares.items()}
     areas = {
@@ -38,7 +38,7 @@ def tables(report: Report, most: int = 30) -> "list[Table]":
     }
     return [
         _summary(report),
-        _classes(report, most),
+        _classes(report, max_rows),
         _bars("objects in an image", "images", report.objects_in_bins()),
         _bars("side of a box, share of the image's", "objects", shares),
         _bars("size of a box, pixels", "objects", areas),
@@ -59,14 +59,14 @@ def _summary(report: Report) -> "Table":
     return table
 
 
-def _classes(report: Report, most: int) -> "Table":
+def _classes(report: Report, max_rows: int) -> "Table":
     table = _table("classes", ("class", "objects", "images", ""))
     ranked = sorted(report.classes.items(), key=lambda item: -item[1])
     highest = max(report.classes.values(), default=0) or 1
-    for name, count in ranked[:most]:
+    for name, count in ranked[:max_rows]:
         images = report.class_images.get(name, 0)
         table.add_row(name, f"{count}", f"{images}", bar(count / highest))
-    rest = ranked[most:]
+    rest = ranked[max_rows:]
     if rest:
         total = sum(n for _, n in rest)
         table.add_row(f"{len(rest)} more classes", f"{total}", "", "")
@@ -81,13 +81,13 @@ def _bars(title: str, what: str, counts: Mapping[str, int]) -> "Table":
     return table
 
 
-def _sizes(report: Report, most: int = 8) -> "Table":
+def _sizes(report: Report, max_rows: int = 8) -> "Table":
     table = _table("image sizes", ("width x height", "images", ""))
     highest = max(report.sizes.values(), default=0) or 1
-    for (height, width), count in report.sizes.most_common(most):
+    for (height, width), count in report.sizes.most_common(max_rows):
         table.add_row(f"{width} x {height}", f"{count}", bar(count / highest))
-    if len(report.sizes) > most:
-        table.add_row(f"{len(report.sizes) - most} more sizes", "", "")
+    if len(report.sizes) > max_rows:
+        table.add_row(f"{len(report.sizes) - max_rows} more sizes", "", "")
     return table
 
 

@@ -129,18 +129,18 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     return np.array(image[..., :3], order="C")
 
 
-def enlarged(image: np.ndarray, least: int = 480) -> np.ndarray:
+def enlarged(image: np.ndarray, min_side: int = 480) -> np.ndarray:
     """Returns `image`, a whole number of times larger if its short side is small.
 
     Labels on an image of 32 pixels would hide it: draw on the enlarged one.
 
     Args:
         image: `[h, w, 3]` uint8.
-        least: Pixels that the short side shall reach; long thin images stay below
+        min_side: Pixels that the short side shall reach; long thin images stay below
             four times that.
     """
     height, width = image.shape[:2]
-    times = min(-(-least // min(height, width)), 4 * least // max(height, width))
+    times = min(-(-min_side // min(height, width)), 4 * min_side // max(height, width))
     if times <= 1:
         return image
     # Pixels of icons stay pixels; photographs become smooth.
@@ -185,8 +185,8 @@ def _pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
     scaled = boxes * [height, width, height, width]
     low = np.floor(scaled[:, :2] + 1e-3)
     high = np.maximum(np.ceil(scaled[:, 2:] - 1e-3) - 1, low)
-    most = [height - 1, width - 1] * 2
-    return np.clip(np.concatenate([low, high], -1), 0, most).astype(int)
+    limit = [height - 1, width - 1] * 2
+    return np.clip(np.concatenate([low, high], -1), 0, limit).astype(int)
 
 
 def _areas(boxes: np.ndarray) -> np.ndarray:

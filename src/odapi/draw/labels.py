@@ -103,6 +103,6 @@ def _places(
         ]
     )
     # Pushed back into the image, where what it then hides makes it cost more.
-    most = np.array(image_size) - size
-    corners = np.clip(corners, 0, np.maximum(most, 0))
+    limit = np.array(image_size) - size
+    corners = np.clip(corners, 0, np.maximum(limit, 0))
     return np.concatenate([corners, corners + size], axis=-1)

@@ -146,9 +146,9 @@ def _range(values: Sequence[npt.ArrayLike]) -> tuple[float, float]:
     if not flat.size:
         return 0.0, 1.0
     low, high = float(flat.min()), float(flat.max())
-    room = 0.04 * (high - low) or max(abs(high), 1.0) * 0.1
+    margin = 0.04 * (high - low) or max(abs(high), 1.0) * 0.1
     # Losses and metrics end at 0: do not show room below it.
-    return (low - room if low < 0 else max(low - room, 0.0)), high + room
+    return (low - margin if low < 0 else max(low - margin, 0.0)), high + margin
 
 
 def _ticks(low: float, high: float, about: int = 6) -> list[float]:
@@ -221,7 +221,7 @@ def _draw_legend(
     left: int,
     font: int,
 ) -> None:
-    room = canvas.shape[1] - left - 2 * font
+    max_width = canvas.shape[1] - left - 2 * font
     rows = min(_MOST_NAMED, (canvas.shape[0] - 4 * font) // round(1.5 * font) - 1)
     for n, (line, color) in enumerate(zip(lines, colors, strict=True)):
         y = round(3.4 * font) + n * round(1.5 * font)
@@ -230,5 +230,5 @@ def _draw_legend(
             put_text(canvas, more, left + round(1.6 * font), y + font // 3, font, INK)
             return
         cv2.line(canvas, (left, y), (left + font, y), color, 3 if line.wide else 2)
-        name = fit_text(line.name, font, room)
+        name = fit_text(line.name, font, max_width)
         put_text(canvas, name, left + round(1.6 * font), y + font // 3, font, INK)

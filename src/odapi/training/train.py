@@ -85,7 +85,7 @@ def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
     trackers = [_tracker(model_dir / part) for part in ("train", "eval")]
     evaluator = build_evaluator(config, pipeline.label_map, trackers[1])
     detector = build_detector(config, seed=options(config).seed)
-    pipeline.only(detector.groundtruth_fields)
+    pipeline.select_fields(detector.groundtruth_fields)
     if evaluator is not None:
         evaluator.prepare(detector)
     _freeze(config, detector)

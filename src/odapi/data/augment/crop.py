@@ -90,8 +90,8 @@ class CropImage:
         # Less than a pixel cannot be covered.
         boxes = boxes[sides[:, 0] * sides[:, 1] >= 1]
         for number in (_FIRST, _ATTEMPTS - _FIRST):
-            chance = rng.random((number, 4)).tolist()
-            windows = [w for w in (self._window(*size, c) for c in chance) if w]
+            draws = rng.random((number, 4)).tolist()
+            windows = [w for w in (self._window(*size, c) for c in draws) if w]
             if not windows:
                 continue
             top, left, height, width = np.array(windows, float).T
@@ -103,28 +103,31 @@ class CropImage:
                 return windows[first]
         return Window(0, 0, *size)
 
-    def _window(self, height: int, width: int, chance: list[float]) -> Window | None:
+    def _window(self, height: int, width: int, draws: list[float]) -> Window | None:
         """Returns a window made of four random numbers in 0..1, if it is allowed."""
         low, high = self.aspect_ratio
-        ratio = low + chance[0] * (high - low)
-        least, most = self.area[0] * height * width, self.area[1] * height * width
+        ratio = low + draws[0] * (high - low)
+        min_area, max_area = (
+            self.area[0] * height * width,
+            self.area[1] * height * width,
+        )
         # Rows of the smallest and of the largest window of this aspect ratio.
         widest = int((width + 0.5 - 1e-7) / ratio)
-        tallest = min(round(math.sqrt(most / ratio)), widest, height)
-        lowest = min(round(math.sqrt(least / ratio)), tallest)
-        rows = lowest + int(chance[1] * (tallest - lowest + 1))
+        tallest = min(round(math.sqrt(max_area / ratio)), widest, height)
+        lowest = min(round(math.sqrt(min_area / ratio)), tallest)
+        rows = lowest + int(draws[1] * (tallest - lowest + 1))
         # Rounding to pixels can just miss the allowed area.
-        if rows * round(rows * ratio) < least:
+        if rows * round(rows * ratio) < min_area:
             rows += 1
-        if rows * round(rows * ratio) > most:
+        if rows * round(rows * ratio) > max_area:
             rows -= 1
         columns = round(rows * ratio)
         if not (0 < rows <= height and 0 < columns <= width):
             return None
-        if not least <= rows * columns <= most:
+        if not min_area <= rows * columns <= max_area:
             return None
-        top = int(chance[2] * (height - rows + 1))
-        left = int(chance[3] * (width - columns + 1))
+        top = int(draws[2] * (height - rows + 1))
+        left = int(draws[3] * (width - columns + 1))
         return Window(top, left, rows, columns)
 
 

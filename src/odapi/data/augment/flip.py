@@ -11,7 +11,7 @@ from odapi.data.sample import Sample
 
 
 @dataclasses.dataclass(frozen=True)
-class Turn:
+class RandomFlip:
     """Mirrors or turns the picture, now and then.
 
     Args:
@@ -48,7 +48,7 @@ class Turn:
         raise NotImplementedError
 
 
-class HorizontalFlip(Turn):
+class HorizontalFlip(RandomFlip):
     """Mirrors left to right, now and then."""
 
     field = "random_horizontal_flip.keypoint_flip_permutation"
@@ -58,7 +58,7 @@ class HorizontalFlip(Turn):
         return transforms.flip(sample, self.keypoint_permutation)
 
 
-class VerticalFlip(Turn):
+class VerticalFlip(RandomFlip):
     """Mirrors top to bottom, now and then."""
 
     field = "random_vertical_flip.keypoint_flip_permutation"
@@ -68,7 +68,7 @@ class VerticalFlip(Turn):
         return transforms.flip_rows(sample, self.keypoint_permutation)
 
 
-class Rotation90(Turn):
+class Rotation90(RandomFlip):
     """Turns counter-clockwise by 90 degrees, now and then."""
 
     field = "random_rotation90.keypoint_rot_permutation"

@@ -80,22 +80,22 @@ class ScaleCropPadToSquare:
         height, width = transforms.size_of(sample)
         scale = rng.uniform(self.scale_min, self.scale_max) * self.output_size
         scale /= max(height, width)
-        chance = rng.random(2)
-        top, rows, new_height = self._cut(height, scale, chance[0])
-        left, columns, new_width = self._cut(width, scale, chance[1])
+        offsets = rng.random(2)
+        top, rows, new_height = self._cut(height, scale, offsets[0])
+        left, columns, new_width = self._cut(width, scale, offsets[1])
         # Cropped before it is scaled: what is cropped away is never made.
         sample = transforms.move_to(sample, Window(top, left, rows, columns))
         sample = transforms.resize(sample, new_height, new_width)
         square = Window(0, 0, self.output_size, self.output_size)
         return transforms.drop_outside(transforms.move_to(sample, square))
 
-    def _cut(self, size: int, scale: float, chance: float) -> tuple[int, int, int]:
+    def _cut(self, size: int, scale: float, offset: float) -> tuple[int, int, int]:
         """Returns where to begin, how many pixels to take, and their number scaled."""
         scaled = max(int(size * scale), 1)
         if scaled <= self.output_size:
             return 0, size, scaled
         taken = min(max(round(self.output_size * size / scaled), 1), size)
-        return int((size - taken + 1) * chance), taken, self.output_size
+        return int((size - taken + 1) * offset), taken, self.output_size
 
 
 def _check_scales(low: float, high: float) -> None:

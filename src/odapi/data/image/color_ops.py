@@ -81,15 +81,15 @@ def _clipped(image: np.ndarray, low: Rgb, high: Rgb) -> np.ndarray:
     """Returns `image [h, w, 3]` clipped to a range for each channel."""
     if len(image) == 1:  # Of one pixel, OpenCV cannot tell image from range.
         return np.clip(image, low, high).astype(image.dtype)
-    least: Any = (*low, 0.0)
-    return _at_most(cv2.max(image, least), high)
+    lower: Any = (*low, 0.0)
+    return _clip_above(cv2.max(image, lower), high)
 
 
-def _at_most(image: np.ndarray, high: Rgb) -> np.ndarray:
+def _clip_above(image: np.ndarray, high: Rgb) -> np.ndarray:
     if len(image) == 1:
         return np.minimum(image, np.array(high, image.dtype))
-    most: Any = (*high, 0.0)
-    return cv2.min(image, most)
+    upper: Any = (*high, 0.0)
+    return cv2.min(image, upper)
 
 
 def brighten(delta: float) -> Linear:
@@ -143,7 +143,7 @@ class HueSaturation:
         matrix = [[1.0, 0, 0, turn], [0, self.saturation, 0, 0], [0, 0, 1.0, 0]]
         hsv = cv2.transform(hsv, np.array(matrix))
         if self.saturation > 1:
-            hsv = _at_most(hsv, _SATURATED)
+            hsv = _clip_above(hsv, _SATURATED)
         return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
 
     def _saturated(self, image: np.ndarray) -> np.ndarray:
@@ -160,9 +160,9 @@ class HueSaturation:
             if cv2.countNonZero(over):
                 over = cv2.findNonZero(over)
                 columns, rows = over.reshape(-1, 2).T
-                most = value[rows, columns].astype(np.float32)
-                allowed = most / chroma[rows, columns]
-                away = most[:, None] - image[rows, columns]
-                reduced = most[:, None] - allowed[:, None] * away
+                maximum = value[rows, columns].astype(np.float32)
+                allowed = maximum / chroma[rows, columns]
+                away = maximum[:, None] - image[rows, columns]
+                reduced = maximum[:, None] - allowed[:, None] * away
                 result[rows, columns] = np.rint(reduced)
         return result

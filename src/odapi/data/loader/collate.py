@@ -30,7 +30,7 @@ class Collate:
         max_boxes: Objects an image. Of more, the first are kept; the rest is counted
             in `problems`.
         fields: Optional fields of `Groundtruth` to fill.
-        keep_all: Whether to make room for a multiple of `max_boxes` instead of
+        keep_all: Whether to pad to a multiple of `max_boxes` instead of
             leaving objects out. Batches then differ in shape.
         problems: Where images with too many objects are counted.
         shapes: Shape of one object's value, by field, such as `{"keypoints": (17, 2)}`,
@@ -75,15 +75,15 @@ class Collate:
 
     def _groundtruth(self, samples: Sequence[Sample]) -> Groundtruth:
         counts = [len(s["boxes"]) for s in samples]
-        room = self.max_boxes
+        capacity = self.max_boxes
         if self.keep_all:
-            room *= max(-(-max(counts) // room), 1)
+            capacity *= max(-(-max(counts) // capacity), 1)
         for sample, count in zip(samples, counts, strict=True):
-            if count > room:
+            if count > capacity:
                 self.problems.found(TOO_MANY_BOXES, sample["image_id"])
-        valid = np.arange(room) < np.array(counts)[:, None]
+        valid = np.arange(capacity) < np.array(counts)[:, None]
         shapes = {"masks": samples[0]["image"].shape[:2], **self.shapes}
-        fill = _Fill(samples, room, shapes)
+        fill = _Fill(samples, capacity, shapes)
         fields = [name for name in self.fields if name != LABELED_CLASSES]
         labeled = self._labeled(samples) if LABELED_CLASSES in self.fields else None
         filled = {name: fill(FIELDS[name]) for name in fields}
@@ -117,10 +117,10 @@ class _Fill:
     def __init__(
         self,
         samples: Sequence[Sample],
-        room: int,
+        capacity: int,
         shapes: Mapping[str, tuple[int, ...]],
     ):
-        self.samples, self.room, self.shapes = samples, room, shapes
+        self.samples, self.capacity, self.shapes = samples, capacity, shapes
 
     def __call__(self, field: Field) -> np.ndarray:
         name = field.name
@@ -130,13 +130,13 @@ class _Fill:
             if name in sample and (len(sample[name]) or sample[name].ndim > 1):
                 shape = sample[name].shape[1:]
                 break
-        full = (len(self.samples), self.room, *shape)
+        full = (len(self.samples), self.capacity, *shape)
         # Zeros that are never written take no memory.
         array: np.ndarray = np.zeros(full, field.dtype)
         if field.padding:
             array[...] = field.padding
         for row, sample in zip(array, self.samples, strict=True):
-            count = min(len(sample["boxes"]), self.room)
+            count = min(len(sample["boxes"]), self.capacity)
             row[:count] = sample[name][:count] if name in sample else field.missing
         return array
 

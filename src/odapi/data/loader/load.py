@@ -70,7 +70,7 @@ class Load:
         size = np.array(sample["image"].shape[:2], np.int32)
         sample = sample | {"original_size": size}
         if self.augmentations:
-            rng = self.order.chance(position)
+            rng = self.order.rng(position)
             for augmentation in self.augmentations:
                 sample = augmentation(sample, rng)
             if self.resizer.method == "bilinear":

@@ -63,7 +63,7 @@ class Order:
         ]
         return _Mixture(epochs, self.weights) if self.weights else epochs[0]
 
-    def chance(self, position: int) -> np.random.Generator:
+    def rng(self, position: int) -> np.random.Generator:
         """Returns what the augmentations of the sample at a position draw from."""
         mask = (1 << 64) - 1  # Philox takes two words of 64 bits as its key.
         key = np.array([self.seed & mask, position], np.uint64)

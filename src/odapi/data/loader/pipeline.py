@@ -166,7 +166,7 @@ class Pipeline:
             self.wait_seconds += time.perf_counter() - start
         return batch._replace(real=None) if self.order.training else batch
 
-    def only(self, fields: Iterable[str]) -> None:
+    def select_fields(self, fields: Iterable[str]) -> None:
         """Leaves out of batches optional groundtruth that nobody reads.
 
         Args:
