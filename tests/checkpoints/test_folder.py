@@ -21,7 +21,7 @@ def fill(text="weights"):
 
 def save(model_dir, step, text="weights"):
     folder = folders.write(model_dir, step, fill(text))
-    folders.point(model_dir, "last", folder)
+    folders.set_pointer(model_dir, "last", folder)
     return folder
 
 
@@ -64,7 +64,7 @@ def test_a_full_disk_while_pointing_leaves_the_old_pointer(tmp_path, monkeypatch
 
     monkeypatch.setattr(files.os, call, full)
     with pytest.raises(CheckpointError, match="No space"):
-        folders.point(tmp_path, "last", second)
+        folders.set_pointer(tmp_path, "last", second)
     monkeypatch.undo()
     assert folders.latest(tmp_path) == first
     assert names(tmp_path) == ["last", "step-00000001", "step-00000002"]
@@ -113,12 +113,12 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(
         monkeypatch.setattr(*deadly[where])
     with contextlib.suppress(KilledError):
         folder = folders.write(tmp_path, step, put)
-        folders.point(tmp_path, "last", folder)
+        folders.set_pointer(tmp_path, "last", folder)
     monkeypatch.undo()
 
     whole = folders.latest(tmp_path)
     assert whole.joinpath(folders.WEIGHTS).read_text() in ("first", "second")
-    folders.tidy(tmp_path)
+    folders.remove_partial(tmp_path)
     whole = folders.latest(tmp_path)
     assert whole.joinpath(folders.WEIGHTS).read_text() in ("first", "second")
     assert not [n for n in names(tmp_path) if ".writing" in n and "last" not in n]
@@ -144,16 +144,16 @@ def test_prune_keeps_last_best_and_the_newest_others(tmp_path, keep, left):
     for step in range(1, 6):
         folder = save(tmp_path, step)
         if step == 2:
-            folders.point(tmp_path, "best", folder, metric="mAP", value=0.5)
+            folders.set_pointer(tmp_path, "best", folder, metric="mAP", value=0.5)
     folders.prune(tmp_path, keep)
     assert sorted(folders.steps(tmp_path)) == left
-    assert folders.pointer(tmp_path, "best")["value"] == 0.5
+    assert folders.read_pointer(tmp_path, "best")["value"] == 0.5
 
 
 def test_find_prefers_the_best_of_a_run(tmp_path):
     best, last = save(tmp_path, 1), save(tmp_path, 2)
     assert folders.find(tmp_path) == last
-    folders.point(tmp_path, "best", best)
+    folders.set_pointer(tmp_path, "best", best)
     assert folders.find(tmp_path) == best
     assert folders.find(tmp_path / "checkpoints") == best
     assert folders.find(last) == last

@@ -36,7 +36,7 @@ def trained(tmp_path):
             {"box_predictor/head/kernel": np.full((8, 6), 7, "float32")},
         )
 
-    folders.point(tmp_path, "last", folders.write(tmp_path, 30, fill))
+    folders.set_pointer(tmp_path, "last", folders.write(tmp_path, 30, fill))
     return detector
 
 

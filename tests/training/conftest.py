@@ -7,9 +7,12 @@ from typing import Any
 import keras
 import pytest
 
-from odapi.optim import optimizers
-from odapi.training.fit import fit
+from odapi.build.optimizer import Optimization
+from odapi.checkpoints import folder as folders
+from odapi.optim import optimizers, schedules
+from odapi.training.loop import fit
 from odapi.training.plan import Plan
+from odapi.training.resume import ResumePoint
 from tiny_detector import TinyDetector, TinyPipeline
 
 
@@ -20,6 +23,9 @@ class Run:
     model_dir: pathlib.Path
     detector: Any = None
     pipeline: Any = None
+    tracker: Any = None
+    callbacks: tuple = ()
+    evaluate: Any = None
     evaluated: list[int] = dataclasses.field(default_factory=list)
 
     def __call__(
@@ -41,16 +47,20 @@ class Run:
             self.evaluated.append(step)
             return {"mAP": scores[step] if isinstance(scores, dict) else scores(step)}
 
+        folders.remove_partial(self.model_dir)
+        last = folders.latest(self.model_dir)
         plan = Plan(num_steps, best_metric="mAP", **plan)
         outcome = fit(
             self.detector,
-            optimizer,
+            Optimization(optimizer, schedules.Constant(rate)),
             self.pipeline,
             plan,
             self.model_dir,
-            describe=lambda folder: (folder / "pipeline.config").write_text("x"),
-            rate_at=lambda step: rate,
-            evaluate=evaluate if scores else None,
+            lambda folder: (folder / "pipeline.config").write_text("x"),
+            evaluate=evaluate if scores else self.evaluate,
+            tracker=self.tracker,
+            callbacks=self.callbacks,
+            resume_from=ResumePoint(last) if last else None,
         )
         self.optimizer = optimizer
         return outcome

@@ -12,11 +12,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import keras
 
+from odapi.build.optimizer import Optimization
 from odapi.checkpoints.weights import save_weights
 from odapi.optim import optimizers, schedules
 from odapi.runtime.determinism import seed_everything
-from odapi.training.fit import fit
+from odapi.training.loop import fit
 from odapi.training.plan import Plan
+from odapi.training.resume import ResumePoint, find_checkpoint
 from tiny_detector import TinyDetector, TinyPipeline
 
 model_dir, num_steps = pathlib.Path(sys.argv[1]), int(sys.argv[2])
@@ -43,14 +45,15 @@ class Killing(TinyPipeline):
         return super().get_state()
 
 
+last = find_checkpoint(model_dir)
 fit(
     detector,
-    optimizer,
+    Optimization(optimizer, schedule),
     Killing(),
     Plan(num_steps, evaluate_every=10, save_every=20, average=True, best_metric="mAP"),
     model_dir,
-    describe=lambda folder: None,
-    rate_at=lambda step: 0.0,
+    lambda folder: None,
     evaluate=lambda detector, step: {"mAP": 0.5},
+    resume_from=ResumePoint(last) if last else None,
 )
 save_weights(detector, model_dir / "final.h5")

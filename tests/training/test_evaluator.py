@@ -23,7 +23,11 @@ class Boxes:
     ("fields", "with_losses", "said"),
     [
         ((), True, ""),
-        (("masks",), False, "measures no losses: val.json: comes without masks"),
+        (
+            ("masks",),
+            False,
+            "Evaluation measures no losses: val.json: comes without masks",
+        ),
     ],
 )
 def test_losses_are_left_out_where_the_data_lack_groundtruth(
@@ -39,11 +43,9 @@ def test_losses_are_left_out_where_the_data_lack_groundtruth(
         raise StoppedError
 
     monkeypatch.setattr(evaluator, "evaluate_loop", evaluate_loop)
-    made = Evaluator(
-        load_config("eval_config { }"), Boxes(), label_map_of(["cat"]), None
-    )
     detector = types.SimpleNamespace(groundtruth_fields=fields)
-    made.prepare(detector)
+    config = load_config("eval_config { }")
+    made = Evaluator(config, Boxes(), detector, label_map_of(["cat"]), None)
     told = " ".join("".join(capsys.readouterr()).split())
     assert said in told
     assert bool(told) == bool(said)

@@ -47,7 +47,7 @@ def test_patterns_choose_what_is_trained(frozen, trained, left):
 
 def test_what_was_frozen_is_told():
     assert freeze(TinyDetector(), ["conv", "norm"]) == [
-        "Frozen: 4 of 6 trainable variables, 240 of 294 numbers",
+        "Frozen: 4 of 6 trainable variables, 240 of 294 parameters",
         "  frozen   feature_extractor/backbone (2), feature_extractor/norm (2)",
         "  trained  box_predictor/head (2)",
     ]
@@ -64,7 +64,7 @@ def test_what_was_frozen_is_told():
         ),
         ((), ["heads"], r"update_trainable_variables\[0\]: 'heads' matches"),
         (["("], (), r"freeze_variables\[0\]: '\(' is not a regular expression"),
-        ([".*"], (), "nothing is left to train: all 6 variables"),
+        ([".*"], (), "no variable is left to train: all 6 are frozen"),
     ],
 )
 def test_patterns_that_do_nothing_or_all_are_refused(frozen, trained, message):

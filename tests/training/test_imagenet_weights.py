@@ -4,7 +4,7 @@ import pytest
 
 from odapi.checkpoints import pretrained
 from odapi.config.load import load_config
-from odapi.training.initialize import start_from
+from odapi.training.initialize import initialize
 from small_models import small_config
 
 _EXTRACTOR = "model.ssd.feature_extractor"
@@ -29,7 +29,7 @@ def asked_for(monkeypatch):
 
     def ask(config):
         with pytest.raises(_AskedError) as asked:
-            start_from(config, Detector())
+            initialize(config, Detector())
         return asked.value.args
 
     return ask

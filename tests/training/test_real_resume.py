@@ -70,7 +70,7 @@ def test_forty_steps_are_twenty_a_kill_and_twenty(shared, tmp_path):
     process = start(shared, parts)
     said = process.communicate()[1]
     assert process.returncode == 0, said
-    assert "Going on from" in said
+    assert "Resuming from checkpoint" in said
     for name in (folders.WEIGHTS, folders.AVERAGES, "training_state.h5"):
         one = load_arrays(folders.latest(whole) / name)
         other = load_arrays(folders.latest(parts) / name)

@@ -45,7 +45,7 @@ def test_what_the_weights_do_not_depend_on_may_change(override, same_data):
     lines = resume.lines(found)
     assert lines[0] == "The config differs from that of the run; from now on:"
     assert " -> " in lines[1]
-    assert ("  the data are started anew" in lines) == (not same_data)
+    assert ("  the data starts from the beginning" in lines) == (not same_data)
 
 
 def test_the_same_config_has_nothing_to_tell():
@@ -64,5 +64,5 @@ def test_the_same_config_has_nothing_to_tell():
     ],
 )
 def test_what_they_depend_on_may_not(override):
-    with pytest.raises(ConfigError, match=r"differs from the run that is there.*->"):
+    with pytest.raises(ConfigError, match=r"differs from the run in this folder.*->"):
         resume.differences(SAVED, load_config(SAVED, [override]))

@@ -13,50 +13,42 @@ from odapi.config.load import load_config
 from odapi.errors import CheckpointError, ConfigError
 from odapi.training import train as run
 from small_models import small_config
-from tiny_detector import TinyDetector, TinyPipeline
+from tiny_data import write_coco
+from tiny_detector import TinyDetector
+from tiny_samples import CLASSES, make_samples, train_config
 
-CONFIG = """
-train_config {
-  batch_size: 4
-  num_steps: 4
-  optimizer {
-    momentum_optimizer {
-      learning_rate { constant_learning_rate { learning_rate: 0.01 } }
-    }
-    use_moving_average: false
-  }
-}
-[odapi.options] { seed: 3 evaluation { every_n_steps: 2 } }
-"""
+CONFIG = train_config(
+    "ssd",
+    "model.ssd.image_resizer.fixed_shape_resizer={height: 16 width: 16}",
+    "train_config.num_steps=4",
+    "options.evaluation.every_n_steps=2",
+)
 MAP = "DetectionBoxes_Precision/mAP"
-
-
-class TinyEvaluator:
-    dataset = None
-
-    def prepare(self, detector):
-        """Has all that there is."""
-
-    def __call__(self, detector, step):
-        return {MAP: step / 10}
 
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):
-    """Trains in tmp_path/run; `train.detector` is the last detector."""
+    """Trains a `TinyDetector` in tmp_path/run; `train.detector` is the last one.
 
-    def call(*overrides, config=CONFIG, **short):
-        return odapi.train(config, tmp_path / "run", overrides, **short)
+    A real detector would take seconds to build, and finds nothing after four steps.
+    """
+
+    def call(*overrides, config=CONFIG, **arguments):
+        data = {"train_data": make_samples(), "eval_data": make_samples()}
+        data["classes"] = CLASSES
+        return odapi.train(config, tmp_path / "run", overrides, **data | arguments)
 
     def build(config, seed=None):
         call.detector = TinyDetector(seed=seed)
         return call.detector
 
+    def evaluator(config, dataset, detector, label_map, tracker):
+        assert dataset.num_images and len(label_map) == 2
+        return lambda detector, step: {MAP: step / 10}
+
     call.model_dir = tmp_path / "run"
-    monkeypatch.setattr(run, "check", lambda config: [])
-    monkeypatch.setattr(run, "build_train_dataset", lambda config: TinyPipeline())
     monkeypatch.setattr(run, "build_detector", build)
-    monkeypatch.setattr(run, "build_evaluator", lambda *args: TinyEvaluator())
+    monkeypatch.setattr(run, "Evaluator", evaluator)
     return call
 
 
@@ -83,15 +75,17 @@ def test_a_run_leaves_what_others_need(train, capsys):
         "training.json",
     ]
     said = capsys.readouterr().err
-    assert "Done after step 4" in said and "Next: odapi eval" in said
+    assert "Finished after step 4" in said and "Next: odapi eval" in said
 
 
-def test_short_names_are_config_paths_and_are_saved(train):
-    train(num_steps=2, batch_size=4, seed=9, train_data="coco:a", eval_data="coco:b")
+def test_short_names_are_config_paths_and_are_saved(train, tmp_path):
+    data = write_coco(tmp_path)
+    options = {"train_data": data, "eval_data": data, "classes": None}
+    train(num_steps=2, batch_size=1, seed=9, **options)
     saved = load_config(folders.find(train.model_dir))
     assert saved.train_config.num_steps == 2
     ours = odapi.config.load.options(saved)
-    assert (ours.seed, ours.train_data, ours.eval_data) == (9, "coco:a", "coco:b")
+    assert (ours.seed, ours.train_data, ours.eval_data) == (9, data, data)
 
 
 def test_the_same_command_goes_on_and_says_so(train, capsys):
@@ -100,7 +94,10 @@ def test_the_same_command_goes_on_and_says_so(train, capsys):
     outcome = train(num_steps=6)
     assert outcome.step == 6
     said = capsys.readouterr().err
-    assert f"Going on from {train.model_dir / 'checkpoints/step-00000004'}" in said
+    assert (
+        f"Resuming from checkpoint {train.model_dir / 'checkpoints/step-00000004'}"
+        in said
+    )
     assert "train_config.num_steps: 4 -> 6" in said
     second = json.loads((train.model_dir / "training.json").read_text())
     assert second["seconds"] > first["seconds"]
@@ -108,14 +105,14 @@ def test_the_same_command_goes_on_and_says_so(train, capsys):
 
 def test_another_model_in_the_same_folder_is_refused(train):
     train()
-    with pytest.raises(ConfigError, match=r"model.ssd.num_classes: 0 -> 5"):
+    with pytest.raises(ConfigError, match=r"model.ssd.num_classes: 2 -> 5"):
         train("model.ssd.num_classes=5")
 
 
 def test_a_checkpoint_without_its_state_cannot_be_resumed(train):
     train()
     (folders.latest(train.model_dir) / "training_state.h5").unlink()
-    with pytest.raises(CheckpointError, match="it cannot be resumed"):
+    with pytest.raises(CheckpointError, match="training cannot be resumed"):
         train(num_steps=8)
 
 
@@ -128,7 +125,7 @@ def test_fine_tuning_starts_from_another_run_and_reports(train, tmp_path, capsys
     train(
         f"train_config.fine_tune_checkpoint={source}",
         "train_config.fine_tune_checkpoint_type=detection",
-        f"{rate}.constant_learning_rate.learning_rate=0",
+        f"{rate}.constant_learning_rate.learning_rate=1e-30",
         num_steps=1,
         seed=8,
     )
@@ -156,9 +153,9 @@ def test_a_placeholder_gives_way_to_backbone_weights(train, tmp_path, capsys):
     assert f"Starting from {file} (classification" in capsys.readouterr().err
 
 
-def test_backbone_weights_of_an_unknown_kind_are_refused(train):
+def test_backbone_weights_of_an_unknown_kind_are_refused(train, tmp_path):
     with pytest.raises(ConfigError, match="neither 'imagenet' nor a file that ends"):
-        train("options.backbone_weights=runs/first")
+        train(f"options.backbone_weights={tmp_path}")
 
 
 def test_variables_of_a_center_net_are_frozen_by_the_originals_keys():
@@ -174,8 +171,6 @@ def trainable_names(detector):
 
 
 def test_frozen_variables_are_told(train, monkeypatch, capsys):
-    monkeypatch.setattr(
-        "odapi.zoo.names.detector_keys.detector_keys", lambda detector: {}
-    )
+    monkeypatch.setattr("odapi.training.train.detector_keys", lambda detector: {})
     train("train_config.freeze_variables=FeatureExtractor")
     assert "Frozen: 4 of 6 trainable variables" in capsys.readouterr().err

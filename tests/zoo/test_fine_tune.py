@@ -7,7 +7,7 @@ import tf2_checkpoints as tf2
 from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
 from odapi.errors import CheckpointError, ConfigError
-from odapi.training.initialize import start_from
+from odapi.training.initialize import initialize
 from odapi.zoo.fine_tune import is_tf2, restore_tf2
 from odapi.zoo.names.ssd_keys import ssd_keys
 from small_models import small_config
@@ -128,7 +128,7 @@ def test_the_config_names_it(there, built, family, kind):
     if kind:
         overrides.append(f"{TYPE}={kind}")
     fresh = built()
-    [report] = start_from(small_config(family, *overrides), fresh)
+    [report] = initialize(small_config(family, *overrides), fresh)
     assert report.kind == (kind or "classification")
     assert changed(fresh, arrays) == {
         n
@@ -141,7 +141,7 @@ def test_a_tf1_checkpoint_says_so(tmp_path, built, family):
     tf2.write(tmp_path / "model.ckpt", {"FeatureExtractor/w": np.ones(1)}, tf1=True)
     config = small_config(family, f"{PATH}={tmp_path / 'model.ckpt'}")
     with pytest.raises(CheckpointError, match=r"a TF1 checkpoint.*\n.*zoo list"):
-        start_from(config, built())
+        initialize(config, built())
 
 
 def test_a_nan_there_is_not_loaded(there, built, tmp_path):

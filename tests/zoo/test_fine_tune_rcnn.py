@@ -10,7 +10,7 @@ from odapi.build.detector import build_detector
 from odapi.checkpoints.weights import values
 from odapi.layers.names import named_variables
 from odapi.training.freeze import freeze
-from odapi.training.initialize import start_from
+from odapi.training.initialize import initialize
 from odapi.zoo.fine_tune import restore_tf2
 from odapi.zoo.names.backbone_keys import backbone_keys
 from odapi.zoo.names.rcnn_keys import rcnn_keys
@@ -114,7 +114,7 @@ def test_keras_weights_fill_the_backbone(there, fresh, family, tmp_path):
     short = {n: n.rsplit("/", 2)[-2] + "/" + n.rpartition("/")[2] for n in backbone}
     np.savez(tmp_path / "w.npz", **{short[n]: arrays[n] for n in backbone})
     weights = f"options.backbone_weights={tmp_path / 'w.npz'}"
-    [report] = start_from(small_rcnn(family, weights), fresh)
+    [report] = initialize(small_rcnn(family, weights), fresh)
     assert report.skipped == {} and report.unused == ()
     assert _changed(fresh, arrays) == backbone
 

@@ -12,7 +12,7 @@ from odapi.checkpoints.weights import values
 from odapi.config.load import load_config, save_config
 from odapi.errors import CheckpointError
 from odapi.labels import Category, LabelMap, label_map_of
-from odapi.training.initialize import start_from
+from odapi.training.initialize import initialize
 from odapi.zoo.import_checkpoint import import_checkpoint
 from odapi.zoo.keypoints import COCO_KEYPOINTS, keypoints_in_place, named_keypoints
 from odapi.zoo.names.detector_keys import detector_keys
@@ -130,7 +130,7 @@ def test_a_type_restores_its_part(tmp_path, kind, prefix):
     )
     detector = build_detector(config, seed=4)
     before = values(detector.named_variables())
-    start_from(config, detector)
+    initialize(config, detector)
     for name, value in values(detector.named_variables()).items():
         expected = weights if name.startswith(prefix) else before
         np.testing.assert_array_equal(value, expected[name], err_msg=name)

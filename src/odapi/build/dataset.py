@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from odapi.build.augment import (
@@ -16,6 +17,7 @@ from odapi.build.resizer import model_resizer
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
 from odapi.config.view import view
+from odapi.data.augment.augmentation import as_augmentation
 from odapi.data.image.resize import Identity, Resizer
 from odapi.data.loader.buckets import Buckets, buckets_of
 from odapi.data.loader.collate import Collate
@@ -29,7 +31,11 @@ from odapi.labels import LabelMap
 
 
 def build_train_dataset(
-    config: Any, batch_size: int | None = None, seed: int | None = None
+    config: Any,
+    batch_size: int | None = None,
+    seed: int | None = None,
+    source: BaseSource | None = None,
+    augmentations: Sequence[Augmentation] = (),
 ) -> Pipeline:
     """Returns endless, seeded, augmented batches of the training data.
 
@@ -37,13 +43,18 @@ def build_train_dataset(
         config: A TrainEvalPipelineConfig.
         batch_size: None takes that of `train_config`.
         seed: Of order and augmentation; None takes that of `options`.
+        source: The training data; None opens the dataset that the config names.
+        augmentations: Functions `(sample, rng) -> sample` of the user, applied after
+            those of the config.
 
     Raises:
         ConfigError: The data, the augmentations or the resizer cannot be built.
         DataError: The data cannot be used.
     """
     reader, train = config.train_input_reader, config.train_config
-    source = build_train_source(config)
+    spec = options(config).train_data if source is None else source.name
+    if source is None:
+        source = build_train_source(config)
     _check_classes(config, source)
     context = bank_shape(config)
     check_context(context, source, "train_input_reader")
@@ -60,7 +71,8 @@ def build_train_dataset(
     if train.merge_multiple_label_boxes:
         steps += (_merge(config),)
         fields = [*fields, "multiclass_scores"]
-    parts, weights = _mixture(reader, source, options(config).train_data)
+    steps += tuple(map(as_augmentation, augmentations))
+    parts, weights = _mixture(reader, source, spec)
     return _pipeline(
         config,
         source,
@@ -88,6 +100,7 @@ def build_eval_dataset(
     batch_size: int | None = None,
     index: int = 0,
     label_map: LabelMap | None = None,
+    source: BaseSource | None = None,
 ) -> Pipeline:
     """Returns one ordered pass over the evaluation data, the last batch padded.
 
@@ -97,12 +110,14 @@ def build_eval_dataset(
         index: Which `eval_input_reader`.
         label_map: The classes, those of the trained model; None takes the reader's,
             or where it has none those of the training data.
+        source: The evaluation data; None opens the dataset that the config names.
 
     Raises:
         ConfigError: The data or the resizer cannot be built.
         DataError: The data cannot be used.
     """
-    source = build_eval_source(config, index, label_map)
+    if source is None:
+        source = build_eval_source(config, index, label_map)
     readers = config.eval_input_reader
     reader = readers[index] if index < len(readers) else config.train_input_reader
     _check_masks(config, source)

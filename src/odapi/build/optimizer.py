@@ -17,6 +17,10 @@ class Optimization(NamedTuple):
     optimizer: keras.optimizers.Optimizer
     schedule: LearningRateSchedule
 
+    def rate_at(self, step: int) -> float:
+        """Returns the learning rate of a step, counted from 0."""
+        return float(keras.ops.convert_to_numpy(self.schedule(step)))
+
 
 def build_optimizer(config: Any) -> Optimization:
     """Returns the optimizer that `train_config` describes.

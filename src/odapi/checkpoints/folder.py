@@ -78,7 +78,9 @@ def write_folder(
     return final
 
 
-def point(model_dir: Pathlike, name: str, folder: pathlib.Path, **facts: Any) -> None:
+def set_pointer(
+    model_dir: Pathlike, name: str, folder: pathlib.Path, **facts: Any
+) -> None:
     """Makes the pointer `name` ("last" or "best") name a checkpoint folder.
 
     Args:
@@ -92,7 +94,7 @@ def point(model_dir: Pathlike, name: str, folder: pathlib.Path, **facts: Any) ->
     files.write_json(path, content, indent=None, durable=True, error=CheckpointError)
 
 
-def pointer(model_dir: Pathlike, name: str) -> dict[str, Any]:
+def read_pointer(model_dir: Pathlike, name: str) -> dict[str, Any]:
     """Returns what the pointer `name` says, or {} where there is none to read."""
     return files.read_json_object(pathlib.Path(model_dir) / _ROOT / name)
 
@@ -135,7 +137,7 @@ def prune(model_dir: Pathlike, keep: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def tidy(model_dir: Pathlike) -> None:
+def remove_partial(model_dir: Pathlike) -> None:
     """Deletes what a killed process left half written; call it when no other writes."""
     files.remove_unfinished(pathlib.Path(model_dir) / _ROOT)
 
@@ -165,7 +167,7 @@ def find(path: Pathlike) -> pathlib.Path:
 
 
 def _pointed(model_dir: Pathlike, name: str) -> pathlib.Path | None:
-    target = pointer(model_dir, name).get("folder")
+    target = read_pointer(model_dir, name).get("folder")
     if not isinstance(target, str) or not _STEP.match(target):
         return None
     folder = pathlib.Path(model_dir) / _ROOT / target

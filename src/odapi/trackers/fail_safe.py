@@ -1,58 +1,58 @@
-"""A tracker that fails never stops a run."""
+"""A tracker whose failures never stop a run."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-
-class Tracker(Protocol):
-    """Takes what is worth looking at later."""
-
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Takes numbers by their tags."""
-
-    def images(self, step: int, tag: str, images: Sequence[np.ndarray]) -> None:
-        """Takes pictures `[h, w, 3]` uint8."""
-
-    def close(self) -> None:
-        """Writes what is left."""
+from odapi.trackers.tracker import Tracker
 
 
 class FailSafeTracker:
-    """Passes calls on to a tracker until one fails, then says so once.
+    """Passes calls on to a tracker until one fails; warns once and is off then.
 
     Args:
-        make: Makes the tracker; may fail, too.
+        make: Creates the tracker; may fail, too.
         warn: Gets the warning.
+        name: Name of the tracker in the warning.
     """
 
-    def __init__(self, make: Callable[[], Tracker], warn: Callable[[str], None]):
-        self._warn = warn
+    def __init__(
+        self,
+        make: Callable[[], Tracker],
+        warn: Callable[[str], None],
+        name: str = "tracking",
+    ):
+        self._warn, self._name = warn, name
         self._tracker: Tracker | None = None
         self._call("start", lambda: setattr(self, "_tracker", make()))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Takes numbers by their tags."""
+        """Records scalars by name."""
         if self._tracker:
             self._call("write", self._tracker.scalars, step, values)
 
     def images(self, step: int, tag: str, images: Sequence[np.ndarray]) -> None:
-        """Takes pictures `[h, w, 3]` uint8."""
+        """Records images `[h, w, 3]` uint8 under a name."""
         if self._tracker:
             self._call("write", self._tracker.images, step, tag, images)
 
+    def text(self, tag: str, text: str) -> None:
+        """Records a text under a name."""
+        if self._tracker:
+            self._call("write", self._tracker.text, tag, text)
+
     def close(self) -> None:
-        """Writes what is left."""
+        """Writes what is pending."""
         if self._tracker:
             self._call("close", self._tracker.close)
 
-    def _call(self, what: str, function: Callable, *args: Any) -> None:
+    def _call(self, action: str, function: Callable, *args: Any) -> None:
         try:
             function(*args)
         except Exception as error:
             self._tracker = None
             self._warn(
-                f"warning: tracking could not {what} and is off: "
-                f"{type(error).__name__}: {error}. Training goes on."
+                f"warning: {self._name} could not {action} and is off: "
+                f"{type(error).__name__}: {error}. Training continues."
             )

@@ -1,4 +1,7 @@
-"""Event files for TensorBoard, with the original's tags; needs no TensorFlow."""
+"""TensorBoard event files, with the tags of the TF Object Detection API.
+
+They are written by the package tensorboard, without TensorFlow.
+"""
 
 import os
 import pathlib
@@ -13,12 +16,14 @@ from odapi.data.tfrecord.records import write_record
 from odapi.draw.file import encode_image
 from odapi.errors import MissingPackageError
 
+_DT_STRING = 7  # Of TensorFlow's DataType.
+
 
 class TensorBoard:
-    """Writes one event file.
+    """Writes one event file, created at the first record.
 
     Args:
-        folder: Where it is put, such as `model_dir/train`.
+        folder: Folder of the file, such as `model_dir/train`.
 
     Raises:
         MissingPackageError: The package tensorboard is not installed.
@@ -26,22 +31,23 @@ class TensorBoard:
 
     def __init__(self, folder: str | os.PathLike[str]):
         try:
-            from tensorboard.compat.proto import event_pb2, summary_pb2
+            from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2
         except ImportError as error:
             raise MissingPackageError("TensorBoard", "tensorboard", "track") from error
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
+        self._tensor = tensor_pb2.TensorProto
         self._folder = pathlib.Path(folder)
         self._file: BinaryIO | None = None
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Writes numbers by their tags."""
+        """Writes scalars by their tags."""
         summary = self._summary()
         for tag, value in values.items():
             summary.value.add(tag=tag, simple_value=float(value))
         self._write(step, summary)
 
     def images(self, step: int, tag: str, images: Sequence[np.ndarray]) -> None:
-        """Writes pictures `[h, w, 3]` uint8 under `tag`, `tag/1` and so on."""
+        """Writes images `[h, w, 3]` uint8 under `tag`, `tag/1` and so on."""
         summary = self._summary()
         for number, image in enumerate(images):
             value = summary.value.add(tag=f"{tag}/{number}" if number else tag)
@@ -50,8 +56,18 @@ class TensorBoard:
             value.image.encoded_image_string = encode_image(image, ".jpg")
         self._write(step, summary)
 
+    def text(self, tag: str, text: str) -> None:
+        """Writes a text, shown as it is."""
+        block = "\n".join(f"    {line}" for line in text.splitlines())  # Markdown.
+        summary = self._summary()
+        value = summary.value.add(tag=tag)
+        value.metadata.plugin_data.plugin_name = "text"
+        strings = self._tensor(dtype=_DT_STRING, string_val=[block.encode()])
+        value.tensor.CopyFrom(strings)
+        self._write(0, summary)
+
     def close(self) -> None:
-        """Closes the file, if there is one."""
+        """Closes the file if it was created."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -65,7 +81,7 @@ class TensorBoard:
 
     def _open(self) -> BinaryIO:
         self._folder.mkdir(parents=True, exist_ok=True)
-        # The name that TensorBoard looks for; the process makes it unique.
+        # TensorBoard looks for this prefix; process and time make the name unique.
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
         path = self._folder / f"{name}.{os.getpid()}.{time.monotonic_ns()}"
         file = open(path, "wb")

@@ -1,4 +1,4 @@
-"""Batches of pictures of many sizes for `fit`, which would take them for one."""
+"""Trains on batches whose images differ in size from batch to batch."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,16 +7,18 @@ from typing import Any
 import keras
 import numpy as np
 
+from odapi.models.detector import Detector
+
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
-# Axes whose length follows the size of the pictures, by the field.
+# Axes whose length depends on the size of the images, by field.
 _AXES = {"images": (1, 2), "masks": (2, 3)}
 
 
 def of_any_size(batches: Iterator[Pair]) -> Any:
-    """Returns pairs (x, y) as `fit` takes them, whatever size pictures have.
+    """Returns pairs (x, y) in a form in which `fit` accepts images of any size.
 
-    Keras reads the shapes for TensorFlow off the first two batches, and a picture of
+    On TensorFlow, Keras derives the shapes from the first two batches, and images of
     a third size would end the training.
     """
     if keras.backend.backend() != "tensorflow":
@@ -26,7 +28,7 @@ def of_any_size(batches: Iterator[Pair]) -> Any:
     first = next(batches)
     signature = tuple(
         {
-            name: tf.TensorSpec(_free(name, value.shape), value.dtype)
+            name: tf.TensorSpec(_relaxed(name, value.shape), value.dtype)
             for name, value in fields.items()
         }
         for fields in first
@@ -36,27 +38,27 @@ def of_any_size(batches: Iterator[Pair]) -> Any:
     )
 
 
-def _free(name: str, shape: tuple[int, ...]) -> list[int | None]:
+def _relaxed(name: str, shape: tuple[int, ...]) -> list[int | None]:
     return [
         None if axis in _AXES.get(name, ()) else length
         for axis, length in enumerate(shape)
     ]
 
 
-def compile_by_size(detector: Any) -> None:
-    """Makes `fit` compile a step for each size of pictures, on TensorFlow.
+def compile_by_size(detector: Detector) -> None:
+    """Makes `fit` compile one step per image size on TensorFlow.
 
     Keras would compile for any size once it sees a second one, but anchors and
-    padding are made for a size that is known. Elsewhere it is so anyway.
+    padding need a known size. Other backends compile per size by themselves.
     """
     if keras.backend.backend() == "tensorflow" and not detector.run_eagerly:
         detector.train_function = _StepsBySize(detector)
 
 
 class _StepsBySize:
-    """A step of training, compiled once for each shape of a batch."""
+    """A training step that is compiled once per shape of a batch."""
 
-    def __init__(self, detector: Any):
+    def __init__(self, detector: Detector):
         self.detector = detector
         self._steps: dict[Any, Any] = {}
 

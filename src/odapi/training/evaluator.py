@@ -1,58 +1,62 @@
-"""Evaluation during training: in the same process, with the weights of the moment."""
+"""Evaluation during a training: in the same process, with the current weights."""
 
 import dataclasses
-from typing import Any
 
-from odapi.build.dataset import build_eval_dataset
 from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.config.load import Config, options
+from odapi.data.loader.pipeline import Pipeline
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.evaluation.result_report import draw_example, notes
 from odapi.inference.model import evaluation_model
 from odapi.labels import LabelMap
-from odapi.trackers.fail_safe import FailSafeTracker
-from odapi.training import report
+from odapi.models.detector import Detector
+from odapi.trackers.tracker import Tracker
+from odapi.training.messages import print_lines
 
 
 class Evaluator:
-    """Evaluates a detector and hands numbers and pictures to a tracker.
+    """Evaluates a detector; a tracker gets the metrics and drawn detections.
+
+    Losses are left out, with a message, if the data lacks fields that they read.
 
     Args:
         config: The pipeline config.
         dataset: One ordered pass over the evaluation data.
-        label_map: Of the training data: the classes of the model.
-        tracker: Gets metrics, losses and pictures.
+        detector: The detector that will be evaluated.
+        label_map: The classes of the model.
+        tracker: Gets metrics, losses and images.
+
+    Raises:
+        ConfigError: The metrics cannot be built.
     """
 
     def __init__(
         self,
         config: Config,
-        dataset: Any,
+        dataset: Pipeline,
+        detector: Detector,
         label_map: LabelMap,
-        tracker: FailSafeTracker,
+        tracker: Tracker,
     ):
-        self.dataset = dataset
-        self._config, self._tracker = config.eval_config, tracker
+        self._dataset, self._tracker = dataset, tracker
+        self._config = config.eval_config
         self._max_images = options(config).evaluation.max_images
         self._metrics = build_metrics(config.eval_config, label_map)
         self._with_losses = True
-
-    def prepare(self, detector: Any) -> None:
-        """Leaves out the losses, and says so, where the data lack what they read."""
         try:
-            self.dataset.check_has(detector.groundtruth_fields)
+            dataset.check_has(detector.groundtruth_fields)
         except DataError as error:
             self._with_losses = False
-            report.tell(f"evaluation measures no losses: {error}")
+            print_lines(f"Evaluation measures no losses: {error}")
 
-    def __call__(self, detector: Any, step: int) -> dict[str, float]:
+    def __call__(self, detector: Detector, step: int) -> dict[str, float]:
         """Returns the metrics and losses of a detector, by the original's names."""
         # Held, so that all evaluations of a training share the compiled functions.
         self._compiled = evaluation_model(detector, self._with_losses)
         result = evaluate_loop(
             detector,
-            self.dataset,
+            self._dataset,
             self._metrics,
             with_losses=self._with_losses,
             num_examples=self._config.num_visualizations,
@@ -60,7 +64,7 @@ class Evaluator:
         )
         edges = keypoint_edges(self._config)
         result = dataclasses.replace(result, keypoint_edges=edges)
-        report.tell(*notes(result))
+        print_lines(*notes(result))
         self._tracker.scalars(step, result.metrics)
         for index, example in enumerate(result.examples):
             drawn = draw_example(
@@ -71,18 +75,3 @@ class Evaluator:
             )
             self._tracker.images(step, f"eval_side_by_side_{index}_0", [drawn])
         return result.metrics
-
-
-def build_evaluator(
-    config: Config, label_map: LabelMap, tracker: FailSafeTracker
-) -> Evaluator | None:
-    """Returns what evaluates during training; None if there are no data for it.
-
-    Raises:
-        ConfigError: The reader or the metrics cannot be built.
-        DataError: The data cannot be used.
-    """
-    if not options(config).eval_data and not config.eval_input_reader:
-        return None
-    dataset = build_eval_dataset(config, label_map=label_map)
-    return Evaluator(config, dataset, label_map, tracker)

@@ -1,12 +1,12 @@
-"""Trains only some of the variables: `freeze_variables`, `update_trainable_variables`.
+"""Freezes variables: `freeze_variables` and `update_trainable_variables`.
 
-A regular expression is searched in our name of a variable and in the names that the
-original has for it, so that patterns of old configs keep their meaning:
+A regular expression is searched in three names of each variable, so that patterns of
+configs made for the TF Object Detection API keep their meaning:
 
-    feature_extractor/backbone/Conv1/kernel           ours
-    FeatureExtractor/backbone/Conv1/weights           in the manner of TF1
+    feature_extractor/backbone/Conv1/kernel           odapi
+    FeatureExtractor/backbone/Conv1/weights           TF1 style
     model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel
-                                                      the key in TF2 checkpoints
+                                                      key in TF2 checkpoints
 """
 
 import math
@@ -17,6 +17,7 @@ from typing import Any
 import keras
 
 from odapi.errors import ConfigError
+from odapi.models.detector import Detector
 
 _TF1_PARTS = {
     "feature_extractor": "FeatureExtractor",
@@ -24,7 +25,7 @@ _TF1_PARTS = {
     "kernel": "weights",
     "bias": "biases",
 }
-# Parts of two-stage detectors have other names, by how ours begin.
+# TF1 names of the parts of two-stage detectors, by the prefix of ours.
 _TF1_STAGES = {
     "feature_extractor/": "FirstStageFeatureExtractor/",
     "roi_features/": "SecondStageFeatureExtractor/",
@@ -43,7 +44,7 @@ _TWO_STAGES = (
 
 
 def freeze(
-    detector: Any,
+    detector: Detector,
     frozen: Sequence[str],
     trained: Sequence[str] = (),
     keys: Mapping[str, str] | None = None,
@@ -54,16 +55,16 @@ def freeze(
     `freeze_batchnorm` for those.
 
     Args:
-        detector: Built.
-        frozen: What matches one of these is not trained.
-        trained: If there are any, what matches none of these is not trained.
-        keys: The original's key by our name, where known.
+        detector: A built detector.
+        frozen: Patterns; variables that match one are frozen.
+        trained: Patterns; if there are any, variables that match none are frozen.
+        keys: Keys in TF2 checkpoints by our names, where known.
 
     Returns:
-        Lines that tell what was frozen; none if there is nothing to freeze.
+        Lines that list the frozen variables; none if there is nothing to freeze.
 
     Raises:
-        ConfigError: A pattern matches no variable, or nothing is left to train.
+        ConfigError: A pattern matches no variable, or no variable is left to train.
     """
     if not frozen and not trained:
         return []
@@ -76,13 +77,13 @@ def freeze(
     if not left:
         raise ConfigError(
             "train_config.freeze_variables",
-            f"nothing is left to train: all {len(named)} variables are frozen",
+            f"no variable is left to train: all {len(named)} are frozen",
         )
     for name in held:
         named[name].trainable = False
     return [
         f"Frozen: {len(held)} of {len(named)} trainable variables, "
-        f"{_size(named, held):,} of {_size(named, named):,} numbers",
+        f"{_size(named, held):,} of {_size(named, named):,} parameters",
         f"  frozen   {_groups(held)}",
         f"  trained  {_groups(left)}",
     ]
@@ -91,7 +92,7 @@ def freeze(
 def _matching(
     names: Mapping[str, Sequence[str]], patterns: Sequence[str], field: str
 ) -> set[str]:
-    """Our names of all variables that a pattern matches."""
+    """Returns our names of all variables that match a pattern."""
     found: set[str] = set()
     for index, pattern in enumerate(patterns):
         place = f"train_config.{field}[{index}]"
@@ -107,16 +108,16 @@ def _matching(
             raise ConfigError(
                 place,
                 f"{pattern!r} matches no variable",
-                hint=f"a variable has these names: {', '.join(example)}",
+                hint=f"the names of one variable, for example: {', '.join(example)}",
             )
         found |= matched
     return found
 
 
 def _names(name: str, keys: Mapping[str, str]) -> list[str]:
-    """All names that patterns may mean a variable by."""
+    """Returns all names of a variable that patterns are searched in."""
     aliases = [name]
-    # Only a detector of two stages has regions to look at.
+    # TF1 names of two-stage detectors differ from those of others.
     if keys.get(name, "").startswith(_TWO_STAGES):
         aliases += [
             name.replace(ours, theirs, 1)
@@ -133,7 +134,7 @@ def _size(named: Mapping[str, keras.Variable], names: Any) -> int:
 
 
 def _groups(names: Any) -> str:
-    """How many variables there are below each of the first two parts of a name."""
+    """Returns the number of variables by the first two parts of their names."""
     counts: dict[str, int] = {}
     for name in sorted(names):
         group = "/".join(name.split("/")[:2])

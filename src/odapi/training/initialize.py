@@ -1,24 +1,27 @@
-"""What a new training starts from: backbone weights, a checkpoint of another run."""
+"""Initial weights of a new run: backbone weights, or a checkpoint of another run."""
 
 import pathlib
-from typing import Any
 
 from odapi.backbones.table import APPLICATIONS
 from odapi.checkpoints import pretrained
 from odapi.checkpoints.restore import RestoreReport, adapt_shapes, restore
+from odapi.checkpoints.weights import values
 from odapi.config.check_data import is_placeholder
-from odapi.config.load import options
+from odapi.config.load import Config, options
+from odapi.config.protos import train_pb2
 from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
+from odapi.models.detector import Detector
+from odapi.training.given_model import GivenModel
 from odapi.zoo.fine_tune import is_tf2, restore_tf2
 
 
-def start_from(config: Any, detector: Any) -> list[RestoreReport]:
+def initialize(config: Config, detector: Detector) -> list[RestoreReport]:
     """Loads `options.backbone_weights`, then `train_config.fine_tune_checkpoint`.
 
     Raises:
-        CheckpointError: One cannot be read, or nothing of it fits.
-        ConfigError: The type is unknown, or there are no such weights.
+        CheckpointError: A checkpoint cannot be read, or nothing in it fits.
+        ConfigError: The type is unknown, or the backbone has no such weights.
     """
     reports = []
     weights = options(config).backbone_weights
@@ -33,13 +36,25 @@ def start_from(config: Any, detector: Any) -> list[RestoreReport]:
     return reports
 
 
-def fine_tune_type(train: Any) -> str:
-    """Returns what of a checkpoint is restored; the original's choice if not set."""
-    assumed = "detection" if train.from_detection_checkpoint else "classification"
-    return train.fine_tune_checkpoint_type or assumed
+def initialize_from_model(detector: Detector, model: GivenModel) -> RestoreReport:
+    """Loads the weights of a model; those of another shape keep their initial values.
+
+    Raises:
+        CheckpointError: No weight fits.
+    """
+    arrays = values(model.detector.named_variables())
+    classes = {"there": model.detector.num_classes, "here": detector.num_classes}
+    variables = detector.named_variables()
+    return adapt_shapes(variables, arrays, "the given model", "full", classes)
 
 
-def _backbone(config: Any, detector: Any, weights: str) -> RestoreReport:
+def fine_tune_type(train: train_pb2.TrainConfig) -> str:
+    """Returns the type of the checkpoint; if it is not set, the original's default."""
+    default = "detection" if train.from_detection_checkpoint else "classification"
+    return train.fine_tune_checkpoint_type or default
+
+
+def _backbone(config: Config, detector: Detector, weights: str) -> RestoreReport:
     variables = detector.variables_for("classification")
     if weights == pretrained.IMAGENET:
         model = config.model
@@ -62,7 +77,7 @@ def _backbone(config: Any, detector: Any, weights: str) -> RestoreReport:
                 "options.backbone_weights",
                 f"{weights!r} is neither {pretrained.IMAGENET!r} nor a file that ends "
                 "in .npz or .h5",
-                hint="a run of odapi goes into train_config.fine_tune_checkpoint",
+                hint="for a run of odapi, set train_config.fine_tune_checkpoint",
             )
         arrays, source = pretrained.read(file), weights
     arrays = pretrained.convert_names(arrays, variables)

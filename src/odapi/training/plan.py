@@ -1,22 +1,22 @@
-"""What a training is to do, and what it did."""
+"""Settings of a training run, and its result."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """How long to train, and what happens meanwhile.
+    """Settings of a training run.
 
     Args:
         num_steps: Updates in all, counted from the very first.
-        log_every: Steps between lines in the event files.
+        log_every: Steps between lines of `losses.jsonl` and of trackers.
         save_every: Steps between checkpoints; the last step is always saved.
         keep: Checkpoints kept besides the best and the last.
         evaluate_every: Steps between evaluations; 0: at the end only.
-        best_metric: Decides which checkpoint is the best; higher is better.
+        best_metric: Metric that selects the best checkpoint; higher is better.
         patience: Evaluations without a better metric before training stops;
-            0: never stops.
-        min_delta: Least gain that counts as better.
+            0: training never stops early.
+        min_delta: Smallest increase of the metric that counts as better.
         average: Evaluate the moving averages of the weights.
     """
 
@@ -30,20 +30,26 @@ class Plan:
     min_delta: float = 0.0
     average: bool = False
 
+    @property
+    def epoch_steps(self) -> int:
+        """Steps of an epoch, as users' callbacks see it: those between evaluations."""
+        return self.evaluate_every or self.num_steps
+
 
 @dataclasses.dataclass
 class Outcome:
-    """What a training did.
+    """Result of a training run.
 
     Args:
-        step: Updates done in all, in earlier runs too.
-        reason: Why it ended: "done", "early stopping" or "interrupted".
-        metrics: Of the last evaluation; {} without one.
-        losses: Of the last steps, by the original's names.
-        seconds: Of training, without evaluation and saving, this time.
-        images_per_second: In training, this time.
-        waiting: Share of these seconds spent waiting for data, 0 to 1.
-        resumed: Whether it went on from a checkpoint.
+        step: Updates done in all, those of earlier runs included.
+        reason: Why the run ended: "done", "early stopping", "interrupted" or
+            "callback" (a callback set `model.stop_training`).
+        metrics: Metrics of the last evaluation; empty without one.
+        losses: Mean losses of the last steps shown, by the original's names.
+        seconds: Time of this run's steps, without evaluation and saving.
+        images_per_second: Training speed of this run.
+        waiting: Share of the training time spent waiting for data, 0 to 1.
+        resumed: True if the run was resumed from a checkpoint.
     """
 
     step: int

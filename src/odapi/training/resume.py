@@ -1,30 +1,88 @@
-"""Going on with a run: what differs from the config that it was started with."""
+"""Resumes a run: finds its checkpoint, compares the configs, restores the state."""
 
+import pathlib
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
+import keras
+
+from odapi.checkpoints import averages, training_state
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints.weights import load_weights
 from odapi.config.diff import Difference, diff
-from odapi.errors import ConfigError
+from odapi.errors import CheckpointError, ConfigError
+from odapi.models.detector import Detector
 
-# Another model, or another set of optimizer variables: the saved ones do not fit.
+# Fields that change the model or the variables of the optimizer: saved ones do not fit.
 _REFUSED = re.compile(
     r"model\.(?!.*post_processing)"
     r"|train_config\.(freeze_variables|update_trainable_variables)"
     r"|train_config\.optimizer\.use_moving_average$"
     r"|options\.precision"
 )
-# Another order of batches: the saved position in the data means nothing.
+# Fields that change the order of batches: the saved position means nothing.
 _OTHER_DATA = re.compile(
     r"train_input_reader|train_config\.batch_size|(\[?odapi\.)?options\]?\."
     r"(train_data|seed)$|options\.(train_data|seed)$"
 )
 
 
-def differences(saved: Any, config: Any) -> list[Difference]:
-    """Returns where `config` differs from that of the checkpoint to go on from.
+class ResumePoint(NamedTuple):
+    """The checkpoint to resume from."""
+
+    checkpoint: pathlib.Path
+    same_data: bool = True  # False: its position in the data means nothing any more.
+
+
+def find_checkpoint(model_dir: pathlib.Path) -> pathlib.Path | None:
+    """Returns the checkpoint to resume from; None if the run is new.
 
     Raises:
-        ConfigError: They differ in what the weights or the optimizer depend on.
+        CheckpointError: The last checkpoint has no training state.
+    """
+    folders.remove_partial(model_dir)
+    last = folders.latest(model_dir)
+    if last is not None and not training_state.is_resumable(last):
+        raise CheckpointError(
+            str(last),
+            "has no training state, so training cannot be resumed from it",
+            hint="choose another --model-dir, and start from this checkpoint with "
+            "train_config.fine_tune_checkpoint",
+        )
+    return last
+
+
+def restore(
+    point: ResumePoint,
+    detector: Detector,
+    optimizer: keras.optimizers.Optimizer,
+    pipeline: Any,
+) -> dict[str, Any]:
+    """Restores a checkpoint into its parts.
+
+    Args:
+        point: The checkpoint.
+        detector, optimizer: Built; get their saved variables.
+        pipeline: Gets its saved position, if that is still valid.
+
+    Returns:
+        The facts that were saved, such as "step".
+    """
+    checkpoint = point.checkpoint
+    load_weights(detector, checkpoint / folders.WEIGHTS)
+    facts = training_state.load(checkpoint, detector, optimizer)
+    averages.load(checkpoint, detector, optimizer)
+    # A run imported from the TF Object Detection API has no position in our data.
+    if point.same_data and facts.get("data") is not None:
+        pipeline.set_state(facts["data"])
+    return facts
+
+
+def differences(saved: Any, config: Any) -> list[Difference]:
+    """Returns the differences between `config` and that of the checkpoint.
+
+    Raises:
+        ConfigError: The weights or the optimizer depend on a field that differs.
     """
     found = diff(saved, config)
     kinds = [c.train_config.optimizer.WhichOneof("optimizer") for c in (saved, config)]
@@ -34,26 +92,26 @@ def differences(saved: Any, config: Any) -> list[Difference]:
     if refused:
         raise ConfigError(
             refused[0].path,
-            "differs from the run that is there: " + "; ".join(map(_line, refused)),
-            hint="take another --model-dir for another model; or start from this run: "
-            "train_config.fine_tune_checkpoint",
+            "differs from the run in this folder: " + "; ".join(map(_line, refused)),
+            hint="choose another --model-dir for another model, or start from this run "
+            "with train_config.fine_tune_checkpoint",
         )
     return found
 
 
 def same_data(found: list[Difference]) -> bool:
-    """Tells whether the position in the data still means the same."""
+    """Returns True if the saved position in the data is still valid."""
     return not any(_OTHER_DATA.search(d.path) for d in found)
 
 
 def lines(found: list[Difference]) -> list[str]:
-    """Returns what differs as lines of text."""
+    """Returns the differences as lines of text."""
     if not found:
         return []
     shown = ["The config differs from that of the run; from now on:"]
     shown += [f"  {_line(d)}" for d in found]
     if not same_data(found):
-        shown.append("  the data are started anew")
+        shown.append("  the data starts from the beginning")
     return shown
 
 

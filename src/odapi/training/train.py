@@ -1,4 +1,4 @@
-"""`odapi.train`: from a pipeline config to a trained detector."""
+"""`odapi.train`: trains a detector from a pipeline config or from a model."""
 
 import os
 import pathlib
@@ -8,122 +8,169 @@ from typing import Any
 
 import keras
 
-from odapi.build.dataset import build_train_dataset
+from odapi.build.dataset import build_eval_dataset, build_train_dataset
 from odapi.build.detector import build_detector
 from odapi.build.optimizer import build_optimizer
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints import training_state
 from odapi.checkpoints.metadata import metadata_writer
-from odapi.config.check import check, tell
+from odapi.config.check import find, tell
+from odapi.config.findings import raise_errors
 from odapi.config.load import Config, load_config, options
-from odapi.errors import CheckpointError
+from odapi.data.augment.augmentation import Augmentation
+from odapi.data.loader.pipeline import Pipeline
+from odapi.models.detector import Detector
+from odapi.report.training_summary import summary_lines
 from odapi.runtime.determinism import seed_everything
-from odapi.trackers.fail_safe import FailSafeTracker
-from odapi.trackers.tensorboard import TensorBoard
-from odapi.training import report, resume
-from odapi.training.evaluator import build_evaluator
-from odapi.training.fit import fit
+from odapi.trackers.tracker import Tracker
+from odapi.training import resume
+from odapi.training.evaluator import Evaluator
 from odapi.training.freeze import freeze
-from odapi.training.initialize import start_from
+from odapi.training.given_data import Data, GivenData
+from odapi.training.given_model import GivenModel, given_model
+from odapi.training.initialize import initialize, initialize_from_model
+from odapi.training.loop import fit
+from odapi.training.messages import print_lines, print_problems
 from odapi.training.plan import Outcome, Plan
+from odapi.training.resume import ResumePoint
+from odapi.training.run_trackers import RunTrackers
+from odapi.training.summarize import write_report
+from odapi.zoo.names.detector_keys import detector_keys
 
 
-def train(
-    config: str | os.PathLike[str] | Config,
+def train(  # noqa: PLR0913 (keyword arguments of the public API)
+    config: Any,
     model_dir: str | os.PathLike[str],
     overrides: Sequence[str] = (),
     *,
-    train_data: str | None = None,
-    eval_data: str | None = None,
+    train_data: Data = None,
+    eval_data: Data = None,
+    classes: Sequence[str] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    augmentations: Sequence[Augmentation] = (),
+    trackers: Sequence[Tracker] = (),
     num_steps: int | None = None,
     batch_size: int | None = None,
     seed: int | None = None,
 ) -> Outcome:
-    """Trains a detector, or goes on with a training.
+    """Trains a detector, or resumes a training.
 
         odapi.train("pipeline.config", "runs/first", ["train_config.batch_size=8"])
 
-    What is named apart from `overrides` is short for a config path. If `model_dir`
-    has a checkpoint, training goes on from the last one exactly. Ctrl-C and SIGTERM
-    save and return; a second Ctrl-C raises KeyboardInterrupt.
+    If `model_dir` has a checkpoint, training resumes from the last one exactly.
+    Ctrl-C and SIGTERM save and return; a second Ctrl-C raises KeyboardInterrupt.
+    Data, callbacks, augmentations and trackers of your own are described in
+    docs/training.md, "Training from Python".
 
     Args:
-        config: A `pipeline.config`, its folder, its text, or what `load_config`
-            returned.
-        model_dir: Gets checkpoints, the config, the label map, event files for
-            TensorBoard, `metrics.jsonl` and `training.json`.
-        overrides: Of the config, such as "train_config.batch_size=8".
-        train_data, eval_data: `options.train_data`, `options.eval_data`.
+        config: A `pipeline.config`, its folder, its text, the result of
+            `load_config`; or a model, whose weights training starts from.
+        model_dir: Gets checkpoints, the config, the label map, TensorBoard event
+            files, `metrics.jsonl` and `training.json`.
+        overrides: Config overrides, such as "train_config.batch_size=8".
+        train_data, eval_data: A dataset as for `options.train_data` and
+            `options.eval_data`, such as "coco:train.json"; or a sequence of samples:
+            `len(samples)`, and `samples[i]` returns a dict with `image` (uint8
+            `[h, w, 3]` or the path of a file), `boxes` (`[n, 4]`, normalized
+            `[y_min, x_min, y_max, x_max]`) and `classes` (`[n]`, indices from 0).
+        classes: Names of the classes of such samples, in the order of their indices.
+        callbacks: Keras callbacks. An epoch is the stretch between two evaluations.
+        augmentations: Functions `(sample, rng) -> sample`, applied after those of
+            the config and before the resizer.
+        trackers: Objects with the methods of `odapi.trackers.tracker.Tracker`.
         num_steps, batch_size: `train_config.num_steps`, `train_config.batch_size`.
         seed: `options.seed`.
 
     Raises:
         ConfigError: The config cannot be trained, or differs too much from that of
-            the run that is there.
-        DataError: A data set cannot be used.
-        CheckpointError: A checkpoint cannot be read, or the last not be written.
+            the run in `model_dir`.
+        DataError: A dataset cannot be used, or a sample or an augmentation of yours
+            has the wrong form.
+        CheckpointError: A checkpoint cannot be read, or the last cannot be written.
         DivergedError: A loss became NaN or exploded.
     """
+    model = given_model(config)
+    data = GivenData(train_data, eval_data, classes)
     short = {
-        "options.train_data": train_data,
-        "options.eval_data": eval_data,
+        **data.overrides(),
         "train_config.num_steps": num_steps,
         "train_config.batch_size": batch_size,
         "options.seed": seed,
     }
     given = [f"{path}={value}" for path, value in short.items() if value is not None]
-    loaded = load_config(config, [*overrides, *given])
-    tell(check(loaded))
-    return _train(loaded, pathlib.Path(model_dir))
+    loaded = load_config(model.config if model else config, [*overrides, *given])
+    if model:  # Its weights take the place of these.
+        loaded.train_config.ClearField("fine_tune_checkpoint")
+        options(loaded).ClearField("backbone_weights")
+    replaced = data.replaced_fields()
+    tell(raise_errors(f for f in find(loaded) if not f.path.startswith(replaced)))
+    run_trackers = RunTrackers(pathlib.Path(model_dir), trackers)
+    try:
+        return _run(
+            loaded,
+            pathlib.Path(model_dir),
+            model,
+            data,
+            callbacks,
+            augmentations,
+            run_trackers,
+        )
+    finally:
+        run_trackers.close()
 
 
-def _train(config: Config, model_dir: pathlib.Path) -> Outcome:
-    """Builds everything in the order in which mistakes are cheapest, and trains."""
+def _run(
+    config: Config,
+    model_dir: pathlib.Path,
+    model: GivenModel | None,
+    data: GivenData,
+    callbacks: Sequence[keras.callbacks.Callback],
+    augmentations: Sequence[Augmentation],
+    trackers: RunTrackers,
+) -> Outcome:
+    """Builds everything, in the order in which mistakes are cheapest, and trains."""
     seed_everything(options(config).seed, options(config).deterministic)
-    resumed, same_data = _resumed(config, model_dir)
-    pipeline = build_train_dataset(config)
-    trackers = [_tracker(model_dir / part) for part in ("train", "eval")]
-    evaluator = build_evaluator(config, pipeline.label_map, trackers[1])
+    resume_from = _find_run(config, model_dir)
+    pipeline, eval_dataset = _build_datasets(config, model, data, augmentations)
     detector = build_detector(config, seed=options(config).seed)
     pipeline.select_fields(detector.groundtruth_fields)
-    if evaluator is not None:
-        evaluator.prepare(detector)
+    evaluate = None
+    if eval_dataset is not None:
+        evaluate = Evaluator(
+            config, eval_dataset, detector, pipeline.label_map, trackers.eval
+        )
     _freeze(config, detector)
-    if not resumed:
-        for loaded in start_from(config, detector):
-            report.tell(*loaded.lines())
-    optimizer, schedule = build_optimizer(config)
-    describe = metadata_writer(config, pipeline.label_map)
-    describe(model_dir)
+    if resume_from is None:
+        _initialize(config, detector, model)
+    write_metadata = metadata_writer(config, pipeline.label_map)
+    write_metadata(model_dir)
+    trackers.log_config(config)
     try:
         with warnings.catch_warnings():
             # Of blocks of a backbone above the last level that the config uses.
             warnings.filterwarnings("ignore", "Gradients do not exist")
             outcome = fit(
                 detector,
-                optimizer,
+                build_optimizer(config),
                 pipeline,
                 plan_of(config),
                 model_dir,
-                describe,
-                rate_at=lambda s: float(keras.ops.convert_to_numpy(schedule(s))),
-                evaluate=evaluator,
-                tracker=trackers[0],
-                same_data=same_data,
+                write_metadata,
+                evaluate=evaluate,
+                tracker=trackers.train,
+                callbacks=callbacks,
+                resume_from=resume_from,
             )
     finally:
         pipeline.close()
-        report.tell_problems("training data", pipeline)
-        if evaluator is not None:
-            report.tell_problems("evaluation data", evaluator.dataset)
-        for tracker in trackers:
-            tracker.close()
-    report.sum_up(outcome, plan_of(config), model_dir)
+        print_problems("training data", pipeline)
+        print_problems("evaluation data", eval_dataset)
+    write_report(model_dir, outcome, plan_of(config))
+    print_lines(*summary_lines(model_dir))
     return outcome
 
 
 def plan_of(config: Config) -> Plan:
-    """Returns what a config says about how long to train and what to do meanwhile."""
+    """Returns the settings of a run that a config asks for."""
     train, ours = config.train_config, options(config)
     return Plan(
         num_steps=train.num_steps,
@@ -139,32 +186,48 @@ def plan_of(config: Config) -> Plan:
     )
 
 
-def _resumed(config: Config, model_dir: pathlib.Path) -> tuple[bool, bool]:
-    """Looks for a run to go on with; tells whether there is, with the same data."""
-    folders.tidy(model_dir)
-    last = folders.latest(model_dir)
-    if last is None:
-        return False, True
-    if not training_state.is_resumable(last):
-        raise CheckpointError(
-            str(last),
-            "is no checkpoint of a training, it cannot be resumed",
-            hint="take another --model-dir, and start from it: "
-            "train_config.fine_tune_checkpoint",
-        )
-    found = resume.differences(load_config(last / folders.CONFIG), config)
-    report.tell(f"Going on from {last}", *resume.lines(found))
-    return True, resume.same_data(found)
+def _find_run(config: Config, model_dir: pathlib.Path) -> ResumePoint | None:
+    """Returns the checkpoint to resume from; None if the run is new."""
+    checkpoint = resume.find_checkpoint(model_dir)
+    if checkpoint is None:
+        return None
+    found = resume.differences(load_config(checkpoint / folders.CONFIG), config)
+    print_lines(f"Resuming from checkpoint {checkpoint}", *resume.lines(found))
+    return ResumePoint(checkpoint, resume.same_data(found))
 
 
-def _freeze(config: Config, detector: Any) -> None:
-    from odapi.zoo.names.detector_keys import detector_keys
+def _build_datasets(
+    config: Config,
+    model: GivenModel | None,
+    data: GivenData,
+    augmentations: Sequence[Augmentation],
+) -> tuple[Pipeline, Pipeline | None]:
+    """Returns the training data and, if there is any, the evaluation data."""
+    known = model.label_map if model else None
+    source = data.train_source(config, known)
+    pipeline = build_train_dataset(config, source=source, augmentations=augmentations)
+    if not (
+        data.has_eval_samples or options(config).eval_data or config.eval_input_reader
+    ):
+        return pipeline, None
+    label_map = pipeline.label_map
+    eval_source = data.eval_source(config, label_map)
+    return pipeline, build_eval_dataset(config, label_map=label_map, source=eval_source)
 
+
+def _freeze(config: Config, detector: Detector) -> None:
     train = config.train_config
     frozen, trained = train.freeze_variables, train.update_trainable_variables
     if frozen or trained:
-        report.tell(*freeze(detector, frozen, trained, detector_keys(detector)))
+        # Patterns may be written for the keys of TF2 checkpoints.
+        print_lines(*freeze(detector, frozen, trained, detector_keys(detector)))
 
 
-def _tracker(folder: pathlib.Path) -> FailSafeTracker:
-    return FailSafeTracker(lambda: TensorBoard(folder), report.tell)
+def _initialize(config: Config, detector: Detector, model: GivenModel | None) -> None:
+    """Loads initial weights, those of the given model or those the config names."""
+    if model is not None:
+        reports = [initialize_from_model(detector, model)]
+    else:
+        reports = initialize(config, detector)
+    for report in reports:
+        print_lines(*report.lines())

@@ -235,7 +235,7 @@ def _write(
         return
     written = folders.write(target, step, fill)
     describe(target)
-    folders.point(target, "last", written)
+    folders.set_pointer(target, "last", written)
 
 
 def _usable(output: str | os.PathLike[str] | None, index: pathlib.Path) -> pathlib.Path:

@@ -1,6 +1,6 @@
-"""What a run leaves to read: `metrics.jsonl`, `losses.jsonl`, `training.json`.
+"""The history of a run: `metrics.jsonl` and `losses.jsonl`.
 
-The first has a line an evaluation, the second a line every few steps.
+`metrics.jsonl` has one line per evaluation, `losses.jsonl` one every few steps.
 """
 
 import json
@@ -10,26 +10,26 @@ from collections.abc import Mapping
 from typing import Any
 
 from odapi.errors import CheckpointError
-from odapi.files import read_json_object, write_json, write_text
+from odapi.files import write_text
+
+LEARNING_RATE = "learning_rate"
 
 _EVALUATIONS, _LOSSES = "metrics.jsonl", "losses.jsonl"
-_SUMMARY = "training.json"
-_RATE = "learning_rate"
 
 
 class History:
     """The evaluations and the losses of a run, in the order of their steps.
 
     Args:
-        model_dir: Where the run lives.
-        upto: Forgets what came after this step: training goes on from there.
+        model_dir: Folder of the run.
+        last_step: Entries after this step are removed: the run is resumed there.
     """
 
-    def __init__(self, model_dir: pathlib.Path, upto: int):
+    def __init__(self, model_dir: pathlib.Path, last_step: int):
         self._evaluations = model_dir / _EVALUATIONS
         self._losses = model_dir / _LOSSES
-        self.evaluations = _read(self._evaluations, "metrics", upto)
-        self.losses = _read(self._losses, "losses", upto)
+        self.evaluations = _read(self._evaluations, "metrics", last_step)
+        self.losses = _read(self._losses, "losses", last_step)
         for path, lines in (
             (self._evaluations, self.evaluations),
             (self._losses, self.losses),
@@ -44,11 +44,11 @@ class History:
         _write(self._evaluations, self.evaluations)
 
     def add_losses(self, step: int, losses: Mapping[str, float], rate: float) -> None:
-        """Adds the mean losses of the last steps, with the learning rate.
+        """Adds the mean losses of the last steps, and the learning rate.
 
-        A curve is not worth a run: what cannot be written is left out.
+        A line that cannot be written is dropped: it must not end the run.
         """
-        self.losses.append({"step": step, "losses": {**losses, _RATE: rate}})
+        self.losses.append({"step": step, "losses": {**losses, LEARNING_RATE: rate}})
         try:
             with self._losses.open("a", encoding="utf-8") as file:
                 file.write(_line(self.losses[-1]))
@@ -61,9 +61,13 @@ class History:
         return found[0] if found else None
 
     def best(self, metric: str, min_delta: float = 0.0) -> tuple[int, float, int]:
-        """Returns step and value of the best metric, and evaluations since then.
+        """Returns step and value of the best metric, and the evaluations after it.
 
-        (0, -inf, n) where it was never measured in n evaluations.
+        Without any value in n evaluations, returns (0, -inf, n).
+
+        Args:
+            metric: Name of the metric; higher is better.
+            min_delta: Smallest increase that counts as better.
         """
         step, value, since = 0, -math.inf, 0
         for evaluation in self.evaluations:
@@ -75,19 +79,16 @@ class History:
         return step, value, since
 
 
-def write_summary(model_dir: pathlib.Path, summary: Mapping[str, Any]) -> None:
-    """Writes `training.json`; NaN becomes null, as JSON has none."""
-    write_json(
-        model_dir / _SUMMARY, _plain(summary), durable=True, error=CheckpointError
-    )
+def nan_to_null(value: Any) -> Any:
+    """Returns the value with None for NaN and infinity, which JSON cannot hold."""
+    if isinstance(value, Mapping):
+        return {k: nan_to_null(v) for k, v in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
-def read_summary(model_dir: pathlib.Path) -> dict[str, Any]:
-    """Returns what `write_summary` wrote, or {} where there is none to read."""
-    return read_json_object(model_dir / _SUMMARY)
-
-
-def _read(path: pathlib.Path, what: str, upto: int) -> list[dict[str, Any]]:
+def _read(path: pathlib.Path, key: str, last_step: int) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -96,13 +97,13 @@ def _read(path: pathlib.Path, what: str, upto: int) -> list[dict[str, Any]]:
     for line in lines:
         try:
             entry = json.loads(line)
-            numbers = entry[what].items()
+            numbers = entry[key].items()
             values = {n: math.nan if v is None else float(v) for n, v in numbers}
             step = int(entry["step"])
         except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # A line that an editor broke says nothing.
-        if step <= upto:
-            found.append({"step": step, what: values})
+            continue  # Skip lines broken by an editor or a crash.
+        if step <= last_step:
+            found.append({"step": step, key: values})
     return found
 
 
@@ -112,12 +113,4 @@ def _write(path: pathlib.Path, entries: list[dict[str, Any]]) -> None:
 
 
 def _line(entry: Mapping[str, Any]) -> str:
-    return json.dumps(_plain(entry)) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return json.dumps(nan_to_null(entry)) + "\n"

@@ -1,4 +1,4 @@
-"""The curves of a run as one picture: losses, learning rate, metrics."""
+"""Training curves of a run as one image: losses, learning rate, metrics."""
 
 import pathlib
 
@@ -8,25 +8,24 @@ from odapi.draw.file import save_image
 from odapi.draw.plots import Line, plot
 from odapi.errors import DataError
 from odapi.losses.names import TOTAL_LOSS
-from odapi.training.history import History
+from odapi.report.history import LEARNING_RATE, History
 
 _FILE = "curves.png"
-_RATE = "learning_rate"
-# Metrics that say most, by the original's names; what a run has not is left out.
+# Summary metrics, by the ends of the original's names; absent ones are left out.
 _METRICS = ("/mAP", "/mAP@.50IOU", "/mAP@.75IOU", "/AR@100")
 _SIZES = {"losses": (420, 900), "learning rate": (240, 900), "metrics": (360, 900)}
 
 
 def save_curves(model_dir: pathlib.Path, history: History) -> pathlib.Path | None:
-    """Draws `curves.png`; returns None where there is nothing to draw.
+    """Draws `curves.png` and returns its path; None if there is nothing to draw.
 
-    A picture that cannot be written is not worth an error at the end of a run.
+    An image that cannot be written is dropped: it must not end the run with an error.
     """
     steps = [entry["step"] for entry in history.losses]
     panels = []
     if steps:
         panels += [_losses(history, steps), _rate(history, steps)]
-    if len(history.evaluations) > 1:  # One is no curve.
+    if len(history.evaluations) > 1:  # A single one is no curve.
         panels.append(_metrics(history, max(steps, default=0)))
     if not panels:
         return None
@@ -38,12 +37,12 @@ def save_curves(model_dir: pathlib.Path, history: History) -> pathlib.Path | Non
 
 def _losses(history: History, steps: list[int]) -> np.ndarray:
     entries = [entry["losses"] for entry in history.losses]
-    names = sorted({n for entry in entries for n in entry} - {_RATE})
+    names = sorted({n for entry in entries for n in entry} - {LEARNING_RATE})
     lines = [
         _line(n.removeprefix("Loss/"), steps, [e.get(n, np.nan) for e in entries])
         for n in sorted(names, key=lambda name: name != TOTAL_LOSS)
     ]
-    # One step at the start of a run may be a hundred times the rest.
+    # The first steps of a run may be a hundred times the rest.
     values = np.concatenate([np.asarray(line.y) for line in lines])
     top = float(np.nanmax(values[np.isfinite(values)], initial=0.0))
     usual = float(np.nanpercentile(values, 98)) if np.isfinite(values).any() else 1.0
@@ -52,7 +51,7 @@ def _losses(history: History, steps: list[int]) -> np.ndarray:
 
 
 def _rate(history: History, steps: list[int]) -> np.ndarray:
-    rates = [entry["losses"].get(_RATE, np.nan) for entry in history.losses]
+    rates = [entry["losses"].get(LEARNING_RATE, np.nan) for entry in history.losses]
     return _panel("learning rate", [_line("learning rate", steps, rates)])
 
 
@@ -70,7 +69,7 @@ def _metrics(history: History, last_step: int) -> np.ndarray:
 
 
 def _line(name: str, steps: list[int], values: list[float]) -> Line:
-    # -1 stands for a metric without anything to measure.
+    # -1 marks a metric with nothing to measure.
     y = np.array([np.nan if v == -1 else v for v in values], float)
     return Line(name, steps, y)
 

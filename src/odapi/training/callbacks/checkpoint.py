@@ -1,0 +1,124 @@
+"""Writes the checkpoints of a training."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+
+from odapi.checkpoints import averages, training_state
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints.weights import save_arrays, values
+from odapi.errors import CheckpointError, DivergedError
+from odapi.models.detector import Detector
+from odapi.runtime.compat import sync_variables
+from odapi.training.callbacks.nan_guard import advice
+from odapi.training.run_state import RunState
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Writes checkpoints, moves the pointers, deletes checkpoints not to be kept.
+
+    A checkpoint is written every `plan.save_every` steps, before each evaluation and
+    at the end of the run.
+
+    Args:
+        state: State of the run.
+        model_dir: Folder of the run.
+        detector, optimizer: What is saved.
+        write_metadata: Writes the config and the label map into a folder.
+        note: Gets a line for the user if a checkpoint cannot be written.
+        resumed_from: The last checkpoint of an earlier run.
+        evaluates: True if the run is evaluated every `plan.evaluate_every` steps.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        model_dir: pathlib.Path,
+        detector: Detector,
+        optimizer: keras.optimizers.Optimizer,
+        write_metadata: Callable[[pathlib.Path], None],
+        note: Callable[[str], None],
+        resumed_from: pathlib.Path | None = None,
+        evaluates: bool = False,
+    ):
+        super().__init__()
+        self.state, self.model_dir = state, model_dir
+        self.last = resumed_from
+        self._detector, self._optimizer = detector, optimizer
+        self._write_metadata, self._note = write_metadata, note
+        self._evaluates = evaluates
+
+    @property
+    def last_path(self) -> str:
+        """Path of the last checkpoint, or ""."""
+        return str(self.last or "")
+
+    @property
+    def saved_step(self) -> int | None:
+        """Step of the last checkpoint, or None."""
+        return folders.step_of(self.last) if self.last else None
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Writes a checkpoint if one is due; a failure does not end the training."""
+        state, plan = self.state, self.state.plan
+        if state.is_ending:
+            return  # Saved by `on_train_end`.
+        if state.is_due(plan.save_every) or (
+            self._evaluates and state.is_due(plan.evaluate_every)
+        ):
+            try:
+                self.save()
+            except CheckpointError as error:
+                self._note(f"CheckpointError: {error}\nTraining continues.")
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Writes the checkpoint of the last step.
+
+        Raises:
+            CheckpointError: It cannot be written.
+        """
+        self.save()
+
+    def save(self) -> None:
+        """Writes the checkpoint of the current step, which becomes the last.
+
+        Raises:
+            DivergedError: A weight is NaN or infinite; nothing is written.
+            CheckpointError: The disk is full or cannot be written.
+        """
+        step = self.state.step
+        if step == self.saved_step:
+            return
+        sync_variables(self._detector)
+        weights = values(self._detector.named_variables())
+        for name, value in weights.items():
+            if not np.isfinite(value).all():
+                raise DivergedError(
+                    f"step {step}",
+                    f"the weight {name} is NaN or infinite; it is not saved",
+                    advice(self.state.learning_rate, self.last_path),
+                )
+
+        def fill(folder: pathlib.Path) -> None:
+            save_arrays(folder / folders.WEIGHTS, weights)
+            averages.save(folder, self._detector, self._optimizer)
+            facts = self.state.facts()
+            training_state.save(folder, self._detector, self._optimizer, facts)
+            self._write_metadata(folder)
+
+        folder = folders.write(self.model_dir, step, fill)
+        folders.set_pointer(self.model_dir, "last", folder)
+        self.last = folder
+        folders.prune(self.model_dir, self.state.plan.keep)
+
+    def mark_best(self, metric: str, value: float) -> None:
+        """Makes the last checkpoint the best one."""
+        if self.last is None:
+            return
+        folders.set_pointer(
+            self.model_dir, "best", self.last, metric=metric, value=value
+        )
+        folders.prune(self.model_dir, self.state.plan.keep)

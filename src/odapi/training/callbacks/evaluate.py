@@ -1,0 +1,94 @@
+"""Evaluates the detector during a training, and selects the best checkpoint."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from odapi.models.detector import Detector
+from odapi.optim.ema import averaged
+from odapi.report.history import History
+from odapi.runtime.compat import sync_variables
+from odapi.training.callbacks.checkpoint import Checkpoint
+from odapi.training.callbacks.progress import Display
+from odapi.training.callbacks.stop_signal import StopSignal
+from odapi.training.run_state import INTERRUPTED, RunState
+
+# (detector, step) -> metrics by name.
+EvaluateFunction = Callable[[Detector, int], dict[str, float]]
+
+
+class Evaluate(keras.callbacks.Callback):
+    """Evaluates every `plan.evaluate_every` steps and at the end of the run.
+
+    Args:
+        state: State of the run.
+        function: Evaluates a detector with the weights that it has.
+        checkpoint: Has saved the step that is evaluated.
+        history: Writes `metrics.jsonl`.
+        display: Shows the best metric.
+        stop_signal: Lets a signal interrupt an evaluation.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        function: EvaluateFunction,
+        checkpoint: Checkpoint,
+        history: History,
+        display: Display,
+        stop_signal: StopSignal,
+    ):
+        super().__init__()
+        self.state, self.history = state, history
+        self._function, self._checkpoint = function, checkpoint
+        self._display, self._stop_signal = display, stop_signal
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Evaluates if an evaluation is due."""
+        if not self.state.is_ending and self.state.is_due(
+            self.state.plan.evaluate_every
+        ):
+            self._evaluate()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Evaluates the last step, unless it was evaluated or a signal ended it."""
+        state = self.state
+        if state.outcome.reason == INTERRUPTED:
+            return
+        known = self.history.at(state.step)
+        if known is None:
+            self._evaluate()
+        else:
+            state.outcome.metrics = known
+
+    def _evaluate(self) -> None:
+        self._display.pause()
+        sync_variables(self.model)
+        try:
+            with self._stop_signal.interruptible():
+                if self.state.plan.average:
+                    with averaged(self.model.optimizer):
+                        metrics = self._function(self.model, self.state.step)
+                else:
+                    metrics = self._function(self.model, self.state.step)
+        except KeyboardInterrupt:
+            if self._stop_signal.aborted:
+                raise
+            self.state.end(self.model, INTERRUPTED)
+            return
+        self._record(metrics)
+
+    def _record(self, metrics: dict[str, float]) -> None:
+        state, name = self.state, self.state.plan.best_metric
+        state.outcome.metrics, state.evaluated_step = metrics, state.step
+        self.history.add(state.step, metrics)
+        best_step, value, _ = self.history.best(name, state.plan.min_delta)
+        is_best = best_step == state.step == self._checkpoint.saved_step
+        if is_best:
+            self._checkpoint.mark_best(name, value)
+        if name in metrics:
+            best = "best so far" if is_best else f"best {value:.4f} at step {best_step}"
+            self._display.note(
+                f"step {state.step}  {name} {metrics[name]:.4f} ({best})"
+            )

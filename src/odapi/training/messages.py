@@ -1,0 +1,19 @@
+"""Lines that a training prints for the user."""
+
+from typing import Any
+
+from odapi.progress import console
+
+
+def print_lines(*lines: str) -> None:
+    """Prints lines on standard error."""
+    shown = console()
+    for line in lines:
+        shown.print(line, markup=False)
+
+
+def print_problems(dataset_name: str, pipeline: Any) -> None:
+    """Prints the table of problems in a dataset, if there were any."""
+    problems = getattr(pipeline, "problems", None)
+    if problems:
+        console().print(problems.table(f"Problems in the {dataset_name}"))

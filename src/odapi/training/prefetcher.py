@@ -1,0 +1,81 @@
+"""Converts batches of the input pipeline to what `fit` takes, in the order of steps."""
+
+import collections
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from odapi.structures import Batch, present
+
+
+class FedBatch(NamedTuple):
+    """Facts about a batch that was handed to `fit`."""
+
+    image_ids: tuple[str, ...]
+    position: Any  # Position of the pipeline after this batch.
+    ready: float  # time.monotonic() when the batch was ready.
+
+
+class Prefetcher:
+    """Hands batches to `fit`, which may read several batches ahead of its step.
+
+    The position of the pipeline is therefore ahead of the training. `next_done`
+    returns, in order, the facts of the batch whose step has just finished: only its
+    position may be saved in a checkpoint.
+
+    Args:
+        pipeline: Endless batches, with `get_state()`.
+
+    Attributes:
+        first_batch: The first batch of this run, until `take_first_batch`.
+    """
+
+    def __init__(self, pipeline: Any):
+        self.pipeline = pipeline
+        self.first_batch: Batch | None = None
+        self._is_started = self._is_closed = False
+        self._in_flight: collections.deque[FedBatch] = collections.deque()
+        self._error: BaseException | None = None
+
+    def batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Yields pairs (x, y) as a detector takes them."""
+        try:
+            for batch in self.pipeline:
+                if not self._is_started:
+                    self.first_batch, self._is_started = batch, True
+                x = {"images": batch.images}
+                if getattr(self.pipeline, "pads", True):
+                    x["true_size"] = batch.info.true_size
+                x |= batch.side_inputs or {}
+                y = present(batch.groundtruth)
+                position = self.pipeline.get_state()
+                self._in_flight.append(
+                    FedBatch(tuple(batch.image_ids), position, time.monotonic())
+                )
+                yield x, {name: np.asarray(value) for name, value in y.items()}
+                if self._is_closed:
+                    return
+        except Exception as error:
+            # TensorFlow would replace it by an error without type and message.
+            self._error = error
+            raise
+
+    def next_done(self) -> FedBatch:
+        """Returns the facts of the batch whose step has just finished."""
+        return self._in_flight.popleft()
+
+    def take_first_batch(self) -> Batch | None:
+        """Returns the first batch of this run once; None afterwards."""
+        batch, self.first_batch = self.first_batch, None
+        return batch
+
+    def close(self) -> None:
+        """Stops reading: a thread that reads ahead gets no further batch."""
+        self._is_closed = True
+
+    def raise_own_error(self) -> None:
+        """Raises the error that ended the pipeline, if there was one."""
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,51 @@
+"""The files with evaluations and losses of a run."""
+
+import json
+import math
+
+from odapi.losses.names import TOTAL_LOSS
+from odapi.report.history import History
+
+
+def test_history_finds_the_best_and_counts_since_then(tmp_path):
+    history = History(tmp_path, 0)
+    assert history.best("mAP") == (0, -math.inf, 0)
+    for step, value in enumerate([0.1, 0.3, 0.31, 0.2, math.nan], 1):
+        history.add(step, {"mAP": value})
+    assert history.best("mAP") == (3, 0.31, 2)
+    assert history.best("mAP", min_delta=0.05) == (2, 0.3, 3)
+    assert history.best("other") == (0, -math.inf, 5)
+    again = History(tmp_path, last_step=4)
+    assert [e["step"] for e in again.evaluations] == [1, 2, 3, 4]
+    assert again.at(2) == {"mAP": 0.3} and again.at(5) is None
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[1]) == {"step": 2, "metrics": {"mAP": 0.3}}
+
+
+def test_history_skips_broken_lines(tmp_path):
+    good = '{"step": 7, "metrics": {"mAP": null}}'
+    (tmp_path / "metrics.jsonl").write_text(f'{{"step"\n[]\n{good}\n{{"step": 1}}\n')
+    history = History(tmp_path, 9)
+    assert [e["step"] for e in history.evaluations] == [7]
+    assert math.isnan(history.at(7)["mAP"])
+
+
+def test_history_keeps_losses_up_to_the_step_that_a_run_resumes_from(tmp_path):
+    history = History(tmp_path, 0)
+    for step in (1, 2, 4):
+        history.add_losses(step, {TOTAL_LOSS: 1.0 / step}, rate=0.1 * step)
+    again = History(tmp_path, last_step=2)
+    again.add_losses(3, {TOTAL_LOSS: math.nan}, rate=0.5)
+    lines = (tmp_path / "losses.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"step": 1, "losses": {TOTAL_LOSS: 1.0, "learning_rate": 0.1}},
+        {"step": 2, "losses": {TOTAL_LOSS: 0.5, "learning_rate": 0.2}},
+        {"step": 3, "losses": {TOTAL_LOSS: None, "learning_rate": 0.5}},
+    ]
+    assert math.isnan(History(tmp_path, 9).losses[-1]["losses"][TOTAL_LOSS])
+
+
+def test_losses_that_cannot_be_written_do_not_end_a_training(tmp_path):
+    history = History(tmp_path / "gone", 0)
+    history.add_losses(1, {TOTAL_LOSS: 1.0}, rate=0.1)
+    assert history.losses[0]["step"] == 1
