@@ -245,9 +245,9 @@ def _build(
     )
     detector = build_detector(config, seed, label_map)
     if backbone_weights:
-        from odapi.training.initialize import start_from
+        from odapi.training.initialize import initialize
 
-        start_from(config, detector)
+        initialize(config, detector)
     return detector
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from odapi.api.object_detector import ObjectDetector
-from odapi.errors import CheckpointError, ConfigError
+from odapi.errors import ConfigError
 from odapi.inference.predict import collect, open_stream, save_outputs
 from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor
@@ -42,7 +42,8 @@ def train(
             TensorBoard, `metrics.jsonl` and `training.json`.
         overrides: Of the config, such as "train_config.batch_size=8".
         options: See `odapi.training.train.train`: `train_data`, `eval_data`,
-            `num_steps`, `batch_size`, `seed`.
+            `classes`, `callbacks`, `augmentations`, `trackers`, `num_steps`,
+            `batch_size`, `seed`.
 
     Raises:
         ConfigError: The config cannot be trained, or differs too much from that of
@@ -53,10 +54,9 @@ def train(
     """
     from odapi.training.train import train as run
 
-    if not isinstance(config, ObjectDetector):
-        return run(config, model_dir, overrides, **options)
-    start = _starting_point(config)
-    return run(config.config, model_dir, [*start, *overrides], **options)
+    if isinstance(config, ObjectDetector):
+        return run(config.with_weights("train"), model_dir, overrides, **options)
+    return run(config, model_dir, overrides, **options)
 
 
 def evaluate(
@@ -177,22 +177,6 @@ def predict(
     found = collect(stream, drawings)
     save_outputs(found, **files)
     return found
-
-
-def _starting_point(detector: ObjectDetector) -> list[str]:
-    """Returns the overrides with which a training starts from the weights."""
-    if detector.checkpoint is not None:
-        return [
-            f"train_config.fine_tune_checkpoint={detector.checkpoint.resolve()}",
-            "train_config.fine_tune_checkpoint_type=full",
-        ]
-    if detector.path is None:
-        return []  # Random weights: the config builds them again.
-    raise CheckpointError(
-        str(detector.path),
-        "its weights may have changed since they were loaded",
-        hint="save them first: ObjectDetector.load(detector.save('start'))",
-    )
 
 
 def _weights(

@@ -267,7 +267,7 @@ class ObjectDetector:
             changes.append(f"options.eval_data={data}")
         if batch_size:
             changes.append(f"eval_config.batch_size={batch_size}")
-        loaded = self._weights("evaluate")
+        loaded = self.with_weights("evaluate")
         return evaluate(
             loaded._replace(config=load_config(loaded.config, changes)),
             output=output,
@@ -312,7 +312,7 @@ class ObjectDetector:
             return export(
                 self.checkpoint, output_dir, input_type, self._overrides, **options
             )
-        self._weights("export")
+        self.with_weights("export")
         with tempfile.TemporaryDirectory() as folder:
             saved = self.save(pathlib.Path(folder) / "model")
             return export(saved, output_dir, input_type, **options)
@@ -353,7 +353,7 @@ class ObjectDetector:
         """
         from odapi.api.save import save_checkpoint
 
-        return save_checkpoint(self._weights("save"), pathlib.Path(path))
+        return save_checkpoint(self.with_weights("save"), pathlib.Path(path))
 
     @property
     def checkpoint(self) -> pathlib.Path | None:
@@ -367,8 +367,15 @@ class ObjectDetector:
         """What `predict` runs: a callable from images to arrays."""
         return self._model.predictor
 
-    def _weights(self, verb: str) -> "LoadedDetector":
-        """Returns the detector, of an exported program the one in its folder."""
+    def with_weights(self, verb: str) -> "LoadedDetector":
+        """Returns the detector, of an exported program the one in its folder.
+
+        Args:
+            verb: What needs its weights, for the message.
+
+        Raises:
+            CheckpointError: The model is an exported program without weights.
+        """
         loaded = self._model.loaded
         if loaded is None and self._place is not None and self._place.weights:
             loaded = shared_model(locate(self._place.weights)).loaded
