@@ -368,14 +368,7 @@ class ObjectDetector:
         return self._model.predictor
 
     def with_weights(self, verb: str) -> "LoadedDetector":
-        """Returns the detector, of an exported program the one in its folder.
-
-        Args:
-            verb: What needs its weights, for the message.
-
-        Raises:
-            CheckpointError: The model is an exported program without weights.
-        """
+        """Returns the detector; of an exported program, the one in its folder."""
         loaded = self._model.loaded
         if loaded is None and self._place is not None and self._place.weights:
             loaded = shared_model(locate(self._place.weights)).loaded
