@@ -142,4 +142,4 @@ def test_how_regions_are_cut(settings, method):
     config = small_config("rcnn", *settings)
     rcnn = config.model.faster_rcnn
     anchors = build_anchors(rcnn.first_stage_anchor_generator, "p")
-    assert build_rcnn_parts(rcnn, "p", config, anchors).crop.method == method
+    assert build_rcnn_parts(rcnn, "p", config, anchors).pooler.method == method
