@@ -43,7 +43,7 @@ def _depth(network):
         (10, {}, 10),
         (20, {}, 20),
         (20, {"shrink": False, "halve": False}, 20),
-        (20, {"shrink": False, "around": False}, 20),
+        (20, {"shrink": False, "shortcut": False}, 20),
         (32, {}, 32),
         (52, {}, 52),
         (52, {"stacks": 2}, 104),
@@ -62,7 +62,7 @@ def test_the_names_count_the_layers(layers, options, depth):
         ({}, (30, 17), (8, 5)),
         ({"shrink": False}, (5, 6), (5, 6)),
         ({"shrink": False, "halve": False}, (3, 2), (3, 2)),
-        ({"shrink": False, "around": False}, (1, 1), (1, 1)),
+        ({"shrink": False, "shortcut": False}, (1, 1), (1, 1)),
         ({"stacks": 2}, (16, 16), (4, 4)),
     ],
 )

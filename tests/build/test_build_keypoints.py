@@ -72,7 +72,7 @@ def test_defaults_are_those_of_the_schema(build):
     snapping = KeypointRefiner(Nearest(), 0.1, 0.1, 1.2, 0.3)
     assert task.decoding == SnapToPeaks(snapping, 3, 100)
     assert task.weights == KeypointWeights()
-    assert (task.offset_radius, task.offset_of_each, task.has_depth) == (
+    assert (task.offset_radius, task.per_keypoint_offset, task.has_depth) == (
         0,
         False,
         False,
@@ -107,10 +107,10 @@ def test_every_field_arrives(build):
     assert task.weights == KeypointWeights(2.0, 0.4, 0.5, 0.3, 0.6)
     assert task.deviations == (1.0, 0.7)
     assert task.decoding == SnapToPeaks(
-        KeypointRefiner(Nearest(), 0.2, 0.05, 1.5, 0.4), window=5, most=7
+        KeypointRefiner(Nearest(), 0.2, 0.05, 1.5, 0.4), window=5, max_peaks=7
     )
-    assert (task.offset_radius, task.offset_of_each) == (3, True)
-    assert (task.has_depth, task.depth_of_each, task.clip) == (True, True, True)
+    assert (task.offset_radius, task.per_keypoint_offset) == (3, True)
+    assert (task.has_depth, task.per_keypoint_depth, task.clip) == (True, True, True)
     assert task.rescoring_threshold == 0.25
     layers = [(h.filters, h.kernels) for h in task.heads]
     assert layers == [

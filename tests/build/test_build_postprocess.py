@@ -106,7 +106,7 @@ WRONG = {
             "calibration_config { function_approximation { x_y_pairs "
             "{ x_y_pair { x: 1 y: 0 } x_y_pair { x: 0 y: 1 } } } }"
         ),
-        "function_approximation: x of x_y_pair must rise",
+        "function_approximation: x of x_y_pair must be strictly increasing",
     ),
 }
 

@@ -22,7 +22,7 @@ NAN = float("nan")
 HEIGHT, WIDTH = 8, 8
 FRAME = Frame((4 * HEIGHT, 4 * WIDTH), np.array([[16, 32], [32, 32]], "int32"))
 # The class 0 has keypoints 0 and 2, the class 1 has keypoint 1.
-POSE = KeypointTask("pose", 0, (0, 2), 3, offset_of_each=True)
+POSE = KeypointTask("pose", 0, (0, 2), 3, per_keypoint_offset=True)
 FACE = KeypointTask("face", 1, (1,), 3, has_depth=True)
 
 
@@ -72,7 +72,7 @@ def numpy(values):
         (KeypointTask("pose", 0, (0, 2), 3), [2, 2, 4]),
         (FACE, [1, 2, 2, 1]),
         (
-            KeypointTask("a", 0, (0, 1, 2), 3, has_depth=True, depth_of_each=True),
+            KeypointTask("a", 0, (0, 1, 2), 3, has_depth=True, per_keypoint_depth=True),
             [3, 2, 6, 3],
         ),
     ],
@@ -87,7 +87,7 @@ def test_heads_of_a_task(task, channels):
 
 def test_heads_have_the_layers_that_are_asked_for():
     task = KeypointTask(
-        "a", 0, (0,), 1, layers_of={"offset": Head("", 1, (8, 9), (3, 1))}
+        "a", 0, (0,), 1, head_specs={"offset": Head("", 1, (8, 9), (3, 1))}
     )
     assert (task.heads[1].filters, task.heads[1].kernels) == ((8, 9), (3, 1))
     assert (task.heads[2].filters, task.heads[2].kernels) == ((256,), (3,))
@@ -275,9 +275,9 @@ def test_padding_of_images_does_not_count_in_heatmaps():
     ("change", "says"),
     [
         ({"indices": ()}, "has no keypoints"),
-        ({"deviations": (1.0,)}, "deviation for each of 2"),
+        ({"deviations": (1.0,)}, "one deviation per keypoint \\(2\\)"),
         ({"total": 2}, "total must be above 2"),
-        ({"cell_loss": IouLoss()}, "offsets are no boxes"),
+        ({"cell_loss": IouLoss()}, "cell_loss must not be a loss of boxes"),
     ],
 )
 def test_tasks_that_make_no_sense(change, says):

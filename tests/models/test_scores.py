@@ -70,14 +70,16 @@ def test_only_lines_that_never_fall_rise():
 
 
 def test_a_class_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match="calibration of class 7, of 3 classes"):
+    with pytest.raises(
+        ValueError, match="calibration of class 7, but there are 3 classes"
+    ):
         ClassFunctions(((7, HALF),))(ops.convert_to_tensor(LOGITS))
 
 
 BAD = {
     "at least two points": lambda: PiecewiseLinear((0.5,), (0.5,)),
     "3 x and 2 y": lambda: PiecewiseLinear((0.1, 0.2, 0.3), (0.1, 0.2)),
-    "must rise": lambda: PiecewiseLinear((0.5, 0.5), (0.1, 0.2)),
+    "must be strictly increasing": lambda: PiecewiseLinear((0.5, 0.5), (0.1, 0.2)),
     "scaler must be > 0": lambda: TemperatureScaling(0.0),
     "logit_scale must be > 0": lambda: ScoreConverter(logit_scale=0.0),
 }

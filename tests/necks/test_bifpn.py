@@ -158,7 +158,7 @@ def test_maps_that_have_the_depth_are_not_projected():
     [
         ({"method": "mean"}, "combine_method must be one of sum, weighted_sum"),
         ({"levels": range(3, 4)}, "levels 3 to 3"),
-        ({"levels": range(2, 6)}, "levels 2 to 5 cannot be made of levels 3 to 5"),
+        ({"levels": range(2, 6)}, "levels 2 to 5 cannot be built from levels 3 to 5"),
         ({"levels": range(6, 8)}, "levels 6 to 7"),
         ({"rounds": 0}, "above 0"),
         ({"depth": 0}, "above 0"),

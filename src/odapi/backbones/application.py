@@ -1,8 +1,7 @@
-"""Graphs of Keras Applications, with our layers in them.
+"""Graphs of Keras Applications with the layers of this library.
 
-The graph and the names of the layers are those of Keras Applications, so their
-weights load by name. The layers are ours: hyperparams, width, padding, and what
-batch norm does are chosen by configuration.
+Graph and layer names are those of Keras Applications, so that their weights load by
+name; hyperparams, width, padding and batch norm are configurable.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,15 +13,15 @@ from odapi.layers.initializers import Constant
 
 
 class Adapter:
-    """Makes our layer for each of an application's, and calls it.
+    """Replaces the layers of an application by layers of this library.
 
-    Keeps the output of each layer under its name in `outputs`. A backbone says in a
-    subclass what is different there.
+    `outputs` keeps the output of each layer by name. Subclasses define what differs
+    for a backbone.
 
     Args:
-        hyperparams: Of all layers.
-        explicit_padding: Pad convolutions symmetrically, whatever the size of the
-            image.
+        hyperparams: Hyperparams of all layers.
+        explicit_padding: Whether the padding of convolutions is symmetric for any
+            image size.
     """
 
     def __init__(self, hyperparams: Hyperparams, explicit_padding: bool = False):
@@ -31,19 +30,19 @@ class Adapter:
         self.outputs: dict[str, keras.KerasTensor] = {}
 
     def filters(self, original: keras.layers.Conv2D) -> int:
-        """Returns the channels of the convolution in the place of `original`."""
+        """Returns the channels of the convolution that replaces `original`."""
         return original.filters
 
-    def pads(self, original: keras.layers.Layer) -> bool:
-        """Returns whether the convolution in its place pads symmetrically."""
+    def pads_explicitly(self, original: keras.layers.Layer) -> bool:
+        """Returns whether the convolution that replaces it pads symmetrically."""
         return self.explicit_padding
 
-    def biased(self, original: keras.layers.Layer) -> bool:
-        """Returns whether the convolution in its place has a bias."""
+    def uses_bias(self, original: keras.layers.Layer) -> bool:
+        """Returns whether the convolution that replaces it has a bias."""
         return False
 
     def layer(self, original: keras.layers.Layer) -> keras.layers.Layer:
-        """Returns the layer that takes the place of `original`."""
+        """Returns the layer that replaces `original`."""
         name, dtype = original.name, self.hyperparams.dtype
         if isinstance(original, keras.layers.DepthwiseConv2D):
             return self.hyperparams.depthwise(
@@ -62,12 +61,12 @@ class Adapter:
             return self.hyperparams.activation_layer(name)
         if isinstance(original, keras.layers.Add):
             return keras.layers.Add(name=name, dtype=dtype)
-        return original  # Padding, which `call` passes over.
+        return original  # Padding, which `call` skips.
 
     def call(self, layer: keras.layers.Layer, *args, **kwargs) -> keras.KerasTensor:
-        """Returns the output of `layer`, and keeps it."""
+        """Returns the output of `layer`, and stores it in `outputs`."""
         if isinstance(layer, keras.layers.ZeroPadding2D):
-            return args[0]  # Our convolutions pad by themselves.
+            return args[0]  # Convolutions of this library pad by themselves.
         output = layer(*args)
         self.outputs[layer.name] = output
         return output
@@ -75,8 +74,8 @@ class Adapter:
     def _options(self, original: keras.layers.Layer) -> dict:
         return {
             "strides": original.strides[0],
-            "explicit_padding": self.pads(original),
-            "use_bias": self.biased(original),
+            "explicit_padding": self.pads_explicitly(original),
+            "use_bias": self.uses_bias(original),
         }
 
 
@@ -91,13 +90,13 @@ def adapt(
 
     Args:
         application: Function of Keras Applications.
-        adapter: Makes the layers.
+        adapter: Adapter that creates the layers.
         endpoints: Names of the layers whose outputs are returned, in order.
-        name: Of the model.
-        arguments: Of `application`.
+        name: Name of the model.
+        arguments: Arguments of `application`.
 
     Raises:
-        ValueError: An endpoint is no layer.
+        ValueError: An endpoint is not the name of a layer.
     """
     images = _run(application, adapter, arguments)
     return ending_at(endpoints, images, adapter.outputs, name, of=application.__name__)
@@ -106,39 +105,40 @@ def adapt(
 def adapt_halves(
     application: Callable[..., keras.Model],
     adapter: Adapter,
-    border: str,
+    split: str,
     end: str,
     names: tuple[str, str],
     **arguments,
 ) -> tuple[keras.Model, keras.Model]:
-    """Returns two models: from images to one map, and from there on.
+    """Returns two models: from images to a map, and from that map to the end.
 
     Args:
         application: Function of Keras Applications.
-        adapter: Makes the layers.
-        border: Name of the layer whose output ends the first and begins the second.
-        end: Name of the layer whose output the second returns.
-        names: Of the models.
-        arguments: Of `application`.
+        adapter: Adapter that creates the layers.
+        split: Name of the layer whose output is the output of the first model and the
+            input of the second.
+        end: Name of the layer whose output the second model returns.
+        names: Names of the models.
+        arguments: Arguments of `application`.
 
     Raises:
-        ValueError: `border` or `end` is no layer.
+        ValueError: `split` or `end` is not the name of a layer.
     """
     images = _run(application, adapter, arguments)
     of, outputs = application.__name__, adapter.outputs
-    first = ending_at([border], images, outputs, names[0], of)
+    first = ending_at([split], images, outputs, names[0], of)
     _check_layers([end], outputs, of)
-    return first, keras.Model(outputs[border], outputs[end], name=names[1])
+    return first, keras.Model(outputs[split], outputs[end], name=names[1])
 
 
 def _run(
     application: Callable[..., keras.Model], adapter: Adapter, arguments: dict
 ) -> keras.KerasTensor:
-    """Lets the adapter make and call its layers; returns the input of the graph."""
+    """Creates and calls the layers of the adapter; returns the input of the graph."""
     images = keras.Input((None, None, 3), name="images", dtype="float32")
-    # Only the graph is used: its weights are not worth drawing at random.
-    cheap = {"glorot_uniform": Constant, "zeros": Constant, "ones": Constant}
-    with keras.utils.custom_object_scope(cheap):
+    # Only the graph is used, so that its weights need no random initialization.
+    constants = {"glorot_uniform": Constant, "zeros": Constant, "ones": Constant}
+    with keras.utils.custom_object_scope(constants):
         graph = application(
             input_shape=(None, None, 3), include_top=False, weights=None, **arguments
         )
@@ -162,13 +162,13 @@ def ending_at(
 
     Args:
         endpoints: Names of layers.
-        images: Its input.
-        outputs: What each layer gives, by its name.
-        name: Of the model.
-        of: Whose layers they are, for the message.
+        images: Input of the model.
+        outputs: Outputs of the layers, by name.
+        name: Name of the model.
+        of: Name of the network, for the error message.
 
     Raises:
-        ValueError: An endpoint is no layer.
+        ValueError: An endpoint is not the name of a layer.
     """
     _check_layers(endpoints, outputs, of)
     return keras.Model(images, [outputs[e] for e in endpoints], name=name)
@@ -183,6 +183,6 @@ def _check_layers(
 
 
 def check_width(width: float) -> None:
-    """Raises ValueError if a factor of channels is not positive."""
+    """Raises ValueError unless a factor of channels is positive."""
     if width <= 0:
         raise ValueError(f"depth_multiplier must be above 0, got {width}")

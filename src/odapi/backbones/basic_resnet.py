@@ -1,7 +1,8 @@
-"""ResNets of 18 and 34 layers as CenterNet has them.
+"""ResNet-18 and ResNet-34 of CenterNet.
 
-They are called v1 and yet norm and activation come before the convolutions, the
-last block of a stage shrinks the map, and nothing follows the last sum.
+Although named v1, they are pre-activation ResNets: norm and activation come before
+the convolutions, the last block of a stage has the stride, and no norm follows the
+last sum.
 
 Source: He et al. 2016 (https://arxiv.org/abs/1603.05027); the original's
 `keras_models/resnet_v1.py`.
@@ -15,7 +16,7 @@ from odapi.backbones.application import ending_at
 from odapi.backbones.center_resnet import DEFAULT_HYPERPARAMS
 from odapi.layers.hyperparams import Hyperparams
 
-# Blocks of the four stages, by the number of layers.
+# Number of blocks of the four stages, by number of layers.
 _BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3)}
 _FILTERS = (64, 128, 256, 512)
 
@@ -42,11 +43,11 @@ def basic_resnet(
     Args:
         num_layers: 18 or 34.
         endpoints: Names of the layers whose outputs are returned, in order.
-        hyperparams: Of all layers.
-        name: Of the model.
+        hyperparams: Hyperparams of all layers.
+        name: Name of the model.
 
     Raises:
-        ValueError: There is no such ResNet, or an endpoint is no layer.
+        ValueError: The ResNet is unknown, or an endpoint is not the name of a layer.
     """
     if num_layers not in _BLOCKS:
         raise ValueError(
@@ -55,7 +56,7 @@ def basic_resnet(
     images = keras.Input((None, None, 3), name="images", dtype="float32")
     make = _Maker(hyperparams)
     x = make.conv(images, _FILTERS[0], 7, "conv1", strides=2, use_bias=True)
-    # Before a ReLU a padded zero can be the largest, so where they are matters.
+    # Without a preceding ReLU, a padded zero can be the maximum.
     x = keras.layers.ZeroPadding2D(
         1, data_format="channels_last", name="pool1_pad", dtype=hyperparams.dtype
     )(x)
@@ -77,17 +78,17 @@ class _Maker:
         self.hyperparams = hyperparams
 
     def block(self, x, filters: int, path: str, stride: int, first: bool):
-        before = self.norm_activation(x, f"{path}_preact")
+        preact = self.norm_activation(x, f"{path}_preact")
         if first:
-            around = self.conv(before, filters, 1, f"{path}_0", use_bias=True)
+            shortcut = self.conv(preact, filters, 1, f"{path}_0", use_bias=True)
         else:
-            around = self.pool(x, 1, f"{path}_0_pool") if stride > 1 else x
-        x = self.conv(before, filters, 3, f"{path}_1")
+            shortcut = self.pool(x, 1, f"{path}_0_pool") if stride > 1 else x
+        x = self.conv(preact, filters, 3, f"{path}_1")
         x = self.norm_activation(x, f"{path}_1")
         x = self.conv(x, filters, 3, f"{path}_2", strides=stride)
         x = self.norm_activation(x, f"{path}_2")
         add = keras.layers.Add(name=f"{path}_out", dtype=self.hyperparams.dtype)
-        return add([around, x])
+        return add([shortcut, x])
 
     def conv(self, x, filters: int, size: int, path: str, strides=1, use_bias=False):
         conv = self.hyperparams.conv(

@@ -1,7 +1,7 @@
-"""ResNets as CenterNet has them: those of Keras Applications as they are.
+"""ResNets of CenterNet: those of Keras Applications, unchanged.
 
-Unlike the ResNets of other detectors, convolutions keep their biases and the
-max-pooling pads on both sides.
+Unlike in the ResNets of other detectors, convolutions have biases and max-pooling
+pads on both sides.
 
 Source: He et al. 2015 (https://arxiv.org/abs/1512.03385) and, for v2, He et al.
 2016 (https://arxiv.org/abs/1603.05027).
@@ -38,15 +38,15 @@ def center_resnet(
     """Returns a model from images `[b, h, w, 3]` to feature maps.
 
     Args:
-        version: 1 wants BGR images minus the mean color of ImageNet, 2 RGB images
-            in -1 to 1.
+        version: 1 for BGR images minus the mean color of ImageNet, 2 for RGB images in
+            -1 to 1.
         num_layers: 50 or 101.
         endpoints: Names of the layers whose outputs are returned, in order.
-        hyperparams: Of all layers.
-        name: Of the model.
+        hyperparams: Hyperparams of all layers.
+        name: Name of the model.
 
     Raises:
-        ValueError: There is no such ResNet, or an endpoint is no layer.
+        ValueError: The ResNet is unknown, or an endpoint is not the name of a layer.
     """
     if (version, num_layers) not in _APPLICATIONS:
         raise ValueError(
@@ -58,10 +58,10 @@ def center_resnet(
 
 
 class _Adapter(Adapter):
-    def biased(self, original: keras.layers.Layer) -> bool:
+    def uses_bias(self, original: keras.layers.Layer) -> bool:
         return original.use_bias
 
-    def pads(self, original: keras.layers.Layer) -> bool:
+    def pads_explicitly(self, original: keras.layers.Layer) -> bool:
         return original.strides[0] > 1 and original.kernel_size[0] > 1
 
     def layer(self, original: keras.layers.Layer) -> keras.layers.Layer:

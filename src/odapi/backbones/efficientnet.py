@@ -1,8 +1,8 @@
-"""EfficientNet B0 to B7, as far as the feature maps of a detector go.
+"""EfficientNet B0 to B7, up to the last feature map of a detector.
 
-The layers have the names of Keras Applications, so its weights load by name. They
-are built from a table rather than cloned from there: blocks that no feature map
-needs are left out, and the convolutions pad by themselves.
+Layer names are those of Keras Applications, so that its weights load by name. Layers
+are built from a table instead of cloned: blocks after the last feature map are left
+out, and convolutions pad by themselves.
 
 Source: Tan and Le 2019 (https://arxiv.org/abs/1905.11946).
 """
@@ -27,12 +27,12 @@ DEFAULT_HYPERPARAMS = Hyperparams(
     norm=Norm(momentum=0.99, epsilon=0.001, scale=True),
 )
 
-# Factors of the channels and of the number of blocks.
+# Factors of the channels and of the number of blocks, by size.
 SIZES = {
     "b0": (1.0, 1.0), "b1": (1.0, 1.1), "b2": (1.1, 1.2), "b3": (1.2, 1.4),
     "b4": (1.4, 1.8), "b5": (1.6, 2.2), "b6": (1.8, 2.6), "b7": (2.0, 3.1),
 }  # fmt: skip
-# Kernel size, blocks, channels, expansion and first stride of each stage of B0.
+# Stages of B0: kernel size, blocks, channels, expansion and stride of the first block.
 _STAGES = (
     (3, 1, 16, 1, 1), (3, 2, 24, 6, 2), (5, 2, 40, 6, 2), (3, 3, 80, 6, 2),
     (5, 3, 112, 6, 1), (5, 4, 192, 6, 2), (3, 1, 320, 6, 1),
@@ -48,12 +48,11 @@ class Block:
 
     Args:
         name: Such as "block2a", the first block of the second stage.
-        kernel: Side of its depthwise kernel.
-        stride: Of its depthwise convolution.
-        expansion: Factor of the channels inside; 1 for no expansion.
-        inputs, outputs: Channels.
-        drop_rate: Share of the images whose block is skipped in a training step,
-            where there is a path around it.
+        kernel: Kernel size of the depthwise convolution.
+        stride: Stride of the depthwise convolution.
+        expansion: Expansion factor of the channels; 1: no expansion.
+        inputs, outputs: Numbers of channels.
+        drop_rate: Rate of stochastic depth, if the block has a shortcut.
     """
 
     name: str
@@ -69,12 +68,12 @@ def blocks(size: str, width: float = 1.0) -> Iterator[Block]:
     """Yields the blocks of a size, "b0" to "b7", in order.
 
     Args:
-        size: Which EfficientNet.
-        width: Further factor of the channels.
+        size: Size of the EfficientNet.
+        width: Additional factor of the channels.
     """
     wide, deep = SIZES[size]
     filters = make_divisible(_STEM_FILTERS * wide * width)
-    # As in the original, the number of B0 whatever the size: deep models drop more.
+    # As in the original, the number of blocks of B0 for all sizes: deep ones drop more.
     total = sum(stage[1] for stage in _STAGES)
     count = 0
     for number, (kernel, repeats, nominal, expansion, stride) in enumerate(_STAGES, 1):
@@ -107,15 +106,15 @@ def efficientnet(
     Args:
         endpoints: Names of the layers whose outputs are returned, in order, such as
             "block2b_add" or "block7a_project_bn". Later blocks are not built.
-        hyperparams: Of all layers; depthwise kernels are not regularized.
-        width: Multiplies the channels, besides what `size` does.
-        min_depth: Not used; the original does not either.
-        explicit_padding: Pad symmetrically, whatever the size of the image.
-        name: Of the model.
+        hyperparams: Hyperparams of all layers; depthwise kernels are not regularized.
+        width: Factor of the channels, in addition to that of `size`.
+        min_depth: Not used, as in the original.
+        explicit_padding: Whether padding is symmetric for any image size.
+        name: Name of the model.
         size: "b0" to "b7".
 
     Raises:
-        ValueError: `width` is not positive, or an endpoint is no layer.
+        ValueError: `width` is not positive, or an endpoint is not the name of a layer.
     """
     check_width(width)
     builder = _Builder(hyperparams, explicit_padding)
@@ -129,7 +128,7 @@ def efficientnet(
 
 
 class _Builder:
-    """Adds layers to the graph, and keeps the output of each under its name."""
+    """Adds layers to the graph, and stores their outputs by name."""
 
     def __init__(self, hyperparams: Hyperparams, explicit_padding: bool):
         self.hyperparams = hyperparams
@@ -141,7 +140,7 @@ class _Builder:
         self.outputs: dict[str, keras.KerasTensor] = {}
 
     def stem(self, images, filters: int):
-        """Returns the image at half its size."""
+        """Returns the output of the stem, of stride 2."""
         conv = self.hyperparams.conv(filters, 3, "stem_conv", strides=2, **self.options)
         return self._activated(self._norm(self._add(conv, images), "stem"), "stem")
 
@@ -168,7 +167,7 @@ class _Builder:
         return self._add(add, [x, inputs])
 
     def _excited(self, x, block: Block):
-        """Weighs the channels by what the whole map says about them."""
+        """Returns the output of squeeze-and-excitation."""
         name, dtype = block.name, self.hyperparams.dtype
         squeeze = keras.layers.GlobalAveragePooling2D(
             keepdims=True, name=f"{name}_se_squeeze", dtype=dtype
@@ -190,9 +189,9 @@ class _Builder:
         return self._add(excite, [x, self._add(gate, y)])
 
     def _drop(self, block: Block) -> keras.layers.Layer:
-        """Drops the whole block for some images: stochastic depth."""
+        """Returns a layer that drops the block per image (stochastic depth)."""
         name = f"{block.name}_drop"
-        # Each block draws for itself.
+        # Each block has a separate seed.
         seed = (self.hyperparams.seed + zlib.crc32(name.encode())) % 2**31
         return keras.layers.Dropout(
             block.drop_rate,

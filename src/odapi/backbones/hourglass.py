@@ -1,7 +1,7 @@
-"""Hourglasses: down to small maps and up again, several in a row.
+"""Stacked hourglass networks.
 
-Source: Newell et al. 2016 (https://arxiv.org/abs/1603.06937), as Law and Deng 2018
-(https://arxiv.org/abs/1808.01244, section 3.5) have it.
+Source: Newell et al. 2016 (https://arxiv.org/abs/1603.06937), as modified by Law and
+Deng 2018 (https://arxiv.org/abs/1808.01244, section 3.5).
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from odapi.layers.norm import Norm
 from odapi.layers.resample import upsample_nearest
 from odapi.layers.stack import Stack, conv_norm_activation
 
-# The moving statistics are nine tenths of the last batch.
+# As in the original, the moving statistics are mostly those of the last batch.
 DEFAULT_HYPERPARAMS = Hyperparams(
     activation="relu",
     norm=Norm("sync_batch", momentum=0.1, epsilon=1e-5, scale=True),
 )
 
-# Channels in parts of the first convolution's, and blocks of each stage, by the
-# number of layers on the longest path through one hourglass.
+# Channels per stage, as multiples of the first convolution's, and blocks per stage, by
+# the number of layers on the longest path through one hourglass.
 _SIZES = {
     10: ((2, 2), (1, 1)),
     20: ((2, 2, 3), (1, 2, 2)),
@@ -33,17 +33,17 @@ _SIZES = {
 
 @dataclasses.dataclass(frozen=True)
 class HourglassPlan:
-    """Sizes of a network of hourglasses.
+    """Sizes of a stacked hourglass network.
 
     Args:
         base: Channels of the first convolution.
-        channels: Of each stage, the outermost first; one stage more than there are
-            halvings.
-        blocks: Residual blocks of each stage.
-        stacks: Hourglasses in a row.
-        shrink: Begin with a quarter of the height and width, else with all of it.
-        halve: Halve the map from stage to stage.
-        around: Add the map before each halving to the one after doubling.
+        channels: Channels per stage, the outermost first; one stage more than there
+            are downsampling steps.
+        blocks: Number of residual blocks per stage.
+        stacks: Number of stacked hourglasses.
+        shrink: Whether the stem has stride 4; otherwise it has stride 1.
+        halve: Whether each stage downsamples the map by 2.
+        shortcut: Whether the map before downsampling is added after upsampling.
     """
 
     base: int
@@ -52,13 +52,13 @@ class HourglassPlan:
     stacks: int = 1
     shrink: bool = True
     halve: bool = True
-    around: bool = True
+    shortcut: bool = True
 
     def __post_init__(self):
         if len(self.channels) != len(self.blocks) or len(self.blocks) < 2:
             raise ValueError(
-                "an hourglass needs two stages or more, with channels and blocks "
-                f"each, got {self.channels} and {self.blocks}"
+                "an hourglass needs channels and blocks of at least two stages, got "
+                f"{self.channels} and {self.blocks}"
             )
         if min(self.base, self.stacks, *self.channels, *self.blocks) < 1:
             raise ValueError(f"sizes of an hourglass must be 1 or more: {self}")
@@ -75,7 +75,7 @@ def hourglass_plan(num_layers: int, base: int, **options) -> HourglassPlan:
         options: Further fields of the plan.
 
     Raises:
-        ValueError: There is no such hourglass.
+        ValueError: The number of layers is unknown.
     """
     if num_layers not in _SIZES:
         raise ValueError(
@@ -86,12 +86,12 @@ def hourglass_plan(num_layers: int, base: int, **options) -> HourglassPlan:
 
 
 class Hourglass(keras.layers.Layer):
-    """A network of hourglasses, from images or maps to one map a stack.
+    """Stacked hourglass network, from images or maps to one map per hourglass.
 
     Args:
-        plan: Its sizes.
-        hyperparams: Of all layers.
-        path: Where it is in the model; the initial weights depend on it.
+        plan: Sizes of the network.
+        hyperparams: Hyperparams of all layers.
+        path: Path in the model, on which the initial weights depend.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Hourglass(keras.layers.Layer):
             layer.build(shape)
 
     def call(self, inputs):
-        """Returns a list of maps, one a stack, of `inputs [b, h, w, c]`."""
+        """Returns a list of one map per hourglass, from `inputs [b, h, w, c]`."""
         x = self.widen(self.stem(inputs))
         maps: list = []
         for n, (stack, end) in enumerate(zip(self.stacks, self.ends, strict=True)):
@@ -156,10 +156,10 @@ class EncoderDecoder(keras.layers.Layer):
     """One stage of an hourglass with all stages inside it.
 
     Args:
-        plan: Sizes of the whole.
-        stage: Which stage it is, from 0.
-        path: Where it is in the model.
-        hyperparams: Of all layers.
+        plan: Sizes of the network.
+        stage: Index of the stage.
+        path: Path in the model, on which the initial weights depend.
+        hyperparams: Hyperparams of all layers.
     """
 
     def __init__(
@@ -172,19 +172,19 @@ class EncoderDecoder(keras.layers.Layer):
         self.halve = plan.halve
 
         def residuals(what, channels, wide=(), stride=1):
-            """`wide`: the places whose path around has a convolution."""
+            """`wide`: indices of the blocks whose shortcut has a convolution."""
             return [
                 Residual(
                     size,
                     f"{path}/{what}_{n}",
                     hyperparams,
                     stride if n == 0 else 1,
-                    around=n in wide,
+                    project_shortcut=n in wide,
                 )
                 for n, size in enumerate(channels)
             ]
 
-        self.around = residuals("around", [outer] * count) if plan.around else []
+        self.shortcut = residuals("around", [outer] * count) if plan.shortcut else []
         changes = stride > 1 or outer != inner
         self.down = residuals("down", [inner] * count, [0] * changes, stride)
         self.inner: list[keras.layers.Layer]
@@ -198,7 +198,7 @@ class EncoderDecoder(keras.layers.Layer):
     def build(self, input_shape):
         """Creates the variables."""
         shape = tuple(input_shape)
-        _build(self.around, shape)
+        _build(self.shortcut, shape)
         _build([*self.down, *self.inner, *self.up], shape)
 
     def call(self, inputs):
@@ -208,12 +208,12 @@ class EncoderDecoder(keras.layers.Layer):
             x = layer(x)
         if self.halve:
             x = upsample_nearest(x, inputs.shape)
-        if not self.around:
+        if not self.shortcut:
             return x
-        beside = inputs
-        for layer in self.around:
-            beside = layer(beside)
-        return beside + x
+        shortcut = inputs
+        for layer in self.shortcut:
+            shortcut = layer(shortcut)
+        return shortcut + x
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the output, without running anything."""
@@ -221,15 +221,15 @@ class EncoderDecoder(keras.layers.Layer):
 
 
 class Residual(keras.layers.Layer):
-    """Two convolutions, whose output is added to their input.
+    """Residual block of two convolutions.
 
     Args:
-        filters: Channels.
-        path: Where it is in the model.
-        hyperparams: Of all layers.
-        stride: Of the first convolution.
-        around: The input passes a convolution of its own before it is added, as it
-            must where its shape changes.
+        filters: Channels of both convolutions.
+        path: Path in the model, on which the initial weights depend.
+        hyperparams: Hyperparams of all layers.
+        stride: Stride of the first convolution.
+        project_shortcut: Whether the shortcut has a convolution, as it must if the
+            shape changes.
     """
 
     def __init__(
@@ -238,16 +238,16 @@ class Residual(keras.layers.Layer):
         path: str,
         hyperparams: Hyperparams,
         stride: int = 1,
-        around: bool = False,
+        project_shortcut: bool = False,
     ):
         super().__init__(name=_last(path), dtype=hyperparams.dtype)
         self.first = conv_block(filters, 3, f"{path}/first", hyperparams, stride)
         self.second = conv_block(
             filters, 3, f"{path}/second", hyperparams, activate=False
         )
-        self.around = None
-        if around:
-            self.around = conv_block(
+        self.shortcut = None
+        if project_shortcut:
+            self.shortcut = conv_block(
                 filters, 1, f"{path}/around", hyperparams, stride, activate=False
             )
         self.activate = hyperparams.activate
@@ -255,15 +255,15 @@ class Residual(keras.layers.Layer):
     def build(self, input_shape):
         """Creates the variables."""
         shape = tuple(input_shape)
-        if self.around is not None:
-            self.around.build(shape)
+        if self.shortcut is not None:
+            self.shortcut.build(shape)
         _build([self.first, self.second], shape)
 
     def call(self, inputs):
         """Returns `[b, h / stride, w / stride, filters]` of `inputs [b, h, w, c]`."""
         x = self.second(self.first(inputs))
-        if self.around is not None:
-            inputs = self.around(inputs)
+        if self.shortcut is not None:
+            inputs = self.shortcut(inputs)
         return self.activate(x + inputs)
 
     def compute_output_shape(self, input_shape):
@@ -279,7 +279,7 @@ def conv_block(
     stride: int = 1,
     activate: bool = True,
 ) -> Stack:
-    """Returns a convolution with norm and, if asked for, activation."""
+    """Returns a convolution with norm and, if `activate`, activation."""
     conv = hyperparams.conv(
         filters, size, f"{path}/conv", strides=stride, explicit_padding=True
     )

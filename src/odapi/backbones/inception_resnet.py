@@ -1,7 +1,7 @@
-"""Inception ResNet v2 in two halves, for two-stage detectors.
+"""Inception ResNet v2 in two parts, for two-stage detectors.
 
-As in the original, all layers pad as "same" does, so that maps keep their place in
-the image, where the paper's network cuts the borders off.
+As in the original, all layers have "same" padding, so that maps stay aligned with the
+image; the network of the paper has "valid" padding.
 
 Source: Szegedy et al. 2016 (https://arxiv.org/abs/1602.07261); maps of stride 8 as in
 Huang et al. 2016 (https://arxiv.org/abs/1611.10012).
@@ -15,7 +15,7 @@ import keras
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.norm import Norm
 
-# What a backbone is made with unless `override_base_feature_extractor_hyperparams`.
+# Used unless `override_base_feature_extractor_hyperparams` is set.
 DEFAULT_HYPERPARAMS = Hyperparams(
     activation="relu", norm=Norm(momentum=0.9997, epsilon=0.001)
 )
@@ -33,19 +33,19 @@ class _Conv:
 
 @dataclasses.dataclass(frozen=True)
 class _Block:
-    """Branches whose sum is added to what comes in.
+    """Residual block whose branches are concatenated and projected.
 
     Args:
-        branches: Convolutions in a row, of each branch.
-        scale: Factor of what is added.
+        branches: Successive convolutions of each branch.
+        scale: Factor of the residual.
     """
 
     branches: tuple[tuple[_Conv, ...], ...]
     scale: float
 
 
-# Channels of the map between the halves.
-_BORDER = 1088
+# Channels of the map between both parts.
+_SPLIT_CHANNELS = 1088
 
 _FIRST_MIX = (
     (_Conv(96),),
@@ -71,19 +71,19 @@ def inception_resnet_halves(
     stride: int = 16,
     names: tuple[str, str] = ("backbone", "roi_features"),
 ) -> tuple[keras.Model, keras.Model]:
-    """Returns the stages before the last reduction, and the rest, from it on.
+    """Returns the stages before the last reduction, and the rest.
 
-    The first goes from images `[b, h, w, 3]`, RGB in -1 to 1, to one map of
-    1088 channels; the second halves such a map and gives 1536 channels.
+    The first model maps images `[b, h, w, 3]`, RGB in -1 to 1, to a map of 1088
+    channels; the second model has stride 2 and 1536 output channels.
 
     Args:
-        hyperparams: Of all layers.
-        stride: Of the map between: 16, or 8: its stage then halves nothing, and its
-            long convolutions look at every other pixel.
-        names: Of the models.
+        hyperparams: Hyperparams of all layers.
+        stride: Stride of the map between both models, 16 or 8. With 8 its stage has
+            stride 1, and its long convolutions have a dilation rate of 2.
+        names: Names of the models.
 
     Raises:
-        ValueError: The stride is another.
+        ValueError: The stride is neither 8 nor 16.
     """
     if stride not in (8, 16):
         raise ValueError(f"stride must be 8 or 16, got {stride}")
@@ -91,35 +91,37 @@ def inception_resnet_halves(
     images = keras.Input((None, None, 3), name="images", dtype="float32")
     first = keras.Model(images, [_first(make, images, stride)], name=names[0])
     dtype = keras.dtype_policies.get(hyperparams.dtype).compute_dtype
-    crops = keras.Input((None, None, _BORDER), name="crops", dtype=dtype)
+    crops = keras.Input((None, None, _SPLIT_CHANNELS), name="crops", dtype=dtype)
     return first, keras.Model(crops, _second(make, crops), name=names[1])
 
 
 def _first(make: "_Maker", x: keras.KerasTensor, stride: int) -> keras.KerasTensor:
     for n, conv in enumerate((_Conv(32, 3, 2), _Conv(32, 3), _Conv(64, 3)), 1):
         x = make.conv(x, conv, f"stem_{n}")
-    x = make.largest(x, 2, "stem_pool_1")
+    x = make.max_pool(x, 2, "stem_pool_1")
     for n, conv in enumerate((_Conv(80), _Conv(192, 3)), 4):
         x = make.conv(x, conv, f"stem_{n}")
-    x = make.largest(x, 2, "stem_pool_2")
-    mean = make.conv(make.mean(x, "mixed_5b_pool"), _Conv(64), "mixed_5b_pool_1")
-    x = make.together([*make.branches(x, _FIRST_MIX, "mixed_5b"), mean], "mixed_5b")
+    x = make.max_pool(x, 2, "stem_pool_2")
+    mean = make.conv(
+        make.average_pool(x, "mixed_5b_pool"), _Conv(64), "mixed_5b_pool_1"
+    )
+    x = make.concat([*make.branches(x, _FIRST_MIX, "mixed_5b"), mean], "mixed_5b")
     x = make.blocks(x, _BLOCK_35, 10, "block35")
     step, dilation = (2, 1) if stride == 16 else (1, 2)
     second_mix = (
         (_Conv(384, 3, step),),
         (_Conv(256), _Conv(256, 3), _Conv(384, 3, step)),
     )
-    pooled = make.largest(x, step, "mixed_6a_pool")
-    x = make.together([*make.branches(x, second_mix, "mixed_6a"), pooled], "mixed_6a")
+    pooled = make.max_pool(x, step, "mixed_6a_pool")
+    x = make.concat([*make.branches(x, second_mix, "mixed_6a"), pooled], "mixed_6a")
     long = (_Conv(160, (1, 7), 1, dilation), _Conv(192, (7, 1), 1, dilation))
     block_17 = _Block(((_Conv(192),), (_Conv(128), *long)), 0.1)
     return make.blocks(x, block_17, 20, "block17")
 
 
 def _second(make: "_Maker", x: keras.KerasTensor) -> keras.KerasTensor:
-    pooled = make.largest(x, 2, "mixed_7a_pool")
-    x = make.together([*make.branches(x, _THIRD_MIX, "mixed_7a"), pooled], "mixed_7a")
+    pooled = make.max_pool(x, 2, "mixed_7a_pool")
+    x = make.concat([*make.branches(x, _THIRD_MIX, "mixed_7a"), pooled], "mixed_7a")
     x = make.blocks(x, _BLOCK_8, 9, "block8")
     last = dataclasses.replace(_BLOCK_8, scale=1.0)
     x = make.block(x, last, "block8_10")
@@ -128,7 +130,7 @@ def _second(make: "_Maker", x: keras.KerasTensor) -> keras.KerasTensor:
 
 @dataclasses.dataclass(frozen=True)
 class _Maker:
-    """Makes layers and calls them."""
+    """Creates layers and calls them."""
 
     hyperparams: Hyperparams
 
@@ -154,7 +156,7 @@ class _Maker:
             ends.append(end)
         return ends
 
-    def together(self, maps: list[keras.KerasTensor], name: str) -> keras.KerasTensor:
+    def concat(self, maps: list[keras.KerasTensor], name: str) -> keras.KerasTensor:
         return keras.layers.Concatenate(name=name, dtype=self.hyperparams.dtype)(maps)
 
     def blocks(
@@ -168,16 +170,16 @@ class _Maker:
     def block(
         self, x: keras.KerasTensor, block: _Block, name: str
     ) -> keras.KerasTensor:
-        mixed = self.together(self.branches(x, block.branches, name), f"{name}_mixed")
+        mixed = self.concat(self.branches(x, block.branches, name), f"{name}_mixed")
         layer = self.hyperparams.conv(x.shape[-1], 1, f"{name}_conv", use_bias=True)
         return x + layer(mixed) * block.scale
 
-    def largest(
+    def max_pool(
         self, x: keras.KerasTensor, stride: int, name: str
     ) -> keras.KerasTensor:
         return keras.layers.MaxPooling2D(3, stride, **self._pooling(name))(x)
 
-    def mean(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+    def average_pool(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
         return keras.layers.AveragePooling2D(3, 1, **self._pooling(name))(x)
 
     def _pooling(self, name: str) -> dict:

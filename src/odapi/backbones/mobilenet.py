@@ -1,4 +1,4 @@
-"""MobileNet v1: that of Keras Applications, adapted.
+"""MobileNet v1, adapted from Keras Applications.
 
 Source: Howard et al. 2017 (https://arxiv.org/abs/1704.04861).
 """
@@ -12,7 +12,7 @@ from odapi.layers.hyperparams import DepthMultiplier, Hyperparams
 from odapi.layers.initializers import TruncatedNormal
 from odapi.layers.norm import Norm
 
-# What a backbone is made with unless `override_base_feature_extractor_hyperparams`.
+# Used unless `override_base_feature_extractor_hyperparams` is set.
 DEFAULT_HYPERPARAMS = Hyperparams(
     initializer=TruncatedNormal(stddev=0.09),
     l2=0.5 * 0.00004,
@@ -20,7 +20,7 @@ DEFAULT_HYPERPARAMS = Hyperparams(
     norm=Norm(momentum=0.9997, epsilon=0.001, scale=True),
 )
 
-# The last two blocks, made narrower for a pyramid of separable convolutions.
+# Channels of the last two blocks, for a pyramid of separable convolutions.
 NARROW_END = {"conv_pw_12": 512, "conv_pw_13": 256}
 
 
@@ -37,17 +37,17 @@ def mobilenet(
 
     Args:
         endpoints: Names of the layers whose outputs are returned, in order.
-        hyperparams: Of all layers.
-        width: Multiplies the channels twice, as in the original: 0.5 gives the
+        hyperparams: Hyperparams of all layers.
+        width: Factor of the channels, applied twice, as in the original: 0.5 gives the
             channels of alpha 0.25.
-        min_depth: Least channels of a layer.
-        explicit_padding: Pad symmetrically, whatever the size of the image.
-        nominal: Channels of some convolutions, by name, instead of the paper's;
-            `width` multiplies them once.
-        name: Of the model.
+        min_depth: Minimum channels of a layer.
+        explicit_padding: Whether padding is symmetric for any image size.
+        nominal: Channels of some convolutions by name, instead of those of the paper;
+            `width` is applied to them once.
+        name: Name of the model.
 
     Raises:
-        ValueError: `width` is not positive, or an endpoint is no layer.
+        ValueError: `width` is not positive, or an endpoint is not the name of a layer.
     """
     check_width(width)
     adapter = _Adapter(
@@ -69,6 +69,6 @@ class _Adapter(Adapter):
         self.nominal = nominal
 
     def filters(self, original: keras.layers.Conv2D) -> int:
-        # Keras Applications have multiplied by the width already, and the original
-        # does so again; the shapes in its checkpoints depend on it.
+        # Keras Applications has applied the width already, and the original applies
+        # it again; the shapes in its checkpoints depend on it.
         return self.channels(self.nominal.get(original.name, original.filters))

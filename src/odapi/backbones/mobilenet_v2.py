@@ -1,4 +1,4 @@
-"""MobileNetV2: that of Keras Applications, adapted.
+"""MobileNetV2, adapted from Keras Applications.
 
 Source: Sandler et al. 2018 (https://arxiv.org/abs/1801.04381).
 """
@@ -13,7 +13,7 @@ from odapi.layers.hyperparams import Hyperparams, make_divisible
 from odapi.layers.initializers import TruncatedNormal
 from odapi.layers.norm import Norm
 
-# What a backbone is made with unless `override_base_feature_extractor_hyperparams`.
+# Used unless `override_base_feature_extractor_hyperparams` is set.
 DEFAULT_HYPERPARAMS = Hyperparams(
     initializer=TruncatedNormal(stddev=0.09),
     l2=0.5 * 0.00004,
@@ -37,16 +37,16 @@ def mobilenet_v2(
 
     Args:
         endpoints: Names of the layers whose outputs are returned, in order; the
-            last must be "out_relu". "block_2_add" means the output of block 2,
-            also where there is no sum because of `min_depth`.
-        hyperparams: Of all layers.
-        width: Multiplies the channels (alpha).
-        min_depth: Least channels of a layer that is not an expansion.
-        explicit_padding: Pad symmetrically, whatever the size of the image.
-        name: Of the model.
+            last must be "out_relu". "block_2_add" is the output of block 2, even if
+            the block has no sum because of `min_depth`.
+        hyperparams: Hyperparams of all layers.
+        width: Factor of the channels (alpha).
+        min_depth: Minimum channels of a layer that is not an expansion.
+        explicit_padding: Whether padding is symmetric for any image size.
+        name: Name of the model.
 
     Raises:
-        ValueError: `width` is not positive, or an endpoint is no layer.
+        ValueError: `width` is not positive, or an endpoint is not the name of a layer.
     """
     check_width(width)
     adapter = _Adapter(hyperparams, width, min_depth, explicit_padding)
@@ -78,7 +78,7 @@ class _Adapter(Adapter):
     def call(self, layer: keras.layers.Layer, *args, **kwargs) -> keras.KerasTensor:
         inputs = args[0]
         if isinstance(layer, keras.layers.Add):
-            return inputs[-1]  # `_end_block` has added already.
+            return inputs[-1]  # `_end_block` has already added the shortcut.
         name = layer.name
         if name.endswith("_expand"):
             layer.filters = _EXPANSION * inputs.shape[-1]
@@ -91,7 +91,7 @@ class _Adapter(Adapter):
         return output
 
     def _end_block(self, block: str, output: keras.KerasTensor) -> keras.KerasTensor:
-        # As in the original: what counts is the width before `min_depth`.
+        # As in the original, compares the channels before `min_depth` is applied.
         same = self._block_input.shape[-1] == self._planned_filters
         if self._stride == 1 and same:
             add = keras.layers.Add(name=f"{block}_add", dtype=self.hyperparams.dtype)

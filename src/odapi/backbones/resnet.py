@@ -1,7 +1,7 @@
-"""ResNet v1 of 50, 101 and 152 layers: those of Keras Applications, adapted.
+"""ResNet-50, -101 and -152 v1, adapted from Keras Applications.
 
-As in the original, convolutions have no bias and max-pooling pads as "same" does;
-a convolution of stride 2 that is larger than 1 x 1 pads symmetrically.
+As in the original, convolutions have no bias, max-pooling has "same" padding, and
+convolutions of stride 2 larger than 1 x 1 pad symmetrically.
 
 Source: He et al. 2015 (https://arxiv.org/abs/1512.03385).
 """
@@ -15,7 +15,7 @@ from odapi.layers.hyperparams import DepthMultiplier, Hyperparams
 from odapi.layers.initializers import VarianceScaling
 from odapi.layers.norm import Norm
 
-# What a backbone is made with unless `override_base_feature_extractor_hyperparams`.
+# Used unless `override_base_feature_extractor_hyperparams` is set.
 DEFAULT_HYPERPARAMS = Hyperparams(
     initializer=VarianceScaling(factor=1.0),
     l2=0.0001,
@@ -23,7 +23,7 @@ DEFAULT_HYPERPARAMS = Hyperparams(
     norm=Norm(momentum=0.997, epsilon=0.00001, scale=True),
 )
 
-# Blocks of the four stages, by the number of layers.
+# Number of blocks of the four stages, by number of layers.
 _BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
@@ -52,15 +52,15 @@ def resnet(
     Args:
         num_layers: 50, 101 or 152.
         endpoints: Names of the layers whose outputs are returned, in order.
-        hyperparams: Of all layers.
-        width: Multiplies the channels.
-        min_depth: Least channels of a layer.
-        explicit_padding: Pad symmetrically for the max-pooling too, as Keras
-            Applications do.
-        name: Of the model.
+        hyperparams: Hyperparams of all layers.
+        width: Factor of the channels.
+        min_depth: Minimum channels of a layer.
+        explicit_padding: Whether max-pooling also pads symmetrically, as in Keras
+            Applications.
+        name: Name of the model.
 
     Raises:
-        ValueError: There is no such ResNet, `width` is not positive, or an endpoint
+        ValueError: The ResNet is unknown, `width` is not positive, or an endpoint
             is no layer.
     """
     check_width(width)
@@ -75,27 +75,29 @@ def resnet_halves(
     names: tuple[str, str] = ("backbone", "roi_features"),
     width: float = 1.0,
 ) -> tuple[keras.Model, keras.Model]:
-    """Returns the first four stages, and the fifth, which halves what it gets.
+    """Returns the first four stages, and the fifth, which has stride 2.
 
     Args:
         num_layers: 50, 101 or 152.
-        hyperparams: Of all layers.
-        stride: Of the maps of the first model: 16, or 8: the fourth stage then
-            halves nothing, and its 3 x 3 convolutions look at every other pixel.
-        names: Of the models.
-        width: Multiplies the channels.
+        hyperparams: Hyperparams of all layers.
+        stride: Stride of the first model, 16 or 8. With 8 the fourth stage
+            has stride 1 and its 3 x 3 convolutions a dilation rate of 2.
+        names: Names of the models.
+        width: Factor of the channels.
 
     Raises:
-        ValueError: There is no such ResNet, `width` is not positive, or the stride is
-            another.
+        ValueError: The ResNet is unknown, `width` is not positive, or the stride is
+            neither 8 nor 16.
     """
     if stride not in (8, 16):
         raise ValueError(f"stride must be 8 or 16, got {stride}")
     check_width(width)
-    adapter = _Adapter(hyperparams, DepthMultiplier(width, 0), False, dense=stride == 8)
+    adapter = _Adapter(
+        hyperparams, DepthMultiplier(width, 0), False, dilated=stride == 8
+    )
     application = _application(num_layers)
-    *_, border, end = stage_ends(num_layers)
-    return adapt_halves(application, adapter, border, end, names)
+    *_, split, end = stage_ends(num_layers)
+    return adapt_halves(application, adapter, split, end, names)
 
 
 def _application(num_layers: int) -> Callable[..., keras.Model]:
@@ -112,15 +114,15 @@ class _Adapter(Adapter):
         hyperparams: Hyperparams,
         channels: DepthMultiplier,
         explicit_padding: bool,
-        dense: bool = False,
+        dilated: bool = False,
     ):
         super().__init__(hyperparams, explicit_padding)
         self.channels = channels
-        self.dense = dense
+        self.dilated = dilated
 
     def _options(self, original: keras.layers.Layer) -> dict:
         options = super()._options(original)
-        if self.dense and original.name.startswith("conv4_"):
+        if self.dilated and original.name.startswith("conv4_"):
             options["strides"] = 1
             if original.kernel_size[0] > 1:
                 options["dilation_rate"] = 2
@@ -129,7 +131,7 @@ class _Adapter(Adapter):
     def filters(self, original: keras.layers.Conv2D) -> int:
         return self.channels(original.filters)
 
-    def pads(self, original: keras.layers.Layer) -> bool:
+    def pads_explicitly(self, original: keras.layers.Layer) -> bool:
         return original.strides[0] > 1 and original.kernel_size[0] > 1
 
     def layer(self, original: keras.layers.Layer) -> keras.layers.Layer:
@@ -146,7 +148,7 @@ class _Adapter(Adapter):
 
     def call(self, layer: keras.layers.Layer, *args, **kwargs) -> keras.KerasTensor:
         if layer.name == "pool1_pad" and self.explicit_padding:
-            # Zeros never win: what is pooled has been through a ReLU.
+            # Padded zeros never exceed the inputs, which are outputs of a ReLU.
             pad = keras.layers.ZeroPadding2D(
                 layer.padding,
                 data_format="channels_last",

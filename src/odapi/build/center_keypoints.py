@@ -76,15 +76,15 @@ def build_keypoint_task(
         ),
         weights=_weights(task),
         offset_radius=task.offset_peak_radius,
-        offset_of_each=task.per_keypoint_offset,
+        per_keypoint_offset=task.per_keypoint_offset,
         has_depth=task.predict_depth,
-        depth_of_each=task.per_keypoint_depth,
+        per_keypoint_depth=task.per_keypoint_depth,
         decoding=_decoding(task, path, center_net, deviations),
         clip=task.clip_out_of_frame_keypoints,
         rescoring_threshold=(
             task.rescoring_threshold if task.rescore_instances else None
         ),
-        layers_of=_layers_of(task, path),
+        head_specs=_layers_of(task, path),
         heatmap_bias=task.heatmap_bias_init,
     )
 
@@ -196,7 +196,7 @@ def _decoding(
             search_scale=task.candidate_search_scale,
         ),
         window=task.peak_max_pool_kernel_size,
-        most=task.num_candidates_per_keypoint,
+        max_peaks=task.num_candidates_per_keypoint,
     )
 
 

@@ -78,7 +78,7 @@ def build_deepmac(
     seen = task.pixel_embedding_dim + (2 if task.use_xy else 0)
     return DeepMac(
         net=network.layer(seen, task.dim, context.seed, context.dtype),
-        learns=call(_supervision, task, path),
+        supervision=call(_supervision, task, path),
         shape=shape,
         embedding=task.dim,
         pixels=task.pixel_embedding_dim,
@@ -101,10 +101,10 @@ def _supervision(task: Any, path: str) -> Supervision:
         points=task.pointly_supervised_keypoint_loss_weight,
         boxes=_boxes(task),
         colors=_colors(task),
-        own=_own(task),
+        self_training=_own(task),
         classes=tuple(n - _CLASS_IDS_START for n in ids),
         num_samples=max(task.mask_num_subsamples, 0),
-        alone=task.ignore_per_class_box_overlap,
+        exclusive=task.ignore_per_class_box_overlap,
         jitter=_jitter(task),
         last_stage=task.use_only_last_stage,
     )

@@ -1,4 +1,4 @@
-"""DeepMAC's mask head: from what a box shows, and a vector, to the mask in it.
+"""DeepMAC's mask heads: from crops and instance embeddings to mask logits.
 
 Source: Birodkar et al. 2021 (https://arxiv.org/abs/2104.00613).
 """
@@ -13,13 +13,13 @@ from odapi.layers.initializers import Constant, Initializer
 from odapi.layers.norm import Norm
 from odapi.structures import Tensor
 
-# Of the small ResNets.
+# Defaults of the small ResNets.
 RESNET_HYPERPARAMS = Hyperparams(
     activation="relu", norm=Norm(momentum=0.99, epsilon=1.001e-5, scale=True)
 )
 _HIDDEN = 1024
 
-# Channels in parts of the first convolution's, and blocks, of each stage.
+# Per stage: channels as multiples of the first convolution's, and blocks.
 RESNETS = {
     "resnet4": ((2, 2),),
     "resnet8": ((2, 4),),
@@ -30,13 +30,14 @@ RESNETS = {
 
 
 class MaskHead(keras.layers.Layer):
-    """A network over crops, which sees the object's vector at every cell.
+    """Network over crops, optionally concatenated with the instance embedding.
 
     Args:
-        net: From `[n, h, w, c]` to maps, one or a list of which the last counts.
-        use_embedding: The vector is put beside the channels of each cell.
-        hyperparams: Of the last convolution.
-        seed: Of what is drawn by chance while training.
+        net: Layer from `[n, h, w, c]` to a map, or to a list whose last map is used.
+        use_embedding: Whether the embedding is concatenated to the channels of each
+            cell.
+        hyperparams: Hyperparams of the last convolution.
+        seed: Seed of the random sampling in the loss.
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class MaskHead(keras.layers.Layer):
         self.project_out = hyperparams.conv(
             1, 1, f"{name}/project_out", use_bias=True, dtype="float32"
         )
-        self.chance = keras.random.SeedGenerator(seed)
+        self.rng = keras.random.SeedGenerator(seed)
 
     def build(self, pixels_shape: Sequence, embedding_shape: Sequence):
-        """Creates the variables, for crops `[n, h, w, c]` and vectors `[n, e]`."""
+        """Creates the variables, for crops `[n, h, w, c]`, embeddings `[n, e]`."""
         extra = embedding_shape[-1] if self.use_embedding else 0
         shape = (*pixels_shape[:3], pixels_shape[3] + extra)
         self.net.build(shape)
@@ -70,11 +71,11 @@ class MaskHead(keras.layers.Layer):
         self.built = True
 
     def call(self, pixels: Tensor, embedding: Tensor, training: bool = False) -> Tensor:
-        """Returns the logits of masks, float32.
+        """Returns the mask logits, float32.
 
         Args:
-            pixels: `[n, h, w, c]`.
-            embedding: `[n, e]`.
+            pixels: Crops `[n, h, w, c]`.
+            embedding: Instance embeddings `[n, e]`.
             training: Whether norms use the statistics of the batch.
 
         Returns:
@@ -83,22 +84,22 @@ class MaskHead(keras.layers.Layer):
         x = pixels
         if self.use_embedding:
             height, width = pixels.shape[1:3]
-            vector = ops.broadcast_to(
+            maps = ops.broadcast_to(
                 embedding[:, None, None, :],
                 (ops.shape(embedding)[0], height, width, embedding.shape[-1]),
             )
-            x = ops.concatenate([x, vector], axis=-1)
+            x = ops.concatenate([x, maps], axis=-1)
         maps = self.net(x)
         logits = self.project_out(maps[-1] if isinstance(maps, list) else maps)
         return ops.cast(ops.squeeze(logits, -1), "float32")
 
 
 class ProjectionHead(keras.layers.Layer):
-    """The mask is the product of each cell's vector with the object's; no weights."""
+    """Inner product of pixel and instance embeddings; without weights."""
 
     def __init__(self, seed: int = 0, name: str = "mask_net", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.chance = keras.random.SeedGenerator(seed)
+        self.rng = keras.random.SeedGenerator(seed)
         self.built = True
 
     def call(self, pixels: Tensor, embedding: Tensor, training: bool = False) -> Tensor:
@@ -107,16 +108,16 @@ class ProjectionHead(keras.layers.Layer):
 
 
 class ConditionalHead(keras.layers.Layer):
-    """The object's vector holds the weights of convolutions of 1 x 1; no others.
+    """Conditional 1 x 1 convolutions, whose weights are the instance embedding.
 
     Args:
         depth: Number of convolutions, 1 or more.
-        channels: Of each but the last.
-        inputs: Channels of the crops; with a depth of 1 they are `channels`.
-        seed: Of what is drawn by chance while training.
+        channels: Channels of each convolution but the last.
+        inputs: Channels of the crops; equal to `channels` if `depth` is 1.
+        seed: Seed of the random sampling in the loss.
 
     Raises:
-        ValueError: A depth of 1, and other channels.
+        ValueError: `depth` is 1, and `inputs` differs from `channels`.
 
     Source: Tian et al. 2020 (https://arxiv.org/abs/2003.05664).
     """
@@ -132,19 +133,19 @@ class ConditionalHead(keras.layers.Layer):
     ):
         super().__init__(name=name, **kwargs)
         if depth < 1:
-            raise ValueError(f"a depth must be 1 or more, got {depth}")
+            raise ValueError(f"depth must be 1 or more, got {depth}")
         if depth == 1 and inputs != channels:
             raise ValueError(
-                f"a depth of 1 needs as many channels as there are inputs, {inputs}; "
-                f"num_init_channels is {channels}"
+                f"with a depth of 1, num_init_channels must be {inputs}, the number of "
+                f"input channels, got {channels}"
             )
         self.sizes = [inputs, *[channels] * (depth - 1), 1]
-        self.chance = keras.random.SeedGenerator(seed)
+        self.rng = keras.random.SeedGenerator(seed)
         self.built = True
 
     @property
     def num_weights(self) -> int:
-        """How many numbers the vector of an object needs."""
+        """Required length of an instance embedding."""
         pairs = zip(self.sizes[:-1], self.sizes[1:], strict=True)
         return sum((before + 1) * after for before, after in pairs)
 
@@ -164,13 +165,13 @@ class ConditionalHead(keras.layers.Layer):
 
 
 class MaskResNet(keras.layers.Layer):
-    """A convolution of 1 x 1 and residual blocks, norm and activation first.
+    """1 x 1 convolution followed by pre-activation residual blocks.
 
     Args:
-        stages: Channels in parts of `base`, and blocks, of each stage.
-        base: Channels of the convolution.
-        hyperparams: Of the blocks.
-        path: Where it is in the model.
+        stages: Channels, as a multiple of `base`, and number of blocks per stage.
+        base: Channels of the first convolution.
+        hyperparams: Hyperparams of all layers.
+        path: Path in the model, on which the initial weights depend.
     """
 
     def __init__(
@@ -211,14 +212,14 @@ class MaskResNet(keras.layers.Layer):
 
 
 class _Block(keras.layers.Layer):
-    """As the blocks of CenterNet's small ResNets, without strides."""
+    """Pre-activation residual block of CenterNet's small ResNets, without strides."""
 
     def __init__(self, filters: int, first: bool, path: str, make: Hyperparams):
         super().__init__(name=path.rsplit("/", 1)[-1], dtype=make.dtype)
         self.filters = filters
-        self.around = None
+        self.shortcut = None
         if first:
-            self.around = make.conv(filters, 1, f"{path}/0_conv", use_bias=True)
+            self.shortcut = make.conv(filters, 1, f"{path}/0_conv", use_bias=True)
         self.preact_bn = make.norm_layer("preact_bn")
         self.first = make.conv(filters, 3, f"{path}/1_conv", use_bias=False)
         self.first_bn = make.norm_layer("1_bn")
@@ -229,8 +230,8 @@ class _Block(keras.layers.Layer):
     def build(self, input_shape):
         """Creates the variables."""
         self.preact_bn.build(input_shape)
-        if self.around is not None:
-            self.around.build(input_shape)
+        if self.shortcut is not None:
+            self.shortcut.build(input_shape)
         self.first.build(input_shape)
         shape = self.compute_output_shape(input_shape)
         for layer in (self.first_bn, self.second, self.second_bn):
@@ -239,9 +240,9 @@ class _Block(keras.layers.Layer):
     def call(self, inputs):
         """Returns `[n, h, w, filters]` of `inputs [n, h, w, c]`."""
         before = self.activate(self.preact_bn(inputs))
-        around = inputs if self.around is None else self.around(before)
+        shortcut = inputs if self.shortcut is None else self.shortcut(before)
         x = self.activate(self.first_bn(self.first(before)))
-        return around + self.activate(self.second_bn(self.second(x)))
+        return shortcut + self.activate(self.second_bn(self.second(x)))
 
     def compute_output_shape(self, input_shape):
         """Returns the shape of the output, without running anything."""
@@ -249,13 +250,13 @@ class _Block(keras.layers.Layer):
 
 
 class FullyConnected(keras.layers.Layer):
-    """Every pixel of a mask from all of its crop.
+    """Fully connected layers from the whole crop to the whole mask.
 
     Args:
-        base: Channels of the first convolution, of 1 x 1.
-        mask_size: Side of the crops and masks.
-        hyperparams: Of all layers.
-        path: Where it is in the model.
+        base: Channels of the first convolution, 1 x 1.
+        mask_size: Rows and columns of crops and masks.
+        hyperparams: Hyperparams of all layers.
+        path: Path in the model, on which the initial weights depend.
     """
 
     def __init__(

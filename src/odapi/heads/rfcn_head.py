@@ -1,4 +1,4 @@
-"""R-FCN: classes and boxes of regions from maps that say what part of a region is seen.
+"""Head of R-FCN: position-sensitive maps and their RoI pooling.
 
 Source: Dai et al. 2016 (https://arxiv.org/abs/1605.06409).
 """
@@ -17,14 +17,14 @@ from odapi.structures import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class RfcnOptions:
-    """What is predicted of a region, and how it is divided.
+    """Outputs of an `RfcnHead` and spatial bins of RoIs.
 
     Args:
-        num_classes: Without the background.
-        bins: Rows and columns of parts of a region, each with maps of its own.
-        crop: Rows and columns that are read of a region, multiples of the bins.
-        depth: Channels that the maps are made from.
-        code_size: Numbers for a box.
+        num_classes: Number of classes, without the background.
+        bins: Rows and columns of spatial bins of an RoI, each with separate maps.
+        crop: Rows and columns sampled per RoI, multiples of `bins`.
+        depth: Channels of the hidden layer.
+        code_size: Numbers per encoded box.
     """
 
     num_classes: int
@@ -50,14 +50,14 @@ class RfcnOptions:
 
 
 class RfcnHead(keras.layers.Layer):
-    """Predicts from maps of the whole image, of which regions are cut out last.
+    """Predicts maps of the whole image and pools RoIs from them.
 
-    Layers are `reduce`, with a convolution, a norm and an activation, then `class` and
-    `box`, each with a norm `class_norm` if there are any.
+    Layers are `reduce` (convolution, norm and activation), `class` and `box`, and their
+    norms `class_norm` and `box_norm`, if any.
 
     Args:
-        options: What is predicted.
-        hyperparams: Of all layers.
+        options: Outputs and spatial bins.
+        hyperparams: Hyperparams of all layers.
     """
 
     def __init__(self, options: RfcnOptions, hyperparams: Hyperparams, **kwargs):
@@ -90,7 +90,7 @@ class RfcnHead(keras.layers.Layer):
     def call(
         self, maps: Tensor, boxes: Tensor, training: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Returns class logits and codes of boxes, float32.
+        """Returns class logits and box codes, float32.
 
         Args:
             maps: `[b, h, w, c]`.
@@ -115,37 +115,37 @@ class RfcnHead(keras.layers.Layer):
 
 
 def _means_of_bins(maps: Tensor, boxes: Tensor, options: RfcnOptions) -> Tensor:
-    """Returns `[b, p, d]`: the mean of what each part of a box shows of its own maps.
+    """Returns position-sensitive average pooling of boxes, `[b, p, d]`.
 
     Args:
         maps: `[b, h, w, bins * d]`, the bins row by row.
         boxes: `[b, p, 4]`.
-        options: Says how boxes are divided.
+        options: Spatial bins of the boxes.
     """
     rows, columns = options.bins
     bins = rows * columns
     _, height, width, channels = maps.shape
     depth = channels // bins
-    apart = ops.reshape(ops.cast(maps, "float32"), (-1, height, width, bins, depth))
-    # Each bin has maps of its own, so it is an image of its own.
-    apart = ops.reshape(
-        ops.transpose(apart, (0, 3, 1, 2, 4)), (-1, height, width, depth)
+    split = ops.reshape(ops.cast(maps, "float32"), (-1, height, width, bins, depth))
+    # Each bin has separate maps, so that it is treated as a separate image.
+    split = ops.reshape(
+        ops.transpose(split, (0, 3, 1, 2, 4)), (-1, height, width, depth)
     )
     parts = ops.stack(
-        [_part(boxes, row, column, options.bins) for row in range(rows)
+        [_bin(boxes, row, column, options.bins) for row in range(rows)
          for column in range(columns)],
         axis=1,
     )  # fmt: skip
     number = boxes.shape[1]
     size = (options.crop[0] // rows, options.crop[1] // columns)
     flat = ops.reshape(parts, (-1, number, 4))
-    crops = crop_rois([apart], flat, size, CropAndResize(zero_pad_border=True))
+    crops = crop_rois([split], flat, size, CropAndResize(zero_pad_border=True))
     means = ops.mean(crops, axis=(2, 3))  # [b * bins, p, d]
     return ops.mean(ops.reshape(means, (-1, bins, number, depth)), axis=1)
 
 
-def _part(boxes: Tensor, row: int, column: int, bins: tuple[int, int]) -> Tensor:
-    """Returns one part of each box `[b, p, 4]`."""
+def _bin(boxes: Tensor, row: int, column: int, bins: tuple[int, int]) -> Tensor:
+    """Returns one spatial bin of each box, `[b, p, 4]`."""
     y0, x0, y1, x1 = ops.unstack(boxes, 4, axis=-1)
     high, wide = (y1 - y0) / bins[0], (x1 - x0) / bins[1]
     top, left = y0 + row * high, x0 + column * wide

@@ -1,4 +1,4 @@
-"""Classes and boxes of regions of interest, from the features cut out of maps."""
+"""Box head of Faster R-CNN: class logits and box codes from RoI features."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from odapi.structures import Tensor
 
 @dataclasses.dataclass(frozen=True)
 class RoiBoxOptions:
-    """What is predicted of a region.
+    """Outputs of `RoiBoxes`.
 
     Args:
-        num_classes: Without the background.
-        code_size: Numbers for a box.
-        share_boxes: One box for all classes instead of one each.
-        dropout: Share of the features that is dropped while training.
+        num_classes: Number of classes, without the background.
+        code_size: Numbers per encoded box.
+        share_boxes: One box for all classes instead of one per class.
+        dropout: Dropout rate of the features.
     """
 
     num_classes: int
@@ -37,21 +37,21 @@ class RoiBoxOptions:
 
     @property
     def num_boxes(self) -> int:
-        """Boxes of a region."""
+        """Number of boxes per RoI."""
         return 1 if self.share_boxes else self.num_classes
 
 
 class RoiBoxes(keras.layers.Layer):
-    """Predicts the class of a region, and how its box differs from the object's.
+    """Predicts class logits and box codes of RoIs.
 
-    Variables are `class/{kernel,bias}` and `box/{kernel,bias}`; with a norm, those of
-    `class_norm` and `box_norm` too.
+    Variables are `class/{kernel,bias}` and `box/{kernel,bias}`, and those of
+    `class_norm` and `box_norm` if there are norms.
 
     Args:
-        options: What is predicted.
-        hyperparams: Of both layers. The TF2 code of the original takes only the norm
-            from them, and initial weights by Glorot without regularization, which is
-            what all published configs say.
+        options: Outputs of the head.
+        hyperparams: Hyperparams of both layers. The TF2 code of the original uses only
+            their norm, with Glorot initialization and no regularization, as all
+            published configs set.
 
     Source: Girshick 2015 (https://arxiv.org/abs/1504.08083), section 2.
     """
@@ -67,7 +67,7 @@ class RoiBoxes(keras.layers.Layer):
             options.num_boxes * options.code_size, f"{self.name}/box", "float32"
         )
         self.box_norm = hyperparams.norm_layer("box_norm")
-        # Each drops features of its own, as in the original.
+        # Separate dropout masks, as in the original.
         self.drops = [
             keras.layers.Dropout(
                 options.dropout, seed=hyperparams.seed + n, name=f"dropout_{n}"
@@ -88,11 +88,11 @@ class RoiBoxes(keras.layers.Layer):
             drop.build(shape)
 
     def call(self, features: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
-        """Returns class logits and codes of boxes, float32.
+        """Returns class logits and box codes, float32.
 
         Args:
-            features: `[n, h, w, d]`; their mean over h and w counts.
-            training: Whether dropout drops, and norms use the statistics of the batch.
+            features: `[n, h, w, d]`, averaged over h and w.
+            training: Whether dropout is active and norms use the batch statistics.
 
         Returns:
             `[n, num_classes + 1]`, the background first, and

@@ -1,4 +1,4 @@
-"""Features of crops by two fully connected layers."""
+"""Two-layer MLP that encodes RoI crops."""
 
 import dataclasses
 
@@ -12,13 +12,13 @@ _UNITS = 1024
 
 
 class RoiDense(keras.layers.Layer):
-    """Looks at a crop as a whole: two layers of 1024 units, a norm between them.
+    """Encodes crops by two fully connected layers of 1024 units, with a norm between.
 
-    As in the original, the weights are drawn as Keras does by default, the activation
-    is ReLU, and nothing is regularized, whatever the hyperparams of the rest.
+    As in the original, weights have the default initializer of Keras, the activation
+    is ReLU and there is no regularization, whatever the other hyperparams are.
 
     Args:
-        hyperparams: Its norm, seed and dtype are used.
+        hyperparams: Hyperparams whose norm, seed and dtype are used.
 
     Source: the head of Lin et al. 2017 (https://arxiv.org/abs/1612.03144), with the
     norm of the original's faster_rcnn_resnet_v1_fpn_keras_feature_extractor.py.
@@ -63,9 +63,9 @@ class RoiDense(keras.layers.Layer):
 
 
 def _norm(hyperparams: Hyperparams) -> keras.layers.Layer:
-    """Returns the norm; one of batches takes the biased variance.
+    """Returns the norm; batch norm uses the biased variance.
 
-    So does Keras where there is no map but one vector a crop, and hence the original.
+    So does Keras for inputs without spatial dimensions, and hence the original.
     """
     if hyperparams.norm is not None and hyperparams.norm.kind == "batch":
         norm = dataclasses.replace(hyperparams.norm, kind="sync_batch")

@@ -1,4 +1,4 @@
-"""Keypoints of regions of interest, from the features cut out of maps."""
+"""Keypoint head of Mask R-CNN: heatmaps from RoI features."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -11,17 +11,17 @@ from odapi.layers.resample import upsample_bilinear
 from odapi.structures import Tensor
 
 _SIDE = 3
-_UP = 2  # Once by a layer that learns, once by interpolation.
+_UP = 2  # Upsampling factor of the learned layer and of the interpolation.
 
 
 @dataclasses.dataclass(frozen=True)
 class RoiKeypointOptions:
-    """What predicts keypoints; by default as the paper has it.
+    """Options of `RoiKeypoints`; the defaults are those of the paper.
 
     Args:
-        num_keypoints: Keypoints of an object.
-        num_layers: Convolutions of 3 x 3.
-        depth: Their channels.
+        num_keypoints: Number of keypoints per object.
+        num_layers: Number of 3 x 3 convolutions.
+        depth: Channels of the convolutions.
     """
 
     num_keypoints: int
@@ -36,14 +36,14 @@ class RoiKeypointOptions:
 
 
 class RoiKeypoints(keras.layers.Layer):
-    """Predicts for each keypoint where in a region it is: a map four times as large.
+    """Predicts one heatmap per keypoint, four times as large as the RoI features.
 
-    Layers are `conv_0` and so on, each with a norm `conv_0_norm` if there are any, and
-    `predict`, which doubles the maps.
+    Layers are `conv_0` and so on, their norms `conv_0_norm` and so on, if any, and
+    `predict`, which upsamples by a factor of 2.
 
     Args:
-        options: How many keypoints, and what predicts them.
-        hyperparams: Of all layers.
+        options: Number of keypoints and size of the layers.
+        hyperparams: Hyperparams of all layers.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 5.
     """
@@ -76,7 +76,7 @@ class RoiKeypoints(keras.layers.Layer):
         """Returns heatmaps `[n, k, 4 * h, 4 * w]` of `[n, h, w, d]`: logits, float32.
 
         Args:
-            features: Of regions.
+            features: RoI features.
             training: Whether norms use the statistics of the batch.
         """
         x = ops.cast(features, self.compute_dtype)

@@ -1,4 +1,4 @@
-"""Masks of regions of interest, from the features cut out of maps."""
+"""Mask head of Mask R-CNN: mask logits from RoI features."""
 
 import dataclasses
 import math
@@ -12,24 +12,24 @@ from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.resample import align_corners_weights, repeat_weights
 from odapi.structures import Tensor
 
-# How much classes and channels of the features count in a depth that is chosen.
+# Weights of the number of classes and of channels in an automatic depth.
 _CLASS_SHARE, _CHANNEL_SHARE = 3.0, 2.0
-_SIDE = 3  # Of all kernels.
+_SIDE = 3  # Kernel size of all convolutions.
 
 
 @dataclasses.dataclass(frozen=True)
 class RoiMaskOptions:
-    """What masks look like, and what makes them.
+    """Outputs and layers of `RoiMasks`.
 
     Args:
-        num_classes: Without the background.
+        num_classes: Number of classes, without the background.
         size: Rows and columns of a mask.
-        num_layers: Convolutions, with the last one, which predicts.
-        depth: Their channels; 0: chosen by the channels of the features and by the
-            number of classes.
-        class_agnostic: One mask for all classes instead of one each.
-        upsample_last: Features are convolved as they are, then repeated to the size
-            of a mask and convolved once more; else they are first scaled to it.
+        num_layers: Number of convolutions, including the one that predicts.
+        depth: Channels of the convolutions; 0: computed from the channels of the
+            features and the number of classes.
+        class_agnostic: One mask for all classes instead of one per class.
+        upsample_last: Whether features are convolved, then repeated to the size of a
+            mask and convolved once more; otherwise they are first resized to it.
     """
 
     num_classes: int
@@ -49,11 +49,11 @@ class RoiMaskOptions:
 
     @property
     def num_masks(self) -> int:
-        """Masks of a region."""
+        """Number of masks per RoI."""
         return 1 if self.class_agnostic else self.num_classes
 
     def depth_for(self, channels: int) -> int:
-        """Returns the channels of the convolutions, for features of some channels."""
+        """Returns the channels of the convolutions, for features of `channels`."""
         if self.depth:
             return self.depth
         total = _CLASS_SHARE * math.log2(self.num_classes)
@@ -62,14 +62,14 @@ class RoiMaskOptions:
 
 
 class RoiMasks(keras.layers.Layer):
-    """Predicts the mask of the object in a region.
+    """Predicts the mask of the object in each RoI.
 
-    Layers are `conv_0` and so on, `upsample` where features are scaled last, each
-    with a norm `conv_0_norm` if there are any, and `predict`.
+    Layers are `conv_0` and so on, `upsample` if `upsample_last` is set, their norms
+    `conv_0_norm` and so on, if any, and `predict`.
 
     Args:
-        options: What masks look like.
-        hyperparams: Of all layers.
+        options: Outputs and layers.
+        hyperparams: Hyperparams of all layers.
 
     Source: He et al. 2017 (https://arxiv.org/abs/1703.06870), section 3; the
     original's `predictors/heads/keras_mask_head.py`.
@@ -79,7 +79,7 @@ class RoiMasks(keras.layers.Layer):
         super().__init__(**kwargs)
         self.options = options
         self.hyperparams = hyperparams
-        self.scaled = 0  # The convolution whose inputs are scaled.
+        self.scaled = 0  # Index of the convolution whose inputs are resized.
         self.convs: list[keras.layers.Layer] = []
         self.norms: list[keras.layers.Layer] = []
         self.scaling: tuple[np.ndarray, np.ndarray] = (np.eye(1), np.eye(1))
@@ -88,7 +88,7 @@ class RoiMasks(keras.layers.Layer):
         """Creates the variables, for features `[n, h, w, d]`.
 
         Raises:
-            ValueError: Features are to be repeated to a size that is no multiple.
+            ValueError: The mask size is no multiple of that of repeated features.
         """
         options, make = self.options, self.hyperparams
         _, height, width, channels = input_shape
@@ -113,7 +113,7 @@ class RoiMasks(keras.layers.Layer):
 
     @property
     def steps(self) -> list[keras.layers.Layer]:
-        """The layers as the original lists them, with those that have no weights."""
+        """The layers in the original's order, including those without weights."""
         steps: list[keras.layers.Layer] = []
         for conv, norm in zip(self.convs, self.norms, strict=True):
             if conv.name == "upsample":
@@ -124,16 +124,16 @@ class RoiMasks(keras.layers.Layer):
     def call(
         self, features: Tensor, classes: Tensor | None = None, training: bool = False
     ) -> Tensor:
-        """Returns the logits of masks, float32.
+        """Returns the mask logits, float32.
 
         Args:
             features: `[n, h, w, d]`.
-            classes: `[n]` int32 from 0: only the mask of this class of each region,
-                which takes much less time. None: all.
+            classes: `[n]` int32, 0-based: the class per RoI whose mask is returned,
+                which is much faster. None: masks of all classes.
             training: Whether norms use the statistics of the batch.
 
         Returns:
-            `[n, num_masks, rows, columns]`, or `[n, rows, columns]` of one class.
+            `[n, num_masks, rows, columns]`; with `classes` `[n, rows, columns]`.
         """
         x = ops.cast(features, self.compute_dtype)
         for n, (conv, norm) in enumerate(zip(self.convs, self.norms, strict=True)):
@@ -150,7 +150,7 @@ class RoiMasks(keras.layers.Layer):
 
 
 def _scaled(x: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-    """Returns `[n, H, W, d]` of `x [n, h, w, d]`; what cells read is `[H, h]`."""
+    """Returns `x [n, h, w, d]` resized to `[n, H, W, d]`, by weights `[H, h]`."""
     _, height, width, depth = x.shape
     rows, columns = (ops.convert_to_tensor(m, dtype=x.dtype) for m in (rows, columns))
     x = ops.matmul(columns, ops.reshape(x, (-1, width, depth)))
@@ -161,16 +161,16 @@ def _scaled(x: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
 def _scaled_conv(
     x: Tensor, conv: keras.layers.Layer, rows: np.ndarray, columns: np.ndarray
 ) -> Tensor:
-    """Returns the convolution of `x` scaled to another size.
+    """Returns the convolution of the resized `x`.
 
-    Both are linear, so that the cells of the small map can be multiplied with the
-    kernel first, and what each of its nine places gives be scaled and moved: less
-    work by as much as the map gets larger.
+    Both operations are linear: the small map is multiplied with the kernel first, and
+    the products of the nine kernel positions are resized and shifted. This saves work
+    in proportion to the scale factor.
 
     Args:
         x: `[n, h, w, c]`.
-        conv: Of 3 x 3, "same".
-        rows, columns: `[H, h]` and `[W, w]`: what cells of the scaled map read.
+        conv: Convolution of 3 x 3 with "same" padding.
+        rows, columns: Resize weights `[H, h]` and `[W, w]`.
 
     Returns:
         `[n, H, W, d]`.
@@ -180,20 +180,20 @@ def _scaled_conv(
     depth = kernel.shape[-1]
     kernel = ops.reshape(ops.transpose(kernel, (2, 1, 0, 3)), (channels, -1))
     x = ops.matmul(ops.reshape(x, (-1, channels)), kernel)
-    # Cell and place in the row of the kernel are summed over, the other place waits.
+    # Sums over columns and kernel columns; kernel rows follow below.
     x = ops.reshape(x, (-1, width * _SIDE, _SIDE * depth))
-    x = ops.matmul(_moved(columns, x.dtype), x)
+    x = ops.matmul(_shifted(columns, x.dtype), x)
     count = columns.shape[0]
     x = ops.reshape(x, (-1, height, count, _SIDE, depth))
     x = ops.transpose(x, (0, 1, 3, 2, 4))
     x = ops.reshape(x, (-1, height * _SIDE, count * depth))
-    x = ops.matmul(_moved(rows, x.dtype), x)
+    x = ops.matmul(_shifted(rows, x.dtype), x)
     x = ops.reshape(x, (-1, rows.shape[0], count, depth))
     return x if conv.bias is None else x + ops.cast(conv.bias, x.dtype)
 
 
-def _moved(cells: np.ndarray, dtype: str) -> Tensor:
-    """Returns `[H, h * 3]`: what a cell reads for each place in a kernel around it."""
+def _shifted(cells: np.ndarray, dtype: str) -> Tensor:
+    """Returns resize weights per kernel position, `[H, h * 3]`."""
     padded = np.pad(cells, ((1, 1), (0, 0)))
     places = [padded[place : place + len(cells)] for place in range(_SIDE)]
     table = np.stack(places, axis=-1).reshape(len(cells), -1)
@@ -201,12 +201,12 @@ def _moved(cells: np.ndarray, dtype: str) -> Tensor:
 
 
 def _conv_of_class(x: Tensor, classes: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
-    """Returns `[n, h, w]`: for each of `x [n, h, w, d]` one filter of a convolution.
+    """Returns one filter of a convolution per map, `[n, h, w]` of `x [n, h, w, d]`.
 
     Args:
         x: Maps.
-        classes: `[n]` int32: the filter.
-        kernel: `[3, 3, d, filters]`, "same".
+        classes: `[n]` int32, index of the filter.
+        kernel: `[3, 3, d, filters]`, applied with "same" padding.
         bias: `[filters]`.
     """
     _, height, width, depth = x.shape

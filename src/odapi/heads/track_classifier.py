@@ -1,4 +1,4 @@
-"""Which individual an embedding belongs to: the classifier that trains embeddings."""
+"""Classifier of tracks, which trains re-identification embeddings."""
 
 import keras
 from keras import ops
@@ -7,18 +7,19 @@ from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import Constant, Initializer
 from odapi.layers.norm import Norm
 
-# As in the original, padding counts in its statistics.
+# As in the original, its statistics include padding.
 _NORM = Norm("sync_batch", momentum=0.99, epsilon=0.001, scale=True)
 
 
 class TrackClassifier(keras.layers.Layer):
-    """Scores every individual of the training data for an embedding.
+    """Predicts the logits of all tracks of the training dataset from an embedding.
 
     Args:
-        num_tracks: Individuals in all of the data.
-        embedding_size: Numbers in an embedding.
-        num_layers: Fully connected layers; norm and ReLU follow each but the last.
-        hyperparams: Seed and type of all layers.
+        num_tracks: Number of tracks in the dataset.
+        embedding_size: Length of an embedding.
+        num_layers: Number of fully connected layers; norm and ReLU follow each but
+            the last.
+        hyperparams: Seed and dtype policy of all layers.
 
     Source: Zhang et al. 2020 (https://arxiv.org/abs/2004.01888), section 3.3.
     """
@@ -59,7 +60,7 @@ class TrackClassifier(keras.layers.Layer):
         self.predict = dense(num_tracks, "predict", "float32")
 
     def build(self, input_shape=None):
-        """Creates the variables; the size of an embedding is known."""
+        """Creates the variables; the input shape is known from `embedding_size`."""
         shape = (None, None, self.embedding_size)
         for dense, norm in zip(self.dense, self.norms, strict=True):
             dense.build(shape)

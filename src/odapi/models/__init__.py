@@ -1,4 +1,12 @@
-"""Detectors. Constructors with defaults are imported when they are first used.
+"""Detectors by family: `single_stage`, `two_stage` and `center`, and constructors.
+
+`detector.py` is their contract. Naming: *outputs* are raw tensors of the heads, a dict
+of fixed names; *logits* become scores in post-processing; *codes* are boxes encoded
+relative to anchors or proposals; *detections* are decoded, after non-maximum suppression
+(NMS). Boxes are `[y_min, x_min, y_max, x_max]`, normalized. Dataclasses called *parts*
+hold everything without weights.
+
+Constructors with defaults are imported when they are first used:
 
 model = odapi.models.RetinaNet(num_classes=3, backbone="resnet50", image_size=640)
 """

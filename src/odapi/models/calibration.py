@@ -1,7 +1,7 @@
-"""Calibration: scores that are probabilities, by functions fitted afterwards.
+"""Calibration of scores to probabilities.
 
-A calibration is called `(scores [..., classes])` and returns the same shape. With
-`on_logits` it works on logits before they become scores, else on the scores.
+A calibration is called with `scores [..., classes]` and returns the same shape. With
+`on_logits` its input is logits, otherwise scores.
 """
 
 import dataclasses
@@ -14,15 +14,15 @@ from odapi.structures import Tensor
 
 
 class Calibration(Protocol):
-    """What all calibrations have in common."""
+    """Interface of calibrations."""
 
     @property
     def on_logits(self) -> bool:
-        """Whether it works on logits."""
+        """Whether its input is logits."""
 
     @property
     def is_monotonic(self) -> bool:
-        """Whether it is one function for all classes that never falls."""
+        """Whether it is one non-decreasing function for all classes."""
 
     def __call__(self, scores: Tensor) -> Tensor:
         """Returns calibrated scores (or logits) of the same shape."""
@@ -30,10 +30,10 @@ class Calibration(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class PiecewiseLinear:
-    """Straight lines between given points, constant outside of them.
+    """Piecewise linear interpolation between points, constant outside of them.
 
     Args:
-        x: Uncalibrated scores, rising.
+        x: Uncalibrated scores, strictly increasing.
         y: Calibrated scores at `x`.
     """
 
@@ -48,35 +48,37 @@ class PiecewiseLinear:
                 f"{len(self.x)} x and {len(self.y)} y"
             )
         if not (np.diff(self.x) > 0).all():
-            raise ValueError(f"x of x_y_pair must rise, got {list(self.x)}")
+            raise ValueError(
+                f"x of x_y_pair must be strictly increasing, got {list(self.x)}"
+            )
 
     @property
     def is_monotonic(self) -> bool:
-        """Whether it never falls."""
+        """Whether it is non-decreasing."""
         return bool((np.diff(self.y) >= 0).all())
 
     def __call__(self, scores: Tensor) -> Tensor:
         """Returns calibrated scores."""
         kind = scores.dtype
         x = np.array(self.x, "float32")
-        slope = np.diff(np.array(self.y, "float32")) / np.diff(x)
+        slopes = np.diff(np.array(self.y, "float32")) / np.diff(x)
         scores = ops.clip(scores, self.x[0], self.x[-1])
         inner = ops.convert_to_tensor(x[1:-1], dtype=kind)
         segment = ops.searchsorted(inner, ops.reshape(scores, (-1,)), side="right")
         segment = ops.reshape(segment, ops.shape(scores))
-        start, low, rise = (
+        start, low, slope = (
             ops.take(ops.convert_to_tensor(v, dtype=kind), segment)
-            for v in (x[:-1], np.array(self.y[:-1], "float32"), slope)
+            for v in (x[:-1], np.array(self.y[:-1], "float32"), slopes)
         )
-        return low + (scores - start) * rise
+        return low + (scores - start) * slope
 
 
 @dataclasses.dataclass(frozen=True)
 class ClassFunctions:
-    """A function of its own for some classes; the others stay as they are.
+    """Separate functions for some classes; other classes are not calibrated.
 
     Args:
-        functions: (channel, function) pairs; a channel is a place on the last axis.
+        functions: (channel, function) pairs; a channel is an index of the last axis.
     """
 
     functions: tuple[tuple[int, PiecewiseLinear], ...]
@@ -87,13 +89,15 @@ class ClassFunctions:
         """Returns calibrated scores.
 
         Raises:
-            ValueError: A channel does not exist.
+            ValueError: A channel is out of range.
         """
         by_channel = dict(self.functions)
         width = scores.shape[-1]
-        odd = [c for c in by_channel if not 0 <= c < width]
-        if odd:
-            raise ValueError(f"calibration of class {odd[0]}, of {width} classes")
+        unknown = [c for c in by_channel if not 0 <= c < width]
+        if unknown:
+            raise ValueError(
+                f"calibration of class {unknown[0]}, but there are {width} classes"
+            )
         columns = (scores[..., i] for i in range(width))
         columns = (
             by_channel[i](c) if i in by_channel else c for i, c in enumerate(columns)
@@ -103,10 +107,10 @@ class ClassFunctions:
 
 @dataclasses.dataclass(frozen=True)
 class TemperatureScaling:
-    """Divides logits by a number.
+    """Divides logits by a temperature.
 
     Args:
-        temperature: Above 0; above 1 makes scores less extreme.
+        temperature: Above 0; values above 1 make scores less confident.
 
     Source: Guo et al. 2017 (https://arxiv.org/abs/1706.04599), section 4.2.
     """

@@ -1,4 +1,4 @@
-"""From decoded boxes and class logits to detections."""
+"""Post-processing: detections from decoded boxes and class logits."""
 
 import dataclasses
 
@@ -13,13 +13,14 @@ from odapi.structures import Detections, Tensor
 
 @dataclasses.dataclass(frozen=True)
 class PostProcess:
-    """Scores, suppresses, clips, and changes the frame.
+    """Score conversion, non-maximum suppression (NMS) and clipping.
 
     Args:
-        nms: Keeps the best of overlapping boxes.
-        scores: Makes scores of logits.
-        has_background: The first class is the background: never a detection.
-        change_coordinate_frame: Boxes are returned relative to the clip window.
+        nms: Non-maximum suppression.
+        scores: Conversion of logits to scores.
+        has_background: Whether the first class is the background, which is never
+            detected.
+        change_coordinate_frame: Whether boxes are returned relative to the clip window.
     """
 
     nms: NonMaxSuppression = dataclasses.field(default_factory=NonMaxSuppression)
@@ -35,21 +36,21 @@ class PostProcess:
         raw: bool = False,
         valid: Tensor | None = None,
     ) -> Detections:
-        """Returns the detections of each image.
+        """Returns the detections of a batch of images.
 
         Args:
-            boxes: `[b, anchors, 4]`, decoded, not clipped. Further numbers of a box
-                are (y, x) of keypoints. Or `[b, anchors, classes, 4]` where each
-                class has a box of its own.
-            class_logits: `[b, anchors, classes]`, with the background if there is one.
+            boxes: `[b, anchors, 4]`, decoded, not clipped; further numbers per box
+                are (y, x) of keypoints. `[b, anchors, classes, 4]` if each class has
+                a separate box.
+            class_logits: `[b, anchors, classes]`, including the background, if any.
             clip_window: `[b, 4]`: the image without padding, in the frame of `boxes`.
-            raw: Also return all boxes and scores as they are before suppression.
-            valid: `[b, anchors]` bool, which anchors are no padding; None: all.
+            raw: Also return all boxes and scores before NMS.
+            valid: Mask `[b, anchors]` of the anchors that are not padding; None: all.
         """
         rows = class_logits
         convert: ScoreConverter | None = self.scores
         if raw or not self.scores.is_monotonic:
-            # All are wanted as scores, or their order is not that of the logits.
+            # All scores are returned, or their order differs from that of the logits.
             rows, convert = self.scores(class_logits), None
         foreground = rows[..., 1:] if self.has_background else rows
         if valid is not None:
@@ -76,7 +77,7 @@ class PostProcess:
     def _keypoints(
         self, boxes: Tensor, found: Selection, window: Tensor
     ) -> Tensor | None:
-        """Keypoints `[b, n, k, 2]` of the detections; the original left the frame."""
+        """Returns keypoints `[b, n, k, 2]` of the detections, not clipped."""
         numbers = boxes.shape[-1]
         if numbers == 4:
             return None
@@ -92,6 +93,6 @@ def _boxes(boxes: Tensor) -> Tensor:
 
 
 def _masked(values: Tensor, found: Selection) -> Tensor:
-    """Returns `values [b, n, m]` with zeros as padding."""
+    """Returns `values [b, n, m]` with padding set to 0."""
     real = ops.arange(values.shape[1], dtype="int32") < found.num
     return ops.where(real[..., None], values, 0.0)

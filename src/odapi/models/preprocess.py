@@ -1,4 +1,4 @@
-"""The first step of every model: pixels as the backbone wants them."""
+"""Preprocessing in the model: pixel normalization and padding."""
 
 from typing import Any
 
@@ -11,24 +11,24 @@ from odapi.structures import Tensor
 def normalize(
     images: Tensor, scaling: PixelScaling, true_size: Tensor | None = None
 ) -> Tensor:
-    """Returns images as the backbone wants them, float32 `[b, h, w, 3]`.
+    """Returns normalized images, float32 `[b, h, w, 3]`.
 
-    The original normalizes, then resizes and pads with zeros; here images come
-    resized and padded, so the padding is set to zero after normalizing.
+    The original normalizes, then resizes and pads with zeros; here images are already
+    resized and padded, so that padding is set to zero after normalization.
 
     Args:
-        images: `[b, h, w, 3]` or, for gray images, `[b, h, w, 1]`, in 0 to 255.
-        scaling: What the backbone wants.
-        true_size: `[b, 2]` int32, height and width without padding; None where
-            there is no padding.
+        images: `[b, h, w, 3]`, or `[b, h, w, 1]` for grayscale, in 0 to 255.
+        scaling: Pixel normalization of the backbone.
+        true_size: `[b, 2]` int32, height and width without padding; None: padding is
+            normalized like any pixel.
     """
     x = ops.cast(images, "float32")
     if x.shape[-1] == 1:
         x = ops.repeat(x, 3, axis=-1)
     if scaling.reverse:
         x = ops.flip(x, axis=-1)
-    # Row by row: on a CPU, spreading three numbers over the pixels one by one takes
-    # longer than some convolutions.
+    # Per row of pixels: on a CPU, broadcasting three numbers per pixel takes longer
+    # than some convolutions.
     batch, height, width, _ = ops.shape(x)
     x = ops.reshape(x, (batch, height, width * 3))
     if scaling.standardizes:
@@ -43,7 +43,7 @@ def normalize(
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
-    """Returns images with zeros at the bottom and right, up to a multiple in size."""
+    """Returns images padded with zeros at the bottom and right to a multiple."""
     height, width = images.shape[1:3]
     rows, columns = -height % multiple, -width % multiple
     if not rows and not columns:
@@ -52,11 +52,10 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 
 def clip_window(true_size: Tensor | None, size: tuple[int, int], batch: Any) -> Tensor:
-    """Returns the window `[b, 4]` of the real image, normalized to the padded one.
+    """Returns the image without padding `[b, 4]`, normalized to the padded image.
 
     Args:
-        true_size: `[b, 2]` int32, height and width without padding; None where there
-            is no padding.
+        true_size: `[b, 2]` int32, height and width without padding; None: no padding.
         size: Height and width with padding.
         batch: Number of images.
     """
@@ -74,6 +73,6 @@ def _row(values: tuple[float, ...], width: Any) -> Tensor:
 
 
 def _inside(length: Tensor, side: Any) -> Tensor:
-    """Returns 1.0 where there is image and 0.0 where there is padding, `[b, side]`."""
-    there = ops.arange(side, dtype="int32")[None, :] < length[:, None]
-    return ops.cast(there, "float32")
+    """Returns 1.0 for pixels of the image and 0.0 for padding, `[b, side]`."""
+    inside = ops.arange(side, dtype="int32")[None, :] < length[:, None]
+    return ops.cast(inside, "float32")

@@ -1,4 +1,4 @@
-"""From class logits to scores."""
+"""Conversion of class logits to scores."""
 
 import dataclasses
 from typing import Literal
@@ -13,12 +13,12 @@ Kind = Literal["identity", "sigmoid", "softmax"]
 
 @dataclasses.dataclass(frozen=True)
 class ScoreConverter:
-    """Makes scores of logits `[..., classes]`.
+    """Converts logits `[..., classes]` to scores.
 
     Args:
-        kind: "identity", "sigmoid" of each class, or "softmax" over all.
-        logit_scale: What logits are divided by, > 0.
-        calibration: Corrects logits before, or scores afterwards.
+        kind: "identity", "sigmoid" per class, or "softmax" over all classes.
+        logit_scale: Divisor of the logits, > 0.
+        calibration: Calibration of the logits or of the scores.
     """
 
     kind: Kind = "identity"
@@ -31,7 +31,7 @@ class ScoreConverter:
 
     @property
     def is_monotonic(self) -> bool:
-        """Whether it works on each number by itself, and never falls."""
+        """Whether it is elementwise and monotonically non-decreasing."""
         calibrated = self.calibration is None or self.calibration.is_monotonic
         return self.kind != "softmax" and calibrated
 

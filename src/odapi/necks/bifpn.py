@@ -1,4 +1,4 @@
-"""Bidirectional feature pyramid: levels tell each other, up and down, many times."""
+"""Bidirectional feature pyramid network (BiFPN) of EfficientDet."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,15 +21,15 @@ _EPSILON = 1e-4
 
 
 class Combine(keras.layers.Layer):
-    """Adds maps, each with a factor that is learned.
+    """Weighted sum of maps, with learned weights.
 
     Args:
-        method: What the factors are, with `w` the weights: "sum" has none,
-            "weighted_sum" takes w as it is, "attention" softmax(w), and
-            "fast_attention" relu(w) / (sum(relu(w)) + 0.0001).
+        method: Normalization of the weights w: "sum" has no weights, "weighted_sum"
+            uses w, "attention" softmax(w), and "fast_attention"
+            relu(w) / (sum(relu(w)) + 0.0001).
 
     Raises:
-        ValueError: The method is none of these.
+        ValueError: The method is unknown.
 
     Source: Tan et al. 2020 (https://arxiv.org/abs/1911.09070), section 3.3.
     """
@@ -55,8 +55,8 @@ class Combine(keras.layers.Layer):
     def call(self, maps):
         """Returns the sum `[b, h, w, c]` of maps, of the size of the first.
 
-        Maps of half that size are made twice as large, after their factor: that
-        is a quarter of the work.
+        Maps of half that size are upsampled after weighting, which is a quarter of the
+        work.
         """
         size = maps[0].shape[1:3]
         if self.method == SUM:
@@ -89,17 +89,17 @@ class Combine(keras.layers.Layer):
         return weights / (ops.sum(weights) + _EPSILON)
 
 
-class Meeting(keras.layers.Layer):
-    """A node of the pyramid: maps of neighboring levels become one.
+class FusionNode(keras.layers.Layer):
+    """Node of the pyramid: fuses maps of adjacent levels.
 
-    Maps are brought to `depth` channels where they have others, halved where they
-    come from below, and added; activation, separable convolution and norm follow.
+    Maps are projected to `depth` channels if necessary, downsampled if they come from
+    the level below, and summed; activation, separable convolution and norm follow.
 
     Args:
-        node: Which maps meet.
+        node: Inputs and level of the node.
         depth: Channels of all levels.
-        method: How maps are added; see `Combine`.
-        hyperparams: Of all layers.
+        method: Normalization of the weights; see `Combine`.
+        hyperparams: Hyperparams of all layers.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class Meeting(keras.layers.Layer):
             self.norm.build(shape)
 
     def call(self, maps):
-        """Returns the map of the node, of the maps of its sources."""
+        """Returns the map of the node, from the maps of its sources."""
         maps = [
             self._down(projection(x), source.level)
             for x, projection, source in zip(
@@ -166,16 +166,16 @@ class Meeting(keras.layers.Layer):
 
 
 class BidirectionalPyramid(keras.layers.Layer):
-    """Passes what each level knows to all others, down and up, several times.
+    """Feature pyramid with repeated top-down and bottom-up fusion.
 
     Args:
-        first_level: Level of the first map that the backbone gives.
-        num_maps: Maps that it gives, of successive levels.
-        levels: Levels of the pyramid; those above the backbone's are made by halving.
-        rounds: How many times down and up.
+        first_level: Level of the first map of the backbone.
+        num_maps: Number of maps of the backbone, of successive levels.
+        levels: Levels of the pyramid; those above the backbone's are downsampled.
+        rounds: Number of top-down and bottom-up rounds.
         depth: Channels of all levels.
-        method: How maps are added; see `Combine`.
-        hyperparams: Of all layers.
+        method: Normalization of the weights; see `Combine`.
+        hyperparams: Hyperparams of all layers.
 
     Raises:
         ValueError: The levels, the rounds or the depth are out of range.
@@ -198,7 +198,7 @@ class BidirectionalPyramid(keras.layers.Layer):
         if len(levels) < 2 or not 0 <= levels.start - first_level < num_maps:
             raise ValueError(
                 f"a pyramid of levels {levels.start} to {levels.stop - 1} cannot be "
-                f"made of levels {first_level} to {first_level + num_maps - 1}"
+                f"built from levels {first_level} to {first_level + num_maps - 1}"
             )
         if rounds < 1 or depth < 1:
             raise ValueError(f"rounds and depth must be above 0: {rounds}, {depth}")
@@ -208,7 +208,7 @@ class BidirectionalPyramid(keras.layers.Layer):
         nodes = wiring(levels.start, top, levels.stop - 1, rounds)
         self.results = outputs(nodes)
         self.nodes = [
-            Meeting(
+            FusionNode(
                 node,
                 depth,
                 method,
@@ -225,7 +225,7 @@ class BidirectionalPyramid(keras.layers.Layer):
             layer.build(shapes)
 
     def call(self, features):
-        """Returns the levels, largest map first, of all maps of the backbone."""
+        """Returns the levels, largest map first, from all maps of the backbone."""
         maps = dict(zip(self.given, features[self.used], strict=True))
         for layer in self.nodes:
             sources = [maps[source.name] for source in layer.node.sources]
@@ -238,7 +238,7 @@ class BidirectionalPyramid(keras.layers.Layer):
         return [shapes[name] for name in self.results]
 
     def _shapes(self, input_shape):
-        """Returns the shape of each map, and those that each node takes in."""
+        """Returns the shape of each map, and the input shapes of each node."""
         used = list(input_shape)[self.used]
         shapes = {n: tuple(s) for n, s in zip(self.given, used, strict=True)}
         taken = []

@@ -1,19 +1,19 @@
-"""Which maps meet where in a bidirectional feature pyramid: names, no weights."""
+"""Nodes of a bidirectional feature pyramid network (BiFPN) and their inputs."""
 
 from typing import NamedTuple
 
 
 class Source(NamedTuple):
-    """A map that a node takes in: its name and its level."""
+    """Input of a node: name and level of a map."""
 
     name: str
     level: int
 
 
 class Node(NamedTuple):
-    """A place where maps meet; what comes out is a map of its name.
+    """Fusion of maps; its output is a map of the same name.
 
-    A node with one source makes a further level of it by halving.
+    A node with one source is a further level, downsampled from its source.
     """
 
     name: str
@@ -22,17 +22,18 @@ class Node(NamedTuple):
 
 
 def first_map(level: int) -> str:
-    """Returns the name of the map of a level that the first round starts from."""
+    """Returns the name of the input map of a level in the first round."""
     return f"round_0_up_{level}"
 
 
 def wiring(low: int, top: int, high: int, rounds: int) -> list[Node]:
     """Returns the nodes of a pyramid of levels `low` to `high`, in order.
 
-    The backbone gives levels `low` to `top`, as `first_map`; levels above are made
-    by halving. Each round goes down, where a level meets the one above, then up,
-    where it meets what it was before the round, what it was on the way down, and
-    the level below. The last nodes of the levels are what the pyramid gives.
+    Levels `low` to `top` are maps of the backbone, named by `first_map`; levels above
+    are downsampled. Each round has a top-down pass, in which a level is fused with
+    the level above, and a bottom-up pass, in which it is fused with its map before the
+    round, its map of the top-down pass, and the level below. The outputs of the pyramid
+    are the last nodes of the levels.
 
     Source: Tan et al. 2020 (https://arxiv.org/abs/1911.09070), figure 2 (d).
     """
@@ -42,7 +43,7 @@ def wiring(low: int, top: int, high: int, rounds: int) -> list[Node]:
         for level in range(top + 1, high + 1)
     ]
 
-    def meet(name: str, *sources: Source) -> Source:
+    def fuse(name: str, *sources: Source) -> Source:
         level = sources[0].level
         nodes.append(Node(f"{name}_{level}", level, sources))
         return Source(nodes[-1].name, level)
@@ -50,16 +51,16 @@ def wiring(low: int, top: int, high: int, rounds: int) -> list[Node]:
     for n in range(1, rounds + 1):
         down = {high: now[high]}
         for level in reversed(range(low, high)):
-            down[level] = meet(f"round_{n}_down", now[level], down[level + 1])
+            down[level] = fuse(f"round_{n}_down", now[level], down[level + 1])
         up = {low: down[low]}
         for level in range(low + 1, high):
-            up[level] = meet(f"round_{n}_up", now[level], down[level], up[level - 1])
-        up[high] = meet(f"round_{n}_up", now[high], up[high - 1])
+            up[level] = fuse(f"round_{n}_up", now[level], down[level], up[level - 1])
+        up[high] = fuse(f"round_{n}_up", now[high], up[high - 1])
         now = up
     return nodes
 
 
 def outputs(nodes: list[Node]) -> list[str]:
-    """Returns the names of the maps that a pyramid gives, lowest level first."""
+    """Returns the names of the output maps of a pyramid, lowest level first."""
     last = {node.level: node.name for node in nodes}
     return [last[level] for level in sorted(last)]

@@ -1,4 +1,4 @@
-"""From the maps of a backbone to the one map of stride 4 that CenterNet looks at."""
+"""Decoders of CenterNet: from the maps of a backbone to one map of stride 4."""
 
 from collections.abc import Sequence
 
@@ -19,15 +19,15 @@ _SIZE = 3
 
 
 class TransposedDecoder(keras.layers.Layer):
-    """Doubles the last map of a backbone again and again.
+    """Upsamples the last map of a backbone by transposed convolutions.
 
     Each step is a convolution and a transposed convolution of stride 2, both
     followed by norm and activation.
 
     Args:
         filters: Channels of each step.
-        size: Side of the window of the first convolution of a step.
-        hyperparams: Of all layers.
+        size: Kernel size of the first convolution of a step.
+        hyperparams: Hyperparams of all layers.
 
     Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), appendix A, with
     plain convolutions for the deformable ones.
@@ -57,7 +57,7 @@ class TransposedDecoder(keras.layers.Layer):
             shape = block.compute_output_shape(shape)
 
     def call(self, features):
-        """Returns a list of one map, of all maps of the backbone."""
+        """Returns a list of one map, from all maps of the backbone."""
         x = features[-1]
         for block in self.blocks:
             x = block(x)
@@ -72,16 +72,16 @@ class TransposedDecoder(keras.layers.Layer):
 
 
 class UpsamplingDecoder(keras.layers.Layer):
-    """Goes from the last map of a backbone down to the first, adding each.
+    """Top-down pathway from the last map of a backbone to the first.
 
-    From step to step a map is doubled, the projected map of the backbone is added,
-    and the sum is smoothed to the channels of the next step.
+    In each step the map is upsampled by a factor of 2, the projected map of the
+    backbone is added, and a convolution maps the sum to the channels of the next step.
 
     Args:
-        filters: Channels of each step; the last ones are those of the result. One
+        filters: Channels of each step, the last of which are those of the output; one
             step fewer than the backbone has maps.
-        hyperparams: Of all layers.
-        use_separable_conv: Smooth by separable convolutions.
+        hyperparams: Hyperparams of all layers.
+        use_separable_conv: Whether the convolutions of sums are separable.
         upsampling: "nearest" or "bilinear".
 
     Source: Lin et al. 2017 (https://arxiv.org/abs/1612.03144), the finest level
@@ -103,7 +103,7 @@ class UpsamplingDecoder(keras.layers.Layer):
             )
         self.upsampling = upsampling
         self.top = hyperparams.conv(filters[0], 1, "decoder/top")
-        # Numbered from the top down, as they run.
+        # Numbered from the top level down, in order of execution.
         self.projections = [
             hyperparams.conv(channels, 1, f"decoder/projection_{n}")
             for n, channels in enumerate(filters)
@@ -131,7 +131,7 @@ class UpsamplingDecoder(keras.layers.Layer):
             self.smoothing[step].build(inner)
 
     def call(self, features):
-        """Returns a list of one map, of all maps of the backbone."""
+        """Returns a list of one map, from all maps of the backbone."""
         *lower, last = features
         x = self.top(last)
         for step, here in enumerate(reversed(lower)):

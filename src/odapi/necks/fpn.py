@@ -1,4 +1,4 @@
-"""Feature pyramid network: strong features at every scale."""
+"""Feature pyramid network (FPN)."""
 
 from collections.abc import Sequence
 
@@ -12,19 +12,19 @@ _SIZE = 3
 
 
 class FeaturePyramid(keras.layers.Layer):
-    """Adds what the upper levels know to the lower levels, then makes more levels.
+    """Top-down pathway with lateral connections, and coarser levels on top.
 
-    Each map of the backbone is projected to `depth` channels; from the top down
-    the map above, twice as large, is added and the sum is smoothed; the top itself
-    stays as it is. Further levels above follow by convolutions of stride 2.
+    Each map of the backbone is projected to `depth` channels. From the top level down,
+    the upsampled map of the level above is added, and a convolution smooths the sum;
+    the top level is not smoothed. Coarser levels follow by convolutions of stride 2.
 
     Args:
-        levels: Indices of the maps of the backbone that are used, in a row.
-        num_extra: Further levels above.
+        levels: Consecutive indices of the maps of the backbone that are used.
+        num_extra: Number of coarser levels.
         depth: Channels of all levels.
-        hyperparams: Of all layers.
+        hyperparams: Hyperparams of all layers.
         use_depthwise: Separable convolutions instead of full ones.
-        explicit_padding: Pad symmetrically, whatever the size of the image.
+        explicit_padding: Whether padding is symmetric for any image size.
 
     Source: Lin et al. 2017 (https://arxiv.org/abs/1612.03144); the levels above
     as in https://arxiv.org/abs/1708.02002.
@@ -56,7 +56,7 @@ class FeaturePyramid(keras.layers.Layer):
             steps = conv_norm_activation(conv, hyperparams)
             return Stack(steps, name=name, dtype=hyperparams.dtype)
 
-        # Numbered from the bottom, 1 being the lowest map.
+        # Numbered from the bottom; 1 is the lowest level.
         self.projections = [
             hyperparams.conv(depth, 1, f"fpn/projection_{n}", use_bias=True)
             for n in range(1, num_maps + 1)
@@ -74,13 +74,13 @@ class FeaturePyramid(keras.layers.Layer):
             layer.build(projected)
 
     def call(self, features):
-        """Returns the levels, largest map first, of all maps of the backbone."""
+        """Returns the levels, largest map first, from all maps of the backbone."""
         features = features[self.used]
         above = self.projections[-1](features[-1])
         maps = [above]
         for n in reversed(range(len(self.projections) - 1)):
             here = self.projections[n](features[n])
-            # The original hands on the smoothed map, the paper the bare sum.
+            # The original passes on the smoothed map, the paper the sum.
             above = self.smoothing[n](upsample_nearest(above, here.shape) + here)
             maps.insert(0, above)
         for layer in self.extra:

@@ -1,4 +1,4 @@
-"""The pyramid of SSD: maps of the backbone, then ever smaller ones."""
+"""Feature pyramid of SSD: maps of the backbone and extra feature layers."""
 
 from collections.abc import Sequence
 
@@ -11,18 +11,18 @@ _SIZE = 3
 
 
 class SsdPyramid(keras.layers.Layer):
-    """Passes on maps of the backbone and adds maps of half the size each.
+    """Maps of the backbone, followed by extra feature layers of half the size each.
 
-    Each further map comes from the one before by a 1 x 1 convolution to half its
-    depth and a 3 x 3 convolution of stride 2.
+    An extra layer is a 1 x 1 convolution to half its depth and a 3 x 3 convolution of
+    stride 2.
 
     Args:
-        num_maps: Maps of the backbone that are passed on, the first ones it gives.
-        depths: Nominal channels of the further maps.
-        depth: Turns nominal channels into real ones.
-        hyperparams: Of all layers.
+        num_maps: Number of maps of the backbone that are used, from the first.
+        depths: Nominal channels of the extra layers.
+        depth: Function from nominal to actual channels.
+        hyperparams: Hyperparams of all layers.
         use_depthwise: A depthwise and a 1 x 1 convolution instead of the 3 x 3.
-        explicit_padding: Pad symmetrically, whatever the size of the image.
+        explicit_padding: Whether padding is symmetric for any image size.
 
     Source: Liu et al. 2016 (https://arxiv.org/abs/1512.02325), section 2.2.
     """
@@ -49,7 +49,7 @@ class SsdPyramid(keras.layers.Layer):
             path = f"ssd_pyramid/map_{index}"
             steps = conv(depth(nominal / 2), 1, f"{path}/reduce")
             if use_depthwise:
-                # As in the original, hyperparams do not reach this kernel.
+                # As in the original, hyperparams do not apply to this kernel.
                 shrink = hyperparams.depthwise(
                     _SIZE, f"{path}/depthwise", NEITHER, **options
                 )
@@ -59,7 +59,7 @@ class SsdPyramid(keras.layers.Layer):
                 steps += conv(depth(nominal), _SIZE, f"{path}/shrink", **options)
             return Stack(steps, name=f"map_{index}", dtype=hyperparams.dtype)
 
-        # Numbered from 0, the maps of the backbone first.
+        # Numbered from 0, starting with the maps of the backbone.
         self.extra = [block(num_maps + n, d) for n, d in enumerate(depths)]
 
     def build(self, input_shape: Sequence[tuple]):
@@ -70,7 +70,7 @@ class SsdPyramid(keras.layers.Layer):
             shape = layer.compute_output_shape(shape)
 
     def call(self, features):
-        """Returns the maps, largest first, of all maps of the backbone."""
+        """Returns the maps, largest first, from all maps of the backbone."""
         maps = list(features[: self.num_maps])
         for layer in self.extra:
             maps.append(layer(maps[-1]))

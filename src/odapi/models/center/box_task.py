@@ -1,4 +1,4 @@
-"""CenterNet's boxes: their size, and where in its cell their center lies."""
+"""CenterNet's boxes: size, and offset of the center within its cell."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ class CenterBoxes(Task):
     """Predicts height and width, and the offset of the center, in cells.
 
     Args:
-        loss: Of both.
-        weight: Of the task.
-        scale_weight, offset_weight: Of the two losses within.
-        scale_head, offset_head: Their layers; name and channels are set here.
+        loss: Loss of size and offset.
+        weight: Weight of the task.
+        scale_weight, offset_weight: Weights of both losses.
+        scale_head, offset_head: Heads; their name and channels are set here.
     """
 
     loss: BoxLoss
@@ -38,13 +38,13 @@ class CenterBoxes(Task):
     def __post_init__(self):
         if self.loss.on_boxes:
             raise ValueError(
-                "the loss compares a size or an offset, two numbers, not boxes: "
-                "weighted_iou and weighted_giou do not go here"
+                "the loss compares sizes and offsets, not boxes: weighted_iou and "
+                "weighted_giou cannot be used"
             )
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """What it needs predicted."""
+        """Heads whose outputs it reads."""
         return (
             dataclasses.replace(self.scale_head, name=SCALE, channels=2),
             dataclasses.replace(self.offset_head, name=OFFSET, channels=2),
@@ -52,7 +52,7 @@ class CenterBoxes(Task):
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """The keys of what `losses` returns."""
+        """Keys of the dict that `losses` returns."""
         return (f"Loss/{SCALE}", f"Loss/{OFFSET}")
 
     def losses(
@@ -74,7 +74,7 @@ class CenterBoxes(Task):
         }
 
     def detect(
-        self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
+        self, maps: Maps, peaks: Peaks, detections: Detections, frame: Frame
     ) -> Detections:
         """Returns the detections with their boxes."""
         size = ops.maximum(gather_cells(maps[SCALE], peaks.y, peaks.x), 0.0)
@@ -83,15 +83,15 @@ class CenterBoxes(Task):
         boxes = from_center_size(ops.cast(cell, "float32") + offset, size)
         end = ops.convert_to_tensor([[[*frame.map_size] * 2]], dtype="float32")
         boxes = ops.clip(boxes, 0.0, end)
-        return found._replace(boxes=normalized(boxes, frame), boxes_strided=boxes)
+        return detections._replace(boxes=normalized(boxes, frame), boxes_strided=boxes)
 
 
 def normalized(boxes: Tensor, frame: Frame) -> Tensor:
-    """Returns boxes in cells as shares of the images without padding, cut to them.
+    """Returns boxes normalized to the images without padding, and clipped.
 
     Args:
         boxes: `[b, k, 4]` in cells.
-        frame: Where the maps lie.
+        frame: The images.
     """
     scale = STRIDE / ops.concatenate([frame.real_size] * 2, axis=-1)
     return ops.clip(boxes * scale[:, None, :], 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""From normalized images to the maps of stride 4 that the heads of CenterNet see."""
+"""Feature extractor of CenterNet: maps of stride 4 from normalized images."""
 
 import keras
 
@@ -7,15 +7,16 @@ from odapi.models.single_stage.feature_extractor import FeatureExtractor
 
 
 class CenterExtractor(FeatureExtractor):
-    """A backbone and a decoder, or a backbone that gives such maps by itself.
+    """Backbone and decoder, or a backbone whose maps have stride 4.
 
-    The maps have a cell for every 4 x 4 pixels, also where the size of the images
-    does not divide by the stride of the backbone; the original refuses those, or
-    gives maps that reach over the image.
+    The maps have one cell per 4 x 4 pixels, even if the image size is not a multiple
+    of the stride of the backbone; the original refuses such sizes or returns maps
+    that are larger than the image.
 
     Args:
-        backbone: From images to feature maps, named "backbone".
-        neck: From these to a list of maps, named "neck"; None: they are the maps.
+        backbone: Layer from images to feature maps, named "backbone".
+        neck: Layer from these to a list of maps, named "neck"; None: the maps of the
+            backbone are returned.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class CenterExtractor(FeatureExtractor):
         super().__init__(backbone, neck, **kwargs)
 
     def call(self, images, training=False):
-        """Returns maps `[b, ceil(h / 4), ceil(w / 4), c]`, one a stage."""
+        """Returns maps `[b, ceil(h / 4), ceil(w / 4), c]`, one per stage."""
         height, width = (-(-n // STRIDE) for n in images.shape[1:3])
         maps = super().call(images, training=training)
         return [
@@ -47,5 +48,5 @@ class CenterExtractor(FeatureExtractor):
 
     @property
     def num_stages(self) -> int:
-        """How many maps there are, each of which the heads look at in training."""
+        """Number of maps; the heads run on each of them in training."""
         return len(self.compute_output_shape((None, 64, 64, 3)))

@@ -1,4 +1,4 @@
-"""CenterNet: objects as peaks of a heatmap, and tasks that say more about them."""
+"""CenterNet: objects as peaks of a heatmap, with tasks for their other fields."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -20,19 +20,20 @@ from odapi.models.detector import (
 from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Detections, Groundtruth, Tensor
 
-FEATURES = "features"  # Among the outputs: the last map that the heads look at.
+FEATURES = "features"  # Key of the last feature map in the outputs.
 
 
 @dataclasses.dataclass(frozen=True)
 class CenterParts:
-    """The parts of a CenterNet that have no weights of the detector itself.
+    """Parts of a CenterNet without weights of the detector itself.
 
     Args:
-        pixels: How the extractor wants its pixels.
-        objects: The heatmap of centers.
-        tasks: What else is predicted; that of the boxes first.
-        nms: Drops objects that overlap others; None: all peaks are objects.
-        output_maps: Exported models also give what the heads predict.
+        pixels: Pixel normalization of the extractor.
+        objects: Heatmap of the object centers.
+        tasks: Further tasks, that of the boxes first.
+        nms: Non-maximum suppression (NMS) of overlapping objects; None: all peaks are
+            objects.
+        output_maps: Whether exported models also return the outputs of the heads.
     """
 
     pixels: PixelScaling
@@ -42,29 +43,28 @@ class CenterParts:
     output_maps: bool = False
 
     def __post_init__(self):
-        names = [head.name for part in self.everything for head in part.heads]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two tasks predict {', '.join(twice)}")
+        names = [head.name for task in self.all_tasks for head in task.heads]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"two tasks predict {', '.join(repeated)}")
 
     @property
-    def everything(self) -> tuple[ObjectCenters | Task, ...]:
-        """What has heads and losses."""
+    def all_tasks(self) -> tuple[ObjectCenters | Task, ...]:
+        """The object heatmap and all tasks: everything with heads and losses."""
         return (self.objects, *self.tasks)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class CenterNet(Detector):
-    """An extractor with one or more stages, heads on each, and tasks.
+    """Detector with an extractor of one or more stages, and heads on each stage.
 
     Args:
-        feature_extractor: Layer from normalized images to a list of maps, one a
-            stage, all of a fourth of the size; its `backbone` is what an
-            image classifier can fill.
-        parts: What has no weights.
-        hyperparams: Of the heads: seed and type.
-        use_depthwise: Heads of separable convolutions.
-        kwargs: As for `Detector`, without what the parts say.
+        feature_extractor: Layer from normalized images to a list of maps of stride 4,
+            one per stage; an image classifier can fill its `backbone`.
+        parts: Parts without weights.
+        hyperparams: Seed and dtype policy of the heads.
+        use_depthwise: Separable convolutions in the heads.
+        kwargs: As for `Detector`, without the arguments that the parts determine.
 
     Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850).
     """
@@ -77,18 +77,18 @@ class CenterNet(Detector):
         use_depthwise: bool = False,
         **kwargs,
     ):
-        everything = parts.everything
+        tasks = parts.all_tasks
         super().__init__(
             num_classes=parts.objects.num_classes,
             max_detections=(
                 parts.nms.max_total if parts.nms else parts.objects.max_detections
             ),
-            loss_names=tuple(n for part in everything for n in part.loss_names),
+            loss_names=tuple(n for task in tasks for n in task.loss_names),
             **kwargs,
         )
         self.feature_extractor = feature_extractor
         self.heads = CenterHeads(
-            [head for part in everything for head in part.heads],
+            [head for task in tasks for head in task.heads],
             hyperparams or Hyperparams(),
             use_depthwise,
             name="heads",
@@ -97,7 +97,7 @@ class CenterNet(Detector):
         self.task_layers = [layer for task in parts.tasks for layer in task.layers]
         self.parts = parts
         self.num_stages = 0
-        fields = [f for part in everything for f in part.groundtruth_fields]
+        fields = [f for task in tasks for f in task.groundtruth_fields]
         self.groundtruth_fields = tuple(dict.fromkeys(fields))
 
     def build_heads(self, shapes: Sequence[tuple]) -> None:
@@ -106,13 +106,13 @@ class CenterNet(Detector):
         self.num_stages = len(shapes)
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
-        """Returns the maps `[b, h, w, channels]` by name, such as "box/scale/0"."""
+        """Returns the output maps `[b, h, w, channels]`, as in "box/scale/0"."""
         return self.predict_maps(self.extract(inputs, training))
 
     def predict_maps(
         self, features: list[Tensor], training: bool = False
     ) -> dict[str, Tensor]:
-        """Returns what the heads say of the maps of all stages."""
+        """Returns the outputs of the heads for the feature maps of all stages."""
         found = self.heads(features)
         if any(task.needs_features for task in self.parts.tasks):
             found[FEATURES] = ops.cast(features[-1], "float32")
@@ -131,10 +131,10 @@ class CenterNet(Detector):
         truth = Groundtruth(
             *(v if v is None else ops.convert_to_tensor(v) for v in groundtruth)
         )
-        found: dict[str, Tensor] = {}
-        for part in self.parts.everything:
-            found |= part.losses(stages, truth, frame)
-        return found
+        losses: dict[str, Tensor] = {}
+        for task in self.parts.all_tasks:
+            losses |= task.losses(stages, truth, frame)
+        return losses
 
     def frame(
         self,
@@ -142,22 +142,22 @@ class CenterNet(Detector):
         outputs: Mapping[str, Tensor],
         training: bool = False,
     ) -> Frame:
-        """Returns where the maps lie on the images."""
+        """Returns the frame of the tasks: images, sizes and training step."""
         if inputs is None:
-            some = next(iter(outputs.values()))
-            return Frame((some.shape[1] * STRIDE, some.shape[2] * STRIDE))
+            output = next(iter(outputs.values()))
+            return Frame((output.shape[1] * STRIDE, output.shape[2] * STRIDE))
         images = inputs["images"]
         optimizer = getattr(self, "optimizer", None) if training else None
         step = None if optimizer is None else optimizer.iterations
         size = (images.shape[1], images.shape[2])
         true_size, features = inputs.get("true_size"), outputs.get(FEATURES)
 
-        def again(change: Callable[[Tensor], Tensor]) -> list[Maps]:
-            changed = change(self.preprocess(inputs))
-            found = self.heads(self.feature_extractor(changed, training=training))
-            return [self._maps(found, n) for n in range(self.num_stages)]
+        def rerun(transform: Callable[[Tensor], Tensor]) -> list[Maps]:
+            images = transform(self.preprocess(inputs))
+            maps = self.heads(self.feature_extractor(images, training=training))
+            return [self._maps(maps, n) for n in range(self.num_stages)]
 
-        return Frame(size, true_size, images, step, training, features, again)
+        return Frame(size, true_size, images, step, training, features, rerun)
 
     def detect(
         self,
@@ -186,18 +186,18 @@ class CenterNet(Detector):
         maps = self._maps(outputs, self.num_stages - 1)
         objects = self.parts.objects
         peaks, scores = objects.peaks(objects.scores(maps, frame))
-        found = _points(peaks, scores, frame)
+        detections = _points(peaks, scores, frame)
         for task in self.parts.tasks:
-            found = task.detect(maps, peaks, found, frame)
+            detections = task.detect(maps, peaks, detections, frame)
         if self.parts.nms is not None:
-            found = suppress_overlaps(self.parts.nms, found)
+            detections = suppress_overlaps(self.parts.nms, detections)
         for task in self.parts.tasks:
-            found = task.rescore(found)
-        return found
+            detections = task.rescore(detections)
+        return detections
 
     @property
     def predicts_masks_from_boxes(self) -> bool:
-        """Whether `masks_from_boxes` can be called."""
+        """Whether a task implements `masks_from_boxes`."""
         return any(task.predicts_masks_from_boxes for task in self.parts.tasks)
 
     def masks_from_boxes(
@@ -206,33 +206,33 @@ class CenterNet(Detector):
         boxes: Tensor,
         outputs: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """Returns masks of boxes that are given, as of `Detections.masks`.
+        """Returns masks of given boxes, in the form of `Detections.masks`.
 
         Args:
-            inputs: The images.
+            inputs: Input dict of the detector.
             boxes: `[b, n, 4]` normalized to the images without padding.
-            outputs: What `call` returned for the images; None to call.
+            outputs: Output of `call` for the images; None: it is computed.
 
         Returns:
-            `[b, n, h, w]` float32: probabilities, of the boxes.
+            `[b, n, h, w]` float32: probabilities within the boxes.
 
         Raises:
-            ValueError: No task makes masks of boxes.
+            ValueError: No task predicts masks from boxes.
         """
-        maker = next((t for t in self.parts.tasks if t.predicts_masks_from_boxes), None)
-        if maker is None:
+        task = next((t for t in self.parts.tasks if t.predicts_masks_from_boxes), None)
+        if task is None:
             raise ValueError(
-                "no task of this model makes masks of boxes that are given; "
+                "no task of this model predicts masks from boxes; a model with "
                 "deepmac_mask_estimation does"
             )
         if outputs is None:
             outputs = self(inputs, training=False)
         frame = self.frame(inputs, outputs)
-        boxes = frame.on_maps(ops.cast(boxes, "float32"))
-        return maker.masks_of(self._maps(outputs, self.num_stages - 1), boxes)
+        boxes = frame.to_map_frame(ops.cast(boxes, "float32"))
+        return task.masks_from_boxes(self._maps(outputs, self.num_stages - 1), boxes)
 
     def _output_maps(self, inputs, outputs, features) -> dict[str, Tensor]:
-        """Returns what is predicted, by the original's names, stages stacked."""
+        """Returns the outputs of the heads by the original's names, stages stacked."""
         stages = [self._maps(outputs, n) for n in range(self.num_stages)]
         maps = {name: ops.stack([s[name] for s in stages]) for name in stages[0]}
         if features is not None:
@@ -247,7 +247,7 @@ class CenterNet(Detector):
 
 
 def _points(peaks: Peaks, scores: Tensor, frame: Frame) -> Detections:
-    """Returns the peaks as detections, their boxes being points."""
+    """Returns the peaks as detections whose boxes are points."""
     cell = ops.cast(ops.stack([peaks.y, peaks.x] * 2, axis=-1), "float32")
     size = ops.concatenate([frame.real_size] * 2, axis=-1)
     return Detections(
@@ -259,28 +259,29 @@ def _points(peaks: Peaks, scores: Tensor, frame: Frame) -> Detections:
     )
 
 
-def suppress_overlaps(nms: NonMaxSuppression, found: Detections) -> Detections:
-    """Returns the detections that do not overlap better ones of their class.
+def suppress_overlaps(nms: NonMaxSuppression, detections: Detections) -> Detections:
+    """Returns the detections after non-maximum suppression (NMS) per class.
 
-    A peak counts for its own class alone, as in the original. All boxes are in the
-    frame of the image, so there is no frame to change.
+    As in the original, a peak is a candidate of its own class only.
     """
-    real = ops.arange(found.scores.shape[1], dtype="int32") < found.num[:, None]
-    classes = ops.arange(found.multiclass_scores.shape[-1], dtype="int32")
-    own = ops.logical_and(real[..., None], found.classes[..., None] == classes)
-    kept = nms(found.boxes, ops.where(own, found.multiclass_scores, 0.0))
+    real = (
+        ops.arange(detections.scores.shape[1], dtype="int32") < detections.num[:, None]
+    )
+    classes = ops.arange(detections.multiclass_scores.shape[-1], dtype="int32")
+    own = ops.logical_and(real[..., None], detections.classes[..., None] == classes)
+    kept = nms(detections.boxes, ops.where(own, detections.multiclass_scores, 0.0))
     there = ops.arange(nms.max_total, dtype="int32") < kept.num
 
-    def pick(values):
+    def select(values):
         rows = gather_rows(values, kept.anchors)
         mask = ops.reshape(there, (-1, nms.max_total, *[1] * (len(rows.shape) - 2)))
         return ops.where(mask, rows, ops.zeros_like(rows))
 
     others = {
-        name: pick(values)
-        for name, values in found._asdict().items()
+        name: select(values)
+        for name, values in detections._asdict().items()
         if values is not None and name != "num"
     }
-    return found._replace(**others)._replace(
+    return detections._replace(**others)._replace(
         scores=kept.scores, classes=kept.classes, num=kept.num[:, 0]
     )

@@ -1,4 +1,4 @@
-"""CenterNet's DensePose: the part of the body at each pixel, and where on it."""
+"""CenterNet's DensePose: body part and surface coordinates of each pixel."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,16 +17,17 @@ PARTS, SURFACE = "densepose/heatmap", "densepose/regression"
 
 @dataclasses.dataclass(frozen=True)
 class CenterDensePose(Task):
-    """Predicts parts and surface coordinates, and reads them within masks.
+    """Predicts body parts and surface coordinates, masked by instance masks.
 
     Args:
-        class_id: The class that has parts, from 0.
-        part_loss: Of the logits of the parts, at the points of the groundtruth.
-        surface_loss: Of the coordinates (v, u) of the part there.
-        num_parts: Parts of the body.
-        weight, part_weight, surface_weight: Of the task and of the two losses.
-        full_resolution: Compare at pixels, reading between cells, else at cells.
-        bias: First bias of the logits.
+        class_id: Class with parts, 0-based.
+        part_loss: Loss of the part logits at the points of the groundtruth.
+        surface_loss: Loss of the coordinates (v, u) of the part at these points.
+        num_parts: Number of body parts.
+        weight, part_weight, surface_weight: Weights of the task and of both losses.
+        full_resolution: Whether maps are interpolated at pixels instead of read at
+            cells.
+        bias: Initial bias of the part logits.
 
     Source: Güler et al. 2018 (https://arxiv.org/abs/1802.00434); the original's
     `center_net_meta_arch.py`.
@@ -47,13 +48,13 @@ class CenterDensePose(Task):
             raise ValueError(f"num_parts must be 1 or more, got {self.num_parts}")
         if self.surface_loss.on_boxes:
             raise ValueError(
-                "the loss compares two coordinates, not boxes: weighted_iou and "
-                "weighted_giou do not go here"
+                "the loss compares coordinates, not boxes: weighted_iou and "
+                "weighted_giou cannot be used"
             )
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """What it needs predicted."""
+        """Heads whose outputs it reads."""
         return (
             Head(PARTS, self.num_parts, bias=self.bias),
             Head(SURFACE, 2 * self.num_parts),
@@ -61,7 +62,7 @@ class CenterDensePose(Task):
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """The keys of what `losses` returns."""
+        """Keys of the dict that `losses` returns."""
         return (f"Loss/{PARTS}", f"Loss/{SURFACE}")
 
     @property
@@ -73,10 +74,12 @@ class CenterDensePose(Task):
         self, stages: Sequence[Maps], truth: Groundtruth, frame: Frame
     ) -> dict[str, Tensor]:
         """Returns both losses, weighted, means over points; see `Task.losses`."""
-        number, most = truth.densepose_part_ids.shape[1:]
-        parts = ops.reshape(truth.densepose_part_ids, (-1, number * most))
-        places = ops.reshape(truth.densepose_points, (-1, number * most, 4))
-        weights = ops.reshape(_point_weights(truth, most), (-1, number * most))
+        number, max_points = truth.densepose_part_ids.shape[1:]
+        parts = ops.reshape(truth.densepose_part_ids, (-1, number * max_points))
+        places = ops.reshape(truth.densepose_points, (-1, number * max_points, 4))
+        weights = ops.reshape(
+            _point_weights(truth, max_points), (-1, number * max_points)
+        )
         wanted = ops.one_hot(parts, self.num_parts)
         part_total: Tensor = 0.0
         surface_total: Tensor = 0.0
@@ -96,41 +99,44 @@ class CenterDensePose(Task):
         }
 
     def detect(
-        self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
+        self, maps: Maps, peaks: Peaks, detections: Detections, frame: Frame
     ) -> Detections:
-        """Returns the detections of the class with parts instead of masks.
+        """Returns the detections, those of the class with parts as masks.
 
-        Their masks then hold the part of each pixel, from 1, and `surface_coords` the
-        coordinates within it. The masks must be there.
+        Such masks hold the 1-based part of each pixel, and `surface_coords` the
+        coordinates within it.
+
+        Raises:
+            ValueError: The detections have no masks.
         """
-        if found.masks is None:
-            raise ValueError("DensePose is read within masks, and there are none")
-        size = tuple(found.masks.shape[2:])
-        boxes = frame.on_maps(found.boxes)
-        best = ops.full_like(found.masks, -float("inf"))
-        part = ops.zeros_like(found.masks)
-        v = u = ops.zeros_like(found.masks)
+        if detections.masks is None:
+            raise ValueError("DensePose needs masks, and the detections have none")
+        size = tuple(detections.masks.shape[2:])
+        boxes = frame.to_map_frame(detections.boxes)
+        best = ops.full_like(detections.masks, -float("inf"))
+        part = ops.zeros_like(detections.masks)
+        v = u = ops.zeros_like(detections.masks)
 
-        def cut(name, channel):
-            here = ops.full(ops.shape(found.classes), channel, dtype="int32")
+        def crop(name, channel):
+            here = ops.full(ops.shape(detections.classes), channel, dtype="int32")
             return crop_and_resize(maps[name], boxes, size, channels=here)
 
-        # Part by part: the crops of all parts at once do not fit in memory.
+        # One part after the other: crops of all parts together do not fit in memory.
         for n in range(self.num_parts):
-            score = cut(PARTS, n)
+            score = crop(PARTS, n)
             better = score > best
             best = ops.where(better, score, best)
             part = ops.where(better, n + 1.0, part)
-            v = ops.where(better, cut(SURFACE, 2 * n), v)
-            u = ops.where(better, cut(SURFACE, 2 * n + 1), u)
-        has_parts = (found.classes == self.class_id)[..., None, None]
-        masks = ops.where(has_parts, found.masks * part, found.masks)
-        inside = ops.where(has_parts, found.masks, 0.0)[..., None]
+            v = ops.where(better, crop(SURFACE, 2 * n), v)
+            u = ops.where(better, crop(SURFACE, 2 * n + 1), u)
+        has_parts = (detections.classes == self.class_id)[..., None, None]
+        masks = ops.where(has_parts, detections.masks * part, detections.masks)
+        inside = ops.where(has_parts, detections.masks, 0.0)[..., None]
         surface = ops.stack([v, u], axis=-1) * inside
-        return found._replace(masks=masks, surface_coords=surface)
+        return detections._replace(masks=masks, surface_coords=surface)
 
     def _read(self, maps: Tensor, places: Tensor, frame: Frame) -> Tensor:
-        """Returns `[b, n, c]`: what maps say at points normalized to the images."""
+        """Returns the values `[b, n, c]` of maps at points normalized to the images."""
         height, width = frame.image_size if self.full_resolution else frame.map_size
         # Whole pixels or cells, as in the original.
         y = ops.floor(places[..., 0] * height)
@@ -141,15 +147,17 @@ class CenterDensePose(Task):
         return sample_cells(maps, (y + 0.5) / STRIDE - 0.5, (x + 0.5) / STRIDE - 0.5)
 
 
-def _point_weights(truth: Groundtruth, most: int) -> Tensor:
-    """Returns `[b, n, most]`: the weight of an object, 0 for padding."""
-    there = ops.arange(most, dtype="int32") < truth.densepose_num_points[..., None]
+def _point_weights(truth: Groundtruth, max_points: int) -> Tensor:
+    """Returns object weights per point, `[b, n, max_points]`, 0 for padding."""
+    there = (
+        ops.arange(max_points, dtype="int32") < truth.densepose_num_points[..., None]
+    )
     weights = ops.where(truth.valid, truth.weights, 0.0)
     return ops.where(there, weights[..., None], 0.0)
 
 
 def _of_part(values: Tensor, parts: Tensor, num_parts: int) -> Tensor:
-    """Returns the two numbers `[b, n, 2]` of a part, of `[b, n, 2 * num_parts]`."""
+    """Returns the coordinates `[b, n, 2]` of a part, of `[b, n, 2 * num_parts]`."""
     points = values.shape[1]
     rows = ops.reshape(values, (-1, points * num_parts, 2))
     start = num_parts * ops.arange(points, dtype="int32")

@@ -36,17 +36,17 @@ _SNAPPING = KeypointRefiner()
 
 @dataclasses.dataclass(frozen=True)
 class SnapToPeaks:
-    """Keypoints move from where the center says to a peak of the heatmap nearby.
+    """Decoding that snaps regressed keypoints to nearby peaks of the heatmap.
 
     Args:
-        snapping: Which peak, and when.
-        window: Side of the window in which a peak is highest.
-        most: Peaks of a keypoint that are looked at.
+        snapping: Choice of the peak.
+        window: Side of the window in which a peak is the maximum.
+        max_peaks: Maximum number of peaks per keypoint.
     """
 
     snapping: KeypointRefiner = _SNAPPING
     window: int = 3
-    most: int = 100
+    max_peaks: int = 100
 
     def __call__(
         self,
@@ -58,17 +58,22 @@ class SnapToPeaks:
     ) -> Keypoints:
         """Returns the keypoints of `regressed [b, n, k, 2]`, in cells."""
         candidates = find_keypoint_candidates(
-            heatmap, offsets, depths, self.window, self.most, self.snapping.threshold
+            heatmap,
+            offsets,
+            depths,
+            self.window,
+            self.max_peaks,
+            self.snapping.threshold,
         )
         return self.snapping(regressed, candidates, boxes)
 
 
 @dataclasses.dataclass(frozen=True)
 class HighestNearby:
-    """Keypoints are the highest cell, cells further from the regression counting less.
+    """Decoding by the highest cell, weighted by the distance to the regression.
 
     Args:
-        ratio: Share of the map's shorter side that distances, squared, are divided by.
+        ratio: Fraction of the shorter side of the map that divides squared distances.
     """
 
     ratio: float = 0.1
@@ -91,7 +96,7 @@ class HighestNearby:
 
 @dataclasses.dataclass(frozen=True)
 class KeypointWeights:
-    """How much each loss counts."""
+    """Weights of the task and of its losses."""
 
     task: float = 1.0
     heatmap: float = 1.0
@@ -100,34 +105,34 @@ class KeypointWeights:
     depth: float = 1.0
 
     def of(self, kind: str) -> float:
-        """Returns the whole weight of one of the losses."""
+        """Returns the product of the weights of a loss and of the task."""
         return self.task * getattr(self, kind)
 
 
 @dataclasses.dataclass(frozen=True)
 class KeypointTask(Task):
-    """Finds the keypoints of the objects of one class.
+    """Predicts the keypoints of the objects of one class.
 
     Args:
         name: Part of the names of heads and losses.
-        class_id: The class, from 0.
-        indices: Its keypoints among those of the groundtruth and of detections.
-        total: Keypoints of a detection, over all classes.
-        deviations: How wide the target's peaks are, by keypoint, times a deviation
-            that grows with the box; empty: 1.
-        heatmap_loss, cell_loss: Of heatmaps, and of everything else.
-        weights: How much each loss counts.
-        offset_radius: Of the disk of cells that learn offsets, shifts and depths.
-        offset_of_each: Each keypoint has offsets of its own.
-        has_depth: Depths are predicted.
-        depth_of_each: Each keypoint has a depth of its own.
-        decoding: From maps to keypoints.
-        clip: Keypoints out of the image are moved to its edge and score 0.
-        rescoring_threshold: Scores of objects become their product with the mean score
-            of keypoints above this; None: they stay.
-        layers_of: Heads by kind, such as "heatmap", for their layers; name, channels
-            and bias are set here.
-        heatmap_bias: First bias of the heatmap.
+        class_id: The class, 0-based.
+        indices: Indices of its keypoints in the groundtruth and in detections.
+        total: Number of keypoints per detection, over all classes.
+        deviations: Standard deviations of the target's peaks per keypoint, relative to
+            one that depends on the box size; empty: 1.
+        heatmap_loss, cell_loss: Losses of the heatmaps and of the other outputs.
+        weights: Weights of the losses.
+        offset_radius: Radius in which cells learn offsets, displacements and depths.
+        per_keypoint_offset: Whether each keypoint has separate offsets.
+        has_depth: Whether depths are predicted.
+        per_keypoint_depth: Whether each keypoint has a separate depth.
+        decoding: Decoding of keypoints from maps.
+        clip: Whether keypoints outside the image are clipped to it, with score 0.
+        rescoring_threshold: The score of an object is multiplied by the mean score of
+            its keypoints above this; None: scores are unchanged.
+        head_specs: Heads by kind, such as "heatmap"; their name, channels and bias are
+            set here.
+        heatmap_bias: Initial bias of the heatmap.
 
     Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), section 4.2.
     """
@@ -141,13 +146,13 @@ class KeypointTask(Task):
     cell_loss: BoxLoss = _CELL_LOSS
     weights: KeypointWeights = KeypointWeights()
     offset_radius: int = 0
-    offset_of_each: bool = False
+    per_keypoint_offset: bool = False
     has_depth: bool = False
-    depth_of_each: bool = False
+    per_keypoint_depth: bool = False
     decoding: SnapToPeaks | HighestNearby = SnapToPeaks()
     clip: bool = False
     rescoring_threshold: float | None = None
-    layers_of: Mapping[str, Head] = dataclasses.field(default_factory=dict)
+    head_specs: Mapping[str, Head] = dataclasses.field(default_factory=dict)
     heatmap_bias: float = -2.19
 
     def __post_init__(self):
@@ -155,32 +160,34 @@ class KeypointTask(Task):
             raise ValueError(f"task {self.name!r} has no keypoints")
         if self.deviations and len(self.deviations) != len(self.indices):
             raise ValueError(
-                f"needs a deviation for each of {len(self.indices)} keypoints, got "
+                f"needs one deviation per keypoint ({len(self.indices)}), got "
                 f"{len(self.deviations)}"
             )
         if self.cell_loss.on_boxes:
-            raise ValueError("offsets are no boxes, which the loss compares")
+            raise ValueError(
+                "cell_loss must not be a loss of boxes, such as an IoU loss"
+            )
         if self.total <= max(self.indices):
             raise ValueError(f"total must be above {max(self.indices)}")
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What is predicted."""
+        """Kinds of outputs."""
         return _KINDS if self.has_depth else _KINDS[:3]
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """Heads as the original has them."""
+        """Heads, named as in the original."""
         count = len(self.indices)
         channels = {
             "heatmap": count,
-            "offset": 2 * count if self.offset_of_each else 2,
+            "offset": 2 * count if self.per_keypoint_offset else 2,
             "regression": 2 * count,
-            "depth": count if self.depth_of_each else 1,
+            "depth": count if self.per_keypoint_depth else 1,
         }
         return tuple(
             dataclasses.replace(
-                self.layers_of.get(kind, Head(kind, 1)),
+                self.head_specs.get(kind, Head(kind, 1)),
                 name=self._key(kind),
                 channels=channels[kind],
                 bias=self.heatmap_bias if kind == "heatmap" else None,
@@ -190,12 +197,12 @@ class KeypointTask(Task):
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """As the original has them."""
+        """Keys of the dict that `losses` returns, as in the original."""
         return tuple(f"Loss/{self._key(kind)}" for kind in self.kinds)
 
     @property
     def groundtruth_fields(self) -> tuple[str, ...]:
-        """Keypoints, and their depths where they are learnt."""
+        """Optional fields of `Groundtruth` that its losses read."""
         depths = ("keypoint_depths", "keypoint_depth_weights")
         return ("keypoints", *(depths if self.has_depth else ()))
 
@@ -205,7 +212,7 @@ class KeypointTask(Task):
         """Returns the weighted losses, by the original's names."""
         size = frame.map_size
         points = keypoints_of_class(truth, self.class_id, self.indices, size)
-        found = {"heatmap": self._heatmap_loss(stages, truth, points, frame)}
+        losses = {"heatmap": self._heatmap_loss(stages, truth, points, frame)}
         cells = {
             "offset": offset_targets(points, self.offset_radius, size),
             "regression": regression_targets(truth, points, self.offset_radius, size),
@@ -214,20 +221,19 @@ class KeypointTask(Task):
             cells["depth"] = depth_targets(
                 truth, points, self.indices, self.offset_radius, size
             )
-        found |= {kind: self._cell_loss(stages, kind, c) for kind, c in cells.items()}
+        losses |= {kind: self._cell_loss(stages, kind, c) for kind, c in cells.items()}
         return {
-            f"Loss/{self._key(kind)}": self.weights.of(kind) * found[kind]
+            f"Loss/{self._key(kind)}": self.weights.of(kind) * losses[kind]
             for kind in self.kinds
         }
 
     def detect(
-        self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
+        self, maps: Maps, peaks: Peaks, detections: Detections, frame: Frame
     ) -> Detections:
-        """Returns the detections with keypoints where they are of the class.
+        """Returns the detections with keypoints of those of the class.
 
-        Points are normalized to the image without padding. Those of other classes
-        are 0, as are keypoints that no task finds. Where no boxes are predicted, those
-        around the keypoints take their place.
+        Points are normalized to the image without padding; keypoints of other classes
+        are 0. Without predicted boxes, the bounding boxes of the keypoints are used.
         """
         regressed = regress_keypoints(self._map(maps, "regression"), peaks.y, peaks.x)
         keypoints = self.decoding(
@@ -235,67 +241,66 @@ class KeypointTask(Task):
             self._map(maps, "offset"),
             self._map(maps, "depth") if self.has_depth else None,
             regressed,
-            found.boxes_strided,
+            detections.boxes_strided,
         )
         points = keypoints.points * STRIDE / frame.real_size[:, None, None]
         scores = keypoints.scores
         if self.clip:
             points, scores = clip_to_frame(points, scores)
         rows = ops.arange(peaks.scores.shape[1], dtype="int32")[None]
-        ours = ops.logical_and(
-            peaks.classes == self.class_id, rows < found.num[:, None]
+        of_class = ops.logical_and(
+            peaks.classes == self.class_id, rows < detections.num[:, None]
         )
-        if found.boxes_strided is None:
-            # As in the original, something to measure where no boxes are predicted.
+        if detections.boxes_strided is None:
+            # As in the original, which has no boxes then.
             around = ops.concatenate([ops.min(points, 2), ops.max(points, 2)], axis=-1)
-            boxes = ops.where(ours[..., None], around, found.boxes)
-            found = found._replace(boxes=boxes)
-        return self._with(found, ours, points, scores, keypoints.depths)
+            boxes = ops.where(of_class[..., None], around, detections.boxes)
+            detections = detections._replace(boxes=boxes)
+        return self._add_keypoints(
+            detections, of_class, points, scores, keypoints.depths
+        )
 
-    def rescore(self, found: Detections) -> Detections:
-        """Returns the detections of the class with scores that keypoints are part of.
-
-        See `rescoring_threshold`.
-        """
+    def rescore(self, detections: Detections) -> Detections:
+        """Returns the detections, those of the class rescored by their keypoints."""
         if self.rescoring_threshold is None:
-            return found
+            return detections
         index = ops.convert_to_tensor(self.indices, dtype="int32")
-        scores = ops.take(found.keypoint_scores, index, axis=2)
-        new = rescore_by_keypoints(found.scores, scores, self.rescoring_threshold)
-        ours = found.classes == self.class_id
-        return found._replace(scores=ops.where(ours, new, found.scores))
+        scores = ops.take(detections.keypoint_scores, index, axis=2)
+        new = rescore_by_keypoints(detections.scores, scores, self.rescoring_threshold)
+        of_class = detections.classes == self.class_id
+        return detections._replace(scores=ops.where(of_class, new, detections.scores))
 
-    def _with(
+    def _add_keypoints(
         self,
-        found: Detections,
-        ours: Tensor,
+        detections: Detections,
+        of_class: Tensor,
         points: Tensor,
         scores: Tensor,
         depths: Tensor,
     ) -> Detections:
-        """Adds keypoints of one's own objects to what other tasks have found."""
-        ours = ops.cast(ours, "float32")[..., None]
-        # [k, total]: which place each keypoint has.
+        """Adds the keypoints of the objects of the class to those of other tasks."""
+        of_class = ops.cast(of_class, "float32")[..., None]
+        # One-hot indices [k, total] of the keypoints.
         place = ops.one_hot(
             ops.convert_to_tensor(self.indices, dtype="int32"), self.total
         )
 
         def added(old, new):
-            new = ops.matmul(new * ours, place)
+            new = ops.matmul(new * of_class, place)
             return new if old is None else old + new
 
-        before = found.keypoints
+        before = detections.keypoints
         y, x = (
             added(None if before is None else before[..., axis], points[..., axis])
             for axis in (0, 1)
         )
         fields = {
             "keypoints": ops.stack([y, x], axis=-1),
-            "keypoint_scores": added(found.keypoint_scores, scores),
+            "keypoint_scores": added(detections.keypoint_scores, scores),
         }
         if depths is not None:
-            fields["keypoint_depths"] = added(found.keypoint_depths, depths)
-        return found._replace(**fields)
+            fields["keypoint_depths"] = added(detections.keypoint_depths, depths)
+        return detections._replace(**fields)
 
     def _heatmap_loss(self, stages, truth, points, frame) -> Tensor:
         deviations = self.deviations or (1.0,) * len(self.indices)

@@ -1,4 +1,4 @@
-"""The networks of DeepMAC's mask head, by the names in configs."""
+"""Networks of DeepMAC's mask head, by their names in configs."""
 
 import dataclasses
 import re
@@ -26,25 +26,25 @@ PROJECTION, CONDITIONAL, FULLY_CONNECTED = (
 _NAME = "mask_net"
 _PATH = f"{_NAME}/net"
 
-# Hourglasses of the mask head begin at full size.
+# Number of layers and options; hourglasses of the mask head start at full size.
 _HOURGLASSES: dict[str, tuple[int, dict[str, bool]]] = {
     **{f"hourglass{n}": (n, {}) for n in (10, 20, 32, 52, 100)},
-    # Without any halving, and without paths around it.
+    # Without downsampling, and without shortcuts.
     "hourglass20_uniform_size": (20, {"halve": False}),
-    "hourglass20_no_shortcut": (20, {"around": False}),
+    "hourglass20_no_shortcut": (20, {"shortcut": False}),
 }
 NETWORKS = (*_HOURGLASSES, *RESNETS, FULLY_CONNECTED, PROJECTION, f"{CONDITIONAL}N")
 
 
 @dataclasses.dataclass(frozen=True)
 class MaskShape:
-    """What the mask head sees, and how large masks are.
+    """Input of the mask head and size of its masks.
 
     Args:
-        side: Rows and columns of what is cut out of the maps for a box.
-        whole: The head sees the whole map for each box instead.
-        crop: Then, rows and columns of the masks that are cut out at the end.
-        use_xy: It also sees where the cells lie, from the center of the box.
+        side: Rows and columns of the crop of a box.
+        whole: Whether the input is the whole map for each box instead of a crop.
+        crop: Rows and columns of the masks cropped from the output, if `whole`.
+        use_xy: Whether the input includes coordinates relative to the box center.
     """
 
     side: int = 32
@@ -63,16 +63,16 @@ class MaskShape:
 
 @dataclasses.dataclass(frozen=True)
 class MaskNetwork:
-    """Which network predicts masks.
+    """Network of the mask head.
 
     Args:
         kind: One of `NETWORKS`, with a number in place of N.
-        channels: Of its first convolution.
-        use_embedding: It sees the object's vector.
-        mask_size: Side of the crops, for fully connected layers.
+        channels: Channels of the first convolution.
+        use_embedding: Whether its input includes the instance embedding.
+        mask_size: Rows and columns of the crops, for fully connected layers.
 
     Raises:
-        ValueError: No such network, or one that does not go with the other choices.
+        ValueError: The network is unknown, or incompatible with the other options.
     """
 
     kind: str = "hourglass52"
@@ -84,13 +84,12 @@ class MaskNetwork:
         known = (*_HOURGLASSES, *RESNETS, FULLY_CONNECTED, PROJECTION)
         if self.kind not in known and self.depth is None:
             raise ValueError(
-                f"network_type {self.kind!r} is not known; there are "
-                f"{', '.join(NETWORKS)}"
+                f"unknown network_type {self.kind!r}; available: {', '.join(NETWORKS)}"
             )
         if self.has_no_weights and self.use_embedding:
             raise ValueError(
-                f"{self.kind} is made by the embedding of an object and cannot see "
-                "it as well: use_instance_embedding must be false"
+                f"the instance embedding holds the weights of {self.kind} and cannot "
+                "be an input as well: set use_instance_embedding: false"
             )
         if self.channels < 1:
             raise ValueError(
@@ -99,13 +98,13 @@ class MaskNetwork:
 
     @property
     def depth(self) -> int | None:
-        """Convolutions of a conditional head; None for other networks."""
+        """Number of convolutions of a conditional head; None for other networks."""
         match = re.fullmatch(rf"{CONDITIONAL}(\d+)", self.kind)
         return int(match[1]) if match else None
 
     @property
     def has_no_weights(self) -> bool:
-        """Whether the vector of an object is all that the network has."""
+        """Whether all weights of the network come from the instance embedding."""
         return self.kind == PROJECTION or self.depth is not None
 
     def layer(
@@ -115,19 +114,18 @@ class MaskNetwork:
 
         Args:
             pixels: Channels of a crop.
-            embedding: Numbers in the vector of an object.
-            seed: Of its weights.
-            dtype: Dtype policy of its layers.
+            embedding: Length of an instance embedding.
+            seed: Seed of the initial weights.
+            dtype: Dtype policy of the layers.
 
         Raises:
-            ValueError: The vector has not as many numbers as the network needs.
+            ValueError: The length of the embedding does not match the network.
         """
         if self.kind == PROJECTION:
             if pixels != embedding:
                 raise ValueError(
-                    f"{PROJECTION} needs dim and pixel_embedding_dim to be the same "
-                    f"and use_xy to be false; a crop has {pixels} channels, dim is "
-                    f"{embedding}"
+                    f"{PROJECTION} needs dim equal to pixel_embedding_dim and use_xy: "
+                    f"false; got crops of {pixels} channels and dim {embedding}"
                 )
             return ProjectionHead(seed)
         if self.depth is not None:
@@ -145,15 +143,15 @@ class MaskNetwork:
         return head
 
     def _net(self, seed: int, dtype: str) -> keras.layers.Layer:
-        def own(hyperparams: Hyperparams) -> Hyperparams:
+        def seeded(hyperparams: Hyperparams) -> Hyperparams:
             return dataclasses.replace(hyperparams, seed=seed, dtype=dtype)
 
         if self.kind in RESNETS:
-            make = own(RESNET_HYPERPARAMS)
+            make = seeded(RESNET_HYPERPARAMS)
             return MaskResNet(RESNETS[self.kind], self.channels, make, _PATH)
         if self.kind == FULLY_CONNECTED:
             make = Hyperparams(seed=seed, dtype=dtype)
             return FullyConnected(self.channels, self.mask_size, make, _PATH)
         layers, options = _HOURGLASSES[self.kind]
         plan = hourglass_plan(layers, self.channels, shrink=False, **options)
-        return Hourglass(plan, own(HOURGLASS), _PATH, name="net", dtype=dtype)
+        return Hourglass(plan, seeded(HOURGLASS), _PATH, name="net", dtype=dtype)

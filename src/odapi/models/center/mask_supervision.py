@@ -1,4 +1,4 @@
-"""What DeepMAC learns masks from beside masks: boxes, colors, its own opinion."""
+"""Supervision of DeepMAC: masks, boxes, color affinity, points and self-training."""
 
 import dataclasses
 from typing import Any, Literal
@@ -25,18 +25,18 @@ JITTER_MODES = (
 
 @dataclasses.dataclass(frozen=True)
 class WarmUp:
-    """A weight that grows from 0 to 1.
+    """Weight that increases linearly from 0 to 1.
 
     Args:
-        start: Step at which it begins to grow.
-        steps: How long it grows; 0: it is 1 from the first step on.
+        start: First step of the increase.
+        steps: Number of steps of the increase; 0: the weight is always 1.
     """
 
     start: int = 0
     steps: int = 0
 
     def __call__(self, step: Tensor | None) -> Tensor | float:
-        """Returns the weight at a step; 1 outside of training (None)."""
+        """Returns the weight at a step; None: not in training, the weight is 1."""
         if not self.steps or step is None:
             return 1.0
         done = (ops.cast(step, "float32") - self.start) / self.steps
@@ -48,9 +48,9 @@ class Jitter:
     """Moves the sides of boxes at random.
 
     Args:
-        ratio: By how much at most, as a share of half the size of the box.
-        mode: "expand" and "shrink" move sides in one direction only, "symmetric"
-            moves opposite ones alike, "xy" all of them.
+        ratio: Maximum displacement, relative to half the size of the box.
+        mode: One of `JITTER_MODES`: "expand" and "shrink" move sides in one direction
+            only, "symmetric" moves opposite sides equally, "xy" all four sides.
 
     Source: the original's `core/preprocessor.py`, `random_jitter_boxes`.
     """
@@ -62,36 +62,36 @@ class Jitter:
         if self.mode not in JITTER_MODES:
             raise ValueError(f"mode must be one of {JITTER_MODES}, got {self.mode!r}")
 
-    def __call__(self, boxes: Tensor, chance: Any) -> Tensor:
-        """Returns boxes `[b, n, 4]`, moved and cut to the image."""
+    def __call__(self, boxes: Tensor, rng: Any) -> Tensor:
+        """Returns boxes `[b, n, 4]`, jittered and clipped to the image."""
         low = 0.0 if self.mode.startswith("expand") else -self.ratio
         high = 0.0 if self.mode.startswith("shrink") else self.ratio
         shape = ops.shape(boxes)[:2]
         center, size = center_size(boxes)
         half = 0.5 * ops.maximum(ops.abs(size), 1e-6)
         if "symmetric" not in self.mode:
-            draw = keras.random.uniform((*shape, 4), low, high, seed=chance)
+            draw = keras.random.uniform((*shape, 4), low, high, seed=rng)
             grown = ops.concatenate([half, half], axis=-1) * (1.0 + draw)
             first, last = center - grown[..., :2], center + grown[..., 2:]
         else:
-            draw = keras.random.uniform((*shape, 2), low, high, seed=chance)
-            room = ops.minimum(center, 1.0 - center) / half
+            draw = keras.random.uniform((*shape, 2), low, high, seed=rng)
+            max_scale = ops.minimum(center, 1.0 - center) / half
             if self.mode.endswith("xy"):
                 draw = draw[..., :1]
-                room = ops.min(room, axis=-1, keepdims=True)
-            grown = half * ops.minimum(1.0 + draw, ops.maximum(room, 0.0))
+                max_scale = ops.min(max_scale, axis=-1, keepdims=True)
+            grown = half * ops.minimum(1.0 + draw, ops.maximum(max_scale, 0.0))
             first, last = center - grown, center + grown
         return ops.clip(ops.concatenate([first, last], axis=-1), 0.0, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class BoxSupervision:
-    """Masks must fill the rows and columns of their boxes.
+    """Box consistency loss: masks must reach all rows and columns of their boxes.
 
     Args:
-        weight: Of the loss.
-        normalize: As of `odapi.losses.masks.mask_loss`.
-        tight: In rows of the box only what is within it counts.
+        weight: Weight of the loss.
+        normalize: Normalization; see `odapi.losses.masks.mask_loss`.
+        tight: Whether projections are restricted to the box.
     """
 
     weight: float
@@ -101,15 +101,15 @@ class BoxSupervision:
 
 @dataclasses.dataclass(frozen=True)
 class ColorSupervision:
-    """Neighbors that look alike must be in the mask, or outside, alike.
+    """Feature consistency loss: similar neighbors must have the same mask value.
 
     Args:
-        weight: Of the loss.
-        threshold: From which likeness on neighbors count.
-        dilation: How far away neighbors are, in cells.
-        features: Look at features of the network instead of colors.
-        dot_product: Likeness is that of normalized features.
-        warm_up: Of the weight.
+        weight: Weight of the loss.
+        threshold: Minimum similarity of neighbors in the loss.
+        dilation: Distance of neighbors, in cells.
+        features: Whether to compare features of the network instead of colors.
+        dot_product: Whether the similarity is the dot product of normalized features.
+        warm_up: Warm-up of the weight.
     """
 
     weight: float
@@ -128,15 +128,15 @@ class ColorSupervision:
 
 @dataclasses.dataclass(frozen=True)
 class SelfSupervision:
-    """Masks must stay the same where the image moves.
+    """Self-supervised loss: masks must be equivariant to image transforms.
 
     Args:
-        weight: Of the loss.
+        weight: Weight of the loss.
         kind: "dice", "mse" or "kl_div".
-        max_translation: How far it moves, as a share of the image.
-        flip_probability: How often it is mirrored.
-        scale: Between which factors it is scaled.
-        warm_up: Of the weight.
+        max_translation: Maximum translation, relative to the image size.
+        flip_probability: Probability of a horizontal flip.
+        scale: Minimum and maximum scale factor.
+        warm_up: Warm-up of the weight.
     """
 
     weight: float
@@ -159,16 +159,16 @@ class SelfSupervision:
                 f"augmented_self_supervision_scale_max, got {low} and {high}"
             )
 
-    def draw(self, batch: Tensor, chance: Any) -> AffineTransform:
-        """Returns how each image of a batch moves."""
+    def draw(self, batch: Tensor, rng: Any) -> AffineTransform:
+        """Returns a random transform per image of a batch."""
 
         def uniform(low, high):
-            return keras.random.uniform((batch,), low, high, seed=chance)
+            return keras.random.uniform((batch,), low, high, seed=rng)
 
-        far, (low, high) = self.max_translation, self.scale
+        shift, (low, high) = self.max_translation, self.scale
         return AffineTransform(
-            uniform(-far, far),
-            uniform(-far, far),
+            uniform(-shift, shift),
+            uniform(-shift, shift),
             uniform(low, high),
             uniform(low, high),
             uniform(0.0, 1.0) < self.flip_probability,
@@ -177,18 +177,21 @@ class SelfSupervision:
 
 @dataclasses.dataclass(frozen=True)
 class Supervision:
-    """What masks are learnt from; None: not from that.
+    """Losses of DeepMAC's masks; None: without that loss.
 
     Args:
-        loss: Of logits: of masks, of boxes and of points.
-        masks: Weight of the masks in the groundtruth.
-        points: Weight of keypoints with a depth: above 0 they lie on the object.
-        boxes, colors, own: See their classes.
-        classes: Indices of the classes whose masks count; empty: all.
-        num_samples: Objects an image that are looked at; 0: all.
-        alone: Where two boxes of a class overlap, no mask is learnt.
-        jitter: What moves the boxes.
-        last_stage: Only the last stage of the extractor learns masks.
+        loss: Loss of logits, used for masks, boxes and points.
+        masks: Weight of the loss on groundtruth masks.
+        points: Weight of the loss on keypoints with a depth, which lie on the object
+            if it is above 0.
+        boxes: Box consistency loss.
+        colors: Feature consistency loss.
+        self_training: Self-supervised loss.
+        classes: Indices of the classes whose masks are learned; empty: all.
+        num_samples: Number of sampled objects per image; 0: all.
+        exclusive: Whether pixels where boxes of one class overlap are ignored.
+        jitter: Jitter of the boxes.
+        last_stage: Whether only the last stage of the extractor has losses.
     """
 
     loss: ClassificationLoss
@@ -196,10 +199,10 @@ class Supervision:
     points: float = 0.0
     boxes: BoxSupervision | None = None
     colors: ColorSupervision | None = None
-    own: SelfSupervision | None = None
+    self_training: SelfSupervision | None = None
     classes: tuple[int, ...] = ()
     num_samples: int = 0
-    alone: bool = False
+    exclusive: bool = False
     jitter: Jitter | None = None
     last_stage: bool = False
 
@@ -207,6 +210,6 @@ class Supervision:
         balanced = self.boxes is not None and self.boxes.normalize == "balanced"
         if balanced and isinstance(self.loss, DiceLoss):
             raise ValueError(
-                "box_consistency_loss_normalize: NORMALIZE_BALANCED needs a loss of "
-                "each pixel, which weighted_dice_classification_loss does not give"
+                "box_consistency_loss_normalize: NORMALIZE_BALANCED needs a loss per "
+                "pixel, unlike weighted_dice_classification_loss"
             )

@@ -1,4 +1,4 @@
-"""CenterNet's masks: which class covers each cell, cut out by box."""
+"""CenterNet's masks: a semantic segmentation, cropped by box."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ _HEAD = Head(HEATMAP, 1, bias=-2.19)
 
 @dataclasses.dataclass(frozen=True)
 class CenterMasks(Task):
-    """Predicts for each class the cells that its objects cover.
+    """Predicts the cells that the objects of each class cover.
 
-    The mask of an object is what of the map of its class lies in its box: objects of
-    a class that overlap are not told apart.
+    The mask of an object is the map of its class cropped to its box: overlapping
+    objects of one class are not separated.
 
     Args:
         num_classes: Number of classes.
-        loss: Of the maps.
-        weight: Of the loss.
+        loss: Loss of the maps.
+        weight: Weight of the loss.
         mask_size: Height and width of the masks, in pixels.
-        threshold: From which probability on a pixel belongs to the mask.
-        head: Its layers; name and channels are set here.
+        threshold: Minimum probability of a mask pixel.
+        head: Head; its name and channels are set here.
 
     Source: the original's `center_net_meta_arch.py`, the mask task.
     """
@@ -51,13 +51,13 @@ class CenterMasks(Task):
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """What it needs predicted."""
+        """Heads whose outputs it reads."""
         name, channels = HEATMAP, self.num_classes
         return (dataclasses.replace(self.head, name=name, channels=channels),)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """The keys of what `losses` returns."""
+        """Keys of the dict that `losses` returns."""
         return (LOSS,)
 
     @property
@@ -71,7 +71,7 @@ class CenterMasks(Task):
         """Returns the weighted loss, a mean over cells; see `Task.losses`."""
         targets = segmentation_targets(truth, self.num_classes, frame.map_size)
         cells = frame.valid_cells()
-        # As in the original, cells whose class is not known count in the mean.
+        # As in the original, cells of unknown class count in the mean.
         batch = ops.cast(ops.shape(targets.maps)[0], "float32")
         count = ops.sum(cells) * (batch if cells.shape[0] == 1 else 1.0)
         maps = [stage[HEATMAP] for stage in stages]
@@ -79,14 +79,14 @@ class CenterMasks(Task):
         return {LOSS: total * (self.weight / ops.maximum(count, 1.0))}
 
     def detect(
-        self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
+        self, maps: Maps, peaks: Peaks, detections: Detections, frame: Frame
     ) -> Detections:
         """Returns the detections with their masks, 0 or 1."""
-        boxes = frame.on_maps(found.boxes)
+        boxes = frame.to_map_frame(detections.boxes)
         cut = crop_and_resize(
             ops.sigmoid(maps[HEATMAP]),
             boxes,
             self.mask_size,
-            channels=ops.cast(found.classes, "int32"),
+            channels=ops.cast(detections.classes, "int32"),
         )
-        return found._replace(masks=ops.cast(cut >= self.threshold, "float32"))
+        return detections._replace(masks=ops.cast(cut >= self.threshold, "float32"))

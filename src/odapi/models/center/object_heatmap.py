@@ -1,4 +1,4 @@
-"""CenterNet's heatmap of object centers, which all its tasks build on."""
+"""CenterNet's heatmap of object centers, whose peaks are the detections."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -24,18 +24,20 @@ _HEAD = Head(OBJECT_CENTER, 1, bias=-2.19)
 
 @dataclasses.dataclass(frozen=True)
 class ObjectCenters:
-    """A heatmap of centers for each class.
+    """Heatmap of object centers, one channel per class.
 
     Args:
         num_classes: Number of classes.
-        loss: Of the heatmaps.
-        weight: Of the loss.
-        min_iou: What a box that is predicted inside of a Gaussian overlaps.
-        max_detections: How many peaks are kept.
-        window: Side of the window in which a peak is the highest.
-        use_labeled_classes: Classes count only in images where they were looked for.
-        keypoints: The centers are means of these instead of boxes; None: of boxes.
-        head: Its layers; name and channels are set here.
+        loss: Loss of the heatmaps.
+        weight: Weight of the loss.
+        min_iou: Minimum IoU with the object of a box centered within the Gaussian.
+        max_detections: Maximum number of peaks.
+        window: Side of the window in which a peak is the maximum.
+        use_labeled_classes: Whether the loss ignores classes that were not labeled
+            exhaustively in an image.
+        keypoints: Keypoints whose mean is the center of an object; None: the center
+            of its box.
+        head: Head; its name and channels are set here.
     """
 
     num_classes: int
@@ -62,13 +64,13 @@ class ObjectCenters:
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """What it needs predicted."""
+        """Heads whose outputs it reads."""
         name, channels = OBJECT_CENTER, self.num_classes
         return (dataclasses.replace(self.head, name=name, channels=channels),)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """The keys of what `losses` returns."""
+        """Keys of the dict that `losses` returns."""
         return (LOSS,)
 
     @property
@@ -101,8 +103,8 @@ class ObjectCenters:
     def scores(self, maps: Maps, frame: Frame) -> Tensor:
         """Returns the heatmaps `[b, h, w, num_classes]` as probabilities.
 
-        As in the original, cells count as padding by their number against the size
-        of the image in pixels: only padding beyond four times the image does.
+        As in the original, the index of a cell is compared with the image size in
+        pixels, so that only padding beyond four times the image is masked.
         """
         scores = ops.sigmoid(maps[OBJECT_CENTER])
         if frame.true_size is None:
@@ -115,7 +117,7 @@ class ObjectCenters:
         """Returns the best peaks, and the scores `[b, k, num_classes]` of their cells.
 
         Args:
-            scores: What `scores` gave.
+            scores: Output of `scores`.
         """
         best = top_peaks(keep_peaks(scores, self.window), self.max_detections)
         peaks = Peaks(best.y, best.x, best.channels, best.scores)

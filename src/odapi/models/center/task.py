@@ -1,4 +1,8 @@
-"""What a task of CenterNet is: heads of its own, losses, and fields of detections."""
+"""Tasks of CenterNet: their heads, losses and fields of detections.
+
+Shapes: b images, k peaks (detections), maps `[b, h, w, c]` of stride 4; cells are
+pixels of these maps.
+"""
 
 import abc
 from collections.abc import Mapping, Sequence
@@ -12,22 +16,22 @@ from odapi.structures import Detections, Groundtruth, Tensor
 
 __all__ = ["STRIDE", "Frame", "Head", "Maps", "Peaks", "Task", "cells_before"]
 
-# Pixels of the input image to a cell of the maps; all extractors have this one.
+# Image pixels per cell of the maps; all extractors have this stride.
 STRIDE = 4
 
 
 class Frame(NamedTuple):
-    """Where the maps lie on the images of a batch, and what else is known of them."""
+    """Images of a batch in relation to the maps, and state of the training step."""
 
     image_size: tuple[int, int]  # height and width with padding, in pixels
-    true_size: Tensor = None  # [b, 2] int32, without padding; None: there is none
-    images: Tensor = None  # [b, h, w, 3] in 0 to 255, as they came in
-    step: Tensor = None  # int scalar: steps trained so far; None: not in training
-    training: bool = False  # Whether the layers of a task work as in training.
-    features: Tensor = None  # [b, h, w, c] of the last stage, if a task needs them
-    # Runs the whole network on changed images: `again(change)`, where `change` maps
-    # normalized images to such images, gives the maps after each stage. None: cannot.
-    again: Any = None
+    true_size: Tensor = None  # [b, 2] int32, without padding; None: no padding
+    images: Tensor = None  # [b, h, w, 3] in 0 to 255, not normalized
+    step: Tensor = None  # int scalar: number of training steps; None: not in training
+    training: bool = False  # Whether the layers of a task run in training mode.
+    features: Tensor = None  # [b, h, w, c] of the last stage, if a task needs it
+    # Runs the network on transformed images: `rerun(transform)`, where `transform` is
+    # applied to normalized images, returns the maps after each stage. None: cannot.
+    rerun: Any = None
 
     @property
     def map_size(self) -> tuple[int, int]:
@@ -43,15 +47,15 @@ class Frame(NamedTuple):
         return ops.cast(self.true_size, "float32")
 
     def valid_cells(self) -> Tensor:
-        """Returns `[b or 1, h, w, 1]` float32: 0 for cells of padding alone."""
+        """Returns `[b or 1, h, w, 1]` float32: 0 for cells that are all padding."""
         height, width = self.map_size
         if self.true_size is None:
             return ops.ones((1, height, width, 1), "float32")
         end = (ops.cast(self.true_size, "int32") + (STRIDE - 1)) // STRIDE
         return ops.cast(cells_before(end, self.map_size), "float32")
 
-    def on_maps(self, boxes: Tensor) -> Tensor:
-        """Returns boxes `[b, n, 4]`, normalized to images, normalized to the maps."""
+    def to_map_frame(self, boxes: Tensor) -> Tensor:
+        """Returns boxes `[b, n, 4]` normalized to the maps, from ones of the images."""
         if self.true_size is None:
             return boxes
         padded = ops.convert_to_tensor(self.image_size, dtype="float32")
@@ -60,7 +64,7 @@ class Frame(NamedTuple):
 
 
 def cells_before(end: Tensor, map_size: tuple[int, int]) -> Tensor:
-    """Returns `[b, h, w, 1]` bool: whether row and column are below `end [b, 2]`."""
+    """Returns the mask `[b, h, w, 1]` of cells before row and column `end [b, 2]`."""
     height, width = map_size
     rows = ops.arange(height, dtype="int32")[None] < end[:, :1]
     columns = ops.arange(width, dtype="int32")[None] < end[:, 1:]
@@ -68,29 +72,32 @@ def cells_before(end: Tensor, map_size: tuple[int, int]) -> Tensor:
 
 
 class Peaks(NamedTuple):
-    """Centers of objects, best first, always `k` of them."""
+    """Peaks of the center heatmap, best first, padded to `k`."""
 
     y: Tensor  # [b, k] int32, row of the cell
     x: Tensor  # [b, k] int32, column of the cell
     classes: Tensor  # [b, k] int32
-    scores: Tensor  # [b, k] float32, of the heatmap; 0 where there is no peak
+    scores: Tensor  # [b, k] float32, of the heatmap; 0 for padding
 
 
-Maps = Mapping[str, Tensor]  # By name of the head: [b, h, w, channels], float32.
+Maps = Mapping[str, Tensor]  # Output map of each head: [b, h, w, channels], float32.
 
 
 class Task(abc.ABC):
-    """A frozen dataclass of choices; weights beyond its heads are in `layers`."""
+    """Prediction of fields of the detected objects.
+
+    A frozen dataclass of options; its weights are in its heads and `layers`.
+    """
 
     @property
     @abc.abstractmethod
     def heads(self) -> tuple[Head, ...]:
-        """What it needs predicted."""
+        """Heads whose outputs it reads."""
 
     @property
     @abc.abstractmethod
     def loss_names(self) -> tuple[str, ...]:
-        """The keys of what `losses` returns."""
+        """Keys of the dict that `losses` returns."""
 
     @property
     def groundtruth_fields(self) -> tuple[str, ...]:
@@ -99,28 +106,27 @@ class Task(abc.ABC):
 
     @property
     def layers(self) -> tuple[keras.layers.Layer, ...]:
-        """Built layers that `losses` and `detect` call; the detector keeps them.
+        """Built layers that `losses` and `detect` call; the detector tracks them.
 
-        Their names differ from those of all other tasks. Where they work differently
-        in training, `Frame.training` says which way is wanted.
+        Their names are unique among all tasks. `Frame.training` is their mode.
         """
         return ()
 
     @property
     def needs_features(self) -> bool:
-        """Whether `losses` looks at `Frame.features`."""
+        """Whether `losses` reads `Frame.features`."""
         return False
 
     @property
     def predicts_masks_from_boxes(self) -> bool:
-        """Whether `masks_of` can be called."""
+        """Whether `masks_from_boxes` is implemented."""
         return False
 
-    def masks_of(self, maps: "Maps", boxes: Tensor) -> Tensor:
-        """Returns masks `[b, n, h, w]` of boxes that are given.
+    def masks_from_boxes(self, maps: "Maps", boxes: Tensor) -> Tensor:
+        """Returns masks `[b, n, h, w]` of given boxes.
 
         Args:
-            maps: What the heads say after the last stage.
+            maps: Outputs of the heads after the last stage.
             boxes: `[b, n, 4]` normalized to the padded images.
         """
         raise NotImplementedError
@@ -132,30 +138,31 @@ class Task(abc.ABC):
         """Returns the weighted losses, by the original's names.
 
         Args:
-            stages: What the heads say after each stage of the extractor; all count.
-            truth: The objects of the images, normalized to the padded images.
-            frame: Where the maps lie.
+            stages: Outputs of the heads after each stage of the extractor; the losses
+                of all stages are averaged.
+            truth: Objects of the images, normalized to the padded images.
+            frame: The images and the training step.
         """
 
     @abc.abstractmethod
     def detect(
-        self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
+        self, maps: Maps, peaks: Peaks, detections: Detections, frame: Frame
     ) -> Detections:
-        """Returns the detections with the fields that this task knows.
+        """Returns the detections with the fields of this task.
 
         Args:
-            maps: What the heads say after the last stage.
-            peaks: The centers of the objects.
-            found: What the tasks before it have said; boxes come first. One row a
-                peak, in the order of the peaks.
-            frame: Where the maps lie.
+            maps: Outputs of the heads after the last stage.
+            peaks: Centers of the objects.
+            detections: Output of the preceding tasks, boxes first; one row per peak, in
+                the order of the peaks.
+            frame: The images.
         """
 
-    def rescore(self, found: Detections) -> Detections:
-        """Returns the detections with scores that this task knows better.
+    def rescore(self, detections: Detections) -> Detections:
+        """Returns the detections with scores updated by this task.
 
         Args:
-            found: What is left after suppression, whose own scores these would not
-                outlast.
+            detections: Detections after non-maximum suppression (NMS), which would
+                replace the scores.
         """
-        return found
+        return detections

@@ -1,4 +1,4 @@
-"""CenterNet's offsets in time: where an object was in the frame before."""
+"""CenterNet's temporal offsets: displacement of objects since the previous frame."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ OFFSET = "track/offset"
 
 @dataclasses.dataclass(frozen=True)
 class CenterTemporal(Task):
-    """Predicts how far the center of each object has moved, (y, x) in cells.
+    """Predicts the displacement (y, x) of each object center, in cells.
 
     Args:
-        loss: Of the offset; of objects whose `track_match_flags` is set.
-        weight: Of the loss.
+        loss: Loss of the offsets of objects whose `track_match_flags` is set.
+        weight: Weight of the loss.
 
     Source: Zhou et al. 2020 (https://arxiv.org/abs/2004.01177), section 4.2.
     """
@@ -32,18 +32,18 @@ class CenterTemporal(Task):
     def __post_init__(self):
         if self.loss.on_boxes:
             raise ValueError(
-                "the loss compares an offset, two numbers, not boxes: weighted_iou "
-                "and weighted_giou do not go here"
+                "the loss compares offsets, not boxes: weighted_iou and weighted_giou "
+                "cannot be used"
             )
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """What it needs predicted."""
+        """Heads whose outputs it reads."""
         return (Head(OFFSET, 2),)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """The keys of what `losses` returns."""
+        """Keys of the dict that `losses` returns."""
         return (f"Loss/{OFFSET}",)
 
     @property
@@ -56,8 +56,7 @@ class CenterTemporal(Task):
     ) -> dict[str, Tensor]:
         """Returns the weighted loss, a mean over objects; see `Task.losses`.
 
-        As in the original, the mean is over all objects, those without an offset
-        included.
+        As in the original, the mean includes objects without an offset.
         """
         targets = cell_targets(truth, frame.map_size)
         known = ops.cast(truth.track_match_flags, "float32")
@@ -74,8 +73,8 @@ class CenterTemporal(Task):
         return {f"Loss/{OFFSET}": total * (self.weight / count)}
 
     def detect(
-        self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
+        self, maps: Maps, peaks: Peaks, detections: Detections, frame: Frame
     ) -> Detections:
         """Returns the detections with their offsets, in cells as in the original."""
         offsets = gather_cells(maps[OFFSET], peaks.y, peaks.x)
-        return found._replace(temporal_offsets=offsets)
+        return detections._replace(temporal_offsets=offsets)

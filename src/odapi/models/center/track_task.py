@@ -1,4 +1,4 @@
-"""CenterNet's embeddings, which tell the individuals of a class apart."""
+"""CenterNet's re-identification embeddings, for tracking."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ REID = "track/reid"
 class CenterTrack(Task):
     """Predicts an embedding of each object.
 
-    In training a classifier tells from it which individual of the data the object
-    is; the classifier takes no part in detecting.
+    In training, a classifier predicts the track of the object from its embedding;
+    inference does not use the classifier.
 
     Args:
-        classifier: Built.
-        loss: Of its logits; an object whose `track_ids` is none of its individuals,
-            such as -1, is none of them.
-        weight: Of the loss.
+        classifier: Built classifier.
+        loss: Loss of its logits; a track id outside its range, such as -1, is a
+            negative for all tracks.
+        weight: Weight of the loss.
 
     Source: Zhang et al. 2020 (https://arxiv.org/abs/2004.01888), section 3.3.
     """
@@ -39,12 +39,12 @@ class CenterTrack(Task):
 
     @property
     def heads(self) -> tuple[Head, ...]:
-        """What it needs predicted."""
+        """Heads whose outputs it reads."""
         return (Head(REID, self.classifier.embedding_size),)
 
     @property
     def loss_names(self) -> tuple[str, ...]:
-        """The keys of what `losses` returns."""
+        """Keys of the dict that `losses` returns."""
         return (f"Loss/{REID}",)
 
     @property
@@ -73,12 +73,12 @@ class CenterTrack(Task):
         return {f"Loss/{REID}": total * (self.weight / count)}
 
     def detect(
-        self, maps: Maps, peaks: Peaks, found: Detections, frame: Frame
+        self, maps: Maps, peaks: Peaks, detections: Detections, frame: Frame
     ) -> Detections:
-        """Returns the detections with their embeddings, of length 1."""
+        """Returns the detections with their embeddings, of unit norm."""
         embeddings = gather_cells(maps[REID], peaks.y, peaks.x)
-        length = ops.sqrt(ops.sum(ops.square(embeddings), axis=-1, keepdims=True))
-        return found._replace(embeddings=embeddings / ops.maximum(length, _LEAST))
+        norm = ops.sqrt(ops.sum(ops.square(embeddings), axis=-1, keepdims=True))
+        return detections._replace(embeddings=embeddings / ops.maximum(norm, _MIN_NORM))
 
 
-_LEAST = 1e-12  # An embedding of zeros stays one.
+_MIN_NORM = 1e-12  # Zero embeddings stay zero.

@@ -1,0 +1,4 @@
+"""Single-stage detectors: SSD, RetinaNet and EfficientDet.
+
+They differ only in backbone, neck, head and anchors.
+"""

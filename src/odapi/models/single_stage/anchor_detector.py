@@ -1,4 +1,4 @@
-"""Single-stage detectors: SSD, RetinaNet and EfficientDet differ only in parts."""
+"""Single-stage detector with anchors: SSD, RetinaNet and EfficientDet."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ from odapi.targets.anchors import AnchorGenerator, cached_anchors
 
 @dataclasses.dataclass(frozen=True)
 class AnchorParts:
-    """The parts of an anchor detector that have no weights.
+    """Parts of an anchor detector without weights.
 
     Args:
-        pixels: How the backbone wants its pixels.
-        anchors: Makes the anchors.
-        assigner: Turns groundtruth into what anchors are to predict.
-        loss: Compares that with what they predict.
-        postprocess: Turns predictions into detections.
+        pixels: Pixel normalization of the backbone.
+        anchors: Anchor generator.
+        assigner: Assignment of targets to anchors.
+        loss: Loss of the predictions.
+        postprocess: Detections from predictions.
     """
 
     pixels: PixelScaling
@@ -44,13 +44,13 @@ class AnchorParts:
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AnchorDetector(Detector):
-    """A pyramid of features, heads, and the anchors they speak about.
+    """Detector that predicts boxes and classes of anchors on a feature pyramid.
 
     Args:
         feature_extractor: Layer from normalized images to feature maps.
-        box_predictor: Layer from feature maps to boxes and class scores.
-        parts: What has no weights.
-        seed: Of the random choice of anchors, where the loss makes one.
+        box_predictor: Layer from feature maps to box codes and class logits.
+        parts: Parts without weights.
+        seed: Seed of the random sampling of anchors, if the loss samples.
         kwargs: As for `Detector`, without the names of the losses.
     """
 
@@ -69,8 +69,8 @@ class AnchorDetector(Detector):
         self.feature_extractor = feature_extractor
         self.box_predictor = box_predictor
         self.parts = parts
-        points = bool(getattr(parts.assigner.coder, "num_keypoints", 0))
-        fields = ("multiclass_scores", "confidences", *(["keypoints"] * points))
+        has_keypoints = bool(getattr(parts.assigner.coder, "num_keypoints", 0))
+        fields = ("multiclass_scores", "confidences", *(["keypoints"] * has_keypoints))
         self.groundtruth_fields = fields
         self.sampling_seed = None
         if parts.loss.sampler is not None:
@@ -81,13 +81,13 @@ class AnchorDetector(Detector):
         self.box_predictor.build(shapes)
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
-        """Returns codes `[b, anchors, code]` and class scores `[b, anchors, slots]`."""
+        """Returns box codes `[b, anchors, 4]` and class logits `[b, anchors, n]`."""
         return self.predict_maps(self.extract(inputs, training), training)
 
     def predict_maps(
         self, features: list[Tensor], training: bool = False
     ) -> dict[str, Tensor]:
-        """Returns what the heads say of feature maps."""
+        """Returns the outputs of the heads for the feature maps."""
         return self.box_predictor(features, training=training)
 
     def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
@@ -107,7 +107,7 @@ class AnchorDetector(Detector):
         if inputs is not None:
             size = inputs["images"].shape[1], inputs["images"].shape[2]
         if size is None:
-            raise ValueError("images vary in size: inputs have to be given")
+            raise ValueError("inputs are required: the size of the images varies")
         anchors = ops.convert_to_tensor(self.anchors(size))
         targets = self.parts.assigner(anchors, groundtruth, self.num_classes)
         return self.parts.loss(

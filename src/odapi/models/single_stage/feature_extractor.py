@@ -1,4 +1,4 @@
-"""From normalized images to the feature maps that the heads look at."""
+"""Feature extractor: backbone and neck."""
 
 from typing import Any
 
@@ -8,12 +8,13 @@ from odapi.models.preprocess import pad_to_multiple
 
 
 class FeatureExtractor(keras.layers.Layer):
-    """A backbone and a neck.
+    """Backbone and optional neck, from normalized images to feature maps.
 
     Args:
-        backbone: From images to some of its feature maps, named "backbone".
-        neck: Layer from these to a pyramid, named "neck"; None: they are all.
-        multiple: Images are padded so that their sizes divide by it.
+        backbone: Layer from images to feature maps, named "backbone".
+        neck: Layer from these to the maps of the heads, named "neck"; None: the maps
+            of the backbone are returned.
+        multiple: Images are padded to multiples of this size.
     """
 
     def __init__(

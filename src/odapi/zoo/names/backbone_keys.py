@@ -1,4 +1,4 @@
-"""Keys of a backbone that was a Keras model in the original."""
+"""Checkpoint keys of a backbone that is a Keras model in the original."""
 
 import keras
 
@@ -10,7 +10,7 @@ def backbone_keys(backbone: keras.Model, root: str) -> dict[str, str]:
     the model.
 
     Args:
-        backbone: Ours, with the same layers in the same order.
+        backbone: Backbone with the same layers in the same order as the original's.
         root: Key of the backbone in the checkpoint.
     """
     with_weights = [layer for layer in backbone.layers if layer.weights]
@@ -23,13 +23,13 @@ def backbone_keys(backbone: keras.Model, root: str) -> dict[str, str]:
 
 
 def variable_key(layer: keras.layers.Layer, name: str) -> str:
-    """Returns what Keras 2 called a weight of a layer."""
+    """Returns the name of a weight of a layer in Keras 2."""
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     return "depthwise_kernel" if depthwise and name == "kernel" else name
 
 
 def layer_keys(layer: keras.layers.Layer, name: str, root: str) -> dict[str, str]:
-    """Returns the keys of the weights of one layer, called `name` by us."""
+    """Returns the keys of the weights of one layer, named `name` in our model."""
     return {
         f"{name}/{weight.name}": f"{root}/{variable_key(layer, weight.name)}"
         for weight in layer.weights

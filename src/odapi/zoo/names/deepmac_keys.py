@@ -1,7 +1,7 @@
-"""Keys of the original's DeepMAC checkpoints: the mask head.
+"""Checkpoint keys of the mask head of the original's DeepMAC.
 
-Those of hourglasses are of checkpoints that the original wrote. No checkpoint with
-another network was ever seen; their keys follow from how it keeps its objects.
+The keys of hourglasses were verified on published checkpoints. No checkpoints of other
+networks are published; their keys follow from the code of the original.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from odapi.zoo.names.backbone_keys import layer_keys
 from odapi.zoo.names.center_extractor_keys import hourglass_keys
 
 ROOT = "model/_mask_net"
-# The state of what the original draws by chance; some of its checkpoints have it.
+# State of the original's random generator, in some of its checkpoints.
 UNUSED = "model/_self_supervised_rng/_state_var"
 
 Keys = dict[str, str]
@@ -24,7 +24,7 @@ def mask_head_keys(head: MaskHead) -> Keys:
     """Returns the original's key of each weight, by our name within the head.
 
     Raises:
-        TypeError: Its network is not one of the original's.
+        TypeError: Its network does not exist in the original.
     """
     net = head.net
     if isinstance(net, Hourglass):
@@ -36,7 +36,9 @@ def mask_head_keys(head: MaskHead) -> Keys:
         for layer in (net.input_layer, net.fc1, net.fc2):
             keys |= layer_keys(layer, layer.name, f"{ROOT}/_net/{layer.name}")
     else:
-        raise TypeError(f"no names of the original are known for {type(net).__name__}")
+        raise TypeError(
+            f"there are no checkpoint keys of the original for {type(net).__name__}"
+        )
     keys = {f"{net.name}/{ours}": key for ours, key in keys.items()}
     last = head.project_out
     return keys | layer_keys(last, last.name, f"{ROOT}/project_out")
@@ -48,9 +50,10 @@ def no_keys(head: Any) -> Keys:
 
 
 def _resnet_keys(net: MaskResNet) -> Keys:
-    """The blocks are one model, whose layers are sorted by their distance to its end.
+    """Returns the keys of a ResNet, whose blocks are one model in the original.
 
-    So the convolution around a block comes after all others in it.
+    Its layers are sorted by their distance to the output, so that the convolution of
+    the shortcut comes last in its block.
     """
     first = net.input_layer
     keys = layer_keys(first, first.name, f"{ROOT}/_net/input_layer")
@@ -63,8 +66,8 @@ def _resnet_keys(net: MaskResNet) -> Keys:
             block.second,
             block.second_bn,
         ]
-        around = [] if block.around is None else [block.around]
-        placed += [(f"{block.name}/{layer.name}", layer) for layer in layers + around]
+        shortcut = [] if block.shortcut is None else [block.shortcut]
+        placed += [(f"{block.name}/{layer.name}", layer) for layer in layers + shortcut]
     for n, (ours, layer) in enumerate(placed):
         keys |= layer_keys(layer, ours, f"{ROOT}/_net/model/layer_with_weights-{n}")
     return keys

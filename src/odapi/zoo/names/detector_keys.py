@@ -1,4 +1,4 @@
-"""Keys of the original's checkpoints, of any detector."""
+"""Checkpoint keys of the original, for any detector."""
 
 from typing import Any
 
@@ -14,15 +14,17 @@ def detector_keys(detector: Any) -> dict[str, str]:
     """Returns the original's key of each weight, by our name.
 
     Args:
-        detector: Built; its names are those of `named_variables`.
+        detector: Built detector; names are those of `named_variables`.
 
     Raises:
-        TypeError: It, or a part of it, is not one of the original's.
+        TypeError: The detector or a part of it does not exist in the original.
     """
     for kind, keys in _KEYS.items():
         if isinstance(detector, kind):
             return keys(detector)  # type: ignore[operator]
-    raise TypeError(f"no names of the original are known for {type(detector).__name__}")
+    raise TypeError(
+        f"there are no checkpoint keys of the original for {type(detector).__name__}"
+    )
 
 
 _KEYS = {

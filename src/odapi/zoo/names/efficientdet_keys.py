@@ -1,17 +1,16 @@
-"""Keys of the original's EfficientDet checkpoints, besides those of every SSD.
+"""Checkpoint keys of the original's EfficientDet, in addition to those of SSD.
 
-The original keeps the whole classifier, and a second model inside it that ends where
-the last feature map comes from. A variable has the key of the path that is found
-first: those within the second model are below `BACKBONE`, and what lies beyond it,
-the later blocks of the last stage and the classes of ImageNet, is below `UNUSED`.
+The original stores the whole image classifier, and a second model within it that ends
+at the last feature map. The key of a variable is the first path to it: variables of
+the second model are below `BACKBONE`; the remaining ones, later blocks of the last
+stage and the ImageNet classifier, are below `UNUSED`.
 """
 
 from odapi.necks.bifpn import BidirectionalPyramid
 from odapi.zoo.names.backbone_keys import layer_keys
 
 BACKBONE = "_efficientnet"
-# No output depends on these: they take no part in our models, and nothing is lost
-# when they are passed over.
+# No output of the detector depends on these variables; our models do not have them.
 UNUSED = "model/_feature_extractor/classification_backbone/"
 
 
@@ -19,13 +18,13 @@ def bifpn_keys(neck: BidirectionalPyramid, root: str) -> dict[str, str]:
     """Returns the keys of the pyramid, by our names within it.
 
     Args:
-        neck: Built.
+        neck: Built pyramid.
         root: Key of the pyramid in the checkpoint.
     """
     keys: dict[str, str] = {}
     for place, node in enumerate(neck.nodes):
         for n, stack in enumerate(node.projections):
-            # Convolution and norm are second in a list; resizing comes after them.
+            # Convolution and norm are the second item of a list; resizing follows.
             block = f"{root}/node_input_blocks/{place}/{n}/1"
             for step, layer in enumerate(stack.steps):
                 ours = f"{node.name}/{stack.name}/{layer.name}"

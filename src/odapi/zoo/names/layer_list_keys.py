@@ -1,7 +1,7 @@
-"""Keys of lists of layers in the original's checkpoints.
+"""Checkpoint keys of lists of layers of the original.
 
-Lists count all their layers, also those without weights: explicit padding is a layer of
-its own there, and so is an activation.
+Indices count all layers, including those without weights: explicit padding and
+activations are separate layers in the original.
 """
 
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from odapi.zoo.names.backbone_keys import layer_keys
 
 Keys = dict[str, str]
 
-# What the original calls the lists of a head.
+# Names of the lists of a head.
 BOX_LAYERS, CLASS_LAYERS = "_box_encoder_layers", "_class_predictor_layers"
 
 
 def per_level_keys(head: PerLevelConvHead, root: str) -> Keys:
-    """Returns the keys of a head with layers of its own for each level.
+    """Returns the keys of a head with separate layers per level.
 
     Args:
-        head: Built.
+        head: Built head.
         root: Key of the box predictor.
     """
     keys: Keys = {}
@@ -40,11 +40,11 @@ def per_level_keys(head: PerLevelConvHead, root: str) -> Keys:
 
 
 def stack_keys(stack: Stack, root: str) -> Keys:
-    """Returns the keys of layers in a row, by our names outside the stack.
+    """Returns the keys of the layers of a stack, by our names including the stack's.
 
     Args:
-        stack: Built.
-        root: Key of the list that they are in.
+        stack: Built stack.
+        root: Key of the list of the layers.
     """
     keys: Keys = {}
     for place, layer in _places(stack):
@@ -53,7 +53,7 @@ def stack_keys(stack: Stack, root: str) -> Keys:
 
 
 def _places(stack: Stack) -> Iterator[tuple[int, keras.layers.Layer]]:
-    """Yields the layers of a stack with their place in the original's list."""
+    """Yields the layers of a stack with their indices in the original's list."""
     place = 0
     for layer in stack.steps:
         if getattr(layer, "explicit_padding", False) and max(layer.kernel_size) > 1:

@@ -1,4 +1,4 @@
-"""Keys of the original's two-stage checkpoints: both halves of the backbone."""
+"""Checkpoint keys of both parts of the backbone of the original's two-stage models."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ Keys = dict[str, str]
 
 
 def proposal_feature_keys(extractor: FeatureExtractor) -> Keys:
-    """Returns the keys of what proposals are made from, by our names within it.
+    """Returns the keys of the feature extractor, by our names within it.
 
     Args:
-        extractor: Built.
+        extractor: Built extractor.
     """
     backbone, neck = extractor.backbone, extractor.neck
     if neck is None:
@@ -31,20 +31,19 @@ def proposal_feature_keys(extractor: FeatureExtractor) -> Keys:
 
 
 def roi_feature_keys(roi_features: Any) -> Keys:
-    """Returns the keys of what looks at the crops, by our names within it.
+    """Returns the keys of the encoder of RoI crops, by our names within it.
 
     Args:
-        roi_features: Built.
+        roi_features: Built layer.
 
     Raises:
-        TypeError: It is not one of the original's.
+        TypeError: It does not exist in the original.
     """
     if isinstance(roi_features, keras.Model):
         return backbone_keys(roi_features, SECOND)
     if not isinstance(roi_features, RoiDense):
-        raise TypeError(
-            f"no names of the original are known for {type(roi_features).__name__}"
-        )
+        kind = type(roi_features).__name__
+        raise TypeError(f"there are no checkpoint keys of the original for {kind}")
     keys: Keys = {}
     layers = (roi_features.first, roi_features.norm, roi_features.second)
     for n, layer in enumerate(layer for layer in layers if layer.weights):

@@ -1,8 +1,7 @@
-"""Keys of the original's two-stage checkpoints: Faster, Mask and Context R-CNN.
+"""Checkpoint keys of the original's Faster, Mask and Context R-CNN and R-FCN.
 
-Keys of R-FCN were never seen in a checkpoint: they follow from how the original keeps
-its objects. It has none for keypoints on regions, and for all but one block of
-attention.
+No checkpoints of R-FCN are published; its keys follow from the code of the original.
+The original has no keypoints of RoIs, and only one attention block.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,13 +28,13 @@ Keys = dict[str, str]
 def rcnn_keys(detector: FasterRCNN) -> Keys:
     """Returns the original's key of each weight, by our name.
 
-    Weights that the original has no name for, such as those of keypoints, are missing.
+    Weights that do not exist in the original, such as those of keypoints, are left out.
 
     Args:
-        detector: Built; its names are those of `named_variables`.
+        detector: Built detector; names are those of `named_variables`.
 
     Raises:
-        TypeError: A part of it is not known.
+        TypeError: A part of it does not exist in the original.
     """
     parts: list[tuple[keras.layers.Layer | None, Callable[[Any], Keys]]] = [
         (detector.feature_extractor, proposal_feature_keys),
@@ -56,7 +55,7 @@ def rcnn_keys(detector: FasterRCNN) -> Keys:
 def _head_keys(layer: keras.layers.Layer) -> Callable[[Any], Keys]:
     kind = type(layer).__name__
     if kind not in _HEADS:
-        raise TypeError(f"no names of the original are known for {kind}")
+        raise TypeError(f"there are no checkpoint keys of the original for {kind}")
     return _HEADS[kind]
 
 
@@ -70,7 +69,7 @@ def _rpn(rpn: Any) -> Keys:
 
 
 def _boxes(head: Any) -> Keys:
-    # Features are flattened first, then dropped, if they are.
+    # Layers before it: flattening and, if any, dropout.
     place = 2 if head.options.dropout > 0 else 1
     boxes = f"{_SECOND_STAGE}/_box_prediction_head/{BOX_LAYERS}"
     classes = f"{_SECOND_STAGE}/_class_prediction_head/{CLASS_LAYERS}"
@@ -91,7 +90,7 @@ def _masks(head: Any) -> Keys:
     place = 0
     for n, pair in enumerate(zip(head.convs, head.norms, strict=True)):
         if head.options.upsample_last and n == head.scaled:
-            place += 1  # The doubling is a layer of its own.
+            place += 1  # Upsampling is a separate layer.
         keys |= _in_row(pair, _MASKS, place)
         place += 3  # An activation follows each norm.
     return keys | _in_row([head.predict], _MASKS, place)
@@ -102,7 +101,7 @@ def _no_keys(head: Any) -> Keys:
 
 
 def _context(attention: Any) -> Keys:
-    """The original has one block, and its own names for the four projections."""
+    """Returns the keys of the only block, whose four projections have other names."""
     keys: Keys = {}
     for layer, heads in enumerate(attention.long_term):
         for number, block in enumerate(heads):
@@ -128,7 +127,7 @@ _PROJECTIONS = {
     "value": "_val_proj",
     "feature": "_feature_proj",
 }
-# By the class of a layer.
+# Functions by the class of a layer.
 _HEADS: dict[str, Callable[[Any], Keys]] = {
     "RoiBoxes": _boxes,
     "RoiMasks": _masks,
@@ -139,7 +138,7 @@ _HEADS: dict[str, Callable[[Any], Keys]] = {
 
 
 def _in_row(layers: Iterable[keras.layers.Layer], root: str, place: int) -> Keys:
-    """Returns the keys of layers in a list, of which the first is at `place`."""
+    """Returns the keys of layers in a list, the first of which has index `place`."""
     keys: Keys = {}
     for n, layer in enumerate(layers, place):
         keys |= layer_keys(layer, layer.name, f"{root}/{n}")

@@ -1,8 +1,7 @@
-"""Keys of the original's SSD checkpoints, and the weights of ours they fill.
+"""Checkpoint keys of the original's SSD, RetinaNet and EfficientDet.
 
-The keys are those of `tf.train.Checkpoint(model=...)`, without the suffix
-"/.ATTRIBUTES/VARIABLE_VALUE". Lists count all their layers, also those without
-weights: explicit padding is a layer of its own there, and so is an activation.
+Keys are those of `tf.train.Checkpoint(model=...)`, without the suffix
+"/.ATTRIBUTES/VARIABLE_VALUE".
 """
 
 from collections.abc import Callable
@@ -32,10 +31,10 @@ def ssd_keys(detector: AnchorDetector) -> Keys:
     """Returns the original's key of each weight, by our name.
 
     Args:
-        detector: Built; its names are those of `named_variables`.
+        detector: Built detector; names are those of `named_variables`.
 
     Raises:
-        TypeError: A part of the detector is not one of the original's SSD.
+        TypeError: A part of it does not exist in the original.
     """
     extractor, head = detector.feature_extractor, detector.box_predictor
     backbone = extractor.backbone
@@ -50,7 +49,7 @@ def ssd_keys(detector: AnchorDetector) -> Keys:
 
 
 def _is_mobilenet_v1(backbone: keras.Model) -> bool:
-    # Its extractor calls the same neck by another name.
+    # Its extractor has another name for the same neck.
     return any(layer.name == "conv_dw_1" for layer in backbone.layers)
 
 
@@ -58,7 +57,9 @@ def _table(table, part) -> Keys:
     for kind, keys in table.items():
         if isinstance(part, kind):
             return keys(part)
-    raise TypeError(f"no names of the original are known for {type(part).__name__}")
+    raise TypeError(
+        f"there are no checkpoint keys of the original for {type(part).__name__}"
+    )
 
 
 def _under(name: str, keys: Keys) -> Keys:
@@ -91,16 +92,16 @@ def _shared(head: SharedConvHead) -> Keys:
     for n, stack in enumerate(head.projections):
         root = f"{_PREDICTOR}/_additional_projection_layers/{n}"
         keys |= stack_keys(stack, root)
-    alone = len(head.towers) == 1
+    is_shared = len(head.towers) == 1
     for tower, what in zip(head.towers, (BOXES, CLASSES), strict=False):
         scope = "PredictionTower"
-        if not alone:
+        if not is_shared:
             scope = "BoxPredictionTower" if what == BOXES else "ClassPredictionTower"
         root = f"{_PREDICTOR}/_head_scope_conv_layers/{scope}"
         for n, conv in enumerate(tower.convs):
             keys |= layer_keys(conv, f"{tower.name}/{conv.name}", f"{root}/{n}")
-        # A convolution, a norm and an activation each; the convolutions are listed
-        # above, in the order in which the original tracks its objects.
+        # Each layer is a convolution, a norm and an activation; the keys of the
+        # convolutions are above, where the original tracks them first.
         root = f"{_PREDICTOR}/_base_tower_layers_for_heads/{what}"
         for level, norms in enumerate(tower.norms):
             for n, norm in enumerate(norms):
@@ -108,7 +109,7 @@ def _shared(head: SharedConvHead) -> Keys:
                 keys |= layer_keys(norm, ours, f"{root}/{level}/{3 * n + 1}")
     box = f"{_PREDICTOR}/_box_prediction_head/_box_encoder_layers/0"
     keys |= layer_keys(head.box, head.box.name, box)
-    place = 1 if head.options.dropout > 0 else 0  # Dropout is a layer of its own.
+    place = 1 if head.options.dropout > 0 else 0  # Dropout is a separate layer.
     classes = f"{_PREDICTOR}/_prediction_heads/{CLASSES}/_class_predictor_layers"
     return keys | layer_keys(head.classes, head.classes.name, f"{classes}/{place}")
 

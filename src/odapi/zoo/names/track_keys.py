@@ -1,7 +1,7 @@
-"""Keys of the classifier of individuals in checkpoints of the original's CenterNet.
+"""Checkpoint keys of the track classifier of the original's CenterNet.
 
-No checkpoint with one was ever seen: the keys follow from its being a sequence of
-layers.
+No checkpoints with a track classifier are published; the keys follow from the code of
+the original.
 """
 
 from odapi.heads.track_classifier import TrackClassifier
@@ -14,7 +14,7 @@ def track_keys(classifier: TrackClassifier) -> dict[str, str]:
     """Returns the original's key of each weight, by our name within the layer.
 
     Args:
-        classifier: Built.
+        classifier: Built classifier.
     """
     layers = [
         layer
