@@ -2,9 +2,9 @@
 
 `detector.py` is their contract. Naming: *outputs* are raw tensors of the heads, a dict
 of fixed names; *logits* become scores in post-processing; *codes* are boxes encoded
-relative to anchors or proposals; *detections* are decoded, after non-maximum suppression
-(NMS). Boxes are `[y_min, x_min, y_max, x_max]`, normalized. Dataclasses called *parts*
-hold everything without weights.
+relative to anchors or proposals; *detections* are decoded, after NMS (non-maximum
+suppression). Boxes are `[y_min, x_min, y_max, x_max]`, normalized. Dataclasses
+called *parts* hold everything without weights.
 
 Constructors with defaults are imported when they are first used:
 
