@@ -106,13 +106,13 @@ def test_a_file_with_brackets_in_its_name_is_found(tmp_path):
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [("empty", "the folder has no image"), ("*.xyz", "no file matches")],
+    [("empty", "the folder contains no image"), ("*.xyz", "no file matches")],
 )
 def test_names_that_mean_nothing_are_refused(tmp_path, given, message):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=message):
         find_images([str(tmp_path / given)])
-    with pytest.raises(DataError, match="none was given"):
+    with pytest.raises(DataError, match="none were given"):
         find_images([])
 
 

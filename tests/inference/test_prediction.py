@@ -170,6 +170,12 @@ def test_it_is_frozen_and_compares_by_value():
 
 def test_the_repr_is_one_line():
     assert repr(prediction()) == ("<Prediction image 7, 60x40: 2 cat 0.90, 1 dog 0.80>")
+    many = prediction(
+        boxes=np.zeros((5, 4)), scores=np.full(5, 0.5), class_ids=[1, 2, 3, 4, 4]
+    )
+    short = "1 dog 0.50, 1 cat 0.50, 1 class 3 0.50"
+    assert repr(many) == f"<Prediction image 7, 60x40: {short}, 1 more class>"
+    assert many.summary() == f"{short}, 2 class 4 0.50"
     rows = Predictions([prediction(), prediction(0)])
     assert repr(rows) == "<Predictions of 2 images: 3 objects>"
 

@@ -16,11 +16,11 @@ from odapi.errors import DataError
 from odapi.files import IMAGE_SUFFIXES, is_image_file
 
 _THREADS = 4
-_AHEAD = 16  # Images decoded ahead: enough to hide the disk, few enough to fit.
+_AHEAD = 16  # Images decoded in advance: hides the disk, fits into memory.
 
 
 class ReadImage(NamedTuple):
-    """An image file, or why it could not be read."""
+    """An image file, or the reason why it cannot be read."""
 
     path: pathlib.Path
     image: np.ndarray | None  # [h, w, 3] uint8
@@ -28,15 +28,15 @@ class ReadImage(NamedTuple):
 
 
 def find_images(names: Iterable[str]) -> list[pathlib.Path]:
-    """Returns the image files that `names` mean, each once, in the order given.
+    """Returns the image files of names, each once, in the order of the names.
 
     Args:
-        names: Files; folders, of which all images in all depths are taken, in
-            natural order; globs such as "shots/**/*.jpg"; "-" reads names from
-            standard input, one a line.
+        names: Files; folders, whose images at any depth are taken in natural order;
+            globs such as "shots/**/*.jpg"; "-" reads names from standard input, one
+            per line.
 
     Raises:
-        DataError: A name means nothing, or a folder has no image.
+        DataError: A glob matches no file, a folder has no image, or no name is given.
     """
     found: dict[pathlib.Path, None] = {}
     for name in names:
@@ -44,12 +44,14 @@ def find_images(names: Iterable[str]) -> list[pathlib.Path]:
         for path in itertools.chain.from_iterable(_expand(g) for g in given):
             found[path] = None
     if not found:
-        raise DataError("images", "none was given", hint="name files, folders or globs")
+        raise DataError(
+            "images", "none were given", hint="name files, folders or globs"
+        )
     return list(found)
 
 
 def read_images(paths: Iterable[pathlib.Path]) -> Iterator[ReadImage]:
-    """Yields the images in order, decoded by threads a few ahead."""
+    """Yields the images in order; threads decode some of them in advance."""
     waiting = iter(paths)
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         ahead = [pool.submit(_read, p) for p in itertools.islice(waiting, _AHEAD)]
@@ -70,7 +72,7 @@ def _read(path: pathlib.Path) -> ReadImage:
 def _from_stdin() -> list[str]:
     if sys.stdin is None or sys.stdin.isatty():
         raise DataError(
-            "-", "reads file names from standard input, where there are none",
+            "-", "reads file names from standard input, but nothing is piped into it",
             hint="ls *.jpg | odapi predict CHECKPOINT -",
         )  # fmt: skip
     return [line.strip() for line in sys.stdin if line.strip()]
@@ -84,7 +86,7 @@ def _expand(name: str) -> list[pathlib.Path]:
         if not images:
             raise DataError(
                 name,
-                "the folder has no image",
+                "the folder contains no image",
                 hint=f"images end in {', '.join(IMAGE_SUFFIXES)}",
             )
         return images
@@ -95,11 +97,11 @@ def _expand(name: str) -> list[pathlib.Path]:
         if not images:
             raise DataError(name, "no file matches")
         return images
-    # A file that is missing is counted with those that cannot be read.
+    # A missing file is reported with those that cannot be read.
     return [path]
 
 
 def _natural(path: pathlib.Path) -> list:
-    """Sorts frame_2 before frame_10."""
+    """Returns a sort key that puts frame_2 before frame_10."""
     parts = re.split(r"(\d+)", str(path))
     return [(int(p), "") if p.isdigit() else (-1, p.lower()) for p in parts]

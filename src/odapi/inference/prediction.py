@@ -172,7 +172,7 @@ class Prediction:
     def __repr__(self) -> str:
         height, width = self.size
         name = self.path.name if self.path else f"image {self.image_id}"
-        return f"<Prediction {name}, {width}x{height}: {self.summary()}>"
+        return f"<Prediction {name}, {width}x{height}: {self.summary(_MAX_CLASSES_IN_REPR)}>"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -222,15 +222,19 @@ class Prediction:
             reason = error.strerror or str(error)
             raise DataError(str(self.path), f"cannot be read: {reason}") from error
 
-    def summary(self) -> str:
-        """Returns the objects in words, such as "2 dog 0.93, 1 cat 0.71"."""
+    def summary(self, max_classes: int | None = None) -> str:
+        """Returns the number and best score per class: "2 dog 0.93, 1 cat 0.71".
+
+        Args:
+            max_classes: Classes to list; None: all.
+        """
         best: dict[str, list[float]] = {}
         for label, score in zip(self.labels, self.scores, strict=True):
             best.setdefault(label, []).append(float(score))
         parts = [f"{len(s)} {label} {max(s):.2f}" for label, s in best.items()]
-        if len(parts) > _MAX_CLASSES_IN_REPR:
-            more = len(parts) - _MAX_CLASSES_IN_REPR
-            parts = [*parts[:_MAX_CLASSES_IN_REPR], f"{more} more classes"]
+        if max_classes is not None and len(parts) > max_classes:
+            more = len(parts) - max_classes
+            parts = [*parts[:max_classes], f"{more} more class{'es' * (more > 1)}"]
         return ", ".join(parts) or "no objects"
 
     def arrays(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Detections and numbers as files: COCO's results JSON, metrics, tables."""
+"""Detections as COCO results: a JSON list with one dict per object."""
 
 import contextlib
 import json
@@ -24,22 +24,22 @@ def coco_results(
     size: Any,
     label_map: LabelMap | None = None,
 ) -> list[dict[str, Any]]:
-    """Returns detections of one image as COCO's results format has them.
+    """Returns the detections of one image in COCO's results format.
 
     Args:
-        image_id: As the annotation file has it.
-        detections: `boxes [n, 4]` normalised, `classes [n]` from 0, `scores [n]`;
-            where there are masks `box_masks [n, h, w]`, which become RLE; where there
-            are keypoints `keypoints [n, k, 2]` and `keypoint_scores [n, k]`.
+        image_id: Id of the image in the annotation file.
+        detections: `boxes [n, 4]` normalized, `classes [n]` from 0, `scores [n]`;
+            optionally `box_masks [n, h, w]`, written as RLE, and
+            `keypoints [n, k, 2]` with `keypoint_scores [n, k]`.
         size: (height, width) of the image in pixels.
-        label_map: Which keypoints a class has; None: all are written.
+        label_map: Selects the keypoints of each class; None: all are written.
 
     >>> found = {"boxes": [[0, 0.5, 1, 1]], "classes": [2], "scores": [0.25]}
     >>> coco_results(7, found, (10, 20))
     [{'image_id': 7, 'category_id': 3, 'bbox': [10.0, 0.0, 10.0, 10.0], 'score': 0.25}]
     """
     boxes = np.round(xywh_px(detections["boxes"], size), _DECIMALS)
-    # float32's neighbours differ in the seventh digit: nothing is lost.
+    # Neighboring float32 values differ in the seventh digit: nothing is lost.
     scores = [float(f"{float(s):.7g}") for s in detections["scores"]]
     rows = [
         {
@@ -70,7 +70,7 @@ def coco_results(
 def _keypoints(
     detections: Mapping[str, Any], i: int, ids: list[int] | None, size: Any
 ) -> list[float]:
-    """Returns x, y and score of the keypoints of an object, in their order."""
+    """Returns x, y and score of each keypoint of an object."""
     points = np.asarray(detections["keypoints"][i], np.float64)
     scores = detections.get("keypoint_scores")
     known = np.ones(len(points)) if scores is None else np.asarray(scores[i])
@@ -82,7 +82,7 @@ def _keypoints(
 
 
 def coco_image_id(image_id: str) -> int | str:
-    """Returns the id as COCO's tools want it: a number, where it is one.
+    """Returns an image id as COCO's tools expect it: as a number if it is one.
 
     >>> coco_image_id("139"), coco_image_id("street_7")
     (139, 'street_7')
@@ -91,17 +91,17 @@ def coco_image_id(image_id: str) -> int | str:
 
 
 class ResultsWriter:
-    """Writes COCO results JSON image by image: memory does not grow.
+    """Writes COCO results JSON image by image, with constant memory.
 
-    The file gets its name when all is written.
+    The file appears under its name when it is complete.
 
         with ResultsWriter("detections.json") as writer:
             writer.add("139", detections, (480, 640))
 
     Args:
-        path: Where to write.
-        min_score: Detections below it are left out.
-        label_map: Which keypoints a class has.
+        path: The file.
+        min_score: Detections with a lower score are left out.
+        label_map: Selects the keypoints of each class.
 
     Raises:
         DataError: The file cannot be written.
