@@ -39,7 +39,7 @@ def test_kinds_of_paths(tmp_path, names, given, exported, weights):
     place = locate(tmp_path / given)
     assert place.exported == (None if exported is None else tmp_path / exported)
     assert place.weights == (None if weights is None else tmp_path / weights)
-    assert place.form == ("" if exported is None else "SavedModel")
+    assert place.title == ("" if exported is None else "SavedModel")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ python -m odapi.api.reference docs/api_reference.md
 
 import dataclasses
 import inspect
+import operator
 import pathlib
 import re
 import sys
@@ -26,6 +27,13 @@ SECTIONS = {
     "Results": ("Prediction", "DetectedObject", "Predictions"),
     "Functions": ("train", "evaluate", "predict", "export", "import_checkpoint"),
     "Building": ("load_config", "build_detector", "build_dataset", "load_detector"),
+    "Architectures": tuple(
+        f"models.{name}"
+        for name in (
+            "SSD", "RetinaNet", "EfficientDet", "CenterNet", "FasterRCNN", "MaskRCNN",
+            "config_for",
+        )
+    ),
     "Classes of objects": ("LabelMap", "Category"),
     "Errors": (
         "OdapiError", "ConfigError", "DataError", "CheckpointError", "DivergedError",
@@ -43,7 +51,7 @@ def text() -> str:
     for title, names in SECTIONS.items():
         lines += [f"## {title}", ""]
         for name in names:
-            lines += _entry(name, getattr(odapi, name))
+            lines += _entry(name, operator.attrgetter(name)(odapi))
     return "\n".join(lines).rstrip() + "\n"
 
 

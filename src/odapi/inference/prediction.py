@@ -172,7 +172,8 @@ class Prediction:
     def __repr__(self) -> str:
         height, width = self.size
         name = self.path.name if self.path else f"image {self.image_id}"
-        return f"<Prediction {name}, {width}x{height}: {self.summary(_MAX_CLASSES_IN_REPR)}>"
+        objects = self.summary(_MAX_CLASSES_IN_REPR)
+        return f"<Prediction {name}, {width}x{height}: {objects}>"
 
     @property
     def labels(self) -> tuple[str, ...]:
