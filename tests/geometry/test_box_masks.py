@@ -1,6 +1,5 @@
 """Masks of boxes on images: windows, run lengths, and their cost."""
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -96,17 +95,14 @@ def test_rle_is_what_pycocotools_writes():
         )
 
 
-def test_a_hundred_masks_on_a_large_image_take_little():
+def test_a_hundred_masks_on_a_large_image_take_little_memory():
     yy, xx = np.mgrid[-1:1:32j, -1:1:32j]
     masks = np.repeat((1 - (yy**2 + xx**2) / 2)[None], 100, 0).astype("float32")
     boxes = np.tile([[0.2, 0.2, 0.8, 0.8]], (100, 1))
     size = (4000, 3000)
     tracemalloc.start()
-    start = time.perf_counter()
     rles = [window_rle(window, size) for window in paste_masks(masks, boxes, size)]
-    seconds = time.perf_counter() - start
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(rles) == 100
     assert peak < 150e6  # Whole images of all would be 1.2 GB.
-    assert seconds < 30

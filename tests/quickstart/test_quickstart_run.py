@@ -1,4 +1,4 @@
-"""The quick start: what it leaves, and what it refuses to touch."""
+"""The quick start: files that it writes, and folders that it refuses."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_quick_start_without_scikit_learn_runs_to_the_end(tmp_path, monkeypatch)
     assert (folder / "exported" / "saved_model" / "saved_model.pb").is_file()
 
 
-def test_folder_of_someone_else_is_not_touched(tmp_path):
+def test_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(DataError, match=r"not made by a quick start[\s\S]*--output"):
         quickstart(tmp_path)
@@ -55,7 +55,7 @@ def test_earlier_quick_start_is_replaced_and_other_files_stay(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["digits", "shapes"])
-def test_recipe_has_nothing_that_the_check_finds(tmp_path, kind):
+def test_recipe_passes_the_check(tmp_path, kind):
     data = module.make_dataset(tmp_path, kind, num_train=2, num_val=2)
     config = module._config(data, 5, ("train_config.batch_size=4",))
     assert check(config) == []
@@ -86,7 +86,7 @@ def test_printed_table_has_the_numbers_that_are_written(tmp_path, capsys):
     for text in (
         "0.876",
         "0.512",
-        "8 + 2 pictures",
+        "8 + 2 images",
         "1 min 15 s",
         "Next: odapi predict",
     ):

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from center_leftovers import unused_key
 from keras import ops
 
 from odapi.build.center_extractor import build_center_extractor
@@ -14,7 +15,6 @@ from odapi.layers.names import named_variables
 from odapi.zoo.names.center_extractor_keys import (
     ROOT,
     center_extractor_keys,
-    unused_key,
 )
 
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"

@@ -4,10 +4,10 @@ import json
 import types
 
 import pytest
+from center_leftovers import unused_key
 
 from odapi.build.detector import build_detector
 from odapi.config.load import load_config
-from odapi.zoo.names.center_extractor_keys import unused_key
 from odapi.zoo.names.center_net_keys import center_net_keys, escaped
 from odapi.zoo.names.detector_keys import detector_keys
 from small_models import small_config

@@ -1,1 +1,1 @@
-"""The quick start: a data set, a recipe and a run that shows everything at once."""
+"""The quick start: a synthetic dataset, a recipe, and one run of every step."""

@@ -1,4 +1,4 @@
-"""Writes the data set of the quick start, as any data set would come: COCO JSON."""
+"""Writer of the quick start's dataset, as COCO JSON files and JPEG images."""
 
 import dataclasses
 import pathlib
@@ -13,12 +13,13 @@ from odapi.quickstart.scenes import Scene
 
 @dataclasses.dataclass(frozen=True)
 class MadeDataset:
-    """Where the data set lies.
+    """Files and size of the dataset.
 
     Args:
-        train, val: COCO JSON files; the images lie in folders beside them.
+        train, val: COCO JSON files; the images are in folders next to them.
         names: Names of the classes, in the order of their ids.
-        num_train, num_val, num_objects: How many there are.
+        num_train, num_val: Number of images per split.
+        num_objects: Number of objects in both splits.
     """
 
     train: pathlib.Path
@@ -36,19 +37,19 @@ def make_dataset(
     num_val: int = 150,
     seed: int = 0,
 ) -> MadeDataset:
-    """Makes pictures and writes them below `folder`; returns where they are.
+    """Generates a dataset of synthetic images.
 
-    The objects of the two splits are different: no digit that is trained on is
-    evaluated on. The same arguments give the same files.
+    The splits have different objects: no handwritten digit is in both. The same
+    arguments give the same files.
 
     Args:
-        folder: Gets `train.json`, `train/`, `val.json` and `val/`.
+        folder: `train.json`, `train/`, `val.json` and `val/` are written to it.
         kind: "digits" or "shapes".
-        num_train, num_val: Number of pictures of a split.
-        seed: Of everything random.
+        num_train, num_val: Number of images per split.
+        seed: Seed of all random numbers.
 
     Raises:
-        MissingPackageError: scikit-learn is missing, for digits.
+        MissingPackageError: scikit-learn is not installed, for digits.
     """
     folder = pathlib.Path(folder)
     objects = 0
@@ -70,7 +71,7 @@ def _write_split(
     count: int,
     rng: np.random.Generator,
 ) -> int:
-    """Writes one split; returns its number of objects."""
+    """Writes one split and returns its number of objects."""
     (folder / split).mkdir(parents=True, exist_ok=True)
     scene = Scene()
     images: list[dict] = []
@@ -105,6 +106,6 @@ def _annotation(number: int, image: int, box: list[float], index: int) -> dict:
 
 
 def _write_jpeg(path: pathlib.Path, pixels: np.ndarray) -> None:
-    # imencode, since imwrite fails in silence.
+    # imencode, since imwrite fails silently.
     _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
     write_bytes(path, data.tobytes())

@@ -1,4 +1,4 @@
-"""What the pictures of the quick start show: handwritten digits, or drawn shapes."""
+"""Objects of the quick start's images: handwritten digits or drawn shapes."""
 
 import dataclasses
 import importlib.util
@@ -11,19 +11,19 @@ from odapi.errors import MissingPackageError, unknown_choice
 
 _DIGITS = ("zero", "one", "two", "three", "four")
 _SHAPE_SIZE = 48  # Pixels of a drawn shape, enough for the largest object.
-_SHAPES_EACH = 60  # Different drawings of a shape, before the split.
+_SHAPES_PER_CLASS = 60  # Different drawings per shape, before the split.
 _HELD_OUT = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
 class Glyphs:
-    """Small pictures, each of one object, as masks.
+    """Masks of single objects.
 
     Args:
         names: Names of the classes.
-        masks: `[n, s, s]` float32 in 0..1, how much of a pixel is ink; a border
-            of one pixel is empty, so that an enlarged stroke ends softly.
-        classes: `[n]` int32, which name a mask is of.
+        masks: `[n, s, s]` float32 in 0..1, the coverage of each pixel; a border
+            of one pixel is empty, so that enlarged strokes have smooth edges.
+        classes: `[n]` int32, index into `names`.
     """
 
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ class Glyphs:
 
 
 def has_digits() -> bool:
-    """Tells whether the package with the handwritten digits is installed."""
+    """Returns whether the package with the handwritten digits is installed."""
     return importlib.util.find_spec("sklearn") is not None
 
 
@@ -44,8 +44,8 @@ def load(kind: str, split: str) -> Glyphs:
         split: "train" or "val".
 
     Raises:
-        ConfigError: No such kind or split.
-        MissingPackageError: scikit-learn is missing, for digits.
+        ConfigError: The kind or the split is unknown.
+        MissingPackageError: scikit-learn is not installed, for digits.
     """
     if kind not in _KINDS:
         raise unknown_choice("quickstart objects", kind, _KINDS)
@@ -64,7 +64,7 @@ def load(kind: str, split: str) -> Glyphs:
 
 
 def _part(rows: np.ndarray, split: str) -> np.ndarray:
-    # The digits come writer by writer: the last quarter has other hands.
+    # The digits are ordered by writer: the last quarter is by other writers.
     cut = round(len(rows) * (1 - _HELD_OUT))
     return rows[:cut] if split == "train" else rows[cut:]
 
@@ -75,7 +75,7 @@ def _digits() -> Glyphs:
     from sklearn.datasets import load_digits
 
     data = load_digits()
-    # Five classes and not ten: minutes are short.
+    # Five classes instead of ten, to train within minutes.
     rows = data.target < len(_DIGITS)
     masks = np.pad(data.images[rows] / 16.0, ((0, 0), (1, 1), (1, 1)))
     classes = data.target[rows].astype(np.int32)
@@ -87,11 +87,11 @@ def _shapes() -> Glyphs:
     masks: list[np.ndarray] = []
     for draw in _DRAW.values():
         different: dict[bytes, np.ndarray] = {}
-        while len(different) < _SHAPES_EACH:
+        while len(different) < _SHAPES_PER_CLASS:
             mask = _draw_shape(draw, rng)
             different[mask.tobytes()] = mask
         masks.extend(different.values())
-    classes = np.repeat(np.arange(len(_DRAW), dtype=np.int32), _SHAPES_EACH)
+    classes = np.repeat(np.arange(len(_DRAW), dtype=np.int32), _SHAPES_PER_CLASS)
     return Glyphs(tuple(_DRAW), np.stack(masks), classes)
 
 

@@ -1,4 +1,4 @@
-"""`odapi quickstart`: everything once, from pictures to an exported model."""
+"""`odapi quickstart`: every step once, from images to an exported model."""
 
 import dataclasses
 import importlib.resources
@@ -10,35 +10,41 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import odapi
+from odapi.api import functions as api
+from odapi.config.load import load_config
+from odapi.data.image.decode import decode_image
+from odapi.draw.file import save_image
+from odapi.draw.mosaic import mosaic
 from odapi.errors import DataError
 from odapi.files import write_json
 from odapi.progress import console, duration
 from odapi.quickstart.dataset import MadeDataset, make_dataset
 from odapi.quickstart.glyphs import has_digits
+from odapi.runtime import backend
 
 _DATA, _MODEL, _EXPORTED = "data", "model", "exported"
 _EVALUATION, _PREDICTIONS = "evaluation", "predictions"
-_SUMMARY, _PICTURE, _MARK = "summary.json", "detections.jpg", ".quickstart"
-_SHOWN = 12  # Pictures in the mosaic.
+_SUMMARY, _MOSAIC, _MARK = "summary.json", "detections.jpg", ".quickstart"
+_NUM_PREDICTED = 12  # Images in the mosaic.
 _MIN_SCORE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
 class Summary:
-    """What the quick start did.
+    """Results of the quick start.
 
     Args:
-        folder: Where everything lies.
+        folder: Output folder.
         objects: "digits" or "shapes".
-        classes: Their names.
-        images: Number by split.
-        steps: Of the training.
+        classes: Names of the classes.
+        images: Number of images by split.
+        steps: Number of training steps.
         metrics: On the held-out split, by the original's names.
         difference: Between exported model and detector, as `Exported.difference`.
-        found: Objects in the predicted pictures with a score of 0.5 or more.
-        seconds: By phase, and "total".
-        picture: The mosaic of predictions.
+        found: Number of detections in the predicted images with a score of 0.5 or
+            more.
+        seconds: Duration by phase, and "total".
+        picture: Mosaic of the predictions.
     """
 
     folder: pathlib.Path
@@ -54,7 +60,7 @@ class Summary:
 
     @property
     def next_command(self) -> str:
-        """What to try next."""
+        """A command to try next."""
         folder = self.folder
         return (
             f"odapi predict {folder / _EXPORTED} {folder / _DATA / 'val'} "
@@ -70,31 +76,32 @@ def quickstart(
     num_train: int = 2000,
     num_val: int = 150,
 ) -> Summary:
-    """Makes a data set, trains on it, evaluates, exports and predicts.
+    """Generates a dataset, trains on it, evaluates, exports and predicts.
 
     Args:
-        output: Folder for everything; that of an earlier quick start is replaced.
-        seed: Of pictures, weights and order.
-        objects: "digits" (real handwriting, from scikit-learn) or "shapes"; None
-            takes digits where scikit-learn is installed.
-        overrides: Of the recipe, such as "train_config.num_steps=100".
-        num_train, num_val: Pictures to make.
+        output: Output folder; that of an earlier quick start is replaced.
+        seed: Seed of images, weights and order.
+        objects: "digits" (real handwriting, from scikit-learn) or "shapes"; None:
+            digits if scikit-learn is installed.
+        overrides: Config overrides, for example "train_config.num_steps=100".
+        num_train, num_val: Number of images per split.
 
     Raises:
-        DataError: `output` holds something else.
+        DataError: `output` has files of something else.
     """
     objects = objects or ("digits" if has_digits() else "shapes")
     folder = _cleared(pathlib.Path(output))
+    backend.load()
     phases = _Phases()
-    with phases("data", f"{num_train + num_val} pictures of {objects}"):
+    with phases("data", f"{num_train + num_val} images of {objects}"):
         data = make_dataset(folder / _DATA, objects, num_train, num_val, seed)
-    with phases("train", "a small SSD, from nothing"):
+    with phases("train", "a small SSD from random weights"):
         config = _config(data, seed, overrides)
-        odapi.train(config, folder / _MODEL)
-    with phases("evaluate", "on objects that it has not seen"):
-        result = odapi.evaluate(folder / _MODEL, output=folder / _EVALUATION)
-    with phases("export", "a SavedModel, compared with the detector"):
-        exported = odapi.export(
+        api.train(config, folder / _MODEL)
+    with phases("evaluate", "on held-out objects"):
+        result = api.evaluate(folder / _MODEL, output=folder / _EVALUATION)
+    with phases("export", "a SavedModel, verified against the detector"):
+        exported = api.export(
             folder / _MODEL, folder / _EXPORTED, check_images=_val_images(data)[:2]
         )
     with phases("predict", "with the exported model"):
@@ -109,14 +116,14 @@ def quickstart(
         difference=exported.difference,
         found=found,
         seconds=phases.seconds | {"total": sum(phases.seconds.values())},
-        picture=folder / _PICTURE,
+        picture=folder / _MOSAIC,
     )
     write_json(folder / _SUMMARY, as_json(summary))
     return summary
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
-    """Returns what `summary.json` holds."""
+    """Returns the content of `summary.json`."""
     content = dataclasses.asdict(summary) | {"next": summary.next_command}
     content["seconds"] = {k: round(v, 2) for k, v in summary.seconds.items()}
     for name in ("folder", "picture"):
@@ -125,26 +132,26 @@ def as_json(summary: Summary) -> dict[str, Any]:
 
 
 def _cleared(folder: pathlib.Path) -> pathlib.Path:
-    """Returns the folder, without what an earlier quick start left there."""
+    """Returns the folder without the files of an earlier quick start."""
     if folder.exists() and not (folder / _MARK).is_file():
         if not folder.is_dir() or any(folder.iterdir()):
             raise DataError(
                 str(folder),
-                "is there and was not made by a quick start",
-                hint="name another folder with --output",
+                "exists and was not made by a quick start",
+                hint="choose another folder with --output",
             )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _MARK).touch()
     for name in (_DATA, _MODEL, _EXPORTED, _EVALUATION, _PREDICTIONS):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (_SUMMARY, _PICTURE):
+    for name in (_SUMMARY, _MOSAIC):
         (folder / name).unlink(missing_ok=True)
     return folder
 
 
 def _config(data: MadeDataset, seed: int, overrides: tuple[str, ...]) -> Any:
     text = importlib.resources.files("odapi.quickstart") / "pipeline.config"
-    return odapi.load_config(
+    return load_config(
         text.read_text(),
         [
             f"model.ssd.num_classes={len(data.names)}",
@@ -161,25 +168,21 @@ def _val_images(data: MadeDataset) -> list[pathlib.Path]:
 
 
 def _predict(exported: pathlib.Path, data: MadeDataset, folder: pathlib.Path) -> int:
-    """Draws what the exported model finds; returns how many objects that is."""
-    from odapi.data.image.decode import decode_image
-    from odapi.draw.file import save_image
-    from odapi.draw.mosaic import mosaic
-
-    predictions = odapi.predict(
+    """Draws the detections of the exported model; returns their number."""
+    predictions = api.predict(
         exported,
-        _val_images(data)[:_SHOWN],
+        _val_images(data)[:_NUM_PREDICTED],
         output=folder / _PREDICTIONS,
         min_score=_MIN_SCORE,
     )
     drawn = [f for f in predictions.files if f.suffix == ".jpg"]
-    pictures = [decode_image(f.read_bytes(), str(f)) for f in drawn]
-    save_image(folder / _PICTURE, mosaic(pictures, columns=4))
+    images = [decode_image(f.read_bytes(), str(f)) for f in drawn]
+    save_image(folder / _MOSAIC, mosaic(images, columns=4))
     return sum(len(p) for p in predictions)
 
 
 class _Phases:
-    """Says what is done, and how long each part took."""
+    """Prints the phases and measures their duration."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

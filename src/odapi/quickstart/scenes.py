@@ -1,4 +1,4 @@
-"""Pictures of the quick start: objects of many sizes on varied backgrounds."""
+"""Images of the quick start: objects of many sizes on varied backgrounds."""
 
 import dataclasses
 
@@ -7,47 +7,47 @@ import numpy as np
 
 from odapi.quickstart.glyphs import Glyphs
 
-_INK = 0.5  # From here on a pixel counts as part of the object.
-_MIN_CONTRAST = 90.0  # How much lighter ink is than what is behind it, of 255.
-_TRIES = 12  # Places tried for an object before it is left out.
-_GAP = 2  # Pixels between boxes, at least.
+_MIN_COVERAGE = 0.5  # Of the pixels within the box of an object.
+_MIN_CONTRAST = 90.0  # Of an object with its background, of 255.
+_MAX_TRIES = 12  # Positions tried before an object is left out.
+_MIN_GAP = 2  # Pixels between boxes.
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """Draws pictures.
+    """Generator of images.
 
     Args:
-        sides: Least and greatest height and width of a picture, in pixels.
-        object_sizes: Least and greatest height of an object, in pixels; sizes
-            are even on a logarithmic scale.
-        most_objects: Objects a picture, at most.
-        empty: Share of pictures without an object.
+        sides: Minimum and maximum height and width of an image, in pixels.
+        object_sizes: Minimum and maximum height of an object, in pixels; sizes are
+            uniform on a logarithmic scale.
+        max_objects: Maximum number of objects per image.
+        empty: Fraction of images without an object.
     """
 
     sides: tuple[int, int] = (128, 152)
     object_sizes: tuple[float, float] = (18.0, 80.0)
-    most_objects: int = 6
+    max_objects: int = 6
     empty: float = 0.08
 
     def draw(
         self, glyphs: Glyphs, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Returns image, boxes and classes.
+        """Draws one image.
 
         Returns:
-            uint8 `[h, w, 3]`; float32 `[n, 4]` in pixels `[y_min, x_min, y_max,
-            x_max]`, around the ink; int32 `[n]`.
+            The image uint8 `[h, w, 3]`; boxes float32 `[n, 4]` in pixels `[y_min,
+            x_min, y_max, x_max]`; classes int32 `[n]`.
         """
         height, width = rng.integers(self.sides[0], self.sides[1] + 1, 2)
         image = background(int(height), int(width), rng)
         boxes: list[np.ndarray] = []
         classes: list[int] = []
-        count = int(rng.integers(1, self.most_objects + 1))
+        count = int(rng.integers(1, self.max_objects + 1))
         if rng.random() < self.empty:
             count = 0
         low, high = np.log(self.object_sizes)
-        # Large ones first: small ones still find a place between them.
+        # Large objects first: small ones still fit between them.
         for size in sorted(np.exp(rng.uniform(low, high, count)), reverse=True):
             row = int(rng.integers(len(glyphs.masks)))
             mask = _enlarge(glyphs.masks[row], size, rng)
@@ -65,12 +65,12 @@ class Scene:
 
 
 def background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """Returns a gradient with a texture on it, float32 `[h, w, 3]` in 0..255."""
+    """Returns a gradient with a texture, float32 `[h, w, 3]` in 0..255."""
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
     along = (ys * np.sin(angle) + xs * np.cos(angle)) / max(height, width)
-    # Dark to middling: ink is always lighter. Ink of both kinds takes longer to learn
-    # than a quick start has.
+    # Dark to medium: objects are always lighter. Objects of both kinds take longer to
+    # learn than a quick start should.
     first, second = rng.uniform(0, 150, (2, 3)).astype(np.float32)
     image = first + (second - first) * np.clip(along, 0, 1)[..., None]
     texture = _TEXTURES[rng.integers(len(_TEXTURES))](along, rng)
@@ -111,7 +111,7 @@ _TEXTURES = (_plain, _clouds, _stripes, _lines)
 
 
 def _enlarge(mask: np.ndarray, size: float, rng: np.random.Generator) -> np.ndarray:
-    """Returns the mask at about `size` pixels high, turned and stretched a little."""
+    """Returns the mask, about `size` pixels high, slightly rotated and stretched."""
     angle = rng.uniform(-0.15, 0.15)
     turn = np.array(
         [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32
@@ -127,24 +127,24 @@ def _enlarge(mask: np.ndarray, size: float, rng: np.random.Generator) -> np.ndar
         (side, side),
         flags=cv2.INTER_CUBIC,
     )
-    large = np.clip((large - 0.35) / 0.35, 0, 1)  # Enlarging blurs: an edge again.
+    large = np.clip((large - 0.35) / 0.35, 0, 1)  # Sharpens the blurred edge.
     ys, xs = np.nonzero(large > 0.05)
     return large[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
 
 
 def _free_corner(shape, image_shape, boxes, rng) -> tuple[int, int] | None:
-    """Returns a top left corner where the mask meets no box, or None."""
+    """Returns a top left corner where the mask overlaps no box, or None."""
     height, width = shape
-    room_y, room_x = image_shape[0] - height, image_shape[1] - width
-    if min(room_y, room_x) < 0:
+    limit_y, limit_x = image_shape[0] - height, image_shape[1] - width
+    if min(limit_y, limit_x) < 0:
         return None
-    for _ in range(_TRIES):
-        y, x = int(rng.integers(room_y + 1)), int(rng.integers(room_x + 1))
+    for _ in range(_MAX_TRIES):
+        y, x = int(rng.integers(limit_y + 1)), int(rng.integers(limit_x + 1))
         if all(
-            y > b[2] + _GAP
-            or x > b[3] + _GAP
-            or y + height < b[0] - _GAP
-            or x + width < b[1] - _GAP
+            y > b[2] + _MIN_GAP
+            or x > b[3] + _MIN_GAP
+            or y + height < b[0] - _MIN_GAP
+            or x + width < b[1] - _MIN_GAP
             for b in boxes
         ):
             return y, x
@@ -157,14 +157,14 @@ def _paint(
     corner: tuple[int, int],
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Paints the mask in a color that stands out; returns the box of its ink."""
+    """Paints the mask in a contrasting color and returns its box."""
     (y, x), (height, width) = corner, mask.shape
     area = image[y : y + height, x : x + width]
     color = rng.uniform(90, 255, 3)
     missing = float(area.mean()) + _MIN_CONTRAST - color.mean()
     color = np.clip(color + max(missing, 0), 0, 255).astype(np.float32)
     area += (color - area) * mask[..., None]
-    ys, xs = np.nonzero(mask > _INK)
+    ys, xs = np.nonzero(mask > _MIN_COVERAGE)
     return np.array(
         [y + ys.min(), x + xs.min(), y + ys.max() + 1, x + xs.max() + 1], np.float32
     )

@@ -1,4 +1,8 @@
-"""Unpacks an archive: nothing leaves its folder, and that is whole or not there."""
+"""Safe unpacking of archives into a folder that appears only when it is complete.
+
+Paths and kinds of members are checked by `tarfile`'s "data" filter. Links, which it
+allows within the archive, are refused here: no archive of the zoo has any.
+"""
 
 import pathlib
 import shutil
@@ -9,34 +13,36 @@ from collections.abc import Callable
 from odapi import files
 from odapi.errors import CheckpointError
 
-_BLOCK = 1 << 20
-
 
 def unpack(
     archive: pathlib.Path,
     folder: pathlib.Path,
     advance: Callable[[int], None] = lambda done: None,
 ) -> pathlib.Path:
-    """Unpacks a .tar.gz into a folder, which gets its name when all is there.
+    """Unpacks a .tar.gz file into a new folder.
 
-    An archive with one folder, as those of the zoo, becomes that folder.
+    The only folder of an archive, as in those of the zoo, becomes that folder.
 
     Args:
         archive: The file.
-        folder: Must not be there yet.
-        advance: Gets the bytes of each file that was written.
+        folder: Must not exist yet.
+        advance: Called with the size of each file that was written.
 
     Raises:
-        CheckpointError: The archive is damaged or not to be trusted, or the disk is
-            full; nothing is left then.
+        CheckpointError: The archive is damaged or unsafe, or the disk is full; nothing
+            is written then.
+        RuntimeError: This Python has no safe unpacking (3.11.4 has it).
     """
+    _check_python()
     files.remove_unfinished(folder.parent, folder.name)
     writing = files.unfinished_path(folder)
     try:
         writing.mkdir(parents=True)
         with tarfile.open(archive, "r:gz") as tar:
             for member in tar:
-                advance(_write(tar, member, writing, archive))
+                _check_member(member, writing, archive)
+                tar.extract(member, writing, set_attrs=False, filter="data")
+                advance(member.size)
         files.sync_tree(writing)
         files.move_into_place(_top(writing), folder)
     except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
@@ -46,48 +52,42 @@ def unpack(
     return folder
 
 
-def _write(
-    tar: tarfile.TarFile,
-    member: tarfile.TarInfo,
-    folder: pathlib.Path,
-    archive: pathlib.Path,
-) -> int:
-    """Writes one member; returns its bytes."""
-    target = folder / _safe(member, archive)
-    if member.isdir():
-        target.mkdir(parents=True, exist_ok=True)
-        return 0
-    target.parent.mkdir(parents=True, exist_ok=True)
-    source = tar.extractfile(member)
-    if source is None:
-        return 0
-    # Never over what another member wrote.
-    with source, open(target, "xb") as file:
-        shutil.copyfileobj(source, file, _BLOCK)
-    return member.size
+def _check_python() -> None:
+    if not hasattr(tarfile, "data_filter"):
+        raise RuntimeError(
+            "unpacking archives needs Python 3.11.4 or later, whose tarfile module "
+            "has extraction filters"
+        )
 
 
-def _safe(member: tarfile.TarInfo, archive: pathlib.Path) -> pathlib.PurePosixPath:
-    """Returns the path of a member, which is one within the archive's folder."""
-    path = pathlib.PurePosixPath(member.name)
-    problem = ""
+def _check_member(
+    member: tarfile.TarInfo, folder: pathlib.Path, archive: pathlib.Path
+) -> None:
+    """Raises CheckpointError if a member must not be written below `folder`."""
+    path, problem = pathlib.PurePosixPath(member.name), ""
     if not (member.isreg() or member.isdir()):
         problem = "is a link" if member.issym() or member.islnk() else "is a device"
     elif path.is_absolute() or ".." in path.parts:
-        problem = "leads out of the archive"
+        problem = "points outside of the archive"
     elif "\\" in member.name or ":" in member.name or "\0" in member.name:
-        problem = "has a name that some systems take for another place"
+        problem = "has a name that is a path on Windows"
+    elif member.isreg() and (folder / member.name).exists():
+        problem = "occurs twice"
+    else:
+        try:
+            tarfile.data_filter(member, str(folder))
+        except tarfile.FilterError as error:
+            problem = str(error)
     if problem:
         raise CheckpointError(
             str(archive),
-            f"cannot be trusted: {member.name!r} {problem}; nothing was unpacked",
-            hint="delete it, and download it from a place that you trust",
+            f"is unsafe: {member.name!r} {problem}; nothing was unpacked",
+            hint="delete it, and download it from a source that you trust",
         )
-    return path
 
 
 def _top(folder: pathlib.Path) -> pathlib.Path:
-    """The only folder in a folder, or the folder itself."""
+    """Returns the only folder in a folder, or the folder itself."""
     inside = list(folder.iterdir())
     if not inside:
         raise tarfile.ReadError("the archive is empty")
@@ -101,7 +101,8 @@ def _failed(
         return CheckpointError(
             str(folder),
             f"could not be written: {error.strerror}",
-            hint="make room, or name another place with --output; the archive is kept",
+            hint="free disk space, or choose another folder with --output; the archive "
+            "is kept",
         )
     return CheckpointError(
         str(archive),

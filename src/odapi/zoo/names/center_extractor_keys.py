@@ -47,20 +47,6 @@ def center_extractor_keys(extractor: CenterExtractor) -> Keys:
     return keys
 
 
-def unused_key(extractor: CenterExtractor) -> str | None:
-    """Returns the beginning of the keys that a checkpoint has and we have not.
-
-    Where norms come before convolutions, the original keeps the norm after the last
-    sum of the backbone, from which nothing follows.
-    """
-    if isinstance(extractor.backbone, Hourglass):
-        return None
-    layers = [layer for layer in extractor.backbone.layers if layer.weights]
-    if not any(layer.name.endswith("_preact_bn") for layer in layers):
-        return None
-    return f"{_roots(extractor)[0]}/layer_with_weights-{len(layers)}/"
-
-
 def hourglass_keys(network: Hourglass, root: str) -> Keys:
     """Returns the keys of a stacked hourglass network, by our names within it.
 
