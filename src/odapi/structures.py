@@ -67,6 +67,19 @@ class Groundtruth(NamedTuple):
     mask_weights: Tensor = None  # [b, n] float32; 0 where the mask is not known
 
 
+class AnchorTargets(NamedTuple):
+    """Targets and loss weights per anchor.
+
+    In the shapes, `classes` is the number of class logits per anchor.
+    """
+
+    class_targets: Tensor  # [b, anchors, classes] float32
+    class_weights: Tensor  # [b, anchors, classes or 1] float32, 0: ignored
+    box_targets: Tensor  # [b, anchors, code_size] float32, 0 where not matched
+    box_weights: Tensor  # [b, anchors] float32, 0: not matched
+    match: Tensor  # [b, anchors] int32: index of the object, BACKGROUND or IGNORED
+
+
 class ImageInfo(NamedTuple):
     """Sizes of the images of a batch, as (height, width) in pixels."""
 

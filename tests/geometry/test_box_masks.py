@@ -1,4 +1,4 @@
-"""Masks of boxes on images: windows, run lengths, and their cost."""
+"""Masks of boxes on images: windows, run lengths, memory."""
 
 import tracemalloc
 
@@ -27,7 +27,7 @@ def pasted(masks, boxes, size, **options):
 @pytest.mark.parametrize(
     ("box", "size", "expected"),
     [
-        # 0 and 1 are the centres of the first and last pixel.
+        # 0 and 1 are the centers of the first and last pixel.
         ([0, 0, 1, 1], (2, 3), [[1, 1, 1], [1, 1, 1]]),
         ([0, 0, 0.5, 1], (3, 2), [[1, 1], [1, 1], [0, 0]]),
         ([0.4, 0.4, 0.6, 0.6], (3, 3), [[0, 0, 0], [0, 1, 0], [0, 0, 0]]),
@@ -45,14 +45,14 @@ def test_a_mask_covers_the_pixels_in_its_box(box, size, expected):
     assert pasted(FULL, [box], size) == [expected]
 
 
-def test_between_cells_the_threshold_decides():
+def test_interpolated_values_are_compared_with_the_threshold():
     step = [[[0.0, 1.0]]]  # Rises from 0 to 1 over five pixels.
     box = [[0, 0, 1, 1]]
     assert pasted(step, box, (1, 5)) == [[[0, 0, 0, 1, 1]]]
     assert pasted(step, box, (1, 5), threshold=0.2) == [[[0, 1, 1, 1, 1]]]
 
 
-def test_as_the_original_pastes():
+def test_pasted_masks_equal_those_of_the_original():
     tf = require("tensorflow")
     rng = np.random.default_rng(0)
     boxes = np.sort(rng.uniform(-0.1, 1.1, (20, 2, 2)), 1).reshape(20, 4)
@@ -76,11 +76,11 @@ def test_as_the_original_pastes():
         (MaskWindow(1, 0, np.array([[1, 1]], bool)), (2, 2), [1, 1, 1, 1]),
     ],
 )
-def test_run_lengths_go_down_the_columns(window, size, expected):
+def test_run_lengths_are_in_column_order(window, size, expected):
     assert run_lengths(window, size) == expected
 
 
-def test_rle_is_what_pycocotools_writes():
+def test_rle_equals_that_of_pycocotools():
     coco = require("pycocotools.mask")
     rng = np.random.default_rng(1)
     for _ in range(30):
@@ -95,7 +95,7 @@ def test_rle_is_what_pycocotools_writes():
         )
 
 
-def test_a_hundred_masks_on_a_large_image_take_little_memory():
+def test_hundred_masks_on_a_large_image_need_little_memory():
     yy, xx = np.mgrid[-1:1:32j, -1:1:32j]
     masks = np.repeat((1 - (yy**2 + xx**2) / 2)[None], 100, 0).astype("float32")
     boxes = np.tile([[0.2, 0.2, 0.8, 0.8]], (100, 1))

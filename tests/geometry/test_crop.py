@@ -1,4 +1,4 @@
-"""Crops by box: values by hand, and those of TensorFlow's own operation."""
+"""crop_and_resize: values by hand, and against TensorFlow's operation."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def crop(boxes, size, maps=RAMP, **options):
 @pytest.mark.parametrize(
     ("box", "size", "expected"),
     [
-        # 0 and 1 are the centres of the first and last cell.
+        # 0 and 1 are the centers of the first and last cell.
         ([0, 0, 1, 1], (3, 4), RAMP[0, ..., 0]),
         ([0, 0, 1, 1], (2, 2), [[0, 3], [20, 23]]),
         ([0.25, 0.5, 0.75, 1], (2, 2), [[6.5, 8], [16.5, 18]]),
@@ -39,11 +39,11 @@ def crop(boxes, size, maps=RAMP, **options):
         ([5, 5, 1e9, 1e9], (2, 2), [[0, 0], [0, 0]]),
     ],
 )
-def test_a_crop_reads_between_cells(box, size, expected):
+def test_crop_is_bilinear(box, size, expected):
     assert_allclose(crop([box], size)[0, 0, ..., 0], expected, atol=1e-5)
 
 
-def test_beyond_the_edge_values_end_or_fade():
+def test_border_is_zero_or_interpolated():
     ones = np.ones((1, 3, 3, 1), "float32")
     box = [-0.25, 0.5, 1.25, 0.5]  # Rows -0.5, 1 and 2.5.
     assert crop([box], (3, 1), ones).ravel().tolist() == [0, 1, 0]
@@ -54,21 +54,21 @@ def test_beyond_the_edge_values_end_or_fade():
     ]
 
 
-def test_one_channel_for_each_box():
+def test_one_channel_per_box():
     maps = np.concatenate([RAMP, -RAMP], -1)
     channels = ops.array([[1, 0]], "int32")
     found = crop([[0, 0, 1, 1]] * 2, (2, 2), maps, channels=channels)
     assert found.tolist() == [[[[0, -3], [-20, -23]], [[0, 3], [20, 23]]]]
 
 
-def test_each_mask_by_its_own_box():
+def test_each_mask_is_cropped_by_its_own_box():
     masks = np.concatenate([RAMP, 2 * RAMP])[None, ..., 0]
     boxes = np.array([[[0, 0, 0, 1], [1, 0, 1, 1]]], "float32")
     found = ops.convert_to_numpy(crop_each_mask(ops.array(masks), boxes, (1, 2)))
     assert found.tolist() == [[[[0, 3]], [[40, 46]]]]
 
 
-def test_the_same_as_tensorflow():
+def test_crop_equals_that_of_tensorflow():
     tf = require("tensorflow")
     rng = np.random.default_rng(0)
     maps = rng.normal(size=(2, 9, 7, 3)).astype("float32")

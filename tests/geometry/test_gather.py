@@ -1,4 +1,4 @@
-"""Maps read between cells, by hand."""
+"""Bilinear sampling of maps; numbers by hand."""
 
 import numpy as np
 import pytest
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.backend
         (9.0, 9.0, 12.0),
     ],
 )
-def test_between_four_cells(y, x, expected):
+def test_sample_cells_is_bilinear(y, x, expected):
     maps = np.array([[0, 4], [8, 12]], np.float32)[None, :, :, None]
     maps = ops.convert_to_tensor(np.concatenate([maps, -maps], axis=-1))
     found = sample_cells(maps, *(ops.convert_to_tensor([[a]]) for a in (y, x)))
     np.testing.assert_allclose(ops.convert_to_numpy(found), [[[expected, -expected]]])
 
 
-def test_one_cell():
+def test_sample_of_a_map_of_one_cell():
     found = sample_cells(ops.ones((1, 1, 1, 1)), ops.zeros((1, 3)), ops.ones((1, 3)))
     np.testing.assert_array_equal(ops.convert_to_numpy(found), np.ones((1, 3, 1)))

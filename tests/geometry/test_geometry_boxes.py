@@ -1,4 +1,4 @@
-"""Boxes: overlap, clipping, frames. Numbers by hand unless said otherwise."""
+"""Boxes: overlap, clipping, frames of reference; numbers by hand unless stated."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_area_of_an_inverted_box_is_zero():
     assert_allclose(np_(geometry.area(boxes)), [6, 0, 0])
 
 
-def test_boxes_of_another_width_are_refused():
+def test_boxes_need_four_coordinates():
     with pytest.raises(ValueError, match=r"boxes must have shape \[..., 4\]"):
         geometry.area(floats([[0, 0, 1]]))
 
@@ -92,7 +92,7 @@ def test_center_and_size_invert_each_other():
 
 
 @pytest.mark.backend
-def test_clip_cuts_to_the_window_of_each_image():
+def test_clip_uses_the_window_of_each_image():
     boxes = floats([[[-1, -1, 2, 0.5]], [[-1, -1, 2, 0.5]]])
     windows = floats([[0, 0, 1, 1], [0.25, 0.25, 0.75, 1]])
     assert_allclose(
@@ -113,7 +113,7 @@ def test_to_window_makes_the_window_the_unit_square():
 
 
 @pytest.mark.backend
-def test_gather_rows_picks_in_each_image():
+def test_gather_rows_indexes_each_image():
     values = np.arange(2 * 3 * 2).reshape(2, 3, 2).astype("float32")
     index = ops.convert_to_tensor(np.array([[2, 0], [1, 1]], "int32"))
     got = np_(gather_rows(ops.convert_to_tensor(values), index))

@@ -1,4 +1,4 @@
-"""Gaussians drawn into heatmaps, and peaks found in them."""
+"""Heatmaps: drawing Gaussians and finding peaks."""
 
 import math
 
@@ -32,7 +32,7 @@ def tensor(values):
         (4.0, 1.0, math.sqrt(15.61) - 3.5),
     ],
 )
-def test_reach_of_a_box(height, width, expected):
+def test_gaussian_radius(height, width, expected):
     found = heatmaps.gaussian_radius(tensor([height]), tensor([width]), 0.7)
     assert_allclose(np_(found), [expected], rtol=1e-5, atol=1e-6)
 
@@ -48,7 +48,7 @@ def test_reach_of_a_box(height, width, expected):
         ((0.0, 0.0), 1 / 6),
     ],
 )
-def test_sigma_of_a_box(size, sigma):
+def test_gaussian_sigma(size, sigma):
     height, width = (tensor([side]) for side in size)
     assert_allclose(
         np_(heatmaps.gaussian_sigma(height, width, 0.7)), [sigma], rtol=1e-6
@@ -74,7 +74,7 @@ def test_nothing_is_drawn_without_points():
     assert draw([]).tolist() == np.zeros((3, 4, 2)).tolist()
 
 
-def test_a_gaussian_lies_on_the_cell_and_is_1_there():
+def test_gaussian_is_1_at_its_cell():
     found = draw([(1.9, 2.1, 1.0, 1.0, 0)])
     one, diagonal = math.exp(-0.5), math.exp(-1.0)
     # Distances from cell (1, 2): two columns to the left is exp(-2).
@@ -91,7 +91,7 @@ def test_a_gaussian_lies_on_the_cell_and_is_1_there():
     assert (found[..., 1] == 0).all()
 
 
-def test_the_highest_counts_where_gaussians_of_a_class_meet():
+def test_overlapping_gaussians_take_the_maximum():
     found = draw([(0, 0, 1.0, 1.0, 1), (0, 1, 1.0, 0.5, 1), (0, 3, 1.0, 0.5, 1)])
     assert_allclose(
         found[0, :, 1],
@@ -100,13 +100,13 @@ def test_the_highest_counts_where_gaussians_of_a_class_meet():
     )
 
 
-def test_a_weight_of_0_draws_nothing_and_points_outside_reach_in():
+def test_weight_0_draws_nothing_and_points_outside_are_drawn():
     found = draw([(1, 1, 1.0, 0.0, 0), (-1, 0, 1.0, 1.0, 1)])
     assert (found[..., 0] == 0).all()
     assert_allclose(found[0, 0, 1], math.exp(-0.5), rtol=1e-5)
 
 
-def test_images_do_not_mix():
+def test_images_are_independent():
     centers = np.float32([[[0, 0]], [[1, 1]]])
     found = heatmaps.draw_gaussians(
         ops.convert_to_tensor(centers),
@@ -133,14 +133,14 @@ HEAT = np.float32(
     ("window", "expected"),
     [
         (1, HEAT[0, ..., 0].tolist()),
-        # The two of 0.9 are neighbours: both are as high as it gets around them.
+        # The two of 0.9 are neighbors: both are as high as it gets around them.
         (3, [[0, 0, 0, 0], [0, 0.9, 0, 0], [0, 0, 0.9, 0]]),
         (5, [[0, 0, 0, 0], [0, 0.9, 0, 0], [0, 0, 0.9, 0]]),
         # An even window has one cell more below and to the right.
         (2, [[0, 0, 0, 0], [0, 0.9, 0, 0], [0, 0, 0.9, 0.5]]),
     ],
 )
-def test_peaks_stay_and_the_rest_is_0(window, expected):
+def test_cells_that_are_no_peaks_are_0(window, expected):
     found = np_(heatmaps.keep_peaks(ops.convert_to_tensor(HEAT), window))[0, ..., 0]
     assert_allclose(found, np.float32(expected))
 
@@ -156,7 +156,7 @@ def listed(places):
     return [np_(v).tolist() for v in places]
 
 
-def test_top_places_over_channels_by_score_then_row_column_channel():
+def test_top_peaks_are_ordered_by_score_row_column_channel():
     heat = np.zeros((1, 2, 2, 2), "float32")
     heat[0, 0, 0] = [0.5, 0.5]
     heat[0, 1, 0] = [0.5, 0.9]
@@ -168,14 +168,14 @@ def test_top_places_over_channels_by_score_then_row_column_channel():
     assert channel == [[1, 0, 1, 0, 1]]
 
 
-def test_more_places_than_there_are_have_score_0():
+def test_missing_peaks_have_score_0():
     heat = np.float32([[[[0.2]], [[0.4]]]])
     scores, y, x, channel = listed(heatmaps.top_peaks(ops.convert_to_tensor(heat), 4))
     assert_allclose(scores, [[0.4, 0.2, 0, 0]])
     assert (y, x, channel) == ([[1, 0, 0, 0]], [[0] * 4], [[0] * 4])
 
 
-def test_top_places_are_those_of_a_full_sort():
+def test_top_peaks_equal_a_full_sort():
     rng = np.random.default_rng(0)
     # Few values, so that many tie.
     heat = (rng.integers(0, 6, (2, 7, 5, 3)) / 8).astype("float32")
@@ -187,7 +187,7 @@ def test_top_places_are_those_of_a_full_sort():
     assert index.tolist() == order.tolist()
 
 
-def test_top_places_of_each_channel():
+def test_top_peaks_per_channel():
     heat = np.zeros((1, 2, 2, 2), "float32")
     heat[0, :, :, 0] = [[0.1, 0.4], [0.4, 0.2]]
     heat[0, :, :, 1] = [[0.0, 0.0], [0.7, 0.0]]
@@ -199,7 +199,7 @@ def test_top_places_of_each_channel():
     assert channel == [[[0, 0, 0], [1, 1, 1]]]
 
 
-def test_values_at_cells_outside_are_those_of_the_border():
+def test_gather_cells_clips_to_the_border():
     maps = np.arange(6, dtype="float32").reshape(1, 2, 3, 1)
     y, x = (ops.convert_to_tensor(np.int32([v])) for v in ([0, 1, 5, -1], [1, 2, 0, 9]))
     found = gather_cells(ops.convert_to_tensor(maps), y, x)

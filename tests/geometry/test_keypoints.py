@@ -1,4 +1,4 @@
-"""Keypoints from maps to points."""
+"""Keypoints from heatmaps and regression."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def one_map(shape, **cells):
     return tensor(made)
 
 
-def test_regression_starts_at_the_cell_of_the_centre():
+def test_regression_is_relative_to_the_center_cell():
     maps = one_map((3, 4, 4), c1_2_0=0.5, c1_2_1=-1.0, c1_2_2=2.0, c1_2_3=0.25)
     points = regress_keypoints(
         maps, tensor([[1, 0]], "int32"), tensor([[2, 3]], "int32")
@@ -52,7 +52,7 @@ def test_regression_starts_at_the_cell_of_the_centre():
 @pytest.mark.parametrize(
     ("channels", "expected"), [(4, [[5.0, 6.0]]), (2, [[3.0, 4.0]])]
 )
-def test_own_values_of_one_keypoint_or_of_all(channels, expected):
+def test_gather_keypoint_values_per_keypoint_or_shared(channels, expected):
     maps = np.zeros((1, 2, 2, channels), "float32")
     maps[0, 1, 0] = [3, 4, 5, 6][:channels]
     place = (tensor([[n]], "int32") for n in (1, 0, 1))
@@ -140,7 +140,7 @@ def test_ranking_of_candidates(ranking, chosen, score):
         ({"threshold": 0.95}, None),
     ],
 )
-def test_a_keypoint_without_candidate_stays(change, boxes):
+def test_keypoint_without_candidate_keeps_its_regression(change, boxes):
     point, score = snapped(KeypointRefiner(unmatched_score=0.07, **change), boxes)
     assert point == [10.0, 10.0]
     assert score == pytest.approx(0.07)
@@ -154,24 +154,24 @@ def test_the_edge_of_the_enlarged_box_is_inside():
     assert snapped(outside, boxes)[0] == [10.0, 10.0]
 
 
-def test_without_boxes_candidates_may_be_anywhere():
+def test_without_boxes_candidates_are_not_restricted():
     assert snapped(KeypointRefiner(search_scale=0.0), None)[0] == POINTS[0]
 
 
-def test_the_nearest_decides_whether_any_is_near_enough():
+def test_nearest_candidate_must_be_within_the_search_radius():
     # As in the original: the chosen one is at 5, but the nearest at 1.
     ranking = ScorePerDistance(5.0)
     assert snapped(KeypointRefiner(ranking, search_scale=0.05))[0] == POINTS[2]
 
 
-def test_depth_is_zero_where_there_is_no_candidate():
+def test_depth_is_zero_without_candidate():
     many = candidates()._replace(depths=tensor([[[1.0], [2.0], [3.0]]]))
     regressed = tensor([[[[10.0, 10.0]], [[90.0, 90.0]]]])
     found = KeypointRefiner()(regressed, many, tensor([BOX * 2]))
     assert numpy(found.depths).tolist() == [[[1.0], [0.0]]]
 
 
-def test_highest_nearby_weighs_by_distance_within_the_box():
+def test_argmax_keypoints_weights_by_distance_within_the_box():
     # Of a map of 10 x 20, distances squared are divided by 0.1 * 10 = 1.
     heat = one_map((10, 20, 1), c2_2_0=0.5, c2_4_0=0.9, c2_9_0=1.0)
     offsets = one_map((10, 20, 2), c2_2_0=0.25)
@@ -183,7 +183,7 @@ def test_highest_nearby_weighs_by_distance_within_the_box():
     assert_allclose(numpy(found.scores), [[[0.5], [0.9 * np.exp(-0.25)]]], rtol=1e-5)
 
 
-def test_highest_nearby_has_half_open_boxes():
+def test_argmax_keypoints_has_half_open_boxes():
     heat = one_map((4, 4, 1), c1_1_0=0.5, c3_3_0=0.9)
     found = argmax_keypoints(
         heat, one_map((4, 4, 2)), tensor([[[[2.0, 2.0]]]]), tensor([[[1, 1, 3, 3]]])
@@ -191,7 +191,7 @@ def test_highest_nearby_has_half_open_boxes():
     assert numpy(found.points).tolist() == [[[[1.0, 1.0]]]]
 
 
-def test_points_out_of_the_frame_are_clipped_and_score_nothing():
+def test_points_outside_the_image_are_clipped_with_score_0():
     points = [[0.0, 1.0], [-0.1, 0.5], [0.5, 1.25]]
     clipped, scores = clip_to_frame(tensor(points), tensor([0.5, 0.6, 0.7]))
     assert numpy(clipped).tolist() == [[0, 1], [0, 0.5], [0.5, 1]]
@@ -207,13 +207,13 @@ def test_rescoring_takes_the_mean_of_visible_keypoints(threshold, expected):
 
 
 @pytest.mark.parametrize(
-    ("make", "says"),
+    ("make", "message"),
     [
         (lambda: ScorePerDistance(0.0), "score_distance_offset"),
         (lambda: ScorePerScaledDistance(0.0), "score_distance_multiplier"),
         (lambda: GaussianWeighted((1.0, 0.0)), "deviations"),
     ],
 )
-def test_what_would_divide_by_zero_is_refused(make, says):
-    with pytest.raises(ValueError, match=says):
+def test_settings_that_divide_by_zero_are_rejected(make, message):
+    with pytest.raises(ValueError, match=message):
         make()

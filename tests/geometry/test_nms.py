@@ -1,4 +1,4 @@
-"""Suppression: by hand, and against a slow oracle that sees all pairs."""
+"""NMS: cases by hand, and against a slow oracle over all pairs."""
 
 import keras
 import numpy as np
@@ -87,7 +87,7 @@ CASES = {
 
 @pytest.mark.parametrize("candidates", [pytest.param(0, marks=pytest.mark.backend), 4])
 @pytest.mark.parametrize("name", CASES)
-def test_what_is_found(name, candidates):
+def test_nms_keeps_the_expected_boxes(name, candidates):
     settings, scores, want = CASES[name]
     settings = {"iou_threshold": 0.6, "max_total": 5} | settings
     got = run(NonMaxSuppression(**settings, candidates=candidates), [ROW], [scores])
@@ -99,7 +99,7 @@ def test_what_is_found(name, candidates):
 
 
 @pytest.mark.backend
-def test_boxes_outside_the_window_are_not_found_but_drop_others():
+def test_boxes_outside_the_window_suppress_others_but_are_not_returned():
     # Box 0 lies left of the window, box 1 mostly; they overlap by 2 / 3.
     boxes = [[[0, -1, 1, 0], [0, -0.8, 1, 0.2], [0, 0.5, 1, 1]]]
     window = [[0, 0, 1, 1]]
@@ -109,7 +109,7 @@ def test_boxes_outside_the_window_are_not_found_but_drop_others():
 
 
 @pytest.mark.backend
-def test_boxes_outside_the_window_count_for_the_limit_of_a_class():
+def test_boxes_outside_the_window_count_toward_the_class_limit():
     # As in the original, which cuts off what lies outside after the suppression.
     boxes = [[[0, -1, 1, 0], [0, 0, 1, 0.3], [0, 0.5, 1, 1]]]
     scores = [[[0.9, 0.1], [0.8, 0.1], [0.7, 0.2]]]
@@ -119,7 +119,7 @@ def test_boxes_outside_the_window_count_for_the_limit_of_a_class():
 
 
 @pytest.mark.backend
-def test_a_box_a_class():
+def test_one_box_per_class():
     boxes = np.stack([ROW, ROW[::-1]], axis=1)[None]  # [1, 4, 2, 4]
     scores = [[[0.9, 0.8], [0.5, 0.4], [0, 0], [0, 0]]]
     got = run(NonMaxSuppression(0.6, max_total=4), boxes, scores)
@@ -130,7 +130,7 @@ def test_a_box_a_class():
 
 
 @pytest.mark.backend
-def test_scores_may_be_converted_late():
+def test_scores_are_converted_for_candidates_only():
     logits = np.array([[[2.0], [1.0], [0.0], [-1.0]]])
     nms = NonMaxSuppression(0.6, score_threshold=0.4, max_total=3)
     got = run(nms, [ROW], logits, convert=ops.sigmoid)
@@ -138,13 +138,13 @@ def test_scores_may_be_converted_late():
     assert_allclose(got.scores[0, 0], 1 / (1 + np.exp(-2)), rtol=1e-6)
 
 
-def test_negative_scores_count_where_the_threshold_lets_them():
+def test_negative_scores_are_valid_above_the_threshold():
     nms = NonMaxSuppression(0.6, score_threshold=-5.0, max_total=4, candidates=1)
     got = run(nms, [ROW], [[[-1.0], [-2.0], [-9.0], [-3.0]]])
     assert found(got) == [(0, 0), (0, 3)]
 
 
-def test_nan_is_never_found():
+def test_nan_is_never_returned():
     scores = np.array([[[np.nan], [0.8], [0.7], [0.6]]])
     got = run(NonMaxSuppression(0.6, max_total=4), [ROW], scores)
     assert (0, 0) not in found(got)
@@ -226,7 +226,7 @@ def slow_soft(boxes, scores, nms):
 
 
 @pytest.mark.backend
-def test_soft_suppression_like_the_oracle():
+def test_soft_nms_equals_the_oracle():
     boxes, scores = scene(2, 60, 1, seed=5)
     nms = NonMaxSuppression(0.7, 0.2, 100, 15, soft_sigma=0.3)
     got = run(nms, boxes, scores)
@@ -237,7 +237,7 @@ def test_soft_suppression_like_the_oracle():
         assert_allclose(got.scores[i, :n], [s for _, s in want], rtol=1e-5)
 
 
-def test_soft_suppression_keeps_classes_apart_and_their_number():
+def test_soft_nms_separates_and_limits_classes():
     scores = [[[0.9, 0.8], [0.8, 0.1], [0.7, 0.1], [0.6, 0.75]]]
     nms = NonMaxSuppression(1.0, 0.05, 1, 4, soft_sigma=0.5)
     assert found(run(nms, [ROW], scores)) == [(0, 0), (1, 0)]
@@ -246,7 +246,7 @@ def test_soft_suppression_keeps_classes_apart_and_their_number():
 
 
 @pytest.mark.backend
-def test_suppress_says_when_a_box_was_picked():
+def test_rank_by_nms_returns_the_rank_of_kept_boxes():
     scores = np.array([[0.7, 0.8, 0.9, 0.95]], "float32")
     order = rank_by_nms(
         ops.convert_to_tensor(ROW[None]), ops.convert_to_tensor(scores), 3, 0.6
@@ -266,12 +266,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_settings_beyond_reason_are_refused(message):
+def test_invalid_settings_are_rejected(message):
     with pytest.raises(ValueError, match=message):
         NonMaxSuppression(**BAD[message])
 
 
-def test_like_the_native_operation():
+def test_nms_equals_the_native_operation():
     tf = require("tensorflow")
     boxes, scores = scene(2, 300, 3, seed=7)
     scores += np.linspace(0, 1e-3, scores.size, dtype="float32").reshape(scores.shape)
@@ -286,7 +286,7 @@ def test_like_the_native_operation():
 
 
 @pytest.mark.backend
-def test_more_pairs_may_tie_than_are_looked_at_first():
+def test_ties_beyond_the_first_block_are_found():
     # 3000 boxes that do not touch; 700 of them share the best score.
     row, column = np.divmod(np.arange(3000), 60)
     corner = np.stack([row / 50, column / 60], axis=1)

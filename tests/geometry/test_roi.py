@@ -1,4 +1,4 @@
-"""Features of regions: levels by hand, crops beside TensorFlow's own operation."""
+"""RoI crops: levels by hand, crops against TensorFlow's operation."""
 
 import numpy as np
 import pytest
@@ -28,12 +28,12 @@ def crop(box, size, method, maps=RAMP):
     return ops.convert_to_numpy(crop_rois([ops.array(maps)], boxes, size, method))[0, 0]
 
 
-@pytest.fixture(params=["as it is", "by index"])
-def either_way(request, monkeypatch):
+@pytest.fixture(params=["native", "gather"])
+def crop_kernel(request, monkeypatch):
     """TensorFlow on a CPU has an operation for it; other backends read by index."""
-    if request.param == "by index":
+    if request.param == "gather":
         if not has_native_crop():
-            pytest.skip("there is one way only")
+            pytest.skip("no native operation")
         monkeypatch.setattr(roi, "has_native_crop", lambda: False)
 
 
@@ -60,17 +60,17 @@ def either_way(request, monkeypatch):
         (RoiAlign(1), [-1, 0.5, -1, 0.5], (1, 1), [[0]]),
     ],
 )
-def test_what_is_read_of_a_box(method, box, size, expected, either_way):
+def test_crops_by_hand(method, box, size, expected, crop_kernel):
     assert_allclose(crop(box, size, method)[..., 0], expected, atol=1e-5)
 
 
-def test_a_map_of_one_pixel(either_way):
+def test_map_of_one_pixel(crop_kernel):
     one = np.full((1, 1, 1, 1), 7, "float32")
     for method in (CropAndResize(), CropAndResize(zero_pad_border=True), RoiAlign(2)):
         assert_allclose(crop([0, 0, 1, 1], (2, 2), method, one), np.full((2, 2, 1), 7))
 
 
-def test_the_same_as_tensorflow_to_the_last_rounding(either_way):
+def test_crop_is_rounded_like_that_of_tensorflow(crop_kernel):
     tf = require("tensorflow")
     rng = np.random.default_rng(0)
     boxes = np.sort(rng.random((2, 60, 2, 2)), axis=2).reshape(2, 60, 4)
@@ -84,7 +84,7 @@ def test_the_same_as_tensorflow_to_the_last_rounding(either_way):
     assert_allclose(found.reshape(expected.shape), expected, atol=1e-5)
 
 
-def test_each_box_is_cut_out_of_its_level(either_way):
+def test_each_box_is_cropped_from_its_level(crop_kernel):
     maps = [np.full((2, 8 >> n, 8 >> n, 1), n + 1.0, "float32") for n in range(4)]
     sides = np.array([[10, 112, 224, 640], [448, 10, 0, 113]]) / 640
     boxes = np.stack([0 * sides, 0 * sides, sides, sides], axis=-1).astype("float32")
@@ -103,19 +103,19 @@ def test_each_box_is_cut_out_of_its_level(either_way):
         (2, [0, 223, 225, 448, 640], [0, 0, 0, 1, 1]),
     ],
 )
-def test_levels_by_the_size_of_a_box(num_levels, sides, expected):
+def test_roi_levels_by_box_size(num_levels, sides, expected):
     sides = np.array([sides]) / 640
     boxes = np.stack([0 * sides, 0 * sides, sides, sides], -1).astype("float32")
     found = roi_levels(boxes, num_levels, (640, 640))
     assert ops.convert_to_numpy(found)[0].tolist() == expected
 
 
-def test_levels_need_the_size_of_the_image():
+def test_roi_levels_require_the_image_size():
     with pytest.raises(ValueError, match="image_size is required"):
         crop_rois([RAMP, RAMP], np.zeros((1, 1, 4), "float32"), (2, 2))
 
 
-def test_pooling_leaves_out_what_reaches_beyond():
+def test_pooling_drops_partial_windows():
     crops = np.arange(9, dtype="float32").reshape(1, 1, 3, 3, 1)
     pooled = ops.convert_to_numpy(pool_rois(ops.array(crops), 2, 2))
     assert pooled.tolist() == [[[[[4]]]]]
@@ -124,7 +124,7 @@ def test_pooling_leaves_out_what_reaches_beyond():
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("zero_pad_border", [False, True])
-def test_boxes_of_one_mask_each(zero_pad_border, dtype, either_way):
+def test_crop_masks_uses_the_mask_of_each_box(zero_pad_border, dtype, crop_kernel):
     masks = np.stack([RAMP[0, ..., 0], 2 * RAMP[0, ..., 0]])[None].repeat(2, 0)
     owners = np.array([[1, 0, 1], [0, 0, 1]], "int32")
     boxes = np.array([[0, 0, 1, 1], [1, 0, 1, 1], [0, 1, 1, 1]], "float32")

@@ -1,4 +1,4 @@
-"""Normalisation: the backend's kernel beside the formula, and its moments."""
+"""Batch normalization: kernels against the formula, gradients and moments."""
 
 import keras
 import numpy as np
@@ -27,7 +27,7 @@ def _moments(x):
 
 @pytest.mark.parametrize("gamma", [GAMMA, None])
 @pytest.mark.parametrize("beta", [BETA, None])
-def test_by_the_batch_as_the_paper_says(gamma, beta):
+def test_normalization_by_batch_moments_follows_the_paper(gamma, beta):
     outputs, mean, variance = normalize_by_batch(X, gamma, beta, EPSILON)
     expected_mean, expected_variance = _moments(X)
     factor, offset = 1.0 if gamma is None else gamma, 0.0 if beta is None else beta
@@ -40,7 +40,7 @@ def test_by_the_batch_as_the_paper_says(gamma, beta):
 
 @pytest.mark.parametrize("gamma", [GAMMA, None])
 @pytest.mark.parametrize("beta", [BETA, None])
-def test_by_known_moments_as_the_paper_says(gamma, beta):
+def test_normalization_by_given_moments_follows_the_paper(gamma, beta):
     mean, variance = BETA + 2.0, GAMMA * 3.0
     outputs = normalize(X, gamma, beta, mean, variance, EPSILON)
     factor, offset = 1.0 if gamma is None else gamma, 0.0 if beta is None else beta
@@ -68,7 +68,7 @@ def test_degenerate_batches(shape, values, outputs, variance):
 
 @pytest.mark.skipif(keras.backend.backend() != "torch", reason="torch's kernel")
 @pytest.mark.parametrize("unbiased, factor", [(True, 120 / 119), (False, 1.0)])
-def test_the_kernel_that_torch_has_on_a_card(unbiased, factor):
+def test_torch_gpu_kernel_returns_the_moments(unbiased, factor):
     outputs, mean, variance = torch_by_batch(X, GAMMA, BETA, EPSILON, unbiased)
     expected_mean, expected_variance = _moments(X)
     expected = _expected(X, expected_mean, expected_variance, GAMMA, BETA)
@@ -79,7 +79,7 @@ def test_the_kernel_that_torch_has_on_a_card(unbiased, factor):
 
 
 @pytest.mark.parametrize("dtype, tolerance", [("bfloat16", 3e-2), ("float16", 4e-3)])
-def test_halves_keep_their_dtype_and_full_moments(dtype, tolerance):
+def test_half_precision_keeps_its_dtype_with_float32_moments(dtype, tolerance):
     x = ops.cast(X, dtype)
     outputs, mean, _ = normalize_by_batch(x, GAMMA, BETA, EPSILON)
     assert keras.backend.standardize_dtype(outputs.dtype) == dtype
@@ -90,7 +90,7 @@ def test_halves_keep_their_dtype_and_full_moments(dtype, tolerance):
     np.testing.assert_allclose(found, expected, atol=tolerance, rtol=tolerance)
 
 
-def test_the_gradient_is_that_of_the_formula():
+def test_gradient_equals_that_of_the_formula():
     rng = np.random.default_rng(1)
     slope = rng.normal(size=X.shape).astype(np.float32)
     found = _GRADIENTS[keras.backend.backend()](slope)
@@ -136,7 +136,7 @@ def _torch(slope):
 _GRADIENTS = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
 
 
-def test_the_moving_variance_is_biased_where_it_is_over_all_replicas():
+def test_synchronized_moving_variance_is_biased():
     # The mean is 1 and the squares of the distances are 1, over two pixels.
     x = np.array([0.0, 2.0], np.float32).reshape(2, 1, 1, 1)
     _, mean, variance = normalize_by_batch(x, None, None, EPSILON, synchronized=True)

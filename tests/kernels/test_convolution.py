@@ -1,4 +1,4 @@
-"""Torch's own convolution of maps whose channels come last, beside plain sums."""
+"""torch's channels-last convolution against plain sums."""
 
 import itertools
 
@@ -49,7 +49,7 @@ def _sums(x, kernel, strides, margins, dilation, groups):
         ((5, 5), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1), 4),  # Depthwise.
     ],
 )
-def test_it_is_the_sum_that_it_stands_for(
+def test_native_convolution_equals_plain_sums(
     size, kernel, strides, margins, dilation, groups
 ):
     rng = np.random.default_rng(0)
@@ -61,7 +61,7 @@ def test_it_is_the_sum_that_it_stands_for(
     np.testing.assert_allclose(ops.convert_to_numpy(found), expected, atol=1e-4)
 
 
-def test_what_comes_out_lies_as_what_goes_in():
+def test_native_convolution_preserves_the_memory_format():
     x = ops.ones((2, 8, 6, 5))
     found = native_convolution(x, ops.ones((3, 3, 5, 7)), margins=((1, 1), (1, 1)))
     assert found.shape == (2, 8, 6, 7)

@@ -1,4 +1,4 @@
-"""Attention over a memory bank, worked out by hand."""
+"""Attention over a memory bank; numbers by hand."""
 
 import numpy as np
 import pytest
@@ -54,32 +54,32 @@ SAME, OTHER = 0.7310586 / NORM, 0.2689414 / NORM
         (0, 1.0, [[0, 0], [0, 0]]),
     ],
 )
-def test_similar_keys_weigh_more_and_padding_nothing(size, temperature, expected):
+def test_similar_keys_have_more_weight_and_padding_none(size, temperature, expected):
     found = _run(_layer(temperature=temperature), size)
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_boxes_that_are_padding_ask_with_nothing():
+def test_queries_of_padding_are_zero():
     found = _run(_layer(), 2, valid=((True, False),))
     half = 0.5 / NORM  # A query of zeros: all keys are alike.
     np.testing.assert_allclose(found, [[SAME, OTHER], [half, half]], atol=1e-5)
 
 
-def test_the_answer_is_cut_off_as_by_relu6():
+def test_output_is_clipped_by_relu6():
     layer = _layer()
     block = layer.long_term[0][0]
     block.feature.projection.bias.assign([-5.0, 50.0])
     np.testing.assert_allclose(_run(layer, 2), [[0, 6], [0, 6]], atol=1e-5)
 
 
-def test_an_empty_bank_answers_what_the_last_projection_makes_of_nothing():
+def test_empty_bank_returns_the_projection_of_zero():
     layer = _layer()
     layer.long_term[0][0].feature.projection.bias.assign([2.0, 0.0])
     found = _run(layer, 0)
     np.testing.assert_allclose(found, [[2 / NORM, 0], [2 / NORM, 0]], atol=1e-5)
 
 
-def test_a_second_layer_asks_with_what_the_first_has_found():
+def test_second_layer_adds_the_first_output_to_its_queries():
     found = _run(_layer(layers=2), 2)
     # Asked with [2 + SAME, OTHER] the cosines are 0.995190 and 0.097966, and softmax
     # gives 1 / (1 + e^-0.897224) = 0.710378 to the first.
@@ -98,7 +98,7 @@ def test_heads_are_averaged():
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_boxes_attend_to_each_other():
+def test_self_attention_of_boxes():
     layer = _layer(long_term=False, among_boxes=True)
     expected = [[SAME, OTHER], [OTHER, SAME]]
     np.testing.assert_allclose(_run(layer, 0), expected, atol=1e-5)
@@ -106,7 +106,7 @@ def test_boxes_attend_to_each_other():
     np.testing.assert_allclose(alone[0], [1 / NORM, 0], atol=1e-5)
 
 
-def test_both_kinds_add_up_and_in_sequence_one_asks_for_the_other():
+def test_both_attentions_are_added_or_applied_in_sequence():
     side_by_side = _run(_layer(among_boxes=True), 2)
     expected = 2 * np.array([[SAME, OTHER], [OTHER, SAME]])
     np.testing.assert_allclose(side_by_side, expected, atol=1e-5)
@@ -117,7 +117,7 @@ def test_both_kinds_add_up_and_in_sequence_one_asks_for_the_other():
     np.testing.assert_allclose(in_sequence, [expected, expected[::-1]], atol=1e-5)
 
 
-def test_training_normalises_by_the_batch_and_moves_by_the_biased_variance():
+def test_training_uses_batch_moments_and_the_biased_variance():
     layer = _layer()
     _run(layer, 2, bank=[[[1.0, 0.0], [3.0, 0.0]]], training=True)
     key = layer.long_term[0][0].key.batch_norm
@@ -129,7 +129,7 @@ def test_training_normalises_by_the_batch_and_moves_by_the_biased_variance():
     np.testing.assert_allclose(variance, [1.0, 0.97], atol=1e-6)
 
 
-def test_variables_have_names_that_the_structure_gives():
+def test_variables_are_named_by_the_structure():
     layer = _layer(among_boxes=True)
     names = {name.rsplit("/", 1)[0] for name in named_variables(layer)}
     assert names == {
@@ -148,6 +148,6 @@ def test_variables_have_names_that_the_structure_gives():
         ({"long_term": False}, "set long_term, among_boxes or both"),
     ],
 )
-def test_an_attention_that_cannot_be_is_refused(changes, message):
+def test_invalid_attention_settings_are_rejected(changes, message):
     with pytest.raises(ValueError, match=message):
         Attention(**changes)

@@ -1,4 +1,4 @@
-"""Convolutions: padding, and the forms that are faster on a CPU."""
+"""Convolution layers: padding and CPU fast paths."""
 
 import keras
 import numpy as np
@@ -53,7 +53,9 @@ def test_same_padding_puts_the_odd_pixel_at_the_end():
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (7, 8), (8, 8)])
 @pytest.mark.parametrize("make", ["depthwise", "separable"])
-def test_shifted_products_are_the_depthwise_convolution(make, shape, stride, explicit):
+def test_shifted_products_equal_the_depthwise_convolution(
+    make, shape, stride, explicit
+):
     options = {"strides": stride, "explicit_padding": explicit}
     if make == "depthwise":
         layer = DepthwiseConv2D(3, bias_initializer="ones", **options)
@@ -87,7 +89,7 @@ def _separable(**options):
         (_separable, {"use_bias": False, "dilation_rate": 2, "activation": "relu"}),
     ],
 )
-def test_training_multiplies_what_inference_convolves(make, options, shape):
+def test_matrix_product_in_training_equals_the_convolution(make, options, shape):
     layer, image = make(**options), _image(*shape)
     expected = _numpy(layer(image))
     layer._matrix_product = True  # Also where it is no faster.
@@ -106,6 +108,6 @@ def test_training_multiplies_what_inference_convolves(make, options, shape):
         (lambda: SeparableConv2D(5, 3, strides=2), True),
     ],
 )
-def test_only_what_is_a_matrix_product_is_one(layer, multiplied):
+def test_matrix_products_replace_only_1x1_convolutions(layer, multiplied):
     on_a_cpu = keras.backend.backend() == "tensorflow" and computes_on_cpu()
     assert layer()._matrix_product == (multiplied and on_a_cpu)

@@ -1,4 +1,4 @@
-"""Which layers get a bias, a regulariser, an initial value."""
+"""Hyperparameters of layers: bias, regularization, names, activations."""
 
 import keras
 import numpy as np
@@ -22,7 +22,7 @@ from odapi.layers.stack import Stack, conv_norm_activation
         (Norm("group"), False, False),
     ],
 )
-def test_a_bias_is_there_unless_the_norm_has_an_offset(norm, force, bias):
+def test_bias_is_omitted_if_the_norm_has_an_offset(norm, force, bias):
     hyperparams = Hyperparams(norm=norm, force_use_bias=force)
     assert hyperparams.conv(4, 3, "conv").use_bias is bias
     assert hyperparams.conv(4, 3, "conv", use_bias=True).use_bias is True
@@ -37,7 +37,7 @@ def test_a_bias_is_there_unless_the_norm_has_an_offset(norm, force, bias):
         (NEITHER, True, True, False),
     ],
 )
-def test_what_of_a_separable_convolution_is_regularised(
+def test_regularized_kernels_of_a_separable_convolution(
     applies_to, flag, depthwise, pointwise
 ):
     hyperparams = Hyperparams(
@@ -51,7 +51,7 @@ def test_what_of_a_separable_convolution_is_regularised(
     assert ours == [applies_to != NEITHER, applies_to == BOTH]
 
 
-def test_regularisation_is_the_weighted_sum_of_the_kernels_only():
+def test_regularization_is_the_weighted_sum_of_the_kernels_only():
     hyperparams = Hyperparams(l1=0.5, l2=0.25)
     conv = hyperparams.conv(1, 1, "conv", bias=9.0)
     conv.build((None, 1, 1, 2))
@@ -60,7 +60,7 @@ def test_regularisation_is_the_weighted_sum_of_the_kernels_only():
     assert float(ops.convert_to_numpy(sum(conv.losses))) == pytest.approx(4.5)
 
 
-def test_variables_are_named_by_the_layers_around_them():
+def test_variables_are_named_by_their_enclosing_layers():
     hyperparams = Hyperparams(norm=Norm(scale=True), activation="swish")
     conv = hyperparams.depthwise(3, "a/b/conv")
     stack = Stack(conv_norm_activation(conv, hyperparams), name="block")
@@ -75,7 +75,7 @@ def test_variables_are_named_by_the_layers_around_them():
     ]
 
 
-def test_two_variables_of_one_name_are_an_error():
+def test_duplicate_variable_names_are_an_error():
     twins = [keras.layers.Dense(2, name="dense") for _ in range(2)]
     stack = Stack(twins, name="stack")
     stack.build((None, 2))
@@ -97,6 +97,6 @@ def test_activations(name, inputs, expected):
     np.testing.assert_allclose(ops.convert_to_numpy(outputs), expected, atol=1e-4)
 
 
-def test_an_activation_that_is_not_known_is_refused():
+def test_unknown_activation_is_rejected():
     with pytest.raises(ValueError, match="relu_6"):
         Hyperparams(activation="gelu")

@@ -1,4 +1,4 @@
-"""Initial weights: distributions, and that a seed and a name decide them."""
+"""Initializers: distributions, and determinism by seed and name."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def _draw(draw, shape=SHAPE):
         (distribution_by_name("glorot_uniform"), 0.0, (1 / 864) ** 0.5, 0.05893),
     ],
 )
-def test_weights_have_the_spread_that_was_asked_for(draw, mean, std, most):
+def test_weights_have_the_requested_distribution(draw, mean, std, most):
     values = _draw(draw)
     assert values.shape == SHAPE
     assert np.mean(values) == pytest.approx(mean, abs=0.01 * std)
@@ -43,7 +43,7 @@ def test_weights_have_the_spread_that_was_asked_for(draw, mean, std, most):
     assert np.abs(values).max() <= most
 
 
-def test_a_name_that_only_keras_knows():
+def test_distribution_of_a_keras_initializer():
     assert (_draw(distribution_by_name("ones"), (2, 3)) == 1).all()
     # Orthogonal is drawn by Keras itself, from the same seed.
     first, again = (_draw(distribution_by_name("orthogonal"), (4, 4)) for _ in range(2))
@@ -55,13 +55,13 @@ def test_a_name_that_only_keras_knows():
     "make",
     [lambda: distribution_by_name("nonsense"), lambda: VarianceScaling(1.0, "fan")],
 )
-def test_what_is_not_known_is_refused(make):
+def test_unknown_distributions_are_rejected(make):
     with pytest.raises(ValueError):
         make()
 
 
 @pytest.mark.backend
-def test_seed_and_name_decide_the_weights_on_every_backend():
+def test_seed_and_name_determine_the_weights_on_every_backend():
     def weights(seed, name):
         return ops.convert_to_numpy(Initializer(RandomNormal(), seed, name)((3,)))
 

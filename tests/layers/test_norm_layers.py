@@ -1,4 +1,4 @@
-"""Batch norm as the original moves its statistics, and when it does not."""
+"""Normalization layers: statistics, freezing, groups."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def _numpy(x):
         ([3.0], 0.3, 0.9),
     ],
 )
-def test_moving_statistics_take_the_unbiased_variance(values, mean, variance):
+def test_moving_statistics_use_the_unbiased_variance(values, mean, variance):
     norm = BatchNorm(momentum=0.9, epsilon=0.0 + 1e-3)
     x = np.array(values, np.float32).reshape(-1, 1, 1, 1)
     y = _numpy(norm(x, training=True)).ravel()
@@ -35,7 +35,7 @@ def test_moving_statistics_take_the_unbiased_variance(values, mean, variance):
 
 
 @pytest.mark.parametrize("how", ["inference", "train: false", "not trainable"])
-def test_frozen_statistics_stay_and_are_what_is_used(how):
+def test_frozen_statistics_are_used_and_not_updated(how):
     norm = Norm(momentum=0.5, scale=True, train=how != "train: false").layer("norm")
     norm.trainable = how != "not trainable"
     x = np.array([[[[1.0]]], [[[3.0]]]], np.float32)
@@ -45,14 +45,14 @@ def test_frozen_statistics_stay_and_are_what_is_used(how):
     assert _numpy(norm.moving_variance).tolist() == [1.0]
 
 
-def test_gamma_and_beta_learn_though_the_statistics_are_frozen():
+def test_gamma_and_beta_are_trainable_with_frozen_statistics():
     norm = Norm(scale=True, train=False).layer("norm")
     norm.build((None, 4, 4, 2))
     assert [v.name for v in norm.trainable_variables] == ["gamma", "beta"]
 
 
 @pytest.mark.parametrize("channels, groups", [(64, 32), (48, 16), (8, 8), (3, 1)])
-def test_groups_divide_the_channels(channels, groups):
+def test_number_of_groups_divides_the_channels(channels, groups):
     norm = GroupNorm(name="norm")
     norm.build((None, 2, 2, channels))
     assert norm.groups == groups
@@ -62,12 +62,12 @@ def test_groups_divide_the_channels(channels, groups):
     assert y.std() == pytest.approx(1, abs=1e-3)
 
 
-def test_statistics_over_replicas_are_asked_for_where_there_are_replicas():
+def test_synchronized_statistics_are_requested_with_replicas():
     norm = Norm("sync_batch").layer("norm")
     x = np.ones((2, 2, 2, 3), np.float32)
     assert _numpy(norm(x, training=True)).shape == x.shape
 
 
-def test_a_kind_that_is_not_known_is_refused():
+def test_unknown_kind_is_rejected():
     with pytest.raises(ValueError, match="kind"):
         Norm("layer")

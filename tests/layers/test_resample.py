@@ -1,4 +1,4 @@
-"""Maps of twice the size, by hand."""
+"""Upsampling; numbers by hand."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def _map(rows):
 @pytest.mark.parametrize(
     "rows, expected",
     [
-        # One pixel has no neighbours.
+        # One pixel has no neighbors.
         ([[4.0]], [[4, 4], [4, 4]]),
         # Between 0 and 4: the border, a quarter, three quarters, the border.
         ([[0.0, 4.0]], [[0, 1, 3, 4], [0, 1, 3, 4]]),
@@ -27,14 +27,14 @@ def _map(rows):
         ),
     ],
 )
-def test_bilinear(rows, expected):
+def test_upsample_bilinear(rows, expected):
     size = (None, len(expected), len(expected[0]), 1)
     found = ops.convert_to_numpy(upsample_bilinear(_map(rows), size))
     np.testing.assert_allclose(found[0, :, :, 0], expected)
 
 
 @pytest.mark.parametrize("double", [upsample_nearest, upsample_bilinear])
-def test_maps_are_cut_to_the_size_of_what_they_are_added_to(double):
+def test_upsampled_maps_are_cropped_to_the_shape(double):
     x = np.random.default_rng(0).random((2, 3, 4, 5)).astype(np.float32)
     whole = ops.convert_to_numpy(double(x, (None, 6, 8, 5)))
     part = ops.convert_to_numpy(double(x, (None, 5, 7, 9)))

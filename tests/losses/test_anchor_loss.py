@@ -1,4 +1,4 @@
-"""The loss of an anchor detector: normalisation, decoding, mining, sampling."""
+"""Loss of anchor detectors: normalization, decoding, mining, sampling."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from odapi.losses.anchor_loss import CLASSIFICATION, LOCALIZATION, AnchorLoss
 from odapi.losses.boxes import GiouLoss, L1Loss, SmoothL1Loss
 from odapi.losses.classification import SigmoidLoss, SoftmaxLoss
 from odapi.losses.hard_examples import HardExampleMiner
-from odapi.targets.anchor_targets import AnchorTargets
+from odapi.structures import AnchorTargets
 from odapi.targets.coders import CenterSizeCoder, MeanStddevCoder
 from odapi.targets.samplers import BalancedSampler
 
@@ -69,23 +69,23 @@ CASES = {
 
 @pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
-def test_normalisation(name):
+def test_normalization(name):
     options, boxes, classes = CASES[name]
     assert_allclose(loss_of(plain(**options)), (boxes, classes), rtol=1e-6)
 
 
-def test_without_matches_the_normaliser_is_one():
+def test_normalizer_is_one_without_matches():
     none = targets(box_weights=np.zeros((1, 3)), match=np.full((1, 3), -1))
     assert_allclose(loss_of(plain(), none), (0, 5 * LOG_2), rtol=1e-6)
 
 
-def test_losses_of_each_anchor_are_summed_as_those_of_each_number():
+def test_losses_per_anchor_are_summed_like_losses_per_logit():
     got = loss_of(AnchorLoss(SoftmaxLoss(), L1Loss(), MeanStddevCoder()))
     assert_allclose(got[1], 2.5 * LOG_2 / 1.5, rtol=1e-6)
 
 
 @pytest.mark.backend
-def test_iou_losses_see_decoded_boxes():
+def test_iou_losses_use_decoded_boxes():
     coder = CenterSizeCoder((1.0, 1.0, 1.0, 1.0))
     loss = AnchorLoss(SigmoidLoss(), GiouLoss(), coder, normalize_by_matches=False)
     codes = np.zeros((1, 3, 4), "float32")
@@ -95,14 +95,14 @@ def test_iou_losses_see_decoded_boxes():
 
 
 @pytest.mark.backend
-def test_unknown_targets_count_nothing():
+def test_unknown_targets_are_excluded():
     boxes = np.zeros((1, 3, 4))
     boxes[0, 0, 0] = np.nan
     assert_allclose(loss_of(plain(), targets(box_targets=boxes))[0], 2 / 1.5, rtol=1e-6)
 
 
 @pytest.mark.backend
-def test_random_sampling_drops_negatives_and_needs_a_seed():
+def test_random_sampling_drops_negatives_and_requires_a_seed():
     loss = plain(sampler=BalancedSampler(1.0))  # Positives only.
     assert_allclose(loss_of(loss, seed=1), (2, 2 * 1.5 * LOG_2 / 1.5), rtol=1e-6)
     with pytest.raises(ValueError, match="needs a seed"):
@@ -110,7 +110,7 @@ def test_random_sampling_drops_negatives_and_needs_a_seed():
 
 
 @pytest.mark.backend
-def test_mining_keeps_the_worst():
+def test_mining_keeps_the_highest_losses():
     loss = plain(miner=HardExampleMiner(size=1, iou_threshold=0.5))
     # Anchor 1 has most loss: 4 * 0.5 + log(2) against 1 + 2 * log(2) and 2 * log(2).
     codes = CODES.copy()
@@ -195,7 +195,7 @@ def test_hard_examples(name):
     assert ops.convert_to_numpy(keep).tolist() == [want]
 
 
-def test_huber_and_normaliser_together():
+def test_huber_loss_with_normalization():
     loss = AnchorLoss(SigmoidLoss(), SmoothL1Loss(), MeanStddevCoder(1.0))
     assert_allclose(loss_of(loss)[0], (0.5 + 0.5 * 2 * 1.5) / 1.5, rtol=1e-6)
 
@@ -207,6 +207,6 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_mining_beyond_reason_is_refused(message):
+def test_invalid_mining_settings_are_rejected(message):
     with pytest.raises(ValueError, match=message):
         HardExampleMiner(**BAD[message])

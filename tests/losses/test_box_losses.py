@@ -1,4 +1,4 @@
-"""Localisation losses; numbers by hand."""
+"""Localization losses; numbers by hand."""
 
 import numpy as np
 import pytest
@@ -28,7 +28,7 @@ def run(loss, predictions, targets, weights):
 
 @pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
-def test_loss_of_a_box(name):
+def test_box_losses_by_hand(name):
     loss, want = CASES[name]
     assert not loss.on_boxes
     assert_allclose(run(loss, CODES, ZEROS, [1.0]), [want], rtol=1e-6)
@@ -67,6 +67,6 @@ def test_iou_losses_take_boxes():
     assert_allclose(run(giou, boxes, others, weights), want, atol=1e-6)
 
 
-def test_a_delta_of_zero_is_refused():
+def test_delta_of_zero_is_rejected():
     with pytest.raises(ValueError, match="delta must be > 0, got 0"):
         losses.SmoothL1Loss(0.0)

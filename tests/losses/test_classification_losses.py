@@ -1,4 +1,4 @@
-"""Classification losses against formulas written out in NumPy, and by hand."""
+"""Classification losses: by hand, and against formulas in NumPy."""
 
 import keras
 import numpy as np
@@ -52,20 +52,20 @@ CASES = {
 
 @pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
-def test_loss_of_each_number(name):
+def test_losses_per_logit(name):
     loss, want = CASES[name]
     assert_allclose(run(loss), want * WEIGHTS, rtol=1e-5)
 
 
 @pytest.mark.backend
-def test_softmax_loss_of_each_anchor():
+def test_softmax_loss_per_anchor():
     want = -np.log(SOFTMAX[TARGETS == 1])[None] * WEIGHTS[..., 0]
     assert_allclose(run(losses.SoftmaxLoss()), want, rtol=1e-5)
     scaled = run(losses.SoftmaxLoss(2.0), LOGITS * 2)
     assert_allclose(scaled, want, rtol=1e-5)
 
 
-def test_softmax_takes_the_mean_weight_of_an_anchor():
+def test_softmax_uses_the_mean_weight_of_an_anchor():
     weights = np.array([[[1.0, 0.5, 0.0], [0.5, 0.5, 0.5]]])
     assert_allclose(run(losses.SoftmaxLoss(), weights=weights)[0, 0],
                     run(losses.SoftmaxLoss())[0, 0] / 2, rtol=1e-6)  # fmt: skip
@@ -86,7 +86,7 @@ def test_softmax_against_logits():
     "loss",
     [losses.SigmoidLoss(), losses.SigmoidFocalLoss(2.0, 0.25), losses.SoftmaxLoss()],
 )
-def test_sure_logits_give_finite_losses(loss):
+def test_extreme_logits_have_finite_losses(loss):
     logits = np.array([[[-1000.0, 1000.0, -1000.0], [-1000.0, 1000.0, 1000.0]]])
     got = run(loss, logits)
     assert np.isfinite(got).all()
@@ -160,7 +160,7 @@ def test_dice_loss_by_hand():
 
 @pytest.mark.backend
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 1.5, 2.0])
-def test_focal_gradient_is_finite_where_the_model_is_sure(gamma):
+def test_focal_gradient_is_finite_for_extreme_logits(gamma):
     loss = losses.SigmoidFocalLoss(gamma, 0.25)
     logits = np.array([[[-200.0, 0.0, 200.0]]], "float32")
     targets = ops.convert_to_tensor([[[0.0, 1.0, 1.0]]])
@@ -200,6 +200,6 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_settings_beyond_reason_are_refused(message):
+def test_invalid_settings_are_rejected(message):
     with pytest.raises(ValueError, match=message.replace("[", r"\[")):
         BAD[message]()

@@ -1,4 +1,4 @@
-"""Losses of masks, by hand."""
+"""Mask losses; numbers by hand."""
 
 import numpy as np
 import pytest
@@ -46,12 +46,12 @@ HALF = [[[[1, 0], [1, 0]]]]
         (DiceLoss(), "auto", 0.5),
     ],
 )
-def test_a_mask_of_which_nothing_is_known(loss, normalize, expected):
+def test_mask_without_weight(loss, normalize, expected):
     found = mask_loss(loss, t(ZEROS), t(HALF), normalize=normalize)
     assert np_(found).ravel().tolist() == pytest.approx([expected], rel=1e-5)
 
 
-def test_balanced_needs_a_loss_of_each_pixel():
+def test_balanced_requires_a_loss_per_pixel():
     with pytest.raises(ValueError, match="normalize_balanced"):
         mask_loss(DiceLoss(), t(ZEROS), t(HALF), normalize="balanced")
 
@@ -67,12 +67,12 @@ def test_balanced_needs_a_loss_of_each_pixel():
         ([[-20, 20], [-20, 20]], True, LOG2 + 20.0),
     ],
 )
-def test_boxes_are_filled(logits, tight, expected):
+def test_box_consistency_loss(logits, tight, expected):
     found = box_consistency_loss(SigmoidLoss(), t([[logits]]), t(HALF), tight=tight)
     assert np_(found).item() == pytest.approx(expected, abs=1e-4)
 
 
-def test_neighbours_of_one_colour_belong_together():
+def test_feature_consistency_loss_of_similar_colors():
     gray = np.full((1, 3, 3, 3), 50.0)
     inside = np.ones((1, 1, 3, 3))
     same = feature_consistency_loss(
@@ -94,13 +94,13 @@ def test_neighbours_of_one_colour_belong_together():
     ("kind", "expected"),
     [("dice", 0.5), ("mse", 0.25), ("kl_div", LOG2)],
 )
-def test_opinions_that_differ(kind, expected):
+def test_self_training_loss(kind, expected):
     others = t(np.where(np.array(HALF) > 0, 50.0, -50.0))
     found = self_training_loss(t(ZEROS), others, t(np.ones((1, 1, 2, 2))), kind)
     assert np_(found).item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_points_read_their_cell():
+def test_point_loss_uses_the_nearest_cell():
     logits = t([[[[9, -9], [0, 0]]]])
     points = t([[[[0.1, 0.1], [0.1, 0.9], [np.nan, np.nan]]]])
     depths = t([[[1, 1, 1]]])
@@ -110,13 +110,13 @@ def test_points_read_their_cell():
     assert np_(point_loss(SigmoidLoss(), logits, None, None)).item() == 0
 
 
-def test_colours_of_lab():
+def test_rgb_to_lab():
     # scikit-image's rgb2lab of red.
     found = np_(rgb_to_lab(t([1.0, 0.0, 0.0])))
     np.testing.assert_allclose(found, [53.2406, 80.0942, 67.2015], atol=0.02)
 
 
-def test_boxes_fill_maps_and_meet():
+def test_fill_boxes_and_exclusive_cells():
     boxes = t([[[0, 0, 0.5, 0.5], [0.25, 0.25, 1, 1], [0, 0, 0, 0]]])
     filled = np_(fill_boxes(boxes, (4, 4)))[0]
     assert filled.sum(axis=(1, 2)).tolist() == [9, 9, 1]
@@ -127,14 +127,14 @@ def test_boxes_fill_maps_and_meet():
     assert np_(exclusive_in_class(boxes, others, valid, (4, 4))).min() == 1
 
 
-def test_neighbours_lie_around():
+def test_neighbors_are_shifted_maps():
     maps = t(np.arange(9).reshape(1, 3, 3, 1))
     found = np_(neighbors(maps, 1))[:, 0, 1, 1, 0]
     assert found.tolist() == [0, 1, 2, 3, 5, 6, 7, 8]
     assert np_(neighbors(maps, 1))[0, 0, 0, 0, 0] == 0
 
 
-def test_images_and_boxes_move_alike():
+def test_images_and_boxes_are_transformed_alike():
     image = np.zeros((1, 5, 5, 1))
     image[0, 1, 1] = 1
     motion = AffineTransform(t([0.25]), t([0.0]), t([1.0]), t([1.0]), t([True], "bool"))
@@ -163,7 +163,7 @@ def test_images_and_boxes_move_alike():
         ("shrink_symmetric", 0.5, 1.0),
     ],
 )
-def test_boxes_are_moved_within_bounds(mode, least, most):
+def test_box_jitter_is_within_bounds(mode, least, most):
     boxes = t(np.tile([0.4, 0.3, 0.6, 0.7], (1, 50, 1)))
     moved = np_(Jitter(0.5, mode)(boxes, 3))[0]
     grown = (moved[:, 2:] - moved[:, :2]) / [0.2, 0.4]
@@ -180,6 +180,6 @@ def test_boxes_are_moved_within_bounds(mode, least, most):
 @pytest.mark.parametrize(
     ("step", "expected"), [(0, 0.0), (10, 0.0), (15, 0.25), (30, 1.0), (None, 1.0)]
 )
-def test_weights_grow(step, expected):
+def test_weights_warm_up(step, expected):
     assert float(WarmUp(10, 20)(step)) == expected
     assert WarmUp(10, 0)(step) == 1.0

@@ -1,4 +1,4 @@
-"""The losses of both stages, in numbers that can be worked out by hand."""
+"""Losses of two-stage detectors; numbers by hand."""
 
 import math
 
@@ -18,7 +18,7 @@ from odapi.losses.rcnn import (
     codes_of_class,
 )
 from odapi.models.two_stage.proposal_sampler import RoiSample
-from odapi.targets.anchor_targets import AnchorTargets
+from odapi.structures import AnchorTargets
 
 pytestmark = pytest.mark.backend
 
@@ -48,11 +48,11 @@ def all_of(candidates, positives, seed):
     return candidates
 
 
-def rpn(loss, logits, found, usable=None):
+def rpn(loss, logits, found, valid_anchors=None):
     codes = ops.zeros((1, len(logits), 4))
     logits = ops.convert_to_tensor(np.array([logits], "float32"))
-    usable = None if usable is None else ops.convert_to_tensor(usable)
-    parts = loss(codes, logits, found, 0, usable)
+    valid_anchors = None if valid_anchors is None else ops.convert_to_tensor(valid_anchors)
+    parts = loss(codes, logits, found, 0, valid_anchors)
     return [float(parts[name]) for name in (RPN_LOCALIZATION, RPN_OBJECTNESS)]
 
 
@@ -61,7 +61,7 @@ _WANTED = [[0.5, 0, 0, 2.0], [9, 9, 9, 9], [0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize(
-    ("match", "usable", "localization", "objectness"),
+    ("match", "valid_anchors", "localization", "objectness"),
     [
         ([0, -1, -1], None, 1.625 / 3, _LOG_2),
         ([0, -1, -2], None, 1.625 / 2, _LOG_2),  # The last is ignored.
@@ -70,15 +70,15 @@ _WANTED = [[0.5, 0, 0, 2.0], [9, 9, 9, 9], [0, 0, 0, 0]]
         ([-2, -2, -2], None, 0.0, 0.0),  # Nothing to draw.
     ],
 )
-def test_losses_of_proposals_are_means_over_what_is_drawn(
-    match, usable, localization, objectness
+def test_rpn_losses_are_means_over_sampled_anchors(
+    match, valid_anchors, localization, objectness
 ):
     loss = ProposalLoss(all_of, localization_weight=2.0, objectness_weight=3.0)
-    found = rpn(loss, [[0.0, 0.0]] * 3, targets(match, 2, _WANTED), usable)
+    found = rpn(loss, [[0.0, 0.0]] * 3, targets(match, 2, _WANTED), valid_anchors)
     assert found == pytest.approx([2 * localization, 3 * objectness], rel=1e-5)
 
 
-def test_the_weight_of_an_object_counts_in_its_codes_alone():
+def test_object_weight_applies_to_the_codes_only():
     found = rpn(
         ProposalLoss(all_of), [[0.0, 0.0]] * 3, targets([0, -1, -1], 2, _WANTED)
     )
@@ -113,26 +113,26 @@ def boxes(loss, match, valid=(True, True, True), codes=None, logits=None):
         ([-1, -1, -1], (True, True, True), [0.0, _LOG_3]),
     ],
 )
-def test_losses_of_boxes_are_means_over_real_regions(match, valid, expected):
+def test_box_losses_are_means_over_valid_regions(match, valid, expected):
     loss = BoxClassifierLoss(localization_weight=2.0, classification_weight=3.0)
     expected = [2 * expected[0], 3 * expected[1]]
     assert boxes(loss, match, valid) == pytest.approx(expected, rel=1e-5)
 
 
-def test_losses_of_single_classes_are_summed():
+def test_losses_per_class_are_summed():
     loss = BoxClassifierLoss(classification=SigmoidLoss())
     assert boxes(loss, [0, -1, -1])[1] == pytest.approx(3 * _LOG_2, rel=1e-5)
 
 
 @pytest.mark.parametrize(("size", "kept"), [(1, 1), (2, 2), (3, 2)])
-def test_a_miner_keeps_the_hardest_that_do_not_overlap(size, kept):
+def test_miner_keeps_the_hardest_regions_after_nms(size, kept):
     # The second region overlaps the first by 0.9.
     miner = HardExampleMiner(size=size, iou_threshold=0.7)
     found = boxes(BoxClassifierLoss(miner=miner), [0, -1, -1])
     assert found == pytest.approx([1.625 / 3, kept * _LOG_3 / 3], rel=1e-5)
 
 
-def test_codes_are_those_of_the_class_that_is_to_be_predicted():
+def test_codes_of_the_target_class_are_selected():
     codes = np.arange(16, dtype="float32").reshape(1, 2, 2, 4)
     hot = np.array([[[0, 0, 1], [1, 0, 0]]], "float32")
     found = ops.convert_to_numpy(

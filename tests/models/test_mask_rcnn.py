@@ -13,7 +13,7 @@ from odapi.models.two_stage.proposal_sampler import RoiSample
 from odapi.models.two_stage.roi_keypoint_task import RoiKeypointTask
 from odapi.models.two_stage.roi_mask_task import RoiMaskTask
 from odapi.models.two_stage.roi_task import Regions, select_matched
-from odapi.targets.anchor_targets import AnchorTargets
+from odapi.structures import AnchorTargets
 from small_rcnn import DETECTIONS, MAKE, SIZE, large_objects, small_rcnn, some_images
 
 # Whole detectors run step by step take minutes to compile on JAX.

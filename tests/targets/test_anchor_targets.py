@@ -1,4 +1,4 @@
-"""Targets of anchors, by hand and against a slow oracle written with loops."""
+"""Anchor targets: by hand, and against a slow oracle with loops."""
 
 import dataclasses
 
@@ -58,7 +58,7 @@ def test_targets_by_hand():
     assert_allclose(got.box_targets, want, atol=1e-6)
 
 
-def test_background_may_be_all_zeros():
+def test_background_target_can_be_all_zeros():
     got = targets(change(background_as_zeros=True))
     assert got.class_targets[0, 3].tolist() == [0, 0, 0]
     assert got.class_targets[0, 0].tolist() == [0, 0, 1]
@@ -69,13 +69,13 @@ def test_without_a_background_class():
     assert got.class_targets.tolist() == [[[0, 1], [0, 0], [1, 0], [0, 0]]]
 
 
-def test_groundtruth_may_have_the_background_itself():
+def test_groundtruth_can_include_the_background():
     assigner = change(add_background=False, explicit_background=True)
     got = targets(assigner, 3, classes=np.array([[2, 1, 0]], "int32"))
     assert got.class_targets.tolist() == [[[0, 0, 1], [1, 0, 0], [0, 1, 0], [1, 0, 0]]]
 
 
-def test_both_backgrounds_exclude_each_other():
+def test_both_background_options_are_rejected():
     with pytest.raises(ValueError, match="mutually exclusive"):
         change(explicit_background=True)
 
@@ -102,19 +102,19 @@ def test_multiclass_scores_with_and_without_background():
     assert_allclose(got.class_targets[0, 0], [0.2, 0.7])
 
 
-def test_multiclass_scores_of_other_classes_are_refused():
+def test_multiclass_scores_of_other_classes_are_rejected():
     with pytest.raises(ValueError, match="multiclass scores for 3 classes"):
         targets(num_classes=5, multiclass_scores=np.array(SCORES, "float32"))
 
 
-def test_an_object_that_may_be_background_counts_less_by_its_score():
+def test_background_score_reduces_the_weight_of_an_object():
     assigner = change(similarity=ThresholdedIou(0.5), matcher=ArgmaxMatcher(0.6))
     # Scores 1 - 0.1 and 1 - 0.5: only the first is above 0.6.
     got = targets(assigner, multiclass_scores=np.array(SCORES, "float32"))
     assert got.match.tolist() == [[0, -1, -1, -1]]
 
 
-def test_forcing_leaves_out_boxes_without_weight_or_area():
+def test_forced_matches_skip_boxes_without_weight_or_area():
     assigner = change(matcher=ArgmaxMatcher(0.95, force=True))
     assert targets(assigner).match.tolist() == [[0, -1, 1, -1]]
     weights = np.array([[1, 0, 0]], "float32")
@@ -127,7 +127,7 @@ def test_forcing_leaves_out_boxes_without_weight_or_area():
 
 
 @pytest.mark.backend
-def test_confidences_weigh_what_is_said_explicitly():
+def test_confidences_set_the_weights_of_explicit_labels():
     assigner = change(confidences_as_targets=True, implicit_weight=0.25)
     # Object 0 (class 1) is there for sure, object 1 (class 0) surely not.
     got = targets(assigner, confidences=np.array([[1, -1, 0]], "float32"))
@@ -141,7 +141,7 @@ def test_confidences_weigh_what_is_said_explicitly():
 
 
 @pytest.mark.backend
-def test_keypoints_are_coded_with_their_box():
+def test_keypoints_are_encoded_with_their_box():
     points = np.full((1, 3, 1, 2), 0.1, "float32")
     points[0, 1] = np.nan
     got = targets(change(coder=KeypointCoder(1)), keypoints=points)
@@ -150,7 +150,7 @@ def test_keypoints_are_coded_with_their_box():
     assert np.isnan(got.box_targets[0, 2, 4:]).all()
 
 
-def test_a_keypoint_coder_needs_keypoints():
+def test_keypoint_coder_requires_keypoints():
     with pytest.raises(ValueError, match="needs groundtruth with keypoints"):
         targets(change(coder=KeypointCoder(1)))
 
@@ -185,7 +185,7 @@ def random_boxes(rng, n):
 
 
 @pytest.mark.parametrize("seed", [pytest.param(0, marks=pytest.mark.backend), 1, 2])
-def test_matches_like_the_oracle(seed):
+def test_matches_equal_the_oracle(seed):
     rng = np.random.default_rng(seed)
     batch, most, low, high = 4, 6, 0.3, 0.45
     anchors = random_boxes(rng, 60)

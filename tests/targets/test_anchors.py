@@ -1,4 +1,4 @@
-"""Anchor generators: places, sizes, order."""
+"""Anchor generators: positions, sizes, order."""
 
 import json
 
@@ -39,7 +39,7 @@ def test_grid_anchors_of_one_cell():
     assert_allclose(got * [100, 200, 100, 200], NINE, rtol=1e-5)
 
 
-def test_grid_anchors_go_by_row_then_column_then_anchor():
+def test_grid_anchors_are_ordered_by_row_column_anchor():
     anchors = GridAnchors(
         base_size=(10, 10), stride=(19, 23), scales=(0.5, 1.0), aspect_ratios=(1.0,)
     )
@@ -129,7 +129,7 @@ def test_ssd_strides_and_offsets_are_in_pixels():
     assert_allclose(centers, [[0.04, 0.08], [0.04, 0.4], [0.2, 0.08], [0.2, 0.4]])
 
 
-def test_one_layer_takes_the_lowest_scale():
+def test_single_layer_uses_the_lowest_scale():
     assert SsdAnchors.spaced(1, 0.2, 0.95).scales == (0.2,)
 
 
@@ -170,12 +170,12 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_settings_that_make_no_anchors_are_refused(message):
+def test_invalid_anchor_settings_are_rejected(message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         BAD[message]()
 
 
-def test_wrong_number_of_feature_maps_is_refused():
+def test_wrong_number_of_feature_maps_is_rejected():
     with pytest.raises(ValueError, match="is for 5 feature map"):
         PyramidAnchors()((64, 64), [(8, 8)])
 

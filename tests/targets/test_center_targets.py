@@ -1,4 +1,4 @@
-"""What cells are to say of objects, and heatmaps of their centres."""
+"""CenterNet targets: cells of objects, and heatmaps of their centers."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def truth_of(boxes, classes=None, valid=None, weights=None):
     [
         ((0.0, 0.0, 1.0, 1.0), (4, 8), (8, 16), (0.0, 0.0)),
         ((0.25, 0.25, 0.5, 0.5), (3, 6), (2, 4), (0.0, 0.0)),
-        # Centre (3.4, 6.6): a row of 8, a column of 16.
+        # Center (3.4, 6.6): a row of 8, a column of 16.
         ((0.375, 0.35, 0.475, 0.475), (3, 6), (0.8, 2.0), (0.4, 0.6)),
         # A point on the far corner: the cell is cut to the map.
         ((1.0, 1.0, 1.0, 1.0), (7, 15), (0, 0), (0.0, 0.0)),
@@ -55,12 +55,12 @@ def test_rounding_at_the_border_of_cells_is_that_of_the_original():
     assert np_(found.x).tolist() == [[16]]
 
 
-def test_padding_weighs_nothing():
+def test_padding_has_weight_0():
     truth = truth_of([[0, 0, 1, 1]] * 3, valid=[True, False, True], weights=[0.5, 1, 0])
     assert np_(cell_targets(truth, (4, 4)).weights).tolist() == [[0.5, 0, 0]]
 
 
-def test_heatmaps_have_their_peaks_at_the_centres_by_class():
+def test_heatmaps_peak_at_the_centers_of_each_class():
     truth = truth_of(
         [[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0]],
         classes=[0, 1, 2],
@@ -79,7 +79,7 @@ def test_images_without_objects_are_empty():
 NAN = (float("nan"), float("nan"))
 
 
-def test_centres_are_weighted_means_of_keypoints_that_are_labelled():
+def test_centers_are_weighted_means_of_labeled_keypoints():
     # Of a map of 8 x 8. The first: (1 * (2, 2) + 3 * (6, 2)) / 4 = (5, 2).
     points = [
         [(0.25, 0.25), (0.75, 0.25), (0.0, 0.0)],
@@ -99,6 +99,6 @@ def test_centres_are_weighted_means_of_keypoints_that_are_labelled():
 @pytest.mark.parametrize(
     ("weights", "message"), [((1.0,), "2 keypoints"), ((0.0, 0.0), "not all 0")]
 )
-def test_weights_of_keypoints_that_cannot_be(weights, message):
+def test_invalid_keypoint_weights_are_rejected(weights, message):
     with pytest.raises(ValueError, match=message):
         WeightedKeypoints(0, (0, 1), weights)

@@ -1,4 +1,4 @@
-"""Box coders: codes of the original, and back."""
+"""Box coders: codes of the original, and decoding."""
 
 import numpy as np
 import pytest
@@ -78,7 +78,7 @@ def test_mean_stddev_codes_of_the_original():
 
 
 @pytest.mark.backend
-def test_keypoints_are_coded_like_centers():
+def test_keypoints_are_encoded_like_centers():
     coder = KeypointCoder(2, (2.0, 3.0, 4.0, 5.0))
     points = np.array([[15.0, 12.0, 10.0, 15.0], [0.5, 0.3, 0.2, 0.4]], "float32")
     boxes = ops.convert_to_tensor(np.concatenate([BOXES, points], axis=1))
@@ -95,7 +95,7 @@ def test_keypoints_are_coded_like_centers():
     assert_allclose(np_(back), np_(boxes), atol=1e-5)
 
 
-def test_unlabelled_keypoints_stay_unlabelled():
+def test_unlabeled_keypoints_stay_nan():
     boxes = np.array([[0, 0, 1, 1, np.nan, np.nan]], "float32")
     codes = np_(KeypointCoder(1).encode(ops.convert_to_tensor(boxes), [[0, 0, 1, 1.0]]))
     assert np.isnan(codes[0, 4:]).all()
@@ -113,7 +113,7 @@ def test_padding_has_finite_codes(coder):
 
 @pytest.mark.backend
 @pytest.mark.parametrize("coder", [CenterSizeCoder(), SquareCoder()])
-def test_a_code_beyond_reason_gives_a_finite_box(coder):
+def test_huge_codes_decode_to_finite_boxes(coder):
     codes = ops.full((1, coder.code_size), 1e4)
     got = np_(coder.decode(codes, ops.convert_to_tensor([[0, 0, 0.5, 0.5]])))
     assert np.isfinite(got).all()
@@ -138,6 +138,6 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_settings_that_code_nothing_are_refused(message):
+def test_invalid_coder_settings_are_rejected(message):
     with pytest.raises(ValueError, match=message):
         BAD[message]()

@@ -1,4 +1,4 @@
-"""What maps are to say of keypoints."""
+"""CenterNet targets of keypoints."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def numpy(values):
     return ops.convert_to_numpy(values)
 
 
-def test_keypoints_of_other_classes_and_of_padding_weigh_nothing():
+def test_keypoints_of_other_classes_and_padding_have_weight_0():
     found = points(truth())
     assert numpy(found.weights).tolist() == [[[1, 1], [0, 1], [0, 0], [0, 0]]]
     assert numpy(found.points)[0, :2].tolist() == [
@@ -59,7 +59,7 @@ def test_keypoints_of_other_classes_and_of_padding_weigh_nothing():
     ]
 
 
-def test_indices_choose_keypoints_in_their_order():
+def test_indices_select_keypoints_in_order():
     found = points(truth(), (1, 0))
     assert numpy(found.points)[0, 0].tolist() == [[4, 1], [2, 2.5]]
 
@@ -76,13 +76,13 @@ def test_heatmaps_are_highest_at_the_cells_of_the_keypoints():
     assert_allclose(heat[3, 3, 0], np.exp(-4), rtol=1e-5)
 
 
-def test_deviations_widen_the_peak_of_their_keypoint():
+def test_deviations_scale_the_peak_of_their_keypoint():
     groundtruth = truth()
     made = heatmap_targets(groundtruth, points(groundtruth), (2.0, 1.0), SIZE)
     assert_allclose(numpy(made.heatmaps)[0, 2, 3, 0], np.exp(-0.5), rtol=1e-5)
 
 
-def test_boxes_of_unknown_keypoints_do_not_count():
+def test_boxes_of_unknown_keypoints_are_excluded():
     groundtruth = truth()
     made = heatmap_targets(groundtruth, points(groundtruth), (1.0, 1.0), SIZE)
     weights = numpy(made.weights)[0]
@@ -96,7 +96,7 @@ def test_boxes_of_unknown_keypoints_do_not_count():
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_an_image_without_keypoints(number):
+def test_image_without_keypoints(number):
     empty = truth(np.full((number, 2, 2), NAN), np.zeros((number, 4)), (1,) * number)
     made = heatmap_targets(empty, points(empty), (1.0, 1.0), SIZE)
     assert not numpy(made.heatmaps).any()
@@ -119,7 +119,7 @@ def rows(cells):
     ]
 
 
-def test_offsets_go_from_the_cell_to_the_keypoint():
+def test_offsets_point_from_the_cell_to_the_keypoint():
     assert rows(offset_targets(points(truth()), 0, SIZE)) == [
         (2, 2, 0, 0.0, 0.5),
         (4, 1, 1, 0.0, 0.0),
@@ -127,7 +127,7 @@ def test_offsets_go_from_the_cell_to_the_keypoint():
     ]
 
 
-def test_cells_in_a_disk_around_learn_offsets_too():
+def test_cells_in_a_disk_have_offset_targets():
     one = truth([[[0.99, 0.0]]], BOXES[:1], (1,))
     found = keypoints_of_class(one, 1, (0,), SIZE)
     # Row 7.92, column 0: of five cells those below and to the left are off the map.
@@ -139,8 +139,8 @@ def test_cells_in_a_disk_around_learn_offsets_too():
     assert offset_targets(found, 3, SIZE).y.shape == (1, 29)
 
 
-def test_regression_goes_from_the_cell_of_the_centre():
-    # Centres are at (2, 2.5) and (6, 7.5).
+def test_regression_targets_are_relative_to_the_center_cell():
+    # Centers are at (2, 2.5) and (6, 7.5).
     assert rows(regression_targets(truth(), points(truth()), 0, SIZE)) == [
         (2, 2, 0, 0.0, 0.5),
         (2, 2, 1, 2.0, -1.0),
@@ -148,7 +148,7 @@ def test_regression_goes_from_the_cell_of_the_centre():
     ]
 
 
-def test_depths_count_where_depth_and_keypoint_are_known():
+def test_depths_have_weight_where_depth_and_keypoint_are_known():
     depths = np.array([[[1, NAN], [3, 4], [5, 6], [7, 8]]], "float32")
     weights = np.array([[[0.5, 1], [1, 0.25], [1, 1], [1, 1]]], "float32")
     groundtruth = truth(keypoint_depths=depths, keypoint_depth_weights=weights)

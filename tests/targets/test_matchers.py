@@ -73,7 +73,7 @@ def test_match(name):
     assert match(matcher, similarity) == [want]
 
 
-def test_padding_matches_nothing_even_if_it_fits_best():
+def test_padding_is_never_matched():
     got = match(
         ArgmaxMatcher(0.5, force=True), [[0.6, 0.1], [0.9, 0.9]], [[True, False]]
     )
@@ -83,24 +83,24 @@ def test_padding_matches_nothing_even_if_it_fits_best():
 @pytest.mark.parametrize(
     "matcher", [ArgmaxMatcher(None), ArgmaxMatcher(0.5, force=True)]
 )
-def test_an_image_without_objects_is_background(matcher):
+def test_image_without_objects_is_background(matcher):
     similarity = [[[0.6, 0.1]], [[0.9, 0.9]]]
     assert match(matcher, similarity, [[True], [False]])[1] == [-1, -1]
 
 
-def test_objects_after_padding_count():
+def test_objects_after_padding_are_matched():
     got = match(ArgmaxMatcher(0.5), [[0.6, 0.1], [0.7, 0.9]], [[False, True]])
     assert got == [[1, 1]]
 
 
-def test_an_object_that_may_not_claim_still_matches_by_threshold():
+def test_object_without_claim_matches_by_threshold():
     matcher = ArgmaxMatcher(0.5, force=True)
     similarity = [[0.6, 0.2], [0.1, 0.3]]
     assert match(matcher, similarity, claims=[[True, False]]) == [[0, -1]]
     assert match(matcher, similarity, claims=[[False, True]]) == [[0, 1]]
 
 
-def test_an_object_that_overlaps_no_anchor_claims_none():
+def test_object_without_overlap_claims_no_anchor():
     matcher = ArgmaxMatcher(0.5, force=True)
     # The original gives it anchor 0, with which it has nothing in common.
     assert match(matcher, [[0.0, 0.0]], floor=0.0) == [[-1, -1]]
@@ -108,7 +108,7 @@ def test_an_object_that_overlaps_no_anchor_claims_none():
 
 
 @pytest.mark.backend
-def test_images_of_a_batch_do_not_mix():
+def test_images_of_a_batch_are_independent():
     similarity = [
         [[0.6, 0.1, 0.2], [0.1, 0.2, 0.3]],
         [[0.1, 0.1, 0.1], [0.2, 0.7, 0.8]],
@@ -127,6 +127,6 @@ BAD = {
 
 
 @pytest.mark.parametrize("message", BAD)
-def test_thresholds_that_make_no_sense_are_refused(message):
+def test_invalid_thresholds_are_rejected(message):
     with pytest.raises(ValueError, match=message):
         BAD[message]()

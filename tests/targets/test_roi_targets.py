@@ -1,4 +1,4 @@
-"""Cells of keypoints in regions, and back."""
+"""Keypoint targets of regions, and their decoding."""
 
 import numpy as np
 import pytest
@@ -36,24 +36,24 @@ def _assign(points, box=(0.2, 0.2, 0.6, 1.0), visible=None, weight=1.0):
         ((NAN, NAN), None, 0),
     ],
 )
-def test_the_cell_of_a_keypoint(point, cell, weight):
+def test_cell_of_a_keypoint(point, cell, weight):
     cells, weights = _assign([point])
     assert weights == [weight]
     if cell is not None:
         assert cells == [cell]
 
 
-def test_the_far_edge_is_in_the_last_cell():
+def test_far_edge_is_in_the_last_cell():
     assert _assign([(0.5, 1.0)], box=(0, 0, 0.5, 1)) == [[31], [1]]
 
 
-def test_hidden_ones_and_boxes_without_area_do_not_count():
+def test_unlabeled_keypoints_and_empty_boxes_have_weight_0():
     assert _assign([(0.3, 0.3)] * 3, visible=[0, 1, 2])[1] == [0, 1, 1]
     assert _assign([(0, 0)], box=(0, 0, 0, 0))[1] == [0]
     assert _assign([(0.3, 0.3)], weight=0.5)[1] == [0.5]
 
 
-def test_a_keypoint_is_found_where_its_peak_is():
+def test_keypoints_are_decoded_at_their_peaks():
     maps = np.zeros((1, 1, 3, 4, 8), "float32")
     maps[0, 0, 0, 1, 2] = 50  # Alone: the middle of the cell.
     maps[0, 0, 1, 1, 2] = 50
@@ -69,7 +69,7 @@ def test_a_keypoint_is_found_where_its_peak_is():
     assert_allclose(ops.convert_to_numpy(scores)[0, 0], [1, third, half], atol=1e-5)
 
 
-def test_the_loss_is_a_mean_over_keypoints_that_count():
+def test_loss_is_a_weighted_mean_over_keypoints():
     maps = np.zeros((1, 2, 1, 2, 2), "float32")
     maps[0, 0, 0, 0, 1] = np.log(5)
     cells = ops.array([[[1], [0]]], dtype="int32")

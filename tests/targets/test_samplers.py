@@ -1,4 +1,4 @@
-"""Random sampling of anchors: how many, of which, and the same by seed."""
+"""Random sampling of anchors: sizes, candidates, seeds."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ CASES = {
 
 @pytest.mark.backend
 @pytest.mark.parametrize("name", CASES)
-def test_how_many(name):
+def test_sample_size(name):
     fraction, size, positives, candidates, want_positive, want_negative = CASES[name]
     allowed, positive = masks(positives, candidates)
     got = sample(BalancedSampler(fraction, size), allowed, positive)
@@ -41,7 +41,7 @@ def test_how_many(name):
     assert not (got & ~allowed).any()
 
 
-def test_a_positive_that_is_no_candidate_is_not_sampled():
+def test_positives_must_be_candidates():
     got = sample(BalancedSampler(0.5), [[False, True, True]], [[True, True, False]])
     assert got.tolist() == [[False, True, True]]
 
@@ -56,17 +56,17 @@ def test_the_same_seed_gives_the_same_anchors():
 
 
 @pytest.mark.parametrize("fraction", [0.0, -1.0, 1.5])
-def test_a_share_beyond_reason_is_refused(fraction):
+def test_invalid_fraction_is_rejected(fraction):
     with pytest.raises(ValueError, match=r"must be in \(0, 1\]"):
         BalancedSampler(fraction)
 
 
-def test_a_size_of_zero_is_refused():
+def test_size_of_zero_is_rejected():
     with pytest.raises(ValueError, match="size must be at least 1"):
         BalancedSampler(0.5, 0)
 
 
-def test_what_is_no_candidate_fills_up_a_sample():
+def test_other_anchors_fill_a_sample():
     candidates = ops.convert_to_tensor([[False, True, False, False]])
     positives = ops.convert_to_tensor([[False, True, False, True]])
     found = BalancedSampler(0.5, 3, fill=True)(candidates, positives, 0)

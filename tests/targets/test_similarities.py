@@ -30,7 +30,7 @@ def test_similarity_of_all_pairs(name):
     assert_allclose(ops.convert_to_numpy(got), [want])
 
 
-def test_thresholded_iou_gives_the_score():
+def test_thresholded_iou_returns_the_score():
     got = similarities.ThresholdedIou(0.2)(
         ops.convert_to_tensor(BOXES),
         ops.convert_to_tensor(ANCHORS),
@@ -39,6 +39,6 @@ def test_thresholded_iou_gives_the_score():
     assert_allclose(ops.convert_to_numpy(got), [[[0.5, 0.5, 0], [0, 0.25, 0]]])
 
 
-def test_a_threshold_beyond_one_is_refused():
+def test_threshold_above_one_is_rejected():
     with pytest.raises(ValueError, match=r"iou_threshold must be in \[0, 1\], got 1.5"):
         similarities.ThresholdedIou(1.5)

@@ -2,17 +2,32 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from keras import ops
 
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.classification import ClassificationLoss
 from odapi.losses.hard_examples import HardExampleMiner
-from odapi.structures import Tensor
+from odapi.structures import AnchorTargets, Tensor
 
 LOCALIZATION = "Loss/localization_loss"
 CLASSIFICATION = "Loss/classification_loss"
+
+
+# Samples anchors by `(candidates, positives, seed)`, both `[b, anchors]` bool.
+AnchorSampler = Callable[[Tensor, Tensor, Any], Tensor]
+
+
+class BoxDecoder(Protocol):
+    """The part of a box coder that losses need."""
+
+    @property
+    def code_size(self) -> int:
+        """Number of values per box code."""
+
+    def decode(self, codes: Tensor, anchors: Tensor) -> Tensor:
+        """Returns the boxes of `codes [..., code_size]`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,20 +50,20 @@ class AnchorLoss:
 
     classification: ClassificationLoss
     localization: BoxLoss
-    coder: Any
+    coder: BoxDecoder
     classification_weight: float = 1.0
     localization_weight: float = 1.0
     normalize_by_matches: bool = True
     normalize_by_code_size: bool = False
     miner: HardExampleMiner | None = None
-    sampler: Callable[..., Tensor] | None = None
+    sampler: AnchorSampler | None = None
     has_background: bool = True
 
     def __call__(
         self,
         codes: Tensor,
         logits: Tensor,
-        targets: Any,
+        targets: AnchorTargets,
         anchors: Tensor,
         seed: Any = None,
     ) -> dict[str, Tensor]:
@@ -57,7 +72,7 @@ class AnchorLoss:
         Args:
             codes: `[b, anchors, code_size]`.
             logits: `[b, anchors, classes]`.
-            targets: `odapi.targets.anchor_targets.AnchorTargets`.
+            targets: Targets of the anchors.
             anchors: `[anchors, 4]`.
             seed: Seed for `keras.random`; required with a sampler.
 
@@ -85,7 +100,7 @@ class AnchorLoss:
             * (self.classification_weight / normalizer),
         }
 
-    def _weights(self, targets: Any, seed: Any) -> tuple[Tensor, Tensor]:
+    def _weights(self, targets: AnchorTargets, seed: Any) -> tuple[Tensor, Tensor]:
         """Returns the weights of classes and boxes after random sampling."""
         if self.sampler is None:
             return targets.class_weights, targets.box_weights
@@ -99,7 +114,7 @@ class AnchorLoss:
         return targets.class_weights * chosen[..., None], targets.box_weights * chosen
 
     def _box_losses(
-        self, codes: Tensor, targets: Any, anchors: Tensor, weights: Tensor
+        self, codes: Tensor, targets: AnchorTargets, anchors: Tensor, weights: Tensor
     ) -> Tensor:
         # Unlabeled keypoints are NaN: exclude them from the loss and its gradient.
         known = ops.logical_not(ops.isnan(targets.box_targets))

@@ -5,10 +5,11 @@ from typing import Any
 
 from keras import ops
 
+from odapi.losses.anchor_loss import AnchorSampler
 from odapi.losses.boxes import BoxLoss, SmoothL1Loss
 from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
 from odapi.losses.hard_examples import HardExampleMiner
-from odapi.structures import Tensor
+from odapi.structures import AnchorTargets, Tensor
 
 RPN_LOCALIZATION = "Loss/RPNLoss/localization_loss"
 RPN_OBJECTNESS = "Loss/RPNLoss/objectness_loss"
@@ -33,7 +34,7 @@ class ProposalLoss:
     original's `meta_architectures/faster_rcnn_meta_arch.py`.
     """
 
-    sampler: Any
+    sampler: AnchorSampler
     localization_weight: float = 1.0
     objectness_weight: float = 1.0
     localization: BoxLoss = dataclasses.field(default_factory=SmoothL1Loss)
@@ -43,23 +44,22 @@ class ProposalLoss:
         self,
         codes: Tensor,
         logits: Tensor,
-        targets: Any,
+        targets: AnchorTargets,
         seed: Any,
-        usable: Tensor | None = None,
+        valid_anchors: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Returns the two scalar losses by the names of the original.
 
         Args:
             codes: `[b, anchors, code_size]`.
             logits: `[b, anchors, 2]`.
-            targets: `odapi.targets.anchor_targets.AnchorTargets` of background and
-                object.
+            targets: Targets of background and object.
             seed: Seed for `keras.random`.
-            usable: `[anchors]` bool: anchors that may be sampled; None: all.
+            valid_anchors: `[anchors]` bool: anchors that may be sampled; None: all.
         """
         candidates = ops.mean(targets.class_weights, axis=-1) != 0
-        if usable is not None:
-            candidates = ops.logical_and(candidates, usable)
+        if valid_anchors is not None:
+            candidates = ops.logical_and(candidates, valid_anchors)
         positives = targets.class_targets[..., 1] > 0
         sampled = ops.cast(self.sampler(candidates, positives, seed), "float32")
         number = ops.maximum(ops.sum(sampled, axis=1), 1.0)

@@ -1,29 +1,16 @@
 """Training targets of anchors, with static shapes throughout."""
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import Any
 
 from keras import ops
 
 from odapi.geometry.boxes import area
 from odapi.geometry.gather import gather_rows
-from odapi.structures import BACKGROUND, Groundtruth, Tensor
+from odapi.structures import BACKGROUND, AnchorTargets, Groundtruth, Tensor
 from odapi.targets.coders import BoxCoder
 from odapi.targets.matchers import ArgmaxMatcher
 from odapi.targets.similarities import Similarity
-
-
-class AnchorTargets(NamedTuple):
-    """Targets and loss weights per anchor.
-
-    In the shapes, `classes` is the number of class logits per anchor.
-    """
-
-    class_targets: Tensor  # [b, anchors, classes] float32
-    class_weights: Tensor  # [b, anchors, classes or 1] float32, 0: ignored
-    box_targets: Tensor  # [b, anchors, code_size] float32, 0 where not matched
-    box_weights: Tensor  # [b, anchors] float32, 0: not matched
-    match: Tensor  # [b, anchors] int32: index of the object, BACKGROUND or IGNORED
 
 
 @dataclasses.dataclass(frozen=True)

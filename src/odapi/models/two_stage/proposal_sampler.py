@@ -7,8 +7,8 @@ from keras import ops
 
 from odapi.geometry.gather import gather_rows
 from odapi.models.two_stage.proposals import Proposals
-from odapi.structures import Groundtruth, Tensor
-from odapi.targets.anchor_targets import AnchorAssigner, AnchorTargets
+from odapi.structures import AnchorTargets, Groundtruth, Tensor
+from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.samplers import BalancedSampler
 
 
