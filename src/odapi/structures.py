@@ -14,6 +14,7 @@ unless a name ends in `_px`; points are (y, x); class indices start at 0.
 from typing import Any, NamedTuple
 
 Tensor = Any  # A tensor of the active Keras backend, or a NumPy array.
+Shape = tuple[Any, ...]  # Of a tensor; None for dimensions that are not static.
 
 # Values of a match, which otherwise is the index of an object.
 BACKGROUND, IGNORED = -1, -2

@@ -131,7 +131,7 @@ def test_cells_between_corners():
 
 def test_features_are_repeated_whole_times():
     assert repeat_weights(2, 4).tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
-    with pytest.raises(ValueError, match="multiple of 4"):
+    with pytest.raises(ValueError, match="multiple of the feature size 4"):
         _head(size=(15, 15), upsample_last=True)
 
 

@@ -51,7 +51,9 @@ def all_of(candidates, positives, seed):
 def rpn(loss, logits, found, valid_anchors=None):
     codes = ops.zeros((1, len(logits), 4))
     logits = ops.convert_to_tensor(np.array([logits], "float32"))
-    valid_anchors = None if valid_anchors is None else ops.convert_to_tensor(valid_anchors)
+    valid_anchors = (
+        None if valid_anchors is None else ops.convert_to_tensor(valid_anchors)
+    )
     parts = loss(codes, logits, found, 0, valid_anchors)
     return [float(parts[name]) for name in (RPN_LOCALIZATION, RPN_OBJECTNESS)]
 

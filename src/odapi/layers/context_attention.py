@@ -9,13 +9,14 @@ several layers and self-attention, which the former does not support.
 
 import dataclasses
 import itertools
+from typing import Any
 
 import keras
 from keras import ops
 
 from odapi.layers.initializers import GLOROT_UNIFORM, Constant, Initializer
 from odapi.layers.norm import BatchNorm
-from odapi.structures import Tensor
+from odapi.structures import Shape, Tensor
 
 # Added to the attention logits of padding, before the temperature.
 _MASKED_LOGIT = -100000.0
@@ -67,7 +68,7 @@ class Projection(keras.layers.Layer):
         kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, units: int, seed: int, path: str, **kwargs):
+    def __init__(self, units: int, seed: int, path: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.projection = keras.layers.Dense(
             units,
@@ -86,12 +87,12 @@ class Projection(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the variables, for vectors `[b, n, d]`."""
         self.projection.build(input_shape)
         self.batch_norm.build((None, 1, None, self.projection.units))
 
-    def call(self, vectors, training=False):
+    def call(self, vectors: Tensor, training: bool = False) -> Tensor:
         """Returns `[b, n, units]` of `vectors [b, n, d]`."""
         rows = self.projection(vectors)[:, None]
         return ops.relu6(self.batch_norm(rows, training=training)[:, 0])
@@ -108,8 +109,8 @@ class AttentionBlock(keras.layers.Layer):
     """
 
     def __init__(
-        self, attention: Attention, units: int, seed: int, path: str, **kwargs
-    ):
+        self, attention: Attention, units: int, seed: int, path: str, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.temperature = attention.temperature
         sizes = dict.fromkeys(("query", "key", "value"), attention.bottleneck)
@@ -118,14 +119,21 @@ class AttentionBlock(keras.layers.Layer):
             for name, size in (sizes | {"feature": units}).items()
         )
 
-    def build(self, boxes_shape, bank_shape):
+    def build(self, boxes_shape: Shape, bank_shape: Shape) -> None:
         """Creates the variables."""
         self.query.build(boxes_shape)
         self.key.build(bank_shape)
         self.value.build(bank_shape)
         self.feature.build((None, None, self.value.projection.units))
 
-    def call(self, boxes, bank, box_valid, bank_valid, training=False):
+    def call(
+        self,
+        boxes: Tensor,
+        bank: Tensor,
+        box_valid: Tensor,
+        bank_valid: Tensor,
+        training: bool = False,
+    ) -> Tensor:
         """Returns the attention output `[b, p, units]`.
 
         Args:
@@ -163,14 +171,14 @@ class ContextAttention(keras.layers.Layer):
         kwargs: Arguments of `keras.layers.Layer`.
     """
 
-    def __init__(self, attention: Attention, seed: int = 0, **kwargs):
+    def __init__(self, attention: Attention, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.attention = attention
         self.seed = seed
         self.among_boxes: AttentionBlock | None = None
         self.long_term: list[list[AttentionBlock]] = []
 
-    def build(self, boxes_shape, bank_shape):
+    def build(self, boxes_shape: Shape, bank_shape: Shape) -> None:
         """Creates the variables, for `[b, p, c]` and `[b, n, d]`."""
         units = boxes_shape[-1]
         boxes, bank = (None, None, units), (None, None, bank_shape[-1])
@@ -188,7 +196,14 @@ class ContextAttention(keras.layers.Layer):
             for block in itertools.chain(*self.long_term):
                 block.build(boxes, bank)
 
-    def call(self, boxes, bank, box_valid, bank_size, training=False):
+    def call(
+        self,
+        boxes: Tensor,
+        bank: Tensor,
+        box_valid: Tensor,
+        bank_size: Tensor,
+        training: bool = False,
+    ) -> Tensor:
         """Returns the context features to add to the boxes, `[b, p, c]`.
 
         Args:
@@ -217,7 +232,7 @@ class ContextAttention(keras.layers.Layer):
             context = output if context is None else context + output
         return context
 
-    def compute_output_shape(self, boxes_shape, *_, **__):
+    def compute_output_shape(self, boxes_shape: Shape, *_: Any, **__: Any) -> Shape:
         """Returns the shape of the boxes."""
         return tuple(boxes_shape)
 

@@ -6,6 +6,7 @@ are equal, the values are not.
 """
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -17,17 +18,20 @@ from odapi.kernels.convolution import (
     pointwise_convolution,
 )
 from odapi.runtime.devices import computes_on_cpu
+from odapi.structures import Shape, Tensor
 
 
 class Conv2D(keras.layers.Conv2D):
     """2D convolution with the option `explicit_padding`."""
 
-    def __init__(self, *args, explicit_padding: bool = False, **kwargs):
+    def __init__(
+        self, *args: Any, explicit_padding: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
         self._matrix_product = _uses_matrix_product(self) and max(self.kernel_size) == 1
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
         if has_native_convolution():
             return _with_bias_and_activation(
@@ -39,20 +43,23 @@ class Conv2D(keras.layers.Conv2D):
             )
         return super().call(_pad(inputs, self))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
-        return super().compute_output_shape(_padded_shape(input_shape, self))
+        shape: Shape = super().compute_output_shape(_padded_shape(input_shape, self))
+        return shape
 
 
 class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
     """Depthwise 2D convolution with the option `explicit_padding`."""
 
-    def __init__(self, *args, explicit_padding: bool = False, **kwargs):
+    def __init__(
+        self, *args: Any, explicit_padding: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
         self._shifted = _uses_shifts(self)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns `[b, h, w, c * depth_multiplier]` of `inputs [b, h, w, c]`."""
         if has_native_convolution():
             return _with_bias_and_activation(
@@ -64,21 +71,24 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
             _shifted_depthwise(inputs, self.kernel, self), self
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
-        return super().compute_output_shape(_padded_shape(input_shape, self))
+        shape: Shape = super().compute_output_shape(_padded_shape(input_shape, self))
+        return shape
 
 
 class SeparableConv2D(keras.layers.SeparableConv2D):
     """Separable 2D convolution with the option `explicit_padding`."""
 
-    def __init__(self, *args, explicit_padding: bool = False, **kwargs):
+    def __init__(
+        self, *args: Any, explicit_padding: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **_with_padding(explicit_padding, kwargs))
         self.explicit_padding = explicit_padding
         self._shifted = _uses_shifts(self)
         self._matrix_product = _uses_matrix_product(self)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
         if has_native_convolution():
             outputs = _native_depthwise(inputs, self.depthwise_kernel, self)
@@ -101,15 +111,16 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
             pointwise_convolution(outputs, self.pointwise_kernel), self
         )
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
-        return super().compute_output_shape(_padded_shape(input_shape, self))
+        shape: Shape = super().compute_output_shape(_padded_shape(input_shape, self))
+        return shape
 
 
 _LAST = "channels_last"
 
 
-def _with_padding(explicit: bool, kwargs: dict) -> dict:
+def _with_padding(explicit: bool, kwargs: dict[str, Any]) -> dict[str, Any]:
     padding = "valid" if explicit else kwargs.pop("padding", "same")
     return {**kwargs, "padding": padding, "data_format": _LAST}
 
@@ -119,14 +130,14 @@ def _margins(size: int) -> tuple[int, int]:
     return (size - 1) // 2, size // 2
 
 
-def _pad(inputs, layer):
+def _pad(inputs: Tensor, layer: Any) -> Tensor:
     if not layer.explicit_padding or max(layer.kernel_size) == 1:
         return inputs
     height, width = (_margins(size) for size in layer.kernel_size)
     return ops.pad(inputs, ((0, 0), height, width, (0, 0)))
 
 
-def _padded_shape(shape, layer):
+def _padded_shape(shape: Shape, layer: Any) -> Shape:
     if not layer.explicit_padding:
         return shape
     rows, columns = (
@@ -136,14 +147,14 @@ def _padded_shape(shape, layer):
     return (shape[0], rows, columns, shape[3])
 
 
-def _with_bias_and_activation(outputs, layer):
+def _with_bias_and_activation(outputs: Tensor, layer: Any) -> Tensor:
     """Returns the outputs after the bias and the activation of the layer."""
     if layer.use_bias:
         outputs = outputs + layer.bias
     return outputs if layer.activation is None else layer.activation(outputs)
 
 
-def _uses_matrix_product(layer) -> bool:
+def _uses_matrix_product(layer: Any) -> bool:
     """Returns whether training computes the 1 x 1 part as a matrix product."""
     separable = isinstance(layer, keras.layers.SeparableConv2D)
     return (
@@ -153,7 +164,7 @@ def _uses_matrix_product(layer) -> bool:
     )
 
 
-def _uses_shifts(layer) -> bool:
+def _uses_shifts(layer: Any) -> bool:
     """Returns whether the depthwise part is computed as shifted products.
 
     XLA's depthwise convolution is slow on CPUs: nine shifted multiply-adds take a
@@ -167,7 +178,7 @@ def _uses_shifts(layer) -> bool:
     )
 
 
-def _native(inputs, kernel, layer, groups):
+def _native(inputs: Tensor, kernel: Tensor, layer: Any, groups: int) -> Tensor:
     return native_convolution(
         inputs,
         kernel,
@@ -178,14 +189,14 @@ def _native(inputs, kernel, layer, groups):
     )
 
 
-def _native_depthwise(inputs, kernel, layer):
+def _native_depthwise(inputs: Tensor, kernel: Tensor, layer: Any) -> Tensor:
     channels = inputs.shape[-1]
     rows, columns, _, multiplier = kernel.shape
     kernel = ops.reshape(kernel, (rows, columns, 1, channels * multiplier))
     return _native(inputs, kernel, layer, groups=channels)
 
 
-def _shifted_depthwise(inputs, kernel, layer):
+def _shifted_depthwise(inputs: Tensor, kernel: Tensor, layer: Any) -> Tensor:
     (rows, columns), (down, right) = layer.kernel_size, layer.strides
     high, wide = inputs.shape[1:3]
     margins = _margins_of(inputs.shape, layer)
@@ -202,7 +213,7 @@ def _shifted_depthwise(inputs, kernel, layer):
     return total
 
 
-def _margins_of(shape, layer) -> Margins:
+def _margins_of(shape: Shape, layer: Any) -> Margins:
     """Returns the zero padding of maps `[b, h, w, c]`."""
     if layer.explicit_padding:
         rows, columns = layer.kernel_size

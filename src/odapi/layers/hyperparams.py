@@ -1,6 +1,8 @@
 """Hyperparameters and factories of the layers of one part of a model."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
@@ -13,6 +15,7 @@ from odapi.layers.initializers import (
     Initializer,
 )
 from odapi.layers.norm import Norm
+from odapi.structures import Tensor
 
 # Kernels of a separable convolution that follow the hyperparams; the others get the
 # default of Keras, Glorot uniform without regularization. The original applies the
@@ -20,7 +23,7 @@ from odapi.layers.norm import Norm
 NEITHER, DEPTHWISE, BOTH = "neither", "depthwise", "both"
 
 # By the names of the config language.
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
     "relu": ops.relu,
     "relu_6": ops.relu6,
@@ -79,7 +82,7 @@ class Hyperparams:
         )
 
     def conv(
-        self, filters: int, size: int | tuple[int, int], name: str, **kwargs
+        self, filters: int, size: int | tuple[int, int], name: str, **kwargs: Any
     ) -> Conv2D:
         """Returns a new convolution of `size` x `size`, or of a height and width.
 
@@ -112,7 +115,9 @@ class Hyperparams:
             **self._options({}),
         )
 
-    def dense(self, units: int, name: str, dtype: str | None = None):
+    def dense(
+        self, units: int, name: str, dtype: str | None = None
+    ) -> keras.layers.Layer:
         """Returns a new dense layer with bias 0; `name` as in `conv`."""
         return keras.layers.Dense(
             units,
@@ -124,7 +129,7 @@ class Hyperparams:
         )
 
     def depthwise(
-        self, size: int, name: str, applies_to: str = DEPTHWISE, **kwargs
+        self, size: int, name: str, applies_to: str = DEPTHWISE, **kwargs: Any
     ) -> DepthwiseConv2D:
         """Returns a new depthwise convolution.
 
@@ -147,7 +152,7 @@ class Hyperparams:
         size: int,
         name: str,
         applies_to: str = DEPTHWISE,
-        **kwargs,
+        **kwargs: Any,
     ) -> SeparableConv2D:
         """Returns a new separable convolution.
 
@@ -177,7 +182,7 @@ class Hyperparams:
             return keras.layers.Identity(name=name, dtype=self.dtype)
         return self.norm.layer(name, self.dtype)
 
-    def activate(self, x):
+    def activate(self, x: Tensor) -> Tensor:
         """Returns the activation of `x`."""
         return ACTIVATIONS[self.activation](x)
 
@@ -187,7 +192,7 @@ class Hyperparams:
             ACTIVATIONS[self.activation], name=name, dtype=self.dtype
         )
 
-    def _options(self, kwargs: dict) -> dict:
+    def _options(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         options = {"use_bias": self.use_bias, "dtype": self.dtype, **kwargs}
         options["bias_initializer"] = Constant(options.pop("bias", 0.0))
         return options
@@ -196,12 +201,14 @@ class Hyperparams:
         distribution = self.initializer if follows else GLOROT_UNIFORM
         return Initializer(distribution, self.seed, name)
 
-    def _regularizer(self):
+    def _regularizer(self) -> keras.regularizers.Regularizer | None:
         if not self.l1 and not self.l2:
             return None
         return keras.regularizers.L1L2(l1=self.l1, l2=self.l2)
 
-    def _depthwise_regularizer(self, applies_to: str):
+    def _depthwise_regularizer(
+        self, applies_to: str
+    ) -> keras.regularizers.Regularizer | None:
         if applies_to == NEITHER and not self.regularize_depthwise:
             return None
         return self._regularizer()

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from odapi.structures import Shape, Tensor
+
 # Standard deviation of a unit normal truncated at two standard deviations.
 _TRUNCATED_NORMAL_STD = 0.87962566103423978
 
@@ -136,7 +138,7 @@ class Initializer(keras.initializers.Initializer):
         self.seed = seed
         self.name = name
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Tensor:
         """Returns a tensor of the active backend."""
         rng = np.random.default_rng([self.seed, zlib.crc32(self.name.encode())])
         values = np.asarray(self.distribution(rng, tuple(shape)), "float32")
@@ -149,6 +151,6 @@ class Constant(keras.initializers.Initializer):
     def __init__(self, value: float = 0.0):
         self.value = value
 
-    def __call__(self, shape, dtype=None):
+    def __call__(self, shape: Shape, dtype: str | None = None) -> Tensor:
         """Returns a tensor of the active backend."""
         return ops.convert_to_tensor(np.full(shape, self.value, "float32"), dtype=dtype)

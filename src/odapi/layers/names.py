@@ -1,6 +1,7 @@
 """Names of variables, derived from the nesting of layers."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 
@@ -29,7 +30,7 @@ def named_variables(layer: keras.layers.Layer) -> dict[str, keras.Variable]:
     return named
 
 
-def _walk(layer, prefix: str) -> Iterator[tuple[str, keras.Variable]]:
+def _walk(layer: Any, prefix: str) -> Iterator[tuple[str, keras.Variable]]:
     inner = child_layers(layer)
     for child in inner:
         yield from _walk(child, f"{prefix}{child.name}/")

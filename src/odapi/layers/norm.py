@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Any
 
 import keras
 from keras import ops
@@ -13,6 +14,7 @@ from odapi.layers.group_statistics import (
     update_moving_average,
 )
 from odapi.layers.initializers import Constant
+from odapi.structures import Shape, Tensor
 
 _MAX_GROUPS = 32
 
@@ -41,7 +43,7 @@ class Norm:
         if self.kind not in ("batch", "sync_batch", "group"):
             raise ValueError(f"kind must be batch, sync_batch or group: {self.kind!r}")
 
-    def layer(self, name: str, dtype=None) -> keras.layers.Layer:
+    def layer(self, name: str, dtype: Any = None) -> keras.layers.Layer:
         """Returns a new layer."""
         if self.kind == "group":
             return GroupNorm(name=name, dtype=dtype)
@@ -71,7 +73,9 @@ class BatchNorm(keras.layers.BatchNormalization):
         synchronized: Compute statistics over all replicas.
     """
 
-    def __init__(self, frozen: bool = False, synchronized: bool = False, **kwargs):
+    def __init__(
+        self, frozen: bool = False, synchronized: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(
             beta_initializer=Constant(0.0),
             gamma_initializer=Constant(1.0),
@@ -83,7 +87,9 @@ class BatchNorm(keras.layers.BatchNormalization):
         # Not passed to Keras, which rejects it on backends with a single program.
         self.synchronized = synchronized
 
-    def call(self, inputs, training=None, mask=None):
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor = None
+    ) -> Tensor:
         """Returns `inputs [b, h, w, c]`, normalized."""
         x = ops.cast(inputs, self.compute_dtype)
         gamma = self.gamma if self.scale else None
@@ -101,7 +107,9 @@ class BatchNorm(keras.layers.BatchNormalization):
         _move(self.moving_variance, variance, self.momentum)
         return outputs
 
-    def _by_group(self, x, weights, gamma, beta):
+    def _by_group(
+        self, x: Tensor, weights: Tensor, gamma: Tensor, beta: Tensor
+    ) -> Tensor:
         outputs, mean, variance = normalize_groups(
             x, weights, self.epsilon, unbiased=not self.synchronized
         )
@@ -118,17 +126,17 @@ class BatchNorm(keras.layers.BatchNormalization):
         return outputs if beta is None else outputs + ops.cast(beta, outputs.dtype)
 
 
-def _move(variable, value, momentum):
+def _move(variable: Any, value: Tensor, momentum: float) -> None:
     variable.assign(variable * momentum + ops.stop_gradient(value) * (1.0 - momentum))
 
 
 class GroupNorm(keras.layers.GroupNormalization):
     """Group normalization with 32 groups, or fewer for small numbers of channels."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(groups=_MAX_GROUPS, epsilon=1e-6, **kwargs)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the variables."""
         self.groups = math.gcd(_MAX_GROUPS, input_shape[-1])
         super().build(input_shape)

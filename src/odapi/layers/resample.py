@@ -3,8 +3,10 @@
 import numpy as np
 from keras import ops
 
+from odapi.structures import Shape, Tensor
 
-def upsample_nearest(x, shape):
+
+def upsample_nearest(x: Tensor, shape: Shape) -> Tensor:
     """Upsamples by 2 with nearest neighbor, cropped to height and width of `shape`.
 
     Cropping allows images whose size is not divisible by the stride; the original
@@ -20,7 +22,7 @@ def upsample_nearest(x, shape):
     return _crop(x, shape)
 
 
-def upsample_bilinear(x, shape):
+def upsample_bilinear(x: Tensor, shape: Shape) -> Tensor:
     """Upsamples by 2 bilinearly, cropped to height and width of `shape`.
 
     The weights are 3/4 for the nearest pixel and 1/4 for the next one; border pixels
@@ -41,7 +43,9 @@ def align_corners_weights(cells: int, count: int) -> np.ndarray:
     lies on the first, as in TensorFlow's resizing with `align_corners`.
     """
     places = np.arange(count) * ((cells - 1) / max(count - 1, 1))
-    return np.maximum(1.0 - np.abs(places[:, None] - np.arange(cells)), 0.0)
+    weights: np.ndarray = 1.0 - np.abs(places[:, None] - np.arange(cells))
+    weights = np.maximum(weights, 0.0)
+    return weights
 
 
 def repeat_weights(cells: int, count: int) -> np.ndarray:
@@ -57,7 +61,7 @@ def repeat_weights(cells: int, count: int) -> np.ndarray:
     return np.repeat(np.eye(cells), count // cells, axis=0)
 
 
-def _upsample_axis(x, axis: int):
+def _upsample_axis(x: Tensor, axis: int) -> Tensor:
     """Upsamples one axis of `[b, h, w, c]` by 2, linearly."""
     length = x.shape[axis]
     first, last = (_slice(x, axis, n, 1) for n in (0, length - 1))
@@ -69,13 +73,13 @@ def _upsample_axis(x, axis: int):
     return ops.reshape(pairs, shape)
 
 
-def _slice(x, axis: int, start: int, length: int):
+def _slice(x: Tensor, axis: int, start: int, length: int) -> Tensor:
     index = [slice(None)] * 4
     index[axis] = slice(start, start + length)
     return x[tuple(index)]
 
 
-def _crop(x, shape):
+def _crop(x: Tensor, shape: Shape) -> Tensor:
     if tuple(shape[1:3]) != tuple(x.shape[1:3]):
         x = x[:, : shape[1], : shape[2]]
     return x

@@ -1,10 +1,12 @@
 """A sequence of layers."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
 from odapi.layers.hyperparams import Hyperparams
+from odapi.structures import Shape, Tensor
 
 
 class Stack(keras.layers.Layer):
@@ -13,23 +15,23 @@ class Stack(keras.layers.Layer):
     Unlike `keras.Sequential` it creates no functional graph, so it builds fast.
     """
 
-    def __init__(self, steps: Sequence[keras.layers.Layer], **kwargs):
+    def __init__(self, steps: Sequence[keras.layers.Layer], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.steps = list(steps)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         """Creates the variables."""
         for step in self.steps:
             step.build(input_shape)
             input_shape = step.compute_output_shape(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         """Returns the output of the last layer."""
         for step in self.steps:
             inputs = step(inputs)
         return inputs
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
         for step in self.steps:
             input_shape = step.compute_output_shape(input_shape)
