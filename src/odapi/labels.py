@@ -53,7 +53,7 @@ class Category:
 
 @dataclasses.dataclass(frozen=True)
 class LabelMap:
-    """The categories of a data set, by id. Ids may have gaps, as in COCO.
+    """The categories of a dataset, by id. Ids may have gaps, as in COCO.
 
     Raises:
         DataError: An id is below 1, or an id or a name appears twice.

@@ -208,7 +208,7 @@ def test_every_kind_has_a_case():
         "unknown keypoint",  # test_keypoint_places.py
         "unknown class",  # below, and in the contract of sources
         "unknown class, dropped",  # the contract of sources
-        "empty data set",  # the contract of sources
+        "empty dataset",  # the contract of sources
         "same bytes",  # test_split_data.py
         "unusable image",  # test_pipeline.py
         "more boxes than max_number_of_boxes",  # test_pad.py
@@ -348,7 +348,7 @@ def test_category_0_without_objects_is_left_out(tmp_path):
     ("text", "message"),
     [
         ("{", "not valid JSON"),
-        ("[]", "is no COCO file"),
+        ("[]", "is a list of COCO results"),
         ('{"images": []}', "categories"),
         (
             json.dumps({"images": [], "annotations": [], "categories": [{"id": "x"}]}),
@@ -368,4 +368,4 @@ def test_what_is_no_coco_file_is_refused(text, message, tmp_path):
 
 def test_refused_kinds_are_the_ones_that_raise():
     refused = {k for k, (outcome, _) in OUTCOMES.items() if outcome == REFUSED}
-    assert refused == {"unknown class", "empty data set"}
+    assert refused == {"unknown class", "empty dataset"}

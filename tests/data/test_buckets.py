@@ -1,4 +1,4 @@
-"""Pictures of many sizes: the few sizes they are padded to, and who shares a batch."""
+"""Images of many sizes: the few sizes they are padded to, and who shares a batch."""
 
 import json
 

@@ -238,10 +238,10 @@ def test_one_bank_serves_all_images(tmp_path):
 @pytest.mark.parametrize(
     ("given", "specs", "message"),
     [
-        (BANK, {}, "context: is given, but the model attends to no context features"),
-        (BANK[0], SPECS, r"must be \[n, 2\], a row an object; it is \[2\]"),
-        (BANK.T, SPECS, r"must be \[n, 2\], a row an object; it is \[2, 3\]"),
-        ("none.npy", SPECS, r"none\.npy: is no \.npy file"),
+        (BANK, {}, "context: was given, but the model does not use context features"),
+        (BANK[0], SPECS, r"must be \[n, 2\], one row per object; got \[2\]"),
+        (BANK.T, SPECS, r"must be \[n, 2\], one row per object; got \[2, 3\]"),
+        ("none.npy", SPECS, r"none\.npy: is not a \.npy file"),
     ],
 )
 def test_a_bank_that_does_not_fit_is_named(given, specs, message):

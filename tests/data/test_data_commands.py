@@ -24,7 +24,7 @@ def run(*arguments):
 
 @pytest.fixture
 def broken(tmp_path):
-    """A data set of which one image is corrupt and one box has no area."""
+    """A dataset of which one image is corrupt and one box has no area."""
     spec = tiny_data.write_coco(
         tmp_path / "in", lambda c: c["annotations"][0].update(bbox=[1, 1, 0, 5])
     )
@@ -95,8 +95,8 @@ def test_inspect_writes_report_and_mosaic(broken, tmp_path):
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["images"] == 2
     assert {p["kind"]: p["first"] for p in report["problems"]}["corrupt image"]
-    picture = cv2.imread(str(tmp_path / "out" / "mosaic.png"))
-    assert min(picture.shape[:2]) > 200
+    image = cv2.imread(str(tmp_path / "out" / "mosaic.png"))
+    assert min(image.shape[:2]) > 200
     assert "corrupt image" in result.output
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 import tiny_data
-from odapi.data.image.decode import decode_image, turn
+from odapi.data.image.decode import apply_orientation, decode_image
 from odapi.data.image.header import Header, read_header
 from odapi.errors import DataError
 
@@ -18,9 +18,9 @@ ALPHA = Image.fromarray(np.dstack([PIXELS, PIXELS[..., 0]]))
 SIXTEEN = PIXELS[..., 0].astype(np.uint16) * 256 + 7
 
 
-def file_of(picture, kind, **options):
+def file_of(image, kind, **options):
     stream = io.BytesIO()
-    picture.save(stream, kind, **options)
+    image.save(stream, kind, **options)
     return stream.getvalue()
 
 
@@ -32,16 +32,16 @@ def frames():
 FILES = {
     "jpeg": (file_of(PICTURE, "JPEG", quality=90), "jpeg"),
     "jpeg progressive": (file_of(PICTURE, "JPEG", progressive=True), "jpeg"),
-    "jpeg grey": (file_of(PICTURE.convert("L"), "JPEG"), "jpeg"),
+    "jpeg gray": (file_of(PICTURE.convert("L"), "JPEG"), "jpeg"),
     "jpeg cmyk": (file_of(PICTURE.convert("CMYK"), "JPEG"), "jpeg"),
     "png": (file_of(PICTURE, "PNG"), "png"),
     "png palette": (file_of(PICTURE.quantize(16), "PNG"), "png"),
     "png one bit": (file_of(PICTURE.convert("1"), "PNG"), "png"),
-    "png grey": (file_of(PICTURE.convert("L"), "PNG"), "png"),
-    "png grey and alpha": (file_of(PICTURE.convert("LA"), "PNG"), "png"),
+    "png gray": (file_of(PICTURE.convert("L"), "PNG"), "png"),
+    "png gray and alpha": (file_of(PICTURE.convert("LA"), "PNG"), "png"),
     "png alpha": (file_of(ALPHA, "PNG"), "png"),
     "bmp": (file_of(PICTURE, "BMP"), "bmp"),
-    "bmp grey": (file_of(PICTURE.convert("L"), "BMP"), "bmp"),
+    "bmp gray": (file_of(PICTURE.convert("L"), "BMP"), "bmp"),
     "webp": (file_of(PICTURE, "WEBP", lossless=True), "webp"),
     "webp lossy": (file_of(PICTURE, "WEBP", quality=80), "webp"),
     "gif": (file_of(PICTURE.quantize(16), "GIF"), "gif"),
@@ -76,7 +76,7 @@ def test_sixteen_bits_keep_the_higher_byte():
     assert (image == (SIXTEEN >> 8)[..., None]).all()
 
 
-def test_sixteen_bit_colour():
+def test_sixteen_bit_color():
     done, data = cv2.imencode(".png", PIXELS.astype(np.uint16)[..., ::-1] * 257)
     assert done
     np.testing.assert_array_equal(decode_image(data.tobytes()), PIXELS)
@@ -115,7 +115,7 @@ def test_exif_orientation_is_applied(kind, orientation):
 )
 def test_turn(orientation, expected):
     image = np.array([[0, 1], [2, 3]], np.uint8)
-    assert turn(image, orientation).tolist() == expected
+    assert apply_orientation(image, orientation).tolist() == expected
 
 
 @pytest.mark.parametrize("name", [n for n in FILES if n != "tiff"])
@@ -124,8 +124,8 @@ def test_truncated_file_is_refused(name, share):
     data, _ = FILES[name]
     if name.startswith("gif,"):  # Of the second frame nothing is read.
         share *= 0.3
-    with pytest.raises(DataError, match=r"picture\.jpg"):
-        decode_image(data[: int(len(data) * share)], "picture.jpg")
+    with pytest.raises(DataError, match=r"image\.jpg"):
+        decode_image(data[: int(len(data) * share)], "image.jpg")
 
 
 def test_truncated_tiff_is_refused():
@@ -138,7 +138,7 @@ def test_truncated_tiff_is_refused():
     ("data", "message"),
     [
         (b"", "is empty"),
-        (b"\0" * 100, "no image"),
+        (b"\0" * 100, "cannot be read as an image"),
         (b"<!DOCTYPE html><html>404</html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid 1", "git lfs pull"),
         (b"\xff\xd8\xff\xe0" + b"\0" * 50, "damaged JPEG"),

@@ -118,7 +118,7 @@ def test_an_example_without_any_says_nothing_of_them():
         (transforms.flip, (0.25, 0.25), (0.5, -0.125)),
         (transforms.flip_rows, (0.75, 0.75), (-0.5, 0.125)),
         # Counter-clockwise: what was on the right is at the top.
-        (transforms.turn, (0.25, 0.25), (-0.125, 0.5)),
+        (transforms.rotate90, (0.25, 0.25), (-0.125, 0.5)),
         # The right half: positions are shifted and scaled, offsets scaled.
         (
             lambda s: transforms.move_to(s, transforms.Window(0, 8, 8, 8)),

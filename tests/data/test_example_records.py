@@ -70,7 +70,7 @@ def test_masks(form, tmp_path):
     assert source[1]["masks"].shape == (0, 40, 60)
 
 
-def test_keypoints_that_are_not_labelled_are_nan(tmp_path):
+def test_keypoints_that_are_not_labeled_are_nan(tmp_path):
     given = features(
         keypoint__y=[0.1, 0.2, 0.3, 0.4],
         keypoint__x=[0.5, 0.6, 0.7, 0.8],

@@ -119,8 +119,8 @@ def test_coco_keeps_gaps_in_ids(tmp_path):
         ("annotations/train.json", "images", "{}"),
         ("train/_annotations.coco.json", "train", "{}"),
         ("data.json", "train", "train/{}"),
-        ("data.json", "images", "/home/somebody/pictures/{}"),
-        ("data.json", "images", r"C:\pictures\{}"),
+        ("data.json", "images", "/home/somebody/images/{}"),
+        ("data.json", "images", r"C:\images\{}"),
     ],
 )
 def test_coco_finds_images(json_at, images_at, file_name, tmp_path):

@@ -80,7 +80,7 @@ def test_png_keeps_the_mask():
     mask = random_mask((40, 60))
     data = masks.encode_png_mask(mask)
     assert_array_equal(masks.decode_png_mask(data), mask)
-    # As the original's tools write them: grey, 0 and 1.
+    # As the original's tools write them: gray, 0 and 1.
     assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), mask)
 
 

@@ -23,7 +23,7 @@ from odapi.labels import label_map_of
 
 
 class Numbers:
-    """A source in memory: image i has the colour i and i % 3 objects."""
+    """A source in memory: image i has the color i and i % 3 objects."""
 
     def __init__(self, count, bad=(), name="numbers"):
         self.count, self.bad, self.name = count, set(bad), name

@@ -28,10 +28,10 @@ RANDOM = (HorizontalFlip(), ScaleCropPadToSquare(80, 0.5, 2.0))
 COUNT, BAD = 10, (3, 7)
 
 
-class Pictures:
-    """Image i has the colour i, a size of its own, and i % 3 objects."""
+class Images:
+    """Image i has the color i, a size of its own, and i % 3 objects."""
 
-    name = "pictures"
+    name = "images"
 
     def __init__(self, bad=(), own_problems=True):
         self.bad, self.own_problems = bad, own_problems
@@ -55,7 +55,7 @@ class Pictures:
         }
 
 
-class Ends(Pictures):
+class Ends(Images):
     """Reading ends the process, as too little memory does."""
 
     def __getitem__(self, index):
@@ -63,7 +63,7 @@ class Ends(Pictures):
 
 
 def pipeline_of(source=None, processes=2, **kwargs):
-    source = source or Pictures()
+    source = source or Images()
     problems = source.problems if source.own_problems else Problems()
     collate = Collate(4, max_boxes=1, problems=problems)
     arguments = {"augmentations": RANDOM, "cache": 1 << 24} | kwargs
@@ -116,36 +116,36 @@ def test_a_position_of_threads_is_none_of_processes(then, now):
 @pytest.mark.parametrize("own_problems", [True, False])
 def test_bad_samples_are_replaced_and_counted_once(own_problems):
     kind = "corrupt image" if own_problems else "unusable image"
-    with pipeline_of(Pictures(BAD, own_problems)) as pipeline:
+    with pipeline_of(Images(BAD, own_problems)) as pipeline:
         batches = take(pipeline, 10)
     ids = [image_id for batch in batches for image_id in batch.image_ids]
     assert len(ids) == 40
     assert set(ids) == {f"image {i}" for i in range(COUNT) if i not in BAD}
     assert pipeline.problems.count(kind) == 2
-    with pipeline_of(Pictures(BAD, own_problems), processes=1) as pipeline:
+    with pipeline_of(Images(BAD, own_problems), processes=1) as pipeline:
         assert_equal(take(pipeline, 10), batches)
 
 
 def test_data_without_one_good_image_ends_with_a_message():
-    with pipeline_of(Pictures(range(COUNT))) as pipeline:
+    with pipeline_of(Images(range(COUNT))) as pipeline:
         with pytest.raises(DataError, match="none of 10 images can be used"):
             next(pipeline)
 
 
 def test_a_process_that_ends_is_told():
     with pipeline_of(Ends()) as pipeline:
-        with pytest.raises(ProcessError, match="ended with code -9") as error:
+        with pytest.raises(ProcessError, match="ended with exit code -9") as error:
             next(pipeline)
     assert "fewer processes" in error.value.hint
 
 
 @pytest.mark.parametrize("where", ["here", "there"])
 def test_data_that_cannot_be_sent_is_refused(where, monkeypatch):
-    source = Pictures()
+    source = Images()
     if where == "here":
         source.file = (line for line in "")  # No generator can be pickled.
     else:
-        lost = type("Lost", (Pictures,), {"__module__": "__main__"})
+        lost = type("Lost", (Images,), {"__module__": "__main__"})
         monkeypatch.setattr(sys.modules["__main__"], "Lost", lost, raising=False)
         source = lost()
     with pipeline_of(source) as pipeline, pytest.raises(ProcessError) as error:
@@ -159,7 +159,7 @@ def test_processes_make_no_batches_of_many_sizes():
 
     collate = Collate(2, buckets=Buckets(steps=2))
     with pytest.raises(ValueError, match="one size"):
-        Pipeline(Pictures(), FixedShape(8, 8), collate, processes=1)
+        Pipeline(Images(), FixedShape(8, 8), collate, processes=1)
 
 
 def children(of):

@@ -19,7 +19,7 @@ from requirement import require
 
 
 def image_of(rows, dtype="uint8"):
-    """A grey picture [h, w, 3] of a table."""
+    """A gray image [h, w, 3] of a table."""
     return np.repeat(np.array(rows, dtype)[..., None], 3, axis=2)
 
 

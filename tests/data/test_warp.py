@@ -1,4 +1,4 @@
-"""Axes: positions of a picture and of its source."""
+"""Axes: positions of an image and of its source."""
 
 import numpy as np
 import pytest

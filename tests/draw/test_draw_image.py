@@ -16,7 +16,7 @@ NAMES = label_map_of(["cat", "dog"])
 GREY = 128
 
 
-def grey(height=100, width=150):
+def gray(height=100, width=150):
     return np.full((height, width, 3), GREY, np.uint8)
 
 
@@ -29,14 +29,14 @@ def changed(image):
 
 
 def test_nothing_is_drawn_where_nothing_is_there():
-    image = grey()
+    image = gray()
     drawn = draw_objects(image, objects(classes=[], scores=[]), NAMES)
     assert (drawn == GREY).all()
     assert drawn is not image
 
 
 def test_the_image_given_stays_as_it_is():
-    image = grey()
+    image = gray()
     draw_objects(image, objects([0.1, 0.1, 0.5, 0.5], classes=[0]), NAMES)
     assert (image == GREY).all()
 
@@ -44,7 +44,7 @@ def test_the_image_given_stays_as_it_is():
 def test_lines_lie_outside_of_the_object_and_have_the_color_of_the_class():
     style = Style(line=1, labels=False)
     drawn = draw_objects(
-        grey(), objects([0.2, 0.2, 0.4, 0.4], classes=[1]), style=style
+        gray(), objects([0.2, 0.2, 0.4, 0.4], classes=[1]), style=style
     )
     # Rows 20 to 39, columns 30 to 59.
     assert (drawn[20:40, 30:60] == GREY).all()
@@ -60,14 +60,14 @@ def test_lines_lie_outside_of_the_object_and_have_the_color_of_the_class():
 
 def test_a_box_of_the_whole_image_is_seen():
     style = Style(line=2, labels=False)
-    drawn = draw_objects(grey(), objects([0, 0, 1, 1], classes=[0]), style=style)
+    drawn = draw_objects(gray(), objects([0, 0, 1, 1], classes=[0]), style=style)
     assert changed(drawn)[:2].all() and changed(drawn)[-2:].all()
     assert changed(drawn)[:, :2].all() and changed(drawn)[:, -2:].all()
     assert (drawn[2:-2, 2:-2] == GREY).all()
 
 
 def test_an_object_of_one_pixel_is_not_hidden():
-    drawn = draw_objects(grey(), objects([0.5, 0.5, 0.505, 0.505], classes=[0]), NAMES)
+    drawn = draw_objects(gray(), objects([0.5, 0.5, 0.505, 0.505], classes=[0]), NAMES)
     assert (drawn[50, 75] == GREY).all()
     assert changed(drawn)[49, 75] and changed(drawn)[51, 75]
 
@@ -76,7 +76,7 @@ def test_labels_leave_small_objects_visible():
     # A small object where the label of the large one would stand first.
     large, small = [0.5, 0.1, 0.95, 0.9], [0.42, 0.12, 0.48, 0.2]
     drawn = draw_objects(
-        grey(400, 600), objects(large, small, classes=[0, 1], scores=[0.9, 0.8]), NAMES
+        gray(400, 600), objects(large, small, classes=[0, 1], scores=[0.9, 0.8]), NAMES
     )
     inside = drawn[170:190, 75:118]
     assert (inside == GREY).all()
@@ -85,7 +85,7 @@ def test_labels_leave_small_objects_visible():
 @pytest.mark.parametrize("shape", [(1, 1), (2, 300), (20, 30), (3000, 4000)])
 def test_any_image_size_can_be_drawn(shape):
     drawn = draw_objects(
-        grey(*shape),
+        gray(*shape),
         objects([0, 0, 1, 1], [0.4, 0.4, 0.6, 0.6], classes=[0, 1], scores=[1, 0.5]),
         NAMES,
     )
@@ -104,7 +104,7 @@ def test_boxes_that_are_not_finite_or_outside_are_harmless():
     boxes = objects(
         [np.nan, 0, 1, 1], [-5, -5, -4, -4], [0.2, 0.2, 9, 9], classes=[0, 0, 1]
     )
-    drawn = draw_objects(grey(), boxes, NAMES)
+    drawn = draw_objects(gray(), boxes, NAMES)
     assert drawn.shape == (100, 150, 3)
 
 
@@ -123,7 +123,7 @@ def test_masks_tint_and_keypoints_dot():
     masks[0, 30:50, 30:50] = 1
     rows = objects([0.3, 0.2, 0.5, 0.34], classes=[0], masks=masks)
     rows["keypoints"] = np.array([[[0.8, 0.8], [np.nan, np.nan]]])
-    drawn = draw_objects(grey(), rows, style=Style(labels=False, mask_alpha=0.5))
+    drawn = draw_objects(gray(), rows, style=Style(labels=False, mask_alpha=0.5))
     expected = (0.5 * GREY + 0.5 * np.array(color_of(0))).astype(int)
     assert np.abs(drawn[40, 40].astype(int) - expected).max() <= 1
     assert (drawn[80, 120] == color_of(0)).all()
@@ -131,10 +131,10 @@ def test_masks_tint_and_keypoints_dot():
 
 def test_flags_and_captions_are_written():
     rows = objects([0.3, 0.3, 0.6, 0.6], classes=[0])
-    plain = changed(draw_objects(grey(300, 400), rows, NAMES))
-    crowd = changed(draw_objects(grey(300, 400), {**rows, "is_crowd": [True]}, NAMES))
+    plain = changed(draw_objects(gray(300, 400), rows, NAMES))
+    crowd = changed(draw_objects(gray(300, 400), {**rows, "is_crowd": [True]}, NAMES))
     captioned = {**rows, "captions": ["a longer caption than cat"]}
-    caption = changed(draw_objects(grey(300, 400), captioned, NAMES))
+    caption = changed(draw_objects(gray(300, 400), captioned, NAMES))
     assert plain.sum() < crowd.sum() < caption.sum()
 
 
@@ -165,11 +165,11 @@ def test_what_is_no_image_is_refused(shape):
      ((300, 400), (600, 800))],
 )  # fmt: skip
 def test_small_images_are_enlarged_a_whole_number_of_times(shape, expected):
-    assert enlarged(grey(*shape)).shape[:2] == expected
+    assert enlarged(gray(*shape)).shape[:2] == expected
 
 
 def test_resized_has_the_size_asked_for():
-    assert resized(grey(), (30, 20)).shape == (30, 20, 3)
+    assert resized(gray(), (30, 20)).shape == (30, 20, 3)
 
 
 def test_labels_do_not_overlap_and_stay_inside():
@@ -221,8 +221,8 @@ def test_images_are_written_as_rgb(tmp_path, ending):
 
 def test_files_that_cannot_be_written_are_named(tmp_path):
     with pytest.raises(DataError, match=r"cannot write '.xyz'; use .png or .jpg"):
-        save_image(tmp_path / "image.xyz", grey())
+        save_image(tmp_path / "image.xyz", gray())
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written"):
-        save_image(tmp_path / "file" / "image.png", grey())
-    assert encode_image(grey()).startswith(b"\x89PNG")
+        save_image(tmp_path / "file" / "image.png", gray())
+    assert encode_image(gray()).startswith(b"\x89PNG")

@@ -16,13 +16,13 @@ def of_names(*names, start=0):
 
 
 def drawn(points, edges=(), label_map=None, **objects):
-    """Where something was drawn on a grey image of 100 x 200."""
+    """Where something was drawn on a gray image of 100 x 200."""
     image = np.full((100, 200, 3), 128, "uint8")
     # The box lies outside, so that nothing but keypoints shows.
     found = {"boxes": [[2.0, 2.0, 3.0, 3.0]], "keypoints": [points], **objects}
     style = Style(line=1, edges=edges)
-    picture = draw_objects(image, found, label_map, style=style)
-    return (picture != 128).any(axis=-1)[:95, :195]
+    image = draw_objects(image, found, label_map, style=style)
+    return (image != 128).any(axis=-1)[:95, :195]
 
 
 def test_a_keypoint_is_a_dot_at_its_place():

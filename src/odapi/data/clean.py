@@ -1,4 +1,4 @@
-"""Boxes as people annotate them, made into boxes that can be trained on."""
+"""Validation and repair of annotated boxes."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from odapi.data.image.header import Header
 from odapi.data.problems import KEPT, Problems
 
 _ASPECT_TOLERANCE = 0.01  # Of a rescaled image, from rounding its size.
-_ROUNDING = 0.5  # Pixels by which a box may leave the image uncounted.
+_ROUNDING = 0.5  # Pixels by which a box may exceed the image without being counted.
 
 Size = tuple[int, int]
 
@@ -19,16 +19,16 @@ def clean_boxes(
     problems: Problems,
     where: Callable[[int], str],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mends what can be mended, and says which boxes to keep.
+    """Repairs boxes where possible, and decides which to keep.
 
     Args:
-        boxes: `[n, 4]` float, normalised `[y_min, x_min, y_max, x_max]`.
-        size: (height, width) of the image, which says what half a pixel is.
-        problems: Where everything that is changed or dropped is counted.
-        where: Names the box with an index.
+        boxes: `[n, 4]` float, normalized `[y_min, x_min, y_max, x_max]`.
+        size: (height, width) of the image in pixels, for the tolerance.
+        problems: Counts everything that is changed or dropped.
+        where: Returns the name of the box with an index, for messages.
 
     Returns:
-        Boxes `[n, 4]` float32 within [0, 1], and `[n]` bool: which to keep.
+        Boxes `[n, 4]` float32 within [0, 1], and `[n]` bool: the boxes to keep.
     """
     boxes = np.array(boxes, np.float64).reshape(-1, 4)
     clipped = np.clip(boxes, 0.0, 1.0).astype(np.float32)
@@ -36,21 +36,21 @@ def clean_boxes(
     sound = np.asarray(np.isfinite(boxes).all(1) & (high > low).all(1))
     unit = np.array([*size, *size], np.float64)
     if sound.all() and (np.abs(boxes - clipped) * unit <= _ROUNDING).all():
-        return clipped, sound  # Nearly every image ends here.
+        return clipped, sound  # True of nearly every image.
     keep = np.ones(len(boxes), bool)
     for i, box in enumerate(boxes):
-        for kind in _mend(box, unit):
+        for kind in _repair(box, unit):
             problems.found(kind, where(i))
-            keep[i] = keep[i] and kind not in _HOPELESS
+            keep[i] = keep[i] and kind not in _UNUSABLE
     boxes[~keep] = 0.0
     return boxes.astype(np.float32), keep
 
 
-_HOPELESS = ("NaN box", "box outside the image", "box without area")
+_UNUSABLE = ("NaN box", "box outside the image", "box without area")
 
 
-def _mend(box: np.ndarray, unit: np.ndarray) -> list[str]:
-    """Mends one box in place; returns the kinds of problems that it had."""
+def _repair(box: np.ndarray, unit: np.ndarray) -> list[str]:
+    """Repairs one box in place; returns the kinds of problems found."""
     if not np.isfinite(box).all():
         return ["NaN box"]
     found = []
@@ -66,7 +66,7 @@ def _mend(box: np.ndarray, unit: np.ndarray) -> list[str]:
     if (np.abs(box - clipped) * unit > _ROUNDING).any():
         found.append("box beyond the image")
     box[:] = clipped
-    # A side may vanish only now, in float32.
+    # A side may become 0 in float32.
     if not (np.float32(box[2:]) > np.float32(box[:2])).all():
         found.append("box without area")
     return found
@@ -75,20 +75,20 @@ def _mend(box: np.ndarray, unit: np.ndarray) -> list[str]:
 def reference_size(
     header: Header, annotated: Size | None, problems: Problems, image_id: str
 ) -> tuple[bool, Size]:
-    """Decides whether to turn an image, and in which size its annotations are.
+    """Decides whether to apply the EXIF orientation of an image.
 
-    EXIF orientation is applied unless the annotated size says that whoever drew
-    the boxes saw the pixels as they are stored.
+    It is applied unless the annotated size shows that the boxes were drawn on the
+    pixels as they are stored.
 
     Args:
         header: Of the image, with its size.
         annotated: (height, width) that the annotation gives, or None.
-        problems: Counts turned images and wrong sizes.
+        problems: Counts rotated images and wrong sizes.
         image_id: For `problems`.
 
     Returns:
-        Whether to turn the image as its EXIF orientation says, and the (height,
-        width) that pixel coordinates of the annotation refer to.
+        Whether to apply the orientation, and the (height, width) that the pixel
+        coordinates of the annotation refer to.
     """
     shown, stored = header.shown_size, header.stored_size
     if shown is None or stored is None:
@@ -112,6 +112,6 @@ def reference_size(
 
 
 def same_shape(size: Size, other: Size) -> bool:
-    """Whether one size is the other rescaled, up to rounding."""
+    """Returns whether one size is the other rescaled, up to rounding."""
     ratio = size[0] * other[1] / max(size[1] * other[0], 1)
     return abs(ratio - 1) <= _ASPECT_TOLERANCE

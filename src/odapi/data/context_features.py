@@ -1,7 +1,7 @@
-"""Context features: what was seen in other images of the same camera.
+"""Context features: a memory bank of objects in other images of the same camera.
 
-A memory bank is `[n, d]` float32, one row for an object that was found in another
-image: the feature of its box, where in the image it was, and when that was taken.
+A memory bank is `[n, d]` float32, one row per object that was detected in another
+image: the feature of its box, its position, and the time when the image was taken.
 """
 
 import dataclasses
@@ -18,9 +18,9 @@ from odapi.errors import DataError
 # Keys of a sample.
 CONTEXT, CONTEXT_IDS = "context_features", "context_image_ids"
 CONTEXT_KEYS = (CONTEXT, CONTEXT_IDS)
-# What a model reads, by the original's names.
+# Inputs of a model, by the names of the TF Object Detection API.
 FEATURES, SIZE = "context_features", "valid_context_size"
-# In a record.
+# Features of a tf.Example.
 VALUES = "image/context_features"
 LENGTH = "image/context_feature_length"
 IDS = "image/context_features_image_id_list"
@@ -34,21 +34,21 @@ def read_context(features: Any) -> dict[str, Any]:
     """Returns the memory bank of a record and the ids of its images, by key.
 
     Args:
-        features: Of a tf.Example, by name.
+        features: The features of a tf.Example, by name.
 
     Returns:
-        `CONTEXT` `[n, d]` float32 and `CONTEXT_IDS`, a list of texts, of which the
-        original writes one an image, not one a row; each only where the record has it.
+        `CONTEXT` `[n, d]` float32 and `CONTEXT_IDS`, a list of str, one per image (not
+        per row), as the original writes it; each only if the record has it.
 
     Raises:
-        ValueError: The numbers are not whole rows.
+        ValueError: The number of values is not a multiple of the row length.
     """
     if VALUES not in features and LENGTH not in features:
         return {}
     lengths: Any = features[LENGTH].int64_list.value if LENGTH in features else ()
     if len(lengths) != 1 or lengths[0] < 1:
-        said = f"is {list(lengths)}" if len(lengths) else "is missing"
-        raise ValueError(f"{LENGTH} {said}; it must be one number, 1 or more")
+        found_length = f"is {list(lengths)}" if len(lengths) else "is missing"
+        raise ValueError(f"{LENGTH} {found_length}; it must be one number, 1 or more")
     numbers = _floats(features[VALUES]) if VALUES in features else np.zeros(0, "f4")
     if len(numbers) % lengths[0]:
         raise ValueError(
@@ -62,7 +62,7 @@ def read_context(features: Any) -> dict[str, Any]:
 
 
 def _floats(feature: Any) -> np.ndarray:
-    """Returns the numbers of a feature: millions, so not one by one."""
+    """Returns the floats of a feature as one buffer: a bank may hold millions."""
     count = len(feature.float_list.value)
     if not count:
         return np.zeros(0, np.float32)
@@ -72,11 +72,11 @@ def _floats(feature: Any) -> np.ndarray:
 
 @dataclasses.dataclass(frozen=True)
 class BankShape:
-    """The memory bank that a model takes.
+    """Shape of the memory bank that a model reads.
 
     Args:
-        rows: Most rows; of more the first are kept, as in the original.
-        length: Numbers of a row.
+        rows: Maximum number of rows; the first ones are kept, as in the original.
+        length: Number of values per row.
     """
 
     rows: int
@@ -89,13 +89,13 @@ class BankShape:
     def batch(
         self, samples: Sequence[Sample], problems: Problems
     ) -> dict[str, np.ndarray]:
-        """Returns what the model reads: banks `[b, rows, length]`, sizes `[b]` int32.
+        """Returns the model inputs: banks `[b, rows, length]`, sizes `[b]` int32.
 
-        A bank whose rows have another length counts as empty; so does none.
+        A missing bank, or one whose rows have another length, counts as empty.
 
         Args:
-            samples: Of a batch.
-            problems: Where both, and banks that are too large, are counted.
+            samples: The samples of a batch.
+            problems: Counts missing, mismatching and truncated banks.
         """
         banks = np.zeros((len(samples), self.rows, self.length), np.float32)
         sizes = np.zeros(len(samples), np.int32)
@@ -117,29 +117,29 @@ class BankShape:
 def one_bank(
     given: str | os.PathLike | np.ndarray, specs: Mapping[str, Sequence[int | None]]
 ) -> dict[str, np.ndarray]:
-    """Returns a memory bank for all images, as a model reads it: a batch of one.
+    """Returns the model inputs of one memory bank for all images: a batch of one.
 
     Args:
-        given: `[n, d]`, or a .npy file that holds it.
-        specs: Shapes of what the model reads besides images, without the batch.
+        given: `[n, d]`, or a .npy file with such an array.
+        specs: Shapes of the side inputs of the model, without the batch axis.
 
     Raises:
-        DataError: It cannot be read, or is not what the model reads.
+        DataError: It cannot be read, or does not fit the model.
     """
     place = "context" if isinstance(given, np.ndarray) else str(given)
     if FEATURES not in specs:
-        raise DataError(place, "is given, but the model attends to no context features")
+        raise DataError(place, "was given, but the model does not use context features")
     if isinstance(given, np.ndarray):
         bank = given
     else:
         try:
             bank = np.load(os.path.expanduser(given), allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise DataError(place, f"is no .npy file: {error}") from error
+            raise DataError(place, f"is not a .npy file: {error}") from error
     rows, length = specs[FEATURES][0], specs[FEATURES][1] or bank.shape[-1]
     if bank.ndim != 2 or bank.shape[1] != length:
         raise DataError(
-            place, f"must be [n, {length}], a row an object; it is {list(bank.shape)}"
+            place, f"must be [n, {length}], one row per object; got {list(bank.shape)}"
         )
     sample = {"image_id": place, CONTEXT: bank}
     return BankShape(rows or max(len(bank), 1), length).batch([sample], Problems())

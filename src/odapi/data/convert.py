@@ -1,4 +1,4 @@
-"""From any format to any other, with the images as they are."""
+"""Conversion between dataset formats; images are copied unchanged."""
 
 import dataclasses
 import pathlib
@@ -21,14 +21,14 @@ FORMATS = ("coco", "tfrecord", "voc", "yolo")
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """Where and how to write a data set.
+    """Destination and format of a dataset to write.
 
     Args:
         kind: "coco", "voc", "yolo" or "tfrecord".
         path: A folder; for "coco" also a JSON file, for "tfrecord" a file.
-        images: What becomes of image files: "copy", "link" or "refer".
-        shards: Files of a "tfrecord".
-        split: Name of the part in "voc" and "yolo".
+        images: Handling of image files: "copy", "link" or "refer".
+        shards: Number of files of a "tfrecord".
+        split: Name of the split in "voc" and "yolo".
     """
 
     kind: str
@@ -49,15 +49,15 @@ class Target:
 def convert(
     source: BaseSource, target: Target, indices: Iterable[int] | None = None
 ) -> Written:
-    """Writes a data set in another format.
+    """Writes a dataset in another format.
 
-    Boxes are written as they were cleaned; what is wrong with the data is counted
-    in `source.problems`, what the format has no place for in `losses` of the result.
+    Boxes are written after cleaning. Problems of the data are counted in
+    `source.problems`, values that the format cannot store in `losses` of the result.
 
     Args:
-        source: What to write.
-        target: Where and how.
-        indices: Which samples; None takes all.
+        source: The dataset.
+        target: Destination and format.
+        indices: The samples to write; None means all.
     """
     chosen: Iterable[int] = range(len(source)) if indices is None else indices
     if target.kind == "coco":
@@ -71,17 +71,17 @@ def convert(
 def write_split(
     source: BaseSource, parts: Mapping[str, Iterable[int]], target: Target
 ) -> dict[str, Written]:
-    """Writes the parts of a data set into one folder.
+    """Writes the splits of a dataset into one folder.
 
-    COCO stays COCO and records stay records, each annotation as it was.
+    If the format stays COCO or TFRecord, annotations are copied unchanged.
 
     Args:
-        source: What was divided.
-        parts: Indices by the name of the part.
-        target: The folder, and how to write; `split` has no effect.
+        source: The dataset that was split.
+        parts: Indices by the name of the split.
+        target: The folder and the format; its `split` is ignored.
 
     Returns:
-        What was written, by the name of the part.
+        The results by the name of the split.
     """
     written = {}
     for name, indices in parts.items():
@@ -100,6 +100,6 @@ def write_split(
 
 
 def spec_of(target: Target, written: Written) -> str:
-    """Returns the spec that opens what was written."""
+    """Returns the spec that opens a written dataset."""
     options = f"?split={target.split}" if target.kind in ("voc", "yolo") else ""
     return f"{target.kind}:{written.path}{options}"

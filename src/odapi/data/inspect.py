@@ -1,4 +1,4 @@
-"""What a data set holds: counts, sizes, classes, and what is wrong with it."""
+"""Statistics of a dataset: counts, sizes, classes and problems."""
 
 import collections
 import concurrent.futures
@@ -23,21 +23,21 @@ SMALL, MEDIUM = 32**2, 96**2
 
 @dataclasses.dataclass
 class Report:
-    """What was counted. Sizes are (height, width) in pixels.
+    """Statistics of a dataset. Sizes are (height, width) in pixels.
 
     Args:
-        name: Of the data set.
-        images: How many can be used.
-        unusable: How many cannot.
-        empty: Usable images without objects.
-        objects: How many.
-        classes: Objects by class name, also of classes without any.
+        name: Name of the dataset.
+        images: Number of usable images.
+        unusable: Number of unusable images.
+        empty: Number of usable images without objects.
+        objects: Number of objects.
+        classes: Objects by class name, including classes without objects.
         class_images: Images by class name.
         sizes: Images by size.
-        box_areas: COCO's "small", "medium" and "large": objects.
+        box_areas: Objects by COCO's "small", "medium" and "large".
         box_shares: Objects by the upper bound of their side as a share of the image.
         objects_per_image: Images by number of objects.
-        keys: What samples have besides boxes and classes.
+        keys: Fields of the samples besides boxes and classes.
         problems: As `Problems.as_dict` gives them.
     """
 
@@ -64,7 +64,7 @@ class Report:
     problems: list[dict[str, Any]] = dataclasses.field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the report as JSON takes it."""
+        """Returns the report in values that JSON can hold."""
         report = dataclasses.asdict(self)
         report["sizes"] = [
             {"height": h, "width": w, "images": n}
@@ -75,7 +75,7 @@ class Report:
         return report
 
     def add(self, sample: Sample, names: Sequence[str]) -> None:
-        """Counts a sample, with the class name of each of its objects."""
+        """Adds a sample, given the class name of each of its objects."""
         height, width = sample["size"]
         boxes = sample["boxes"].astype(np.float64)
         self.images += 1
@@ -110,12 +110,12 @@ class Report:
 def inspect_source(
     source: BaseSource, decode: bool = True, indices: Iterable[int] | None = None
 ) -> Report:
-    """Reads a data set once, all of it, and counts.
+    """Reads a whole dataset once and returns its statistics.
 
     Args:
-        source: The data set; what is wrong with it is in its `problems` then.
-        decode: Whether to decode every image, which alone finds all damage.
-        indices: Which samples; None takes all.
+        source: The dataset; its `problems` are complete afterwards.
+        decode: Whether to decode every image, the only way to find all damage.
+        indices: The samples to read; None means all.
     """
     report = Report(source.name, keys=sorted(source.keys))
     report.classes = {c.label: 0 for c in source.label_map}
@@ -146,7 +146,7 @@ def _read(
         return sample
 
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        ahead = 4 * (os.cpu_count() or 1)  # So that not all samples wait in memory.
+        ahead = 4 * (os.cpu_count() or 1)  # Bounds the samples that wait in memory.
         waiting: collections.deque = collections.deque()
         for index in indices:
             waiting.append(pool.submit(read, index))
@@ -157,18 +157,18 @@ def _read(
 
 
 def typical_images(source: BaseSource, count: int, seed: int = 0) -> list[int]:
-    """Returns indices of images to look at: of every class one, then any.
+    """Returns indices of images to preview: one per class first, then any.
 
     Args:
-        source: The data set.
-        count: How many at most.
-        seed: Of the choice.
+        source: The dataset.
+        count: Maximum number of images.
+        seed: Random seed.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(source)).tolist()
     chosen: list[int] = []
     seen: set[int] = set()
-    # A thousand images are enough to meet the classes.
+    # A thousand images nearly always include all classes.
     for index in order[:1000]:
         if len(chosen) == count:
             break

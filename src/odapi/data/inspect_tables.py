@@ -1,4 +1,4 @@
-"""A report on a data set, as people read it on a terminal."""
+"""The statistics of a dataset as tables for a terminal."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -27,8 +27,8 @@ def tables(report: Report, max_rows: int = 30) -> "list[Table]":
     """Returns the tables of a report, to print with rich.
 
     Args:
-        report: What was counted.
-        max_rows: Classes that are listed; the rest is summed up in a line.
+        report: The statistics.
+        max_rows: Maximum number of classes to list; the rest is summed up in one row.
     """
     shares = {_share(high): n for high, n in report.box_shares.items()}
     areas = {
@@ -39,9 +39,9 @@ def tables(report: Report, max_rows: int = 30) -> "list[Table]":
     return [
         _summary(report),
         _classes(report, max_rows),
-        _bars("objects in an image", "images", report.objects_in_bins()),
-        _bars("side of a box, share of the image's", "objects", shares),
-        _bars("size of a box, pixels", "objects", areas),
+        _bars("objects per image", "images", report.objects_in_bins()),
+        _bars("box side, relative to the image", "objects", shares),
+        _bars("box size, pixels", "objects", areas),
         _sizes(report),
     ]
 
@@ -50,12 +50,12 @@ def _summary(report: Report) -> "Table":
     table = _table(report.name, ("", ""))
     used = sum(1 for n in report.classes.values() if n)
     table.add_row("images", f"{report.images}")
-    table.add_row("of these without objects", f"{report.empty}")
-    table.add_row("images that cannot be used", f"{report.unusable}")
+    table.add_row("without objects", f"{report.empty}")
+    table.add_row("unusable images", f"{report.unusable}")
     table.add_row("objects", f"{report.objects}")
     table.add_row("classes", f"{len(report.classes)}, {used} with objects")
     if report.keys:
-        table.add_row("also has", ", ".join(report.keys))
+        table.add_row("other fields", ", ".join(report.keys))
     return table
 
 

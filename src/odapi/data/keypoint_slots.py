@@ -1,4 +1,4 @@
-"""Which place the keypoints of an object have: that of their ids in the label map."""
+"""Slots of keypoints: the position of a keypoint is its id in the label map."""
 
 import functools
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from odapi.data.problems import Problems
 from odapi.fields import FIELDS, per_keypoint
 from odapi.labels import LabelMap
 
-NOWHERE = -1  # Place of a keypoint that is left out.
+NO_SLOT = -1  # Slot of a keypoint that is dropped.
 
 
-class KeypointPlaces:
-    """Looks up names of keypoints; counts those that the label map does not have.
+class KeypointSlots:
+    """Maps names of keypoints to slots; counts names that the label map lacks.
 
     Args:
-        label_map: The classes. Where no class of it has keypoints, they keep the
-            order of the annotations.
-        problems: Where unknown names are counted.
+        label_map: The classes. If no class has keypoints, keypoints keep the order of
+            the annotations.
+        problems: Counts unknown names.
     """
 
     def __init__(self, label_map: LabelMap, problems: Problems):
@@ -29,12 +29,12 @@ class KeypointPlaces:
     def of_object(
         self, index: int, names: Sequence[str], count: int, where: str
     ) -> list[int]:
-        """Returns the place of each keypoint of an object.
+        """Returns the slot of each keypoint of an object.
 
         Args:
-            index: Class of the object, from 0.
-            names: Of the keypoints; empty: they are those of the class, in order.
-            count: How many keypoints the object has.
+            index: Class of the object, counted from 0.
+            names: Names of the keypoints; empty: those of the class, in order.
+            count: Number of keypoints of the object.
             where: The object, for messages.
         """
         if not self.total:
@@ -43,19 +43,19 @@ class KeypointPlaces:
         if not names:
             if own and len(own) != count:
                 self.problems.found("malformed keypoints", where)
-                return [NOWHERE] * count
-            return list(own.values()) or [NOWHERE] * count
+                return [NO_SLOT] * count
+            return list(own.values()) or [NO_SLOT] * count
         places = [self._place(own, name, where) for name in names[:count]]
-        return places + [NOWHERE] * (count - len(places))
+        return places + [NO_SLOT] * (count - len(places))
 
     def _place(self, own: dict[str, int], name: str, where: str) -> int:
         if name in own:
             return own[name]
-        if own and name:  # A class without keypoints has none to learn.
+        if own and name:  # A class without keypoints has no slots to fill.
             self.problems.found("unknown keypoint", f"{where}: {name!r}")
-        return NOWHERE
+        return NO_SLOT
 
-    @functools.lru_cache  # noqa: B019 - as long-lived as the data set
+    @functools.lru_cache  # noqa: B019 - lives as long as the dataset
     def _own(self, index: int) -> dict[str, int]:
         category = self.label_map.by_id.get(index + 1)
         return {k.name: k.id for k in category.keypoints} if category else {}
@@ -64,14 +64,14 @@ class KeypointPlaces:
 def placed(
     objects: dict[str, np.ndarray], places: np.ndarray, total: int
 ) -> dict[str, np.ndarray]:
-    """Returns objects whose keypoints have the places of the label map.
+    """Returns objects with their keypoints moved to the slots of the label map.
 
     Args:
         objects: Arrays of a sample.
-        places: `[n, k]` int: a place, or `NOWHERE`.
-        total: Number of places.
+        places: `[n, k]` int: a slot, or `NO_SLOT`.
+        total: Number of slots.
     """
-    row, column = np.nonzero(places != NOWHERE)
+    row, column = np.nonzero(places != NO_SLOT)
     moved = dict(objects)
     for key in objects.keys() & set(per_keypoint()):
         old = objects[key]

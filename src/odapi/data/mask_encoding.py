@@ -22,16 +22,16 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
         size: (height, width) that polygons refer to.
 
     Returns:
-        `[h, w]` uint8 in {0, 1}; of the size in the RLE, where it is one.
+        `[h, w]` uint8 in {0, 1}; for an RLE, of the size that it states.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: It is neither polygons nor RLE.
     """
     if isinstance(segmentation, dict):
         return decode_rle(segmentation)
     polygons = [p for p in segmentation if len(p) >= 6]
     if not polygons:
-        raise ValueError("no polygon with three corners")
+        raise ValueError("no polygon has three corners")
     return decode_rle(polygons_to_rle(polygons, size))
 
 
@@ -86,7 +86,7 @@ def encode_rle(mask: np.ndarray) -> Rle:
 
 
 def decode_png_mask(data: bytes) -> np.ndarray:
-    """Returns the mask of a PNG: 1 wherever the grey value is above 0.
+    """Returns the mask of a PNG: 1 wherever the gray value is above 0.
 
     Raises:
         ValueError: The bytes are no image.
@@ -97,13 +97,13 @@ def decode_png_mask(data: bytes) -> np.ndarray:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         raise ValueError("no PNG")
-    if image.ndim == 3:  # A palette or RGB mask: any colour counts, alpha does not.
+    if image.ndim == 3:  # A palette or RGB mask: any color counts, alpha does not.
         image = image[..., :3].max(-1)
     return (image > 0).astype(np.uint8)
 
 
 def encode_png_mask(mask: np.ndarray) -> bytes:
-    """Returns a mask as a grey PNG with the values 0 and 1, as the original writes."""
+    """Returns a mask as a gray PNG with the values 0 and 1, as the original writes."""
     done, data = cv2.imencode(".png", np.ascontiguousarray(mask, np.uint8))
     if not done:
         raise ValueError(f"a mask of shape {mask.shape} cannot be written as PNG")
@@ -111,7 +111,7 @@ def encode_png_mask(mask: np.ndarray) -> bytes:
 
 
 def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Returns the mask at (height, width), without new values in between."""
+    """Returns the mask at (height, width), with nearest-neighbor interpolation."""
     if mask.shape == tuple(size):
         return mask
     return cv2.resize(mask, (size[1], size[0]), interpolation=cv2.INTER_NEAREST_EXACT)

@@ -1,4 +1,4 @@
-"""What is wrong with a data set, and what was done about it: nothing is lost unseen."""
+"""Problems found in a dataset, and the outcome of each: nothing is lost silently."""
 
 import dataclasses
 import threading
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-FIXED = "fixed"  # Used, after a change that follows from the data.
-KEPT = "kept"  # Used as it is.
+FIXED = "fixed"  # Used after an unambiguous correction.
+KEPT = "kept"  # Used unchanged.
 DROPPED = "dropped"  # An object is left out; its image is used.
 SKIPPED = "skipped"  # An image or a record is left out.
 RENAMED = "renamed"  # Used under another id.
 REFUSED = "refused"  # A DataError before the first step.
 
-# kind: (outcome, what it means). The table of docs/data.md; tests compare the two.
+# kind: (outcome, meaning). The table of docs/data.md; a test compares the two.
 OUTCOMES: dict[str, tuple[str, str]] = {
     "corrupt image": (SKIPPED, "the bytes cannot be decoded, or end too early"),
     "damaged JPEG": (KEPT, "stray bytes in a JPEG file; every pixel was decoded"),
@@ -48,7 +48,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "annotation without image": (DROPPED, "its image id is not in the file"),
     "image label": (DROPPED, "an annotation without a box: what, but not where"),
     "unusable image": (SKIPPED, "a source of yours raised DataError for it"),
-    "more boxes than max_number_of_boxes": (DROPPED, "of a picture; raise the limit"),
+    "more boxes than max_number_of_boxes": (DROPPED, "of an image; raise the limit"),
     "image without context features": (KEPT, "its memory bank is empty"),
     "context features of another length": (
         DROPPED,
@@ -59,21 +59,21 @@ OUTCOMES: dict[str, tuple[str, str]] = {
         "of an image; raise the limit",
     ),
     "frame without annotations": (SKIPPED, "region/is_annotated of a sequence is 0"),
-    "empty data set": (REFUSED, "no image is left"),
+    "empty dataset": (REFUSED, "no image is left"),
 }
 
-_NAMED = 5  # First offenders that are kept by name.
+_NAMED = 5  # First occurrences that are kept by name.
 
 
 @dataclasses.dataclass
 class Problem:
-    """One kind of problem in a data set.
+    """One kind of problem in a dataset.
 
     Args:
         kind: A key of `OUTCOMES`.
-        outcome: What was done.
-        first: Where the first ones are.
-        count: How many there are.
+        outcome: The outcome.
+        first: Places of the first occurrences.
+        count: Number of occurrences.
     """
 
     kind: str
@@ -83,7 +83,7 @@ class Problem:
 
 
 class Problems:
-    """Counts problems, each place once, however often it is read. Thread-safe."""
+    """Counts problems, each place once even if it is read repeatedly. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -144,15 +144,15 @@ class Problems:
         return sum(p.count for p in self)
 
     def count(self, kind: str) -> int:
-        """How many problems of this kind there are."""
+        """Returns the number of problems of one kind."""
         return sum(p.count for p in self if p.kind == kind)
 
     def as_dict(self) -> list[dict[str, Any]]:
-        """Returns the problems as JSON takes them, in a fixed order."""
+        """Returns the problems in values that JSON can hold, in a fixed order."""
         return [dataclasses.asdict(p) for p in self]
 
     def table(self, title: str = "problems in the data") -> "Table":
-        """Returns a table to print with rich: kind, outcome, count, first offenders."""
+        """Returns a table for rich: kind, outcome, count, first occurrences."""
         from rich.table import Table
 
         table = Table(title=title, title_justify="left")

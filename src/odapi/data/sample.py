@@ -27,7 +27,7 @@ Sample = dict[str, Any]
 
 
 class Source(Protocol):
-    """A data set on disk, with random access."""
+    """A dataset on disk, with random access."""
 
     name: str  # For messages, such as the path.
     label_map: LabelMap

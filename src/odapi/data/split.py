@@ -1,4 +1,4 @@
-"""A data set into parts, so that every part has its share of every class."""
+"""Stratified splits: every part gets its share of every class."""
 
 import collections
 import hashlib
@@ -15,7 +15,7 @@ DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
 
 
 def parse_shares(text: str) -> dict[str, float]:
-    """Reads percents such as 80/10/10 (train, val, test) or 90/10 (train, val).
+    """Parses percentages such as 80/10/10 (train, val, test) or 90/10 (train, val).
 
     Raises:
         DataError: They are not two or three numbers above 0 that sum to 100.
@@ -31,14 +31,14 @@ def parse_shares(text: str) -> dict[str, float]:
     if not sound or abs(sum(percents) - 100) > 1e-6:
         raise DataError(
             "--shares",
-            f"needs two or three percents that sum to 100, got {text!r}",
+            f"needs two or three percentages that sum to 100, got {text!r}",
             hint="80/10/10 makes train, val and test; 90/10 makes train and val",
         )
     return dict(zip(DEFAULT_SHARES, (p / 100 for p in percents), strict=False))
 
 
 def class_counts(source: BaseSource, indices: Sequence[int]) -> dict[int, int]:
-    """Returns how many images have each class, by its index."""
+    """Returns the number of images per class index."""
     counts: collections.Counter[int] = collections.Counter()
     for index in indices:
         counts.update(set(source.raw(index).objects["classes"].tolist()))
@@ -48,14 +48,14 @@ def class_counts(source: BaseSource, indices: Sequence[int]) -> dict[int, int]:
 def split_source(
     source: BaseSource, shares: Mapping[str, float] = DEFAULT_SHARES, seed: int = 0
 ) -> dict[str, list[int]]:
-    """Divides the images of a data set, each into one part.
+    """Assigns each image of a dataset to one part.
 
-    Images with the same bytes go to the same part, whatever their names are.
+    Images with the same bytes go to the same part, regardless of their names.
 
     Args:
-        source: The data set; images that cannot be read are left out, and counted.
-        shares: Of the images, by name of the part; they sum to 1.
-        seed: Of the choice.
+        source: The dataset; unreadable images are skipped and counted.
+        shares: Share of the images by name of the part; they sum to 1.
+        seed: Random seed.
 
     Returns:
         Sorted indices by name of the part.
@@ -100,17 +100,17 @@ def stratify(
     seed: int = 0,
     weights: Sequence[int] | None = None,
 ) -> list[int]:
-    """Deals out items so that each part has its share of every label, and of all.
+    """Assigns items to parts so that each gets its share of every label, and of all.
 
-    The rarest label is dealt out first; an item goes to the part that is furthest
-    behind in this label and in all items together. Items without labels are as if
-    they had one of their own. No part stays empty.
+    The rarest label is assigned first; an item goes to the part that is furthest
+    behind its share of this label and of all items together. Items without labels
+    count as a label of their own. No part stays empty.
 
     Args:
-        labels: Of each item.
-        shares: Of each part, summing to 1.
-        seed: Of the order and of ties.
-        weights: How many images an item stands for; None: 1 each.
+        labels: Labels per item.
+        shares: Share per part, summing to 1.
+        seed: Random seed of the order and of ties.
+        weights: Number of images per item; None means 1.
 
     Returns:
         The part of each item.
@@ -120,7 +120,7 @@ def stratify(
             fewer items than parts.
 
     Source: after Sechidis et al. 2011, On the Stratification of Multi-Label Data,
-    which looks at the label alone; a class of three images then never leaves the
+    which considers the label alone; a class of three images then never leaves the
     largest part.
     """
     if min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
@@ -161,7 +161,7 @@ _NO_LABEL, _ALL = -1, -2
 
 
 def _fill_empty(part: list[int], labels: Sequence[set[int]], parts: int) -> None:
-    """Gives each empty part the item of the largest whose labels are commonest."""
+    """Moves an item with common labels from the largest part to each empty part."""
     for empty in sorted(set(range(parts)) - set(part)):
         counts = collections.Counter(part)
         largest = counts.most_common(1)[0][0]

@@ -1,1 +1,1 @@
-"""Pictures of images, boxes and curves. Knows no model; draws with OpenCV alone."""
+"""Images of images, boxes and curves. Knows no model; draws with OpenCV alone."""

@@ -1,4 +1,4 @@
-"""Colours that people tell apart, one for each class."""
+"""Colors that people tell apart, one for each class."""
 
 import math
 
@@ -9,7 +9,7 @@ BLACK: Color = (0, 0, 0)
 INK: Color = (38, 38, 42)  # Text and axes on white.
 PALE: Color = (225, 226, 230)  # Grid lines and frames.
 
-# The first classes of a label map, where most data sets end: vivid on photographs.
+# The first classes of a label map, where most datasets end: vivid on photographs.
 _FIRST: tuple[Color, ...] = (
     (255, 64, 64),  # red
     (0, 150, 255),  # blue
@@ -29,7 +29,7 @@ _LIGHTNESS = (0.72, 0.60, 0.82)
 
 
 def color_of(index: int) -> Color:
-    """Returns the colour of a class index; the same for ever, any index.
+    """Returns the color of a class index; the same for ever, any index.
 
     >>> color_of(0)
     (255, 64, 64)
@@ -64,7 +64,7 @@ def _gamma(value: float) -> int:
 
 
 def _oklch(lightness: float, chroma: float, hue: float) -> Color:
-    """Returns sRGB of a colour in OKLCH, where equal steps look equally far apart.
+    """Returns sRGB of a color in OKLCH, where equal steps look equally far apart.
 
     Source: Ottosson 2020, https://bottosson.github.io/posts/oklab/.
     """

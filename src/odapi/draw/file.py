@@ -1,4 +1,4 @@
-"""Pictures to files and bytes."""
+"""Images to files and bytes."""
 
 import pathlib
 

@@ -27,7 +27,7 @@ class Style:
         text: Height of the font, pixels.
         labels: Write the name of the class.
         scores: Write the score, where there is one.
-        mask_alpha: How much of a mask's colour covers the image.
+        mask_alpha: How much of a mask's color covers the image.
         edges: Pairs of keypoints that a line joins, by id; empty: where their names
             are those of COCO's people.
     """
@@ -72,9 +72,9 @@ def draw_objects(
     left out (its box stays). Lines and text grow with the image.
 
     Args:
-        image: `[h, w, 3]` uint8 RGB; grey and float images in 0..255 are converted.
+        image: `[h, w, 3]` uint8 RGB; gray and float images in 0..255 are converted.
         objects: Detections or groundtruth of one image, keys as in a sample:
-            `boxes [n, 4]` normalised; where known `classes [n]`, `scores [n]`,
+            `boxes [n, 4]` normalized; where known `classes [n]`, `scores [n]`,
             `is_crowd`, `difficult [n]`, `masks [n, h, w]` of the whole image or
             `box_masks [n, h, w]` of the boxes, `keypoints [n, k, 2]` with
             `keypoint_scores [n, k]`, of which those up to 0.1 are left out, and
@@ -227,7 +227,7 @@ def _draw_box(image: np.ndarray, box: np.ndarray, color: Color, line: int) -> No
     y0, x0, y1, x1 = (int(v) for v in box)
     # A line as wide as the object would hide it.
     line = max(1, min(line, (min(y1 - y0, x1 - x0) + 1) // 6))
-    if line > 1:  # A dark rim keeps the line visible on its own colour.
+    if line > 1:  # A dark rim keeps the line visible on its own color.
         dark = tuple(c // 4 for c in color)
         out = line + 1
         cv2.rectangle(image, (x0 - out, y0 - out), (x1 + out, y1 + out), dark, 1)
@@ -272,7 +272,7 @@ def _window(objects: Objects, i: int, size: tuple[int, int]) -> MaskWindow | Non
 def _draw_mask(
     image: np.ndarray, window: MaskWindow | None, color: Color, style: Style
 ) -> None:
-    """Tints what a mask covers, and draws its outline in the full colour."""
+    """Tints what a mask covers, and draws its outline in the full color."""
     if window is None or not window.pixels.any():
         return
     top, left, pixels = window

@@ -1,4 +1,4 @@
-"""Many images in one picture."""
+"""Many images in one image."""
 
 import math
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ def mosaic(
     Args:
         images: `[h, w, 3]` uint8 RGB, of any sizes.
         captions: One line below each; none where empty.
-        columns: Their number; 0 makes the picture a little wider than high.
+        columns: Their number; 0 makes the image a little wider than high.
         cell: Pixels of the longer side of each image.
         gap: Pixels between images.
 

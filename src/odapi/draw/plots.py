@@ -63,14 +63,14 @@ def plot(
     y_range: tuple[float, float] | None = None,
     size: tuple[int, int] = (540, 860),
 ) -> np.ndarray:
-    """Returns a picture of curves with axes and a legend.
+    """Returns an image of curves with axes and a legend.
 
     Args:
         lines: The curves; the first are named in the legend, at most 24.
         title: Above the plot.
         x_label, y_label: What is measured along each axis.
         x_range, y_range: Lowest and highest value shown; None: those of the data.
-        size: Of the picture, (height, width) in pixels.
+        size: Of the image, (height, width) in pixels.
     """
     height, width = size
     canvas = np.empty((height, width, 3), np.uint8)
@@ -109,13 +109,13 @@ def precision_recall_plot(
     class_indices: Mapping[str, int] | None = None,
     title: str = "Precision and recall at IoU 0.5",
 ) -> np.ndarray:
-    """Returns a picture of a precision-recall curve a class, and their mean.
+    """Returns an image of a precision-recall curve a class, and their mean.
 
     Args:
         curves: Precision `[n]` at each recall, by class.
         average_precision: Of each class, for the legend and the order.
         recalls: `[n]`.
-        class_indices: Of each class, so that its colour is that of its boxes.
+        class_indices: Of each class, so that its color is that of its boxes.
         title: Above the plot.
     """
     order = sorted(curves, key=lambda name: -average_precision[name])

@@ -19,7 +19,7 @@ def side_by_side(
     title: str = "",
     style: Style = DEFAULT,
 ) -> np.ndarray:
-    """Returns a picture with detections on the left and groundtruth on the right.
+    """Returns an image with detections on the left and groundtruth on the right.
 
     Small images are enlarged. A line above says what each side shows, and how many
     objects are not drawn.

@@ -57,7 +57,7 @@ def draw_keypoints(
 
     Args:
         image: Is changed.
-        objects: `keypoints [n, k, 2]` normalised, NaN where there is none, and where
+        objects: `keypoints [n, k, 2]` normalized, NaN where there is none, and where
             known `keypoint_scores [n, k]`.
         colors: Of each object.
         edges: Pairs of keypoints that a line joins.

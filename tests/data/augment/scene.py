@@ -1,4 +1,4 @@
-"""A picture in which the pixels themselves say where the objects are."""
+"""An image in which the pixels themselves say where the objects are."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ HEIGHT, WIDTH = 60, 100
 
 
 def scene(background=10):
-    """A sample: each object is a rectangle of its own colour, with its mask, its
-    centre and its corner as keypoints."""
+    """A sample: each object is a rectangle of its own color, with its mask, its
+    center and its corner as keypoints."""
     image = np.full((HEIGHT, WIDTH, 3), background, "uint8")
     masks = np.zeros((3, HEIGHT, WIDTH), "uint8")
     unit = np.float32([HEIGHT, WIDTH, HEIGHT, WIDTH])

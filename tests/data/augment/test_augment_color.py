@@ -1,4 +1,4 @@
-"""Colours, against the image ops of TensorFlow that the original calls."""
+"""Colors, against the image ops of TensorFlow that the original calls."""
 
 import numpy as np
 import pytest
@@ -16,8 +16,8 @@ from odapi.data.image.resize import FixedShape
 from requirement import require
 
 
-def picture(dtype="uint8"):
-    """Random colours, and the corners of the cube of colours."""
+def image(dtype="uint8"):
+    """Random colors, and the corners of the cube of colors."""
     rng = np.random.default_rng(0)
     image = rng.integers(0, 256, (32, 40, 3)).astype(dtype)
     corners = np.stack(np.meshgrid(*[[0, 128, 255]] * 3), axis=-1).reshape(-1, 3)
@@ -44,18 +44,18 @@ def test_each_change_equals_the_original(name, drawn):
     tf = require("tensorflow")
     step, operation, value = CASES[name]
     change = getattr(tf.image, operation)
-    scaled = tf.constant(picture("float32") / 255)
+    scaled = tf.constant(image("float32") / 255)
     expected = np.clip(change(scaled, value(drawn)).numpy() * 255, 0, 255)
     for dtype, tolerance in (("float32", 2e-3), ("uint8", 0.51)):
-        made = rendered(step({"image": picture(dtype)}, Dice(drawn)))["image"]
+        made = rendered(step({"image": image(dtype)}, Dice(drawn)))["image"]
         assert made.dtype == dtype
         assert np.abs(made - expected).max() <= tolerance
 
 
 def test_several_changes_equal_the_original_one_after_the_other():
     tf = require("tensorflow")
-    expected = tf.constant(picture("float32") / 255)
-    sample, exact = {"image": picture()}, {"image": picture("float32")}
+    expected = tf.constant(image("float32") / 255)
+    sample, exact = {"image": image()}, {"image": image("float32")}
     # CenterNet's order.
     for name, drawn in (
         ("hue", 0.9),
@@ -111,7 +111,7 @@ def test_contrast_takes_the_mean_of_what_the_picture_shows_then():
     assert rendered(sample)["image"][:, 0, 0].tolist() == [255] * 4 + [0] * 4
 
 
-def test_the_mean_of_changed_colours_is_that_of_the_changed_picture():
+def test_the_mean_of_changed_colors_is_that_of_the_changed_picture():
     image = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     lazy = LazyImage.of(image).recolor(color.brighten(0.3))
     exact = np.clip(image + 0.3 * 255, 0, 255).mean(axis=(0, 1))
@@ -119,12 +119,12 @@ def test_the_mean_of_changed_colours_is_that_of_the_changed_picture():
 
 
 @pytest.mark.parametrize("size", [(16, 20), (100, 100)])
-def test_colours_join_the_resizing_whichever_comes_first(size):
-    sample = AdjustBrightness(0.2)({"image": picture()}, Dice(1.0))
+def test_colors_join_the_resizing_whichever_comes_first(size):
+    sample = AdjustBrightness(0.2)({"image": image()}, Dice(1.0))
     joint = FixedShape(*size)(sample)["image"].astype(int)
     single, _ = FixedShape(*size).resize(rendered(sample)["image"])
     # Equal where nothing was clipped; there, the order matters.
-    dark = FixedShape(*size).resize(picture())[0].max(axis=-1) < 150
+    dark = FixedShape(*size).resize(image())[0].max(axis=-1) < 150
     assert np.abs(joint - single)[dark].max() <= 60
     assert np.median(np.abs(joint - single)) <= 1
 
@@ -145,7 +145,7 @@ def test_settings_that_cannot_be_are_refused(make):
 
 def test_masks_and_boxes_stay_as_they_are():
     sample = {
-        "image": picture(),
+        "image": image(),
         "boxes": np.float32([[0, 0, 1, 1]]),
         "masks": np.ones((1, 32, 40), "uint8"),
     }

@@ -53,7 +53,7 @@ def test_windows_have_the_allowed_shape_and_lie_within_the_picture(ratio, area):
     ("crop", "boxes"),
     [
         (CropImage(1.0, (3.0, 4.0), (0.9, 1.0)), None),  # No such shape fits.
-        (CropImage(1.0, (0.9, 1.1)), []),  # A picture without objects is the object.
+        (CropImage(1.0, (0.9, 1.1)), []),  # An image without objects is the object.
         (CropImage(0.5), [[0.5, 0.5, 0.505, 0.505]]),  # Less than a pixel.
     ],
 )
@@ -86,7 +86,7 @@ def test_windows_are_drawn_as_tensorflow_draws_them():
 
 
 class Fixed(CropImage):
-    """Crops to the left half of the picture."""
+    """Crops to the left half of the image."""
 
     def draw(self, size, boxes, rng):
         return (

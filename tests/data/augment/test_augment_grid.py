@@ -14,7 +14,7 @@ WINDOW = Window(5, 6, 30, 40)
 
 
 def ramp(axis, height=60, width=100):
-    """Returns a float picture whose values are 2 x (row or column)."""
+    """Returns a float image whose values are 2 x (row or column)."""
     values = 2.0 * np.indices((height, width))[axis]
     return np.repeat(values[..., None], 3, axis=2).astype(np.float32)
 
@@ -36,7 +36,7 @@ def test_the_picture_is_that_of_a_plain_resize(size, flipped):
 @pytest.mark.parametrize("flipped", [False, True])
 @pytest.mark.parametrize("axis", [0, 1])
 def test_boxes_keep_their_place_on_the_pixels(size, flipped, axis):
-    # Of a picture that is not moved, the value at a row is 2 x (row * scale + start),
+    # Of an image that is not moved, the value at a row is 2 x (row * scale + start),
     # and a box that begins at pixel p of the source begins there: at no fraction off.
     box = np.float32([[16 / 60, 20 / 100, 24 / 60, 30 / 100]])
     sample = move_to({"image": ramp(axis), "boxes": box}, WINDOW)
@@ -54,7 +54,7 @@ def test_boxes_keep_their_place_on_the_pixels(size, flipped, axis):
 
 
 def test_by_hand():
-    # 30 rows become 15: begun (2 - 1) / 2 pixels later, that is 1/60 of the picture.
+    # 30 rows become 15: begun (2 - 1) / 2 pixels later, that is 1/60 of the image.
     sample = {
         "image": np.zeros((60, 100, 3), np.uint8),
         "boxes": np.float32([[10 / 60, 26 / 100, 20 / 60, 46 / 100]]),

@@ -1,4 +1,4 @@
-"""Square pictures of random scale, and padding."""
+"""Square images of random scale, and padding."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_square_crop_by_hand():
 
 
 @pytest.mark.parametrize(
-    # 128 for large pictures; halved until two borders fit.
+    # 128 for large images; halved until two borders fit.
     ("size", "border"),
     [(1000, 128), (256, 128), (255, 64), (128, 64), (100, 32), (3, 1), (1, 0)],
 )
@@ -89,7 +89,7 @@ def test_settings_that_cannot_be_are_refused(make):
 
 
 def test_absolute_padding_by_hand():
-    # 4 rows and 10 columns, the picture from row 1, column 3 on.
+    # 4 rows and 10 columns, the image from row 1, column 3 on.
     pad = AbsolutePad(20, 20, (1.0, 2.0, 3.0))
     made = rendered(pad(scene(), Dice(4, 10, 1, 3)))
     assert made["image"].shape == (HEIGHT + 4, WIDTH + 10, 3)
@@ -101,7 +101,7 @@ def test_absolute_padding_by_hand():
     assert_allclose(made["boxes"], expected, atol=1e-6)
 
 
-def test_padding_without_a_colour_has_the_mean_of_the_picture():
+def test_padding_without_a_color_has_the_mean_of_the_picture():
     image = np.zeros((2, 2, 3), "uint8")
     image[0] = [100, 200, 40]
     sample = {"image": image, "boxes": np.zeros((0, 4), "float32")}

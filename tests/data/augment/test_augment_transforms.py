@@ -48,7 +48,7 @@ def check_that_annotations_fit_the_pixels(sample, tolerance):
     unit = np.array([height, width, height, width])
     for i, color in enumerate(np.array(COLORS)[sample["classes"]]):
         mask = sample["masks"][i].astype(bool)
-        # Where the mask is, there is the object's colour, and nowhere else.
+        # Where the mask is, there is the object's color, and nowhere else.
         assert_array_equal(mask, sample["image"][..., 0] == color)
         if not mask.any():
             continue  # A sliver thinner than a pixel.
@@ -115,7 +115,7 @@ def test_what_was_cropped_away_never_shows_at_the_edges():
     assert not FixedShape(64, 64)(sample)["image"].any()
 
 
-def test_padding_of_two_colours_keeps_both():
+def test_padding_of_two_colors_keeps_both():
     sample = {"image": np.full((2, 2, 3), 50, "uint8"), "masks": np.ones((1, 2, 2))}
     sample = move_to(sample, Window(-1, 0, 3, 2), (1, 1, 1))
     sample = rendered(move_to(sample, Window(0, 0, 4, 2), (2, 2, 2)))
@@ -123,7 +123,7 @@ def test_padding_of_two_colours_keeps_both():
     assert sample["masks"][0, :, 0].tolist() == [0, 1, 1, 0]
 
 
-def test_colours_change_padding_that_was_there_but_not_later_padding():
+def test_colors_change_padding_that_was_there_but_not_later_padding():
     class Half:
         def uniform(self, low, high):
             return 0.1  # 25.5 of 255

@@ -1,7 +1,7 @@
-"""Random changes of colour. Masks, boxes and keypoints stay as they are.
+"""Random color augmentations; masks, boxes and keypoints do not change.
 
-Drawn and applied as the original's: in values of 0..1 before it multiplies by 255
-again, clipped after each.
+Parameters and arithmetic are those of the TF Object Detection API, which works on
+values of 0..1; values are clipped after each change.
 """
 
 import dataclasses
@@ -15,10 +15,10 @@ from odapi.data.sample import Sample
 
 @dataclasses.dataclass(frozen=True)
 class AdjustBrightness:
-    """Adds one number to all values of the picture.
+    """Adds a random offset to all values of the image.
 
     Args:
-        max_delta: Largest number, as part of 255; drawn from `-max_delta` on.
+        max_delta: Maximum absolute offset, as a fraction of 255.
     """
 
     max_delta: float = 0.2
@@ -27,17 +27,17 @@ class AdjustBrightness:
         _check_delta(self.max_delta)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Returns the sample, brighter or darker."""
+        """Returns the sample with changed brightness."""
         delta = rng.uniform(-self.max_delta, self.max_delta)
         return _recolored(sample, color.brighten(delta))
 
 
 @dataclasses.dataclass(frozen=True)
 class AdjustContrast:
-    """Moves the values of each channel away from their mean, or towards it.
+    """Scales the difference between each value and the mean of its channel.
 
     Args:
-        min_factor, max_factor: Range of the factor.
+        min_factor, max_factor: Range of the random factor.
     """
 
     min_factor: float = 0.8
@@ -47,7 +47,7 @@ class AdjustContrast:
         _check_factors(self.min_factor, self.max_factor)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Returns the sample with more or less contrast."""
+        """Returns the sample with changed contrast."""
         factor = rng.uniform(self.min_factor, self.max_factor)
         mean = LazyImage.of(sample["image"]).mean()
         return _recolored(sample, color.contrast(factor, mean))
@@ -55,10 +55,10 @@ class AdjustContrast:
 
 @dataclasses.dataclass(frozen=True)
 class AdjustHue:
-    """Turns the hue, in HSV.
+    """Shifts the hue in HSV.
 
     Args:
-        max_delta: Largest turn, as part of a full turn; drawn from `-max_delta` on.
+        max_delta: Maximum absolute shift, as a fraction of the color circle.
     """
 
     max_delta: float = 0.02
@@ -67,21 +67,22 @@ class AdjustHue:
         _check_delta(self.max_delta)
         if self.max_delta > 0.5:
             raise ValueError(
-                f"max_delta must be 0.5 (half a turn) or less, got {self.max_delta}"
+                "max_delta must be 0.5 (half of the color circle) or less, got "
+                f"{self.max_delta}"
             )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Returns the sample with its hues turned."""
+        """Returns the sample with changed hue."""
         delta = rng.uniform(-self.max_delta, self.max_delta)
         return _recolored(sample, color.HueSaturation(hue=delta))
 
 
 @dataclasses.dataclass(frozen=True)
 class AdjustSaturation:
-    """Multiplies the saturation, in HSV.
+    """Scales the saturation in HSV.
 
     Args:
-        min_factor, max_factor: Range of the factor.
+        min_factor, max_factor: Range of the random factor.
     """
 
     min_factor: float = 0.8
@@ -91,7 +92,7 @@ class AdjustSaturation:
         _check_factors(self.min_factor, self.max_factor)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Returns the sample, more or less colourful."""
+        """Returns the sample with changed saturation."""
         factor = rng.uniform(self.min_factor, self.max_factor)
         return _recolored(sample, color.HueSaturation(saturation=factor))
 

@@ -1,4 +1,4 @@
-"""Crops that keep enough of the objects."""
+"""Random crops that keep enough of the objects."""
 
 import dataclasses
 import math
@@ -10,30 +10,30 @@ from odapi.data.augment.transforms import Window
 from odapi.data.sample import Sample, keep_objects
 
 _ATTEMPTS = 100
-# Most often one of the first fits: looking at all would cost more.
+# One of the first usually fits: checking all of them would cost more.
 _FIRST = 6
 
 
 @dataclasses.dataclass(frozen=True)
 class CropImage:
-    """Crops a random part that covers enough of at least one object.
+    """Crops a random window that covers enough of at least one object.
 
-    A window is drawn up to a hundred times, until it covers enough; otherwise the
-    picture stays whole. Objects of which too little is left are dropped.
+    Up to a hundred random windows are tried; if none covers enough, the image is not
+    cropped. Objects with too small a remaining share are dropped.
 
     Args:
-        min_object_covered: Share of the area of one object, at least, that the
-            window must cover. Without objects, the share of the picture.
-        aspect_ratio: Least and largest width / height of the window, in pixels.
-        area: Least and largest share of the picture's area.
+        min_object_covered: Minimum share of the area of one object that the window must
+            cover. Without objects, the share of the image.
+        aspect_ratio: Minimum and maximum width / height of the window, in pixels.
+        area: Minimum and maximum share of the image's area.
         overlap_thresh: An object is kept if at least this share of its box is
             within the window.
-        clip_boxes: Whether to cut boxes at the edge of the window. Keypoints
-            outside then become NaN.
-        random_coef: Probability to keep the picture as it is.
+        clip_boxes: Whether to clip boxes to the window. Keypoints outside then become
+            NaN.
+        random_coef: Probability of not cropping.
 
-    Source: sample_distorted_bounding_box of TensorFlow, in NumPy; here the last row
-    and column that a window can start at is drawn, too.
+    Source: sample_distorted_bounding_box of TensorFlow, in NumPy. Unlike there, the
+    last possible row and column of a window can be drawn, too.
     """
 
     min_object_covered: float = 1.0
@@ -60,7 +60,7 @@ class CropImage:
             )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Returns the sample, cropped or whole."""
+        """Returns the sample, cropped or unchanged."""
         if self.random_coef and rng.random() <= self.random_coef:
             return sample
         window = self.draw(transforms.size_of(sample), sample["boxes"], rng)
@@ -76,12 +76,12 @@ class CropImage:
     def draw(
         self, size: tuple[int, int], boxes: np.ndarray, rng: np.random.Generator
     ) -> Window:
-        """Returns a window of a picture.
+        """Returns a random window.
 
         Args:
-            size: Height and width of the picture, in pixels.
-            boxes: `[n, 4]`, normalised.
-            rng: Where chance comes from.
+            size: Height and width of the image, in pixels.
+            boxes: `[n, 4]`, normalized.
+            rng: Source of random numbers.
         """
         boxes = np.clip(boxes, 0, 1) * np.array([*size, *size])
         if not len(boxes):
@@ -104,7 +104,7 @@ class CropImage:
         return Window(0, 0, *size)
 
     def _window(self, height: int, width: int, draws: list[float]) -> Window | None:
-        """Returns a window made of four random numbers in 0..1, if it is allowed."""
+        """Returns the window given by four random numbers, or None if not allowed."""
         low, high = self.aspect_ratio
         ratio = low + draws[0] * (high - low)
         min_area, max_area = (
@@ -143,11 +143,11 @@ def _ssd_operation(share: float) -> CropImage:
 
 @dataclasses.dataclass(frozen=True)
 class SsdRandomCrop:
-    """Crops by one of several operations, drawn anew for each picture.
+    """Crops by one of several operations, chosen at random per image.
 
     Args:
-        operations: Equally likely; by default the original's seven, from windows
-            anywhere to windows that cover an object wholly.
+        operations: Equally likely; by default the seven of SSD, from unconstrained
+            windows to windows that cover an object completely.
 
     Source: Liu et al. 2015 (https://arxiv.org/abs/1512.02325), section 2.2.
     """
@@ -161,5 +161,5 @@ class SsdRandomCrop:
             raise ValueError("operations must not be empty")
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Returns the sample, cropped or whole."""
+        """Returns the sample, cropped or unchanged."""
         return self.operations[rng.integers(len(self.operations))](sample, rng)

@@ -1,4 +1,4 @@
-"""Mirroring and turning."""
+"""Random flips, and rotation by 90 degrees."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -12,18 +12,18 @@ from odapi.data.sample import Sample
 
 @dataclasses.dataclass(frozen=True)
 class RandomFlip:
-    """Mirrors or turns the picture, now and then.
+    """Flips or rotates the image with a given probability.
 
     Args:
-        probability: How often; 0 is never. (In the original, 0 is an error.)
-        keypoint_permutation: For each keypoint, the one that takes its place, such
-            as the left eye for the right eye; empty: none changes places.
+        probability: Probability; 0 means never. (In the original, 0 is an error.)
+        keypoint_permutation: For each keypoint, the index of the one that replaces it,
+            such as the left eye for the right eye; empty: no change.
     """
 
     probability: float = 0.5
     keypoint_permutation: tuple[int, ...] = ()
 
-    # Of the permutation in the config, for messages.
+    # Name of the permutation in the config, for messages.
     field: ClassVar[str]
     move: ClassVar[Callable[[Sample, Sequence[int]], Sample]]
 
@@ -38,41 +38,41 @@ class RandomFlip:
             )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Returns the sample, moved or not."""
+        """Returns the sample, transformed or unchanged."""
         if rng.random() >= self.probability:
             return sample
-        return self.moved(sample)
+        return self.transformed(sample)
 
-    def moved(self, sample: Sample) -> Sample:
-        """Returns the sample, moved."""
+    def transformed(self, sample: Sample) -> Sample:
+        """Returns the transformed sample."""
         raise NotImplementedError
 
 
 class HorizontalFlip(RandomFlip):
-    """Mirrors left to right, now and then."""
+    """Flips left to right with a given probability."""
 
     field = "random_horizontal_flip.keypoint_flip_permutation"
 
-    def moved(self, sample: Sample) -> Sample:
-        """Returns the sample, moved."""
+    def transformed(self, sample: Sample) -> Sample:
+        """Returns the transformed sample."""
         return transforms.flip(sample, self.keypoint_permutation)
 
 
 class VerticalFlip(RandomFlip):
-    """Mirrors top to bottom, now and then."""
+    """Flips top to bottom with a given probability."""
 
     field = "random_vertical_flip.keypoint_flip_permutation"
 
-    def moved(self, sample: Sample) -> Sample:
-        """Returns the sample, moved."""
+    def transformed(self, sample: Sample) -> Sample:
+        """Returns the transformed sample."""
         return transforms.flip_rows(sample, self.keypoint_permutation)
 
 
 class Rotation90(RandomFlip):
-    """Turns counter-clockwise by 90 degrees, now and then."""
+    """Rotates counter-clockwise by 90 degrees with a given probability."""
 
     field = "random_rotation90.keypoint_rot_permutation"
 
-    def moved(self, sample: Sample) -> Sample:
-        """Returns the sample, moved."""
-        return transforms.turn(sample, self.keypoint_permutation)
+    def transformed(self, sample: Sample) -> Sample:
+        """Returns the transformed sample."""
+        return transforms.rotate90(sample, self.keypoint_permutation)

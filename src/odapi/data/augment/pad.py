@@ -1,4 +1,4 @@
-"""Padding at random."""
+"""Random padding."""
 
 import dataclasses
 
@@ -12,12 +12,12 @@ from odapi.data.sample import Sample
 
 @dataclasses.dataclass(frozen=True)
 class AbsolutePad:
-    """Grows the picture by a few rows and columns, and places it at random.
+    """Pads the image by a random number of pixels, at a random position.
 
     Args:
-        max_height, max_width: Most pixels that are added to a side's length.
-        color: Red, green and blue of the padding, 0..255; empty: the mean colour of
-            the picture.
+        max_height, max_width: Maximum number of added rows and columns.
+        color: Red, green and blue of the padding, 0..255; empty means the mean color
+            of the image.
     """
 
     max_height: int = 1
@@ -37,7 +37,7 @@ class AbsolutePad:
             )
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
-        """Returns the sample, padded."""
+        """Returns the padded sample."""
         height, width = transforms.size_of(sample)
         rows = int(rng.integers(self.max_height, endpoint=True))
         columns = int(rng.integers(self.max_width, endpoint=True))

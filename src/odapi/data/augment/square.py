@@ -1,4 +1,4 @@
-"""Square pictures of random scale: the augmentations of CenterNet and EfficientDet."""
+"""Square crops of random scale: the augmentations of CenterNet and EfficientDet."""
 
 import dataclasses
 import math
@@ -12,16 +12,16 @@ from odapi.data.sample import Sample
 
 @dataclasses.dataclass(frozen=True)
 class SquareCropByScale:
-    """Cuts out a square in proportion to the longer side; black where it is empty.
+    """Crops a square whose side is proportional to the longer side; padding is black.
 
     Args:
-        max_border: The square's center keeps this distance from the edges of the
-            picture, in pixels; halved as often as a small picture needs.
-        scale_min, scale_max: Side of the square over the longer side.
-        num_scales: Number of scales, equally spaced from one to the other.
+        max_border: Minimum distance of the square's center from the edges of the image,
+            in pixels; halved until it fits into a small image.
+        scale_min, scale_max: Range of the square relative to the longer side.
+        num_scales: Number of equally spaced scales.
 
     Source: Zhou et al. 2019 (https://arxiv.org/abs/1904.07850), its augmentation.
-    The original leaves out the picture's last row and column; this does not.
+    The original omits the image's last row and column; this does not.
     """
 
     max_border: int = 128
@@ -47,7 +47,7 @@ class SquareCropByScale:
         return transforms.drop_outside(moved)
 
     def _center(self, size: int, rng: np.random.Generator) -> int:
-        # The border is halved until twice the border fits into the picture.
+        # The border is halved until twice the border fits into the image.
         halvings = max(math.ceil(math.log2(2.0 * self.max_border / size)), 0)
         border = self.max_border // min(2**halvings, self.max_border)
         if 2 * border > size:
@@ -57,11 +57,12 @@ class SquareCropByScale:
 
 @dataclasses.dataclass(frozen=True)
 class ScaleCropPadToSquare:
-    """Scales at random, crops what is too large, pads what is too small with black.
+    """Scales at random, then crops or pads with black to a square.
 
     Args:
         output_size: Side of the square, in pixels.
-        scale_min, scale_max: Longer side of the scaled picture over `output_size`.
+        scale_min, scale_max: Range of the longer side of the scaled image relative to
+            `output_size`.
 
     Source: Tan et al. 2019 (https://arxiv.org/abs/1911.09070), scale jittering.
     """
@@ -83,14 +84,14 @@ class ScaleCropPadToSquare:
         offsets = rng.random(2)
         top, rows, new_height = self._cut(height, scale, offsets[0])
         left, columns, new_width = self._cut(width, scale, offsets[1])
-        # Cropped before it is scaled: what is cropped away is never made.
+        # Cropped before scaling, so that only visible pixels are computed.
         sample = transforms.move_to(sample, Window(top, left, rows, columns))
         sample = transforms.resize(sample, new_height, new_width)
         square = Window(0, 0, self.output_size, self.output_size)
         return transforms.drop_outside(transforms.move_to(sample, square))
 
     def _cut(self, size: int, scale: float, offset: float) -> tuple[int, int, int]:
-        """Returns where to begin, how many pixels to take, and their number scaled."""
+        """Returns the start, the number of pixels, and their number once scaled."""
         scaled = max(int(size * scale), 1)
         if scaled <= self.output_size:
             return 0, size, scaled

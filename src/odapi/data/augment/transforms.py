@@ -1,6 +1,6 @@
-"""The geometric changes that augmentations are made of.
+"""Geometric transforms of samples, the building blocks of augmentations.
 
-Each moves image, boxes, masks and keypoints alike. Boxes and keypoints are moved
+Each applies to the image, boxes, masks and keypoints. Coordinates are transformed
 immediately; the image and masks only record the change (see `odapi.data.image.lazy`).
 """
 
@@ -18,7 +18,7 @@ from odapi.geometry.overlap import area, overlap_area
 
 
 class Window(NamedTuple):
-    """A part of a picture, in pixels; it may reach beyond the picture."""
+    """A rectangle of an image, in pixels; it may extend beyond the image."""
 
     top: int
     left: int
@@ -26,42 +26,42 @@ class Window(NamedTuple):
     width: int
 
     def box(self, height: int, width: int) -> np.ndarray:
-        """Returns `[4]`: the window in a picture of this size, normalised."""
+        """Returns the window `[4]`, normalized to an image of this size."""
         ends = [self.top, self.left, self.top + self.height, self.left + self.width]
         return np.array(ends) / (height, width, height, width)
 
 
 def size_of(sample: Sample) -> tuple[int, int]:
-    """Returns height and width of the sample's picture, in pixels."""
+    """Returns the height and width of the sample's image, in pixels."""
     height, width = sample["image"].shape[:2]
     return height, width
 
 
 def flip(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
-    """Returns the sample mirrored left to right.
+    """Returns the sample flipped left to right.
 
     Args:
         sample: The sample.
-        permutation: For each keypoint, the one that takes its place; empty: none
-            changes places.
+        permutation: For each keypoint, the index of the one that replaces it; empty: no
+            change.
     """
     image = LazyImage.of(sample["image"]).flip_columns()
     return _moved(sample, image, lambda y, x: (y, 1 - x), permutation)
 
 
 def flip_rows(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
-    """Returns the sample mirrored top to bottom; arguments as of `flip`."""
+    """Returns the sample flipped top to bottom; arguments as of `flip`."""
     image = LazyImage.of(sample["image"]).flip_rows()
     return _moved(sample, image, lambda y, x: (1 - y, x), permutation)
 
 
-def turn(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
-    """Returns the sample turned counter-clockwise by 90 degrees; see `flip`."""
-    image = LazyImage.of(sample["image"]).turn()
-    turned = _moved(sample, image, lambda y, x: (1 - x, y), permutation)
-    if "masks" in sample:  # They wait with the picture, whose source is transposed.
-        turned["masks"] = sample["masks"].swapaxes(1, 2)
-    return turned
+def rotate90(sample: Sample, permutation: Sequence[int] = ()) -> Sample:
+    """Returns the sample rotated counter-clockwise by 90 degrees; see `flip`."""
+    image = LazyImage.of(sample["image"]).rotate90()
+    rotated = _moved(sample, image, lambda y, x: (1 - x, y), permutation)
+    if "masks" in sample:  # Still those of the source, which is transposed.
+        rotated["masks"] = sample["masks"].swapaxes(1, 2)
+    return rotated
 
 
 def _moved(
@@ -70,7 +70,7 @@ def _moved(
     move: Move,
     permutation: Sequence[int],
 ) -> Sample:
-    """Returns the sample with its points moved, whose sides stay sides."""
+    """Returns the sample with its coordinates moved and its keypoints permuted."""
     moved = sample | moved_positions(sample, move) | {"image": image}
     for key in per_keypoint():
         if key in moved:
@@ -79,7 +79,7 @@ def _moved(
 
 
 def resize(sample: Sample, height: int, width: int) -> Sample:
-    """Returns the sample with its picture scaled; normalised boxes do not change."""
+    """Returns the sample with its image scaled; coordinates are normalized."""
     image = LazyImage.of(sample["image"])
     return sample | {"image": image.resize(height, width, centered=True)}
 
@@ -87,12 +87,12 @@ def resize(sample: Sample, height: int, width: int) -> Sample:
 def move_to(
     sample: Sample, window: Window, fill: Sequence[float] = (0.0, 0.0, 0.0)
 ) -> Sample:
-    """Returns the sample seen through a window; keeps every object.
+    """Returns the sample cropped or padded to a window; keeps every object.
 
     Args:
         sample: The sample.
-        window: What is seen.
-        fill: Colour of what lies outside the picture, 0..255.
+        window: The visible part.
+        fill: Color outside the image, 0..255.
     """
     image = LazyImage.of(sample["image"])
     rows, columns, _ = image.shape
@@ -116,36 +116,36 @@ def _placed(
 
 
 def to_grid(sample: Sample, height: int, width: int) -> Sample:
-    """Returns a sample that was cut out with the cut moved by a part of a pixel.
+    """Returns a cropped sample with its crop shifted by a fraction of a pixel.
 
-    Resizers read at `i * scale`, so the picture starts with its first pixel. Begun
-    `(scale - 1) / 2` pixels later, it is the same pixels equally spaced, which OpenCV
-    makes twice as fast as any other grid. Where a picture is cut out at random, that
-    is as good a place. Boxes move along.
+    Resizers read at `i * scale`, so the image starts with its first pixel. Shifted by
+    `(scale - 1) / 2` pixels, the grid is centered, which OpenCV computes twice as fast
+    as any other. For a random crop this is an equally valid position. Boxes are
+    shifted, too.
 
     Args:
-        sample: The sample. Whole, padded and scaled pictures stay as they are.
-        height, width: What it will be resized to.
+        sample: The sample. Uncropped, padded and scaled images are not changed.
+        height, width: Size that it will be resized to.
     """
     image = sample["image"]
-    if not isinstance(image, LazyImage) or not image.is_cut_out:
+    if not isinstance(image, LazyImage) or not image.is_crop:
         return sample
     rows, columns, _ = image.shape
     down, right = (rows / height - 1) / 2, (columns / width - 1) / 2
     shift = (down / rows, right / columns)
     moved = _placed(sample, image.shift(down, right), (1.0, 1.0), shift)
     boxes = sample.get("boxes", np.zeros((0, 4)))
-    # Boxes beyond the picture were left there on purpose.
+    # Boxes beyond the image were kept there on purpose.
     return drop_outside(moved, clip=bool(((boxes >= 0) & (boxes <= 1)).all()))
 
 
 def drop_outside(sample: Sample, clip: bool = True) -> Sample:
-    """Returns the sample without the objects of which nothing is in the picture.
+    """Returns the sample without the objects that lie outside the image.
 
     Args:
         sample: The sample.
-        clip: Whether to cut boxes at the edges of the picture. Keypoints outside
-            then become NaN, their visibility 0, and DensePose points are dropped.
+        clip: Whether to clip boxes to the image. Keypoints outside then become NaN,
+            their visibility 0, and DensePose points outside are dropped.
     """
     boxes = sample.get("boxes")
     if boxes is None:
@@ -160,11 +160,11 @@ def drop_outside(sample: Sample, clip: bool = True) -> Sample:
     sample = drop_points_outside(sample)
     if "keypoints" in sample:
         keypoints = sample["keypoints"]
-        seen = ((keypoints >= 0) & (keypoints <= 1)).all(axis=-1)  # NaN: False.
+        visible = ((keypoints >= 0) & (keypoints <= 1)).all(axis=-1)  # NaN: False.
         nan = np.float32(np.nan)
-        sample["keypoints"] = np.where(seen[..., None], keypoints, nan)
+        sample["keypoints"] = np.where(visible[..., None], keypoints, nan)
         if "keypoint_visibility" in sample:
-            sample["keypoint_visibility"] = sample["keypoint_visibility"] * seen
+            sample["keypoint_visibility"] = sample["keypoint_visibility"] * visible
     return sample
 
 

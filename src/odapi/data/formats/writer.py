@@ -90,7 +90,7 @@ def samples(source: BaseSource, indices: Iterable[int]) -> Iterator[tuple[int, S
 
 
 class ImageFiles:
-    """Puts images where a new data set wants them, and names them.
+    """Puts images where a new dataset wants them, and names them.
 
     Args:
         folder: Where they go.
@@ -165,7 +165,7 @@ def empty_folder(path: Path, force: bool = False) -> Path:
     """Returns a new or empty folder.
 
     Raises:
-        DataError: It has files: two data sets would be mixed.
+        DataError: It has files: two datasets would be mixed.
     """
     if path.is_file():
         raise DataError(str(path), "is a file; a folder is needed")

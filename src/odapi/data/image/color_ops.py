@@ -1,8 +1,8 @@
-"""Changes of colour, with the arithmetic of the original's image ops.
+"""Color operations, with the arithmetic of TensorFlow's image ops.
 
-Values are 0..255, uint8 or float32. Each change clips to that range, as the
-original does after every step. uint8 results are the original's float results,
-rounded once a change.
+Values are 0..255, uint8 or float32. Each operation clips to that range, as the
+original does. uint8 results are the original's float results, rounded once per
+operation.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ import numpy as np
 
 Rgb = tuple[float, float, float]
 
-# The highest hue, saturation and value; only of the second there is one.
+# Upper bounds of hue, saturation and value; only saturation is bounded.
 _SATURATED = (1e9, 1.0, 1e9)
-# Pixels that are float32 at a time: they stay in the processor's cache.
+# Pixels converted to float32 at a time: they stay in the processor's cache.
 _BAND = 1 << 15
 
 
@@ -24,8 +24,9 @@ _BAND = 1 << 15
 class Linear:
     """Per channel, `gain * value + offset`, clipped to a range.
 
-    Several such changes, each clipped to 0..255, are one again: as no gain is negative,
-    what a step clips is clipped in the end, at what later steps make of 0 and 255.
+    A sequence of such operations, each clipped to 0..255, is one again: since no gain
+    is negative, clipping early equals clipping at the images of 0 and 255 under the
+    later operations.
 
     Args:
         gain: 0 or more.
@@ -38,7 +39,7 @@ class Linear:
     high: Rgb = (255.0, 255.0, 255.0)
 
     def then(self, other: object) -> "Linear | None":
-        """Returns both changes as one, or None where `other` is of another kind."""
+        """Returns both operations as one, or None if `other` is of another kind."""
         if not isinstance(other, Linear):
             return None
         gain, pairs = other.gain, tuple(zip(self.offset, other.offset, strict=True))
@@ -50,7 +51,7 @@ class Linear:
         )
 
     def limits(self, values: Rgb) -> Rgb:
-        """Returns what becomes of one colour."""
+        """Returns the result for one color."""
         changed = (
             self.gain * value + offset
             for value, offset in zip(values, self.offset, strict=True)
@@ -65,7 +66,7 @@ class Linear:
         changed = cv2.transform(image, np.array(matrix)).reshape(image.shape)
         low, high = self.low, self.high
         if image.dtype == np.uint8:
-            # OpenCV has rounded and clipped to 0..255 already.
+            # OpenCV has already rounded and clipped to 0..255.
             low, high = _rgb(map(round, low)), _rgb(map(round, high))
             if not any(low) and min(high) == 255:
                 return changed
@@ -79,7 +80,7 @@ def _rgb(values: Iterable[float]) -> Rgb:
 
 def _clipped(image: np.ndarray, low: Rgb, high: Rgb) -> np.ndarray:
     """Returns `image [h, w, 3]` clipped to a range for each channel."""
-    if len(image) == 1:  # Of one pixel, OpenCV cannot tell image from range.
+    if len(image) == 1:  # OpenCV would take an image of one row for a scalar.
         return np.clip(image, low, high).astype(image.dtype)
     lower: Any = (*low, 0.0)
     return _clip_above(cv2.max(image, lower), high)
@@ -93,22 +94,22 @@ def _clip_above(image: np.ndarray, high: Rgb) -> np.ndarray:
 
 
 def brighten(delta: float) -> Linear:
-    """Returns the change that adds `delta`, in parts of 255, to every value."""
+    """Returns the operation that adds `255 * delta` to every value."""
     return Linear(1.0, (255.0 * delta,) * 3)
 
 
 def contrast(factor: float, mean: np.ndarray) -> Linear:
-    """Returns the change that moves values away from the mean `[3]` by a factor."""
+    """Returns the operation that scales differences to the mean `[3]`."""
     red, green, blue = ((1.0 - factor) * np.asarray(mean, float)).tolist()
     return Linear(factor, (red, green, blue))
 
 
 @dataclasses.dataclass(frozen=True)
 class HueSaturation:
-    """Turns the hue and multiplies the saturation, in HSV (the hexcone model).
+    """Shifts the hue and scales the saturation in HSV (the hexcone model).
 
     Args:
-        hue: What is added, as part of a full turn.
+        hue: Shift, as a fraction of the color circle.
         saturation: Factor, 0 or more; the product is clipped to 1.
     """
 
@@ -116,12 +117,12 @@ class HueSaturation:
     saturation: float = 1.0
 
     def then(self, other: object) -> "HueSaturation | None":
-        """Returns both changes as one, or None where two are needed."""
+        """Returns both operations as one, or None if two are needed."""
         if not isinstance(other, HueSaturation) or 1.0 not in (
             self.saturation,
             other.saturation,
         ):
-            return None  # Two factors have a clip in between.
+            return None  # Saturation is clipped between two factors.
         return HueSaturation(self.hue + other.hue, self.saturation * other.saturation)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -154,7 +155,7 @@ class HueSaturation:
         gray = cv2.merge([value, value, value])
         result = cv2.addWeighted(image, factor, gray, 1.0 - factor, 0.0)
         if factor > 1:
-            # Where saturation reaches 1, the factor is smaller.
+            # Where the saturation would exceed 1, the factor is smaller.
             chroma = cv2.subtract(value, cv2.min(cv2.min(red, green), blue))
             over = cv2.addWeighted(chroma, factor, value, -1.0, 0.0)
             if cv2.countNonZero(over):

@@ -1,4 +1,4 @@
-"""Encoded images to pixels: always uint8 RGB, whatever the file is."""
+"""Decoding of image files to uint8 RGB."""
 
 from collections.abc import Callable
 
@@ -9,10 +9,10 @@ import simplejpeg
 from odapi.data.image.header import Header, read_header
 from odapi.errors import DataError
 
-# OpenCV would print what the DataError says already.
+# OpenCV would print what the DataError already reports.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-# Warnings of libjpeg about bytes that it could step over: no pixel is lost.
+# Warnings of libjpeg about bytes that it can skip: no pixel is lost.
 _HARMLESS = ("extraneous bytes", "Invalid SOS parameters")
 
 
@@ -23,23 +23,23 @@ def decode_image(
     header: Header | None = None,
     notice: Callable[[], None] | None = None,
 ) -> np.ndarray:
-    """Decodes an image: JPEG, PNG, BMP, WebP, TIFF, or a GIF's first frame.
+    """Decodes a JPEG, PNG, BMP, WebP or TIFF file, or the first frame of a GIF.
 
-    Grey, palette and CMYK become RGB, 16 bits become 8 (the higher byte), alpha
-    is left out. The bytes decide on the format, no name does.
+    Gray, palette and CMYK become RGB, 16 bits become 8 (the higher byte), alpha is
+    dropped. The format is determined by the bytes, not by the name.
 
     Args:
         data: The encoded file.
         place: File or image id, for messages.
-        orient: Whether to turn the image as its EXIF orientation says.
-        header: Of `data`, where it is known already.
-        notice: Called where a JPEG has stray bytes but is whole.
+        orient: Whether to apply the EXIF orientation.
+        header: Header of `data`, if already known.
+        notice: Called if a JPEG has stray bytes but no pixel is lost.
 
     Returns:
         `[h, w, 3]` uint8.
 
     Raises:
-        DataError: The bytes are no image, or damaged, or end too early.
+        DataError: The bytes are not an image, damaged, or truncated.
     """
     if header is None:
         header = read_header(data)
@@ -50,11 +50,11 @@ def decode_image(
         image = _decode(data)
     if image is None:
         raise DataError(place, _why_not(data, header), _hint(data))
-    return turn(image, header.orientation) if orient else image
+    return apply_orientation(image, header.orientation) if orient else image
 
 
-def turn(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Turns pixels `[h, w, ...]` as an EXIF orientation from 1 to 8 says.
+def apply_orientation(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Applies an EXIF orientation (1 to 8) to pixels `[h, w, ...]`.
 
     Source: Exif 2.32, section 4.6.4, tag 274.
     """
@@ -78,8 +78,8 @@ def _decode_jpeg(
         if any(text in str(error) for text in _HARMLESS):
             if notice:
                 notice()
-            return _decode(data)  # OpenCV steps over them; the pixels are the same.
-        # Half a picture would teach that nothing is in the grey half.
+            return _decode(data)  # OpenCV skips them; the pixels are the same.
+        # A partial image would teach that the gray part has no objects.
         raise DataError(place, f"damaged JPEG: {error}", _hint(data)) from error
 
 
@@ -100,8 +100,8 @@ def _why_not(data: bytes, header: Header) -> str:
     if header.format:
         return f"damaged {header.format.upper()} ({len(data)} bytes)"
     return (
-        f"is no image that can be read; it begins with {data[:12]!r}; "
-        "known are JPEG, PNG, BMP, GIF, WebP and TIFF"
+        f"cannot be read as an image; it begins with {data[:12]!r}; "
+        "supported are JPEG, PNG, BMP, GIF, WebP and TIFF"
     )
 
 
@@ -111,4 +111,4 @@ def _hint(data: bytes) -> str:
         return "this is a web page: the download failed; fetch the image again"
     if start.startswith(b"version https://git-lfs"):
         return "this is a Git LFS pointer: run `git lfs pull`"
-    return "replace the file, or leave it: unusable images are skipped and counted"
+    return "replace the file, or keep it: unusable images are skipped and counted"

@@ -1,4 +1,4 @@
-"""What the first bytes of an image file tell: format, size and EXIF orientation."""
+"""Headers of image files: format, size and EXIF orientation."""
 
 import dataclasses
 import struct
@@ -12,10 +12,10 @@ class Header:
     """The header of an image file.
 
     Args:
-        format: "jpeg", "png", "bmp", "gif", "webp" or "tiff"; "" where unknown.
+        format: "jpeg", "png", "bmp", "gif", "webp" or "tiff"; "" if unknown.
         stored_size: (height, width) in pixels, as the pixels are stored; None
-            where the header does not tell.
-        orientation: EXIF orientation, 1 to 8; 1 where there is none.
+            if the header does not contain it.
+        orientation: EXIF orientation, 1 to 8; 1 if there is none.
     """
 
     format: str = ""
@@ -23,29 +23,29 @@ class Header:
     orientation: int = 1
 
     @property
-    def is_turned(self) -> bool:
-        """Whether the image is shown with height and width exchanged."""
+    def swaps_sides(self) -> bool:
+        """Whether the orientation exchanges height and width."""
         return self.orientation >= 5
 
     @property
     def shown_size(self) -> tuple[int, int] | None:
-        """(height, width) after the EXIF orientation."""
-        if self.stored_size is None or not self.is_turned:
+        """(height, width) after applying the EXIF orientation."""
+        if self.stored_size is None or not self.swaps_sides:
             return self.stored_size
         return self.stored_size[1], self.stored_size[0]
 
 
 def read_header(data: bytes) -> Header:
-    """Returns what the header of an encoded image tells; never raises.
+    """Returns the header of an encoded image; never raises.
 
     Args:
-        data: The file, or as much of its beginning as holds the header.
+        data: The file, or a beginning of it that contains the header.
     """
     for magic, parse in _PARSERS:
         if data.startswith(magic):
             try:
                 return parse(data)
-            except (struct.error, IndexError):  # The header is cut short.
+            except (struct.error, IndexError):  # The header is truncated.
                 return Header()
     return Header()
 
@@ -140,7 +140,7 @@ def _tiff(data: bytes) -> Header:
     if 256 not in tags or 257 not in tags:
         return Header("tiff")
     size = (tags[257], tags[256])
-    # OpenCV turns TIFF files itself, whether asked to or not.
+    # OpenCV always applies the orientation of TIFF files itself.
     return Header("tiff", size[::-1] if tags.get(_ORIENTATION, 1) >= 5 else size)
 
 

@@ -1,14 +1,14 @@
 """Bicubic and area interpolation, exactly as TensorFlow's original resize ops.
 
-Each axis is a small matrix `[new size, old size]`; the picture is multiplied with
-both. OpenCV's functions come close, but not in all sizes.
+Each axis is a matrix `[new size, old size]`; the image is multiplied by both.
+OpenCV's functions are close, but not equal for all sizes.
 """
 
 import functools
 
 import numpy as np
 
-# Keys' parameter, and the steps to which TensorFlow rounds the weights' position.
+# Keys' parameter, and TensorFlow's quantization of the weights' position.
 _CUBIC = -0.75
 _CUBIC_STEPS = 1024
 
@@ -19,7 +19,7 @@ def resize_cubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def resize_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Returns `image [h, w, c]` resized; a pixel is the mean of what it covers."""
+    """Returns `image [h, w, c]` resized; each pixel is the mean of its area."""
     return _resize(image, _area(image.shape[0], height), _area(image.shape[1], width))
 
 

@@ -1,4 +1,4 @@
-"""A picture whose changes of geometry and colour are carried out once, at the end."""
+"""Images whose geometric and color changes are computed once, at the end."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -11,22 +11,22 @@ from odapi.data.image import warp
 from odapi.data.image.warp import Axis
 from odapi.data.sample import Sample
 
-# The mean of a picture that is not made yet is taken over about so many pixels.
+# Approximate number of pixels that the mean of an unrendered image is taken over.
 _MEAN_OVER = 1 << 14
 
 
 class ColorChange(Protocol):
-    """A change of colour that looks at one pixel at a time."""
+    """A color operation on single pixels."""
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Returns `image [h, w, 3]`, uint8 or float32 in 0..255, changed."""
 
     def then(self, other: "ColorChange") -> "ColorChange | None":
-        """Returns both changes as one, or None where two are needed."""
+        """Returns both operations as one, or None if two are needed."""
 
 
 class Layer(NamedTuple):
-    """A rectangle of padding of one colour; what is above it may hide parts."""
+    """A rectangle of padding in one color; higher layers may cover it."""
 
     rows: Axis
     columns: Axis
@@ -35,14 +35,13 @@ class Layer(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LazyImage:
-    """A picture made of `pixels`, with the changes still to be carried out.
+    """An image given by `pixels` and the changes to apply to them.
 
     Args:
         pixels: `[h, w, c]` uint8 or float32 in 0..255: the source.
-        rows, columns: What the picture shows of it.
-        colors: Changes of colour, in their order.
-        layers: Padding under the source, the lowest first, in its final colours; empty
-            where there is none.
+        rows, columns: The part of the source that is visible.
+        colors: Color operations, in order.
+        layers: Padding under the source, the lowest first, in its final colors.
     """
 
     pixels: np.ndarray
@@ -53,7 +52,7 @@ class LazyImage:
 
     @classmethod
     def of(cls, image: "np.ndarray | LazyImage") -> "LazyImage":
-        """Returns the picture that shows `image [h, w, c]` as it is."""
+        """Returns the image that shows `image [h, w, c]` unchanged."""
         if isinstance(image, LazyImage):
             return image
         height, width, _ = image.shape
@@ -70,19 +69,19 @@ class LazyImage:
         return self.rows.is_covered and self.columns.is_covered
 
     def flip_columns(self) -> "LazyImage":
-        """Returns the picture mirrored left to right."""
+        """Returns the image flipped left to right."""
         layers = (Layer(r, c.flip(), color) for r, c, color in self.layers)
         return self._placed(self.rows, self.columns.flip(), layers)
 
     def flip_rows(self) -> "LazyImage":
-        """Returns the picture mirrored top to bottom."""
+        """Returns the image flipped top to bottom."""
         layers = (Layer(r.flip(), c, color) for r, c, color in self.layers)
         return self._placed(self.rows.flip(), self.columns, layers)
 
-    def turn(self) -> "LazyImage":
-        """Returns the picture turned by 90 degrees counter-clockwise.
+    def rotate90(self) -> "LazyImage":
+        """Returns the image rotated by 90 degrees counter-clockwise.
 
-        Masks of the source have to be transposed along, as the source is here.
+        The source is transposed; masks of the source must be transposed, too.
         """
         pixels = np.ascontiguousarray(self.pixels.swapaxes(0, 1))
         layers = tuple(Layer(c.flip(), r, color) for r, c, color in self.layers)
@@ -90,7 +89,7 @@ class LazyImage:
         return LazyImage(pixels, rows, columns, self.colors, layers)
 
     def resize(self, height: int, width: int, centered: bool = False) -> "LazyImage":
-        """Returns the picture scaled to `height x width`; see `Axis.resize`."""
+        """Returns the image scaled to `height x width`; see `Axis.resize`."""
         layers = (
             Layer(r.resize(height, centered), c.resize(width, centered), color)
             for r, c, color in self.layers
@@ -99,8 +98,8 @@ class LazyImage:
         return self._placed(rows, self.columns.resize(width, centered), layers)
 
     @property
-    def is_cut_out(self) -> bool:
-        """Whether it is a part of the source, pixel by pixel, without padding."""
+    def is_crop(self) -> bool:
+        """Whether it is an unscaled crop of the source, without padding."""
         height, width, _ = self.pixels.shape
         rows, columns = self.rows, self.columns
         part = rows.high - rows.low < height or columns.high - columns.low < width
@@ -108,7 +107,7 @@ class LazyImage:
         return part and copied and self.is_covered
 
     def shift(self, down: float, right: float) -> "LazyImage":
-        """Returns the picture seen from a part of a pixel further."""
+        """Returns the image shifted by a fraction of a pixel."""
         rows, columns = self.rows.shift(down), self.columns.shift(right)
         return self._placed(rows, columns, self.layers)
 
@@ -120,7 +119,7 @@ class LazyImage:
         width: int,
         fill: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> "LazyImage":
-        """Returns a part of the picture; what lies outside it has the colour `fill`."""
+        """Returns a rectangle of the image; the outside has the color `fill`."""
         layers = [
             Layer(r.window(top, height), c.window(left, width), color)
             for r, c, color in self.layers
@@ -133,7 +132,7 @@ class LazyImage:
         return self._placed(rows, columns, layers)
 
     def recolor(self, change: ColorChange) -> "LazyImage":
-        """Returns the picture with its colours changed."""
+        """Returns the image with a color operation added."""
         layers = tuple(
             Layer(r, c, tuple(change(np.full((1, 1, 3), color, np.float32))[0, 0]))
             for r, c, color in self.layers
@@ -143,7 +142,7 @@ class LazyImage:
         return LazyImage(self.pixels, self.rows, self.columns, colors, layers)
 
     def mean(self) -> np.ndarray:
-        """Returns the mean colour `[c]`, up to the error of a sample of pixels."""
+        """Returns the mean color `[c]`, estimated from a sample of pixels."""
         height, width, channels = self.shape
         mean = np.zeros(channels)
         for rows, columns, color in self.layers:
@@ -158,10 +157,10 @@ class LazyImage:
         return (1 - share) * mean + share * np.array(cv2.mean(view)[:channels])
 
     def render(self, sample: Any = warp.sample_bilinear) -> np.ndarray:
-        """Returns the picture `[h, w, c]`, in the type of the source's pixels.
+        """Returns the image `[h, w, c]`, with the dtype of the source.
 
         Args:
-            sample: How to read the source: `warp.sample_bilinear` or
+            sample: Interpolation: `warp.sample_bilinear` or
                 `warp.sample_nearest`.
         """
         pixels, colors = self.pixels, self.colors
@@ -170,7 +169,7 @@ class LazyImage:
             return self._canvas()
         view = pixels[slice(*rows.read), slice(*columns.read)]
         if colors and view.shape[0] * view.shape[1] < _area(rows, columns):
-            # Colours where there are fewer pixels: before the picture grows.
+            # Before enlarging, since there are fewer pixels.
             pixels, colors = _recolored(view, colors), ()
             rows, columns = rows.without(rows.read[0]), columns.without(columns.read[0])
         if self.is_covered:
@@ -184,18 +183,18 @@ class LazyImage:
         return canvas
 
     def render_masks(self, masks: Any) -> np.ndarray:
-        """Returns masks `[n, h, w]` of the source as masks of the picture."""
+        """Returns masks `[n, h, w]` of the source, transformed as the image is."""
         return warp.sample_masks(masks, self.rows, self.columns)
 
     def _placed(
         self, rows: Axis, columns: Axis, layers: Iterable[Layer]
     ) -> "LazyImage":
         if rows.is_covered and columns.is_covered:
-            layers = ()  # Nothing of them shows any more.
+            layers = ()  # The source covers all padding.
         return LazyImage(self.pixels, rows, columns, self.colors, tuple(layers))
 
     def _canvas(self) -> np.ndarray:
-        """Returns the padding."""
+        """Returns an array of the padding colors."""
         canvas = np.zeros(self.shape, self.pixels.dtype)
         for rows, columns, color in self.layers:
             part = canvas[slice(*rows.span), slice(*columns.span)]
@@ -209,7 +208,7 @@ class LazyImage:
 
 
 def rendered(sample: Sample) -> Sample:
-    """Returns the sample with its image and masks as arrays, all changes made."""
+    """Returns the sample with its image and masks rendered to arrays."""
     image = sample["image"]
     if not isinstance(image, LazyImage):
         return sample
@@ -220,14 +219,14 @@ def rendered(sample: Sample) -> Sample:
 
 
 def _some_rows(image: np.ndarray) -> np.ndarray:
-    """Returns some of the rows of a large image, equally spaced: they lie together."""
+    """Returns equally spaced rows of a large image: contiguous, hence fast to read."""
     height, width = image.shape[:2]
     stride = max(height * width // _MEAN_OVER, 1)
     return np.ascontiguousarray(image[stride // 2 % height :: stride])
 
 
 def _area(rows: Axis, columns: Axis) -> int:
-    """Returns how many pixels of the picture show what two axes read."""
+    """Returns the number of pixels that show the source."""
     (top, bottom), (left, right) = rows.span, columns.span
     return (bottom - top) * (right - left)
 

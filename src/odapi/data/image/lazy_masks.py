@@ -1,7 +1,7 @@
-"""Masks of one image that are decoded when they are looked at, one at a time.
+"""Masks of one image that are decoded one at a time, on access.
 
-A hundred masks of 12 megapixels take a gigabyte; what a model sees of them takes a
-few megabytes.
+A hundred masks of 12 megapixels take a gigabyte; after resizing, they take a few
+megabytes.
 """
 
 import dataclasses
@@ -16,37 +16,40 @@ Decode = Callable[[], np.ndarray]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LazyMasks:
-    """Looks like an array uint8 `[n, h, w]`; as a whole it is made at need only.
+    """An array-like uint8 `[n, h, w]` whose masks are decoded on access.
 
     Args:
-        decoders: A function an object, called at each look; None: the mask is empty.
+        decoders: One function per object, called on access; None: the mask is empty.
         size: Height and width.
-        turned: Rows and columns change places after decoding.
+        transposed: Whether rows and columns are exchanged after decoding.
     """
 
     decoders: tuple[Decode | None, ...]
     size: tuple[int, int]
-    turned: bool = False
+    transposed: bool = False
 
     dtype = np.dtype(np.uint8)
     ndim = 3
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Objects, height and width, as of an array."""
+        """Number of objects, height and width, as of an array."""
         height, width = self.size
-        return (len(self.decoders), *((width, height) if self.turned else self.size))
+        return (
+            len(self.decoders),
+            *((width, height) if self.transposed else self.size),
+        )
 
     def __len__(self) -> int:
         return len(self.decoders)
 
     def __getitem__(self, index: Any) -> "np.ndarray | LazyMasks":
-        """Returns one mask, or for a slice, a list or flags the masks of some."""
+        """Returns one mask, or those of a slice, a list of indices or flags."""
         if isinstance(index, int | np.integer):
             return self._mask(self.decoders[index])
         rows = np.arange(len(self))[index]
         if rows.ndim != 1:
-            raise IndexError("masks are picked by object only")
+            raise IndexError("masks can be indexed by object only")
         chosen = tuple(self.decoders[i] for i in rows)
         return dataclasses.replace(self, decoders=chosen)
 
@@ -63,10 +66,10 @@ class LazyMasks:
         """Returns the masks with rows and columns exchanged."""
         if {first % 3, second % 3} != {1, 2}:
             raise ValueError("only rows and columns can be exchanged")
-        return dataclasses.replace(self, turned=not self.turned)
+        return dataclasses.replace(self, transposed=not self.transposed)
 
     def _mask(self, decode: Decode | None) -> np.ndarray:
         if decode is None:
             return np.zeros(self.shape[1:], np.uint8)
         mask = decode()
-        return np.ascontiguousarray(mask.T) if self.turned else mask
+        return np.ascontiguousarray(mask.T) if self.transposed else mask

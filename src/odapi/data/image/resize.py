@@ -1,12 +1,12 @@
-"""Image resizers: they set the final size of a picture, and carry its changes out.
+"""Image resizers: they render an image at its final size.
 
-A resizer takes the sample that the augmentations leave, makes the picture in one
-warp, pads it at the bottom and right, and moves masks, boxes and keypoints along.
-Boxes and keypoints are then normalised to the padded picture, as anchors are.
+A resizer takes the sample after augmentation, renders the image in one warp, pads it
+at the bottom and right, and transforms masks, boxes and keypoints accordingly.
+Coordinates are normalized to the padded image, as anchors are.
 
-Padding is 0 in uint8, before the model normalises colours. The model knows
-`true_size` and sets the padding to 0 again after normalising, as the original does,
-which normalises first.
+Padding is 0 in uint8, before the model normalizes colors. The model knows
+`true_size` and sets the padding to 0 again after normalizing, since the original
+normalizes before it pads.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ Method = Literal["bilinear", "nearest", "bicubic", "area"]
 # Luma of ITU-R BT.601, with the digits that TensorFlow uses.
 _GRAY = np.array([[0.2989, 0.5870, 0.1140]])
 
-# Sizes of images that between them show what a resizer does.
+# Image sizes that reveal the behavior of a resizer.
 _PROBES = ((97, 61), (61, 97), (1999, 1013))
 
 _SEPARATE = {"bicubic": resize_cubic, "area": resize_area}
@@ -35,50 +35,50 @@ _METHODS = (*_WARPED, *_SEPARATE)
 
 
 class Resizer(Protocol):
-    """What sets the final size of the pictures."""
+    """Renders images at their final size."""
 
     @property
     def method(self) -> str:
-        """How to read between pixels, such as "bilinear"."""
+        """Interpolation method, such as "bilinear"."""
 
     def __call__(self, sample: Sample) -> Sample:
-        """Returns the sample with its picture made, resized and padded.
+        """Returns the sample with its image rendered, resized and padded.
 
-        Adds `original_size`, unless it is there, and `true_size`: int32 [2].
+        Adds `original_size`, unless present, and `true_size`: int32 [2].
         """
 
     def resize(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
         """Returns `image [h, w, 3]`, uint8 or float32, resized, and its true size."""
 
     def true_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of a resized picture, without padding."""
+        """Returns the size of a resized image, without padding."""
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of a resized picture, with padding."""
+        """Returns the size of a resized image, with padding."""
 
 
 def fixed_size(resizer: Resizer) -> tuple[int, int] | None:
-    """Returns the size (h, w) that every picture gets, or None where it varies."""
+    """Returns the size (h, w) that every image gets, or None if it varies."""
     sizes = {resizer.output_size(*size) for size in _PROBES}
     return sizes.pop() if len(sizes) == 1 else None
 
 
 def may_pad(resizer: Resizer) -> bool:
-    """Tells whether pictures can get padding."""
+    """Returns whether images can get padding."""
     return any(resizer.true_size(*s) != resizer.output_size(*s) for s in _PROBES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Resizer:
-    """What all resizers do alike; they differ in their two sizes.
+    """Base of all resizers, which differ in their two sizes.
 
     Args:
-        method: How to read between pixels.
-        grayscale: Whether to make one channel of the three.
-        pad_value: Colour of the padding, one value a channel; empty for zeros.
+        method: Interpolation method.
+        grayscale: Whether to convert to one gray channel.
+        pad_value: Color of the padding, one value per channel; empty for zeros.
 
     Raises:
-        ValueError: A size is below 1, or the method is not known.
+        ValueError: A size is below 1, or the method is unknown.
     """
 
     method: Method = "bilinear"
@@ -96,11 +96,11 @@ class _Resizer:
             )
 
     def true_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of a resized picture, without padding."""
+        """Returns the size of a resized image, without padding."""
         return height, width
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of a resized picture, with padding."""
+        """Returns the size of a resized image, with padding."""
         return self.true_size(height, width)
 
     def resize(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
@@ -110,24 +110,24 @@ class _Resizer:
         return sample["image"], (height, width)
 
     def __call__(self, sample: Sample) -> Sample:
-        """Returns the sample with its picture made, resized and padded."""
+        """Returns the sample with its image rendered, resized and padded."""
         image = LazyImage.of(sample["image"])
         height, width = image.shape[:2]
         true, padded = self.true_size(height, width), self.output_size(height, width)
-        made = {
+        resized = {
             "original_size": np.array([height, width], np.int32),
             **sample,
-            "image": self._padded(self._made(image, *true), padded),
+            "image": self._padded(self._rendered(image, *true), padded),
             "true_size": np.array(true, np.int32),
         }
         if "masks" in sample:
             masks = image.resize(*true).render_masks(sample["masks"])
             bottom, right = padded[0] - true[0], padded[1] - true[1]
-            made["masks"] = np.pad(masks, ((0, 0), (0, bottom), (0, right)))
+            resized["masks"] = np.pad(masks, ((0, 0), (0, bottom), (0, right)))
         scale = np.array(true, np.float32) / np.array(padded, np.float32)
-        return made | (scaled_positions(sample, scale) if true != padded else {})
+        return resized | (scaled_positions(sample, scale) if true != padded else {})
 
-    def _made(self, image: LazyImage, height: int, width: int) -> np.ndarray:
+    def _rendered(self, image: LazyImage, height: int, width: int) -> np.ndarray:
         if self.method in _SEPARATE and image.shape[:2] != (height, width):
             pixels = _SEPARATE[self.method](image.render(), height, width)
         else:
@@ -152,7 +152,7 @@ class _Resizer:
 
 @dataclasses.dataclass(frozen=True)
 class FixedShape(_Resizer):
-    """Resizes to one size, whatever the aspect ratio.
+    """Resizes to a fixed size, regardless of the aspect ratio.
 
     Args:
         height, width: Pixels.
@@ -172,12 +172,11 @@ class FixedShape(_Resizer):
 
 @dataclasses.dataclass(frozen=True)
 class KeepAspectRatio(_Resizer):
-    """Makes the shorter side `min_dimension`, unless the longer one grows too long.
+    """Resizes the shorter side to `min_dimension`, up to a limit of the longer side.
 
     Args:
         min_dimension: Pixels of the shorter side.
-        max_dimension: Most pixels of the longer side; it decides where both
-            cannot be had.
+        max_dimension: Maximum number of pixels of the longer side; it takes precedence.
         pad_to_max: Whether to pad to a square of side `max_dimension`.
     """
 
@@ -195,8 +194,8 @@ class KeepAspectRatio(_Resizer):
             )
 
     def true_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of a resized picture, without padding."""
-        # In float32, half to even: the original's size to the pixel.
+        """Returns the size of a resized image, without padding."""
+        # float32, rounded half to even: exactly the size of the original.
         size = np.array([height, width], np.float32)
         grown = np.rint(size * (np.float32(self.min_dimension) / size.min()))
         if grown.max() > self.max_dimension:
@@ -204,7 +203,7 @@ class KeepAspectRatio(_Resizer):
         return max(int(grown[0]), 1), max(int(grown[1]), 1)
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of a resized picture, with padding."""
+        """Returns the size of a resized image, with padding."""
         if self.pad_to_max:
             return self.max_dimension, self.max_dimension
         return self.true_size(height, width)
@@ -212,16 +211,16 @@ class KeepAspectRatio(_Resizer):
 
 @dataclasses.dataclass(frozen=True)
 class Identity(_Resizer):
-    """Leaves the size as it is."""
+    """Does not change the size."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ConditionalShape(_Resizer):
-    """Resizes only pictures above, or below, a size; keeps the aspect ratio.
+    """Resizes only images above or below a size; keeps the aspect ratio.
 
     Args:
-        condition: "greater" shrinks pictures whose longer side is above the
-            threshold to it; "smaller" grows pictures whose shorter side is below.
+        condition: "greater" shrinks images whose longer side exceeds the threshold to
+            it; "smaller" enlarges images whose shorter side is below it.
         threshold: Pixels.
     """
 
@@ -237,14 +236,14 @@ class ConditionalShape(_Resizer):
             )
 
     def true_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of a resized picture."""
+        """Returns the size of a resized image."""
         if self.condition == "greater":
             side = max(height, width)
             target = min(side, self.threshold)
         else:
             side = min(height, width)
             target = max(side, self.threshold)
-        # The original cuts the fraction off a float32 product.
+        # The original truncates a float32 product.
         ratio = np.float32(target) / np.float32(side)
         scaled = (np.array([height, width], np.float32) * ratio).astype(int)
         return max(int(scaled[0]), 1), max(int(scaled[1]), 1)
@@ -252,7 +251,7 @@ class ConditionalShape(_Resizer):
 
 @dataclasses.dataclass(frozen=True)
 class PadToMultiple(_Resizer):
-    """Pads height and width with zeros to a multiple of a number; scales nothing.
+    """Pads height and width with zeros to a multiple of a number; without scaling.
 
     Args:
         multiple: Pixels.
@@ -265,7 +264,7 @@ class PadToMultiple(_Resizer):
         _positive(multiple=self.multiple)
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of a padded picture."""
+        """Returns the size of a padded image."""
         return height + -height % self.multiple, width + -width % self.multiple
 
 

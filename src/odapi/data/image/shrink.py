@@ -1,4 +1,4 @@
-"""Encoded images made smaller, for data sets that are read often."""
+"""Downscaling of encoded images, for datasets that are read often."""
 
 import cv2
 
@@ -12,11 +12,11 @@ def shrunk_jpeg(
 ) -> tuple[bytes, tuple[int, int]]:
     """Returns an image as JPEG, its longer side at most `longest`, and its (h, w).
 
-    Its pixels are not turned by an EXIF orientation: boxes that belong to the file as
-    it is stored fit. An image that is small enough stays as it is, byte for byte.
+    The EXIF orientation is not applied, so that boxes of the stored image fit. An
+    image that is small enough is returned unchanged, byte for byte.
 
     Raises:
-        DataError: The bytes are no image.
+        DataError: The bytes are not an image.
     """
     image = decode_image(data, place, orient=False)
     height, width = image.shape[:2]

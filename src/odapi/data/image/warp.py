@@ -1,8 +1,7 @@
-"""Where the pixels of a changed picture come from, one axis at a time.
+"""Sampling grids of image warps that keep rows and columns apart.
 
-Flips, crops, padding and scaling keep the axes of an image apart. So any chain
-of them is two `Axis`, and is carried out once, by one warp: no picture in
-between, and no second smoothing.
+Flips, crops, padding and scaling are separable. Any chain of them is a pair of
+`Axis`, computed by a single warp: no intermediate image, and no repeated smoothing.
 """
 
 import math
@@ -11,14 +10,14 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-# One process reads with several threads; OpenCV's own would only get in their way.
+# The loader has its own threads; those of OpenCV would only compete with them.
 cv2.setNumThreads(1)
 
-# OpenCV warps 4 channels more than twice as fast as 3. The detour pays as long as
+# OpenCV warps 4 channels more than twice as fast as 3. The conversion pays off while
 # the source is not much larger than the result.
 _FOUR_CHANNELS_UP_TO = 8
 
-# By which positions may miss each other through rounding, in pixels.
+# Tolerance of positions for rounding, in pixels.
 _TINY = 1e-6
 
 _CHANNELS_3_TO_4 = cv2.COLOR_RGB2RGBA
@@ -26,19 +25,19 @@ _CHANNELS_4_TO_3 = cv2.COLOR_RGBA2RGB
 
 
 class Axis(NamedTuple):
-    """One axis of a picture: position `i` shows `step * i + start` of a source.
+    """One axis of a warp: pixel `i` shows position `step * i + start` of a source.
 
     Positions are indices of pixels. Resizers read the source at
     `i * (old size / new size)`, without a shift by half a pixel, as the zoo's models
     were trained; random scales read it at `(i + 0.5) * (old size / new size) - 0.5`,
-    where boxes fit the pixels exactly.
+    where boxes match the pixels exactly.
 
     Args:
-        size: Pixels of the picture.
-        step, start: The map from positions to the source.
+        size: Pixels of the image.
+        step, start: The map from output pixels to the source.
         low, high: The pixels of the source that may be read, `low <= i < high`;
-            beyond them the edge repeats.
-        first, last: Between these positions the source shows; elsewhere is
+            beyond them the edge is repeated.
+        first, last: Range of output pixels that show the source; the others are
             padding.
     """
 
@@ -52,15 +51,15 @@ class Axis(NamedTuple):
 
     @classmethod
     def of(cls, size: int) -> "Axis":
-        """Returns the axis that shows a source of `size` pixels as it is."""
+        """Returns the identity axis of a source of `size` pixels."""
         return cls(size, 1.0, 0.0, 0, size, 0.0, float(size))
 
     @property
     def span(self) -> tuple[int, int]:
-        """Positions, from and to, that show the source."""
+        """Range of output pixels that show the source."""
         first, last, size = round(self.first), round(self.last), self.size
         if 0 <= first <= last <= size:
-            return first, last  # Nearly always, and asked for often.
+            return first, last  # The common case, on a hot path.
         first = min(max(first, 0), size)
         return first, max(min(last, size), first)
 
@@ -71,46 +70,46 @@ class Axis(NamedTuple):
 
     @property
     def is_copied(self) -> bool:
-        """Whether every pixel is one of the source's: nothing is scaled."""
+        """Whether every pixel is a copy of a source pixel: nothing is scaled."""
         return abs(self.step) == 1 and self.start == round(self.start)
 
     @property
     def read(self) -> tuple[int, int]:
-        """Pixels of the source, from and to, that the picture is made of."""
+        """Range of source pixels that are read."""
         first, last = self.span
         if first == last:
             return self.low, self.low
         ends = (self.step * first + self.start, self.step * (last - 1) + self.start)
         low = min(max(math.floor(min(ends)), self.low), self.high - 1)
-        beyond = 1 if self.is_copied else 2  # Between two pixels, both are read.
+        beyond = 1 if self.is_copied else 2  # Interpolation reads two pixels.
         high = min(math.floor(max(ends)) + beyond, self.high)
         return low, max(high, low + 1)
 
     def flip(self) -> "Axis":
-        """Returns the axis back to front."""
+        """Returns the reversed axis."""
         size = self.size
         start = self.step * (size - 1) + self.start
         first, last = size - self.last, size - self.first
         return Axis(size, -self.step, start, self.low, self.high, first, last)
 
     def window(self, offset: int, size: int) -> "Axis":
-        """Returns `size` pixels from `offset` on; outside the picture is padding."""
+        """Returns `size` pixels from `offset` on; outside the image is padding."""
         start = self.start + self.step * offset
         first = min(max(self.first - offset, 0.0), size)
         last = min(max(self.last - offset, 0.0), size)
         moved = Axis(size, self.step, start, self.low, self.high, first, last)
         if not self.is_copied:
             return moved
-        # What was cut off must not come back when the edge is smoothed.
+        # Interpolation at the edge must not read what was cropped.
         return Axis(size, self.step, start, *moved.read, first, last)
 
     def shift(self, offset: float) -> "Axis":
-        """Returns the axis moved by a part of a pixel; the edge repeats."""
+        """Returns the axis shifted by a fraction of a pixel; the edge is repeated."""
         return self._replace(start=self.start + self.step * offset)
 
     @property
     def is_spread(self) -> bool:
-        """Whether all of the source from `low` to `high` fills the span, centered."""
+        """Whether the source from `low` to `high` fills the span on a centered grid."""
         first, last = self.span
         step = abs(self.step)
         if abs(step * (last - first) - (self.high - self.low)) > _TINY:
@@ -123,7 +122,7 @@ class Axis(NamedTuple):
 
         Args:
             size: The new size.
-            centered: Whether to scale around the centers of pixels.
+            centered: Whether to align pixel centers (half-pixel centers).
         """
         scale = self.size / size
         start = self.start + (self.step * (scale - 1) / 2 if centered else 0.0)
@@ -131,7 +130,7 @@ class Axis(NamedTuple):
         return Axis(size, self.step * scale, start, self.low, self.high, first, last)
 
     def without(self, pixels: int) -> "Axis":
-        """Returns the axis for what is read of the source, from `pixels` on."""
+        """Returns the axis for the source without its first `pixels`."""
         low, high = self.read
         return Axis(
             self.size,
@@ -144,10 +143,10 @@ class Axis(NamedTuple):
         )
 
     def nearest(self) -> np.ndarray:
-        """Returns the source's pixel of each position in `span`."""
+        """Returns the nearest source pixel for each output pixel in `span`."""
         first, last = self.span
         if self.start == round(self.start):
-            # Rounded down, as in TensorFlow, whose product of float32 decides ties.
+            # Rounded down as in TensorFlow, including its float32 product.
             at = np.arange(first, last, dtype=np.float32) * np.float32(abs(self.step))
             index = self.start + np.sign(self.step) * np.floor(at)
         else:
@@ -158,15 +157,15 @@ class Axis(NamedTuple):
 def sample_bilinear(
     pixels: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns what the spans of two axes show of `pixels [h, w, c]`.
+    """Returns the spans of two axes, sampled from `pixels [h, w, c]` bilinearly.
 
-    Reads between pixels linearly. uint8 gives uint8, correctly rounded (after centered
-    scaling, within 1); float32 gives float32.
+    uint8 gives uint8, correctly rounded (after centered scaling, within 1); float32
+    gives float32.
 
     Args:
         pixels: The source.
-        rows, columns: What is shown of it.
-        out: Where to write, a part of an array maybe; None makes a new array.
+        rows, columns: The sampling grid.
+        out: Destination, possibly a view; None allocates a new array.
     """
     (top, bottom), (left, right) = rows.read, columns.read
     (i0, i1), (j0, j1) = rows.span, columns.span
@@ -174,7 +173,7 @@ def sample_bilinear(
         view = pixels[top:bottom, left:right]
         return _flipped(view, rows.step < 0, columns.step < 0, out)
     if rows.is_spread and columns.is_spread:
-        # Faster than a warp by half.
+        # Half the time of a warp.
         view = pixels[rows.low : rows.high, columns.low : columns.high]
         scaled = cv2.resize(view, (j1 - j0, i1 - i0)).reshape(i1 - i0, j1 - j0, -1)
         return _flipped(scaled, rows.step < 0, columns.step < 0, out)
@@ -191,17 +190,17 @@ def sample_bilinear(
 def sample_nearest(
     pixels: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns what the spans of two axes show of `pixels [h, w, c]`, unmixed."""
+    """Returns the spans of two axes, sampled from `pixels` by nearest neighbor."""
     shown = pixels.take(rows.nearest(), axis=0).take(columns.nearest(), axis=1)
     return _kept(shown, shown.shape, out)
 
 
 def sample_masks(masks: Any, rows: Axis, columns: Axis) -> np.ndarray:
-    """Returns `masks [n, h, w]` as the picture of two axes shows them, 0 outside.
+    """Returns `masks [n, h, w]` sampled on the grid of two axes, 0 outside.
 
     Args:
-        masks: An array, or what makes one mask at a time.
-        rows, columns: What is shown of them.
+        masks: An array, or `LazyMasks`.
+        rows, columns: The sampling grid.
     """
     shown = np.zeros((len(masks), rows.size, columns.size), masks.dtype)
     y, x = rows.nearest(), columns.nearest()
@@ -247,7 +246,7 @@ def _warp(
 def _kept(
     made: np.ndarray, shape: tuple[int, ...], out: np.ndarray | None
 ) -> np.ndarray:
-    """Returns `out` with what was made, should OpenCV have made a new array."""
+    """Returns `out` with the result, also if OpenCV allocated a new array."""
     made = made.reshape(shape)
     if out is None or made is out:
         return made

@@ -1,4 +1,4 @@
-"""Few sizes for pictures of many sizes, so that models are compiled few times."""
+"""Size buckets: few shapes for images of many sizes, to limit compilation."""
 
 import dataclasses
 import math
@@ -7,21 +7,21 @@ import numpy as np
 
 from odapi.data.image.resize import KeepAspectRatio, Resizer, fixed_size
 
-# Sides of buckets are multiples of it: strides of models divide them.
+# Sides of buckets are multiples of it, as the strides of models require.
 _MULTIPLE = 32
 
 
 @dataclasses.dataclass(frozen=True)
 class Buckets:
-    """Sizes to pad pictures to.
+    """The sizes that images are padded to.
 
-    Each side grows to the next of `sides`; beyond the last of them, and where there
-    are none, to the next of `steps` sides for each doubling. Long pictures then get
-    a long size, and not a square that is empty by half.
+    Each side is padded to the next of `sides`; beyond the last one, or if there are
+    none, to the next of `steps` sides per doubling. Height and width are independent,
+    so that elongated images are not padded to a square.
 
     Args:
         sides: Pixels, ascending.
-        steps: Sides for each doubling, 1 or more.
+        steps: Sides per doubling, 1 or more.
     """
 
     sides: tuple[int, ...] = ()
@@ -34,7 +34,7 @@ class Buckets:
             raise ValueError(f"sides must ascend, got {self.sides}")
 
     def __call__(self, height: int, width: int) -> tuple[int, int]:
-        """Returns the size of the bucket of a picture, in pixels.
+        """Returns the bucket of an image size, in pixels.
 
         >>> Buckets((800, 1088, 1344))(800, 1067)
         (800, 1088)
@@ -45,21 +45,21 @@ class Buckets:
         for side in self.sides:
             if pixels <= side:
                 return side
-        # Rounded, so that a power of two is not taken for the one after it.
+        # Rounded, so that a power of two is not mapped to the next one.
         step = math.ceil(round(math.log2(max(pixels, 1)) * self.steps, 6))
         return _rounded_up(max(2 ** (step / self.steps), pixels))
 
 
 def buckets_of(resizer: Resizer, count: int) -> Buckets | None:
-    """Returns the buckets that suit what a resizer makes.
+    """Returns buckets for the output sizes of a resizer.
 
     Args:
-        resizer: Sets the size of the pictures.
-        count: Sides between the shortest and the longest of a resizer that keeps
-            within bounds, else for each doubling; 0: no buckets.
+        resizer: The image resizer.
+        count: Number of sides between the bounds of a resizer that has bounds, else
+            per doubling; 0 means no buckets.
 
     Returns:
-        None where all pictures get one size, or there are to be no buckets.
+        None if all images get one size or `count` is 0.
     """
     if count == 0 or fixed_size(resizer) is not None:
         return None

@@ -1,4 +1,4 @@
-"""Decoded samples that stay in memory from one epoch to the next."""
+"""In-memory cache of decoded samples."""
 
 import threading
 from collections.abc import Mapping
@@ -8,23 +8,22 @@ import numpy as np
 
 from odapi.data.sample import Sample, Source
 
-# Samples to see before their mean size says how large a data set is.
-_ENOUGH = 16
+# Samples needed before their mean size estimates that of the dataset.
+_MIN_SAMPLES = 16
 
 
 class SampleCache:
-    """The samples of a source, each read and decoded once, where all of them fit.
+    """The samples of a source, each decoded once, if all of them fit.
 
-    All or nothing: a data set in random order gains little from a part of it, and the
-    memory is better left to the model. Safe to use from many threads. What cannot be
-    read is tried again, and counted again.
+    All or nothing: in random order, a partial cache gains little, and the memory is
+    better left to the model. Thread-safe. Unreadable samples are not cached.
 
     Args:
-        source: Where samples come from.
-        limit: Bytes that all samples may take; 0 keeps none.
+        source: The samples.
+        limit: Maximum number of bytes; 0 disables the cache.
 
     Attributes:
-        bytes: That are taken.
+        bytes: Number of bytes in use.
     """
 
     def __init__(self, source: Source, limit: int):
@@ -35,7 +34,7 @@ class SampleCache:
         self._lock = threading.Lock()
 
     def __getitem__(self, index: int) -> Sample:
-        """Returns a sample, its arrays read-only where it is kept.
+        """Returns a sample; the arrays of cached samples are read-only.
 
         Raises:
             DataError: The image cannot be used.
@@ -49,7 +48,7 @@ class SampleCache:
         return sample
 
     def __len__(self) -> int:
-        """Returns how many samples are kept."""
+        """Returns the number of cached samples."""
         return len(self._kept)
 
     def _keep(self, index: int, sample: Sample) -> None:
@@ -61,18 +60,18 @@ class SampleCache:
             self.bytes += _size(kept)
             if self._expected() > self.limit:
                 self.limit = self.bytes = 0
-                self._kept = {}  # Others may be looking into the old one.
+                self._kept = {}  # Other threads may still read the old one.
 
     def _expected(self) -> float:
-        """Returns the bytes of all samples, as far as can be told."""
+        """Returns the estimated number of bytes of all samples."""
         seen, count = len(self._kept), len(self.source)
-        if seen < min(_ENOUGH, count):
+        if seen < min(_MIN_SAMPLES, count):
             return self.bytes
         return self.bytes / seen * count
 
 
 def _frozen(value: Any) -> Any:
-    """Returns an array that nobody can change, over the same numbers."""
+    """Returns a read-only view of an array."""
     if not isinstance(value, np.ndarray):
         return value
     view = value.view()

@@ -1,4 +1,4 @@
-"""From samples of one batch to arrays of one shape: padding, and what it costs."""
+"""Collation: padding of the samples of a batch to arrays of one shape."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -18,25 +18,24 @@ TOO_MANY_BOXES = "more boxes than max_number_of_boxes"
 
 @dataclasses.dataclass(frozen=True)
 class Collate:
-    """Makes a batch of resized samples.
+    """Combines resized samples into a batch.
 
-    Pictures of different sizes are padded to the largest of the batch, or to the
-    bucket that holds all, at the bottom and right, and their boxes and keypoints are
-    normalised to the new size.
+    Images of different sizes are padded at the bottom and right to the largest of the
+    batch, or to its bucket; coordinates are normalized to the padded size.
 
     Args:
-        batch_size: Samples a batch; where there are fewer, the last one repeats and
-            `Batch.real` says which ones those are.
-        max_boxes: Objects an image. Of more, the first are kept; the rest is counted
-            in `problems`.
+        batch_size: Samples per batch; if there are fewer, the last one is repeated and
+            False in `Batch.real`.
+        max_boxes: Maximum number of objects per image; the first ones are kept, and
+            the image is counted in `problems`.
         fields: Optional fields of `Groundtruth` to fill.
-        keep_all: Whether to pad to a multiple of `max_boxes` instead of
-            leaving objects out. Batches then differ in shape.
-        problems: Where images with too many objects are counted.
-        shapes: Shape of one object's value, by field, such as `{"keypoints": (17, 2)}`,
-            for batches without objects; of an image's for `labeled_classes`.
-        buckets: The sizes that a batch can have; None: any.
-        context: The memory banks that the model reads; None: none.
+        keep_all: Whether to pad to a multiple of `max_boxes` instead of dropping
+            objects. Batches then differ in shape.
+        problems: Counts images with too many objects.
+        shapes: Shape of one object's value by field, such as `{"keypoints": (17, 2)}`,
+            for batches without objects; for `labeled_classes`, of one image's.
+        buckets: The allowed image sizes; None means any.
+        context: Shape of the memory banks that the model reads; None if it reads none.
     """
 
     batch_size: int
@@ -57,7 +56,7 @@ class Collate:
             raise ValueError(f"no such fields of Groundtruth: {sorted(unknown)}")
 
     def __call__(self, samples: Sequence[Sample]) -> Batch:
-        """Returns the batch of 1 to `batch_size` samples, as resizers leave them."""
+        """Returns the batch of 1 to `batch_size` resized samples."""
         real = np.arange(self.batch_size) < len(samples)
         samples = [*samples, *[samples[-1]] * (self.batch_size - len(samples))]
         samples = _same_size(samples, self.buckets)
@@ -88,9 +87,9 @@ class Collate:
         labeled = self._labeled(samples) if LABELED_CLASSES in self.fields else None
         filled = {name: fill(FIELDS[name]) for name in fields}
         if "masks" in filled and "mask_weights" in filled:
-            # An object without a pixel: its mask is broken, or was cut off. Taken for
-            # known, it would teach that there is nothing.
-            # Padding is not looked at: its pages would have to be made.
+            # A mask without a pixel is broken or was cropped away. Treated as known, it
+            # would teach background.
+            # Padding is skipped, since reading would allocate its memory.
             rows = zip(filled["masks"], filled["mask_weights"], counts, strict=True)
             for masks, weights, count in rows:
                 weights[:count] *= masks[:count].any(axis=(1, 2))
@@ -142,16 +141,16 @@ class _Fill:
 
 
 def merge_equal_boxes(sample: Sample, num_classes: int) -> Sample:
-    """Returns the sample with one object for several that share a box.
+    """Returns the sample with objects of equal boxes merged into one.
 
-    Its `multiclass_scores` `[n, num_classes + 1]`, the background first, have a 1 for
-    each class; the rest is that of the first object. Boxes are the same if they agree
-    to 1/10000 of the picture.
+    Its `multiclass_scores` `[n, num_classes + 1]`, background first, are 1 for each
+    class of the merged objects; other fields are those of the first object. Boxes are
+    equal if they agree to 1/10000 of the image.
     """
     boxes, classes = sample["boxes"], sample["classes"]
     keys = np.rint(boxes * 1e4).astype(np.int64)
     _, first, group = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first)  # As they came.
+    order = np.argsort(first)  # In the original order.
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     scores = np.zeros((len(first), num_classes + 1), np.float32)
@@ -165,17 +164,17 @@ def _same_size(samples: list[Sample], buckets: Buckets | None) -> list[Sample]:
     height, width = (int(size) for size in sizes)
     if buckets is not None:
         height, width = buckets(height, width)
-    return [_grown(sample, height, width) for sample in samples]
+    return [_padded(sample, height, width) for sample in samples]
 
 
-def _grown(sample: Sample, height: int, width: int) -> Sample:
+def _padded(sample: Sample, height: int, width: int) -> Sample:
     old_height, old_width = sample["image"].shape[:2]
     if (old_height, old_width) == (height, width):
         return sample
     bottom, right = height - old_height, width - old_width
     scale = np.array([old_height / height, old_width / width], np.float32)
     image = np.pad(sample["image"], ((0, bottom), (0, right), (0, 0)))
-    grown = sample | scaled_positions(sample, scale) | {"image": image}
+    padded = sample | scaled_positions(sample, scale) | {"image": image}
     if "masks" in sample:
-        grown["masks"] = np.pad(sample["masks"], ((0, 0), (0, bottom), (0, right)))
-    return grown
+        padded["masks"] = np.pad(sample["masks"], ((0, 0), (0, bottom), (0, right)))
+    return padded

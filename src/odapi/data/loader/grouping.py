@@ -1,4 +1,4 @@
-"""Batches of samples of like shape, from a stream of any."""
+"""Batches of samples from the same group of a stream."""
 
 import collections
 from collections.abc import Callable, Hashable, Sequence
@@ -12,16 +12,16 @@ _PARENT, _WAITING = "samples", "waiting"
 
 
 class Grouped(grain.IterDataset):
-    """Makes a batch whenever as many samples of one group have come as it holds.
+    """Emits a batch whenever a group has collected `batch_size` samples.
 
-    What comes depends on the stream alone. The state holds the positions of samples
-    that wait for others of their group; they are loaded anew when it is set.
+    The output depends on the stream alone. The state holds the positions of samples
+    in incomplete groups; they are loaded again when the state is restored.
 
     Args:
         samples: Stream of samples with their `position`.
-        batch_size: Samples a batch.
-        group: Of a sample.
-        collate: Makes the batch.
+        batch_size: Samples per batch.
+        group: Returns the group of a sample.
+        collate: Combines samples into a batch.
         load: Returns the sample at a position.
     """
 

@@ -1,4 +1,4 @@
-"""From a position to a sample that is ready for a batch, and to whole batches."""
+"""Loading by position: samples that are ready for a batch, and whole batches."""
 
 import dataclasses
 
@@ -16,23 +16,22 @@ from odapi.data.sample_checks import InvalidSampleError
 from odapi.errors import DataError
 from odapi.structures import Batch
 
-# To a position that no training reaches, where another sample takes the place of one
-# that cannot be used.
-_ELSEWHERE = 1 << 40
+# Offset to positions that no training reaches: substitutes of unusable samples.
+_SUBSTITUTE_OFFSET = 1 << 40
 
 
 class Load:
     """Reads, augments and resizes the sample at a position.
 
-    What comes depends on the position alone, so that it may be called from any thread,
+    The result depends on the position alone, so that it can be called from any thread,
     and, pickled, from any process.
 
     Args:
-        source: Where samples come from.
-        order: Which one is at a position, and what its augmentations draw.
-        augmentations: Functions `(sample, rng) -> sample`, in their order.
-        resizer: Sets the size of the pictures.
-        cache: Bytes of memory for decoded samples, see `SampleCache`.
+        source: The samples.
+        order: The sample and the random numbers of each position.
+        augmentations: Functions `(sample, rng) -> sample`, in order.
+        resizer: The image resizer.
+        cache: Bytes for decoded samples, see `SampleCache`.
     """
 
     def __init__(
@@ -50,18 +49,18 @@ class Load:
         self._samples = SampleCache(source, cache)
 
     def __reduce__(self):
-        # What is made of the arguments is made anew.
+        # Attributes derived from the arguments are rebuilt.
         return Load, self._arguments(self.cache)
 
     def part(self, number: int) -> "Load":
-        """Returns the same with a part of the memory."""
+        """Returns a copy with a share of the cache memory."""
         return Load(*self._arguments(self.cache // number))
 
     def _arguments(self, cache: int) -> tuple:
         return self.source, self.order, self.augmentations, self.resizer, cache
 
     def __call__(self, position: int) -> Sample:
-        """Returns the sample, with its `position`.
+        """Returns the sample, including its `position`.
 
         Raises:
             DataError: The image cannot be used.
@@ -81,13 +80,13 @@ class Load:
 
 @dataclasses.dataclass(frozen=True)
 class LoadBatch:
-    """Makes a whole training batch: what one process is asked for.
+    """Loads whole training batches, the unit of work of a data process.
 
-    Another sample takes the place of one that cannot be used.
+    Unusable samples are replaced by others.
 
     Args:
-        load: Of samples.
-        collate: Makes the batch.
+        load: Loads samples.
+        collate: Combines them into a batch.
     """
 
     load: Load
@@ -97,7 +96,7 @@ class LoadBatch:
         """Returns the batch with a number, counted from 0.
 
         Raises:
-            DataError: Not one sample can be read.
+            DataError: No sample can be read.
         """
         size = self.collate.batch_size
         positions = range(number * size, (number + 1) * size)
@@ -107,7 +106,7 @@ class LoadBatch:
         source = self.load.source
         for attempt in range(2 * len(source)):
             try:
-                return self.load(position + attempt * _ELSEWHERE)
+                return self.load(position + attempt * _SUBSTITUTE_OFFSET)
             except InvalidSampleError:
                 raise
             except DataError as found:
@@ -117,13 +116,13 @@ class LoadBatch:
 
 
 def count_unusable(source: Source, problems: Problems, error: DataError) -> None:
-    """Counts a sample that cannot be used, unless its source has done so."""
+    """Counts an unusable sample, unless its source has counted it already."""
     if getattr(source, "problems", None) is not problems:
         problems.found("unusable image", error.place)
 
 
 def none_usable(source: Source, last: DataError) -> DataError:
-    """Returns the error for data of which not one sample can be used."""
+    """Returns the error for a dataset without any usable sample."""
     return DataError(
         source.name,
         f"none of {len(source)} images can be used; the last: {last}",

@@ -1,4 +1,4 @@
-"""Messages between two processes: pickles in a pipe, large arrays in shared memory."""
+"""Messages between processes: pickles in a pipe, large arrays in shared memory."""
 
 import mmap
 import os
@@ -11,9 +11,9 @@ from typing import IO, Any
 import numpy as np
 
 _SIZE = struct.Struct("<q")
-# Below, an array goes with the pickle.
+# Smaller arrays are sent in the pickle.
 _LARGE = 1 << 14
-_MEMORY = pathlib.Path("/dev/shm")  # A folder in memory, where there is one.
+_MEMORY = pathlib.Path("/dev/shm")  # A folder in memory, on Linux.
 
 
 def send(pipe: IO[bytes], message: Any, arrays: "Writable | None" = None) -> None:
@@ -21,8 +21,9 @@ def send(pipe: IO[bytes], message: Any, arrays: "Writable | None" = None) -> Non
 
     Args:
         pipe: Unbuffered.
-        message: What pickle takes.
-        arrays: Where large arrays go, until the next message; None: into the pipe.
+        message: Anything that can be pickled.
+        arrays: Memory for large arrays, until the next message; None sends them
+            through the pipe.
     """
     large: list[pickle.PickleBuffer] = []
 
@@ -45,7 +46,7 @@ def receive(pipe: IO[bytes], arrays: "Readable | None" = None) -> Any:
     """Reads a message.
 
     Raises:
-        EOFError: The other side has ended.
+        EOFError: The other process has ended.
     """
     sizes = _read(pipe, 2 * _SIZE.size)
     (head,), (length,) = _SIZE.iter_unpack(sizes)
@@ -67,10 +68,11 @@ def _read(pipe: IO[bytes], size: int) -> bytearray:
 
 
 class Writable:
-    """Memory that another process reads, which grows as needed.
+    """Shared memory that another process reads; grows as needed.
 
     Attributes:
-        path: Of the file that stands for it; the reader removes it.
+        path: The file of the memory; the reader deletes it when it opens it, so that no
+            kill leaves it behind.
     """
 
     def __init__(self) -> None:
@@ -79,7 +81,7 @@ class Writable:
         self._map: mmap.mmap | None = None
 
     def put(self, arrays: list[memoryview]) -> list[int]:
-        """Writes arrays over what was there; returns their sizes in bytes."""
+        """Overwrites the memory with arrays; returns their sizes in bytes."""
         sizes = [array.nbytes for array in arrays]
         total = sum(sizes)
         if total and (self._map is None or total > len(self._map)):
@@ -93,7 +95,7 @@ class Writable:
 
 
 class Readable:
-    """The other side of a `Writable`; removes its file."""
+    """The reading side of a `Writable`; deletes its file."""
 
     def __init__(self, path: str):
         self._file = os.open(path, os.O_RDWR)
@@ -101,7 +103,7 @@ class Readable:
         self._map: mmap.mmap | None = None
 
     def take(self, sizes: list[int]) -> list[np.ndarray]:
-        """Returns copies of arrays of these sizes, as bytes."""
+        """Returns copies of the arrays of these sizes, as bytes."""
         total = sum(sizes)
         if total and (self._map is None or total > len(self._map)):
             self._map = mmap.mmap(self._file, total)
@@ -112,6 +114,6 @@ class Readable:
         ]
 
     def close(self) -> None:
-        """Gives the memory back."""
+        """Releases the memory."""
         os.close(self._file)
         self._map = None

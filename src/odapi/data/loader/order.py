@@ -1,8 +1,8 @@
-"""Which sample comes when: a function of the seed and the position alone.
+"""Order of samples: a function of the seed and the position alone.
 
-Grain's own shuffle walks a cipher until it meets a valid index, which for a data set
-of some hundred images took 0.2 to 0.6 ms a sample, as long as an augmentation. A
-permutation an epoch costs nothing, and 8 bytes an image.
+Our own shuffle instead of Grain's, which iterates a cipher until it finds a valid
+index: 0.2 to 0.6 ms per sample for a few hundred images, as long as an augmentation.
+One permutation per epoch costs 8 bytes per image and no time.
 """
 
 import dataclasses
@@ -14,25 +14,24 @@ from typing import Any
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 
-# Positions after which the pattern of a mixture begins anew.
+# Period of the pattern of a mixture, in positions.
 _PATTERN = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """In which order samples come.
+    """Order of samples.
 
     Args:
-        training: Over and over again, without end, whole batches; otherwise once, in
-            order, the last batch padded.
-        shuffle: Whether to shuffle each epoch anew; only in training.
-        seed: Of order and augmentation.
-        parts, weights: Lengths of the parts that the source consists of, and how often
-            samples of each come, relative to the others; only in training. Empty: as
-            many as there are.
+        training: Whether to repeat endlessly with full batches; otherwise one pass in
+            order, with the last batch padded.
+        shuffle: Whether to shuffle each epoch differently; only in training.
+        seed: Random seed of order and augmentation.
+        parts, weights: Lengths of the parts of the source, and their relative sampling
+            frequencies; only in training. Empty: proportional to their lengths.
 
     Raises:
-        ValueError: There are not as many weights as parts, or none is above 0.
+        ValueError: The numbers of weights and parts differ, or no weight is above 0.
     """
 
     training: bool = True
@@ -52,7 +51,7 @@ class Order:
             )
 
     def indices(self, length: int) -> Sequence[int]:
-        """Returns the index of the sample at each position, for so many samples."""
+        """Returns the index of the sample at each position, for a number of samples."""
         if not self.training:
             return range(length)
         parts = self.parts or (length,)
@@ -64,7 +63,7 @@ class Order:
         return _Mixture(epochs, self.weights) if self.weights else epochs[0]
 
     def rng(self, position: int) -> np.random.Generator:
-        """Returns what the augmentations of the sample at a position draw from."""
+        """Returns the random generator of the augmentations at a position."""
         mask = (1 << 64) - 1  # Philox takes two words of 64 bits as its key.
         key = np.array([self.seed & mask, position], np.uint64)
         source: Any = _Key(key)
@@ -72,7 +71,7 @@ class Order:
 
 
 class _Key(ISeedSequence):
-    """The key of Philox, as it is: with `key=`, NumPy also mixes a seed in vain."""
+    """The raw key of Philox: with `key=`, NumPy would also mix an unused seed."""
 
     def __init__(self, key: np.ndarray):
         self.key = key
@@ -82,11 +81,11 @@ class _Key(ISeedSequence):
 
 
 class _Epochs(Sequence):
-    """Indices from `start` on, epoch after epoch; shuffled, given a seed."""
+    """Indices from `start` on, repeated per epoch; shuffled if a seed is given."""
 
     def __init__(self, start: int, length: int, seed: tuple[int, int] | None):
         self.start, self.length, self.seed = start, length, seed
-        # Threads read around the end of an epoch, hence more than one.
+        # More than one, since threads read around the end of an epoch.
         self._permutation = functools.lru_cache(maxsize=3)(self._shuffled)
 
     def __len__(self) -> int:
@@ -105,15 +104,15 @@ class _Epochs(Sequence):
 
 
 class _Mixture(Sequence):
-    """Several parts in turn, each as often as its weight says, evenly spread."""
+    """Evenly interleaved parts, each with the frequency of its weight."""
 
     def __init__(self, parts: Sequence[_Epochs], weights: Sequence[float]):
         self.parts = parts
         shares = np.array(weights, float) / sum(weights)
         counts = np.zeros(len(shares))
-        self.pattern: list[tuple[int, int]] = []  # Part, and how many of it before.
+        self.pattern: list[tuple[int, int]] = []  # Part, and its samples before.
         for place in range(_PATTERN):
-            # Who is furthest behind; a part of weight 0 is never.
+            # The part furthest behind its share; never one of weight 0.
             due = np.where(shares > 0, shares * (place + 1) - counts, -np.inf)
             part = int(np.argmax(due))
             self.pattern.append((part, int(counts[part])))

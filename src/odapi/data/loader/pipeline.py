@@ -1,9 +1,9 @@
-"""From a source to batches: threads, and a position that can be resumed at.
+"""The input pipeline: batches of a source, with an exactly resumable position.
 
-Which sample comes when, and with which random numbers, depends on the seed and the
-position only, not on the number of threads nor on interruptions. Grain keeps the
-position and reads ahead. Samples are decoded, augmented and resized by threads of this
-process, since OpenCV, NumPy and the JPEG decoder let each other run.
+The order of samples and their random numbers depend on the seed and the position
+only, not on the number of threads or on interruptions. Grain keeps the position and
+prefetches. Samples are decoded, augmented and resized by threads of this process,
+since OpenCV, NumPy and the JPEG decoder release the interpreter lock.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ from odapi.data.loader.load import (
 from odapi.data.loader.malloc import keep_freed_memory
 from odapi.data.loader.order import Order
 from odapi.data.loader.processes import Processes
-from odapi.data.loader.worker import IN_TURN
+from odapi.data.loader.worker import MAX_PENDING
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, Source
 from odapi.data.sample_checks import InvalidSampleError
@@ -43,10 +43,10 @@ _TRAINING = Order()
 
 @dataclasses.dataclass(frozen=True)
 class MergeEqualBoxes:
-    """Makes one object with several classes of objects that share a box.
+    """Merges objects with equal boxes into one object of several classes.
 
     Args:
-        num_classes: Of the model, without background.
+        num_classes: Number of classes of the model, without background.
     """
 
     num_classes: int
@@ -57,37 +57,37 @@ class MergeEqualBoxes:
 
 
 class Pipeline:
-    """Batches of a source, read ahead by threads.
+    """Batches of a source, prefetched by threads.
 
-    Training batches never end: iterating goes on where it was left. Each iteration for
-    evaluation is one pass, from the beginning. One iteration at a time.
+    Training batches never end: a new iteration continues where the last one stopped.
+    An iteration for evaluation is one pass from the beginning. Only one iteration can
+    run at a time.
 
-    A sample that cannot be read is counted in `problems`, and the next takes its place.
+    An unreadable sample is counted in `problems` and replaced by the next one.
 
     Args:
-        source: Where samples come from.
-        resizer: Sets the size of the pictures.
-        collate: Makes batches; its `problems` should be those of the source.
-        order: In which order.
-        augmentations: Functions `(sample, rng) -> sample`, in their order.
-        threads: That decode and augment; 0 takes one for each core.
-        processes: That make training batches in their stead; 0: threads do. Then
-            another sample of the data takes the place of one that cannot be read.
-        prefetch: Batches prepared ahead, 0 or more.
-        cache: Bytes of memory for decoded samples, see `SampleCache`; only training
-            reads a sample twice.
+        source: The samples.
+        resizer: The image resizer.
+        collate: Combines samples; its `problems` should be those of the source.
+        order: The order of samples.
+        augmentations: Functions `(sample, rng) -> sample`, in order.
+        threads: Number of threads that decode and augment; 0 means one per core.
+        processes: Number of processes that make training batches instead; 0 means
+            threads.
+        prefetch: Number of batches prepared ahead, 0 or more.
+        cache: Bytes for decoded samples, see `SampleCache`; used in training only.
 
     Attributes:
         label_map: The classes.
-        num_images: Samples of the source.
-        problems: What was wrong with the data so far.
-        pads: Whether pictures of a batch may have padding.
+        num_images: Number of samples of the source.
+        problems: Problems found in the data so far.
+        pads: Whether images of a batch can have padding.
         has_one_size: Whether all batches have images of one size.
-        wait_seconds: Time that iterating has waited for batches, in all.
+        wait_seconds: Total time spent waiting for batches.
 
     Raises:
         DataError: The source is empty.
-        ValueError: Processes are to sort pictures of many sizes.
+        ValueError: Processes were combined with size buckets.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Pipeline:
         self.wait_seconds = 0.0
         self.threads = threads or _cores()
         self.prefetch = prefetch
-        # Pictures of one size without padding: nobody has to be told the true size.
+        # If all images have one size without padding, no true size is needed.
         self.pads = fixed_size(resizer) is None or may_pad(resizer)
         self.has_one_size = fixed_size(resizer) is not None
         self._collate = collate
@@ -135,16 +135,16 @@ class Pipeline:
 
     @property
     def num_images(self) -> int:
-        """Samples of the source, unreadable ones included."""
+        """Number of samples of the source, including unreadable ones."""
         return len(self.source)
 
     @property
     def num_batches(self) -> int | None:
-        """Batches of one pass at most; None in training, which has no end."""
+        """Maximum number of batches of one pass; None in training, which never ends."""
         return None if self.order.training else -(-self.num_images // self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Returns the pipeline, at its beginning unless it is for training."""
+        """Returns the pipeline, rewound unless it is for training."""
         if not self.order.training:
             self.close()
         return self
@@ -153,7 +153,7 @@ class Pipeline:
         """Returns the next batch.
 
         Raises:
-            DataError: Not one sample can be read.
+            DataError: No sample can be read.
         """
         iterator = self._started()
         start = time.perf_counter()
@@ -167,13 +167,13 @@ class Pipeline:
         return batch._replace(real=None) if self.order.training else batch
 
     def select_fields(self, fields: Iterable[str]) -> None:
-        """Leaves out of batches optional groundtruth that nobody reads.
+        """Restricts the optional groundtruth of batches to the fields that are read.
 
         Args:
             fields: Optional fields of `Groundtruth` that are read.
 
         Raises:
-            DataError: Some of them are not in the data.
+            DataError: The dataset lacks a field that a model cannot learn without.
         """
         wanted = set(fields)
         self.check_has(wanted)
@@ -183,19 +183,19 @@ class Pipeline:
         self.close()
 
     def check_has(self, fields: Iterable[str]) -> None:
-        """Checks that there is what a model learns from.
+        """Checks that the dataset has the groundtruth that a model learns from.
 
         Args:
             fields: Optional fields of `Groundtruth` that its losses read.
 
         Raises:
-            DataError: Some of them are not in the data.
+            DataError: The dataset lacks a field that a model cannot learn without.
         """
         reader = "train_input_reader" if self.order.training else "eval_input_reader"
         for name in sorted(set(fields) - set(self._collate.fields)):
             hint = FIELDS[name].hint if name in FIELDS else ""
             if not hint:
-                continue  # The model does without it.
+                continue  # The model can do without it.
             raise DataError(
                 self.source.name,
                 f"the model learns {name.replace('_', ' ')}, but the dataset has none",
@@ -203,7 +203,7 @@ class Pipeline:
             )
 
     def get_state(self) -> dict[str, Any]:
-        """Returns the position after the last batch, in values that JSON can hold."""
+        """Returns the position after the last batch as JSON-compatible values."""
         position = self._started().get_state()
         return {
             "position": position,
@@ -213,10 +213,10 @@ class Pipeline:
         }
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Goes to a position: what comes next is what came next then.
+        """Restores a position: the following batches are the same as they were then.
 
         Raises:
-            DataError: The position is of other data, or of another seed.
+            DataError: The position belongs to other data or another seed.
         """
         for name, ours in (("num_images", self.num_images), ("seed", self.order.seed)):
             if state[name] != ours:
@@ -224,7 +224,7 @@ class Pipeline:
                     self.source.name,
                     f"the position to resume at is from a run with {name} "
                     f"{state[name]}, now it is {ours}",
-                    hint="resume with the same data and seed, or start anew",
+                    hint="resume with the same data and seed, or start a new training",
                 )
         if state.get("in_batches", False) != bool(self.processes):
             now, then = ("processes", "threads")[:: 1 if self.processes else -1]
@@ -233,13 +233,13 @@ class Pipeline:
                 f"the position to resume at is from a run with {then}, now there are "
                 f"{now}",
                 hint="resume with options.data_loading.processes as it was, "
-                f"{'0' if then == 'threads' else '1 or more'}, or start anew",
+                f"{'0' if then == 'threads' else '1 or more'}, or start a new training",
             )
         self.close()
         self._started().set_state(state["position"])
 
     def close(self) -> None:
-        """Stops the threads; iterating again starts from the beginning."""
+        """Stops the threads; a new iteration starts from the beginning."""
         if self._stop is not None:
             self._stop()
         self._iterator = self._stop = None
@@ -256,7 +256,7 @@ class Pipeline:
             load = LoadBatch(self._load, self._collate)
             processes = Processes(load, self.processes) if self.processes else None
             self._iterator = iter(self._dataset(processes))
-            # Also at exit, so that no thread works while the interpreter ends.
+            # Also at exit, so that no thread runs while the interpreter shuts down.
             self._stop = weakref.finalize(self, _end, self._iterator, processes)
         return self._iterator
 
@@ -265,8 +265,8 @@ class Pipeline:
 
         if processes is not None:
             batches = grain.MapDataset.source(range(sys.maxsize)).map(processes)
-            ahead = max(IN_TURN * self.processes, self.prefetch)
-            # The threads only wait.
+            ahead = max(MAX_PENDING * self.processes, self.prefetch)
+            # These threads only wait.
             return batches.to_iter_dataset(
                 grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
             )
@@ -301,7 +301,7 @@ class Pipeline:
 
 
 class _Counted:
-    """Loads samples; one that cannot be used is counted, and is None."""
+    """Loads samples; unusable ones are counted and returned as None."""
 
     def __init__(
         self, source: Source, load: Callable[[int], Sample], problems: Problems
@@ -326,13 +326,13 @@ class _Counted:
         with self._lock:
             self._failed += 1
             failed = self._failed
-        # Any two epochs hold each sample, whatever their order.
+        # Any two epochs contain each sample, in any order.
         if failed >= 2 * len(self.source):
             raise none_usable(self.source, error) from error
 
 
 def _end(iterator: Any, processes: Processes | None) -> None:
-    """Stops an iterator's threads, once: Grain stumbles over a second time at exit."""
+    """Stops an iterator's threads once: Grain fails when closed again at exit."""
     if processes is not None:
         processes.close()
     iterator.close()

@@ -1,8 +1,11 @@
-"""Batches made by processes, where one interpreter is not enough.
+"""Data processes: batches made by other interpreters.
 
-Threads of one process take turns with the interpreter between any two calls of OpenCV
-or NumPy, which costs about what a second thread brings. Processes take turns with
-nobody, and whole batches keep the first process free for the model.
+Threads of one process contend for the interpreter lock between calls of OpenCV or
+NumPy, which costs about what a second thread gains. Processes do not, and whole
+batches keep the first process free for the model.
+
+Our own processes instead of `multiprocessing`: its spawn imports the user's main
+script again, and its shared memory can outlive killed processes.
 """
 
 import dataclasses
@@ -23,20 +26,20 @@ _PLACE = "options.data_loading.processes"
 
 
 class ProcessError(OdapiError):
-    """A process that makes batches could not start, or has ended."""
+    """A data process could not start, or has ended."""
 
 
 class Processes:
-    """Calls a `LoadBatch` in other processes; safe to use from many threads.
+    """Calls a `LoadBatch` in other processes. Thread-safe.
 
-    Which process makes a batch changes nothing about it.
+    The batches do not depend on the process that makes them.
 
     Args:
-        load: What each of them calls, with its part of the memory for a cache.
-        number: Of processes, 1 or more.
+        load: Called by each process, with its share of the cache memory.
+        number: Number of processes, 1 or more.
 
     Raises:
-        ProcessError: The source or an augmentation cannot be sent to them.
+        ProcessError: The source or an augmentation cannot be pickled.
     """
 
     def __init__(self, load: LoadBatch, number: int):
@@ -47,8 +50,8 @@ class Processes:
         except Exception as error:
             raise ProcessError(
                 _PLACE,
-                f"the data cannot be sent to other processes: {error}",
-                hint="set it to 0, which reads them by threads",
+                f"the dataset cannot be pickled for other processes: {error}",
+                hint="set it to 0, which uses threads",
             ) from error
         self._processes = [_Process(pickled) for _ in range(number)]
         try:
@@ -62,7 +65,7 @@ class Processes:
         """Returns the batch with a number, counted from 0.
 
         Raises:
-            DataError: Not one sample can be read.
+            DataError: No sample can be read.
             ProcessError: The process has ended.
         """
         process = self._processes[number % len(self._processes)]
@@ -74,7 +77,7 @@ class Processes:
         return answer
 
     def close(self) -> None:
-        """Ends the processes."""
+        """Stops the processes."""
         for process in self._processes:
             process.close()
 
@@ -88,33 +91,33 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
-            # Whatever this process can import, it can.
+            # It can import whatever this process can.
             env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         self._questions: IO[bytes] = self._running.stdin  # type: ignore[assignment]
         self._answers: IO[bytes] = self._running.stdout  # type: ignore[assignment]
         self._memory: list[Readable] = []
-        self._room = threading.Semaphore(worker.IN_TURN)
+        self._slots = threading.Semaphore(worker.MAX_PENDING)
         self._turn = threading.Condition()
         self._asked = self._answered = 0
         self._closed = False
         send(self._questions, load)
 
     def check(self) -> None:
-        """Waits until it is ready."""
+        """Waits until the process is ready."""
         kind, what = self._receive(None)
         if kind == worker.FAILED:
             raise ProcessError(
                 _PLACE,
-                f"the data cannot be read in another process: {what}",
-                hint="classes and functions must come from a module, not from the "
-                "program itself; or set it to 0, which reads them by threads",
+                f"the dataset cannot be unpickled in another process: {what}",
+                hint="classes and functions must be defined in a module, not in the "
+                "main script; or set it to 0, which uses threads",
             )
         self._memory = [Readable(path) for path in what]
 
     def ask(self, number: int) -> Any:
-        """Returns the answer to a number; answers come in the order of questions."""
-        with self._room:
+        """Returns the batch of a number; answers come in the order of requests."""
+        with self._slots:
             if self._closed:
                 raise self._ended()
             with self._turn:
@@ -124,8 +127,8 @@ class _Process:
                     raise self._ended() from None
                 turn, self._asked = self._asked, self._asked + 1
                 self._turn.wait_for(lambda: self._answered == turn)
-            # Nobody else reads meanwhile, and others may ask.
-            memory = self._memory[turn % worker.IN_TURN] if self._memory else None
+            # No other thread reads now, but others may send requests.
+            memory = self._memory[turn % worker.MAX_PENDING] if self._memory else None
             try:
                 return self._receive(memory)
             finally:
@@ -134,18 +137,18 @@ class _Process:
                     self._turn.notify_all()
 
     def close(self) -> None:
-        """Ends it; what it is doing is lost."""
+        """Kills the process; its current work is lost."""
         self._running.kill()
         self._running.wait()
-        # Who waits for an answer finds the end of the pipe; then nobody is left.
-        for _ in range(worker.IN_TURN):
-            self._room.acquire()
+        # Waiting threads reach the end of the pipe and release their slots.
+        for _ in range(worker.MAX_PENDING):
+            self._slots.acquire()
         for pipe in (self._questions, self._answers):
             pipe.close()
         for memory in self._memory:
             memory.close()
         self._closed = True
-        self._room.release(worker.IN_TURN)
+        self._slots.release(worker.MAX_PENDING)
 
     def _receive(self, memory: Readable | None) -> Any:
         try:
@@ -157,7 +160,7 @@ class _Process:
         code = self._running.wait()
         return ProcessError(
             _PLACE,
-            f"a process that makes batches has ended with code {code}",
-            hint="its message is above, if it had one; -9 is often too little memory: "
-            "take fewer processes, or a smaller options.data_loading.cache_mb",
+            f"a data process ended with exit code {code}",
+            hint="see its message above, if any; -9 often means out of memory: "
+            "use fewer processes, or a smaller options.data_loading.cache_mb",
         )

@@ -1,4 +1,4 @@
-"""The program of a process that makes batches: `python -m odapi.data.loader.worker`.
+"""The program of a data process: `python -m odapi.data.loader.worker`.
 
 Started by `odapi.data.loader.processes`, which sends a `LoadBatch`, then batch
 numbers, and receives one batch per number. It exits when its input is closed.
@@ -13,19 +13,19 @@ from typing import Any
 from odapi.data.loader.messages import Writable, receive, send
 from odapi.errors import DataError
 
-# Batches of a process that may wait to be taken, or be in the making.
-IN_TURN = 2
+# Maximum number of batches of a process in progress or waiting to be read.
+MAX_PENDING = 2
 # Kinds of answers.
 READY, FAILED, BATCH, UNUSABLE = "ready", "failed", "batch", "unusable"
 
 
 def main() -> None:
-    """Answers until nobody asks any more."""
-    # Ctrl-C reaches all processes; the first one decides when this one ends.
+    """Answers requests until the input is closed."""
+    # Ctrl-C reaches all processes; the main one decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     questions = open(0, "rb", buffering=0, closefd=False)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # What others print must not get among the answers.
+    os.dup2(2, 1)  # Output of libraries must not mix with the answers.
     try:
         _serve(questions, answers)
     except (EOFError, BrokenPipeError):
@@ -44,7 +44,7 @@ def _serve(questions: Any, answers: Any) -> None:
         return
     found: list[tuple[str, str, str]] = []
     load.collate.problems.tell = lambda *problem: found.append(problem)
-    memory = [Writable() for _ in range(IN_TURN)] if os.name == "posix" else []
+    memory = [Writable() for _ in range(MAX_PENDING)] if os.name == "posix" else []
     send(answers, (READY, [part.path for part in memory]))
     for turn in itertools.count():
         number = receive(questions)
@@ -52,7 +52,7 @@ def _serve(questions: Any, answers: Any) -> None:
             kind, answer = BATCH, load(number)
         except DataError as error:
             kind, answer = UNUSABLE, (error.place, error.problem, error.hint)
-        arrays = memory[turn % IN_TURN] if memory else None
+        arrays = memory[turn % MAX_PENDING] if memory else None
         send(answers, (kind, answer, tuple(found)), arrays)
         found.clear()
 

@@ -1,4 +1,4 @@
-"""Data sets on disk, with random access."""
+"""Datasets on disk, with random access."""
 
 from odapi.data.sources.open import open_source
 

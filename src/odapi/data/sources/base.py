@@ -219,7 +219,7 @@ class BaseSource:
         """Returns the cleaned sample; `size` is of the image, in pixels."""
         objects: dict[str, Any] = dict(raw.objects)
         if raw.in_pixels:
-            _normalise(objects, reference)
+            _normalize(objects, reference)
         if "area" in objects and reference != size:
             objects["area"] = objects["area"] * np.float32(
                 size[0] * size[1] / (reference[0] * reference[1])
@@ -283,7 +283,7 @@ def _mask_weights(raw: Raw, objects: dict[str, Any]) -> np.ndarray:
     return weights * there
 
 
-def _normalise(objects: dict[str, np.ndarray], size: Size) -> None:
+def _normalize(objects: dict[str, np.ndarray], size: Size) -> None:
     """Turns pixels into shares of `size`, in place."""
     unit = np.array(size, np.float64)
     objects["boxes"] = objects["boxes"] / np.tile(unit, 2)

@@ -56,7 +56,7 @@ class ClassIndex:
             self._unknown[name].append(where)
 
     def check(self) -> None:
-        """Refuses the data set if a class is unknown, unless such are dropped.
+        """Refuses the dataset if a class is unknown, unless such are dropped.
 
         Raises:
             DataError: Names the unknown classes and where they were first.
@@ -81,7 +81,7 @@ class ClassIndex:
                 [
                     guess,
                     "add them to the label map, or drop their objects: unknown=drop "
-                    "behind the data set, such as --train-data 'voc:DIR?unknown=drop'",
+                    "behind the dataset, such as --train-data 'voc:DIR?unknown=drop'",
                 ]
             ).strip(),
         )

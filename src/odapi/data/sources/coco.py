@@ -33,7 +33,7 @@ def open_coco(
             in folders named like the file.
         split: Which file of a folder: the one with this in its name.
         drop_unknown: Drops objects of classes that `label_map` does not have,
-            instead of refusing the data set.
+            instead of refusing the dataset.
         skip_missing: Goes on where more than half of the images are missing.
         load_masks: Whether samples get masks.
 

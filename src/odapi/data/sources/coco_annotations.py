@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.keypoint_slots import NOWHERE, KeypointPlaces, placed
+from odapi.data.keypoint_slots import NO_SLOT, KeypointSlots, placed
 from odapi.data.mask_encoding import decode_segmentation
 from odapi.data.problems import Problems
 from odapi.data.sources.base import MaskOf, Raw
@@ -39,7 +39,7 @@ class AnnotationReader:
         self.names = {c.get("id"): str(c.get("name")) for c in content["categories"]}
         self.index = index
         self.problems = problems
-        self.places = KeypointPlaces(index.label_map, problems)
+        self.places = KeypointSlots(index.label_map, problems)
         self.names_of = {
             c.get("id"): [str(n) for n in c.get("keypoints") or []]
             for c in content["categories"]
@@ -128,7 +128,7 @@ class AnnotationReader:
         self, annotations: list[Json], classes: list[int], name: str
     ) -> np.ndarray:
         """Returns `[n, k]`: where the keypoints of objects go."""
-        places = np.full((len(classes), self.num_keypoints), NOWHERE, np.int32)
+        places = np.full((len(classes), self.num_keypoints), NO_SLOT, np.int32)
         for row, annotation, index in zip(places, annotations, classes, strict=True):
             count = len(annotation.get("keypoints") or ()) // 3
             row[:count] = self.places.of_object(

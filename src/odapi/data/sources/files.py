@@ -46,7 +46,7 @@ class FileSource(BaseSource):
             max((p.shape[1] for p in points), default=0),
         )
         if not entries:
-            problems.found("empty data set", name)
+            problems.found("empty dataset", name)
             raise DataError(
                 name,
                 "has no image that can be used",
@@ -159,7 +159,7 @@ class ImageFinder:
 def check_missing(
     name: str, missing: Sequence[str], total: int, finder: ImageFinder, skip: bool
 ) -> None:
-    """Refuses a data set of whose images more than half are not there.
+    """Refuses a dataset of whose images more than half are not there.
 
     Args:
         name: Of the source.

@@ -1,4 +1,4 @@
-"""One line names a data set: `coco:PATH`, `voc:PATH?split=train`, `yolo:PATH` ..."""
+"""One line names a dataset: `coco:PATH`, `voc:PATH?split=train`, `yolo:PATH` ..."""
 
 import dataclasses
 import os
@@ -21,7 +21,7 @@ _OPTIONS = re.compile(r"\?([a-z_]+=[^?&]*(?:&[a-z_]+=[^?&]*)*)$")
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """A data set, named in one line.
+    """A dataset, named in one line.
 
     Args:
         kind: "coco", "voc", "yolo" or "tfrecord".
@@ -51,7 +51,7 @@ def parse_spec(text: str) -> Spec:
     kind, colon, rest = path.partition(":")
     if colon and len(kind) > 1:  # One letter is a Windows drive.
         if kind not in _OPENERS:
-            raise unknown_choice(f"data set {text!r}", kind, _OPENERS, DataError)
+            raise unknown_choice(f"dataset {text!r}", kind, _OPENERS, DataError)
         return Spec(kind, os.path.expanduser(rest), options)
     path = os.path.expanduser(path)
     return Spec(_guess(path), path, options)
@@ -60,7 +60,7 @@ def parse_spec(text: str) -> Spec:
 def open_source(
     spec: str, label_map: LabelMap | None = None, load_masks: bool = True
 ) -> BaseSource:
-    """Opens a data set for random access.
+    """Opens a dataset for random access.
 
     Args:
         spec: `coco:FILE.json?images=DIR`, `coco:DIR`, `voc:DIR?split=train`,
@@ -75,7 +75,7 @@ def open_source(
         The source; what was found wrong so far is in its `problems`.
 
     Raises:
-        DataError: The data set cannot be used; nothing has been trained yet.
+        DataError: The dataset cannot be used; nothing has been trained yet.
     """
     parsed = parse_spec(spec)
     return _OPENERS[parsed.kind](parsed, label_map, load_masks)
@@ -120,7 +120,7 @@ _SWITCHES = {
 
 def _taken(spec: Spec, known: tuple[str, ...]) -> dict:
     """Returns the options as arguments."""
-    place = f"data set {spec.kind}:{spec.path}"
+    place = f"dataset {spec.kind}:{spec.path}"
     arguments: dict[str, str | bool] = {}
     for name, value in spec.options.items():
         if name not in known:
@@ -136,7 +136,7 @@ def _taken(spec: Spec, known: tuple[str, ...]) -> dict:
 
 
 def _guess(path: str) -> str:
-    """Returns the kind of a data set that was named by its path alone."""
+    """Returns the kind of a dataset that was named by its path alone."""
     place = pathlib.Path(path)
     if place.suffix == ".json":
         return "coco"
@@ -149,7 +149,7 @@ def _guess(path: str) -> str:
             if any(next(place.glob(p), None) for p in patterns):
                 return kind
     raise DataError(
-        f"data set {path!r}",
+        f"dataset {path!r}",
         "has no kind" + ("" if place.exists() else ", and there is no such path"),
         hint=f"write one of {', '.join(f'{k}:{path}' for k in sorted(_OPENERS))}",
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.keypoint_slots import KeypointPlaces, placed
+from odapi.data.keypoint_slots import KeypointSlots, placed
 from odapi.data.problems import Problems
 from odapi.data.sample import keep_objects
 from odapi.data.sources.base import BaseSource, Raw
@@ -42,7 +42,7 @@ def open_tfrecord(
         label_map: The classes; the class name of an object wins over its id. None
             takes the names and ids in the records.
         drop_unknown: Drops objects of classes that `label_map` does not have,
-            instead of refusing the data set.
+            instead of refusing the dataset.
         load_masks: Whether samples get masks.
         sequences: Whether records are tf.SequenceExamples: each frame that is
             annotated is a sample.
@@ -126,11 +126,11 @@ class TFRecordSource(BaseSource):
         self._load_masks = load_masks
         self._shift = int(problems.count("class id 0") > 0)
         self._drop_unknown = drop_unknown
-        self._places: KeypointPlaces | None = None
+        self._places: KeypointSlots | None = None
         taken: set[str] = set()
         self._ids = [unique_id(n, taken, problems) for i in indices for n in i.ids]
         if not self._ids:
-            problems.found("empty data set", name)
+            problems.found("empty dataset", name)
             raise DataError(name, "has no record that can be used")
         self._check_classes()
 
@@ -140,7 +140,7 @@ class TFRecordSource(BaseSource):
         Raises:
             DataError: No class of it has keypoints.
         """
-        places = KeypointPlaces(self.label_map, self.problems)
+        places = KeypointSlots(self.label_map, self.problems)
         if not places.total:
             raise DataError(
                 self.label_map.source,
@@ -231,7 +231,7 @@ class TFRecordSource(BaseSource):
 
     def _placed(
         self,
-        places: KeypointPlaces,
+        places: KeypointSlots,
         objects: dict[str, np.ndarray],
         names: list[str],
         image_id: str,

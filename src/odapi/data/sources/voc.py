@@ -145,7 +145,7 @@ def _by_name(files: list[Path], problems: Problems) -> dict[str, Path]:
 
 
 def _xml_files(root: Path) -> list[Path]:
-    """Returns the XML files of a data set, sorted by name.
+    """Returns the XML files of a dataset, sorted by name.
 
     Raises:
         DataError: There are none.

@@ -33,14 +33,14 @@ def open_yolo(
     skip_missing: bool = False,
     load_masks: bool = True,
 ) -> FileSource:
-    """Opens a YOLO data set: boxes, polygons or keypoints in txt files.
+    """Opens a YOLO dataset: boxes, polygons or keypoints in txt files.
 
     An image without a txt file, or with an empty one, has no objects.
 
     Args:
         path: A `data.yaml`, or a folder with one, or a folder with `images` and
             `labels`, or one with images and txt files together.
-        label_map: The classes, matched by name where the data set has names, else
+        label_map: The classes, matched by name where the dataset has names, else
             by number. None takes the names in the yaml or in `classes.txt`.
         images: Folder of the images; None looks where the layout says.
         split: "train", "val", "test" or the name of a folder; None reads the only
@@ -102,7 +102,7 @@ class _Reader:
         self.index = ClassIndex(label_map, layout.name, problems, drop_unknown)
 
     def _numbered(self) -> list[str]:
-        """Names classes by number: the data set has no names."""
+        """Names classes by number: the dataset has no names."""
         highest = -1
         for file in self.layout.all_labels():
             for line in _lines_or_none(file):

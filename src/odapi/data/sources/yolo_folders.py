@@ -1,4 +1,4 @@
-"""Where a YOLO data set keeps its images, its labels and the names of its classes."""
+"""Where a YOLO dataset keeps its images, its labels and the names of its classes."""
 
 import dataclasses
 import pathlib
@@ -18,11 +18,11 @@ _NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "classes.names")
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """A data set, or one split of it, found on disk.
+    """A dataset, or one split of it, found on disk.
 
     Args:
         name: For messages.
-        root: The folder of the whole data set.
+        root: The folder of the whole dataset.
         folders: Folders of images.
         listed: Images that a list names one by one.
         names: Names of the classes, by number; empty where nothing tells them.
@@ -75,7 +75,7 @@ class Layout:
 
 
 def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
-    """Finds the parts of a data set.
+    """Finds the parts of a dataset.
 
     Raises:
         DataError: There is no such file or folder, or no such split.

@@ -63,8 +63,8 @@ def _keypoints(features: Any, sample: Sample, named: Sequence[Any]) -> None:
     _floats(features, "image/object/keypoint/x", points[..., 1].reshape(-1))
     visibility = sample["keypoint_visibility"]
     _integers(features, "image/object/keypoint/visibility", visibility.reshape(-1))
-    labelled = (visibility > 0).sum(1)
-    _integers(features, "image/object/keypoint/num", labelled)
+    labeled = (visibility > 0).sum(1)
+    _integers(features, "image/object/keypoint/num", labeled)
     for name, key in (("z", "depths"), ("z/weights", "depth_weights")):
         if f"keypoint_{key}" in sample:
             values = sample[f"keypoint_{key}"].reshape(-1)

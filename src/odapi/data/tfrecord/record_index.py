@@ -190,7 +190,7 @@ def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
         raise DataError(
             str(file),
             "is no TFRecord file: no sound record is in it",
-            hint="COCO, VOC and YOLO data sets are read by coco:, voc: and yolo:",
+            hint="COCO, VOC and YOLO datasets are read by coco:, voc: and yolo:",
         )
     summary = _Summary(file.name)
     kept, add = [], summary.add_sequence if sequences else summary.add
@@ -216,7 +216,7 @@ def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
 
 
 class _Summary:
-    """What a data set must know of all records before it reads the first."""
+    """What a dataset must know of all records before it reads the first."""
 
     def __init__(self, file_name: str):
         self.file_name = file_name

@@ -1,4 +1,4 @@
-"""Mosaics, side by side pictures and plots."""
+"""Mosaics, side by side images and plots."""
 
 import numpy as np
 import pytest
@@ -17,11 +17,11 @@ def image(height, width, value=100):
 def test_mosaic_shows_every_image_whole():
     values = [10, 60, 110, 160, 210]
     images = [image(40, 60 + 10 * n, v) for n, v in enumerate(values)]
-    picture = mosaic(images, columns=3, cell=80, gap=4)
+    drawn = mosaic(images, columns=3, cell=80, gap=4)
     # Two rows; cells are as wide as the widest image and as high as the highest.
-    assert picture.shape == (4 + 2 * (53 + 4), 4 + 3 * (80 + 4), 3)
+    assert drawn.shape == (4 + 2 * (53 + 4), 4 + 3 * (80 + 4), 3)
     for value in values:
-        assert (picture == value).all(axis=-1).sum() > 1500
+        assert (drawn == value).all(axis=-1).sum() > 1500
 
 
 def test_mosaic_has_a_line_for_captions():
@@ -52,15 +52,15 @@ def test_side_by_side_has_detections_left_and_groundtruth_right():
     truth = {"boxes": [[0.1, 0.1, 0.4, 0.4]], "classes": [1]}
     found = {"boxes": [[0.5, 0.5, 0.9, 0.9]] * 2, "classes": [0, 0]}
     found["scores"] = [0.9, 0.2]
-    picture = side_by_side(
+    drawn = side_by_side(
         image(480, 640), found, truth, label_map_of(["cat", "dog"]), title="x.jpg"
     )
-    left, right = picture[:, :640], picture[:, -640:]
+    left, right = drawn[:, :640], drawn[:, -640:]
     assert (left == color_of(0)).all(axis=-1).any()
     assert not (left == color_of(1)).all(axis=-1).any()
     assert (right == color_of(1)).all(axis=-1).any()
     assert not (right == color_of(0)).all(axis=-1).any()
-    assert picture.shape[0] > 480
+    assert drawn.shape[0] > 480
 
 
 def test_side_by_side_of_a_tiny_image_without_objects():
@@ -69,16 +69,16 @@ def test_side_by_side_of_a_tiny_image_without_objects():
 
 
 def test_beside_puts_captions_above():
-    picture = beside([image(50, 80), image(50, 80)], ["one", "two"])
-    assert picture.shape[1] == 80 + 80 + 4
+    drawn = beside([image(50, 80), image(50, 80)], ["one", "two"])
+    assert drawn.shape[1] == 80 + 80 + 4
 
 
 def test_plot_draws_each_line_in_its_color():
     lines = [Line("a", [0, 1, 2], [0, 1, 4]), Line("b", [0, 1, 2], [4, 1, 0])]
-    picture = plot(lines, title="title", x_label="x", y_label="y")
-    assert picture.shape == (540, 860, 3)
+    drawn = plot(lines, title="title", x_label="x", y_label="y")
+    assert drawn.shape == (540, 860, 3)
     for n in range(2):
-        assert (picture == color_of(n)).all(axis=-1).sum() > 100
+        assert (drawn == color_of(n)).all(axis=-1).sum() > 100
 
 
 @pytest.mark.parametrize(
@@ -106,8 +106,8 @@ def test_precision_recall_has_the_colors_of_the_boxes():
     recalls = np.linspace(0, 1, 101)
     curves = {"cat": np.ones(101), "dog": 0.5 * np.ones(101)}
     average = {"cat": 1.0, "dog": 0.5}
-    picture = precision_recall_plot(curves, average, recalls, {"cat": 4, "dog": 7})
+    drawn = precision_recall_plot(curves, average, recalls, {"cat": 4, "dog": 7})
     for n in (4, 7):
-        assert (picture == color_of(n)).all(axis=-1).sum() > 100
+        assert (drawn == color_of(n)).all(axis=-1).sum() > 100
     one = precision_recall_plot({"cat": curves["cat"]}, average, recalls)
-    assert one.shape == picture.shape
+    assert one.shape == drawn.shape
