@@ -6,10 +6,12 @@ STAMP := .venv/.stamp
 TORCH_STAMP := .venv/.torch-stamp
 BEAM := .venv-beam
 BEAM_STAMP := $(BEAM)/.stamp
+SUPERVISION := .venv-supervision
+SUPERVISION_STAMP := $(SUPERVISION)/.stamp
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam durations lint format protos lock clean
+.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam test-supervision durations lint format protos lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,7 +38,7 @@ test: env  ## Run the tests: all fast ones on TensorFlow, the core of the model 
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not parity"
 	@KERAS_BACKEND=jax $(PYTEST) -m "core and not slow and not parity"
 
-test-all: test-slow test-jax test-torch test-beam  ## Run what `make test` leaves out.
+test-all: test-slow test-jax test-torch test-beam test-supervision  ## Run what `make test` leaves out.
 
 test-slow: env  ## Run trainings, exports and parity of whole models on TensorFlow.
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "slow or parity"
@@ -62,6 +64,16 @@ $(BEAM_STAMP): $(STAMP) requirements/beam.txt
 test-beam: env $(BEAM_STAMP)  ## Run the tests of the Apache Beam pipelines.
 	@NEED_BEAM=1 $(BEAM)/bin/python -m pytest -q tests/tools/test_beam_pipelines.py
 
+$(SUPERVISION_STAMP): $(STAMP) requirements/supervision.txt
+	@test -x $(SUPERVISION)/bin/python || $(BIN)/python -m venv $(SUPERVISION)
+	@printf 'import site; site.addsitedir("%s")\n' "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')" \
+	  > "$$($(SUPERVISION)/bin/python -c 'import site; print(site.getsitepackages()[0])')/over.pth"
+	@$(SUPERVISION)/bin/python -m pip --disable-pip-version-check -qq install -r requirements/supervision.txt
+	@touch $@
+
+test-supervision: env $(SUPERVISION_STAMP)  ## Run the tests of predictions in supervision and pandas.
+	@NEED_SUPERVISION=1 $(SUPERVISION)/bin/python -m pytest -q tests/inference/test_other_libraries.py
+
 lint: env  ## Check format, lint, types and imports, as .ci/run does.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -81,4 +93,4 @@ lock: env  ## Resolve pyproject.toml anew into requirements/lock.txt.
 	@$(LOCK)/bin/python -m pip freeze --exclude-editable --exclude pip > requirements/lock.txt
 
 clean:  ## Remove what was made here.
-	@rm -rf .venv $(BEAM) runs build dist
+	@rm -rf .venv $(BEAM) $(SUPERVISION) runs build dist

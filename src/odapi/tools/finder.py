@@ -4,13 +4,13 @@ Either a SavedModel, of `odapi export` or of the original's exporter, or the fol
 training. Workers get its path, not the model.
 """
 
-import pathlib
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from odapi.api.model_path import locate
 from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
 from odapi.tools import records
@@ -50,10 +50,7 @@ def load_finder(model: str, features: str = "") -> Find:
     with _LOCK:
         key = (model, features)
         if key not in _LOADED:
-            saved = any(
-                (pathlib.Path(model) / part / "saved_model.pb").is_file()
-                for part in ("", "saved_model")
-            )
+            saved = locate(model).exported is not None
             _LOADED[key] = (_of_saved_model if saved else _of_training)(model, features)
         return _LOADED[key]
 
