@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from fake_detector import FakeDetector
 from odapi.errors import DataError
 from odapi.labels import label_map_of
 from odapi.structures import Batch, Detections, Groundtruth, ImageInfo
@@ -12,18 +13,16 @@ LABEL_MAP = label_map_of(["square", "circle"])
 SIZE = 32
 
 
-class FakeDetector(keras.Model):
-    """Finds what its first pixels tell: each image carries its own detections.
+class PixelDetector(FakeDetector):
+    """Reads detections from the first pixels of an image; counts its traces.
 
-    Row 0 of the image is [y0, x0, y1, x1, class, score, valid] * 10 an object, in
-    the red channel. Counts how often it is traced.
+    Row n of the image holds [y0, x0, y1, x1, class, score, valid] * 10 of object n, in
+    the red channel.
     """
 
     def __init__(self, num_objects=3, **kwargs):
-        super().__init__(**kwargs)
-        self.num_classes, self.image_size, self.max_detections = 2, (SIZE, SIZE), 3
+        super().__init__(2, (SIZE, SIZE), 3, **kwargs)
         self.num_objects = num_objects
-        self.groundtruth_fields = ()
         self.traces = 0
         self.bias = self.add_weight(shape=(), initializer="zeros", name="bias")
         self.kernel = self.add_weight(
@@ -37,8 +36,7 @@ class FakeDetector(keras.Model):
         rows = ops.cast(inputs["images"][:, : self.num_objects, :7, 0], "float32")
         return {"rows": rows / 10.0}
 
-    def detect(self, inputs, outputs=None):
-        outputs = self(inputs) if outputs is None else outputs
+    def decode(self, inputs, outputs, raw=False):
         rows = outputs["rows"]
         return Detections(
             boxes=rows[..., :4],
@@ -47,7 +45,7 @@ class FakeDetector(keras.Model):
             num=ops.cast(ops.sum(rows[..., 6] > 0, axis=-1), "int32"),
         )
 
-    def loss_parts(self, outputs, groundtruth, inputs=None):
+    def loss_parts(self, outputs, groundtruth, inputs=None, training=False):
         count = ops.mean(ops.sum(ops.cast(groundtruth.valid, "float32"), axis=-1))
         return {"Loss/localization_loss": count, "Loss/classification_loss": count * 2}
 

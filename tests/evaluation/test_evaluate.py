@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 import odapi
-from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
+from evaluation_fakes import LABEL_MAP, FakeDataset, FakeSource, PixelDetector, sample
 from odapi.api.model_path import ModelPath
 from odapi.api.shared_models import SHARED_MODELS
 from odapi.checkpoints import load_detector
@@ -37,7 +37,7 @@ def asked(monkeypatch):
         asked.update(path=path, overrides=list(overrides))
         folder = pathlib.Path("runs/first/checkpoints/step-00000800")
         config = load_config(CONFIG, overrides)
-        return LoadedDetector(FakeDetector(), config, LABEL_MAP, 800, folder)
+        return LoadedDetector(PixelDetector(), config, LABEL_MAP, 800, folder)
 
     def build_eval_dataset(config, label_map=None):
         asked.update(

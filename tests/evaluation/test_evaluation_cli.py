@@ -5,7 +5,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
+from evaluation_fakes import LABEL_MAP, FakeDataset, FakeSource, PixelDetector, sample
 from odapi.cli.main import app
 from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.metrics.coco.box_metrics import CocoBoxMetrics
@@ -30,7 +30,7 @@ def evaluated(monkeypatch):
             **options,
         )
         dataset = FakeDataset(FakeSource([sample("1", [(*BOX, 0)], [(*BOX, 0, 9)])]))
-        return evaluate_loop(FakeDetector(), dataset, CocoBoxMetrics(LABEL_MAP))
+        return evaluate_loop(PixelDetector(), dataset, CocoBoxMetrics(LABEL_MAP))
 
     monkeypatch.setattr("odapi.evaluate", evaluate)
     return calls

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
+from evaluation_fakes import LABEL_MAP, FakeDataset, FakeSource, PixelDetector, sample
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.inference.model import evaluation_model
@@ -22,7 +22,7 @@ PERFECT = [
 
 @pytest.fixture(scope="module")
 def detector():
-    return FakeDetector()
+    return PixelDetector()
 
 
 def evaluate(detector, samples, batch_size=2, bad=(), **options):
@@ -89,7 +89,7 @@ def test_max_images_stops_and_skips_nothing(detector):
 
 @pytest.mark.backend
 def test_it_compiles_once_and_follows_the_weights():
-    detector = FakeDetector()
+    detector = PixelDetector()
     held = evaluation_model(detector)
     first = evaluate(detector, PERFECT, num_examples=3)
     traces = detector.traces
@@ -136,7 +136,7 @@ def test_an_image_that_comes_twice_counts_once(detector):
 
 
 def test_detections_that_are_not_finite_are_left_out_with_a_hint():
-    detector = FakeDetector()
+    detector = PixelDetector()
     detector.bias.assign(float("nan"))
     result = evaluate(detector, PERFECT)
     assert result.metrics[MAP] == 0
@@ -200,7 +200,7 @@ def test_each_image_reaches_the_writer_once(detector):
     assert writer == [("a", 1, (32, 32)), ("b", 2, (32, 32)), ("empty", 0, (32, 32))]
 
 
-class FixedShapes(FakeDetector):
+class FixedShapes(PixelDetector):
     """Needs a static image size, as anchors do."""
 
     def call(self, inputs, training=False):
@@ -218,7 +218,7 @@ def test_images_of_many_sizes_keep_their_size():
 
 
 def test_a_detector_keeps_its_evaluation_model():
-    detector = FakeDetector()
+    detector = PixelDetector()
     assert evaluation_model(detector) is evaluation_model(detector)
     assert evaluation_model(detector, True) is not evaluation_model(detector)
     assert evaluation_model(detector, True).with_losses

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from evaluation_fakes import LABEL_MAP, FakeDataset, FakeDetector, FakeSource, sample
+from evaluation_fakes import LABEL_MAP, FakeDataset, FakeSource, PixelDetector, sample
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.evaluation.metric_files import as_json
@@ -36,7 +36,7 @@ def result():
     ]
     dataset = FakeDataset(FakeSource(samples, bad=["4"]))
     metrics = CocoBoxMetrics(LABEL_MAP, include_metrics_per_category=True)
-    return evaluate_loop(FakeDetector(), dataset, metrics, num_examples=2)
+    return evaluate_loop(PixelDetector(), dataset, metrics, num_examples=2)
 
 
 def text_of(result):
@@ -113,7 +113,7 @@ def test_json_has_plain_numbers(result):
 def test_rows_of_any_evaluator_have_their_own_columns(tmp_path):
     dataset = FakeDataset(FakeSource([sample("1", [(*BOX, 0)], [(*BOX, 1, 9)])]))
     evaluator = PresenceAccuracy(["square", "circle"])
-    result = evaluate_loop(FakeDetector(), dataset, evaluator)
+    result = evaluate_loop(PixelDetector(), dataset, evaluator)
     lines = text_of(result).splitlines()
     header = next(line for line in lines if "objects" in line and "class" in line)
     assert [c.strip() for c in header.split("┃")[1:-1]] == [
@@ -227,7 +227,7 @@ def test_our_results_give_the_same_numbers_to_pycocotools(tmp_path):
     dataset = FakeDataset(FakeSource(samples))
     with ResultsWriter(tmp_path / "found.json") as writer:
         result = evaluate_loop(
-            FakeDetector(), dataset, CocoBoxMetrics(LABEL_MAP), writer=writer
+            PixelDetector(), dataset, CocoBoxMetrics(LABEL_MAP), writer=writer
         )
     truth_set = coco.COCO()
     rows = [

@@ -1,32 +1,31 @@
 """A detector that is small enough to export in every test."""
 
-from typing import ClassVar
-
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from fake_detector import FakeDetector
 from odapi.structures import Detections
 
 CELLS = 4 * 5
 
 
-class TinyDetector(keras.Model):
+class TinyDetector(FakeDetector):
     """Predicts one box per cell of 8 x 8 pixels, and returns the ten best."""
 
-    num_classes = 3
-    side_inputs: ClassVar[dict] = {}
-
     def __init__(self):
-        super().__init__()
+        super().__init__(num_classes=3, max_detections=10)
         self.conv = keras.layers.Conv2D(8, 3, strides=8, padding="same")
         self.norm = keras.layers.BatchNormalization()
         self.head = keras.layers.Conv2D(4 + 1 + self.num_classes, 1)
 
-    def detect(self, inputs, outputs=None, raw=False):
+    def call(self, inputs, training=False):
         x = ops.cast(inputs["images"], "float32") / 127.5 - 1
-        x = self.head(self.norm(self.conv(x)))
+        return {"cells": self.head(self.norm(self.conv(x)))}
+
+    def decode(self, inputs, outputs, raw=False):
+        x = outputs["cells"]
         batch = ops.shape(x)[0]
         cells = x.shape[1] * x.shape[2]
         x = ops.reshape(x, (batch, cells, 8))
@@ -48,9 +47,6 @@ class TinyDetector(keras.Model):
             raw_boxes=boxes if raw else None,
             raw_scores=scores if raw else None,
         )
-
-    def named_variables(self):
-        return {v.path: v for v in self.variables}
 
 
 @pytest.fixture(scope="session")

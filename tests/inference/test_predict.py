@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from evaluation_fakes import LABEL_MAP, SIZE, FakeDetector
+from evaluation_fakes import LABEL_MAP, SIZE, PixelDetector
 from odapi import predict
 from odapi.data.image.decode import decode_image
 from odapi.data.image.resize import FixedShape, KeepAspectRatio
@@ -257,7 +257,7 @@ def coded(box, index, score, size=SIZE):
 def test_a_detector_sees_batches_of_one_size():
     from odapi.inference.detector_predictor import DetectorPredictor
 
-    detector = FakeDetector()
+    detector = PixelDetector()
     predictor = DetectorPredictor(detector, FixedShape(SIZE, SIZE), LABEL_MAP, 2)
     images = [coded((1, 1, 6, 6), 1, n) for n in (9, 7, 5)]
     found = predictor(images)
@@ -275,7 +275,7 @@ def test_a_detector_sees_images_of_many_sizes_in_their_order():
     from odapi.inference.detector_predictor import DetectorPredictor
 
     resizer = KeepAspectRatio(SIZE, 2 * SIZE)
-    predictor = DetectorPredictor(FakeDetector(), resizer, LABEL_MAP, 4)
+    predictor = DetectorPredictor(PixelDetector(), resizer, LABEL_MAP, 4)
     wide = np.zeros((SIZE, 2 * SIZE, 3), np.uint8)
     wide[0, :7, 0] = [0, 0, 9, 9, 0, 3, 1]
     images = [coded((1, 1, 6, 6), 1, 9), wide, coded((1, 1, 6, 6), 1, 7)]

@@ -18,11 +18,11 @@ class Calibration(Protocol):
 
     @property
     def on_logits(self) -> bool:
-        """Whether its input is logits."""
+        """True if its input is logits."""
 
     @property
     def is_monotonic(self) -> bool:
-        """Whether it is one non-decreasing function for all classes."""
+        """True if it is one non-decreasing function for all classes."""
 
     def __call__(self, scores: Tensor) -> Tensor:
         """Returns calibrated scores (or logits) of the same shape."""
@@ -54,7 +54,7 @@ class PiecewiseLinear:
 
     @property
     def is_monotonic(self) -> bool:
-        """Whether it is non-decreasing."""
+        """True if it is non-decreasing."""
         return bool((np.diff(self.y) >= 0).all())
 
     def __call__(self, scores: Tensor) -> Tensor:

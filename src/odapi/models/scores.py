@@ -31,7 +31,7 @@ class ScoreConverter:
 
     @property
     def is_monotonic(self) -> bool:
-        """Whether it is elementwise and monotonically non-decreasing."""
+        """True if it is elementwise and monotonically non-decreasing."""
         calibrated = self.calibration is None or self.calibration.is_monotonic
         return self.kind != "softmax" and calibrated
 

@@ -197,7 +197,7 @@ class CenterNet(Detector):
 
     @property
     def predicts_masks_from_boxes(self) -> bool:
-        """Whether a task implements `masks_from_boxes`."""
+        """True if a task implements `masks_from_boxes`."""
         return any(task.predicts_masks_from_boxes for task in self.parts.tasks)
 
     def masks_from_boxes(

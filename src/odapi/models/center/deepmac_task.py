@@ -114,12 +114,12 @@ class DeepMac(Task):
 
     @property
     def needs_features(self) -> bool:
-        """Whether `losses` reads `Frame.features`."""
+        """True if `losses` reads `Frame.features`."""
         return self.supervision.colors is not None and self.supervision.colors.features
 
     @property
     def predicts_masks_from_boxes(self) -> bool:
-        """Whether `masks_from_boxes` is implemented."""
+        """True if `masks_from_boxes` is implemented."""
         return True
 
     @property

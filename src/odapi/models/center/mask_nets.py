@@ -104,7 +104,7 @@ class MaskNetwork:
 
     @property
     def has_no_weights(self) -> bool:
-        """Whether all weights of the network come from the instance embedding."""
+        """True if all weights of the network come from the instance embedding."""
         return self.kind == PROJECTION or self.depth is not None
 
     def layer(

@@ -114,12 +114,12 @@ class Task(abc.ABC):
 
     @property
     def needs_features(self) -> bool:
-        """Whether `losses` reads `Frame.features`."""
+        """True if `losses` reads `Frame.features`."""
         return False
 
     @property
     def predicts_masks_from_boxes(self) -> bool:
-        """Whether `masks_from_boxes` is implemented."""
+        """True if `masks_from_boxes` is implemented."""
         return False
 
     def masks_from_boxes(self, maps: "Maps", boxes: Tensor) -> Tensor:

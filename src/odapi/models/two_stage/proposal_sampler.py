@@ -46,7 +46,7 @@ class ProposalSampler:
 
     @property
     def fills(self) -> bool:
-        """Whether padding of the proposals fills up a sample, as background."""
+        """True if padding of the proposals fills up a sample, as background."""
         return self.sampler is not None and self.sampler.fill
 
     def __call__(
