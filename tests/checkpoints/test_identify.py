@@ -73,7 +73,7 @@ def test_foreign_things_are_named(tmp_path, find, files, given, what, hint):
         (
             {"ckpt-0.index": b"_CHECKPOINTABLE_OBJECT_GRAPH"},
             "",
-            r"ckpt-0\.index: is damaged: it does not end as an index does",
+            r"ckpt-0\.index: is damaged: it does not end like an index",
         ),
         ({"ckpt-0.index": b""}, "", "is damaged|is a TF1"),
     ],

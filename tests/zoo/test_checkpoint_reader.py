@@ -161,7 +161,7 @@ def test_snappy(stream, content):
     ("stream", "message"),
     [
         (b"", "cut short"),
-        (b"\x04\x0cab", "4 bytes are expected"),
+        (b"\x04\x0cab", "expected 4 bytes at 2, found 2"),
         (b"\x04\x04ab\x05\x09", "goes back 9 bytes"),
         (b"\x04\x04ab\x05\x00", "goes back 0 bytes"),
         (b"\x09\x0cabcd", "has 4 bytes instead of 9"),

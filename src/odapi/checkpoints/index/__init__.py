@@ -1,1 +1,1 @@
-"""The format of the .index files of TensorFlow checkpoints."""
+"""Reads the .index files of TensorFlow checkpoints, without TensorFlow."""

@@ -1,24 +1,27 @@
-"""Decompresses a block of Snappy, which the index files of the zoo are packed with.
+"""Decompresses Snappy blocks, with which index files of the zoo are compressed.
+
+Our own code, because it is short and read-only, and the alternative is a binary
+dependency (cramjam) for a rare kind of file.
 
 Source: https://github.com/google/snappy/blob/main/format_description.txt.
 """
 
-from odapi.checkpoints.index.wire import take, varint
+from odapi.checkpoints.index.varint import take, varint
 
 _LITERAL, _COPY_1, _COPY_2 = 0, 1, 2
-# Lengths of literals from here on stand in bytes of their own.
+# Literals from this length on have their length in separate bytes.
 _SHORT = 60
-_MOST = 1 << 28  # Bytes; a damaged length must not fill the memory.
+_MAX_BYTES = 1 << 28  # A damaged length must not fill the memory.
 
 
 def decompress(data: bytes) -> bytes:
-    """Returns the content of a block.
+    """Returns the decompressed block.
 
     Raises:
         ValueError: The block is damaged.
     """
     size, at = varint(data, 0)
-    if size > _MOST:
+    if size > _MAX_BYTES:
         raise ValueError(f"a block claims to have {size} bytes")
     out = bytearray()
     while at < len(data):
@@ -47,7 +50,7 @@ def _literal_length(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _copy(data: bytes, at: int) -> tuple[int, int, int]:
-    """Returns length and offset of a copy, and where its tag ends."""
+    """Returns length and offset of a copy, and the position behind its tag."""
     tag = data[at]
     at += 1
     if tag & 3 == _COPY_1:
@@ -59,7 +62,7 @@ def _copy(data: bytes, at: int) -> tuple[int, int, int]:
 
 def _repeat(out: bytearray, length: int, offset: int) -> None:
     if not 0 < offset <= len(out):
-        raise ValueError(f"a copy goes back {offset} bytes, {len(out)} are there")
-    # A copy may overlap what it writes: then the last `offset` bytes go round.
+        raise ValueError(f"a copy goes back {offset} bytes of {len(out)}")
+    # A copy may overlap its own output: then the last `offset` bytes repeat.
     last = bytes(out[-offset:])
     out += (last * (length // offset + 1))[:length]

@@ -1,8 +1,10 @@
-"""Reads a sorted string table: the format of a checkpoint's .index file.
+"""Reads a sorted string table (LevelDB): the format of a checkpoint's .index file.
 
-A file is a row of blocks and a footer. The footer says where the index block is, which
-says where the others are. A block has keys in order, each without what it shares with
-the one before; then a byte for its compression and a checksum.
+Our own code, because LevelDB packages read databases, not single table files.
+
+A file is a sequence of blocks and a footer. The footer points to the index block,
+which points to the others. A block has sorted keys, each without the prefix that it
+shares with the key before; then one byte for its compression and a checksum.
 
 Source: https://github.com/google/leveldb/blob/main/doc/table_format.md.
 """
@@ -10,12 +12,12 @@ Source: https://github.com/google/leveldb/blob/main/doc/table_format.md.
 from collections.abc import Iterator
 
 from odapi.checkpoints.index.snappy import decompress
-from odapi.checkpoints.index.wire import take, varint
+from odapi.checkpoints.index.varint import take, varint
 from odapi.data.tfrecord.records import masked_crc32c
 
 _FOOTER = 48
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
-_TRAILER = 5  # Bytes behind a block: its compression, its checksum.
+_TRAILER = 5  # Bytes behind a block: compression and checksum.
 _PLAIN, _SNAPPY = 0, 1
 
 
@@ -23,15 +25,17 @@ def read_table(data: bytes) -> dict[bytes, bytes]:
     """Returns the values of a table by their keys.
 
     Args:
-        data: The whole file.
+        data: Content of the file.
 
     Raises:
-        ValueError: It is no table, cut short or damaged.
+        ValueError: The data is no table, cut short or damaged.
     """
     footer = data[-_FOOTER:]
     if len(footer) < _FOOTER or footer[-8:] != _MAGIC:
-        raise ValueError("it does not end as an index does: cut short, or another file")
-    _, _, at = _handle(footer, 0)  # Of statistics, which nobody writes.
+        raise ValueError(
+            "it does not end like an index: cut short, or another kind of file"
+        )
+    _, _, at = _handle(footer, 0)  # Of the meta-index block, which is empty.
     offset, size, _ = _handle(footer, at)
     found: dict[bytes, bytes] = {}
     for _, place in _entries(_block(data, offset, size)):
@@ -41,7 +45,7 @@ def read_table(data: bytes) -> dict[bytes, bytes]:
 
 
 def _handle(data: bytes, at: int) -> tuple[int, int, int]:
-    """Returns offset and size of a block, and where its handle ends."""
+    """Returns offset and size of a block, and the position behind its handle."""
     offset, at = varint(data, at)
     size, at = varint(data, at)
     return offset, size, at

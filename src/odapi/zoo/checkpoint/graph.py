@@ -2,19 +2,13 @@
 
 A variable is stored under one path through the graph, though others may lead to it.
 
-Source: tensorflow/core/protobuf/trackable_object_graph.proto (the field numbers).
+Source: tensorflow/core/protobuf/trackable_object_graph.proto.
 """
 
 import dataclasses
 import re
 
-from odapi.checkpoints.index.wire import content, fields, number
-
-_NODES = 1
-_CHILDREN, _ATTRIBUTES, _SLOTS = 1, 2, 3
-_CHILD_ID, _CHILD_NAME = 1, 2
-_ATTRIBUTE_KEY = 3
-_SLOT_OF, _SLOT_NAME, _SLOT_ID = 1, 2, 3
+from odapi.checkpoints.index.messages import TrackableObjectGraph, parse_graph
 
 
 @dataclasses.dataclass
@@ -28,14 +22,14 @@ class ObjectGraph:
     """Objects with named children, the root first.
 
     Args:
-        data: The message, serialised.
+        data: The message, serialized.
 
     Raises:
         ValueError: It is damaged.
     """
 
     def __init__(self, data: bytes):
-        self._nodes = [_node(content(v)) for n, v in fields(data) if n == _NODES]
+        self._nodes = [_node(node) for node in parse_graph(data).nodes]
         self._check()
         self._slots = {
             (of, name): slot for node in self._nodes for of, name, slot in node.slots
@@ -79,7 +73,7 @@ class ObjectGraph:
             named = [*node.children.values()]
             for of, _, slot in node.slots:
                 named += [of, slot]
-            if any(i >= count for i in named):
+            if any(not 0 <= i < count for i in named):
                 raise ValueError(f"the graph names an object beyond its {count}")
 
 
@@ -92,19 +86,12 @@ def _unescaped(name: str) -> str:
     return re.sub(r"\.([.S])", lambda m: "." if m[1] == "." else "/", name)
 
 
-def _node(data: bytes) -> _Node:
-    node = _Node()
-    for field, value in fields(data):
-        if field == _CHILDREN:
-            child = dict(fields(content(value)))
-            name = content(child.get(_CHILD_NAME, b"")).decode()
-            node.children[name] = number(child.get(_CHILD_ID, 0))
-        elif field == _ATTRIBUTES:
-            key = dict(fields(content(value))).get(_ATTRIBUTE_KEY, b"")
-            node.keys.append(content(key).decode())
-        elif field == _SLOTS:
-            slot = dict(fields(content(value)))
-            name = content(slot.get(_SLOT_NAME, b"")).decode()
-            of, kept = number(slot.get(_SLOT_OF, 0)), number(slot.get(_SLOT_ID, 0))
-            node.slots.append((of, name, kept))
-    return node
+def _node(message: TrackableObjectGraph.TrackableObject) -> _Node:
+    return _Node(
+        children={child.local_name: child.node_id for child in message.children},
+        keys=[tensor.checkpoint_key for tensor in message.attributes],
+        slots=[
+            (s.original_variable_node_id, s.slot_name, s.slot_variable_node_id)
+            for s in message.slot_variables
+        ],
+    )

@@ -1,6 +1,6 @@
 """Reads TF2 checkpoints: an .index file that says where in data files each tensor is.
 
-Source: tensorflow/core/protobuf/tensor_bundle.proto (the field numbers), and
+Source: tensorflow/core/protobuf/tensor_bundle.proto, and
 tensorflow/core/util/tensor_bundle (how strings are stored).
 """
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints import identify
+from odapi.checkpoints.index.messages import parse_entry, parse_header
 from odapi.checkpoints.index.table import read_table
-from odapi.checkpoints.index.wire import content, fields, number, varint
+from odapi.checkpoints.index.varint import varint
 from odapi.data.tfrecord.records import masked_crc32c
 from odapi.errors import CheckpointError, did_you_mean
 from odapi.zoo.checkpoint.graph import ObjectGraph
@@ -24,9 +25,6 @@ from odapi.zoo.checkpoint.graph import ObjectGraph
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
-_HEADER_SHARDS, _HEADER_ENDIANNESS = 1, 2
-_DTYPE, _SHAPE, _SHARD, _OFFSET, _SIZE, _CRC, _SLICES = 1, 2, 3, 4, 5, 6, 7
-_DIM, _DIM_SIZE = 2, 1
 _STRING = 7
 # By their numbers in TensorFlow's DataType.
 _DTYPES = {
@@ -71,10 +69,10 @@ class Checkpoint:
         self.index = _find(pathlib.Path(path).expanduser())
         try:
             table = read_table(self.index.read_bytes())
-            header = dict(fields(table.pop(b"")))
+            header = parse_header(table.pop(b""))
             self._entries = {k.decode(): _entry(v) for k, v in table.items()}
-            self._shards = number(header.get(_HEADER_SHARDS, 1))
-            big = header.get(_HEADER_ENDIANNESS, 0)
+            self._shards = header.num_shards or 1
+            big = header.endianness
         except (ValueError, KeyError, IndexError, OSError) as error:
             raise CheckpointError(
                 str(self.index), f"is damaged: {error}", hint=_AGAIN
@@ -248,20 +246,18 @@ def _is_ours(path: pathlib.Path) -> bool:
 
 
 def _entry(data: bytes) -> _Entry:
-    values: dict[int, int | bytes] = {}
-    sliced = False
-    for field, value in fields(data):
-        values[field] = value
-        sliced |= field == _SLICES
-    shape = tuple(
-        number(dict(fields(content(dim))).get(_DIM_SIZE, 0))
-        for field, dim in fields(content(values.get(_SHAPE, b"")))
-        if field == _DIM
+    entry = parse_entry(data)
+    if min(entry.offset, entry.size, *(dim.size for dim in entry.shape.dim), 0) < 0:
+        raise ValueError("a tensor has a negative size")
+    return _Entry(
+        dtype=entry.dtype,
+        shape=tuple(dim.size for dim in entry.shape.dim),
+        shard=entry.shard_id,
+        offset=entry.offset,
+        size=entry.size,
+        crc=entry.crc32c,
+        sliced=bool(entry.slices),
     )
-    dtype, shard, offset, size, crc = (
-        number(values.get(n, 0)) for n in (_DTYPE, _SHARD, _OFFSET, _SIZE, _CRC)
-    )
-    return _Entry(dtype, shape, shard, offset, size, crc, sliced)
 
 
 def _numbers(stored: bytes, entry: _Entry) -> np.ndarray:
