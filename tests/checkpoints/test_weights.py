@@ -103,12 +103,12 @@ def test_another_optimizer_cannot_resume(tmp_path):
 def test_averages_take_the_place_of_the_weights(tmp_path):
     detector = TinyDetector()
     optimizer = built(detector, average_decay=0.9)
-    assert not averages.put_in_place(tmp_path, detector)
+    assert not averages.use_averages(tmp_path, detector)
     for variable, average in ema.averages_of(optimizer):
         average.assign(variable * 0 + 7)
     averages.save(tmp_path, detector, optimizer)
     assert (tmp_path / AVERAGES).is_file()
-    assert averages.put_in_place(tmp_path, detector)
+    assert averages.use_averages(tmp_path, detector)
     assert (convert_to_numpy(detector.head.kernel) == 7).all()
     assert (
         convert_to_numpy(detector.norm.moving_variance) == 1

@@ -1,7 +1,6 @@
-"""The file with the moving averages of a training, beside its weights."""
+"""Reads and writes `averages.h5`: moving averages of the weights."""
 
 import pathlib
-from typing import Any
 
 import keras
 
@@ -9,11 +8,12 @@ from odapi.checkpoints.folder import AVERAGES, CONFIG
 from odapi.checkpoints.weights import assign, load_arrays, save_arrays, values
 from odapi.config.load import load_config
 from odapi.errors import CheckpointError
+from odapi.models.detector import Detector
 from odapi.optim.ema import averages_of
 
 
 def save(
-    folder: pathlib.Path, detector: Any, optimizer: keras.optimizers.Optimizer
+    folder: pathlib.Path, detector: Detector, optimizer: keras.optimizers.Optimizer
 ) -> None:
     """Writes the averages by the names of their variables, if there are any."""
     averages = _by_name(detector, optimizer)
@@ -22,20 +22,19 @@ def save(
 
 
 def load(
-    folder: pathlib.Path, detector: Any, optimizer: keras.optimizers.Optimizer
+    folder: pathlib.Path, detector: Detector, optimizer: keras.optimizers.Optimizer
 ) -> None:
-    """Restores what `save` wrote into the optimizer, which must keep the same."""
+    """Restores the averages that `save` wrote into the optimizer."""
     averages = _by_name(detector, optimizer)
     if averages:
         assign(averages, load_arrays(folder / AVERAGES), str(folder / AVERAGES))
 
 
-def put_in_place(folder: pathlib.Path, detector: Any) -> bool:
-    """Puts the averages of a checkpoint in place of a detector's weights.
+def use_averages(folder: pathlib.Path, detector: Detector) -> bool:
+    """Replaces the weights of a detector by the averages of a checkpoint.
 
     Returns:
-        Whether there were any. An exported model has none: its weights are what
-        was exported.
+        False if the checkpoint has no averages, as that of an exported model.
 
     Raises:
         CheckpointError: The file does not fit the detector.
@@ -52,14 +51,14 @@ def put_in_place(folder: pathlib.Path, detector: Any) -> bool:
     return True
 
 
-def wanted(folder: pathlib.Path) -> bool:
-    """Tells whether the config of a checkpoint asks to evaluate its averages."""
+def are_evaluated(folder: pathlib.Path) -> bool:
+    """Returns True if the config of a checkpoint evaluates its averages."""
     config = load_config(folder / CONFIG)
     return config.eval_config.use_moving_averages
 
 
 def _by_name(
-    detector: Any, optimizer: keras.optimizers.Optimizer
+    detector: Detector, optimizer: keras.optimizers.Optimizer
 ) -> dict[str, keras.Variable]:
     names = {id(v): name for name, v in detector.named_variables().items()}
     return {

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: folders that are written whole or not at all.
+"""Checkpoints on disk: folders that are written completely or not at all.
 
     model_dir/
         pipeline.config  label_map.pbtxt  metrics.jsonl  training.json  train/  eval/
@@ -9,7 +9,7 @@
 
 A folder gets its name by one rename after all its files are on the disk, and the
 pointer moves after that: whenever the process or the machine dies, the checkpoint
-that a pointer names is whole.
+that a pointer names is complete.
 """
 
 import os
@@ -43,8 +43,8 @@ def write(
         The folder, `model_dir/checkpoints/step-XXXXXXXX`.
 
     Raises:
-        CheckpointError: The disk is full or cannot be written; every checkpoint
-            that was there before still is.
+        CheckpointError: The disk is full or cannot be written; existing checkpoints
+            are kept.
     """
     final = pathlib.Path(model_dir) / _ROOT / f"step-{step:08d}"
     return write_folder(final, fill)
@@ -53,15 +53,15 @@ def write(
 def write_folder(
     final: pathlib.Path, fill: Callable[[pathlib.Path], None]
 ) -> pathlib.Path:
-    """Writes a folder so that it has its name only when it is whole.
+    """Writes a folder that gets its name only when it is complete.
 
     Args:
-        final: The folder; what is there is replaced.
-        fill: Puts the files into a folder.
+        final: The folder; an existing one is replaced.
+        fill: Writes the files into a folder.
 
     Raises:
-        CheckpointError: The disk is full or cannot be written; what was there
-            before still is.
+        CheckpointError: The disk is full or cannot be written; an existing folder
+            is kept.
     """
     try:
         with files.atomic_folder(final) as writing:
@@ -72,7 +72,7 @@ def write_folder(
         raise CheckpointError(
             str(final),
             f"could not be written: {error}",
-            hint="the checkpoints before it are whole; make room, then run the same "
+            hint="earlier checkpoints are complete; free disk space, then run the same "
             "command again",
         ) from error
     return final
@@ -81,12 +81,12 @@ def write_folder(
 def set_pointer(
     model_dir: Pathlike, name: str, folder: pathlib.Path, **facts: Any
 ) -> None:
-    """Makes the pointer `name` ("last" or "best") name a checkpoint folder.
+    """Makes the pointer `name` ("last" or "best") refer to a checkpoint folder.
 
     Args:
-        model_dir: Where the run lives.
-        name: Of the pointer.
-        folder: The checkpoint; must be whole.
+        model_dir: Folder of the run.
+        name: Name of the pointer.
+        folder: The checkpoint; must be complete.
         facts: Kept in the pointer, such as `metric` and `value` of the best.
     """
     content = {"folder": folder.name, "step": step_of(folder), **facts}
@@ -95,12 +95,12 @@ def set_pointer(
 
 
 def read_pointer(model_dir: Pathlike, name: str) -> dict[str, Any]:
-    """Returns what the pointer `name` says, or {} where there is none to read."""
+    """Returns the content of a pointer, or {} if it cannot be read."""
     return files.read_json_object(pathlib.Path(model_dir) / _ROOT / name)
 
 
 def latest(model_dir: Pathlike) -> pathlib.Path | None:
-    """Returns the last whole checkpoint, or None where there is none."""
+    """Returns the last complete checkpoint, or None."""
     pointed = _pointed(model_dir, "last")
     if pointed:
         return pointed
@@ -109,12 +109,12 @@ def latest(model_dir: Pathlike) -> pathlib.Path | None:
 
 
 def best(model_dir: Pathlike) -> pathlib.Path | None:
-    """Returns the checkpoint with the best metric, or None where there is none."""
+    """Returns the checkpoint with the best metric, or None."""
     return _pointed(model_dir, "best")
 
 
 def steps(model_dir: Pathlike) -> dict[int, pathlib.Path]:
-    """Returns all whole checkpoints by their step."""
+    """Returns all complete checkpoints by their step."""
     found = {}
     for folder in sorted((pathlib.Path(model_dir) / _ROOT).glob("step-*")):
         match = _STEP.match(folder.name)
@@ -124,7 +124,7 @@ def steps(model_dir: Pathlike) -> dict[int, pathlib.Path]:
 
 
 def step_of(folder: pathlib.Path) -> int | None:
-    """Returns the step in the name of a checkpoint folder; None: there is none."""
+    """Returns the step in the name of a checkpoint folder, or None."""
     match = _STEP.match(folder.name)
     return int(match[1]) if match else None
 
@@ -138,19 +138,19 @@ def prune(model_dir: Pathlike, keep: int) -> None:
 
 
 def remove_partial(model_dir: Pathlike) -> None:
-    """Deletes what a killed process left half written; call it when no other writes."""
+    """Deletes incomplete folders of killed processes; no other process may write."""
     files.remove_unfinished(pathlib.Path(model_dir) / _ROOT)
 
 
 def find(path: Pathlike) -> pathlib.Path:
-    """Returns the checkpoint folder that a path given by a user means.
+    """Returns the checkpoint folder that a user's path refers to.
 
     Args:
         path: A model_dir (its best checkpoint, else its last), a checkpoint
             folder, an exported folder, or the weights file in one of these.
 
     Raises:
-        CheckpointError: There is no checkpoint of ours; says what there is.
+        CheckpointError: The path has no checkpoint of odapi; names what it is instead.
     """
     path = pathlib.Path(path)
     if path.name == WEIGHTS and path.is_file():
@@ -189,12 +189,12 @@ def _not_found(path: pathlib.Path) -> CheckpointError:
     if (path / CONFIG).is_file():
         return CheckpointError(
             str(path),
-            "nothing was saved here yet",
+            "has no checkpoint yet",
             hint=f"train first: odapi train {path / CONFIG} --model-dir {path}",
         )
     return CheckpointError(
         str(path),
-        f"no checkpoint is here: neither {WEIGHTS} nor a folder {_ROOT}/step-*",
-        hint="give the folder that was --model-dir of `odapi train`, one of its "
+        f"has no checkpoint: neither {WEIGHTS} nor a folder {_ROOT}/step-*",
+        hint="pass the --model-dir of `odapi train`, one of its "
         f"folders {_ROOT}/step-*, or a folder made by `odapi export`",
     )

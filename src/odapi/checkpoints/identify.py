@@ -1,4 +1,4 @@
-"""Recognises checkpoints and models that other programs wrote, to say what they are."""
+"""Identifies checkpoints and models that other programs wrote, for messages."""
 
 import pathlib
 import re
@@ -15,11 +15,11 @@ _NUMBER = re.compile(r"(\d+)$")
 
 
 class IdentifiedPath(NamedTuple):
-    """What a path is, if odapi did not write it.
+    """A file or folder that odapi did not write.
 
     Args:
-        what: For example "a TF2 checkpoint".
-        hint: What can be done with it.
+        what: Its kind, such as "a TF2 checkpoint".
+        hint: How to use it.
     """
 
     what: str
@@ -28,13 +28,13 @@ class IdentifiedPath(NamedTuple):
 
 _SUCCESSOR = "take the model's successor from the TF2 zoo: odapi zoo list"
 _CHECKPOINT = (
-    "weights are in checkpoints: give the folder with the ckpt-N.index and the "
+    "weights are in checkpoints: pass the folder with the ckpt-N.index and "
     "ckpt-N.data files; in an archive of the zoo it is checkpoint/"
 )
-_UNPACK = 'unpack it first: tar -xzf "{}", then give the folder'
+_UNPACK = 'unpack it first: tar -xzf "{}", then pass the folder'
 _KERAS = (
-    "backbone weights go into options.backbone_weights, a model of another program "
-    "cannot be taken over"
+    "backbone weights go into options.backbone_weights; models of other programs "
+    "cannot be imported"
 )
 _BY_SUFFIX = {
     ".pb": IdentifiedPath(
@@ -62,7 +62,7 @@ _BY_SUFFIX = {
 
 
 def identify(path: pathlib.Path) -> IdentifiedPath | None:
-    """Returns what a path is if it is a known thing that odapi did not write.
+    """Returns the kind of a path that odapi did not write, or None if it is unknown.
 
     Args:
         path: A file, a folder, or the prefix of a TensorFlow checkpoint, such as
@@ -97,7 +97,7 @@ def identify(path: pathlib.Path) -> IdentifiedPath | None:
 
 
 def is_lfs_pointer(path: pathlib.Path) -> bool:
-    """Tells whether a file only says where Git keeps its content."""
+    """Returns True if a file is a pointer of Git LFS instead of its content."""
     if not path.is_file():
         return False
     with open(path, "rb") as file:
@@ -105,7 +105,7 @@ def is_lfs_pointer(path: pathlib.Path) -> bool:
 
 
 def tensorflow_index(path: pathlib.Path) -> pathlib.Path | None:
-    """Returns the .index file of the TensorFlow checkpoint that `path` means.
+    """Returns the .index file of the TensorFlow checkpoint that a path refers to.
 
     Args:
         path: A prefix, one of the files, or a folder: the checkpoint that its
@@ -124,22 +124,22 @@ def tensorflow_index(path: pathlib.Path) -> pathlib.Path | None:
 
 
 def is_tf2(index: pathlib.Path) -> bool:
-    """Tells a TF2 (object-based) checkpoint from a TF1 (name-based) one."""
+    """Returns True for a TF2 (object-based) checkpoint, False for TF1 (name-based)."""
     content = index.read_bytes()
     try:
         return _OBJECT_GRAPH in read_table(content)
-    except ValueError:  # Whoever reads it will say that it is damaged.
+    except ValueError:  # The reader reports the damage.
         return _OBJECT_GRAPH in content
 
 
 def _last(folder: pathlib.Path) -> pathlib.Path | None:
-    """The checkpoint of a folder that the original would take."""
+    """Returns the checkpoint of a folder that TensorFlow would restore."""
     if not folder.is_dir():
         return None
     state = folder / _STATE
     if state.is_file():
         named = _STATE_PATH.search(state.read_text("utf-8", errors="replace"))
-        # The path may be that of another machine; the name is what counts.
+        # The path may be from another machine; only the name is used.
         name = re.split(r"[/\\]", named[1])[-1] if named else ""
         index = folder / f"{name}.index"
         if name and index.is_file():

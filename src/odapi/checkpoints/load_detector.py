@@ -1,4 +1,4 @@
-"""Rebuilds a detector from a checkpoint: from its config, then its weights."""
+"""Loads a detector from a checkpoint: builds it from the config, loads its weights."""
 
 import pathlib
 from collections.abc import Sequence
@@ -20,36 +20,36 @@ from odapi.labels import LabelMap
 
 
 class LoadedDetector(NamedTuple):
-    """A detector, with what belongs to it."""
+    """A detector with its config and classes."""
 
     detector: Any  # odapi.models.detector.Detector
     config: Any  # TrainEvalPipelineConfig
     label_map: LabelMap
-    step: int | None  # Steps that it was trained for, where that is known.
-    folder: pathlib.Path  # Where it was found.
+    step: int | None  # Number of training steps, if known.
+    folder: pathlib.Path  # The checkpoint folder.
 
 
 def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetector:
     """Loads a trained detector.
 
-    With `eval_config.use_moving_averages`, its weights are the moving averages,
-    if the training kept any.
+    With `eval_config.use_moving_averages`, the weights are the moving averages, if
+    the training kept any.
 
     Args:
         path: A model_dir (its best checkpoint, else the last), a checkpoint
             folder, or a folder made by `odapi export`.
-        overrides: Of its config, such as
+        overrides: Config overrides, such as
             `model.ssd.post_processing.batch_non_max_suppression.iou_threshold=0.5`.
 
     Raises:
-        CheckpointError: There is no checkpoint, it is damaged, or it does not fit
+        CheckpointError: The path has no checkpoint, or it is damaged or does not fit
             its config with the overrides.
         ConfigError: An override is wrong.
     """
     folder = folders.find(path)
     for name in (folders.CONFIG, folders.LABEL_MAP):
         if not (folder / name).is_file():
-            raise CheckpointError(str(folder), f"{name} is missing there")
+            raise CheckpointError(str(folder), f"has no {name}")
     config = load_config(folder / folders.CONFIG, overrides)
     label_map = load_label_map(folder / folders.LABEL_MAP)
     find_keypoints(config, folder)
@@ -58,7 +58,7 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
     detector = build_detector(config)
     load_weights(detector, folder / folders.WEIGHTS)
     if config.eval_config.use_moving_averages:
-        averages.put_in_place(folder, detector)
+        averages.use_averages(folder, detector)
     return LoadedDetector(detector, config, label_map, _step(folder), folder)
 
 

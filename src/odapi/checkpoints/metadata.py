@@ -1,4 +1,4 @@
-"""What a folder with weights says of their detector: its config and its classes."""
+"""Metadata beside weights: the config and the label maps of their detector."""
 
 import pathlib
 from collections.abc import Callable
@@ -10,13 +10,13 @@ from odapi.config.label_map import load_label_map, save_label_map
 from odapi.config.load import save_config
 from odapi.labels import LabelMap
 
-# Beside the others, where the model finds keypoints: the file that the config names
-# may be on another machine.
+# Written for models with keypoints: the file named in the config may be on another
+# machine.
 KEYPOINTS = "keypoint_label_map.pbtxt"
 
 
 def metadata_writer(config: Any, label_map: LabelMap) -> Callable[[pathlib.Path], None]:
-    """Returns a function that writes config and label maps into a folder.
+    """Returns a function `write_metadata(folder)` for the config and the label maps.
 
     Args:
         config: A TrainEvalPipelineConfig.
@@ -24,17 +24,17 @@ def metadata_writer(config: Any, label_map: LabelMap) -> Callable[[pathlib.Path]
     """
     keypoints = keypoint_label_map(config)
 
-    def describe(folder: pathlib.Path) -> None:
+    def write_metadata(folder: pathlib.Path) -> None:
         save_config(config, folder / folders.CONFIG)
         save_label_map(label_map, folder / folders.LABEL_MAP)
         if keypoints is not None:
             save_label_map(keypoints, folder / KEYPOINTS)
 
-    return describe
+    return write_metadata
 
 
 def find_keypoints(config: Any, folder: pathlib.Path) -> None:
-    """Lets a config name the keypoints that lie in its folder, if some do."""
+    """Points a config to the keypoint label map in its folder, if it has one."""
     if not config.model.center_net.keypoint_estimation_task:
         return
     for name in (KEYPOINTS, folders.LABEL_MAP):

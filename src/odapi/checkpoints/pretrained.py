@@ -1,4 +1,4 @@
-"""Weights of backbones, trained on ImageNet: from Keras Applications or from a file.
+"""ImageNet weights of backbones, from Keras Applications or from a file.
 
 Names are `layer/variable`, as Keras Applications name their layers.
 """
@@ -17,13 +17,13 @@ from odapi.errors import CheckpointError, ConfigError, unknown_choice
 IMAGENET = "imagenet"
 
 _FIRST_BIAS = "conv1_conv/bias"
-# A layer that has a name of its own in an Inception ResNet.
+# A layer whose name occurs only in an Inception ResNet.
 _INCEPTION = "block17_20_conv/kernel"
 _SUFFIXES = (".npz", ".h5", ".hdf5")
 
 
 def is_weight_file(path: pathlib.Path) -> bool:
-    """Tells whether a path is a file of backbone weights, by its name."""
+    """Returns True if a path has the suffix of a weight file."""
     return path.suffix.lower() in _SUFFIXES
 
 
@@ -38,7 +38,7 @@ def read(path: pathlib.Path) -> dict[str, np.ndarray]:
         CheckpointError: The file is missing, damaged, or of another layout.
     """
     if not path.is_file():
-        raise CheckpointError(str(path), "there is no such file")
+        raise CheckpointError(str(path), "does not exist")
     arrays = _read_npz(path) if path.suffix.lower() == ".npz" else load_arrays(path)
     if any("/vars/" in f"/{name}" for name in arrays):
         raise CheckpointError(
@@ -52,7 +52,7 @@ def read(path: pathlib.Path) -> dict[str, np.ndarray]:
 def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
     """Returns the ImageNet weights of a model of Keras Applications.
 
-    They are downloaded once, and kept by Keras in `~/.keras/models`.
+    Keras downloads them once and keeps them in `~/.keras/models`.
 
     Args:
         application: Name of its function, such as "MobileNetV2".
@@ -60,7 +60,7 @@ def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
 
     Raises:
         CheckpointError: They cannot be downloaded.
-        ConfigError: There are none for these arguments.
+        ConfigError: No weights exist for these arguments.
     """
     place = "options.backbone_weights"
     build: Callable | None = getattr(keras.applications, application, None)
@@ -89,18 +89,17 @@ def download(application: str, **arguments: Any) -> dict[str, np.ndarray]:
 def convert_names(
     arrays: Mapping[str, np.ndarray], wanted: Collection[str] = ()
 ) -> dict[str, np.ndarray]:
-    """Returns weights of Keras Applications as our backbones have them.
+    """Converts names and values of Keras Applications to those of our backbones.
 
-    Convolutions of their ResNets have biases and see colours in the order that
-    Keras Applications choose; those of CenterNet have both as well. Those of other
-    detectors have no biases and see RGB instead of BGR. A bias before a batch norm
-    shifts the mean. Most layers of their Inception ResNet have numbers that depend on
-    what was made before, so there the order counts. Weights of others are returned as
-    they are.
+    ResNets of Keras Applications have biases and take BGR images, as CenterNet's do.
+    Those of our other detectors have no biases and take RGB images: the biases are
+    subtracted from the means of the batch norms behind them. Layers of their Inception
+    ResNet are matched by order, since their numbers depend on the layers created
+    before. Other weights are returned unchanged.
 
     Args:
-        arrays: By `layer/variable`.
-        wanted: The names of our backbone, in the order of its layers.
+        arrays: The weights by `layer/variable`.
+        wanted: Names of our backbone, in the order of its layers.
     """
     ours = dict(arrays)
     if _INCEPTION in ours and _INCEPTION in wanted:
@@ -110,7 +109,7 @@ def convert_names(
     ours["conv1_conv/kernel"] = ours["conv1_conv/kernel"][:, :, ::-1]
     for name in [n for n in ours if n.endswith("_conv/bias")]:
         bias, mean = ours.pop(name), name.replace("_conv/bias", "_bn/moving_mean")
-        if mean in ours:  # Else the file is not complete, and the report says so.
+        if mean in ours:  # Otherwise the file is incomplete; the report says so.
             ours[mean] = ours[mean] - bias
     return ours
 
@@ -118,10 +117,7 @@ def convert_names(
 def _by_order(
     arrays: Mapping[str, np.ndarray], wanted: Collection[str]
 ) -> dict[str, np.ndarray]:
-    """Names layers as those of ours that come at the same place among their like.
-
-    Convolutions are counted by themselves, and so are norms.
-    """
+    """Matches the n-th convolution, or batch norm, of both models."""
     ours: dict[str, np.ndarray] = {}
     for variable in ("kernel", "moving_mean"):
         there, here = (

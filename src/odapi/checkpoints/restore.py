@@ -1,6 +1,6 @@
-"""Fine-tuning: starts a detector from weights that were trained before.
+"""Fine-tuning: initializes a detector with weights of an earlier training.
 
-What fits by name and shape is loaded; a report says what was not, and why.
+Weights that fit by name and shape are loaded; a report lists the others, and why.
 """
 
 import dataclasses
@@ -17,8 +17,9 @@ from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import load_arrays
 from odapi.config.label_map import load_label_map
 from odapi.errors import CheckpointError, unknown_choice
+from odapi.models.detector import Detector
 
-# What a kind restores, for messages; the names are the original's.
+# Parts of the model restored by each type, by the original's names.
 KINDS = {
     "full": "the whole model",
     "detection": "the feature extractor",
@@ -28,14 +29,14 @@ KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class RestoreReport:
-    """What became of every variable that was to be restored.
+    """The result of restoring variables.
 
     Args:
-        source: Path of what was read.
+        source: Path of the checkpoint.
         kind: A key of `KINDS`.
-        loaded: Names of variables that have their value from there.
-        skipped: Reason by the name of a variable that keeps its initial value.
-        unused: Names in the source that nothing in the model asks for.
+        loaded: Names of the restored variables.
+        skipped: Reasons by the names of variables that keep their initial values.
+        unused: Names in the checkpoint that the model does not have.
     """
 
     source: str
@@ -60,17 +61,17 @@ class RestoreReport:
         return shown
 
 
-def restore(detector: Any, path: str, kind: str) -> RestoreReport:
-    """Loads weights of another training into a detector.
+def restore(detector: Detector, path: str, kind: str) -> RestoreReport:
+    """Loads weights of another run into a detector.
 
     Args:
-        detector: Built. Variables that get no value keep their initial one.
+        detector: A built detector; variables without a value keep their initial one.
         path: A run or checkpoint of ours, or a file of backbone weights (.npz,
             .h5), which has only kind "classification".
         kind: A key of `KINDS`.
 
     Raises:
-        CheckpointError: There is nothing to read, or nothing fits.
+        CheckpointError: The path has no weights, or none fits.
         ConfigError: The kind is unknown.
     """
     if kind not in KINDS:
@@ -101,17 +102,17 @@ def adapt_shapes(
     kind: str,
     classes: Mapping[str, int],
 ) -> RestoreReport:
-    """Gives variables the arrays of the same name and shape.
+    """Assigns arrays to the variables of the same name and shape.
 
     Args:
-        variables: By the names that `arrays` has.
-        arrays: What was read.
-        source: Where it was read, for messages.
+        variables: The variables, by the names used in `arrays`.
+        arrays: The arrays that were read.
+        source: Their path, for messages.
         kind: A key of `KINDS`.
-        classes: Number of classes "there" and "here"; {} where it is not known.
+        classes: Numbers of classes "there" (checkpoint) and "here"; {} if unknown.
 
     Raises:
-        CheckpointError: Not one fits.
+        CheckpointError: No array fits.
     """
     loaded, skipped = [], {}
     for name, variable in variables.items():
@@ -137,11 +138,11 @@ def adapt_shapes(
 
 
 def _arrays(
-    folder: pathlib.Path, detector: Any, variables: Mapping[str, Any], kind: str
+    folder: pathlib.Path, detector: Detector, variables: Mapping[str, Any], kind: str
 ) -> dict[str, np.ndarray]:
-    """Arrays of a checkpoint of ours, by the names that the kind uses."""
+    """Returns the arrays of a checkpoint of odapi, by the names that the kind uses."""
     arrays = load_arrays(folder / folders.WEIGHTS)
-    if (folder / folders.AVERAGES).is_file() and averages.wanted(folder):
+    if (folder / folders.AVERAGES).is_file() and averages.are_evaluated(folder):
         arrays |= load_arrays(folder / folders.AVERAGES)
     if kind == "full":
         return arrays
@@ -150,8 +151,8 @@ def _arrays(
     return {names[n]: array for n, array in arrays.items() if n in names}
 
 
-def _classes(folder: pathlib.Path, detector: Any) -> dict[str, int]:
-    """Numbers of classes there and here; {} where the label map cannot be read."""
+def _classes(folder: pathlib.Path, detector: Detector) -> dict[str, int]:
+    """Returns the numbers of classes; {} if the label map cannot be read."""
     try:
         there = load_label_map(folder / folders.LABEL_MAP).num_classes
     except (OSError, ValueError):
@@ -168,7 +169,7 @@ def _shape_reason(
 
 
 def _some(names: Any) -> str:
-    """The first few of many names."""
+    """Returns the first few names as text."""
     names = list(names)
     more = f", ... ({len(names)} in all)" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

@@ -1,4 +1,4 @@
-"""What resuming needs beyond the weights: optimizer, random state, data position."""
+"""State for resuming, beside the weights: optimizer, random layers, data position."""
 
 import pathlib
 from typing import Any
@@ -24,10 +24,10 @@ def save(
     """Writes the state of the optimizer and of random layers, and `facts`.
 
     Args:
-        folder: The checkpoint that is being written.
-        detector: Its weights are not written here, its random state is.
+        folder: Folder of the checkpoint.
+        detector: Its random state is written, its weights are not.
         optimizer: Built.
-        facts: What JSON can hold: the step, the position in the data, and so on.
+        facts: Values for JSON: the step, the position in the data, and so on.
     """
     save_arrays(folder / ARRAYS, values(_variables(detector, optimizer)))
     write_json(folder / FACTS, facts, indent=1, error=CheckpointError)
@@ -36,10 +36,10 @@ def save(
 def load(
     folder: pathlib.Path, detector: Any, optimizer: keras.optimizers.Optimizer
 ) -> dict[str, Any]:
-    """Restores what `save` wrote and returns its facts.
+    """Restores the state that `save` wrote, and returns its facts.
 
     Raises:
-        CheckpointError: A file is missing or damaged, or the optimizer is another.
+        CheckpointError: A file is missing or damaged, or is of another optimizer.
     """
     variables = _variables(detector, optimizer)
     assign(variables, load_arrays(folder / ARRAYS), str(folder / ARRAYS))
@@ -61,14 +61,14 @@ def load_facts(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def is_resumable(folder: pathlib.Path) -> bool:
-    """Tells whether a checkpoint folder has the state that resuming needs."""
+    """Returns True if training can be resumed from a checkpoint folder."""
     return all((folder / name).is_file() for name in (folders.WEIGHTS, ARRAYS, FACTS))
 
 
 def _variables(
     detector: Any, optimizer: keras.optimizers.Optimizer
 ) -> dict[str, keras.Variable]:
-    """All variables that the files of weights and averages lack, by position.
+    """Returns the variables that are neither weights nor averages, by position.
 
     Positions are stable: the same config builds the same model.
     """

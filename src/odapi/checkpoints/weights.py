@@ -1,4 +1,4 @@
-"""Weight files: flat HDF5, one data set a variable, by the detector's stable names."""
+"""Weight files: flat HDF5, one dataset per variable, by the names of the detector."""
 
 import os
 import pathlib
@@ -29,7 +29,7 @@ def load_arrays(path: Pathlike) -> dict[str, np.ndarray]:
     """Returns all arrays of a file by their names.
 
     Raises:
-        CheckpointError: The file is missing, damaged or no HDF5.
+        CheckpointError: The file is missing, damaged, or not HDF5.
     """
     arrays: dict[str, np.ndarray] = {}
 
@@ -61,8 +61,8 @@ def load_weights(detector: Any, path: Pathlike) -> None:
     """Loads a file of `save_weights` into a detector of the same config.
 
     Raises:
-        CheckpointError: The file is damaged, or names or shapes differ; nothing
-            is loaded then.
+        CheckpointError: The file is damaged, or names or shapes differ;
+            then nothing is loaded.
     """
     assign(detector.named_variables(), load_arrays(path), str(path))
 
@@ -72,24 +72,24 @@ def assign(
     arrays: Mapping[str, np.ndarray],
     place: str,
 ) -> None:
-    """Gives each variable the array of its name.
+    """Assigns to each variable the array of its name.
 
     Raises:
         CheckpointError: A name is missing on one side, or a shape differs;
-            nothing is assigned then.
+            then nothing is assigned.
     """
     problems = [f"{n} is missing" for n in variables if n not in arrays]
     problems += [f"{n} is not of this model" for n in arrays if n not in variables]
     for name in variables.keys() & arrays.keys():
         want, got = tuple(variables[name].shape), arrays[name].shape
         if want != got:
-            problems.append(f"{name} has shape {got}, the model wants {want}")
+            problems.append(f"{name} has shape {got}, the model has {want}")
     if problems:
         more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise CheckpointError(
             place,
             f"does not fit the model: {'; '.join(sorted(problems)[:3])}{more}",
-            hint="is the pipeline.config beside it the one it was trained with?",
+            hint="check that pipeline.config beside it is that of the training",
         )
     for name, variable in variables.items():
         variable.assign(arrays[name])

@@ -1,4 +1,4 @@
-"""Moving averages of trained weights: steadier than the weights of the last step."""
+"""Exponential moving averages of trained weights."""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ class MovingAverages:
     """Averages of variables, updated after every step of an optimizer.
 
     `average += (1 - d) * (variable - average)` with `d = min(decay, (1 + t) /
-    (10 + t))` after step `t`, so that early averages are not held back by the
-    initial weights. As in TF1's ExponentialMovingAverage with `num_updates`, which
-    is what the original does; its averages start from 0, these start from the
-    variables, and the difference has faded after some ten steps.
+    (10 + t))` after step `t`, so that the initial weights have little
+    influence. The original uses TF1's ExponentialMovingAverage with `num_updates`,
+    which is the same except that averages start from 0 instead of the variables; the
+    difference vanishes after some ten steps.
 
     Args:
-        variables: What is averaged.
-        averages: As many variables of the same shapes, of the optimizer.
+        variables: Variables to average.
+        averages: Variables of the optimizer, of the same number and shapes.
         decay: In [0, 1).
     """
 
@@ -35,7 +35,7 @@ class MovingAverages:
             average.assign(_copy(variable))
 
     def update(self, step: keras.Variable) -> None:
-        """Moves the averages; `step` counts the updates done, from 1."""
+        """Updates the averages after update number `step`, counted from 1."""
         done = ops.cast(step, "float32")
         decay = ops.minimum(self.decay, (1.0 + done) / (10.0 + done))
         for variable, average in self.pairs:
@@ -46,15 +46,17 @@ class MovingAverages:
 def averages_of(
     optimizer: keras.optimizers.Optimizer,
 ) -> list[tuple[keras.Variable, keras.Variable]]:
-    """Returns pairs (variable, average) of an optimizer; none if it has none."""
-    inner = getattr(optimizer, "inner_optimizer", optimizer)  # As fp16 wraps it.
+    """Returns pairs (variable, average) of an optimizer; empty without averages."""
+    inner = getattr(
+        optimizer, "inner_optimizer", optimizer
+    )  # With a wrapped LossScaleOptimizer.
     moving = getattr(inner, "moving_averages", None)
     return moving.pairs if moving else []
 
 
 @contextlib.contextmanager
 def averaged(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
-    """Puts the averages in place of the weights, for an evaluation."""
+    """Replaces the weights by their averages within the context."""
     pairs = averages_of(optimizer)
     trained = [_copy(variable) for variable, _ in pairs]
     try:
@@ -67,5 +69,5 @@ def averaged(optimizer: keras.optimizers.Optimizer) -> Iterator[None]:
 
 
 def _copy(variable: keras.Variable) -> np.ndarray:
-    """The value, in memory of its own: two variables must not share a buffer."""
+    """Returns a copy of the value: two variables must not share a buffer."""
     return np.array(ops.convert_to_numpy(variable))

@@ -1,4 +1,7 @@
-"""The optimizers of Keras, with two things of the original that Keras lacks."""
+"""Keras optimizers with two features of the TF Object Detection API added.
+
+These are moving averages of the weights, and a factor for the gradients of biases.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +21,19 @@ def make(
     bias_factor: float = 1.0,
     **arguments: Any,
 ) -> keras.optimizers.Optimizer:
-    """Returns an optimizer of Keras.
+    """Returns a Keras optimizer.
 
     Args:
         kind: Such as `keras.optimizers.SGD`.
-        average_decay: Keeps moving averages of the trained weights with this
-            decay, see `MovingAverages`; None keeps none.
-        bias_factor: Multiplies the gradients of biases, before they are clipped.
+        average_decay: Decay of moving averages of the weights, see `MovingAverages`;
+            None: no averages.
+        bias_factor: Factor of the gradients of biases, applied before clipping.
         arguments: Passed to `kind`, such as `learning_rate`, `global_clipnorm`.
     """
     plain = kind(**arguments)
     if average_decay is None and bias_factor == 1.0:
         return plain
-    # The class that `kind` became on this backend: torch has its own of each.
+    # The class of the instance: Keras replaces each optimizer by another on torch.
     extended = type(kind.__name__, (_Extended, type(plain)), {})
     optimizer = extended(**arguments)
     optimizer.average_decay = average_decay
@@ -39,7 +42,7 @@ def make(
 
 
 class _Extended(_Mixed):
-    """What `make` mixes into an optimizer class of Keras."""
+    """Mixin that `make` adds to an optimizer class of Keras."""
 
     average_decay: float | None = None
     bias_factor: float = 1.0
@@ -49,8 +52,8 @@ class _Extended(_Mixed):
         if self.built:
             return
         super().build(variables)
-        # Kept in objects of our own: Keras would take the variables of a list
-        # that is an attribute of an optimizer for the optimizer's.
+        # Kept in separate objects: Keras would track variables in a list attribute
+        # as variables of the optimizer.
         self._factors = _Factors(variables, self.bias_factor)
         if self.average_decay is not None:
             averages = self.add_optimizer_variables(variables, "average")
@@ -67,7 +70,7 @@ class _Extended(_Mixed):
 
 
 class _Factors:
-    """Factors of gradients, in the order of the variables."""
+    """Factors of the gradients, in the order of the variables."""
 
     def __init__(self, variables: list[keras.Variable], bias_factor: float):
         self.factors = [

@@ -1,6 +1,6 @@
-"""Learning rates by step: the four schedules of the config language.
+"""Learning-rate schedules of the TF Object Detection API.
 
-Each is exact to the original's, step by step, and runs inside the compiled step.
+Each gives the original's rate at every step, and runs inside the compiled step.
 Steps count from 0: the first update uses the rate of step 0.
 """
 
@@ -12,7 +12,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 
 class Constant(LearningRateSchedule):
-    """The same rate at every step."""
+    """A constant rate."""
 
     def __init__(self, learning_rate: float):
         _check_rates(learning_rate=learning_rate)
@@ -33,11 +33,11 @@ class ExponentialDecay(LearningRateSchedule):
     Args:
         initial: Rate after the burn-in.
         decay_steps: Steps in which the rate falls by `factor`.
-        factor: Of the decay.
-        staircase: Falls every `decay_steps` at once; False: a little every step.
-        burnin_rate: Rate of the first `burnin_steps`; 0 stands for `initial`.
+        factor: Factor of the decay.
+        staircase: Decay once every `decay_steps`; False: a little at every step.
+        burnin_rate: Rate of the first `burnin_steps`; 0 means `initial`.
         burnin_steps: Steps before the decay starts.
-        low: Least rate, of the burn-in too.
+        low: Minimum rate, also during the burn-in.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class ExponentialDecay(LearningRateSchedule):
 
 
 class ManualSteps(LearningRateSchedule):
-    """A table of rates: `rates[i]` until `boundaries[i]`, the last one for ever.
+    """A table of rates: `rates[i]` until `boundaries[i]`, the last one from then on.
 
     Args:
-        boundaries: Steps at which the next rate begins, rising, from 1.
-        rates: One more than boundaries.
+        boundaries: Steps at which the next rate begins, increasing, from 1.
+        rates: The rates, one more than boundaries.
         warmup: From step 0 to the first boundary, the rate goes linearly from
             `rates[0]` to `rates[1]` instead of staying.
     """
@@ -124,14 +124,14 @@ class ManualSteps(LearningRateSchedule):
 
 
 class CosineDecay(LearningRateSchedule):
-    """A linear warm-up, then the base rate for a while, then half a cosine to 0.
+    """Linear warm-up, constant base rate, then cosine decay to 0.
 
     Args:
-        base: Highest rate.
+        base: Maximum rate.
         total_steps: Step at which the rate reaches 0; it is 0 from then on.
         warmup_rate: Rate of step 0, at most `base`.
         warmup_steps: Step at which the rate reaches `base`.
-        hold_steps: Steps that it stays there.
+        hold_steps: Number of steps at the base rate.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class CosineDecay(LearningRateSchedule):
         """Returns the rate of a step, a float32 scalar."""
         step = ops.cast(step, "float32")
         flat = self.warmup_steps + self.hold_steps
-        # Where nothing is left to decay, any length will do: no 0 / 0.
+        # Without steps to decay any length is valid; avoids 0 / 0.
         length = float(self.total_steps - flat) or 1.0
         rate = 0.5 * self.base * (1.0 + ops.cos(math.pi * (step - flat) / length))
         if self.hold_steps:
