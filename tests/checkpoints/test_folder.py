@@ -176,12 +176,12 @@ def tf1(path):
 @pytest.mark.parametrize(
     ("make", "name", "message"),
     [
-        (lambda p: None, "", "no checkpoint is here"),
+        (lambda p: None, "", "has no checkpoint: neither"),
         (lambda p: None, "gone", "does not exist"),
         (
             lambda p: (p / "pipeline.config").write_text(""),
             "",
-            "nothing was saved here yet\n  hint: train first",
+            "has no checkpoint yet\n  hint: train first",
         ),
         (tf2, "ckpt-0", "is a TF2 checkpoint"),
         (tf2, "ckpt-0.index", "is a TF2 checkpoint"),

@@ -70,10 +70,10 @@ def test_overrides_that_change_the_model_do_not_fit_its_weights(trained, tmp_pat
 def test_an_incomplete_folder_is_named(trained, tmp_path, name):
     folder = folders.find(tmp_path)
     (folder / name).unlink()
-    with pytest.raises(CheckpointError, match=f"{name} is missing there"):
+    with pytest.raises(CheckpointError, match=f"has no {name}"):
         odapi.load_detector(folder)
 
 
 def test_nothing_there_is_a_checkpoint_error(tmp_path):
-    with pytest.raises(CheckpointError, match="no checkpoint is here"):
+    with pytest.raises(CheckpointError, match="has no checkpoint: neither"):
         odapi.load_detector(tmp_path)

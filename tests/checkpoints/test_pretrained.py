@@ -37,7 +37,7 @@ def bad_keras3(path):
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
-        ("gone.npz", lambda p: None, "there is no such file"),
+        ("gone.npz", lambda p: None, "does not exist"),
         ("bad.npz", lambda p: p.write_bytes(b"PK\x03\x04zip"), "cannot be read"),
         ("empty.npz", lambda p: p.write_bytes(b""), "cannot be read"),
         ("bad.h5", lambda p: p.write_bytes(b"no"), "cannot be read"),

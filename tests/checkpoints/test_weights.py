@@ -38,7 +38,7 @@ def test_a_misfit_is_named_and_nothing_is_loaded(tmp_path):
     before = values(detector)
     with pytest.raises(
         CheckpointError,
-        match=r"head/kernel has shape \(8, 7\), the model wants \(8, 6\)",
+        match=r"head/kernel has shape \(8, 7\), the model has \(8, 6\)",
     ):
         weights.load_weights(detector, tmp_path / "weights.h5")
     for name, value in values(detector).items():
