@@ -47,7 +47,7 @@ def test_a_full_disk_while_writing_leaves_the_one_before(tmp_path):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(
-        CheckpointError, match=r"No space left on device(.*\n)+.*make room"
+        CheckpointError, match=r"No space left on device(.*\n)+.*free disk space"
     ):
         folders.write(tmp_path, 2, full)
     assert names(tmp_path) == ["last", "step-00000001"]
