@@ -5,7 +5,9 @@ from google.protobuf import text_format
 
 from odapi.build.center_keypoints import build_keypoint_task
 from odapi.build.hyperparams import BuildContext
+from odapi.config.load import load_config
 from odapi.config.protos import center_net_pb2
+from odapi.config.rules import center_net
 from odapi.errors import ConfigError
 from odapi.geometry.keypoints import (
     GaussianWeighted,
@@ -61,6 +63,13 @@ def build(tmp_path):
         return build_keypoint_task(task, PLACE, config, BuildContext(0, "float32"))
 
     return build
+
+
+def mistakes(change="", more="object_detection_task { }"):
+    """Returns what the rules of a whole CenterNet report about its tasks."""
+    text = f"keypoint_estimation_task {{ {TASK} {change} }} {more}"
+    config = load_config(f"model {{ center_net {{ {text} }} }}")
+    return [str(finding) for finding in center_net.find(config)]
 
 
 def test_defaults_are_those_of_the_schema(build):
@@ -166,7 +175,7 @@ def test_detections_have_the_keypoints_of_all_tasks(build):
             "keypoint_label_to_std",
             "did you mean 'nose'",
         ),
-        ("keypoint_label_to_std { key: 'nose' value: 0 }", "std['nose']", "> 0"),
+        ("keypoint_label_to_std { key: 'nose' value: 0 }", "std['nose']", "above 0"),
         ("candidate_ranking_mode: 'nearest'", "ranking_mode", "min_distance"),
         (
             "candidate_ranking_mode: 'gaussian_weighted_const'",
@@ -193,15 +202,14 @@ def test_mistakes_are_named(build, change, place, says):
     ],
 )
 def test_what_needs_boxes_says_so(build, change):
-    with pytest.raises(ConfigError, match="needs object_detection_task"):
-        build(change, boxes=False)
+    build(change)
+    assert any("needs object_detection_task" in said for said in mistakes(change, ""))
 
 
-def test_a_missing_label_map_is_named(build):
-    with pytest.raises(ConfigError, match="keypoint_label_map_path: is missing"):
-        build(path="")
+def test_a_missing_label_map_is_named():
+    assert any("keypoint_label_map_path: is missing" in said for said in mistakes())
 
 
-def test_two_tasks_cannot_have_one_name(build):
-    with pytest.raises(ConfigError, match="'dog_pose' is there twice"):
-        build(more=f"keypoint_estimation_task {{ {TASK} }}")
+def test_two_tasks_cannot_have_one_name():
+    said = mistakes(more=f"keypoint_estimation_task {{ {TASK} }}")
+    assert sum("'dog_pose' is the name of another task" in each for each in said) == 2

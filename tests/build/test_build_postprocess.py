@@ -84,29 +84,29 @@ WRONG = {
         lambda: process_of(
             "batch_non_max_suppression { use_combined_nms: true soft_nms_sigma: 1 }"
         ),
-        "use_combined_nms: does not go with soft_nms_sigma",
+        "use_combined_nms: cannot be used with soft_nms_sigma",
     ),
     "agnostic and combined": (
         lambda: process_of(
             "batch_non_max_suppression { use_combined_nms: true "
             "use_class_agnostic_nms: true }"
         ),
-        "does not go with use_class_agnostic_nms",
+        "cannot be used with use_class_agnostic_nms",
     ),
     "no detections": (
         lambda: process_of("batch_non_max_suppression { max_total_detections: 0 }"),
-        "batch_non_max_suppression: max_total_detections must be >= 1, got 0",
+        "batch_non_max_suppression.max_total_detections: is 0; allowed is 1 or more",
     ),
     "sigmoid calibration": (
         lambda: process_of("calibration_config { sigmoid_calibration {} }"),
-        "calibration_config: unknown value 'sigmoid_calibration'",
+        "calibration_config.sigmoid_calibration: is not supported yet",
     ),
     "falling x": (
         lambda: process_of(
             "calibration_config { function_approximation { x_y_pairs "
             "{ x_y_pair { x: 1 y: 0 } x_y_pair { x: 0 y: 1 } } } }"
         ),
-        "function_approximation: x of x_y_pair must be strictly increasing",
+        "must be in the order of x",
     ),
 }
 

@@ -94,7 +94,7 @@ def test_what_an_extractor_does_not_have_is_refused(text, place, words):
 @pytest.mark.parametrize(
     "text, words",
     [
-        ("channel_means: [1, 2]", "has 2 values; it needs 3"),
+        ("channel_means: [1, 2]", "has 2 values; give 3"),
         ("channel_stds: [1, 2, 3, 4]", "has 4 values"),
         ("channel_stds: [1, 0, 1]", "above 0"),
     ],

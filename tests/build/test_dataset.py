@@ -8,7 +8,9 @@ import pytest
 from google.protobuf import text_format
 
 from odapi.build.dataset import build_eval_dataset, build_train_dataset
-from odapi.build.keypoint_names import check_places
+from odapi.build.dataset_checks import check_eval_source
+from odapi.build.keypoint_names import check_keypoint_ids
+from odapi.build.source import build_eval_source
 from odapi.config.load import load_config
 from odapi.config.protos import pipeline_pb2
 from odapi.data.formats.tfrecord_writer import write_tfrecord
@@ -87,7 +89,7 @@ def test_processes_do_not_sort_pictures_of_many_sizes(coco):
         train_config {{ batch_size: 2 }}
         [odapi.options] {{ train_data: "coco:{coco}" data_loading {{ processes: 2 }} }}
     """
-    with pytest.raises(ConfigError, match="processes: 2 cannot be had") as error:
+    with pytest.raises(ConfigError, match="processes cannot make") as error:
         build_train_dataset(config_of(text, "identity_resizer {}"))
     assert "size_buckets" in error.value.hint
 
@@ -124,14 +126,15 @@ def test_training_takes_batch_size_seed_and_augmentations_from_the_config(coco):
 def test_classes_beyond_those_of_the_model_are_refused(coco):
     config = config_of(options_of(coco))
     config.model.ssd.num_classes = 1
-    with pytest.raises(ConfigError, match=r"num_classes: is 1, .* go to 2 \(b\)"):
+    with pytest.raises(ConfigError, match=r"num_classes: is 1, .* is 2 \(b\)"):
         build_train_dataset(config)
 
 
 def test_mask_metrics_need_masks(coco):
     text = 'eval_config { metrics_set: "coco_mask_metrics" }'
     with pytest.raises(DataError, match="has no masks, which coco_mask_metrics"):
-        build_eval_dataset(config_of(text + options_of(coco)))
+        config = config_of(text + options_of(coco))
+        check_eval_source(config, build_eval_source(config), 0)
 
 
 def test_keypoints_of_a_task_must_be_in_the_data(tmp_path):
@@ -141,11 +144,11 @@ def test_keypoints_of_a_task_must_be_in_the_data(tmp_path):
     config = config_of("")
     config.model.center_net.keypoint_label_map_path = str(names)
     config.model.center_net.keypoint_estimation_task.add(keypoint_class_name="a")
-    check_places(config, 3)
+    check_keypoint_ids(config, 3)
     with pytest.raises(
         ConfigError, match=r"have 2 keypoints, but 'p2' of 'a' has id 2"
     ):
-        check_places(config, 2)
+        check_keypoint_ids(config, 2)
 
 
 def test_arguments_win_over_the_config(coco):
@@ -191,6 +194,7 @@ def test_force_no_resize_keeps_the_size_in_evaluation_only(coco):
 
 def test_keypoints_are_loaded_where_asked_for(coco):
     config = config_of("train_input_reader { num_keypoints: 2 }" + options_of(coco))
+    config.model.ssd.box_coder.keypoint_box_coder.num_keypoints = 2
     with build_train_dataset(config, 7) as data:
         truth = next(data).groundtruth
     assert truth.keypoints.shape == (7, 100, 2, 2)
@@ -203,8 +207,10 @@ def test_a_flip_without_the_keypoints_permutation_is_refused(coco):
     train_config { data_augmentation_options { random_horizontal_flip {} } }
     train_input_reader { num_keypoints: 2 }
     """
+    config = config_of(text + options_of(coco))
+    config.model.ssd.box_coder.keypoint_box_coder.num_keypoints = 2
     with pytest.raises(ConfigError, match="keypoint_flip_permutation: has 0 entries"):
-        build_train_dataset(config_of(text + options_of(coco)))
+        build_train_dataset(config)
 
 
 def test_equal_boxes_become_one_object_with_several_classes(coco):
@@ -260,7 +266,7 @@ def test_datasets_are_mixed_by_their_weights(records):
 
 @pytest.mark.parametrize(
     ("weights", "message"),
-    [("[1]", "has 1 weights for 2 paths"), ("[0, 0]", "not all 0")],
+    [("[1]", "has 1 weights for 2 input_path"), ("[0, 0]", "not be all 0")],
 )
 def test_weights_that_cannot_be_are_refused(records, weights, message):
     text = reader_of(records, f"sample_from_datasets_weights: {weights}")

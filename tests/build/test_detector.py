@@ -58,7 +58,7 @@ def test_one_option_sets_the_decay_of_all_batch_norms():
 @pytest.mark.parametrize("decay", ["0", "1", "-0.5"])
 def test_a_decay_must_be_a_share(decay):
     config = small_config("ssd", f"options.batch_norm_decay={decay}")
-    with pytest.raises(ConfigError, match="batch_norm_decay: must be above 0"):
+    with pytest.raises(ConfigError, match="allowed is above 0 to below 1"):
         build_detector(config)
 
 
@@ -260,7 +260,7 @@ def test_explicit_padding_and_multiples_reach_the_extractor():
         ("ssd", f"{_EXTRACTOR}.depth_multiplier=0", _EXTRACTOR),
         ("ssd", f"{_EXTRACTOR}.pad_to_multiple=0", _EXTRACTOR),
         ("fpn", f"{_EXTRACTOR}.fpn.min_level=1", f"{_EXTRACTOR}.fpn.min_level"),
-        ("fpn", f"{_EXTRACTOR}.fpn.max_level=3", f"{_EXTRACTOR}.fpn.max_level"),
+        ("fpn", f"{_EXTRACTOR}.fpn.max_level=3", f"{_EXTRACTOR}.fpn"),
         # Two levels of features, three of anchors.
         ("fpn", f"{_EXTRACTOR}.fpn.max_level=5", "model.ssd"),
         ("ssd", f"{_HEAD}.dropout_keep_probability=0", f"{_HEAD}.dropout_keep"),

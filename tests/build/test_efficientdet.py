@@ -120,9 +120,9 @@ def test_what_the_original_refuses_is_refused(override, place):
     [
         ("bifpn.min_level=0", "has levels 1 to 5"),
         ("bifpn.min_level=6", "has levels 1 to 5"),
-        ("bifpn.max_level=2", "below the min_level 3"),
+        ("bifpn.max_level=2", "min_level 3 is above max_level 2"),
         ("bifpn.max_level=3", "levels 3 to 3"),
-        ("bifpn.combine_method=mean", "combine_method must be one of"),
+        ("bifpn.combine_method=mean", "unknown method 'mean'"),
     ],
 )
 def test_a_pyramid_that_cannot_be_is_refused(override, words):
@@ -147,7 +147,7 @@ def test_what_has_no_effect_is_told():
 
 
 def test_the_checks_know_the_methods():
-    from odapi.config.check_fields import COMBINE_METHODS
+    from odapi.config.rules.choices import COMBINE_METHODS
     from odapi.necks import bifpn
 
     assert COMBINE_METHODS == bifpn.COMBINE_METHODS

@@ -75,25 +75,24 @@ def test_densepose():
             "num_fc_layers",
         ),
         (build_temporal, "temporal_offset_task", "", "", "localization_loss"),
-        (
-            build_densepose,
-            "densepose_estimation_task",
-            f"class_id: 2 loss {{ {SOFTMAX} {L1} }}",
-            MASKS,
-            "class_id",
-        ),
-        (
-            build_densepose,
-            "densepose_estimation_task",
-            f"loss {{ {SOFTMAX} {L1} }}",
-            "",
-            "mask_estimation_task",
-        ),
     ],
 )
 def test_what_is_missing_is_said(builder, name, text, others, words):
     with pytest.raises((ConfigError, ValueError), match=words):
         _build(builder, name, text, others)
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "words"),
+    [
+        (f"class_id: 2 loss {{ {SOFTMAX} {L1} }}", MASKS, "class_id: is 2"),
+        (f"loss {{ {SOFTMAX} {L1} }}", "", "set mask_estimation_task"),
+    ],
+)
+def test_densepose_needs_masks_and_one_of_the_classes(text, others, words):
+    config = _config(f"densepose_estimation_task {{ {text} }} {others}")
+    with pytest.raises(ConfigError, match=words):
+        build_detector(config)
 
 
 def test_a_detector_with_all_of_them_has_the_keys_of_the_original():

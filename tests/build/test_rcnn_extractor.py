@@ -117,16 +117,19 @@ def test_the_model_can_freeze_all_norms():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('type: "faster_rcnn_resnet50"', "did you mean"),
+        ('type: "faster_rcnn_resnet51"', "did you mean"),
         (_C4 + "first_stage_features_stride: 32", "must be 8 or 16, got 32"),
-        (_C4 + "pad_to_multiple: 0", "must be 1 or more, got 0"),
+        (_C4 + "pad_to_multiple: 0", "is 0; allowed is 1"),
         (_C4 + "fpn { }", "fpn: has no effect on faster_rcnn_resnet50_keras"),
         (_INCEPTION + _NORM, "conv_hyperparams: has no effect"),
         (_FPN, "conv_hyperparams: is missing"),
         (_FPN + "fpn { min_level: 1 }", "levels 2 to 5"),
         (_FPN + "fpn { min_level: 6 }", "levels 2 to 5"),
-        (_FPN + "fpn { min_level: 4 max_level: 3 }", "is 3, below the min_level 4"),
-        (_FPN + "fpn { additional_layer_depth: 0 }", "must be 1 or more, got 0"),
+        (
+            _FPN + "fpn { min_level: 4 max_level: 3 }",
+            "min_level 4 is above",
+        ),
+        (_FPN + "fpn { additional_layer_depth: 0 }", "is 0; allowed is 1"),
     ],
 )
 def test_what_is_refused(text, message):

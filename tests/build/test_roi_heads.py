@@ -8,6 +8,7 @@ from odapi.build.hyperparams import BuildContext
 from odapi.build.rcnn_parts import build_rcnn_parts
 from odapi.build.roi_heads import ThirdStage, build_roi_heads
 from odapi.config.protos import box_predictor_pb2
+from odapi.config.rules.registry import Part, require
 from odapi.errors import ConfigError
 from odapi.geometry.crop.roi_align import CropAndResize, RoiAlign
 from odapi.heads.rfcn_head import RfcnOptions
@@ -86,30 +87,42 @@ def test_rfcn_as_written():
     assert defaults == RfcnOptions(3, (3, 3), (12, 12), 1024, 4)
 
 
+_PREDICTOR = "model.faster_rcnn.second_stage_box_predictor"
+
+
 @pytest.mark.parametrize(
     ("text", "path", "hint"),
     [
         (
             "mask_rcnn_box_predictor { }",
-            "p.mask_rcnn_box_predictor",
-            "number_of_stages",
+            "mask_rcnn_box_predictor",
+            "number_of_stages: 2",
         ),
-        ("rfcn_box_predictor { }", "p.rfcn_box_predictor", "number_of_stages: 2"),
+        ("rfcn_box_predictor { }", "rfcn_box_predictor", "number_of_stages: 2"),
         (
             "mask_rcnn_box_predictor { predict_keypoints: true }",
-            "p.mask_rcnn_box_predictor.predict_keypoints",
+            "mask_rcnn_box_predictor.predict_keypoints",
             "num_keypoints",
         ),
         (
             "mask_rcnn_box_predictor { predict_instance_masks: true mask_height: 0 }",
-            "p.mask_rcnn_box_predictor",
-            "mask_height",
+            "mask_rcnn_box_predictor.mask_height",
+            "allowed is 1",
+        ),
+        (
+            "mask_rcnn_box_predictor { box_code_size: 5 }",
+            "mask_rcnn_box_predictor.box_code_size",
+            "have 4 numbers",
         ),
     ],
 )
 def test_what_a_third_stage_refuses(text, path, hint):
-    with pytest.raises(ConfigError, match=f"^{path}: (.|\n)*{hint}"):
-        build(text, ThirdStage())
+    stages = "model.faster_rcnn.number_of_stages=3"
+    config = small_config("rcnn", stages, f"{_PREDICTOR}={{{text}}}")
+    with pytest.raises(ConfigError) as caught:
+        require(config, Part.MODEL)
+    assert f"{_PREDICTOR}.{path}: " in str(caught.value)
+    assert hint in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +134,11 @@ def test_what_a_third_stage_refuses(text, path, hint):
             "mask_rcnn_box_predictor { dropout_keep_probability: 0 }",
             "p.mask_rcnn_box_predictor.dropout_keep_probability",
         ),
-        ("mask_rcnn_box_predictor { box_code_size: 0 }", "p.mask_rcnn_box_predictor"),
-        ("rfcn_box_predictor { crop_width: 7 }", "p.rfcn_box_predictor"),
+        (
+            "mask_rcnn_box_predictor { box_code_size: 0 }",
+            "p.mask_rcnn_box_predictor.box_code_size",
+        ),
+        ("rfcn_box_predictor { crop_width: 7 }", "p.rfcn_box_predictor.crop_width"),
     ],
 )
 def test_what_is_refused(text, path):

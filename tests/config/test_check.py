@@ -2,9 +2,10 @@
 
 import pytest
 
-from odapi.config import check_fields, check_model, check_values, schema
+from odapi.config import schema
 from odapi.config.check import check, find
 from odapi.config.load import load_config
+from odapi.config.rules import choices, extractors, ranges, support
 from odapi.errors import ConfigError
 
 SSD = "ssd_mobilenet_v2_320x320_coco17_tpu-8"
@@ -46,7 +47,7 @@ def test_the_supported_configs_of_the_zoo_pass_with_warnings(shared, name):
 def test_every_other_config_of_the_zoo_is_refused_for_its_model(shared):
     for path in sorted((shared / "configs/tf2").glob("*.config")):
         config = load_config(path)
-        if config.model.ssd.feature_extractor.type in check_fields.EXTRACTORS:
+        if config.model.ssd.feature_extractor.type in choices.EXTRACTORS:
             assert not _errors(config), path.name
             continue
         kind = config.model.WhichOneof("model")
@@ -115,7 +116,7 @@ def test_without_training_its_fields_are_left_out(shared):
         (["train_input_reader.frame_index=2"],
          "train_input_reader.frame_index", "only sequence examples have frames"),
         (["train_input_reader.load_context_features=true"],
-         "train_input_reader.load_context_features", "the model attends to none"),
+         "train_input_reader.load_context_features", "the model has no context_config"),
         (["eval_input_reader[0].load_context_image_ids=true"],
          "eval_input_reader[0].load_context_image_ids", "needs load_context_features"),
         (["model.ssd.loss.expected_loss_weights=EXPECTED_SAMPLING"],
@@ -172,11 +173,11 @@ def test_without_training_its_fields_are_left_out(shared):
          "model.ssd.box_predictor.convolutional_box_predictor.box_code_size",
          "is 4, but codes of square_box_coder have 3 numbers"),
         (["model.ssd.loss.hard_example_miner={}"],
-         "model.ssd.loss.hard_example_miner", "not go with weighted_sigmoid_focal"),
+         "model.ssd.loss.hard_example_miner", "be used with weighted_sigmoid_focal"),
         (["model.ssd.loss.classification_loss={bootstrapped_sigmoid{}}"],
          "model.ssd.loss.classification_loss.bootstrapped_sigmoid.alpha", "is missing"),
         ([f"{NMS}.use_combined_nms=true", f"{NMS}.soft_nms_sigma=0.5"],
-         f"{NMS}.use_combined_nms", "does not go with soft_nms_sigma"),
+         f"{NMS}.use_combined_nms", "cannot be used with soft_nms_sigma"),
         (["model.ssd.post_processing.calibration_config={sigmoid_calibration{}}"],
          "model.ssd.post_processing.calibration_config.sigmoid_calibration",
          "supported are class_id_function_approximations, function_approximation,"),
@@ -188,14 +189,14 @@ def test_without_training_its_fields_are_left_out(shared):
           "class_id_function_approximations{class_id_xy_pairs_map{key:99 value{}}}}"],
          "model.ssd.post_processing.calibration_config."
          "class_id_function_approximations.class_id_xy_pairs_map[99]",
-         "classes 0 to 90 only"),
+         "class ids are 0 to 90"),
         # Training.
         ([f"{COSINE}.warmup_steps=60000"], f"{COSINE}.total_steps", "less than"),
         ([f"{COSINE}.warmup_learning_rate=0.9"], f"{COSINE}.warmup_learning_rate",
          "0.9 is above learning_rate_base 0.8"),
         ([f"{RATE}={{manual_step_learning_rate{{schedule{{step:9}}schedule{{step:8}}}}"
           "}"],
-         f"{RATE}.manual_step_learning_rate.schedule", "must go up"),
+         f"{RATE}.manual_step_learning_rate.schedule", "must increase"),
         (["train_config.freeze_variables=conv("],
          "train_config.freeze_variables[0]", "is not a regular expression"),
         (["train_config.fine_tune_checkpoint_type=detecton"],
@@ -213,7 +214,7 @@ def test_errors_name_the_field_and_the_next_step(shared, overrides, path, said):
     ("overrides", "path", "said"),
     [
         (["train_config.batch_size=8"], f"{COSINE}.learning_rate_base",
-         "0.8 is high for batches of 8: the zoo's 0.8 was found for batches of 512; "
+         "0.8 is high for batches of 8: the zoo uses 0.8 with batches of 512; "
          f"scaled linearly: --set {COSINE}.learning_rate_base=0.0125"),
         ([f"{RATE}={{constant_learning_rate{{learning_rate: 0.5}}}}",
           "train_config.batch_size=4"],
@@ -221,10 +222,10 @@ def test_errors_name_the_field_and_the_next_step(shared, overrides, path, said):
         (["train_config.optimizer.adam_optimizer={learning_rate{"
           "constant_learning_rate{learning_rate:.1}}}"],
          "train_config.optimizer.adam_optimizer.learning_rate.constant_learning_rate"
-         ".learning_rate", "is much for Adam"),
-        (["train_config.num_steps=500"], f"{COSINE}.warmup_steps", "last longer than"),
+         ".learning_rate", "is high for Adam"),
+        (["train_config.num_steps=500"], f"{COSINE}.warmup_steps", "only 500 steps"),
         (["train_config.num_steps=60000"], f"{COSINE}.total_steps",
-         "the training goes on with rate 0"),
+         "the training continues with rate 0"),
         (["train_config.num_steps=20000"], f"{COSINE}.total_steps", "ends early"),
         (["train_config.optimizer.use_moving_average="],
          "train_config.optimizer.use_moving_average", "the schema's default is true"),
@@ -237,7 +238,7 @@ def test_errors_name_the_field_and_the_next_step(shared, overrides, path, said):
         (["train_config.fine_tune_checkpoint_version="],
          "train_config.fine_tune_checkpoint_version", "is V1 (its default)"),
         (["train_config.fine_tune_checkpoint_type="],
-         "train_config.fine_tune_checkpoint_type", "'classification' is assumed"),
+         "train_config.fine_tune_checkpoint_type", "'classification' is used"),
         (["train_config.fine_tune_checkpoint="],
          "train_config.fine_tune_checkpoint_type", "has no effect"),
         (["model.ssd.loss.classification_loss.weighted_sigmoid_focal.alpha="],
@@ -289,11 +290,11 @@ def test_every_row_of_the_tables_names_a_field():
     predictors = {f"model.{owner}.{k.partition('.')[2]}" for k in known for owner in
                   ("ssd.box_predictor", "faster_rcnn.second_stage_box_predictor")
                   if k.startswith("BoxPredictor.")}  # fmt: skip
-    assert set(check_fields.ROWS) <= known | readers | predictors
-    assert set(check_fields.VALUES) <= known
+    assert set(support.ROWS) <= known | readers | predictors
+    assert set(choices.VALUES) <= known
     nested = {k.partition(".")[2] for k in known if k.count(".") == 2}
-    assert set(check_values.RANGES) <= known | nested
-    for message, pairs in check_values.ORDERED.items():
+    assert set(ranges.RANGES) <= known | nested
+    for message, pairs in ranges.ORDERED.items():
         assert {f"{message}.{name}" for pair in pairs for name in pair} <= known
 
 
@@ -316,4 +317,4 @@ def _all_fields():
 )
 def test_number_of_feature_maps(text, levels):
     config = load_config(f"model {{ ssd {{ feature_extractor {{ {text} }} }} }}")
-    assert check_model.num_levels(config.model.ssd.feature_extractor) == levels
+    assert extractors.num_levels(config.model.ssd.feature_extractor) == levels

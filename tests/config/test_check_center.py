@@ -22,7 +22,7 @@ def test_the_small_model_is_fine():
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
-        (f"{_MODEL}.num_classes=0", "num_classes: must be 1 or more, got 0"),
+        (f"{_MODEL}.num_classes=0", "num_classes: is 0; allowed is 1 or more"),
         (
             f"{_MODEL}.feature_extractor.type=resnet_v1_50",
             "unknown extractor 'resnet_v1_50'",
@@ -33,7 +33,7 @@ def test_the_small_model_is_fine():
         ),
         (
             f"{_BOXES}.scale_head_params={{num_filters: 0 kernel_sizes: 3}}",
-            "scale_head_params.num_filters: must be 1 or more",
+            "scale_head_params.num_filters[0]: is 0; allowed is 1 or more",
         ),
         (
             f"{_BOXES}.localization_loss={{weighted_giou {{}}}}",

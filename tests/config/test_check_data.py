@@ -38,7 +38,7 @@ def test_a_zoo_config_with_its_paths_filled_in_passes(shared, ready):
     assert not [f for f in found if "path" in f.path]
 
 
-def test_paths_that_nobody_filled_in_are_errors(shared):
+def test_paths_that_are_still_placeholders_are_errors(shared):
     errors = [f for f in _find(shared, []).values() if f.is_error]
     assert [f.path for f in errors] == [
         "train_config.fine_tune_checkpoint",
@@ -47,9 +47,9 @@ def test_paths_that_nobody_filled_in_are_errors(shared):
         "eval_input_reader[0].tf_record_input_reader.input_path[0]",
         "eval_input_reader[0].label_map_path",
     ]
-    assert all("nobody has filled it in" in f.problem for f in errors)
-    assert errors[0].hint.endswith("without: --set train_config.fine_tune_checkpoint=")
-    assert errors[3].hint.endswith("without: --set eval_input_reader=")
+    assert all("set it to your file" in f.problem for f in errors)
+    assert errors[0].hint.endswith("it: --set train_config.fine_tune_checkpoint=")
+    assert errors[3].hint.endswith("it: --set eval_input_reader=")
 
 
 def test_without_training_only_evaluation_needs_its_paths(shared):
@@ -63,12 +63,12 @@ def test_without_training_only_evaluation_needs_its_paths(shared):
     ("override", "path", "is_error", "said"),
     [
         (f"{INPUT}=no-*.tfrecord", f"{INPUT}[0]", True, "no file matches"),
-        (f"{INPUT}=no.tfrecord", f"{INPUT}[0]", True, "relative paths start at"),
+        (f"{INPUT}=no.tfrecord", f"{INPUT}[0]", True, "are resolved against"),
         (f"{INPUT}=/no/such/a", f"{INPUT}[0]", True, "'/no/such' does not exist"),
         (f"{INPUT}=C:\\data\\a", f"{INPUT}[0]", True, "this is a Windows path"),
         (f"{INPUT}=gs://bucket/a", f"{INPUT}[0]", True, "copy it to a local disk"),
         (f"{INPUT}=", INPUT, True, "is missing"),
-        ("train_input_reader=", "train_input_reader", True, "give --train-data"),
+        ("train_input_reader=", "train_input_reader", True, "pass --train-data"),
         ("train_input_reader.label_map_path=", "train_input_reader.label_map_path",
          True, "is missing; it names the classes"),
         ("train_input_reader.sample_from_datasets_weights=[1,2]",
@@ -85,14 +85,14 @@ def test_without_training_only_evaluation_needs_its_paths(shared):
         ("eval_input_reader=", "eval_input_reader", False, "nothing is evaluated"),
         ("eval_input_reader[1]={label_map_path: 'map.pbtxt' "
          "tf_record_input_reader{input_path: 'val.tfrecord'}}",
-         "eval_input_reader", False, "the first is evaluated"),
+         "eval_input_reader", False, "evaluates only the first"),
         ("eval_input_reader.tf_record_input_reader.input_path=train-*.tfrecord",
          "eval_input_reader[0].tf_record_input_reader.input_path", False,
-         "training data too"),
+         "training data, too"),
         ("options.train_data=coco:no.json", "options.train_data", True,
          "'no.json' does not exist"),
         ("options.train_data=pascal:no", "options.train_data", True,
-         "write one of coco:PATH, voc:PATH"),
+         "use one of coco:PATH, voc:PATH"),
     ],
 )  # fmt: skip
 def test_paths_and_classes(shared, ready, override, path, is_error, said):
@@ -110,14 +110,14 @@ def test_data_from_the_command_line_need_no_reader(shared, tmp_path, ready):
     ]
     found = _find(shared, overrides)
     assert not [f for f in found.values() if f.is_error]
-    assert "takes its place" in found["train_config.fine_tune_checkpoint"].problem
+    assert "replaces it" in found["train_config.fine_tune_checkpoint"].problem
 
 
 def test_both_readers_need_the_same_classes(shared, tmp_path, ready):
     (tmp_path / "other.pbtxt").write_text("item { id: 1 name: 'dog' }")
     override = "eval_input_reader.label_map_path=other.pbtxt"
     finding = _find(shared, [*ready, override])["eval_input_reader[0].label_map_path"]
-    assert "class 1 is 'dog' here, but 'cat' in train_input" in finding.problem
+    assert "class 1 is 'dog', but 'cat' in train_input" in finding.problem
 
 
 def test_a_broken_label_map_is_told_with_its_line(shared, tmp_path, ready):

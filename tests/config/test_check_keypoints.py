@@ -38,7 +38,7 @@ def test_a_whole_task_is_fine(tmp_path):
             _TASK,
             f"{_MODEL}.keypoint_label_map_path=PATH_TO_BE_CONFIGURED",
             None,
-            "nobody has filled it in",
+            "set it to your file",
         ),
         (_TASK, f"{_MODEL}.keypoint_label_map_path=nowhere", None, "does not exist"),
         (
@@ -47,8 +47,8 @@ def test_a_whole_task_is_fine(tmp_path):
             None,
             "num_keypoints: is missing",
         ),
-        (_TASK.replace("pose", ""), None, None, "needs a name of its own"),
-        (_TASK, None, "weighted_giou", "offsets are no boxes"),
+        (_TASK.replace("pose", ""), None, None, "task_name: is missing"),
+        (_TASK, None, "weighted_giou", "offsets are not boxes"),
         (_TASK + " predict_depth: true", None, None, "does not load depths"),
     ],
 )
@@ -74,5 +74,5 @@ _METRIC = "eval_config.parameterized_metric=[{coco_keypoint_metrics {}}]"
 def test_keypoint_metrics_need_keypoints(overrides, missing):
     found = find(small_config("center", _METRIC, *overrides), False, False)
     said = "; ".join(str(f) for f in found)
-    assert "parameterized_metric[0]: measures keypoints, and the model finds" in said
+    assert "parameterized_metric[0]: evaluates keypoints, but the model" in said
     assert ("eval_input_reader[0].num_keypoints: is missing" in said) == missing

@@ -19,7 +19,7 @@ def told(*settings):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ((_METRIC,), "measures masks, and the model finds none"),
+        ((_METRIC,), "evaluates masks, but the model predicts none"),
         (
             (_METRIC, _MASKS, "eval_input_reader=[{}]"),
             "eval_input_reader[0].load_instance_masks: is false",
@@ -39,7 +39,7 @@ def told(*settings):
         ),
         (
             (_MASKS, f"{_DEEPMAC}.classification_loss.weighted_sigmoid={{}}"),
-            "both say what the mask of an object is",
+            "and so does mask_estimation_task",
         ),
     ],
 )

@@ -27,7 +27,6 @@ def test_a_model_without_parts_lacks_them():
     for part in (
         "num_classes: is missing",
         "image_resizer: is missing",
-        "feature_extractor.type: is missing",
         "first_stage_anchor_generator: is missing",
         "first_stage_box_predictor_conv_hyperparams: is missing",
         "second_stage_box_predictor: is missing",
@@ -70,18 +69,18 @@ def test_a_model_without_parts_lacks_them():
         ),
         (
             [_HALVED, _GRID, f"{_ANCHORS}.grid_anchor_generator.height_stride=8"],
-            "height_stride: is 8, but neighbours on the feature map are 16 pixels",
+            "height_stride: is 8, but the stride of the feature map is 16",
         ),
         (
             [f"{_MODEL}.maxpool_kernel_size=5"],
-            "maxpool_kernel_size: is 5, above initial_crop_size, which is 4",
+            "maxpool_kernel_size: is 5, larger than initial_crop_size 4",
         ),
         (
             [
                 f"{_MODEL}.second_stage_classification_loss="
                 "{weighted_dice_classification_loss {}}"
             ],
-            "weighted_dice_classification_loss: has no loss of a single region",
+            "weighted_dice_classification_loss: gives no loss per region",
         ),
         (
             [f"{_MODEL}.second_stage_classification_loss={{weighted_sigmoid {{}}}}"],
@@ -89,7 +88,7 @@ def test_a_model_without_parts_lacks_them():
         ),
         (
             [f"{_HEAD}.predict_instance_masks=true"],
-            "predict_instance_masks: has no effect: only a third stage looks",
+            "predict_instance_masks: has no effect: it requires a third stage",
         ),
         (
             [f"{_MODEL}.use_static_balanced_label_sampler=true"],
@@ -136,4 +135,4 @@ def test_roi_align_needs_regions(overrides, refused):
     config = small_config("rcnn", *overrides, "options.roi_align=true")
     said = [str(f) for f in find(config, False) if f.path == "options.roi_align"]
     assert len(said) == refused
-    assert all("cuts no regions" in each for each in said)
+    assert all("crops no regions" in each for each in said)

@@ -2,8 +2,9 @@
 
 import re
 
-from odapi.config import check_fields, schema
+from odapi.config import schema
 from odapi.config.reference import messages
+from odapi.config.rules import choices, support
 
 # Read by the checks alone, for they change nothing but what is told; the epochs of
 # each reader have a row by path.
@@ -12,7 +13,7 @@ _BY_CHECKS = {"TrainConfig.fine_tune_checkpoint_version", "InputReader.num_epoch
 
 def _reachable():
     """Fields of what is supported, from the root of the config down."""
-    refused = {key for key, row in check_fields.ROWS.items() if "." in key}
+    refused = {key for key, row in support.ROWS.items() if "." in key}
     waiting, seen = [schema.ROOT], set()
     while waiting:
         message = waiting.pop()
@@ -52,9 +53,9 @@ def test_extractors_and_metrics_of_the_checks_are_those_that_can_be_built():
         SSD_EXTRACTORS,
     )
 
-    assert set(check_fields.EXTRACTORS) == set(SSD_EXTRACTORS)
-    assert set(check_fields.RCNN_EXTRACTORS) == set(RCNN_EXTRACTORS)
-    assert set(check_fields.CENTER_EXTRACTORS) == set(CENTER_EXTRACTORS)
+    assert set(choices.EXTRACTORS) == set(SSD_EXTRACTORS)
+    assert set(choices.RCNN_EXTRACTORS) == set(RCNN_EXTRACTORS)
+    assert set(choices.CENTER_EXTRACTORS) == set(CENTER_EXTRACTORS)
 
 
 def test_members_of_a_oneof_that_are_not_refused_can_be_built():
@@ -76,6 +77,6 @@ def test_members_of_a_oneof_that_are_not_refused_can_be_built():
         supported = {
             field.name
             for field in known[name].fields
-            if not check_fields.ROWS.get(schema.key(field), check_fields.Row()).refused
+            if not support.ROWS.get(schema.key(field), support.Row()).refused
         }
         assert supported <= set(table), name

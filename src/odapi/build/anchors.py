@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from odapi.build.oneof import build_oneof
-from odapi.errors import ConfigError
 from odapi.targets import anchors
 
 
@@ -41,8 +40,8 @@ def _ssd(config: Any, path: str) -> anchors.SsdAnchors:
             config.base_anchor_height,
             config.base_anchor_width,
         ),
-        "strides": _pairs(config, path, "stride"),
-        "offsets": _pairs(config, path, "offset"),
+        "strides": _pairs(config, "stride"),
+        "offsets": _pairs(config, "offset"),
     }
     if not config.scales:
         return anchors.SsdAnchors.spaced(
@@ -50,12 +49,6 @@ def _ssd(config: Any, path: str) -> anchors.SsdAnchors:
             config.min_scale,
             config.max_scale,
             **options,
-        )
-    if len(config.scales) != config.num_layers:
-        raise ConfigError(
-            f"{path}.scales",
-            f"has {len(config.scales)} entries, but num_layers is {config.num_layers}",
-            hint="give one scale a layer",
         )
     return anchors.SsdAnchors(_numbers(config.scales), **options)
 
@@ -96,14 +89,8 @@ def _numbers(values: Sequence[float]) -> tuple[float, ...]:
     return tuple(v for v in values)
 
 
-def _pairs(config: Any, path: str, name: str) -> tuple[tuple[int, int], ...]:
+def _pairs(config: Any, name: str) -> tuple[tuple[int, int], ...]:
     """Returns (height, width) of each layer."""
     heights = getattr(config, f"height_{name}")
     widths = getattr(config, f"width_{name}")
-    if len(heights) != len(widths):
-        raise ConfigError(
-            f"{path}.height_{name}",
-            f"has {len(heights)} entries, width_{name} has {len(widths)}",
-            hint="give both for each layer, or neither",
-        )
     return tuple(zip(heights, widths, strict=True))

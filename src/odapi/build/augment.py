@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from odapi.build.oneof import build_oneof
+from odapi.build.oneof import build_oneof, call
 from odapi.data.augment.color import (
     AdjustBrightness,
     AdjustContrast,
@@ -109,13 +109,12 @@ def _crop_image(config: Any, path: str) -> CropImage:
 def _ssd_random_crop(config: Any, path: str) -> SsdRandomCrop:
     if not config.operations:
         return SsdRandomCrop()
-    operations = []
-    for index, operation in enumerate(config.operations):
-        try:
-            operations.append(_crop_image(operation, path))
-        except ValueError as error:
-            raise ConfigError(f"{path}.operations[{index}]", str(error)) from error
-    return SsdRandomCrop(tuple(operations))
+    return SsdRandomCrop(
+        tuple(
+            call(_crop_image, operation, f"{path}.operations[{index}]")
+            for index, operation in enumerate(config.operations)
+        )
+    )
 
 
 def _square_crop_by_scale(config: Any, path: str) -> SquareCropByScale:

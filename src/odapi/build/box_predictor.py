@@ -7,7 +7,6 @@ import keras
 
 from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.build.oneof import build_oneof
-from odapi.errors import ConfigError
 from odapi.heads.anchor_head import HeadOptions
 from odapi.heads.per_level_conv_head import PerLevelConvHead
 from odapi.heads.shared_conv_head import SharedConvHead
@@ -77,8 +76,6 @@ def _shared(
     hyperparams = build_hyperparams(
         config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
-    if config.depth < 1 and config.num_layers_before_predictor > 0:
-        raise ConfigError(f"{path}.depth", f"must be 1 or more, got {config.depth}")
     sigmoid = config.score_converter == config.SIGMOID
     return SharedConvHead(
         per_location,
@@ -98,10 +95,6 @@ def _options(
     config: Any, path: str, num_logits_per_anchor: int, sigmoid: bool
 ) -> HeadOptions:
     keep = config.dropout_keep_probability
-    if not 0 < keep <= 1:
-        raise ConfigError(
-            f"{path}.dropout_keep_probability", f"must be above 0, up to 1, got {keep}"
-        )
     bounds = config.box_encodings_clip_range
     return HeadOptions(
         num_logits_per_anchor=num_logits_per_anchor,

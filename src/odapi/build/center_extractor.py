@@ -9,12 +9,9 @@ import keras
 from odapi.backbones.rows import CenterRow
 from odapi.backbones.table import CENTER_EXTRACTORS
 from odapi.build.hyperparams import BuildContext
-from odapi.build.oneof import call
-from odapi.config.view import view
-from odapi.errors import ConfigError, unknown_choice
+from odapi.build.oneof import call, checked
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.pixels import Channels, PixelScaling, prepend_standardization
-from odapi.layers.resample import UPSAMPLING
 from odapi.models.center.center_extractor import CenterExtractor
 from odapi.necks.center_decoder import (
     DEFAULT_HYPERPARAMS,
@@ -38,9 +35,8 @@ def build_center_extractor(
     Raises:
         ConfigError: The type is not known, or it has no such option.
     """
-    config = view(config)
-    row = _row(config, path)
-    _check(config, path, row)
+    config = checked(config, path)
+    row = CENTER_EXTRACTORS[config.type]
     return call(_build, config, path, row, context)
 
 
@@ -53,51 +49,18 @@ def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
     Raises:
         ConfigError: There is not one number a channel.
     """
-    config = view(config)
-    means = _per_channel(config.channel_means, f"{path}.channel_means", 0.0)
-    stds = _per_channel(config.channel_stds, f"{path}.channel_stds", 1.0)
-    if min(stds) <= 0:
-        raise ConfigError(f"{path}.channel_stds", f"must be above 0, got {list(stds)}")
+    config = checked(config, path)
+    means = _per_channel(config.channel_means, 0.0)
+    stds = _per_channel(config.channel_stds, 1.0)
     return prepend_standardization(
-        _row(config, path).pixels, means, stds, config.bgr_ordering
+        CENTER_EXTRACTORS[config.type].pixels, means, stds, config.bgr_ordering
     )
 
 
-def _row(config: Any, path: str) -> CenterRow:
-    if config.type not in CENTER_EXTRACTORS:
-        raise unknown_choice(f"{path}.type", config.type, CENTER_EXTRACTORS)
-    return CENTER_EXTRACTORS[config.type]
-
-
-def _per_channel(values: Sequence[float], path: str, default: float) -> Channels:
+def _per_channel(values: Sequence[float], default: float) -> Channels:
     numbers = list(values) or [default]
-    if len(numbers) not in (1, _CHANNELS):
-        raise ConfigError(
-            path, f"has {len(numbers)} values; it needs {_CHANNELS}, one a channel"
-        )
     first, second, third = numbers * _CHANNELS if len(numbers) == 1 else numbers
     return first, second, third
-
-
-def _check(config: Any, path: str, row: CenterRow) -> None:
-    """Refuses options that the extractor does not have, and values of those it has."""
-    width, way = config.depth_multiplier, config.upsampling_interpolation
-    refused = {
-        "depth_multiplier": not row.widens and width != 1,
-        "use_separable_conv": row.separable is False and config.use_separable_conv,
-        "upsampling_interpolation": not row.upsampling and way != "nearest",
-    }
-    for name, wrong in refused.items():
-        if wrong:
-            raise ConfigError(
-                f"{path}.{name}",
-                f"is {getattr(config, name)}; {config.type} has no such option",
-                hint="mobilenet_v2_fpn has all of them",
-            )
-    if width <= 0:
-        raise ConfigError(f"{path}.depth_multiplier", f"must be above 0, got {width}")
-    if way not in UPSAMPLING:
-        raise unknown_choice(f"{path}.upsampling_interpolation", way, UPSAMPLING)
 
 
 def _build(

@@ -1,14 +1,13 @@
 """Builds the keypoint tasks of a CenterNet from their messages and a label map."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 from odapi.build.center_head import head_layers
 from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss, build_localization_loss
+from odapi.build.oneof import checked
 from odapi.config.label_map import load_label_map
-from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.geometry.keypoints import (
     CandidateRanking,
@@ -27,8 +26,6 @@ from odapi.models.center.keypoint_task import (
     SnapToPeaks,
 )
 
-# The only way of ranking that goes with argmax_postprocessing.
-_CONSTANT = "gaussian_weighted_const"
 # Kinds of heads, and the fields that say of what layers they are; others have none.
 _HEADS = {
     "heatmap": "heatmap_head_params",
@@ -52,7 +49,7 @@ def build_keypoint_task(
         ConfigError: The label map does not have the class or its keypoints, or a value
             is not allowed.
     """
-    task = view(task)
+    task = checked(task, path)
     label_map = context.keypoints or _label_map(center_net)
     category = _category(task, path, label_map)
     if 0 < center_net.num_classes < category.id:
@@ -63,7 +60,7 @@ def build_keypoint_task(
         )
     deviations = _deviations(task, path, category)
     return KeypointTask(
-        name=_name(task, path, center_net),
+        name=task.task_name,
         class_id=category.index,
         indices=tuple(k.id for k in category.keypoints),
         total=_total(center_net, label_map),
@@ -79,7 +76,7 @@ def build_keypoint_task(
         per_keypoint_offset=task.per_keypoint_offset,
         has_depth=task.predict_depth,
         per_keypoint_depth=task.per_keypoint_depth,
-        decoding=_decoding(task, path, center_net, deviations),
+        decoding=_decoding(task, deviations),
         clip=task.clip_out_of_frame_keypoints,
         rescoring_threshold=(
             task.rescoring_threshold if task.rescore_instances else None
@@ -90,23 +87,7 @@ def build_keypoint_task(
 
 
 def _label_map(center_net: Any) -> LabelMap:
-    path = "model.center_net.keypoint_label_map_path"
-    if not center_net.keypoint_label_map_path:
-        raise ConfigError(
-            path,
-            "is missing, and keypoint_estimation_task is set",
-            hint="a label map whose items have keypoints { id: 0 label: 'nose' }",
-        )
     return load_label_map(center_net.keypoint_label_map_path)
-
-
-def _name(task: Any, path: str, center_net: Any) -> str:
-    names = [other.task_name for other in center_net.keypoint_estimation_task]
-    if not task.task_name:
-        raise ConfigError(f"{path}.task_name", "is missing; losses are named by it")
-    if names.count(task.task_name) > 1:
-        raise ConfigError(f"{path}.task_name", f"{task.task_name!r} is there twice")
-    return task.task_name
 
 
 def _category(task: Any, path: str, label_map: LabelMap) -> Category:
@@ -142,11 +123,6 @@ def _deviations(task: Any, path: str, category: Category) -> tuple[float, ...]:
     names = [k.name for k in category.keypoints]
     for name in sorted(set(given) - set(names)):
         raise unknown_choice(f"{path}.keypoint_label_to_std", name, names)
-    for name, value in given.items():
-        if not (value > 0 and math.isfinite(value)):
-            raise ConfigError(
-                f"{path}.keypoint_label_to_std[{name!r}]", f"must be > 0, got {value}"
-            )
     # What the original takes where none is given.
     return tuple(given.get(name, 1.0) for name in names)
 
@@ -168,28 +144,12 @@ def _layers_of(task: Any, path: str) -> dict[str, Head]:
     }
 
 
-def _decoding(
-    task: Any, path: str, center_net: Any, deviations: tuple[float, ...]
-) -> SnapToPeaks | HighestNearby:
-    mode, place = task.candidate_ranking_mode, f"{path}.candidate_ranking_mode"
-    has_boxes = center_net.HasField("object_detection_task")
+def _decoding(task: Any, deviations: tuple[float, ...]) -> SnapToPeaks | HighestNearby:
     if task.argmax_postprocessing:
-        if mode != _CONSTANT:
-            raise ConfigError(
-                place,
-                f"is {mode!r}; argmax_postprocessing goes with {_CONSTANT!r} alone",
-            )
-        if not has_boxes:
-            raise ConfigError(
-                f"{path}.argmax_postprocessing", "needs object_detection_task"
-            )
         return HighestNearby(task.gaussian_denom_ratio)
-    ranking = _ranking(task, place, deviations)
-    if ranking.needs_boxes and not has_boxes:
-        raise ConfigError(place, f"{mode!r} needs object_detection_task")
     return SnapToPeaks(
         KeypointRefiner(
-            ranking=ranking,
+            ranking=_ranking(task, deviations),
             threshold=task.keypoint_candidate_score_threshold,
             unmatched_score=task.unmatched_keypoint_score,
             box_scale=task.box_scale,
@@ -200,7 +160,7 @@ def _decoding(
     )
 
 
-def _ranking(task: Any, path: str, deviations: tuple[float, ...]) -> CandidateRanking:
+def _ranking(task: Any, deviations: tuple[float, ...]) -> CandidateRanking:
     rankings: dict[str, Callable[[], CandidateRanking]] = {
         "min_distance": Nearest,
         "score_distance_ratio": lambda: ScorePerDistance(task.score_distance_offset),
@@ -211,9 +171,4 @@ def _ranking(task: Any, path: str, deviations: tuple[float, ...]) -> CandidateRa
             tuple(d * task.std_dev_multiplier for d in deviations)
         ),
     }
-    mode = task.candidate_ranking_mode
-    if mode == _CONSTANT:
-        raise ConfigError(path, f"{mode!r} goes with argmax_postprocessing: true alone")
-    if mode not in rankings:
-        raise unknown_choice(path, mode, [*rankings, _CONSTANT])
-    return rankings[mode]()
+    return rankings[task.candidate_ranking_mode]()

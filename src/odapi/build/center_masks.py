@@ -5,9 +5,7 @@ from typing import Any
 from odapi.build.center_head import head_layers
 from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss
-from odapi.build.oneof import call
-from odapi.config.view import view
-from odapi.errors import ConfigError
+from odapi.build.oneof import call, checked
 from odapi.models.center.deepmac_task import DeepMac
 from odapi.models.center.mask_nets import MaskNetwork, MaskShape
 from odapi.models.center.mask_supervision import (
@@ -31,7 +29,7 @@ def build_center_masks(
     Raises:
         ConfigError: The loss is missing, or a value is not allowed.
     """
-    task = view(task)
+    task = checked(task, path)
     return CenterMasks(
         num_classes=center_net.num_classes,
         loss=build_classification_loss(
@@ -58,11 +56,7 @@ def build_deepmac(
         ConfigError: The loss is missing, there are no boxes to find masks of, or a
             value is not allowed.
     """
-    task = view(task)
-    if not center_net.HasField("object_detection_task"):
-        raise ConfigError(
-            path, "finds the masks of boxes", hint="set object_detection_task"
-        )
+    task = checked(task, path)
     shape = MaskShape(
         side=task.mask_size,
         whole=task.predict_full_resolution_masks,
@@ -87,11 +81,6 @@ def build_deepmac(
 
 def _supervision(task: Any, path: str) -> Supervision:
     # -1 is the original's word for all.
-    if task.mask_num_subsamples == 0 or task.mask_num_subsamples < -1:
-        raise ValueError(
-            f"mask_num_subsamples must be above 0, or -1 for all objects, got "
-            f"{task.mask_num_subsamples}"
-        )
     ids = tuple(task.allowed_masked_classes_ids)
     return Supervision(
         loss=build_classification_loss(

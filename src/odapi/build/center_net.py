@@ -14,13 +14,11 @@ from odapi.build.center_people import (
 )
 from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss, build_localization_loss
-from odapi.build.oneof import call
+from odapi.build.oneof import call, checked
 from odapi.build.postprocess import build_postprocess
 from odapi.build.resizer import model_resizer
 from odapi.config.load import options
-from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
-from odapi.errors import ConfigError
 from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.layers.hyperparams import Hyperparams
 from odapi.models.center.box_task import OFFSET, SCALE, CenterBoxes
@@ -49,9 +47,7 @@ def build_center_net(
     Raises:
         ConfigError: The config asks for a model that cannot be built.
     """
-    center_net = view(center_net)
-    if not center_net.HasField("object_center_params"):
-        raise ConfigError(f"{path}.object_center_params", "is missing")
+    center_net = checked(center_net, path)
     parts = call(_parts, center_net, path, config, context)
     size = fixed_size(model_resizer(config))
     # Last, since it takes longest: mistakes elsewhere are told before.
@@ -125,13 +121,6 @@ def _weighted_keypoints(
     if not weights:
         return None
     with_keypoints = [task for task in tasks if isinstance(task, KeypointTask)]
-    place = f"{path}.keypoint_weights_for_center"
-    if len(with_keypoints) != 1:
-        raise ConfigError(
-            place,
-            f"needs one keypoint_estimation_task, there are {len(with_keypoints)}",
-            hint="take it out: the centres are then those of the boxes",
-        )
     (task,) = with_keypoints
     return WeightedKeypoints(task.class_id, task.indices, weights)
 

@@ -4,8 +4,7 @@ from typing import Any
 
 from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss, build_localization_loss
-from odapi.config.view import view
-from odapi.errors import ConfigError
+from odapi.build.oneof import checked
 from odapi.heads.track_classifier import TrackClassifier
 from odapi.layers.hyperparams import Hyperparams
 from odapi.models.center.densepose_task import CenterDensePose
@@ -21,13 +20,7 @@ def build_track(
     Raises:
         ConfigError: The loss is missing, or a value is not allowed.
     """
-    task = view(task)
-    if task.num_track_ids < 1:
-        raise ConfigError(
-            f"{path}.num_track_ids",
-            f"must be 1 or more, got {task.num_track_ids}",
-            hint="how many individuals there are in all of the training data",
-        )
+    task = checked(task, path)
     classifier = TrackClassifier(
         task.num_track_ids,
         task.reid_embed_size,
@@ -52,7 +45,7 @@ def build_temporal(
     Raises:
         ConfigError: The loss is missing, or one of boxes.
     """
-    task = view(task)
+    task = checked(task, path)
     loss = build_localization_loss(task.localization_loss, f"{path}.localization_loss")
     return CenterTemporal(loss, task.task_loss_weight)
 
@@ -66,14 +59,7 @@ def build_densepose(
         ConfigError: There are no masks to read it within, a loss is missing, or a
             value is not allowed.
     """
-    task = view(task)
-    if not center_net.HasField("mask_estimation_task"):
-        raise ConfigError(path, "is read within masks", hint="set mask_estimation_task")
-    if not 0 <= task.class_id < center_net.num_classes:
-        raise ConfigError(
-            f"{path}.class_id",
-            f"is {task.class_id}; classes count from 0 to {center_net.num_classes - 1}",
-        )
+    task = checked(task, path)
     return CenterDensePose(
         class_id=task.class_id,
         part_loss=build_classification_loss(

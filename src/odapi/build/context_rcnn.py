@@ -3,8 +3,8 @@
 from typing import Any
 
 from odapi.build.hyperparams import BuildContext
+from odapi.build.oneof import call, checked
 from odapi.config.protos import faster_rcnn_pb2
-from odapi.config.view import view
 from odapi.data.context_features import CONTEXT, BankShape
 from odapi.data.sources.base import BaseSource
 from odapi.errors import ConfigError, DataError
@@ -22,12 +22,10 @@ def context_of(rcnn: Any, path: str, context: BuildContext) -> dict[str, Any]:
     Raises:
         ConfigError: Nobody attends to anything.
     """
-    rcnn = view(rcnn)
+    rcnn = checked(rcnn, path)
     if not rcnn.HasField("context_config"):
         return {}
     message, path = rcnn.context_config, f"{path}.context_config"
-    if rcnn.number_of_stages < 2:
-        raise ConfigError(path, "needs number_of_stages 2: proposals attend to nothing")
     return {
         "attention": ContextAttention(
             build_attention(message, path),
@@ -41,24 +39,24 @@ def context_of(rcnn: Any, path: str, context: BuildContext) -> dict[str, Any]:
 
 
 def build_attention(message: Any, path: str) -> Attention:
-    """Returns who attends to what, by a message Context.
+    """Returns the attention of a `Context` message.
 
     Raises:
-        ConfigError: Nobody attends to anything.
+        ConfigError: A value is not allowed.
     """
-    message = view(message)
-    try:
-        return Attention(
-            bottleneck=message.attention_bottleneck_dimension,
-            temperature=message.attention_temperature,
-            long_term=message.use_long_term_attention,
-            among_boxes=message.use_self_attention,
-            in_sequence=message.self_attention_in_sequence,
-            heads=message.num_attention_heads,
-            layers=message.num_attention_layers,
-        )
-    except ValueError as error:
-        raise ConfigError(path, str(error)) from error
+    return call(_attention, message, path)
+
+
+def _attention(message: Any, path: str) -> Attention:
+    return Attention(
+        bottleneck=message.attention_bottleneck_dimension,
+        temperature=message.attention_temperature,
+        long_term=message.use_long_term_attention,
+        among_boxes=message.use_self_attention,
+        in_sequence=message.self_attention_in_sequence,
+        heads=message.num_attention_heads,
+        layers=message.num_attention_layers,
+    )
 
 
 def bank_shape(config: Any) -> BankShape | None:

@@ -19,9 +19,9 @@ from odapi.build.targets import build_assigner, build_coder
 from odapi.config.load import options
 from odapi.config.parse import to_text
 from odapi.config.protos import options_pb2
+from odapi.config.rules.registry import Part, require
 from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
-from odapi.errors import ConfigError
 from odapi.labels import LabelMap
 from odapi.layers.norm import BatchNorm
 from odapi.models.detector import Detector
@@ -51,6 +51,7 @@ def build_detector(
     Raises:
         ConfigError: The config asks for a model that cannot be built.
     """
+    require(config, Part.MODEL)
     message, config = config, view(config)
     context = BuildContext(
         seed=options(config).seed if seed is None else seed,
@@ -85,20 +86,12 @@ def _set_batch_norm_decay(detector: Detector, option: Any) -> None:
     if not option.HasField("batch_norm_decay"):
         return
     decay = option.batch_norm_decay
-    if not 0 < decay < 1:
-        raise ConfigError(
-            "options.batch_norm_decay", f"must be above 0 and below 1, got {decay}"
-        )
     for layer in flatten_layers(detector):
         if isinstance(layer, BatchNorm):
             layer.momentum = decay
 
 
 def _ssd(ssd: Any, path: str, config: Any, context: BuildContext) -> Detector:
-    if ssd.num_classes < 1:
-        raise ConfigError(
-            f"{path}.num_classes", f"must be 1 or more, got {ssd.num_classes}"
-        )
     size = fixed_size(model_resizer(config))
     context = dataclasses.replace(context, freeze_norm=ssd.freeze_batchnorm)
     extractor_path = f"{path}.feature_extractor"

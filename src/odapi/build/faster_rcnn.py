@@ -12,12 +12,9 @@ from odapi.build.rcnn_parts import build_rcnn_parts, crop_of
 from odapi.build.resizer import model_resizer
 from odapi.build.roi_heads import RoiHeads, ThirdStage, build_roi_heads
 from odapi.data.image.resize import fixed_size
-from odapi.errors import ConfigError
 from odapi.heads.rfcn_head import RfcnHead
-from odapi.heads.roi_dense import RoiDense
 from odapi.heads.rpn_head import ProposalHead
 from odapi.models.detector import Detector
-from odapi.models.two_stage.backbone_halves import RCNNExtractor
 from odapi.models.two_stage.context_rcnn import ContextRCNN
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.rfcn import RFCN
@@ -45,7 +42,6 @@ def build_faster_rcnn(
 
 
 def _build(rcnn: Any, path: str, config: Any, context: BuildContext) -> Detector:
-    _check_numbers(rcnn, path)
     size = fixed_size(model_resizer(config))
     anchors = build_anchors(
         rcnn.first_stage_anchor_generator, f"{path}.first_stage_anchor_generator"
@@ -66,7 +62,7 @@ def _build(rcnn: Any, path: str, config: Any, context: BuildContext) -> Detector
         rcnn.feature_extractor, f"{path}.feature_extractor", context
     )
     attention = context_of(rcnn, path, context)
-    kind = _kind(rcnn, path, heads, extractor)
+    kind = _kind(rcnn, heads)
     detector = kind(
         extractor.feature_extractor,
         extractor.roi_features if heads else None,
@@ -85,18 +81,6 @@ def _build(rcnn: Any, path: str, config: Any, context: BuildContext) -> Detector
     )
     detector.build((None, *(size or _NOMINAL_SIZE), 3))
     return detector
-
-
-def _check_numbers(rcnn: Any, path: str) -> None:
-    if rcnn.num_classes < 1:
-        raise ConfigError(
-            f"{path}.num_classes", f"must be 1 or more, got {rcnn.num_classes}"
-        )
-    if not 1 <= rcnn.number_of_stages <= 3:
-        raise ConfigError(
-            f"{path}.number_of_stages",
-            f"must be 1, 2 or 3, got {rcnn.number_of_stages}",
-        )
 
 
 def _rpn(
@@ -118,35 +102,10 @@ def _rpn(
     )
 
 
-def _kind(
-    rcnn: Any, path: str, heads: RoiHeads | None, extractor: RCNNExtractor
-) -> type[FasterRCNN]:
+def _kind(rcnn: Any, heads: RoiHeads | None) -> type[FasterRCNN]:
     if heads and isinstance(heads.boxes, RfcnHead):
-        _check_rfcn(rcnn, path, extractor)
         return RFCN
     return ContextRCNN if rcnn.HasField("context_config") else FasterRCNN
-
-
-def _check_rfcn(rcnn: Any, path: str, extractor: RCNNExtractor) -> None:
-    """Refuses what R-FCN cannot do: it has no features of regions."""
-    if isinstance(extractor.roi_features, RoiDense):
-        raise ConfigError(
-            f"{path}.feature_extractor.type",
-            f"{rcnn.feature_extractor.type} does not go with rfcn_box_predictor, which "
-            "looks at one map of the whole image",
-            hint="take a type without fpn",
-        )
-    for name, given in (
-        ("output_final_box_features", rcnn.output_final_box_features),
-        ("output_final_box_rpn_features", rcnn.output_final_box_rpn_features),
-        ("context_config", rcnn.HasField("context_config")),
-    ):
-        if given:
-            raise ConfigError(
-                f"{path}.{name}",
-                "needs features of boxes, which R-FCN has none of",
-                hint="leave it out, or take mask_rcnn_box_predictor",
-            )
 
 
 def _third_stage(rcnn: Any, parts: RcnnParts, config: Any) -> ThirdStage | None:

@@ -8,10 +8,7 @@ import keras
 from odapi.backbones.rows import BifpnDefaults, SsdRow
 from odapi.backbones.table import SSD_EXTRACTORS
 from odapi.build.hyperparams import BuildContext, build_hyperparams
-from odapi.build.oneof import call
-from odapi.config.check_model import EFFICIENTNET_FIXED
-from odapi.config.view import view
-from odapi.errors import ConfigError, unknown_choice
+from odapi.build.oneof import call, checked
 from odapi.layers.hyperparams import DepthMultiplier, Hyperparams
 from odapi.layers.pixels import UNCHANGED, PixelScaling
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
@@ -33,11 +30,10 @@ def build_feature_extractor(
     Raises:
         ConfigError: The type is not known, or a value is not allowed.
     """
-    config = view(config)
-    row = _row(config, path)
+    config = checked(config, path)
+    row = SSD_EXTRACTORS[config.type]
     if row.plain:
         config = config.without("use_depthwise", "use_explicit_padding")
-    _check_pyramid(config, path, row)
     if row.bifpn:
         row = _trimmed(config, path, row)
     own = build_hyperparams(
@@ -48,16 +44,10 @@ def build_feature_extractor(
 
 def pixel_scaling(config: Any, path: str) -> PixelScaling:
     """Returns how the feature extractor wants its pixels."""
-    config = view(config)
+    config = checked(config, path)
     if config.replace_preprocessor_with_placeholder:
         return UNCHANGED  # Whoever feeds the model normalises.
-    return _row(config, path).pixels
-
-
-def _row(config: Any, path: str) -> SsdRow:
-    if config.type not in SSD_EXTRACTORS:
-        raise unknown_choice(f"{path}.type", config.type, SSD_EXTRACTORS)
-    return SSD_EXTRACTORS[config.type]
+    return SSD_EXTRACTORS[config.type].pixels
 
 
 def _of_backbone(
@@ -99,27 +89,12 @@ def _build(
     )
 
 
-def _check_pyramid(config: Any, path: str, row: SsdRow) -> None:
-    """Refuses what the original refuses of an EfficientNet or another backbone."""
-    if row.bifpn is None:
-        if config.HasField("bifpn"):
-            raise ConfigError(f"{path}.bifpn", f"{config.type} has no such pyramid")
-        return
-    if config.HasField("fpn"):
-        raise ConfigError(
-            f"{path}.fpn", f"{config.type} has another pyramid", hint="set bifpn"
-        )
-    for name, only in EFFICIENTNET_FIXED.items():
-        if getattr(config, name) != only:
-            raise ConfigError(f"{path}.{name}", f"cannot be set for {config.type}")
-
-
 def _trimmed(config: Any, path: str, row: SsdRow) -> SsdRow:
     """Returns the extractor without levels that its pyramid does not use.
 
     An EfficientNet then has no layers that take part in nothing.
     """
-    levels = _levels(config.bifpn, f"{path}.bifpn", config.type, row)
+    levels = range(config.bifpn.min_level, config.bifpn.max_level + 1)
     first, end = levels.start - row.first_level, levels.stop - row.first_level
     return dataclasses.replace(
         row, endpoints=row.endpoints[first:end], first_level=levels.start
@@ -130,11 +105,6 @@ def _bifpn(
     config: Any, path: str, row: SsdRow, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
     given, default = config.bifpn, cast(BifpnDefaults, row.bifpn)
-    for name in ("num_iterations", "num_filters"):
-        if given.HasField(name) and getattr(given, name) < 1:
-            raise ConfigError(
-                f"{path}.bifpn.{name}", f"must be 1 or more, got {getattr(given, name)}"
-            )
     # use_native_resize_op: upsampling by two has one result, however it is done.
     return BidirectionalPyramid(
         first_level=row.first_level,
@@ -149,24 +119,10 @@ def _bifpn(
     )
 
 
-def _levels(pyramid: Any, path: str, kind: str, row: SsdRow) -> range:
-    """Returns the levels of a pyramid, of which the backbone gives the lowest."""
-    low, high = pyramid.min_level, pyramid.max_level
-    if not row.first_level <= low <= row.last_level:
-        raise ConfigError(
-            f"{path}.min_level",
-            f"is {low}; {kind} has levels {row.first_level} to {row.last_level}",
-        )
-    if high < low:
-        raise ConfigError(f"{path}.max_level", f"is {high}, below the min_level {low}")
-    return range(low, high + 1)
-
-
 def _pyramid(
     config: Any, path: str, row: SsdRow, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
-    levels = _levels(config.fpn, f"{path}.fpn", config.type, row)
-    low, high = levels.start, levels.stop - 1
+    low, high = config.fpn.min_level, config.fpn.max_level
     top = min(high, row.last_level)
     return FeaturePyramid(
         levels=range(low - row.first_level, top - row.first_level + 1),
@@ -183,12 +139,6 @@ def _pyramid(
 def _ssd(
     config: Any, path: str, row: SsdRow, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
-    most = len(row.endpoints) + len(row.extra_depths)
-    if not 1 <= config.num_layers <= most:
-        raise ConfigError(
-            f"{path}.num_layers",
-            f"is {config.num_layers}; {config.type} has 1 to {most} feature maps",
-        )
     num_maps = min(config.num_layers, len(row.endpoints))
     return SsdPyramid(
         num_maps=num_maps,

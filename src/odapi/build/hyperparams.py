@@ -3,9 +3,7 @@
 import dataclasses
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call
-from odapi.config.view import view
-from odapi.errors import ConfigError
+from odapi.build.oneof import build_oneof, call, checked
 from odapi.labels import LabelMap
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import (
@@ -48,10 +46,8 @@ def build_hyperparams(config: Any, path: str, context: BuildContext) -> Hyperpar
     Raises:
         ConfigError: A value is not allowed.
     """
-    config = view(config)
+    config = checked(config, path)
     l1, l2 = _regularizer(config.regularizer)
-    if min(l1, l2) < 0:
-        raise ConfigError(f"{path}.regularizer", "the weight must be 0 or more")
     return Hyperparams(
         initializer=_initializer(config.initializer, f"{path}.initializer"),
         l1=l1,
@@ -117,8 +113,6 @@ def _norm(config: Any, path: str, freeze: bool) -> Norm | None:
 
 
 def _batch_norm(config: Any, path: str, kind: str, freeze: bool) -> Norm:
-    if not 0 <= config.decay <= 1:
-        raise ConfigError(f"{path}.decay", f"must be in 0 to 1, got {config.decay:g}")
     return Norm(
         kind.removesuffix("_norm"),
         momentum=config.decay,

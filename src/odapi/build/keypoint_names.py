@@ -24,7 +24,7 @@ def keypoint_label_map(config: Any) -> LabelMap | None:
     return load_label_map(path) if path else None
 
 
-def check_places(config: Any, num_keypoints: int) -> None:
+def check_keypoint_ids(config: Any, num_keypoints: int) -> None:
     """Checks that objects have all the keypoints that the model's tasks find.
 
     Args:

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call
+from odapi.build.oneof import build_oneof, call, checked
 from odapi.config.view import view
-from odapi.errors import ConfigError
 from odapi.losses import boxes, classification
 from odapi.losses.anchor_loss import AnchorLoss
 from odapi.losses.hard_examples import HardExampleMiner
@@ -23,8 +22,7 @@ def build_anchor_loss(
             allowed.
     """
     config = view(config)
-    loss = config.loss
-    _refuse(loss, f"{path}.loss")
+    loss = checked(config.loss, f"{path}.loss")
     return AnchorLoss(
         classification=build_classification_loss(
             loss.classification_loss, f"{path}.loss.classification_loss"
@@ -98,24 +96,6 @@ def _hard_example_miner(
     )
 
 
-def _refuse(loss: Any, path: str) -> None:
-    """Raises for what cannot be built."""
-    if loss.expected_loss_weights:
-        raise ConfigError(
-            f"{path}.expected_loss_weights",
-            "is not supported: the original names functions that were never published",
-            hint="set it to NONE",
-        )
-    kind = loss.classification_loss.WhichOneof("classification_loss")
-    odd = ("weighted_sigmoid_focal", "weighted_dice_classification_loss")
-    if kind in odd and loss.HasField("hard_example_miner"):
-        raise ConfigError(
-            f"{path}.hard_example_miner",
-            f"does not go with {kind}, which weighs all anchors together",
-            hint="take one of them out",
-        )
-
-
 def _part(loss: Any, field: str, builder: Any, path: str) -> Any:
     if not loss.HasField(field):
         return None
@@ -143,13 +123,10 @@ def _softmax_against_logits(
 
 
 def _bootstrapped(config: Any, path: str) -> classification.BootstrappedSigmoidLoss:
-    _need(config, path, "alpha")
     return classification.BootstrappedSigmoidLoss(config.alpha, config.hard_bootstrap)
 
 
 def _penalty_reduced(config: Any, path: str) -> classification.PenaltyReducedFocalLoss:
-    _need(config, path, "alpha")
-    _need(config, path, "beta")
     return classification.PenaltyReducedFocalLoss(config.alpha, config.beta)
 
 
@@ -158,11 +135,6 @@ def _dice(config: Any, path: str) -> classification.DiceLoss:
         squared=config.squared_normalization,
         probabilities=config.is_prediction_probability,
     )
-
-
-def _need(config: Any, path: str, field: str) -> None:
-    if not config.HasField(field):
-        raise ConfigError(f"{path}.{field}", "is missing; it has no default")
 
 
 _CLASSIFICATION: dict[str, Callable] = {

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call
-from odapi.config.view import view
-from odapi.errors import ConfigError, unknown_choice
+from odapi.build.oneof import build_oneof, call, checked
+from odapi.errors import unknown_choice
 from odapi.labels import LabelMap
 from odapi.metrics.coco.box_metrics import CocoBoxMetrics
 from odapi.metrics.coco.keypoint_metrics import CocoKeypointMetrics
@@ -21,21 +20,6 @@ _EVALUATORS: dict[str, type[CocoBoxMetrics]] = {
     COCO_BOXES: CocoBoxMetrics,
     COCO_MASKS: CocoMaskMetrics,
 }
-
-# What the original accepts; those without a builder come with their tasks.
-KNOWN = (
-    *_EVALUATORS,
-    "coco_panoptic_metrics",
-    "lvis_mask_metrics",
-    "oid_V2_detection_metrics",
-    "oid_challenge_detection_metrics",
-    "oid_challenge_segmentation_metrics",
-    "pascal_voc_detection_metrics",
-    "pascal_voc_instance_segmentation_metrics",
-    "precision_at_recall_detection_metrics",
-    "weighted_pascal_voc_detection_metrics",
-    "weighted_pascal_voc_instance_segmentation_metrics",
-)
 
 
 def build_metrics(
@@ -54,18 +38,7 @@ def build_metrics(
         ConfigError: A metrics_set is unknown or not built yet, or a super category
             names a class that the label map does not have.
     """
-    config = view(config)
-    supported = ", ".join(_EVALUATORS)
-    for n, name in enumerate(config.metrics_set):
-        place = f"{path}.metrics_set[{n}]"
-        if name not in KNOWN:
-            raise unknown_choice(place, name, KNOWN)
-        if name not in _EVALUATORS:
-            raise ConfigError(
-                place,
-                f"{name} is not supported yet; supported is {supported}",
-                hint=f"--set {path}.metrics_set={COCO_BOXES}",
-            )
+    config = checked(config, path)
     names = tuple(dict.fromkeys(config.metrics_set)) or (COCO_BOXES,)
     made = call(_evaluators, config, path, label_map, names)
     if not config.parameterized_metric:

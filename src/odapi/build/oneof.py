@@ -1,8 +1,11 @@
-"""One table for a oneof: the field that is set picks its builder."""
+"""Calls builders: reads a message, checks it, and gives every error a config path."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from google.protobuf.message import Message
+
+from odapi.config.rules.registry import require_message
 from odapi.config.view import view
 from odapi.errors import ConfigError, OdapiError, unknown_choice
 
@@ -15,15 +18,15 @@ def build_oneof(
     Args:
         config: The message that has the oneof.
         oneof: Its name.
-        builders: Functions `(message, path, *args)` by the name of the field.
-        path: Path of `config` in the pipeline config, for messages.
-        args: Passed on.
+        builders: Functions `(message, path, *args)` by field name.
+        path: Path of `config` in the pipeline config, for errors.
+        args: Further arguments of the builder.
 
     Raises:
-        ConfigError: No field is set, or one that has no builder, or the value
-            of one is not allowed.
+        ConfigError: No field is set, the field has no builder, or a value is not
+            allowed.
     """
-    config = view(config)
+    config = checked(config, path)
     field = config.WhichOneof(oneof)
     if field is None:
         raise ConfigError(path, f"is empty; set one of {', '.join(sorted(builders))}")
@@ -35,8 +38,21 @@ def build_oneof(
 def call(builder: Callable, config: Any, path: str, *args: Any) -> Any:
     """Calls a builder; a plain ValueError becomes a ConfigError at `path`."""
     try:
-        return builder(view(config), path, *args)
+        return builder(checked(config, path), path, *args)
     except OdapiError:
         raise
     except ValueError as error:
         raise ConfigError(path, str(error)) from error
+
+
+def checked(config: Any, path: str) -> Any:
+    """Returns a view of a message that keeps all rules about itself.
+
+    A view is returned as it is: its message was checked when the view was made.
+
+    Raises:
+        ConfigError: The message breaks a rule of `odapi.config.rules`.
+    """
+    if isinstance(config, Message):
+        require_message(config, path)
+    return view(config)

@@ -7,6 +7,7 @@ from keras.optimizers.schedules import LearningRateSchedule
 
 from odapi.build.oneof import build_oneof
 from odapi.config.load import options
+from odapi.config.rules.registry import Part, require
 from odapi.config.view import view
 from odapi.optim import optimizers, schedules
 
@@ -36,6 +37,7 @@ def build_optimizer(config: Any) -> Optimization:
         ConfigError: No optimizer or no learning rate is set, or a value of one is
             not allowed.
     """
+    require(config, Part.OPTIMIZER)
     config = view(config)
     train, path = config.train_config, "train_config.optimizer"
     common = {

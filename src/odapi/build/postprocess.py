@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from odapi.build.oneof import build_oneof, call
-from odapi.config.view import view
-from odapi.errors import ConfigError
+from odapi.build.oneof import build_oneof, call, checked
 from odapi.geometry.nms.batched import NonMaxSuppression
 from odapi.models import calibration
 from odapi.models.postprocess import PostProcess
@@ -31,7 +29,7 @@ def build_postprocess(
     Raises:
         ConfigError: A value is not allowed, or two do not go together.
     """
-    config = view(config)
+    config = checked(config, path)
     nms = config.batch_non_max_suppression
     return PostProcess(
         nms=call(_nms, nms, f"{path}.batch_non_max_suppression", candidates),
@@ -47,7 +45,7 @@ def build_scores(config: Any, has_background: bool, path: str) -> ScoreConverter
     Raises:
         ConfigError: A value is not allowed.
     """
-    config = view(config)
+    config = checked(config, path)
     kind = config.enum_name("score_converter")
     correct = None
     if config.HasField("calibration_config"):
@@ -66,21 +64,13 @@ def build_scores(config: Any, has_background: bool, path: str) -> ScoreConverter
 
 
 def _nms(config: Any, path: str, candidates: int) -> NonMaxSuppression:
-    soft, agnostic = config.soft_nms_sigma > 0, config.use_class_agnostic_nms
-    for field in ("use_combined_nms", "use_hard_nms", "use_static_shapes"):
-        if getattr(config, field) and soft:
-            raise ConfigError(f"{path}.{field}", "does not go with soft_nms_sigma")
-    if config.use_combined_nms and agnostic:
-        raise ConfigError(
-            f"{path}.use_combined_nms", "does not go with use_class_agnostic_nms"
-        )
     return NonMaxSuppression(
         iou_threshold=config.iou_threshold,
         score_threshold=config.score_threshold,
         max_per_class=config.max_detections_per_class,
         max_total=config.max_total_detections,
         soft_sigma=config.soft_nms_sigma,
-        class_agnostic=agnostic,
+        class_agnostic=config.use_class_agnostic_nms,
         classes_per_detection=config.max_classes_per_detection,
         candidates=candidates,
     )
@@ -100,8 +90,6 @@ def _class_functions(
     functions = []
     for class_id, pairs in sorted(config.class_id_xy_pairs_map.items()):
         place = f"{path}.class_id_xy_pairs_map[{class_id}]"
-        if class_id < first:
-            raise ConfigError(place, f"class ids count from {first}")
         functions.append((class_id - first, call(_piecewise, pairs, place)))
     return calibration.ClassFunctions(tuple(functions))
 

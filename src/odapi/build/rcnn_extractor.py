@@ -6,9 +6,7 @@ from typing import Any
 from odapi.backbones.rows import HalvedRow, PyramidRow
 from odapi.backbones.table import RCNN_EXTRACTORS
 from odapi.build.hyperparams import BuildContext, build_hyperparams
-from odapi.build.oneof import call
-from odapi.config.view import view
-from odapi.errors import ConfigError, unknown_choice
+from odapi.build.oneof import call, checked
 from odapi.heads.roi_dense import RoiDense
 from odapi.layers.hyperparams import Hyperparams
 from odapi.models.single_stage.feature_extractor import FeatureExtractor
@@ -17,7 +15,6 @@ from odapi.necks.fpn import FeaturePyramid
 
 EXTRACTOR, ROI_FEATURES = "feature_extractor", "roi_features"
 
-_STRIDES = (8, 16)
 # Where there is no message `fpn`; the defaults of its fields are those of SSD.
 _LEVELS, _DEPTH = (2, 6), 256
 
@@ -36,18 +33,8 @@ def build_rcnn_extractor(
     Raises:
         ConfigError: The type is not known, or a value is not allowed.
     """
-    config = view(config)
-    row = _row(config, path)
-    if config.first_stage_features_stride not in _STRIDES:
-        raise ConfigError(
-            f"{path}.first_stage_features_stride",
-            f"must be 8 or 16, got {config.first_stage_features_stride}",
-        )
-    if config.pad_to_multiple < 1:
-        raise ConfigError(
-            f"{path}.pad_to_multiple",
-            f"must be 1 or more, got {config.pad_to_multiple}",
-        )
+    config = checked(config, path)
+    row = RCNN_EXTRACTORS[config.type]
     if not config.batch_norm_trainable:
         context = dataclasses.replace(context, freeze_norm=True)
     own = build_hyperparams(
@@ -57,12 +44,6 @@ def build_rcnn_extractor(
     if isinstance(row, HalvedRow):
         return call(_halved, config, path, row, base)
     return call(_with_pyramid, config, path, row, base, own)
-
-
-def _row(config: Any, path: str) -> HalvedRow | PyramidRow:
-    if config.type not in RCNN_EXTRACTORS:
-        raise unknown_choice(f"{path}.type", config.type, RCNN_EXTRACTORS)
-    return RCNN_EXTRACTORS[config.type]
 
 
 def _of_backbone(
@@ -76,18 +57,6 @@ def _of_backbone(
 
 
 def _halved(config: Any, path: str, row: HalvedRow, base: Hyperparams) -> RCNNExtractor:
-    unused = {
-        "fpn": config.HasField("fpn"),
-        "conv_hyperparams": config.HasField("conv_hyperparams")
-        and not config.override_base_feature_extractor_hyperparams,
-    }
-    for name, given in unused.items():
-        if given:
-            raise ConfigError(
-                f"{path}.{name}",
-                f"has no effect on {config.type}, which has no layers of its own",
-                hint="leave it out, or take a type that ends in _fpn_keras",
-            )
     backbone, roi_features = row.halves(
         hyperparams=base,
         stride=config.first_stage_features_stride,
@@ -104,12 +73,7 @@ def _halved(config: Any, path: str, row: HalvedRow, base: Hyperparams) -> RCNNEx
 def _with_pyramid(
     config: Any, path: str, row: PyramidRow, base: Hyperparams, own: Hyperparams
 ) -> RCNNExtractor:
-    levels, depth = _pyramid(config, path, row)
-    if not config.HasField("conv_hyperparams"):
-        raise ConfigError(
-            f"{path}.conv_hyperparams",
-            "is missing; the layers of the pyramid are made by it",
-        )
+    levels, depth = _pyramid(config)
     top = min(levels.stop - 1, row.last_level)
     neck = FeaturePyramid(
         levels=range(levels.start - row.first_level, top - row.first_level + 1),
@@ -127,23 +91,9 @@ def _with_pyramid(
     return RCNNExtractor(extractor, roi_features, row.pixels)
 
 
-def _pyramid(config: Any, path: str, row: PyramidRow) -> tuple[range, int]:
+def _pyramid(config: Any) -> tuple[range, int]:
     """Returns the levels and the channels of the pyramid."""
     if not config.HasField("fpn"):
         return range(_LEVELS[0], _LEVELS[1] + 1), _DEPTH
-    low, high = config.fpn.min_level, config.fpn.max_level
-    if not row.first_level <= low <= row.last_level:
-        raise ConfigError(
-            f"{path}.fpn.min_level",
-            f"is {low}; {config.type} has levels {row.first_level} to {row.last_level}",
-        )
-    if high < low:
-        raise ConfigError(
-            f"{path}.fpn.max_level", f"is {high}, below the min_level {low}"
-        )
-    depth = config.fpn.additional_layer_depth
-    if depth < 1:
-        raise ConfigError(
-            f"{path}.fpn.additional_layer_depth", f"must be 1 or more, got {depth}"
-        )
-    return range(low, high + 1), depth
+    levels = range(config.fpn.min_level, config.fpn.max_level + 1)
+    return levels, config.fpn.additional_layer_depth

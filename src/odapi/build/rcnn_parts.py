@@ -4,10 +4,9 @@ import dataclasses
 from typing import Any
 
 from odapi.build.losses import build_classification_loss, build_hard_example_miner
+from odapi.build.oneof import checked
 from odapi.build.postprocess import build_postprocess
 from odapi.config.load import options
-from odapi.config.view import view
-from odapi.errors import ConfigError
 from odapi.geometry.crop.roi_align import CropAndResize, RoiAlign
 from odapi.layers.pixels import UNCHANGED
 from odapi.losses.classification import ClassificationLoss, SoftmaxLoss
@@ -47,7 +46,7 @@ def build_rcnn_parts(
     Raises:
         ConfigError: A value is not allowed, or two do not go together.
     """
-    rcnn = view(rcnn)
+    rcnn = checked(rcnn, path)
     return RcnnParts(
         pixels=UNCHANGED,
         anchors=anchors,
@@ -89,12 +88,6 @@ def _rpn_loss(rcnn: Any, path: str) -> ProposalLoss:
 
 def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
     fraction, most = getattr(rcnn, share), getattr(rcnn, size)
-    if not 0 < fraction <= 1:
-        raise ConfigError(
-            f"{path}.{share}", f"must be above 0, up to 1, got {fraction}"
-        )
-    if most < 1:
-        raise ConfigError(f"{path}.{size}", f"must be 1 or more, got {most}")
     fill = rcnn.use_static_shapes and rcnn.use_static_balanced_label_sampler
     return BalancedSampler(fraction, most, fill)
 
@@ -142,12 +135,6 @@ def _classification(rcnn: Any, path: str) -> ClassificationLoss:
     if kind is None:
         return SoftmaxLoss()
     where = f"{path}.second_stage_classification_loss"
-    if kind == "weighted_dice_classification_loss":
-        raise ConfigError(
-            f"{where}.{kind}",
-            "has no loss of a single region, by which regions could be told apart",
-            hint="take weighted_softmax or weighted_sigmoid",
-        )
     return build_classification_loss(loss, where)
 
 

@@ -76,11 +76,8 @@ def _identity(config: Any, path: str) -> Identity:
 
 
 def _conditional_shape(config: Any, path: str) -> ConditionalShape:
-    conditions = {config.GREATER: "greater", config.SMALLER: "smaller"}
-    if config.condition not in conditions:
-        raise ValueError("condition must be GREATER or SMALLER, got INVALID")
     return ConditionalShape(
-        conditions[config.condition],  # type: ignore[arg-type]
+        config.enum_name("condition"),
         config.size_threshold,
         method=_METHODS[config.resize_method],
         grayscale=config.convert_to_grayscale,

@@ -5,7 +5,6 @@ from typing import Any
 
 from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.build.oneof import build_oneof
-from odapi.errors import ConfigError
 from odapi.geometry.crop.roi_align import CROP_AND_RESIZE, CropAndResize
 from odapi.heads.rfcn_head import RfcnHead, RfcnOptions
 from odapi.heads.roi_boxes import RoiBoxes, RoiBoxOptions
@@ -88,13 +87,6 @@ def _mask_rcnn(
         )
     if config.predict_keypoints:
         tasks.append(_keypoints(config, path, context, third))
-    if not tasks:
-        raise ConfigError(
-            path,
-            "has nothing for the third stage that number_of_stages: 3 asks for",
-            hint="set predict_instance_masks or predict_keypoints: true, or "
-            "number_of_stages: 2",
-        )
     return RoiHeads(boxes, tuple(tasks))
 
 
@@ -116,12 +108,6 @@ def _masks(config: Any, path: str, num_classes: int, context: BuildContext) -> R
 def _keypoints(
     config: Any, path: str, context: BuildContext, third: ThirdStage
 ) -> RoiKeypointTask:
-    if third.num_keypoints < 1:
-        raise ConfigError(
-            f"{path}.predict_keypoints",
-            "needs to know how many there are, and no num_keypoints is set",
-            hint="set train_input_reader.num_keypoints",
-        )
     hyperparams = build_hyperparams(
         config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
@@ -132,10 +118,6 @@ def _keypoints(
 
 def _boxes(config: Any, path: str, num_classes: int, context: BuildContext) -> RoiBoxes:
     keep = config.dropout_keep_probability
-    if not 0 < keep <= 1:
-        raise ConfigError(
-            f"{path}.dropout_keep_probability", f"must be above 0, up to 1, got {keep}"
-        )
     options = RoiBoxOptions(
         num_classes,
         code_size=config.box_code_size,
@@ -155,12 +137,6 @@ def _rfcn(
     context: BuildContext,
     third: ThirdStage | None,
 ) -> RoiHeads:
-    if third is not None:
-        raise ConfigError(
-            path,
-            "has no third stage, and number_of_stages is 3",
-            hint="set number_of_stages: 2, or take mask_rcnn_box_predictor",
-        )
     options = RfcnOptions(
         num_classes,
         bins=(config.num_spatial_bins_height, config.num_spatial_bins_width),

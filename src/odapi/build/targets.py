@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from odapi.build.oneof import build_oneof, call
-from odapi.errors import ConfigError
+from odapi.config.view import view
 from odapi.targets import coders, similarities
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.matchers import ArgmaxMatcher
@@ -48,7 +48,7 @@ def build_assigner(
     Raises:
         ConfigError: A part is missing, or has values that are not allowed.
     """
-    return call(_assigner, config, path, coder)
+    return call(_assigner, view(config), path, coder)
 
 
 def _assigner(config: Any, path: str, coder: coders.BoxCoder) -> AnchorAssigner:
@@ -107,14 +107,6 @@ def _argmax(config: Any, path: str) -> ArgmaxMatcher:
     )
 
 
-def _bipartite(config: Any, path: str) -> ArgmaxMatcher:
-    raise ConfigError(
-        path,
-        "is not supported; it fails in the original's TF2 as well",
-        hint="use argmax_matcher with force_match_for_each_row: true",
-    )
-
-
 _CODERS = {
     "faster_rcnn_box_coder": _faster_rcnn,
     "keypoint_box_coder": _keypoint,
@@ -129,5 +121,4 @@ _SIMILARITIES: dict[str, Callable] = {
 }
 _MATCHERS: dict[str, Callable] = {
     "argmax_matcher": _argmax,
-    "bipartite_matcher": _bipartite,
 }

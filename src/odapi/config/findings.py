@@ -1,4 +1,4 @@
-"""What a check of a config finds: errors and warnings, each with its path."""
+"""Errors and warnings about a config, each with the path of its field."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from odapi.errors import ConfigError
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One thing that a user should know about a config.
+    """An error or a warning about one field of a config.
 
     Args:
         path: The field, such as "train_config.batch_size".
-        problem: What is wrong, with the value.
+        problem: The problem, with the value.
         hint: The next step.
-        is_error: Whether nothing can be built from the config.
+        is_error: True if the config cannot be used.
     """
 
     path: str
@@ -27,12 +27,12 @@ class Finding:
 
 
 def error(path: str, problem: str, hint: str = "") -> Finding:
-    """Returns a finding that stops everything."""
+    """Returns a finding that makes a config unusable."""
     return Finding(path, problem, hint, is_error=True)
 
 
 def warning(path: str, problem: str, hint: str = "") -> Finding:
-    """Returns a finding that is listed only."""
+    """Returns a finding that is only reported."""
     return Finding(path, problem, hint)
 
 
@@ -48,4 +48,6 @@ def raise_errors(findings: Iterable[Finding]) -> list[Finding]:
         return found
     first, others = errors[0], errors[1:]
     more = "".join(f"\nand {other.path}: {other.problem}" for other in others)
+    if not first.hint:
+        raise ConfigError(first.path, first.problem + more)
     raise ConfigError(first.path, first.problem, hint=first.hint + more)

@@ -1,9 +1,9 @@
-"""What an input reader asks for, where it does not say so itself."""
+"""Defaults that an evaluation reader takes from the training reader."""
 
 from typing import Any
 
-# What a model learns from beside boxes.
-_LOADED = (
+# Annotations besides boxes that a model learns from.
+_INHERITED = (
     "load_instance_masks", "num_keypoints", "load_keypoint_depth_features",
     "load_track_id", "load_dense_pose", "use_keypoint_label_map",
     "load_context_features", "load_context_image_ids",
@@ -11,20 +11,30 @@ _LOADED = (
 
 
 def eval_reader(config: Any, index: int = 0) -> Any:
-    """Returns an `eval_input_reader` that loads what the training data load.
+    """Returns an `eval_input_reader` that loads what the training reader loads.
 
-    What it does not say itself is taken from `train_input_reader`; what it refuses,
-    such as `load_instance_masks: false`, stays refused.
+    Fields that it does not set are taken from `train_input_reader`; a field that it
+    sets, such as `load_instance_masks: false`, keeps its value.
 
     Args:
         config: A TrainEvalPipelineConfig.
-        index: Which one; one that is not there says nothing.
+        index: Position of the reader; one that does not exist is an empty message.
     """
     train = config.train_input_reader
     reader = type(train)()
     if index < len(config.eval_input_reader):
         reader.CopyFrom(config.eval_input_reader[index])
-    for name in _LOADED:
+    for name in _INHERITED:
         if train.HasField(name) and not reader.HasField(name):
             setattr(reader, name, getattr(train, name))
     return reader
+
+
+def all_readers(config: Any) -> list[tuple[str, Any]]:
+    """Returns (path, message) of the training reader and each evaluation reader."""
+    readers = [("train_input_reader", config.train_input_reader)]
+    readers += [
+        (f"eval_input_reader[{n}]", eval_reader(config, n))
+        for n in range(len(config.eval_input_reader))
+    ]
+    return readers

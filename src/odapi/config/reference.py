@@ -11,8 +11,9 @@ import re
 import sys
 from collections.abc import Iterator
 
-from odapi.config import check_fields, check_values, schema
+from odapi.config import schema
 from odapi.config.protos import string_int_label_map_pb2
+from odapi.config.rules import choices, ranges, support
 from odapi.files import write_text
 
 _PROTOS = pathlib.Path(__file__).parent / "protos"
@@ -118,7 +119,7 @@ def _takes(field: schema.Field) -> str:
         takes = ", ".join(value.name for value in field.enum_type.values)
     else:
         takes = schema.kind(field)
-    if allowed := check_values.RANGES.get(schema.key(field)):
+    if allowed := ranges.RANGES.get(schema.key(field)):
         takes = f"{takes.partition(',')[0]}, {allowed}"
     return f"{takes}; repeated" if field.is_repeated else takes
 
@@ -143,15 +144,15 @@ def _meaning(field: schema.Field, told: dict[str, str]) -> Iterator[str]:
         yield "Deprecated."
     for place in ("", "train_input_reader", "eval_input_reader"):
         key = f"{place}.{field.name}" if place else schema.key(field)
-        row = check_fields.ROWS.get(key)
+        row = support.ROWS.get(key)
         if row and (not place or schema.key(field).startswith("InputReader.")):
             yield _status(row, place)
-    refused = check_fields.VALUES.get(schema.key(field), {})
+    refused = choices.VALUES.get(schema.key(field), {})
     for value, hint in refused.items():
         yield f"**Refused**: {value} ({hint})."
 
 
-def _status(row: check_fields.Row, place: str) -> str:
+def _status(row: support.Row, place: str) -> str:
     kind = "**Refused**" if row.refused else "*No effect*"
     where = f" in {place}" if place else ""
     return f"{kind}{where}: {_escape(row.why)}." if row.why else f"{kind}{where}."

@@ -56,6 +56,32 @@ def is_map(field: Field) -> bool:
     return is_message(field) and field.message_type.GetOptions().map_entry
 
 
+def enum_name(message: Any, name: str) -> str:
+    """Returns the name of the value of the enum field `name`."""
+    enum = message.DESCRIPTOR.fields_by_name[name].enum_type
+    return enum.values_by_number[getattr(message, name)].name
+
+
+def join(path: str, name: str) -> str:
+    """Returns the path of a field of the message at `path`; "" is the root."""
+    return f"{path}.{name}" if path else name
+
+
+def elements(path: str, owner: Any, field: Field) -> Iterator[tuple[str, Any]]:
+    """Yields (path, message) of each message that a message field holds.
+
+    A map holds none here: its entries have no path in the language.
+    """
+    if is_map(field):
+        return
+    held = value(owner, field)
+    if not field.is_repeated:
+        yield path, held
+        return
+    for index, element in enumerate(held):
+        yield f"{path}[{index}]", element
+
+
 def kind(field: Field) -> str:
     """Returns what the field takes, in words."""
     if is_message(field):
@@ -109,18 +135,11 @@ def walk(message: Any, path: str = "") -> Iterator[tuple[str, Any, Field]]:
     visited as a whole.
     """
     for field in set_fields(message):
-        here = f"{path}.{field.name}" if path else field.name
+        here = join(path, field.name)
         yield here, message, field
-        if not is_message(field):
-            continue
-        if is_map(field):
-            continue
-        held = value(message, field)
-        if field.is_repeated:
-            for index, element in enumerate(held):
-                yield from walk(element, f"{here}[{index}]")
-        else:
-            yield from walk(held, here)
+        if is_message(field):
+            for place, element in elements(here, message, field):
+                yield from walk(element, place)
 
 
 def paths_of(name: str, descriptor: Descriptor = ROOT, limit: int = 3) -> list[str]:

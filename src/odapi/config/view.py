@@ -94,9 +94,8 @@ class View:
 
     def enum_name(self, name: str) -> str:
         """Returns the name of the value of an enum field, in lower case."""
-        number = getattr(self, name)
-        enum = self.message.DESCRIPTOR.fields_by_name[name].enum_type
-        return enum.values_by_number[number].name.lower()
+        _note(self.message.DESCRIPTOR.fields_by_name[name])
+        return schema.enum_name(self.message, name).lower()
 
 
 class _Extensions:

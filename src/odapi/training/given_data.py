@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
-from odapi.config.check_data import is_placeholder
 from odapi.config.label_map import load_label_map
 from odapi.config.load import Config
+from odapi.config.rules.files import is_placeholder
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.sequence import SampleSequence, SequenceSource
 from odapi.errors import DataError

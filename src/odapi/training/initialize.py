@@ -6,9 +6,9 @@ from odapi.backbones.table import APPLICATIONS
 from odapi.checkpoints import pretrained
 from odapi.checkpoints.restore import RestoreReport, adapt_shapes, restore
 from odapi.checkpoints.weights import values
-from odapi.config.check_data import is_placeholder
 from odapi.config.load import Config, options
 from odapi.config.protos import train_pb2
+from odapi.config.rules.files import is_placeholder
 from odapi.config.view import view
 from odapi.errors import ConfigError, unknown_choice
 from odapi.models.detector import Detector

@@ -13,7 +13,7 @@ from odapi.build.detector import build_detector
 from odapi.build.optimizer import build_optimizer
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.metadata import metadata_writer
-from odapi.config.check import find, tell
+from odapi.config.check import find, print_warnings
 from odapi.config.findings import raise_errors
 from odapi.config.load import Config, load_config, options
 from odapi.data.augment.augmentation import Augmentation
@@ -102,7 +102,9 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         loaded.train_config.ClearField("fine_tune_checkpoint")
         options(loaded).ClearField("backbone_weights")
     replaced = data.replaced_fields()
-    tell(raise_errors(f for f in find(loaded) if not f.path.startswith(replaced)))
+    print_warnings(
+        raise_errors(f for f in find(loaded) if not f.path.startswith(replaced))
+    )
     run_trackers = RunTrackers(pathlib.Path(model_dir), trackers)
     try:
         return _run(

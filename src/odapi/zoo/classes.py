@@ -6,8 +6,8 @@ import os
 import pathlib
 from typing import Any
 
-from odapi.config.check_data import is_placeholder
 from odapi.config.label_map import load_label_map
+from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import Category, LabelMap, label_map_of
 

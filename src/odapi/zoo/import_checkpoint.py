@@ -10,9 +10,9 @@ from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.restore import RestoreReport, adapt_shapes
 from odapi.checkpoints.weights import save_arrays, save_weights
-from odapi.config.check_data import is_placeholder
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config, save_config
+from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import LabelMap
 from odapi.zoo import values

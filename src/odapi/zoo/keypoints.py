@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from odapi.config.check_data import is_placeholder
 from odapi.config.label_map import load_label_map, save_label_map
+from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import Keypoint, LabelMap
 

@@ -1,4 +1,4 @@
-"""Fields of CenterNet that other fields leave without effect."""
+"""Fields of CenterNet that have no effect because of other fields."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -9,10 +9,10 @@ _PATH = "model.center_net"
 
 
 class _Rule(NamedTuple):
-    """Fields that do nothing when something is so; `why` says what."""
+    """Fields without effect under a condition, and the reason for the message."""
 
     fields: tuple[str, ...]
-    idle: Callable[[Any], bool]
+    unused: Callable[[Any], bool]
     why: str
 
 
@@ -39,7 +39,7 @@ _KEYPOINTS = (
             "candidate_search_scale",
         ),
         lambda task: task.argmax_postprocessing,
-        "argmax_postprocessing looks at all cells, not at candidates",
+        "argmax_postprocessing reads all cells, not candidates",
     ),
     _unless("argmax_postprocessing", "gaussian_denom_ratio"),
     _ranking("score_distance_offset", "score_distance_ratio"),
@@ -54,12 +54,12 @@ _DEEPMAC = (
     _Rule(
         ("mask_size",),
         lambda task: task.predict_full_resolution_masks,
-        "predict_full_resolution_masks is true: nothing is cut out",
+        "predict_full_resolution_masks is true: nothing is cropped",
     ),
     _Rule(
         ("num_init_channels",),
         lambda task: task.network_type == "embedding_projection",
-        "embedding_projection has no channels of its own",
+        "embedding_projection has no layers",
     ),
     _weightless(
         "box_consistency_loss_weight",
@@ -82,23 +82,23 @@ _DEEPMAC = (
 
 
 def find(config: Any) -> Iterator[Finding]:
-    """Yields fields that are set and do nothing, each once."""
+    """Yields fields that are set and have no effect, each once."""
     center_net = config.model.center_net
     for index, task in enumerate(center_net.keypoint_estimation_task):
         path = f"{_PATH}.keypoint_estimation_task[{index}]"
-        yield from _idle(task, path, _KEYPOINTS)
+        yield from _unused(task, path, _KEYPOINTS)
     if center_net.HasField("deepmac_mask_estimation"):
         task = center_net.deepmac_mask_estimation
-        yield from _idle(task, f"{_PATH}.deepmac_mask_estimation", _DEEPMAC)
+        yield from _unused(task, f"{_PATH}.deepmac_mask_estimation", _DEEPMAC)
 
 
-def _idle(task: Any, path: str, rules: tuple[_Rule, ...]) -> Iterator[Finding]:
-    told = set()
+def _unused(task: Any, path: str, rules: tuple[_Rule, ...]) -> Iterator[Finding]:
+    reported = set()
     for rule in rules:
-        if not rule.idle(task):
+        if not rule.unused(task):
             continue
         for name in rule.fields:
             default = task.DESCRIPTOR.fields_by_name[name].default_value
-            if getattr(task, name) != default and name not in told:
-                told.add(name)
+            if getattr(task, name) != default and name not in reported:
+                reported.add(name)
                 yield warning(f"{path}.{name}", f"has no effect: {rule.why}")

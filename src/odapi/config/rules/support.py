@@ -1,8 +1,8 @@
-"""The fields that are not supported or have no effect, each with its reason.
+"""Fields that are not supported or have no effect, each with its reason.
 
-A row names a field as "Message.field", or as its path where the message is used
-in several places with different meaning. A field that is written with its default
-value asks for nothing and is not listed. What gets supported later loses its row.
+A row names a field as "Message.field", or by its path if the message is used in
+several places with different meanings. A field that is set to its default value has
+nothing to report and is not listed. A field that becomes supported loses its row.
 """
 
 import dataclasses
@@ -12,16 +12,15 @@ from typing import Any
 
 from odapi.config import schema
 from odapi.config.findings import Finding, error, warning
-from odapi.errors import did_you_mean
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What to say about a field that is set.
+    """Status of a field that is set.
 
     Args:
-        why: Ends the sentence "is not supported yet: ..." or "has no effect: ...".
-        refused: Whether it is an error.
+        why: End of the sentence "is not supported yet: ..." or "has no effect: ...".
+        refused: True if setting the field is an error.
         same: Values that mean the same as the default.
     """
 
@@ -213,70 +212,17 @@ ROWS: dict[str, Row] = {
     ),
 }  # fmt: skip
 
-# Values of enums that are refused, by field.
-VALUES: dict[str, dict[str, str]] = {
-    "Context.attention_position": {
-        "ATTENTION_DEFAULT": "it is nowhere: take context_config out, or say "
-        "POST_BOX_CLASSIFIER or POST_RPN"
-    },
-}
 
-EXTRACTORS = (
-    "ssd_mobilenet_v1_fpn_keras", "ssd_mobilenet_v1_keras",
-    "ssd_mobilenet_v2_fpn_keras", "ssd_mobilenet_v2_keras",
-    "ssd_resnet50_v1_fpn_keras", "ssd_resnet101_v1_fpn_keras",
-    "ssd_resnet152_v1_fpn_keras",
-    *(f"ssd_efficientnet-b{i}_bifpn_keras" for i in range(8)),
-)  # fmt: skip
-CENTER_EXTRACTORS = (
-    "resnet_v2_50", "resnet_v2_101", "resnet_v1_18_fpn", "resnet_v1_34_fpn",
-    "resnet_v1_50_fpn", "resnet_v1_101_fpn", "hourglass_10", "hourglass_20",
-    "hourglass_32", "hourglass_52", "hourglass_104", "mobilenet_v2",
-    "mobilenet_v2_fpn", "mobilenet_v2_fpn_sep_conv",
-)  # fmt: skip
-RCNN_EXTRACTORS = (
-    "faster_rcnn_resnet50_keras", "faster_rcnn_resnet101_keras",
-    "faster_rcnn_resnet152_keras", "faster_rcnn_inception_resnet_v2_keras",
-    "faster_rcnn_resnet50_fpn_keras", "faster_rcnn_resnet101_fpn_keras",
-    "faster_rcnn_resnet152_fpn_keras",
-)  # fmt: skip
-_TF1_EXTRACTORS = (
-    "ssd_inception_v2", "ssd_inception_v3", "ssd_mobilenet_v1",
-    "ssd_mobilenet_v1_fpn", "ssd_mobilenet_v2", "ssd_mobilenet_v2_fpn",
-    "ssd_resnet50_v1_fpn", "ssd_resnet101_v1_fpn", "ssd_resnet152_v1_fpn",
-    "ssd_mobilenet_v1_ppn", "ssd_resnet50_v1_ppn", "ssd_resnet101_v1_ppn",
-    "ssd_resnet152_v1_ppn", "ssd_mobilenet_v2_mnasfpn", "ssd_mobilenet_v3_large",
-    "ssd_mobilenet_v3_small", "ssd_mobilenet_v3_small_pruned",
-    "ssd_mobilenet_edgetpu", "ssd_mobiledet_cpu", "ssd_mobiledet_dsp",
-    "ssd_mobiledet_edgetpu", "ssd_mobiledet_gpu", "embedded_ssd_mobilenet_v1",
-    "ssd_pnasnet", "ssd_spaghettinet",
-)  # fmt: skip
-
-COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
-
-METRICS = ("coco_detection_metrics", "coco_mask_metrics")
-_ALL_METRICS = (
-    *METRICS, "coco_keypoint_metrics", "coco_panoptic_metrics",
-    "lvis_mask_metrics", "pascal_voc_detection_metrics",
-    "weighted_pascal_voc_detection_metrics",
-    "pascal_voc_instance_segmentation_metrics",
-    "weighted_pascal_voc_instance_segmentation_metrics",
-    "precision_at_recall_detection_metrics", "oid_V2_detection_metrics",
-    "oid_challenge_detection_metrics", "oid_challenge_segmentation_metrics",
-)  # fmt: skip
-
-
-def find(config: Any) -> Iterator[Finding]:
-    """Yields what is not supported or has no effect, in the order of the schema."""
-    for path, owner, field in schema.walk(config):
-        row = _row(path, field)
-        if row is not None and not _asks_nothing(owner, field, row):
-            yield _say(path, owner, field, row)
-        refused = VALUES.get(schema.key(field), {})
-        if refused and (name := _enum_name(owner, field)) in refused:
-            yield error(path, f"{name} is not supported yet", refused[name])
-        if check := _CHECKS.get(schema.key(field)):
-            yield from check(path, schema.value(owner, field))
+def find(path: str, owner: Any, field: schema.Field) -> Iterator[Finding]:
+    """Yields that a field is not supported or has no effect."""
+    row = _row(path, field)
+    if row is None or _asks_nothing(owner, field, row):
+        return
+    if not row.refused:
+        yield warning(path, f"has no effect: {row.why}")
+        return
+    why = f"is not supported yet: {row.why}" if row.why else "is not supported yet"
+    yield error(path, why, _others(path, field))
 
 
 def _row(path: str, field: schema.Field) -> Row | None:
@@ -290,17 +236,10 @@ def _asks_nothing(owner: Any, field: schema.Field, row: Row) -> bool:
     return value == field.default_value or value in row.same
 
 
-def _say(path: str, owner: Any, field: schema.Field, row: Row) -> Finding:
-    if not row.refused:
-        return warning(path, f"has no effect: {row.why}")
-    why = f"is not supported yet: {row.why}" if row.why else "is not supported yet"
-    return error(path, why, _others(path, field))
-
-
 def _others(path: str, field: schema.Field) -> str:
-    """Names the members of the oneof that could stand in the field's place."""
+    """Names the members of the oneof that can be set instead of `field`."""
     if field.containing_oneof is None:
-        return f"take {field.name} out"
+        return f"remove {field.name}"
     owner = path.rpartition(".")[0]
     others = [
         other.name
@@ -308,75 +247,3 @@ def _others(path: str, field: schema.Field) -> str:
         if not (_row(f"{owner}.{other.name}", other) or Row()).refused
     ]
     return f"supported are {', '.join(sorted(others))}" if others else ""
-
-
-def _enum_name(owner: Any, field: schema.Field) -> str:
-    return field.enum_type.values_by_number[schema.value(owner, field)].name
-
-
-def _check_extractor(path: str, name: str) -> Iterator[Finding]:
-    if name in EXTRACTORS:
-        return
-    supported = f"supported are {', '.join(EXTRACTORS)}"
-    if name in _TF1_EXTRACTORS:
-        twin = f"{name}_keras"
-        hint = f"its TF2 name is {twin!r}" if twin in EXTRACTORS else supported
-        yield error(path, f"{name!r} is an extractor of TF1", hint)
-    else:
-        hint = did_you_mean(name, EXTRACTORS)
-        yield error(path, f"unknown extractor {name!r}; {supported}", hint)
-
-
-def _check_center_extractor(path: str, name: str) -> Iterator[Finding]:
-    if name not in CENTER_EXTRACTORS:
-        yield error(
-            path,
-            f"unknown extractor {name!r}; there are {', '.join(CENTER_EXTRACTORS)}",
-            did_you_mean(name, CENTER_EXTRACTORS),
-        )
-
-
-def _check_rcnn_extractor(path: str, name: str) -> Iterator[Finding]:
-    if name in RCNN_EXTRACTORS or not name:
-        return
-    twin = f"{name}_keras"
-    if twin in RCNN_EXTRACTORS:
-        hint = f"its TF2 name is {twin!r}"
-        yield error(path, f"{name!r} is an extractor of TF1", hint)
-        return
-    yield error(
-        path,
-        f"unknown extractor {name!r}; there are {', '.join(RCNN_EXTRACTORS)}",
-        did_you_mean(name, RCNN_EXTRACTORS),
-    )
-
-
-def _check_combine_method(path: str, name: str) -> Iterator[Finding]:
-    if name not in COMBINE_METHODS:
-        yield error(
-            path,
-            f"unknown method {name!r}; there are {', '.join(COMBINE_METHODS)}",
-            did_you_mean(name, COMBINE_METHODS),
-        )
-
-
-def _check_metrics(path: str, names: Any) -> Iterator[Finding]:
-    supported = f"supported are {', '.join(METRICS)}"
-    for index, name in enumerate(names):
-        if name in METRICS:
-            continue
-        if name in _ALL_METRICS:
-            problem, hint = f"{name!r} is not supported yet", supported
-        else:
-            problem = f"unknown metrics {name!r}; {supported}"
-            hint = did_you_mean(name, _ALL_METRICS)
-        yield error(f"{path}[{index}]", problem, hint)
-
-
-_CHECKS = {
-    "SsdFeatureExtractor.type": _check_extractor,
-    "CenterNetFeatureExtractor.type": _check_center_extractor,
-    "FasterRcnnFeatureExtractor.type": _check_rcnn_extractor,
-    "BidirectionalFeaturePyramidNetworks.combine_method": _check_combine_method,
-    "EvalConfig.metrics_set": _check_metrics,
-}

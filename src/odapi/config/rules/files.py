@@ -1,4 +1,4 @@
-"""Paths of a config, and the label maps that they lead to."""
+"""Files that a config names, and label maps against `num_classes`."""
 
 import glob
 import os
@@ -17,31 +17,30 @@ _KINDS = ("coco", "voc", "yolo", "tfrecord")
 
 
 def is_placeholder(path: str) -> bool:
-    """Whether a path still says that it is to be filled in."""
+    """Returns True if a path is still the placeholder of an example config."""
     return PLACEHOLDER in path
 
 
 def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
-    """Yields paths that lead nowhere, and classes that do not fit.
+    """Yields paths that do not exist, and label maps that contradict the model.
 
     Args:
         config: A TrainEvalPipelineConfig.
-        for_training: Whether the training data and the checkpoint to start from
-            are needed.
+        for_training: False skips the training data and the fine-tuning checkpoint.
     """
     maps: dict[str, LabelMap] = {}
     ours = options(config)
     center_net = config.model.center_net
     if center_net.keypoint_estimation_task and center_net.keypoint_label_map_path:
         where = "model.center_net.keypoint_label_map_path"
-        yield from _check_exists(where, center_net.keypoint_label_map_path)
+        yield from _find_missing(where, center_net.keypoint_label_map_path)
     if for_training:
-        yield from _check_checkpoint(config)
-        yield from _check_reader(
+        yield from _find_checkpoint(config)
+        yield from _find_reader(
             config, "train_input_reader", config.train_input_reader, maps
         )
     if not config.eval_input_reader and not ours.eval_data:
-        missing = "there is none: nothing is evaluated"
+        missing = "is missing: nothing is evaluated"
         yield (
             warning("eval_input_reader", missing)
             if for_training
@@ -49,43 +48,43 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
         )
     readers = list(config.eval_input_reader)
     if not readers and ours.eval_data:
-        yield from _check_spec("options.eval_data", ours.eval_data)
+        yield from _find_spec("options.eval_data", ours.eval_data)
     for index, reader in enumerate(readers):
-        yield from _check_reader(config, f"eval_input_reader[{index}]", reader, maps)
+        yield from _find_reader(config, f"eval_input_reader[{index}]", reader, maps)
     if len(readers) > 1:
         yield warning(
             "eval_input_reader",
-            f"there are {len(readers)}; the first is evaluated, as in the original",
+            f"has {len(readers)} entries; the original evaluates only the first, too",
         )
-    yield from _check_same_classes(maps)
+    yield from _find_other_classes(maps)
     if for_training and readers:
-        yield from _check_held_out(config.train_input_reader, readers[0], ours)
+        yield from _find_shared_data(config.train_input_reader, readers[0], ours)
 
 
-def _check_reader(
+def _find_reader(
     config: Any, path: str, reader: Any, maps: dict[str, LabelMap]
 ) -> Iterator[Finding]:
     ours = options(config)
     option = "train_data" if path.startswith("train") else "eval_data"
     spec = getattr(ours, option)
     if spec:
-        yield from _check_spec(f"options.{option}", spec)
+        yield from _find_spec(f"options.{option}", spec)
     else:
-        yield from _check_records(path, reader)
+        yield from _find_records(path, reader)
     where = f"{path}.label_map_path"
     if not reader.label_map_path or (spec and is_placeholder(reader.label_map_path)):
         if not spec:
             yield error(where, "is missing; it names the classes")
         return
-    yield from _check_label_map(config, where, reader.label_map_path, maps)
+    yield from _find_label_map(config, where, reader.label_map_path, maps)
 
 
-def _check_records(path: str, reader: Any) -> Iterator[Finding]:
+def _find_records(path: str, reader: Any) -> Iterator[Finding]:
     kind = reader.WhichOneof("input_reader")
     if kind is None:
         option = "--train-data" if path.startswith("train") else "--eval-data"
         yield error(
-            path, "names no data", f"set tf_record_input_reader, or give {option}"
+            path, "names no data", f"set tf_record_input_reader, or pass {option}"
         )
         return
     if kind != "tf_record_input_reader":
@@ -95,32 +94,27 @@ def _check_records(path: str, reader: Any) -> Iterator[Finding]:
     if not patterns:
         yield error(where, "is missing", "such as input_path: 'data/train-*.tfrecord'")
     for index, pattern in enumerate(patterns):
-        yield from _check_exists(f"{where}[{index}]", pattern, globs=True)
-    weights = len(reader.sample_from_datasets_weights)
-    if weights and weights != len(patterns):
-        yield error(
-            f"{path}.sample_from_datasets_weights",
-            f"has {weights} weights for {len(patterns)} input_path",
-        )
+        yield from _find_missing(f"{where}[{index}]", pattern, globs=True)
 
 
-def _check_exists(
+def _find_missing(
     where: str, path: str, globs: bool = False, needed: bool = True
 ) -> Iterator[Finding]:
     if is_placeholder(path):
         whole = where if not needed else where.partition("[")[0]
         hint = f"--set {where}=..."
         if not needed or where.startswith("eval_input_reader"):
-            hint += f", or without: --set {whole}="
-        yield error(where, f"still says {path!r}: nobody has filled it in", hint)
+            hint += f", or remove it: --set {whole}="
+        problem = f"is still the placeholder {PLACEHOLDER}; set it to your file"
+        yield error(where, problem, hint)
     elif "://" in path:
-        yield error(where, f"{path!r} is on another machine", "copy it to a local disk")
+        yield error(where, f"{path!r} is a remote path", "copy it to a local disk")
     elif _matches(path, globs):
         return
     elif globs and glob.has_magic(path):
-        yield error(where, f"no file matches {path!r}", _where_from(path))
+        yield error(where, f"no file matches {path!r}", _path_hint(path))
     else:
-        yield error(where, f"{path!r} does not exist", _where_from(path))
+        yield error(where, f"{path!r} does not exist", _path_hint(path))
 
 
 def _matches(path: str, globs: bool) -> bool:
@@ -128,19 +122,19 @@ def _matches(path: str, globs: bool) -> bool:
     return os.path.exists(full) or (globs and bool(glob.glob(full)))
 
 
-def _where_from(path: str) -> str:
+def _path_hint(path: str) -> str:
     if "\\" in path and os.sep != "\\":
-        return "this is a Windows path; here folders are joined by /"
+        return "this is a Windows path; use / between folders"
     if os.path.isabs(path):
         parent = pathlib.Path(path).parent
         return "" if parent.is_dir() else f"the folder {str(parent)!r} does not exist"
-    return f"relative paths start at {os.getcwd()}"
+    return f"relative paths are resolved against {os.getcwd()}"
 
 
-def _check_label_map(
+def _find_label_map(
     config: Any, where: str, path: str, maps: dict[str, LabelMap]
 ) -> Iterator[Finding]:
-    missing = list(_check_exists(where, path))
+    missing = list(_find_missing(where, path))
     yield from missing
     if missing:
         return
@@ -167,13 +161,13 @@ def _check_label_map(
     elif highest < num_classes and where.startswith("train"):
         yield warning(
             field,
-            f"is {num_classes}, but {path} goes to {highest}: "
+            f"is {num_classes}, but the highest id of {path} is {highest}: "
             f"{num_classes - highest} classes are never trained",
             fix,
         )
 
 
-def _check_same_classes(maps: dict[str, LabelMap]) -> Iterator[Finding]:
+def _find_other_classes(maps: dict[str, LabelMap]) -> Iterator[Finding]:
     named = list(maps.items())
     for where, other in named[1:]:
         for category in other:
@@ -181,44 +175,44 @@ def _check_same_classes(maps: dict[str, LabelMap]) -> Iterator[Finding]:
             if mine is not None and mine.name != category.name:
                 yield error(
                     where,
-                    f"class {category.id} is {category.name!r} here, but {mine.name!r} "
-                    f"in {named[0][0]}",
-                    "give both readers the same label map",
+                    f"class {category.id} is {category.name!r}, but {mine.name!r} in "
+                    f"{named[0][0]}",
+                    "use the same label map in both readers",
                 )
                 break
 
 
-def _check_checkpoint(config: Any) -> Iterator[Finding]:
+def _find_checkpoint(config: Any) -> Iterator[Finding]:
     train, ours = config.train_config, options(config)
     where, path = "train_config.fine_tune_checkpoint", train.fine_tune_checkpoint
     weights = ours.backbone_weights
     if weights and weights != "imagenet":
-        yield from _check_exists("options.backbone_weights", weights)
+        yield from _find_missing("options.backbone_weights", weights)
     if not path:
         return
     if weights and is_placeholder(path):
         yield warning(
-            where, f"{path!r} is left out: options.backbone_weights takes its place"
+            where, f"{path!r} is ignored: options.backbone_weights replaces it"
         )
     elif not os.path.exists(os.path.expanduser(path) + ".index"):
-        yield from _check_exists(where, path, needed=False)
+        yield from _find_missing(where, path, needed=False)
 
 
-def _check_spec(where: str, spec: str) -> Iterator[Finding]:
+def _find_spec(where: str, spec: str) -> Iterator[Finding]:
     kind, colon, _ = spec.partition(":")
     if not colon or kind not in _KINDS:
         forms = ", ".join(f"{name}:PATH" for name in _KINDS)
-        yield error(where, f"{spec!r} is not a data set", f"write one of {forms}")
+        yield error(where, f"{spec!r} is not a dataset", f"use one of {forms}")
         return
-    from odapi.data.sources.open import parse_spec  # Loads OpenCV: not at the top.
+    from odapi.data.sources.open import parse_spec  # Imports OpenCV.
 
-    # A "?" may be of a glob: data-?????-of-00010.
+    # A "?" may belong to a glob: data-?????-of-00010.
     path = parse_spec(spec).path
     for one in path.split(",") if kind == "tfrecord" else [path]:
-        yield from _check_exists(where, one, globs=True)
+        yield from _find_missing(where, one, globs=True)
 
 
-def _check_held_out(train: Any, evaluated: Any, ours: Any) -> Iterator[Finding]:
+def _find_shared_data(train: Any, evaluated: Any, ours: Any) -> Iterator[Finding]:
     if ours.train_data or ours.eval_data:
         if ours.train_data == ours.eval_data:
             yield warning("options.eval_data", "is the training data")
@@ -229,5 +223,5 @@ def _check_held_out(train: Any, evaluated: Any, ours: Any) -> Iterator[Finding]:
         if not is_placeholder(path):
             yield warning(
                 "eval_input_reader[0].tf_record_input_reader.input_path",
-                f"{path!r} is training data too: the numbers will look too good",
+                f"{path!r} is training data, too: the metrics will be too high",
             )

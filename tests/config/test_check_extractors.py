@@ -5,7 +5,7 @@ import pytest
 from narrow_rcnn import small_rcnn
 from odapi.backbones.table import RCNN_EXTRACTORS as BUILT
 from odapi.config.check import find
-from odapi.config.check_fields import RCNN_EXTRACTORS
+from odapi.config.rules.choices import RCNN_EXTRACTORS
 
 _PATH = "model.faster_rcnn.feature_extractor"
 
@@ -45,7 +45,7 @@ def test_small_models_are_fine(family):
             "first_stage_features_stride=4",
             "first_stage_features_stride: must be 8 or 16, got 4",
         ),
-        ("c4", "pad_to_multiple=0", "pad_to_multiple: must be 1 or more, got 0"),
+        ("c4", "pad_to_multiple=0", "pad_to_multiple: is 0; allowed is 1 or more"),
         ("c4", "fpn={}", "fpn: has no effect on faster_rcnn_resnet50_keras"),
         ("c4", "conv_hyperparams={}", "conv_hyperparams: has no effect"),
         ("pyramid", "fpn.min_level=1", "fpn.min_level: is 1; "),

@@ -1,4 +1,4 @@
-"""The ranges that numbers of a config must lie in."""
+"""Allowed ranges of the numeric fields."""
 
 import dataclasses
 import math
@@ -6,26 +6,36 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from google.protobuf.descriptor import FieldDescriptor
+
 from odapi.config import schema
 from odapi.config.findings import Finding, error
+
+_NOT_NUMBERS = (
+    FieldDescriptor.CPPTYPE_STRING,
+    FieldDescriptor.CPPTYPE_BOOL,
+    FieldDescriptor.CPPTYPE_ENUM,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`; `above` leaves `low` itself out."""
+    """Numbers from `low` to `high`; `above` excludes `low`, `below` excludes `high`."""
 
     low: float = -math.inf
     high: float = math.inf
     above: bool = False
+    below: bool = False
 
     def __contains__(self, number: float) -> bool:
         low = number > self.low if self.above else number >= self.low
-        return low and number <= self.high
+        return low and (number < self.high if self.below else number <= self.high)
 
     def __str__(self) -> str:
         if self.high == math.inf:
             return f"above {self.low:g}" if self.above else f"{self.low:g} or more"
-        return f"{'above ' if self.above else ''}{self.low:g} to {self.high:g}"
+        high = f"below {self.high:g}" if self.below else f"{self.high:g}"
+        return f"{'above ' if self.above else ''}{self.low:g} to {high}"
 
 
 _SHARE = Range(0, 1)
@@ -33,6 +43,11 @@ _POSITIVE = Range(0, above=True)
 _NOT_NEGATIVE = Range(0)
 _AT_LEAST_ONE = Range(1)
 _SIZE = Range(1, 16384)
+_MASK = Range(1, 4096)
+_LAYERS = Range(1, 64)
+_KERNEL = Range(1, 31)
+_COUNT = Range(1, 100000)
+_INNER_SHARE = Range(0, 1, above=True, below=True)
 
 RANGES: dict[str, Range] = {
     "TrainConfig.batch_size": _AT_LEAST_ONE,
@@ -51,6 +66,52 @@ RANGES: dict[str, Range] = {
     "Context.attention_temperature": _POSITIVE,
     "Context.num_attention_heads": Range(1, 64),
     "Context.num_attention_layers": Range(1, 64),
+    "CenterNet.num_classes": _AT_LEAST_ONE,
+    "CenterNet.PredictionHeadParams.num_filters": _AT_LEAST_ONE,
+    "CenterNet.PredictionHeadParams.kernel_sizes": _AT_LEAST_ONE,
+    "CenterNet.TrackEstimation.num_track_ids": _AT_LEAST_ONE,
+    "CenterNet.TrackEstimation.reid_embed_size": _SIZE,
+    "CenterNet.TrackEstimation.num_fc_layers": _LAYERS,
+    "CenterNet.ObjectCenterParams.min_box_overlap_iou": _INNER_SHARE,
+    "CenterNet.ObjectCenterParams.max_box_predictions": _COUNT,
+    "CenterNet.ObjectCenterParams.peak_max_pool_kernel_size": _KERNEL,
+    "CenterNet.ObjectCenterParams.keypoint_weights_for_center": _NOT_NEGATIVE,
+    "CenterNet.KeypointEstimation.num_candidates_per_keypoint": _COUNT,
+    "CenterNet.KeypointEstimation.peak_max_pool_kernel_size": _KERNEL,
+    "CenterNet.KeypointEstimation.offset_peak_radius": Range(0, 31),
+    "CenterNet.KeypointEstimation.score_distance_offset": _POSITIVE,
+    "CenterNet.KeypointEstimation.score_distance_multiplier": _POSITIVE,
+    "CenterNet.KeypointEstimation.std_dev_multiplier": _POSITIVE,
+    "CenterNet.KeypointEstimation.gaussian_denom_ratio": _POSITIVE,
+    "CenterNet.MaskEstimation.mask_height": _MASK,
+    "CenterNet.MaskEstimation.mask_width": _MASK,
+    "CenterNet.DensePoseEstimation.num_parts": _COUNT,
+    "CenterNet.DeepMACMaskEstimation.dim": _SIZE,
+    "CenterNet.DeepMACMaskEstimation.pixel_embedding_dim": _SIZE,
+    "CenterNet.DeepMACMaskEstimation.mask_size": _MASK,
+    "CenterNet.DeepMACMaskEstimation.num_init_channels": _SIZE,
+    "CenterNet.DeepMACMaskEstimation.postprocess_crop_size": _MASK,
+    "CenterNet.DeepMACMaskEstimation.feature_consistency_dilation": _KERNEL,
+    "CenterNet.DeepMACMaskEstimation.augmented_self_supervision_scale_min": _POSITIVE,
+    "CenterNet.DeepMACMaskEstimation.augmented_self_supervision_scale_max": _POSITIVE,
+    "CenterNetFeatureExtractor.depth_multiplier": _POSITIVE,
+    "CenterNetFeatureExtractor.channel_stds": _POSITIVE,
+    "FasterRcnnFeatureExtractor.pad_to_multiple": _AT_LEAST_ONE,
+    "MaskRCNNBoxPredictor.dropout_keep_probability": Range(0, 1, above=True),
+    "MaskRCNNBoxPredictor.box_code_size": _AT_LEAST_ONE,
+    "MaskRCNNBoxPredictor.mask_height": _MASK,
+    "MaskRCNNBoxPredictor.mask_width": _MASK,
+    "MaskRCNNBoxPredictor.mask_prediction_num_conv_layers": _LAYERS,
+    "MaskRCNNBoxPredictor.mask_prediction_conv_depth": Range(0, 16384),
+    "RfcnBoxPredictor.box_code_size": _AT_LEAST_ONE,
+    "RfcnBoxPredictor.depth": _SIZE,
+    "RfcnBoxPredictor.num_spatial_bins_height": _KERNEL,
+    "RfcnBoxPredictor.num_spatial_bins_width": _KERNEL,
+    "RfcnBoxPredictor.crop_height": _MASK,
+    "RfcnBoxPredictor.crop_width": _MASK,
+    "PenaltyReducedLogisticFocalLoss.alpha": _NOT_NEGATIVE,
+    "PenaltyReducedLogisticFocalLoss.beta": _NOT_NEGATIVE,
+    "LearningRateSchedule.step": _AT_LEAST_ONE,
     "Ssd.num_classes": _AT_LEAST_ONE,
     "Ssd.negative_class_weight": _NOT_NEGATIVE,
     "Ssd.implicit_example_weight": _NOT_NEGATIVE,
@@ -183,7 +244,7 @@ RANGES: dict[str, Range] = {
     "HardExampleMiner.iou_threshold": _SHARE,
     "HardExampleMiner.max_negatives_per_positive": _NOT_NEGATIVE,
     "HardExampleMiner.min_negatives_per_image": _NOT_NEGATIVE,
-    "RandomExampleSampler.positive_sample_fraction": _SHARE,
+    "RandomExampleSampler.positive_sample_fraction": Range(0, 1, above=True),
     "BatchNonMaxSuppression.score_threshold": _SHARE,
     "BatchNonMaxSuppression.iou_threshold": _SHARE,
     "BatchNonMaxSuppression.max_detections_per_class": _AT_LEAST_ONE,
@@ -193,6 +254,7 @@ RANGES: dict[str, Range] = {
     "PostProcessing.logit_scale": _POSITIVE,
     "TemperatureScalingCalibration.scaler": _POSITIVE,
     "Optimizer.moving_average_decay": _SHARE,
+    "Options.batch_norm_decay": _INNER_SHARE,
     "RMSPropOptimizer.momentum_optimizer_value": Range(0, 1),
     "RMSPropOptimizer.decay": _SHARE,
     "RMSPropOptimizer.epsilon": _NOT_NEGATIVE,
@@ -232,7 +294,7 @@ RANGES: dict[str, Range] = {
     "RandomAbsolutePadImage.max_height_padding": _AT_LEAST_ONE,
     "RandomAbsolutePadImage.max_width_padding": _AT_LEAST_ONE,
     "RandomAbsolutePadImage.pad_color": Range(0, 255),
-    "RandomSquareCropByScale.max_border": _NOT_NEGATIVE,
+    "RandomSquareCropByScale.max_border": _AT_LEAST_ONE,
     "RandomSquareCropByScale.scale_min": _POSITIVE,
     "RandomSquareCropByScale.scale_max": _POSITIVE,
     "RandomSquareCropByScale.num_scales": _AT_LEAST_ONE,
@@ -248,6 +310,16 @@ ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
     "FeaturePyramidNetworks": (("min_level", "max_level"),),
     "MultiscaleAnchorGenerator": (("min_level", "max_level"),),
     "SsdAnchorGenerator": (("min_scale", "max_scale"),),
+    "ConvolutionalBoxPredictor": (("min_depth", "max_depth"),),
+    "ConvolutionalBoxPredictor.BoxEncodingsClipRange": (("min", "max"),),
+    "WeightSharedConvolutionalBoxPredictor.BoxEncodingsClipRange": (("min", "max"),),
+    "BidirectionalFeaturePyramidNetworks": (("min_level", "max_level"),),
+    "CenterNet.DeepMACMaskEstimation": (
+        (
+            "augmented_self_supervision_scale_min",
+            "augmented_self_supervision_scale_max",
+        ),
+    ),
     "RandomAdjustContrast": (("min_delta", "max_delta"),),
     "RandomAdjustSaturation": (("min_delta", "max_delta"),),
     "RandomCropImage": (
@@ -263,36 +335,31 @@ ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 
-def find(config: Any) -> Iterator[Finding]:
-    """Yields the numbers that lie outside their range."""
-    for path, owner, field in schema.walk(config):
-        if schema.is_message(field):
-            if not schema.is_map(field):
-                yield from _crossed(path, schema.value(owner, field), field)
-        elif field.cpp_type not in (field.CPPTYPE_STRING, field.CPPTYPE_BOOL):
-            yield from _outside(path, schema.value(owner, field), field)
-
-
-def _outside(path: str, value: Any, field: schema.Field) -> Iterator[Finding]:
-    # Without its outer message, as a schedule of learning rates has it.
+def find(path: str, owner: Any, field: schema.Field) -> Iterator[Finding]:
+    """Yields the numbers of one field that lie outside its range."""
+    if schema.is_message(field) or field.cpp_type in _NOT_NUMBERS:
+        return
+    # "Outer.Message.field" may be listed as "Message.field".
     name = schema.key(field)
     allowed = RANGES.get(name) or RANGES.get(re.sub(r"^\w+\.(?=\w+\.)", "", name))
-    values = value if field.is_repeated else [value]
-    for index, number in enumerate(values):
+    value = schema.value(owner, field)
+    for index, number in enumerate(value if field.is_repeated else [value]):
         here = f"{path}[{index}]" if field.is_repeated else path
         shown = f"{number:.7g}" if isinstance(number, float) else str(number)
         if not math.isfinite(number):
             yield error(here, f"is {shown}; a finite number is needed")
-        elif allowed is not None and number not in allowed:
+        elif allowed is not None and _decimal(number) not in allowed:
             yield error(here, f"is {shown}; allowed is {allowed}")
 
 
-def _crossed(path: str, value: Any, field: schema.Field) -> Iterator[Finding]:
-    pairs = ORDERED.get(schema.short(field.message_type), ())
-    elements = value if field.is_repeated else [value]
-    for index, element in enumerate(elements):
-        here = f"{path}[{index}]" if field.is_repeated else path
-        for lower, upper in pairs:
-            low, high = getattr(element, lower), getattr(element, upper)
-            if low > high:
-                yield error(here, f"{lower} {low:.7g} is above {upper} {high:.7g}")
+def find_crossed(path: str, message: Any) -> Iterator[Finding]:
+    """Yields the pairs of fields of `message` whose lower one is above the upper."""
+    for lower, upper in ORDERED.get(schema.short(message.DESCRIPTOR), ()):
+        low, high = getattr(message, lower), getattr(message, upper)
+        if low > high:
+            yield error(path, f"{lower} {low:.7g} is above {upper} {high:.7g}")
+
+
+def _decimal(number: float) -> float:
+    """Returns a number without the noise of 32-bit floats, as builders read it."""
+    return float(f"{number:.7g}") if isinstance(number, float) else number

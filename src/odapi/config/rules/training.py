@@ -1,4 +1,4 @@
-"""Batch size, steps, learning rate, averages: whether a training can go well."""
+"""Settings of the training that keep a model from learning."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from odapi.config.findings import Finding, error, warning
 from odapi.config.load import options
 from odapi.errors import did_you_mean
 
-# Learning rates of the zoo's momentum recipes and the batch each was found for.
+# Learning rates of the zoo's momentum recipes and the batch size of each.
 _ZOO_BATCH = {0.8: 512, 0.08: 128, 0.04: 64}
-# The highest learning rate for each image of a batch in the zoo, 0.8 / 512, doubled.
+# Highest learning rate of the zoo per image of a batch, 0.8 / 512, doubled.
 _MAX_RATE_PER_IMAGE = 2 * 0.8 / 512
 _MAX_ADAM_RATE = 0.01
 
@@ -29,27 +29,27 @@ _METRICS = tuple(
 
 
 def find(config: Any) -> Iterator[Finding]:
-    """Yields what would keep a training from starting or from learning."""
+    """Yields settings that keep a training from starting or from learning."""
     if not config.HasField("train_config"):
-        yield error("train_config", "is missing; nothing says how to train")
+        yield error("train_config", "is missing; it configures the training")
         return
     train = config.train_config
     if not train.num_steps:
         yield error(
             "train_config.num_steps",
             "is 0: there is nothing to train",
-            "say how many batches, such as --set train_config.num_steps=5000",
+            "set the number of batches, such as --set train_config.num_steps=5000",
         )
-    yield from _check_rate(train)
-    yield from _check_averages(config)
-    yield from _check_batch_norm(config)
-    yield from _check_fine_tuning(train)
-    yield from _check_patterns(train)
-    yield from _check_options(config)
+    yield from _find_rate(train)
+    yield from _find_averages(config)
+    yield from _find_batch_norm(config)
+    yield from _find_fine_tuning(train)
+    yield from _find_patterns(train)
+    yield from _find_options(config)
 
 
 def rate_of(train: Any) -> tuple[str, str, Any] | None:
-    """Returns (optimizer, path of the schedule, its message); None if not set."""
+    """Returns (optimizer, path of the schedule, its message), or None if not set."""
     name = train.optimizer.WhichOneof("optimizer")
     if name is None:
         return None
@@ -61,23 +61,23 @@ def rate_of(train: Any) -> tuple[str, str, Any] | None:
     return name, path, getattr(rate, kind)
 
 
-def _check_rate(train: Any) -> Iterator[Finding]:
+def _find_rate(train: Any) -> Iterator[Finding]:
     found = rate_of(train)
     if found is None:
         return
     optimizer, path, schedule = found
     kind = path.rsplit(".", 1)[1]
     highest, field = _highest(kind, schedule)
-    yield from _check_size(optimizer, f"{path}.{field}", highest, train.batch_size)
+    yield from _find_high_rate(optimizer, f"{path}.{field}", highest, train.batch_size)
     if kind == "cosine_decay_learning_rate":
-        yield from _check_cosine(path, schedule, train.num_steps)
+        yield from _find_cosine(path, schedule, train.num_steps)
     elif kind == "manual_step_learning_rate":
-        yield from _check_manual(path, schedule, train.num_steps)
+        yield from _find_manual(path, schedule, train.num_steps)
     elif kind == "exponential_decay_learning_rate":
         if 0 < train.num_steps <= schedule.burnin_steps:
             yield warning(
                 f"{path}.burnin_steps",
-                f"{schedule.burnin_steps} reach past the last of the "
+                f"is {schedule.burnin_steps}, and the training has only "
                 f"{train.num_steps} steps",
             )
 
@@ -97,37 +97,38 @@ def _highest(kind: str, schedule: Any) -> tuple[float, str]:
     return max(rates, key=lambda rate: rate[0])
 
 
-def _check_size(
+def _find_high_rate(
     optimizer: str, path: str, rate: float, batch: int
 ) -> Iterator[Finding]:
     rate = float(f"{rate:.7g}")
     if rate == 0:
-        yield error(path, "is 0: nothing would be learnt")
+        yield error(path, "is 0: the model would not learn")
     elif optimizer == "adam_optimizer" and rate > _MAX_ADAM_RATE:
-        yield warning(path, f"{rate:g} is much for Adam; usual is 0.001")
+        yield warning(path, f"{rate:g} is high for Adam; usual is 0.001")
     elif optimizer == "momentum_optimizer" and batch:
         zoo = _ZOO_BATCH.get(rate, 0)
         if batch * 2 >= zoo and rate / batch <= _MAX_RATE_PER_IMAGE:
             return
-        source = f"the zoo's {rate:g} was found for batches of {zoo}"
+        source = f"the zoo uses {rate:g} with batches of {zoo}"
         if not zoo:
-            source = "the zoo's highest is 0.8 for batches of 512"
+            source = "the highest of the zoo is 0.8 with batches of 512"
         scaled = rate * batch / zoo if zoo else 0.8 * batch / 512
         yield warning(
             path,
             f"{rate:g} is high for batches of {batch}: {source}",
             f"scaled linearly: --set {path}={scaled:.3g}, "
-            "and warmup_learning_rate alike",
+            "and warmup_learning_rate likewise",
         )
 
 
-def _check_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
+def about_cosine(path: str, schedule: Any) -> Iterator[Finding]:
+    """Yields steps and rates of a `CosineDecayLearningRate` that cannot be."""
     base, warmup = schedule.learning_rate_base, schedule.warmup_learning_rate
     if schedule.warmup_steps and warmup > base:
         yield error(
             f"{path}.warmup_learning_rate",
             f"{warmup:.7g} is above learning_rate_base {base:.7g}",
-            "warm-up goes up to the base",
+            "the warm-up ends at the base rate",
         )
     start = schedule.warmup_steps + schedule.hold_base_rate_steps
     if start > schedule.total_steps:
@@ -136,15 +137,26 @@ def _check_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]
             f"is {schedule.total_steps}, less than the {start} of warmup_steps and "
             "hold_base_rate_steps",
         )
-    elif 0 < num_steps <= schedule.warmup_steps:
+
+
+def about_manual(path: str, schedule: Any) -> Iterator[Finding]:
+    """Yields steps of a `ManualStepLearningRate` that do not increase."""
+    steps = [step.step for step in schedule.schedule]
+    if steps != sorted(set(steps)) or min(steps, default=1) < 1:
+        yield error(f"{path}.schedule", f"the steps {steps} must increase from 1")
+
+
+def _find_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
+    if 0 < num_steps <= schedule.warmup_steps:
         yield warning(
             f"{path}.warmup_steps",
-            f"{schedule.warmup_steps} last longer than the {num_steps} steps of the "
-            "training",
+            f"is {schedule.warmup_steps}, and the training has only {num_steps} steps",
         )
     elif 0 < num_steps and schedule.total_steps != num_steps:
         more = (
-            "goes on with rate 0" if num_steps > schedule.total_steps else "ends early"
+            "continues with rate 0"
+            if num_steps > schedule.total_steps
+            else "ends early"
         )
         yield warning(
             f"{path}.total_steps",
@@ -154,20 +166,17 @@ def _check_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]
         )
 
 
-def _check_manual(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
-    steps = [step.step for step in schedule.schedule]
-    if steps != sorted(set(steps)):
-        yield error(f"{path}.schedule", f"its steps {steps} must go up")
-    for index, step in enumerate(steps):
-        if 0 < num_steps <= step:
+def _find_manual(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
+    for index, step in enumerate(schedule.schedule):
+        if 0 < num_steps <= step.step:
             yield warning(
                 f"{path}.schedule[{index}].step",
-                f"{step} is never reached: the training has {num_steps} steps",
+                f"{step.step} is never reached: the training has {num_steps} steps",
             )
             return
 
 
-def _check_averages(config: Any) -> Iterator[Finding]:
+def _find_averages(config: Any) -> Iterator[Finding]:
     optimizer = config.train_config.optimizer
     path = "train_config.optimizer.use_moving_average"
     wanted = config.eval_config.use_moving_averages
@@ -192,25 +201,25 @@ def _check_averages(config: Any) -> Iterator[Finding]:
         )
 
 
-def _check_batch_norm(config: Any) -> Iterator[Finding]:
-    """Batch statistics that are still those of the start when training ends."""
+def _find_batch_norm(config: Any) -> Iterator[Finding]:
+    """Yields batch statistics that hardly change before the training ends."""
     steps = config.train_config.num_steps
     if config.model.ssd.freeze_batchnorm or not steps:
         return
     for path, owner, field in schema.walk(config):
         if schema.key(field) == "BatchNorm.decay" and owner.train:
-            left = owner.decay**steps
-            if left > 0.05 and owner.decay < 1:
+            left = owner.decay**steps if 0 < owner.decay < 1 else 0.0
+            if left > 0.05:
                 yield warning(
                     path,
                     f"with {owner.decay:.7g}, {left:.0%} of the batch statistics are "
                     f"still the initial ones after {steps} steps",
-                    "evaluation uses them; take a smaller decay, such as 0.97",
+                    "evaluation uses them; set a smaller decay, such as 0.97",
                 )
                 return
 
 
-def _check_fine_tuning(train: Any) -> Iterator[Finding]:
+def _find_fine_tuning(train: Any) -> Iterator[Finding]:
     kind = train.fine_tune_checkpoint_type
     path = "train_config.fine_tune_checkpoint_type"
     if kind and kind not in _CHECKPOINT_TYPES:
@@ -225,7 +234,7 @@ def _check_fine_tuning(train: Any) -> Iterator[Finding]:
         return
     if not kind:
         assumed = "detection" if train.from_detection_checkpoint else "classification"
-        yield warning(path, f"is not set: {assumed!r} is assumed")
+        yield warning(path, f"is not set; {assumed!r} is used")
     version = train.fine_tune_checkpoint_version
     if version != 2:
         yield warning(
@@ -235,7 +244,7 @@ def _check_fine_tuning(train: Any) -> Iterator[Finding]:
         )
 
 
-def _check_patterns(train: Any) -> Iterator[Finding]:
+def _find_patterns(train: Any) -> Iterator[Finding]:
     for name in ("freeze_variables", "update_trainable_variables"):
         for index, pattern in enumerate(getattr(train, name)):
             try:
@@ -247,7 +256,7 @@ def _check_patterns(train: Any) -> Iterator[Finding]:
                 )
 
 
-def _check_options(config: Any) -> Iterator[Finding]:
+def _find_options(config: Any) -> Iterator[Finding]:
     ours = options(config)
     metric = ours.evaluation.best_metric
     if metric not in _METRICS and "ByCategory" not in metric:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from odapi.config.check_idle import _DEEPMAC, _KEYPOINTS, find
 from odapi.config.load import load_config
+from odapi.config.rules.unused_fields import _DEEPMAC, _KEYPOINTS, find
 
 PLACES = {
     "keypoint_estimation_task[0]": "keypoint_estimation_task",
@@ -24,7 +24,7 @@ def told(place, text):
             "keypoint_estimation_task[0]",
             "box_scale: 2 argmax_postprocessing: true",
             "box_scale",
-            "looks at all cells",
+            "reads all cells",
         ),
         (
             "keypoint_estimation_task[0]",
@@ -48,7 +48,7 @@ def told(place, text):
             "deepmac_mask_estimation",
             "mask_size: 16 predict_full_resolution_masks: true",
             "mask_size",
-            "nothing is cut out",
+            "nothing is cropped",
         ),
     ],
 )

@@ -1,0 +1,43 @@
+"""Weights by which training mixes the files of a reader."""
+
+import itertools
+from typing import Any
+
+from odapi.config.view import view
+from odapi.data.sources.base import BaseSource
+from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.errors import ConfigError
+
+_PATH = "train_input_reader.sample_from_datasets_weights"
+
+
+def build_mixture(
+    reader: Any, source: BaseSource
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Returns number of samples and weight per input_path; both empty without weights.
+
+    Args:
+        reader: The training `InputReader`.
+        source: Its samples.
+
+    Raises:
+        ConfigError: Two input paths share files.
+    """
+    weights = view(reader).sample_from_datasets_weights
+    if not weights:
+        return (), ()
+    paths = list(reader.tf_record_input_reader.input_path)
+    whole = [
+        len(open_tfrecord(one, source.label_map, load_masks=False)) for one in paths
+    ]
+    step = max(reader.sample_1_of_n_examples, 1)
+    ends = [-(-end // step) for end in itertools.accumulate(whole)]
+    parts = tuple(end - start for start, end in itertools.pairwise([0, *ends]))
+    if sum(parts) != len(source):
+        raise ConfigError(
+            _PATH,
+            "needs input paths that do not share files",
+            hint=f"they hold {sum(whole)} records separately, but {len(source)} "
+            "together",
+        )
+    return parts, weights

@@ -1,0 +1,40 @@
+"""Augmentation steps and resizers whose lists must have a certain length."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from odapi.config.findings import Finding, error
+
+
+def about_permutation(field: str) -> Callable[[str, Any], Iterator[Finding]]:
+    """Returns the rule that `field` is a permutation of the keypoints."""
+
+    def rule(path: str, step: Any) -> Iterator[Finding]:
+        order = list(getattr(step, field))
+        if sorted(order) != list(range(len(order))):
+            yield error(
+                f"{path}.{field}",
+                f"must contain each of 0 to {len(order) - 1} once, got {order}",
+            )
+
+    return rule
+
+
+def about_pad_color(path: str, step: Any) -> Iterator[Finding]:
+    """Yields a color of a `RandomAbsolutePadImage` that is not red, green and blue."""
+    if len(step.pad_color) not in (0, 3):
+        yield error(
+            f"{path}.pad_color",
+            f"has {len(step.pad_color)} values; give red, green and blue, or none",
+        )
+
+
+def about_pad_value(path: str, resizer: Any) -> Iterator[Finding]:
+    """Yields a color of a `KeepAspectRatioResizer` without one value per channel."""
+    channels = 1 if resizer.convert_to_grayscale else 3
+    given = len(resizer.per_channel_pad_value)
+    if given not in (0, channels):
+        yield error(
+            f"{path}.per_channel_pad_value",
+            f"has {given} values for {channels} channels",
+        )

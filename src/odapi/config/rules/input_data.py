@@ -1,0 +1,59 @@
+"""Input pipelines: mixtures of files, processes, multiclass scores."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from odapi.config.findings import Finding, error
+from odapi.config.load import options
+
+
+def find_scores(config: Any) -> Iterator[Finding]:
+    """Yields multiclass scores that are not loaded or contradict another option."""
+    train, reader = config.train_config, config.train_input_reader
+    if train.use_multiclass_scores and not reader.load_multiclass_scores:
+        yield error(
+            "train_config.use_multiclass_scores",
+            "needs scores, which the reader does not load",
+            "--set train_input_reader.load_multiclass_scores=true",
+        )
+    if train.use_multiclass_scores and train.merge_multiple_label_boxes:
+        yield error(
+            "train_config.merge_multiple_label_boxes",
+            "cannot be used with use_multiclass_scores: both define the classes of an "
+            "object",
+        )
+
+
+def find_mixture(config: Any) -> Iterator[Finding]:
+    """Yields weights of input paths that do not match the paths."""
+    reader, spec = config.train_input_reader, options(config).train_data
+    weights = reader.sample_from_datasets_weights
+    path = "train_input_reader.sample_from_datasets_weights"
+    if not weights:
+        return
+    paths = len(reader.tf_record_input_reader.input_path)
+    if spec:
+        yield error(path, f"has no effect on {spec!r}", "remove it")
+    elif len(weights) != paths:
+        yield error(path, f"has {len(weights)} weights for {paths} input_path")
+    elif not any(weights):
+        yield error(path, "must not be all 0")
+
+
+def find_processes(config: Any) -> Iterator[Finding]:
+    """Yields processes that would make batches of images of many sizes."""
+    loading = options(config).data_loading
+    model: Any = getattr(config.model, config.model.WhichOneof("model") or "", None)
+    resizer: Any = getattr(model, "image_resizer", None)
+    kind = resizer.WhichOneof("image_resizer_oneof") if resizer else None
+    if not loading.processes or not loading.size_buckets or kind is None:
+        return
+    pads = resizer.keep_aspect_ratio_resizer.pad_to_max_dimension
+    if kind != "fixed_shape_resizer" and not pads:
+        yield error(
+            "options.data_loading.processes",
+            f"is {loading.processes}, but processes cannot make batches of images of "
+            f"many sizes, as {kind} gives them",
+            "set it to 0, or options.data_loading.size_buckets to 0, which pads to the "
+            "largest image of a batch",
+        )
