@@ -4,8 +4,6 @@ import dataclasses
 
 import keras
 import pytest
-from odapi.heads.deepmac import MaskHead
-from odapi.heads.track import TrackClassifier
 
 from config_mutations import Mutator
 from odapi.backbones.table import (
@@ -22,6 +20,8 @@ from odapi.config.load import load_config
 from odapi.config.rules.choices import METRICS
 from odapi.config.rules.registry import Part, require
 from odapi.errors import OdapiError
+from odapi.heads.deepmac_heads import MaskHead
+from odapi.heads.track_classifier import TrackClassifier
 from odapi.labels import Category, Keypoint, LabelMap
 from odapi.models.center.center_net import CenterNet
 from odapi.models.single_stage.anchor_detector import AnchorDetector
