@@ -201,8 +201,7 @@ class GaussianWeighted:
         """Returns `score * exp(-distance^2 / (2 sigma^2))`."""
         size = center_size(boxes)[1]
         sigma = gaussian_sigma(size[..., 0], size[..., 1], MIN_IOU)[:, :, None, None]
-        own = ops.convert_to_tensor(self.deviations, dtype="float32")
-        sigma = sigma * own
+        sigma = sigma * ops.convert_to_tensor(self.deviations, dtype="float32")
         return scores * ops.exp(-ops.square(distances) / (2.0 * ops.square(sigma)))
 
 
@@ -238,7 +237,7 @@ class KeypointRefiner:
 
         Args:
             regressed: `[b, n, k, 2]`.
-            candidates: KeypointCandidates of the same keypoints.
+            candidates: Candidates of the same keypoints.
             boxes: `[b, n, 4]` in cells; None: candidates are not restricted.
         """
         gap = regressed[:, :, None] - candidates.points[:, None]  # [b, n, c, k, 2]

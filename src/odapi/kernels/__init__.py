@@ -2,5 +2,5 @@
 
 The only place below `odapi.exporters` and `odapi.runtime` that calls TensorFlow or
 torch directly. Each function has the same result as its `keras.ops` formula, up to
-rounding, and says on which backend it applies.
+rounding, and states on which backend it applies.
 """
