@@ -75,7 +75,8 @@ def _is_core(item):
     if folder != "contracts":
         return folder in _CORE_FOLDERS
     parameters = getattr(item, "callspec", None)
-    return bool(parameters and _CORE_FAMILIES & set(parameters.params.values()))
+    names = parameters.params.values() if parameters else ()
+    return any(isinstance(name, str) and name in _CORE_FAMILIES for name in names)
 
 
 class _Durations:

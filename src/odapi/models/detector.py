@@ -94,6 +94,14 @@ class Detector(keras.Model, abc.ABC):
         """Returns what `call` returns, for the input dict or images alone."""
         return super().__call__(as_inputs(inputs), *args, **kwargs)
 
+    def stateless_call(
+        self, trainable: Any, others: Any, inputs: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Calls with variables that are given; `fit` of JAX skips `__call__`."""
+        return super().stateless_call(
+            trainable, others, as_inputs(inputs), *args, **kwargs
+        )
+
     def build(self, input_shape: Any) -> None:
         """Creates the variables, for images `[b, h, w, 3]`."""
         if isinstance(input_shape, Mapping):

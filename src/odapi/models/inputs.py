@@ -11,38 +11,13 @@ import keras
 from keras import ops
 
 from odapi.errors import DataError, did_you_mean
+from odapi.fields import FIELDS, LABELED_CLASSES, REQUIRED
 from odapi.structures import Groundtruth, Tensor
 
 IMAGES, TRUE_SIZE = "images", "true_size"
 
-_ALWAYS = ("boxes", "classes")
-# Optional fields of `Groundtruth` that a loss cannot do without, if it reads them.
-_NEEDED = frozenset(
-    {
-        "masks",
-        "keypoints",
-        "keypoint_depths",
-        "track_ids",
-        "densepose_points",
-        "temporal_offsets",
-    }
-)
-# Shapes of fields: b images, n objects, others as their names say.
-_SHAPES = {
-    "boxes": "b, n, 4",
-    "masks": "b, n, height, width",
-    "keypoints": "b, n, keypoints, 2",
-    "keypoint_visibility": "b, n, keypoints",
-    "keypoint_depths": "b, n, keypoints",
-    "keypoint_depth_weights": "b, n, keypoints",
-    "multiclass_scores": "b, n, classes + 1",
-    "labeled_classes": "b, classes",
-    "densepose_part_ids": "b, n, points",
-    "densepose_points": "b, n, points, 4",
-    "temporal_offsets": "b, n, 2",
-}
-_PER_OBJECT = "b, n"
-_OF_IMAGES = ("labeled_classes",)
+# Lengths in the shapes of `fields.FIELDS`, in words.
+_LENGTHS = {"k": "keypoints", "h": "height", "w": "width", "c": "classes + 1"}
 _HINT = "see docs/keras.md for the form of a dataset"
 
 
@@ -120,7 +95,8 @@ def check_groundtruth(y: Mapping[str, Any], fields: Collection[str] = ()) -> Non
                 f"is no field of groundtruth; fields are {', '.join(_known(fields))}",
                 hint=did_you_mean(name, Groundtruth._fields) or _HINT,
             )
-    for name in (*_ALWAYS, *sorted(_NEEDED & set(fields))):
+    for name in (*REQUIRED, *(f for f in fields if f in FIELDS and FIELDS[f].hint)):
+        # A field with a hint is one that a loss cannot do without.
         if name not in y:
             raise DataError(
                 "groundtruth",
@@ -136,10 +112,10 @@ def check_groundtruth(y: Mapping[str, Any], fields: Collection[str] = ()) -> Non
 def _check_shape(
     name: str, shape: tuple[int | None, ...], sizes: Mapping[str, int | None]
 ) -> None:
-    expected = _form(name).split(", ")
+    expected = _axes(name)
     fits = len(shape) == len(expected)
     for axis, length in zip(expected, shape, strict=False):
-        wanted = int(axis) if axis.isdigit() else sizes.get(axis)
+        wanted = axis if isinstance(axis, int) else sizes.get(axis)
         fits = fits and (wanted is None or length is None or length == wanted)
     if not fits:
         known = ", ".join(f"{k} = {v}" for k, v in sizes.items() if v is not None)
@@ -153,12 +129,19 @@ def _check_shape(
         )
 
 
+def _axes(name: str) -> tuple[int | str, ...]:
+    if name == LABELED_CLASSES:
+        return ("b", "classes")
+    shape = FIELDS[name].shape if name in FIELDS else ()
+    return ("b", "n", *(_LENGTHS.get(str(axis), axis) for axis in shape))
+
+
 def _form(name: str) -> str:
-    return _SHAPES.get(name, _PER_OBJECT)
+    return ", ".join(map(str, _axes(name)))
 
 
 def _known(fields: Collection[str]) -> list[str]:
-    return [*_ALWAYS, "valid", "weights", *sorted(set(fields))]
+    return [*REQUIRED, "valid", "weights", *sorted(set(fields))]
 
 
 def _shape(value: Any) -> tuple[int | None, ...]:
