@@ -163,7 +163,7 @@ def small_config(family: str, *overrides: str):
 
 
 def small_batch(images: int = 2, seed: int = 0):
-    """Returns inputs and groundtruth of noise with one bright square an image."""
+    """Returns inputs and groundtruth of noise with one bright square per image."""
     rng = np.random.default_rng(seed)
     pixels = rng.integers(0, 60, (images, SIZE, SIZE, 3))
     boxes = np.zeros((images, 3, 4), np.float32)

@@ -1,4 +1,4 @@
-"""A two-stage detector with a backbone of one convolution, which builds at once."""
+"""Faster R-CNN with a backbone of one convolution."""
 
 import dataclasses
 

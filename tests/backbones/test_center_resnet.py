@@ -69,7 +69,7 @@ def test_the_number_of_weights(layers, parameters):
 
 
 @pytest.mark.backend
-def test_a_block_that_adds_nothing_hands_on_what_comes_in():
+def test_block_without_residual_is_identity():
     ends = ("conv3_block1_out", "conv3_block2_out")
     model = basic_resnet(18, ends)
     for name in ("gamma", "beta"):
@@ -99,6 +99,6 @@ def test_strides_of_the_stages(layers):
         (lambda: basic_resnet(18, ("conv6_block1_out",)), "no layer 'conv6"),
     ],
 )
-def test_what_cannot_be_is_refused(make, words):
+def test_invalid_arguments_raise(make, words):
     with pytest.raises(ValueError, match=words):
         make()

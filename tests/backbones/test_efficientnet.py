@@ -113,11 +113,11 @@ def test_blocks_are_dropped_for_single_images_and_each_by_itself():
         ({"width": 0.0}, "above 0"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, words):
+def test_invalid_arguments_raise(arguments, words):
     with pytest.raises(ValueError, match=words):
         efficientnet(**{"endpoints": LEVELS, "width": 0.25, **arguments})
 
 
-def test_there_are_eight_sizes_and_an_extractor_of_each():
+def test_eight_sizes_with_one_extractor_each():
     assert len(SIZES) == 8
     assert {f"ssd_efficientnet-{s}_bifpn_keras" for s in SIZES} <= set(SSD_EXTRACTORS)

@@ -1,4 +1,4 @@
-"""Hourglasses: their sizes and what a block computes."""
+"""Hourglasses: sizes, and a block by hand."""
 
 import dataclasses
 
@@ -66,7 +66,7 @@ def test_the_names_count_the_layers(layers, options, depth):
         ({"stacks": 2}, (16, 16), (4, 4)),
     ],
 )
-def test_one_map_a_stack(options, size, cells):
+def test_one_map_per_stack(options, size, cells):
     network = Hourglass(dataclasses.replace(TINY, **options), name="backbone")
     image = np.random.default_rng(0).random((2, *size, 7)).astype(np.float32)
     network.build(image.shape)
@@ -125,6 +125,6 @@ def test_a_residual_by_hand(stride, around, expected):
         (lambda: HourglassPlan(8, (8, 8), (1, 0)), "1 or more"),
     ],
 )
-def test_what_is_no_hourglass_is_refused(make, words):
+def test_invalid_plans_raise(make, words):
     with pytest.raises(ValueError, match=words):
         make()

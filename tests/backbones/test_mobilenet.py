@@ -84,6 +84,6 @@ def test_hyperparams_reach_every_layer():
         ({"width": 0.0}, "above 0"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, words):
+def test_invalid_arguments_raise(arguments, words):
     with pytest.raises(ValueError, match=words):
         mobilenet(**{"endpoints": LEVELS, **arguments})

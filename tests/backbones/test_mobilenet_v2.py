@@ -67,7 +67,7 @@ def test_width_and_least_depth(width, min_depth, channels):
         assert conv.filters == 6 * conv.input.shape[-1]
 
 
-def test_a_block_that_the_least_depth_widens_has_no_sum():
+def test_block_widened_by_min_depth_has_no_sum():
     # 0.35 * 24 gives 8 channels in and out of block 2, and 16 come in.
     names = [layer.name for layer in mobilenet_v2(LEVELS, width=0.35).layers]
     assert "block_2_add" in names
@@ -102,6 +102,6 @@ def test_hyperparams_reach_every_layer():
     "arguments, words",
     [({"endpoints": ("block_99_add",)}, "block_99_add"), ({"width": 0.0}, "above 0")],
 )
-def test_what_cannot_be_is_refused(arguments, words):
+def test_invalid_arguments_raise(arguments, words):
     with pytest.raises(ValueError, match=words):
         mobilenet_v2(**{"endpoints": LEVELS, **arguments})

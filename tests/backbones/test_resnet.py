@@ -119,7 +119,7 @@ def test_hyperparams_reach_every_layer():
         ({"num_layers": 18}, "one of"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, words):
+def test_invalid_arguments_raise(arguments, words):
     with pytest.raises(ValueError, match=words):
         resnet(**{"num_layers": 50, "endpoints": ENDS, "width": 0.125, **arguments})
 
@@ -140,7 +140,7 @@ def test_dense_maps_have_those_of_stride_16_at_every_other_place():
 
 
 @pytest.mark.backend
-def test_halves_are_the_whole():
+def test_both_parts_equal_the_whole_backbone():
     image = np.random.default_rng(1).normal(0, 50, (1, 32, 32, 3)).astype(np.float32)
     first, second = resnet_halves(50, width=0.0625)
     whole = resnet(50, ENDS[-1:], width=0.0625)

@@ -1,4 +1,4 @@
-"""Heads of CenterNet: one stack a head and a stage."""
+"""Heads of CenterNet: one stack per head and stage."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def heads_of(*specs, **options):
     return heads
 
 
-def test_each_stage_has_maps_of_its_own():
+def test_each_stage_has_separate_maps():
     heads = heads_of(Head("box/scale", 2, (8,)), Head("mask", 3, (), ()))
     x = np.ones((2, 4, 6, 5), "float32")
     found = heads([ops.convert_to_tensor(x), ops.convert_to_tensor(2 * x)])

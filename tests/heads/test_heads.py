@@ -1,4 +1,4 @@
-"""Heads: the order of what they say, and their options."""
+"""Heads of anchors: order of the outputs, and options."""
 
 import keras
 import numpy as np
@@ -150,7 +150,7 @@ def test_predictions_are_float32_in_mixed_precision(make):
         (lambda: SharedConvHead([3, 6], HeadOptions(3), HYPERPARAMS), "same number"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(make, words):
+def test_incompatible_options_raise(make, words):
     with pytest.raises(ValueError, match=words):
         make()
 

@@ -1,4 +1,4 @@
-"""Classes and boxes of regions: the numbers of a layer whose weights are known."""
+"""Box head of Faster R-CNN with known weights."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_shapes(shared, boxes):
     assert [values.shape for values in found] == [(4, 6), (4, boxes, 7)]
 
 
-def test_boxes_and_classes_drop_features_of_their_own():
+def test_boxes_and_classes_have_separate_dropout():
     head = _head(num_classes=1, dropout=0.5)
     features = np.ones((64, 2, 2, 3), "float32")
     still = _run(head, features)
@@ -57,7 +57,7 @@ def test_boxes_and_classes_drop_features_of_their_own():
     assert (whole[0] != whole[1]).any()
 
 
-def test_a_norm_follows_if_hyperparams_have_one():
+def test_norm_follows_if_hyperparams_have_one():
     head = _head(Hyperparams(norm=Norm(scale=True), l2=0.5), num_classes=1)
     names = set(named_variables(head))
     assert {"class/kernel", "box/bias", "class_norm/gamma", "box_norm/beta"} <= names

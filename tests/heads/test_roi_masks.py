@@ -1,4 +1,4 @@
-"""Masks of regions: shapes, depths, and the same numbers by the plain way."""
+"""Mask head: shapes, depths, and equality with plain convolutions."""
 
 import keras
 import numpy as np
@@ -93,7 +93,7 @@ def test_one_mask_for_all_classes():
         (8, 1, 7, 7),
     ],
 )
-def test_a_depth_is_chosen_or_given(channels, classes, depth, expected):
+def test_automatic_and_explicit_depth(channels, classes, depth, expected):
     options = RoiMaskOptions(classes, depth=depth)
     assert options.depth_for(channels) == expected
 
@@ -129,7 +129,7 @@ def test_cells_between_corners():
     assert align_corners_weights(1, 2).tolist() == [[1], [1]]
 
 
-def test_features_are_repeated_whole_times():
+def test_features_are_repeated_an_integer_number_of_times():
     assert repeat_weights(2, 4).tolist() == [[1, 0], [1, 0], [0, 1], [0, 1]]
     with pytest.raises(ValueError, match="multiple of the feature size 4"):
         _head(size=(15, 15), upsample_last=True)

@@ -31,7 +31,7 @@ def test_one_pixel_goes_through_both_layers(value, seen):
     assert ops.convert_to_numpy(said[RPN_CLASSES]).tolist() == [[[2 * seen] * 2]]
 
 
-def test_a_dilated_convolution_looks_further():
+def test_dilated_convolution_has_a_larger_receptive_field():
     rpn = head([(None, 5, 5, 1)], depth=1, dilation=2)
     pixels = np.zeros((1, 5, 5, 1), "float32")
     pixels[0, 2, 2] = 1.0
@@ -40,7 +40,7 @@ def test_a_dilated_convolution_looks_further():
     assert sorted({*rows.tolist(), *columns.tolist()}) == [0, 2, 4]
 
 
-def test_levels_share_the_convolution_and_have_anchors_in_a_row():
+def test_levels_share_the_convolution_and_anchors_are_joined():
     shapes = [(None, 4, 6, 8), (None, 2, 3, 8)]
     rpn = head(shapes, per_location=(3, 2), depth=4)
     said = rpn([ops.zeros((2, *s[1:])) for s in shapes])

@@ -1,4 +1,4 @@
-"""What an anchor detector adds to its parts: frames, sizes, sums, names."""
+"""Anchor detector: frames, sizes, losses and variable names."""
 
 import keras
 import numpy as np
@@ -93,7 +93,7 @@ def test_true_size_may_be_left_out(detector):
     )
 
 
-def test_images_of_other_sizes_pass_where_the_resizer_lets_them():
+def test_images_of_varying_size_if_the_resizer_allows_them():
     config = small_config(
         "fpn",
         "model.ssd.image_resizer={ keep_aspect_ratio_resizer "

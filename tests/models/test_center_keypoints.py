@@ -169,7 +169,7 @@ def test_decoding_by_the_highest_cell():
     )
 
 
-def test_without_boxes_keypoints_move_to_the_nearest_peak_wherever_it_is():
+def test_without_boxes_keypoints_snap_to_the_nearest_peak_anywhere():
     task = KeypointTask(
         "a", 0, (0,), 1, decoding=SnapToPeaks(KeypointRefiner(search_scale=0))
     )
@@ -227,7 +227,7 @@ def test_losses_by_hand():
 @pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="graphs of any batch size"
 )
-def test_the_number_of_images_need_not_be_known():
+def test_batch_size_may_be_unknown():
     import tensorflow as tf
 
     def losses(maps, given):
@@ -280,7 +280,7 @@ def test_padding_of_images_does_not_count_in_heatmaps():
         ({"cell_loss": IouLoss()}, "cell_loss must not be a loss of boxes"),
     ],
 )
-def test_tasks_that_make_no_sense(change, says):
+def test_invalid_keypoint_tasks_raise(change, says):
     arguments = {"name": "pose", "class_id": 0, "indices": (0, 2), "total": 3}
     with pytest.raises(ValueError, match=says):
         KeypointTask(**arguments | change)

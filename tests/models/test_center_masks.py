@@ -1,4 +1,4 @@
-"""CenterNet's masks by class: targets, loss, and what is cut out of the maps."""
+"""CenterNet's masks: targets, loss and crops."""
 
 import keras
 import numpy as np
@@ -72,7 +72,7 @@ def test_targets_are_the_union_of_a_class(masks, classes, options, expected):
     assert np_(found.weights).min() == 1
 
 
-def test_where_a_mask_is_not_known_nothing_counts():
+def test_unknown_masks_have_no_loss():
     groundtruth = truth([LEFT], [0], mask_weights=[0.0])
     found = segmentation_targets(groundtruth, 2, (4, 4))
     assert np_(found.maps).max() == 0
@@ -123,13 +123,13 @@ def test_masks_are_cut_out_of_the_map_of_their_class():
     assert np_(masks)[0].tolist() == [[[1, 0], [0, 0]], [[0, 0], [0, 0]]]
 
 
-def test_a_mask_size_of_none_is_refused():
+def test_mask_size_below_one_raises():
     with pytest.raises(ValueError, match="mask_height and mask_width must be 1"):
         CenterMasks(num_classes=2, loss=SigmoidLoss(), mask_size=(0, 4))
 
 
 @pytest.mark.learning
-def test_it_learns_a_mask():
+def test_mask_is_learned():
     if keras.backend.backend() == "jax":
         pytest.skip("takes minutes to compile; trained on the other backends")
     task = "model.center_net.mask_estimation_task"

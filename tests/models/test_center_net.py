@@ -1,4 +1,4 @@
-"""CenterNet: from maps to losses and detections, and what tasks can rely on."""
+"""CenterNet: losses and detections from maps, and the contract of tasks."""
 
 import dataclasses
 
@@ -203,7 +203,7 @@ def test_without_boxes_detections_are_points():
     assert detector.loss_trackers.keys() == {"Loss/object_center", "Loss/total_loss"}
 
 
-def test_maps_are_given_where_they_are_asked_for():
+def test_output_maps_are_returned_if_requested():
     config = small_config("center", "model.center_net.output_prediction_dict=true")
     found = build_detector(config).detect(small_batch()[0])
     assert {name: tuple(v.shape) for name, v in found.maps.items()} == {

@@ -1,4 +1,4 @@
-"""CenterNet's embeddings, motion and DensePose: losses and detections, by hand."""
+"""CenterNet's embeddings, temporal offsets and DensePose, by hand."""
 
 import dataclasses
 
@@ -126,7 +126,7 @@ def test_layers_before_the_last_are_normed_by_the_batch_in_training():
 
 
 @pytest.mark.parametrize("name", ["num_track_ids", "reid_embed_size", "num_fc_layers"])
-def test_a_classifier_needs_sizes(name):
+def test_track_classifier_needs_sizes(name):
     sizes = {"num_track_ids": 3, "reid_embed_size": 2, "num_fc_layers": 1, name: 0}
     with pytest.raises(ValueError, match=name):
         TrackClassifier(*sizes.values(), Hyperparams())
@@ -252,7 +252,7 @@ def test_parts_and_coordinates_within_masks():
     assert (surface[0, 0, 1] == 0).all() and (surface[0, 1] == 0).all()
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_arguments_raise():
     with pytest.raises(ValueError, match="giou"):
         CenterTemporal(GiouLoss())
     with pytest.raises(ValueError, match="giou"):

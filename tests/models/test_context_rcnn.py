@@ -1,4 +1,4 @@
-"""Context R-CNN: what a memory bank changes, and what it does not."""
+"""Context R-CNN: effects of the memory bank."""
 
 import keras
 import numpy as np
@@ -61,12 +61,12 @@ def scores(detector, given):
     return ops.convert_to_numpy(detector(given, training=False)[CLASSES])
 
 
-def test_without_a_bank_it_works_as_with_an_empty_one(detector):
+def test_missing_bank_equals_an_empty_one(detector):
     expected = scores(detector, inputs(bank(), (0, 0)))
     np.testing.assert_allclose(scores(detector, inputs()), expected, atol=1e-5)
 
 
-def test_a_bank_changes_what_is_said_of_its_own_image_only(detector):
+def test_bank_affects_only_its_image(detector):
     empty = scores(detector, inputs())
     found = scores(detector, inputs(bank(), (3, 0)))
     assert np.abs(found[0] - empty[0]).max() > 1e-3
@@ -82,7 +82,7 @@ def test_rows_of_padding_say_nothing(detector):
     )
 
 
-def test_what_it_reads_is_told_by_the_detector(detector):
+def test_detector_lists_its_side_inputs(detector):
     assert isinstance(detector, ContextRCNN)
     assert dict(detector.side_inputs) == {
         CONTEXT: ((ROWS, LENGTH), "float32"),
@@ -94,7 +94,7 @@ def test_what_it_reads_is_told_by_the_detector(detector):
 
 
 @pytest.mark.parametrize("position", ["POST_RPN", "POST_BOX_CLASSIFIER"])
-def test_attention_is_where_the_config_says(position):
+def test_attention_position_follows_the_config(position):
     built = build(f"attention_position: {position} use_self_attention: true")
     feature = built.context_attention.long_term[0][0].feature.projection.units
     maps, crops = 32, 1024  # Of the pyramid; of the dense layers after the crops.
@@ -120,7 +120,7 @@ def test_training_moves_the_statistics_of_the_attention(detector):
     assert np.abs(ops.convert_to_numpy(key.moving_mean) - before).max() > 1e-6
 
 
-def test_features_that_banks_are_made_of_know_no_bank():
+def test_features_for_banks_do_not_depend_on_a_bank():
     built = build("", f"{_PATH}.output_final_box_features=true")
     given = inputs(bank())
     plain = {"images": given["images"]}
@@ -147,7 +147,7 @@ def test_proposals_alone_attend_to_nothing():
         ("self_attention_in_sequence=true", "has no effect without"),
     ],
 )
-def test_a_config_that_makes_no_sense_is_told(setting, message):
+def test_inconsistent_configs_raise(setting, message):
     context = f"{_PATH}.context_config={{{_CONTEXT}}}"
     config = small_config("rcnn", context, f"{_PATH}.context_config.{setting}")
     found = [f for f in find(config, for_training=False) if "context_config" in f.path]
@@ -161,7 +161,7 @@ only_tensorflow = pytest.mark.skipif(
 
 @pytest.mark.slow
 @only_tensorflow
-def test_an_exported_model_takes_the_bank(detector, tmp_path, monkeypatch):
+def test_exported_model_takes_the_bank(detector, tmp_path, monkeypatch):
     # Each signature takes seconds to prepare itself.
     monkeypatch.setattr(saved_model_writer, "INPUT_TYPES", ("image_tensor",))
     resizer = FixedShape(height=SIZE, width=SIZE)

@@ -1,4 +1,4 @@
-"""DeepMAC on small models: every network, every loss, masks of any box."""
+"""DeepMAC on small models: all networks, losses and given boxes."""
 
 import keras
 import numpy as np
@@ -137,7 +137,7 @@ def test_networks_without_weights(fields):
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused(fields, message):
+def test_incompatible_options_raise(fields, message):
     with pytest.raises(ConfigError, match=message):
         deepmac(*fields)
 
@@ -193,7 +193,7 @@ _MASK = "Loss/deep_mask_estimation"
 
 
 @pytest.mark.learning
-def test_it_learns_a_mask():
+def test_mask_is_learned():
     if keras.backend.backend() == "jax":
         pytest.skip("takes minutes to compile; trained on the other backends")
     fields = ("task_loss_weight=5.0", "num_init_channels=8", "mask_size=16")

@@ -1,4 +1,4 @@
-"""A two-stage detector with a backbone of one convolution: who sees what, and when."""
+"""Faster R-CNN with a backbone of one convolution: both stages, by hand."""
 
 import dataclasses
 
@@ -114,7 +114,7 @@ def test_the_first_stage_alone_runs_in_training(two_stages):
     assert outputs["feature_maps/0"].shape == (2, 4, 6, 8)
 
 
-def test_both_stages_run_elsewhere(two_stages):
+def test_both_stages_run_in_inference(two_stages):
     outputs = two_stages(inputs_of())
     assert outputs[BOXES].shape == (2, 6, 2, 4)
     assert outputs[CLASSES].shape == (2, 6, 3)
@@ -192,13 +192,13 @@ def test_one_stage_finds_proposals():
     assert list(parts) == _LOSSES[:2]
 
 
-def test_detections_may_come_with_what_was_seen_in_their_boxes():
+def test_detections_with_features_of_their_boxes():
     found = detector(box_features=True, rpn_features=True).detect(inputs_of())
     assert found.features.shape == (2, 5, 2, 2, 8)
     assert found.rpn_features.shape == (2, 5, 2, 2, 8)
 
 
-def test_the_halves_of_the_backbone_are_what_a_detection_checkpoint_fills(two_stages):
+def test_detection_checkpoint_fills_both_parts_of_the_backbone(two_stages):
     assert set(two_stages.variables_for("detection")) == {
         "feature_extractor/backbone/kernel",
         "feature_extractor/backbone/bias",

@@ -1,4 +1,4 @@
-"""The third stage: masks and keypoints of regions, learnt and found."""
+"""Third stage: losses and detections of masks and keypoints."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def silent(head):
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("flat", [True, False])
-def test_who_knows_nothing_loses_the_logarithm_of_two(flat, training):
+def test_mask_loss_of_zero_logits_is_log_two(flat, training):
     task = masks_of(weight=3.0, max_rois=4)
     detector = small_rcnn([task], flat=flat)
     silent(task.head)
@@ -73,7 +73,7 @@ def test_without_a_mask_there_is_no_loss(nothing):
     assert losses(small_rcnn([masks_of()]), truth)[ROI_MASKS] == 0
 
 
-def test_groundtruth_without_masks_is_told():
+def test_groundtruth_without_masks_raises():
     with pytest.raises(DataError, match=r"no masks.*\n.*load_instance_masks"):
         losses(small_rcnn([masks_of()]), large_objects())
     with pytest.raises(DataError, match="2 keypoints, but the model learns 3"):
@@ -97,7 +97,7 @@ def one_region():
 
 
 @every_backend
-def test_the_mask_that_a_region_shows_is_learnt():
+def test_mask_of_the_matched_object_is_learned():
     """A target by hand: the object covers the right half of the region."""
     regions, sample = one_region()
     masks = np.zeros((1, 2, 6, 6), "uint8")
@@ -113,7 +113,7 @@ def test_the_mask_that_a_region_shows_is_learnt():
 
 
 @every_backend
-def test_keypoints_are_learnt_where_a_region_shows_them():
+def test_keypoints_within_the_roi_are_learned():
     regions, sample = one_region()
     points = np.full((1, 2, 3, 2), np.nan, "float32")
     points[0, 1, 1] = 0.5
@@ -142,7 +142,7 @@ def test_detections_have_masks_and_keypoints(flat):
     assert (points <= boxes[:, :, None, 2:]).all()
 
 
-def test_masks_are_looked_for_where_the_padded_image_shows_the_box():
+def test_masks_are_cropped_in_the_frame_of_the_padded_image():
     task = masks_of()
     detector = small_rcnn([task], flat=True)
     seen = []
@@ -164,7 +164,7 @@ def test_masks_are_looked_for_where_the_padded_image_shows_the_box():
 
 
 @every_backend
-def test_regions_of_an_object_are_picked_in_their_order():
+def test_matched_rois_are_selected_in_order():
     match = np.array([[-1, 2, -1, 0, 1], [-1, -1, -1, -1, 3]], "int32")
     valid = np.array([[True] * 5, [True] * 4 + [False]])
     targets = AnchorTargets(None, None, None, None, match)

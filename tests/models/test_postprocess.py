@@ -1,4 +1,4 @@
-"""From heads to detections."""
+"""Post-processing of head outputs."""
 
 import sys
 
@@ -88,7 +88,7 @@ def test_softmax_is_over_all_classes_of_an_anchor():
     assert_allclose(got.multiclass_scores[0, :2], want[0], rtol=1e-5)
 
 
-def test_a_calibration_that_falls_turns_the_order_around():
+def test_decreasing_calibration_reverses_the_order():
     falling = PiecewiseLinear((0.0, 1.0), (1.0, 0.1))
     got = run(PostProcess(NMS, ScoreConverter("sigmoid", calibration=falling)))
     # Scores near 0 come first now.

@@ -44,7 +44,7 @@ def inputs(batch):
     return [a.astype("float32") for a in (boxes, logits, window)]
 
 
-def test_a_graph_serves_batches_of_any_size():
+def test_graph_accepts_any_batch_size():
     call = graph()
     many = {k: v.numpy() for k, v in call(*inputs(3)).items()}
     assert many["boxes"].shape == (3, 50, 4)

@@ -1,4 +1,4 @@
-"""Pixels as the backbone wants them."""
+"""Pixel normalization and padding."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_padding_is_zero_after_normalizing():
     assert x[1].sum() == 1 * 2 * 3
 
 
-def test_a_grey_image_gets_three_channels():
+def test_grayscale_images_get_three_channels():
     x = _numpy(normalize(np.full((1, 2, 2, 1), 255, np.uint8), MINUS_ONE_TO_ONE))
     assert x.shape == (1, 2, 2, 3)
     assert (x == 1).all()

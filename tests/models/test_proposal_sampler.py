@@ -1,4 +1,4 @@
-"""Which of four proposals the second stage learns from."""
+"""Sampling of four proposals."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def sample_of(sampler, weight=1.0, objects=1, seed=3):
     return boxes[0], valid[0].tolist(), match[0].tolist(), found
 
 
-def test_half_of_a_sample_shows_objects():
+def test_half_of_a_sample_matches_objects():
     boxes, valid, match, _ = sample_of(BalancedSampler(0.5, 2))
     assert valid == [True, True]
     assert match == [0, -1]
@@ -50,7 +50,7 @@ def test_half_of_a_sample_shows_objects():
     assert boxes[1].tolist() == _BOXES[0, 2].tolist()
 
 
-def test_a_sample_keeps_the_order_and_what_each_region_is_to_say():
+def test_sample_keeps_the_order_and_targets():
     boxes, valid, match, found = sample_of(BalancedSampler(1.0, 4))
     assert boxes.tolist() == _BOXES[0].tolist()
     assert valid == [True, True, True, False]

@@ -1,4 +1,4 @@
-"""Proposals: what is left of what a head says of four anchors."""
+"""Proposals from four anchors."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_boxes_are_decoded_and_cut_to_the_window():
     np.testing.assert_allclose(found.boxes[0], [0.3, 0.0, 0.55, 0.7], atol=1e-6)
 
 
-def test_what_is_outside_may_stay_behind_the_others():
+def test_boxes_outside_may_follow_the_valid_ones():
     found = propose((2, 1, 3), window=_TOP, keep_outside=True)
     assert found.valid.tolist() == [True, False, False]
     np.testing.assert_allclose(found.boxes[0], _ANCHORS[0], atol=1e-6)
@@ -95,7 +95,7 @@ def test_proposals_are_detections_of_one_class_in_the_real_image():
     assert found.raw_boxes.shape == (1, 3, 4)
 
 
-def test_anchors_are_cut_to_the_image_or_known_to_reach_over_its_edge():
+def test_anchors_are_clipped_or_marked_outside():
     anchors = np.array([[-0.1, 0, 1, 1], [0, 0, 1, 1], [0.5, 0.5, 1.01, 1]], "float32")
     assert inside_image(anchors).tolist() == [False, True, False]
     assert clip_anchors(anchors).tolist() == [[0, 0, 1, 1]] * 2 + [[0.5, 0.5, 1, 1]]

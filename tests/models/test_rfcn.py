@@ -1,4 +1,4 @@
-"""R-FCN: parts of regions, by hand, and a detector made of it."""
+"""R-FCN: position-sensitive pooling by hand, and a detector."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def head(bins=(2, 3), crop=(4, 6), depth=1):
 
 
 @pytest.mark.backend
-def test_each_part_is_read_from_maps_of_its_own():
+def test_each_bin_is_pooled_from_separate_maps():
     made = head()
     weights = named_variables(made)
     weights["reduce/conv/kernel"].assign(np.ones((1, 1, 1, 1)))
@@ -58,7 +58,7 @@ def test_options_that_make_no_sense(options, problem):
         RfcnOptions(2, **{"bins": (2, 3), "crop": (4, 6), **options})
 
 
-def test_a_detector_of_it_trains_and_finds():
+def test_rfcn_trains_and_detects():
     options = RfcnOptions(2, (3, 3), (6, 6), 8)
     detector = small_rcnn(kind=RFCN, boxes=RfcnHead(options, MAKE, name="rfcn"))
     inputs = some_images()

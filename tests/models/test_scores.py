@@ -69,7 +69,7 @@ def test_only_lines_that_never_fall_rise():
     assert not PiecewiseLinear((0.0, 0.5, 1.0), (0.0, 0.6, 0.5)).is_monotonic
 
 
-def test_a_class_that_is_not_there_is_refused():
+def test_unknown_class_raises():
     with pytest.raises(ValueError, match="class 7, but there are 3 classes"):
         ClassFunctions(((7, HALF),))(ops.convert_to_tensor(LOGITS))
 

@@ -1,4 +1,4 @@
-"""The bidirectional pyramid: what meets what, and how it is added."""
+"""BiFPN: nodes, weights and sums."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def _pyramid(levels=range(3, 8), rounds=1, depth=4, method="fast_attention", fir
     return BidirectionalPyramid(first, 3, levels, rounds, depth, method, HYPERPARAMS)
 
 
-def test_what_meets_what():
+def test_inputs_of_each_node():
     # The original's nodes: 0_up_lvl_6 and so on, in the order of its checkpoints.
     nodes = wiring(low=3, top=5, high=7, rounds=2)
     assert [(n.name, [s.name for s in n.sources]) for n in nodes] == [
@@ -164,6 +164,6 @@ def test_maps_that_have_the_depth_are_not_projected():
         ({"depth": 0}, "above 0"),
     ],
 )
-def test_what_cannot_be_is_refused(arguments, words):
+def test_invalid_arguments_raise(arguments, words):
     with pytest.raises(ValueError, match=words):
         _pyramid(**arguments)

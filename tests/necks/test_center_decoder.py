@@ -1,4 +1,4 @@
-"""Decoders of CenterNet: what they compute, by hand."""
+"""Decoders of CenterNet, by hand."""
 
 import dataclasses
 
@@ -34,7 +34,7 @@ def _maps(*values):
     ]
 
 
-def test_maps_are_added_on_the_way_down():
+def test_top_down_pathway_adds_maps():
     maps = _maps(3.0, 5.0)
     decoder = _built(UpsamplingDecoder((1,), PLAIN, name="neck"), maps, 1.0)
     (out,) = decoder(maps)
@@ -88,7 +88,7 @@ def test_bilinear_doubling_is_smooth():
     np.testing.assert_allclose(sums[1], [3, 12, 24, 21])
 
 
-def test_an_unknown_way_to_double_is_refused():
+def test_unknown_upsampling_raises():
     with pytest.raises(ValueError, match=r"nearest.*got 'area'"):
         UpsamplingDecoder((1,), PLAIN, upsampling="area")
 

@@ -1,4 +1,4 @@
-"""Pyramids: sizes, and what is added to what."""
+"""Feature pyramids: sizes and sums."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def test_the_top_is_the_bare_projection():
     assert (ops.convert_to_numpy(outputs[1]) < 0).any()
 
 
-def test_a_map_is_made_twice_as_large_by_repeating():
+def test_nearest_upsampling_repeats_cells():
     x = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32).reshape(1, 2, 2, 1)
     y = ops.convert_to_numpy(upsample_nearest(ops.convert_to_tensor(x), (1, 4, 3, 1)))
     assert y[0, :, :, 0].tolist() == [[1, 1, 2], [1, 1, 2], [3, 3, 4], [3, 3, 4]]

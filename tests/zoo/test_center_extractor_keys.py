@@ -1,4 +1,4 @@
-"""Keys of CenterNet's extractors: each fills exactly one variable of ours."""
+"""Checkpoint keys of CenterNet's extractors: one per variable."""
 
 import json
 

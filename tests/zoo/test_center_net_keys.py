@@ -1,4 +1,4 @@
-"""The original's keys of a whole CenterNet: each fills one variable of ours."""
+"""Checkpoint keys of a whole CenterNet: one per variable."""
 
 import json
 import types
@@ -94,7 +94,7 @@ def test_names_are_escaped_as_tensorflow_does(name, expected):
     assert escaped(name) == expected
 
 
-def test_what_the_original_does_not_have_is_an_error():
+def test_part_unknown_to_the_original_raises():
     detector = build_detector(small_config("center"))
     other = types.SimpleNamespace(
         feature_extractor=detector.feature_extractor,

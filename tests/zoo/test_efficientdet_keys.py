@@ -1,4 +1,4 @@
-"""The keys of all EfficientDets: one variable of ours each, but for known ones."""
+"""Checkpoint keys of all EfficientDets: one per variable, except unused ones."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Keys of two-stage checkpoints: each fills exactly one variable, none is left."""
+"""Checkpoint keys of two-stage models: one per variable."""
 
 import json
 import pathlib

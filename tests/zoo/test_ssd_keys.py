@@ -1,4 +1,4 @@
-"""The original's keys: each fills exactly one variable of ours, none is left."""
+"""Checkpoint keys of SSD: one per variable."""
 
 import json
 import types
@@ -123,7 +123,7 @@ def test_mobilenet_v1_calls_its_further_maps_by_another_name():
     )
 
 
-def test_a_part_that_the_original_does_not_have_is_an_error():
+def test_part_unknown_to_the_original_raises():
     detector = build_detector(small_config("ssd"))
     extractor = types.SimpleNamespace(
         name="feature_extractor",
