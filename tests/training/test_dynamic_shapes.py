@@ -1,4 +1,4 @@
-"""Training on pictures of many sizes: a step is compiled once for each."""
+"""Training on images of many sizes: one step is compiled per size."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ SIZES = [(16, 16), (16, 16), (16, 24), (24, 16), (16, 24), (16, 16), (24, 16)]
 
 
 class AnySize(TinyDetector):
-    """Notes the sizes that it is traced for, or called with where nothing is."""
+    """Records the sizes it is traced for (or called with, without tracing)."""
 
     def __init__(self):
         super().__init__()
@@ -47,7 +47,7 @@ def test_each_size_is_compiled_once(run):
         assert len(traced) == 3
 
 
-def test_a_training_on_many_sizes_goes_on_where_it_was(run):
+def test_a_training_on_many_sizes_is_resumed(run):
     run.detector, run.pipeline = AnySize(), ManySizes()
     run(num_steps=4)
     run.detector, run.pipeline = AnySize(), ManySizes()

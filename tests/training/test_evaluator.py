@@ -1,4 +1,4 @@
-"""What evaluation during training does without."""
+"""Evaluation during training leaves out losses that the data cannot give."""
 
 import types
 

@@ -38,7 +38,7 @@ def arrays(path):
 
 @pytest.mark.backend
 @pytest.mark.slow
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path):
+def test_a_killed_run_resumes_bit_for_bit(tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     done = run(whole, 40)
     assert done.returncode == 0, done.stderr

@@ -78,7 +78,7 @@ def test_evaluations_and_checkpoints_come_when_they_are_due(run, plan, evaluated
     assert [json.loads(line)["step"] for line in lines] == evaluated
 
 
-def test_early_stopping_goes_on_counting_after_a_resume(run):
+def test_early_stopping_counts_evaluations_before_a_resume(run):
     scores = {2: 0.5, 4: 0.4, 6: 0.45, 8: 0.44, 10: 0.9}
     assert run(4, scores=scores, evaluate_every=2, patience=3).reason == "done"
     run.detector = run.pipeline = None
@@ -96,7 +96,7 @@ def test_a_finished_run_is_evaluated_once(run):
 
 
 @pytest.mark.backend
-def test_averages_are_evaluated_and_the_trained_weights_go_on(run):
+def test_averages_are_evaluated_and_training_continues_from_the_weights(run):
     kernels = []
 
     def score(step):
@@ -141,7 +141,7 @@ def test_a_signal_saves_and_ends(run, number):
     assert signal.getsignal(number) is not None
 
 
-def test_a_signal_during_an_evaluation_ends_it_at_once(run):
+def test_a_signal_interrupts_an_evaluation(run):
     def score(step):
         os.kill(os.getpid(), signal.SIGINT)
         raise AssertionError("goes on")
@@ -172,7 +172,7 @@ def test_the_second_signal_aborts(run):
         (1e4, r"Loss/localization_loss is \d"),
     ],
 )
-def test_a_lost_loss_stops_with_what_to_look_at(run, factor, what):
+def test_a_diverged_loss_ends_the_training_with_advice(run, factor, what):
     run.pipeline = TinyPipeline()
     run.pipeline.bad_at = {4: factor}
     with pytest.raises(DivergedError) as caught:

@@ -1,4 +1,4 @@
-"""A real detector and real data: a killed run goes on bit for bit, and is loaded."""
+"""A real detector and real data: a killed run resumes bit for bit, and is loaded."""
 
 import os
 import signal

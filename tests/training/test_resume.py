@@ -1,4 +1,4 @@
-"""Going on with a run whose config changed."""
+"""Resuming a run whose config has changed."""
 
 import pytest
 

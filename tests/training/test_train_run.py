@@ -88,7 +88,7 @@ def test_short_names_are_config_paths_and_are_saved(train, tmp_path):
     assert (ours.seed, ours.train_data, ours.eval_data) == (9, data, data)
 
 
-def test_the_same_command_goes_on_and_says_so(train, capsys):
+def test_the_same_command_resumes(train, capsys):
     train()
     first = json.loads((train.model_dir / "training.json").read_text())
     outcome = train(num_steps=6)

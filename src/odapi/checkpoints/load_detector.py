@@ -2,7 +2,7 @@
 
 import pathlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from odapi.build.detector import build_detector
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
@@ -13,17 +13,18 @@ from odapi.checkpoints.metadata import find_keypoints
 from odapi.checkpoints.training_state import FACTS
 from odapi.checkpoints.weights import load_weights
 from odapi.config.label_map import load_label_map
-from odapi.config.load import load_config
+from odapi.config.load import Config, load_config
 from odapi.errors import CheckpointError
 from odapi.files import read_json_object
 from odapi.labels import LabelMap
+from odapi.models.detector import Detector
 
 
 class LoadedDetector(NamedTuple):
     """A detector with its config and classes."""
 
-    detector: Any  # odapi.models.detector.Detector
-    config: Any  # TrainEvalPipelineConfig
+    detector: Detector
+    config: Config
     label_map: LabelMap
     step: int | None  # Number of training steps, if known.
     folder: pathlib.Path  # The checkpoint folder.

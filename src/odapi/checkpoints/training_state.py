@@ -9,6 +9,7 @@ from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import assign, load_arrays, save_arrays, values
 from odapi.errors import CheckpointError
 from odapi.files import read_json, write_json
+from odapi.models.detector import Detector
 from odapi.optim.ema import averages_of
 
 ARRAYS = "training_state.h5"
@@ -17,7 +18,7 @@ FACTS = "training_state.json"
 
 def save(
     folder: pathlib.Path,
-    detector: Any,
+    detector: Detector,
     optimizer: keras.optimizers.Optimizer,
     facts: dict[str, Any],
 ) -> None:
@@ -34,7 +35,7 @@ def save(
 
 
 def load(
-    folder: pathlib.Path, detector: Any, optimizer: keras.optimizers.Optimizer
+    folder: pathlib.Path, detector: Detector, optimizer: keras.optimizers.Optimizer
 ) -> dict[str, Any]:
     """Restores the state that `save` wrote, and returns its facts.
 
@@ -66,7 +67,7 @@ def is_resumable(folder: pathlib.Path) -> bool:
 
 
 def _variables(
-    detector: Any, optimizer: keras.optimizers.Optimizer
+    detector: Detector, optimizer: keras.optimizers.Optimizer
 ) -> dict[str, keras.Variable]:
     """Returns the variables that are neither weights nor averages, by position.
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from odapi.errors import CheckpointError
+from odapi.models.detector import Detector
 
 Pathlike = str | os.PathLike[str]
 
@@ -52,12 +53,12 @@ def values(variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
     return {n: keras.ops.convert_to_numpy(v) for n, v in variables.items()}
 
 
-def save_weights(detector: Any, path: Pathlike) -> None:
+def save_weights(detector: Detector, path: Pathlike) -> None:
     """Writes all weights of a detector, by their names in `named_variables()`."""
     save_arrays(path, values(detector.named_variables()))
 
 
-def load_weights(detector: Any, path: Pathlike) -> None:
+def load_weights(detector: Detector, path: Pathlike) -> None:
     """Loads a file of `save_weights` into a detector of the same config.
 
     Raises:

@@ -26,7 +26,7 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         state: State of the run.
         model_dir: Folder of the run.
-        detector, optimizer: What is saved.
+        detector, optimizer: Their variables are saved.
         write_metadata: Writes the config and the label map into a folder.
         note: Gets a line for the user if a checkpoint cannot be written.
         resumed_from: The last checkpoint of an earlier run.
