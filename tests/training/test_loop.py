@@ -27,7 +27,7 @@ def weights(run):
 
 
 @pytest.mark.backend
-def test_a_short_run_saves_and_evaluates_at_the_end(run):
+def test_a_short_run_saves_and_evaluates_at_the_end(run, capsys):
     outcome = run(num_steps=3, scores=lambda step: 0.5)
     assert (outcome.step, outcome.reason) == (3, "done")
     assert outcome.metrics == {"mAP": 0.5}
@@ -41,6 +41,8 @@ def test_a_short_run_saves_and_evaluates_at_the_end(run):
         sum(list(outcome.losses.values())[:3]), rel=1e-5
     )
     assert steps(run) == [3]
+    path = folders.latest(run.model_dir)
+    assert capsys.readouterr().err.count(f"Saved checkpoint to {path}\n") == 1
     saved = load_arrays(folders.latest(run.model_dir) / folders.WEIGHTS)
     for name, value in weights(run).items():
         np.testing.assert_array_equal(saved[name], value)

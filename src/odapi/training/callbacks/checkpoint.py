@@ -28,7 +28,7 @@ class Checkpoint(keras.callbacks.Callback):
         model_dir: Folder of the run.
         detector, optimizer: Their variables are saved.
         write_metadata: Writes the config and the label map into a folder.
-        note: Gets a line for the user if a checkpoint cannot be written.
+        note: Gets a line for the user per checkpoint, or per failure to write one.
         resumed_from: The last checkpoint of an earlier run.
         evaluates: True if the run is evaluated every `plan.evaluate_every` steps.
     """
@@ -112,6 +112,7 @@ class Checkpoint(keras.callbacks.Callback):
         folder = folders.write(self.model_dir, step, fill)
         folders.set_pointer(self.model_dir, "last", folder)
         self.last = folder
+        self._note(f"Saved checkpoint to {folder}")
         folders.prune(self.model_dir, self.state.plan.keep)
 
     def mark_best(self, metric: str, value: float) -> None:
