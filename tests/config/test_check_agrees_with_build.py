@@ -99,9 +99,7 @@ def without_weights(monkeypatch, tmp_path):
     monkeypatch.setattr(
         "odapi.models.center.mask_nets.MaskNetwork._net", lambda *_: None
     )
-    monkeypatch.setattr(
-        "odapi.build.center_keypoints.load_label_map", lambda *_: PERSON
-    )
+    monkeypatch.setattr("odapi.build.keypoint_names.load_label_map", lambda *_: PERSON)
 
 
 def _build(config):

@@ -12,7 +12,7 @@ def build_anchors(
 ) -> anchors.AnchorGenerator:
     """Returns the generator of an `AnchorGenerator` message.
 
-    `normalize_coordinates` chooses nothing: anchors are always normalised, as is the
+    `normalize_coordinates` chooses nothing: anchors are always normalized, as is the
     groundtruth that they are compared with.
 
     Raises:

@@ -41,7 +41,7 @@ def build_augmentations(
 def check_keypoints(
     augmentations: Iterable[Augmentation], num_keypoints: int, path: str = _PATH
 ) -> None:
-    """Checks that what mirrors pictures knows which keypoints change places.
+    """Checks that flips name the keypoints that change places.
 
     Args:
         augmentations: As built.
@@ -77,9 +77,9 @@ def check_densepose(augmentations: Iterable[Augmentation], path: str = _PATH) ->
         if isinstance(step, HorizontalFlip | VerticalFlip) and step.probability:
             raise ConfigError(
                 f"{path}[{index}].{step.field.partition('.')[0]}",
-                "mirrors people, and where a point of DensePose lies on a mirrored "
-                "body stands in tables that are not part of this project",
-                hint="take it out; random_rotation90 and crops are fine",
+                "flips people, but the tables of mirrored DensePose points are not "
+                "part of this project",
+                hint="remove it; random_rotation90 and crops are fine",
             )
 
 

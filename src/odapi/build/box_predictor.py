@@ -25,10 +25,10 @@ def build_box_predictor(
 
     Args:
         config: A `BoxPredictor` message.
-        path: Of the message, for errors.
-        per_location: Anchors at a position, one number a level.
+        path: Path of the message, for errors.
+        per_location: Number of anchors per location, one entry per level.
         num_logits_per_anchor: Class scores of an anchor.
-        context: What holds for the whole model.
+        context: Settings of the whole model.
 
     Raises:
         ConfigError: A value is not allowed, or the head is not one of SSD's.

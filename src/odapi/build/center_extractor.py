@@ -29,8 +29,8 @@ def build_center_extractor(
 
     Args:
         config: A `CenterNetFeatureExtractor` message.
-        path: Of the message, for errors.
-        context: What holds for the whole model.
+        path: Path of the message, for errors.
+        context: Settings of the whole model.
 
     Raises:
         ConfigError: The type is not known, or it has no such option.
@@ -41,7 +41,7 @@ def build_center_extractor(
 
 
 def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
-    """Returns how the feature extractor wants its pixels.
+    """Returns the pixel normalization of the feature extractor.
 
     What the config says of channels comes first, for every type; then what the
     backbone itself wants. Padding is scaled like any other pixel.

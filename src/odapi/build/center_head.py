@@ -1,4 +1,4 @@
-"""Builds what a prediction head of CenterNet is made of."""
+"""Builds the prediction heads of CenterNet."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def head_layers(
 
     Args:
         config: A `PredictionHeadParams` message, or None.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
         name, channels, bias: As of `Head`.
 
     Raises:

@@ -41,9 +41,9 @@ def build_keypoint_task(
 
     Args:
         task: A `KeypointEstimation` message.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
         center_net: The `CenterNet` message it is part of.
-        context: What holds for the whole model.
+        context: Settings of the whole model.
 
     Raises:
         ConfigError: The label map does not have the class or its keypoints, or a value

@@ -29,7 +29,7 @@ from odapi.models.center.task import Task
 from odapi.models.detector import Detector
 from odapi.targets.center_targets import WeightedKeypoints
 
-# Any size will do where images vary: variables do not depend on it.
+# Any size fits if image sizes vary: variables do not depend on it.
 _NOMINAL_SIZE = (256, 256)
 
 
@@ -40,9 +40,9 @@ def build_center_net(
 
     Args:
         center_net: A `CenterNet` message.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
         config: The TrainEvalPipelineConfig.
-        context: What holds for the whole model.
+        context: Settings of the whole model.
 
     Raises:
         ConfigError: The config asks for a model that cannot be built.
@@ -50,7 +50,7 @@ def build_center_net(
     center_net = checked(center_net, path)
     parts = call(_parts, center_net, path, config, context)
     size = fixed_size(model_resizer(config))
-    # Last, since it takes longest: mistakes elsewhere are told before.
+    # Last, since it takes longest: errors in other parts are reported before.
     extractor = build_center_extractor(
         center_net.feature_extractor, f"{path}.feature_extractor", context
     )
@@ -116,7 +116,7 @@ def _objects(
 def _weighted_keypoints(
     params: Any, path: str, tasks: tuple[Task, ...]
 ) -> WeightedKeypoints | None:
-    """Returns the keypoints whose mean is the centre; None: boxes have the centres."""
+    """Returns the keypoints whose mean is the center; None: centers of boxes."""
     weights = tuple(w for w in params.keypoint_weights_for_center)
     if not weights:
         return None

@@ -1,4 +1,4 @@
-"""Builds CenterNet's tasks about individuals: tracks, motion, and their surface."""
+"""Builds CenterNet's tasks of tracking, temporal offsets and DensePose."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The attention of Context R-CNN, and the memory banks that it reads."""
+"""Builds the attention of Context R-CNN and the shape of its memory banks."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from odapi.layers.context_attention import Attention, ContextAttention
 
 
 def context_of(rcnn: Any, path: str, context: BuildContext) -> dict[str, Any]:
-    """Returns what makes a Context R-CNN of a Faster R-CNN; {} where it is none.
+    """Returns the arguments that make a Faster R-CNN a Context R-CNN, {} for others.
 
     Args:
         rcnn: A `FasterRcnn` message.
-        path: Of the message, for errors.
-        context: What holds for the whole model.
+        path: Path of the message, for errors.
+        context: Settings of the whole model.
 
     Raises:
         ConfigError: Nobody attends to anything.
@@ -60,7 +60,7 @@ def _attention(message: Any, path: str) -> Attention:
 
 
 def bank_shape(config: Any) -> BankShape | None:
-    """Returns the memory banks that the model of a config reads; None: none."""
+    """Returns the shape of the memory banks that a model reads, or None."""
     rcnn = config.model.faster_rcnn
     if not rcnn.HasField("context_config"):
         return None
@@ -69,7 +69,7 @@ def bank_shape(config: Any) -> BankShape | None:
 
 
 def check_context(shape: BankShape | None, source: BaseSource, path: str) -> None:
-    """Checks that data have memory banks of the length that a model reads.
+    """Checks that a dataset has memory banks of the length that a model reads.
 
     Args:
         shape: Of the banks; None: it reads none.
@@ -85,7 +85,7 @@ def check_context(shape: BankShape | None, source: BaseSource, path: str) -> Non
     if CONTEXT not in source.keys:
         raise DataError(
             source.name,
-            "has no context features, which the model attends to",
+            "has no context features, but the model attends to them",
             hint=f"`odapi tools add-context` adds them; {path}.load_context_features "
             "must be true",
         )

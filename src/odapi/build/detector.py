@@ -29,7 +29,7 @@ from odapi.models.single_stage.anchor_detector import AnchorDetector, AnchorPart
 from odapi.runtime.compat import flatten_layers
 from odapi.runtime.devices import computes_on_cpu
 
-# Any size will do where images vary: variables do not depend on it.
+# Any size fits if image sizes vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)
 
 
@@ -117,7 +117,7 @@ def _ssd(ssd: Any, path: str, config: Any, context: BuildContext) -> Detector:
         loss=build_anchor_loss(ssd, coder, path),
         postprocess=postprocess,
     )
-    # Last, since it takes longest: mistakes elsewhere are told before.
+    # Last, since it takes longest: errors in other parts are reported before.
     extractor = build_feature_extractor(ssd.feature_extractor, extractor_path, context)
     detector = AnchorDetector(
         extractor,

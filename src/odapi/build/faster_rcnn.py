@@ -20,7 +20,7 @@ from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.models.two_stage.rfcn import RFCN
 from odapi.models.two_stage.two_stage_parts import RcnnParts
 
-# Any size will do where images vary: variables do not depend on it.
+# Any size fits if image sizes vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)
 
 
@@ -31,9 +31,9 @@ def build_faster_rcnn(
 
     Args:
         rcnn: A `FasterRcnn` message.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
         config: The TrainEvalPipelineConfig.
-        context: What holds for the whole model.
+        context: Settings of the whole model.
 
     Raises:
         ConfigError: The config asks for a model that cannot be built.
@@ -57,7 +57,7 @@ def _build(rcnn: Any, path: str, config: Any, context: BuildContext) -> Detector
             context,
             _third_stage(rcnn, parts, config),
         )
-    # Last, since it takes longest: mistakes elsewhere are told before.
+    # Last, since it takes longest: errors in other parts are reported before.
     extractor = build_rcnn_extractor(
         rcnn.feature_extractor, f"{path}.feature_extractor", context
     )

@@ -24,8 +24,8 @@ def build_feature_extractor(
 
     Args:
         config: An `SsdFeatureExtractor` message.
-        path: Of the message, for errors.
-        context: What holds for the whole model.
+        path: Path of the message, for errors.
+        context: Settings of the whole model.
 
     Raises:
         ConfigError: The type is not known, or a value is not allowed.
@@ -43,10 +43,10 @@ def build_feature_extractor(
 
 
 def pixel_scaling(config: Any, path: str) -> PixelScaling:
-    """Returns how the feature extractor wants its pixels."""
+    """Returns the pixel normalization of the feature extractor."""
     config = checked(config, path)
     if config.replace_preprocessor_with_placeholder:
-        return UNCHANGED  # Whoever feeds the model normalises.
+        return UNCHANGED  # The caller normalizes images.
     return SSD_EXTRACTORS[config.type].pixels
 
 

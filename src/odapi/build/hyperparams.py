@@ -1,4 +1,4 @@
-"""Builds how layers are made from a `Hyperparams` message."""
+"""Builds layer hyperparameters from a `Hyperparams` message."""
 
 import dataclasses
 from typing import Any
@@ -19,7 +19,7 @@ from odapi.layers.norm import Norm
 
 @dataclasses.dataclass(frozen=True)
 class BuildContext:
-    """What holds for all layers of a model, whatever their message says.
+    """Settings of all layers of a model, whatever their messages say.
 
     Args:
         seed: Of the initial weights.
@@ -36,12 +36,12 @@ class BuildContext:
 
 
 def build_hyperparams(config: Any, path: str, context: BuildContext) -> Hyperparams:
-    """Returns how layers are made.
+    """Returns the hyperparameters of layers.
 
     Args:
         config: A `Hyperparams` message.
-        path: Of the message, for errors.
-        context: What holds for the whole model.
+        path: Path of the message, for errors.
+        context: Settings of the whole model.
 
     Raises:
         ConfigError: A value is not allowed.

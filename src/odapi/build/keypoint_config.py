@@ -1,4 +1,4 @@
-"""What a config has to say of the keypoints of a data set, worked out from the data."""
+"""Config of the keypoints of a dataset, estimated from its annotations."""
 
 import re
 from collections.abc import Sequence

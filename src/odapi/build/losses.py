@@ -1,4 +1,4 @@
-"""Builds losses from the `Loss` message and what of `Ssd` belongs to it."""
+"""Builds losses from the `Loss` message and the fields of `Ssd` that belong to it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -68,7 +68,7 @@ def build_hard_example_miner(
 
     Args:
         config: The message.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
         classification_weight, localization_weight: Factors of the losses that it
             ranks by.
 

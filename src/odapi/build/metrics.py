@@ -1,4 +1,4 @@
-"""Builds what an `EvalConfig` measures."""
+"""Builds the metrics of an `EvalConfig`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -32,7 +32,7 @@ def build_metrics(
     Args:
         config: The message.
         label_map: The classes.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
 
     Raises:
         ConfigError: A metrics_set is unknown or not built yet, or a super category

@@ -15,7 +15,7 @@ def build_postprocess(
     candidates: int = 0,
     path: str = "model.ssd.post_processing",
 ) -> PostProcess:
-    """Returns what turns predictions into detections.
+    """Returns the post-processing of predictions.
 
     Multiclass, combined, partitioned and "hard" suppression give the same boxes, and
     are one here.
@@ -24,7 +24,7 @@ def build_postprocess(
         config: A `PostProcessing` message.
         has_background: The first class of the predictions is the background.
         candidates: `options.nms_candidates`.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
 
     Raises:
         ConfigError: A value is not allowed, or two do not go together.
@@ -40,7 +40,7 @@ def build_postprocess(
 
 
 def build_scores(config: Any, has_background: bool, path: str) -> ScoreConverter:
-    """Returns what makes scores of logits, from a `PostProcessing` message.
+    """Returns the score converter of a `PostProcessing` message.
 
     Raises:
         ConfigError: A value is not allowed.

@@ -1,4 +1,4 @@
-"""A picture of what a model gets to see: objects on images, also as augmented."""
+"""Preview of a dataset: images with their objects, with and without augmentation."""
 
 from collections.abc import Sequence
 
@@ -32,14 +32,14 @@ def draw_preview(
     Raises:
         DataError: None of the images can be used.
     """
-    pictures: list[np.ndarray] = []
+    images_shown: list[np.ndarray] = []
     captions: list[str] = []
     for index in indices:
         try:
             sample = source[index]
         except DataError:
             continue
-        pictures.append(draw_objects(sample["image"], sample, source.label_map))
+        images_shown.append(draw_objects(sample["image"], sample, source.label_map))
         captions.append(f"{sample['image_id']}: {_count(sample)}")
         if not augmentations:
             continue
@@ -47,12 +47,12 @@ def draw_preview(
         for augment in augmentations:
             sample = augment(sample, rng)
         sample = rendered(sample)
-        pictures.append(draw_objects(sample["image"], sample, source.label_map))
+        images_shown.append(draw_objects(sample["image"], sample, source.label_map))
         captions.append(f"augmented: {_count(sample)}")
-    if not pictures:
+    if not images_shown:
         raise DataError(source.name, "none of the images to show can be used")
     columns = 2 * _PAIRS_IN_A_ROW if augmentations else 0
-    return mosaic(pictures, captions, columns=columns)
+    return mosaic(images_shown, captions, columns=columns)
 
 
 def _count(sample: Sample) -> str:

@@ -26,8 +26,8 @@ def build_rcnn_extractor(
 
     Args:
         config: A `FasterRcnnFeatureExtractor` message.
-        path: Of the message, for errors.
-        context: What holds for the whole model; `freeze_norm` besides what
+        path: Path of the message, for errors.
+        context: Settings of the whole model; `freeze_norm` besides what
             `batch_norm_trainable` says.
 
     Raises:

@@ -39,7 +39,7 @@ def build_rcnn_parts(
 
     Args:
         rcnn: A `FasterRcnn` message.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
         config: The TrainEvalPipelineConfig.
         anchors: What makes the anchors.
 
@@ -105,7 +105,7 @@ def _pooler(rcnn: Any, config: Any) -> RoiPooler:
 
 
 def crop_of(rcnn: Any) -> CropAndResize:
-    """Returns how the original cuts maps, and masks."""
+    """Returns the method of the original for cropping maps and masks."""
     return CropAndResize(zero_pad_border=rcnn.use_matmul_crop_and_resize)
 
 

@@ -24,7 +24,7 @@ _METHODS: dict[int, Method] = {
 
 
 def build_resizer(config: Any, path: str = "image_resizer") -> Resizer:
-    """Returns what sets the size of pictures.
+    """Returns the image resizer of an `ImageResizer` message.
 
     Args:
         config: An ImageResizer message.

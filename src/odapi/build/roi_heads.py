@@ -1,4 +1,4 @@
-"""Builds what a two-stage detector predicts of regions, from a `BoxPredictor`."""
+"""Builds the heads per region of a two-stage detector from a `BoxPredictor`."""
 
 import dataclasses
 from typing import Any
@@ -30,7 +30,7 @@ class RoiHeads:
 
 @dataclasses.dataclass(frozen=True)
 class ThirdStage:
-    """What the config says elsewhere of the third stage.
+    """Settings of the third stage from other messages.
 
     Args:
         mask_weight: Of the loss of masks.
@@ -52,13 +52,13 @@ def build_roi_heads(
     context: BuildContext,
     third: ThirdStage | None = None,
 ) -> RoiHeads:
-    """Returns the heads that see regions.
+    """Returns the heads per region.
 
     Args:
         config: A `BoxPredictor` message.
-        path: Of the message, for errors.
+        path: Path of the message, for errors.
         num_classes: Without the background.
-        context: What holds for the whole model.
+        context: Settings of the whole model.
         third: What else is known of the third stage; None: there is none.
 
     Raises:

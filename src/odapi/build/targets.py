@@ -1,4 +1,4 @@
-"""Builds what assigns objects to anchors: coder, similarity, matcher, assigner."""
+"""Builds target assignment: coder, similarity, matcher, assigner."""
 
 from collections.abc import Callable
 from typing import Any

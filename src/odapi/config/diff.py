@@ -1,4 +1,4 @@
-"""What two configs differ in, field by field, and how one looks in full."""
+"""Differences between two configs, field by field; a config with its defaults."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ def _shown(leaf: Leaf | None, other: Leaf | None) -> str:
 
 
 def _has_fields(path: str, found: dict[str, Leaf]) -> bool:
-    """Whether a block that is empty in one config is there in the other."""
+    """Returns True if a block that is empty in one config is present in the other."""
     return any(other.startswith(f"{path}.") for other in found)
 
 

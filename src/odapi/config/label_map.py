@@ -27,7 +27,7 @@ def load_label_map(path: str | os.PathLike) -> LabelMap:
 
 
 def parse_label_map(text: str, source: str = "label map") -> LabelMap:
-    """Returns the label map that a text in the form of a pbtxt file tells.
+    """Returns the label map of a text in the form of a pbtxt file.
 
     Raises:
         DataError: As `load_label_map`.
@@ -48,7 +48,7 @@ def parse_label_map(text: str, source: str = "label map") -> LabelMap:
                 raise DataError(
                     f"{source}:{line}",
                     f"{what} {value!r} is already that of the item on line {first}",
-                    hint="every class has an id and a name of its own",
+                    hint="each class needs its own id and its own name",
                 )
             seen[what, value] = line
         categories.append(category)
@@ -56,7 +56,7 @@ def parse_label_map(text: str, source: str = "label map") -> LabelMap:
         raise DataError(
             source,
             "has no items",
-            hint="write one block a class: item { id: 1 name: 'dog' }",
+            hint="write one block per class: item { id: 1 name: 'dog' }",
         )
     return LabelMap(tuple(categories), source)
 

@@ -1,4 +1,4 @@
-"""Pipeline configs: read, written, and told apart."""
+"""Loading and saving of pipeline configs."""
 
 import os
 import pathlib
@@ -20,8 +20,8 @@ def load_config(
 ) -> Config:
     """Returns a pipeline config, with overrides applied.
 
-    What the config asks for is not checked here: `odapi.config.check.check`
-    tells what is not supported or contradicts itself.
+    Fields are not checked here: `odapi.config.check.check` reports those that are
+    not supported or contradict each other.
 
     Args:
         config: A file, a folder with a `pipeline.config` (a model directory, a

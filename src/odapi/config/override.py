@@ -1,4 +1,7 @@
-"""Overrides: `train_config.batch_size=8` and its like.
+"""Overrides of config fields, such as `train_config.batch_size=8`.
+
+Our own parser is kept since no library checks paths and values against a protobuf
+schema and suggests the closest name.
 
 A path names fields from the top of the config, joined by dots; elements of a
 repeated field by `[0]` or `.0`, entries of a map by `[key]` or `.key`. `options`

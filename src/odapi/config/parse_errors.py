@@ -1,4 +1,7 @@
-"""What the parser of protobuf complains about, said so that one can mend it."""
+"""Errors of the protobuf parser, reworded with the place, the choices and a hint.
+
+Our own code is kept since no library names the next step for a config file.
+"""
 
 import re
 from typing import Any

@@ -1,4 +1,6 @@
-"""Proto text, token by token: what the parser of protobuf does not tell.
+"""Tokens of proto text, for places that the protobuf parser does not report.
+
+Our own scanner is kept since the parser of protobuf gives no positions.
 
 Used to find where a block opens, which field a string belongs to, and
 characters that the parser would only call unexpected.

@@ -47,12 +47,12 @@ def fields(descriptor: Descriptor) -> dict[str, Field]:
 
 
 def is_message(field: Field) -> bool:
-    """Whether the field holds a message (or several)."""
+    """Returns True if the field holds one or several messages."""
     return field.message_type is not None
 
 
 def is_map(field: Field) -> bool:
-    """Whether the field is a map."""
+    """Returns True if the field is a map."""
     return is_message(field) and field.message_type.GetOptions().map_entry
 
 
@@ -99,7 +99,7 @@ def default(field: Field) -> Any:
 
 
 def is_set(message: Any, field: Field) -> bool:
-    """Whether the field is written in the config, whatever its value."""
+    """Returns True if the field is written in the config, whatever its value."""
     if field.is_repeated:
         return len(value(message, field)) > 0
     if field.is_extension:
