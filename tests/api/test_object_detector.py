@@ -171,7 +171,7 @@ def test_a_config_alone_gives_random_weights(config, image, tmp_path):
     assert found == again.predict(image, 0.0) and found != other.predict(image, 0.0)
     assert first.class_names == ("class 1", "class 2")
     assert (first.path, first.step) == (None, 0)
-    assert repr(first) == "<ObjectDetector from a config: 2 classes>"
+    assert repr(first) == "<ObjectDetector in memory: 2 classes>"
     (tmp_path / "map.pbtxt").write_text(
         "item { id: 2 name: 'cat' } item { id: 1 name: 'dog' display_name: 'a dog' }"
     )
@@ -200,6 +200,21 @@ def test_what_is_saved_loads_with_equal_results(config, image, tmp_path):
         built.save(tmp_path / "full")
     with pytest.raises(CheckpointError, match="is a file"):
         built.save(tmp_path / "full" / "notes.txt")
+
+
+def test_a_keras_file_is_a_model_too(run, image, tmp_path):
+    detector = ObjectDetector.load(run)
+    detector.keras_model.save(tmp_path / "model.keras")
+    loaded = ObjectDetector.load(tmp_path / "model.keras")
+    assert loaded.config == detector.config
+    expected = detector.predict(image, 0.0)[0]
+    for found in (loaded, ObjectDetector.from_keras(loaded.keras_model)):
+        np.testing.assert_allclose(
+            found.predict(image, 0.0)[0].scores, expected.scores, rtol=1e-5
+        )
+    (tmp_path / "other.keras").write_bytes(b"no archive")
+    with pytest.raises(CheckpointError, match="no detector saved by Keras"):
+        ObjectDetector.load(tmp_path / "other.keras")
 
 
 def test_files_become_a_list_with_paths(run, image, tmp_path):

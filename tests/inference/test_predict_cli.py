@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 import odapi
 from evaluation_fakes import LABEL_MAP
+from odapi.api.held_model import HeldModel
 from odapi.api.shared_models import Model
 from odapi.cli.main import app
 from odapi.data.sources.open import open_source
@@ -35,7 +36,7 @@ class Bright:
 
 @pytest.fixture
 def bright(monkeypatch):
-    detector = odapi.ObjectDetector(Model(Bright()))
+    detector = odapi.ObjectDetector(HeldModel(Model(Bright()), None))
     monkeypatch.setattr(odapi.ObjectDetector, "load", lambda *_: detector)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from odapi.config.load import Config
     from odapi.evaluation.evaluation_loop import EvaluationResult
     from odapi.exporters.export import Exported
+    from odapi.metrics.evaluator import Evaluator
     from odapi.training.plan import Outcome
 
 Pathlike = str | os.PathLike[str]
@@ -63,7 +64,12 @@ def evaluate(
     model: Pathlike | ObjectDetector,
     eval_data: str | None = None,
     overrides: Sequence[str] = (),
-    **options: Any,
+    *,
+    batch_size: int | None = None,
+    output: Pathlike | None = None,
+    with_losses: bool = False,
+    max_images: int = 0,
+    evaluators: "Sequence[Evaluator]" = (),
 ) -> "EvaluationResult":
     """Computes the metrics of a model on a dataset.
 
@@ -76,15 +82,22 @@ def evaluate(
         eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH` or
             `tfrecord:GLOB`; None: the evaluation data of the config.
         overrides: Of the config, such as "eval_config.batch_size=8"; for a path only.
-        options: See `ObjectDetector.evaluate`: `batch_size`, `output`,
-            `with_losses`, `max_images`, `evaluators`.
+        batch_size, output, with_losses, max_images, evaluators: See
+            `ObjectDetector.evaluate`.
 
     Raises:
         CheckpointError: There is no model, or it does not fit its config.
         ConfigError: An override or the config is wrong.
         DataError: The dataset cannot be read, or has no image.
     """
-    return _weights(model, overrides).evaluate(eval_data, **options)
+    return _weights(model, overrides).evaluate(
+        eval_data,
+        batch_size=batch_size,
+        output=output,
+        with_losses=with_losses,
+        max_images=max_images,
+        evaluators=evaluators,
+    )
 
 
 def export(
@@ -92,7 +105,11 @@ def export(
     output_dir: Pathlike,
     input_type: str = "image_tensor",
     overrides: Sequence[str] = (),
-    **options: Any,
+    *,
+    batch_size: int | None = None,
+    untrained: bool = False,
+    check_images: Sequence[Pathlike] = (),
+    format: str = "saved_model",
 ) -> "Exported":
     """Exports a model as a SavedModel with the names of the original's exporter.
 
@@ -109,8 +126,7 @@ def export(
         input_type: What the SavedModel takes; see `ObjectDetector.export`.
         overrides: Of the config, such as
             "model.ssd.post_processing.batch_non_max_suppression.score_threshold=0.3".
-        options: See `ObjectDetector.export`: `batch_size`, `untrained`,
-            `check_images`.
+        batch_size, untrained, check_images, format: See `ObjectDetector.export`.
 
     Raises:
         CheckpointError: There is no model, or it was never trained.
@@ -118,6 +134,12 @@ def export(
         ExportError: The SavedModel gives other results than the model.
         MissingPackageError: TensorFlow is not installed.
     """
+    options: dict[str, Any] = {
+        "batch_size": batch_size,
+        "untrained": untrained,
+        "check_images": check_images,
+        "format": format,
+    }
     if isinstance(model, ObjectDetector):
         _no_overrides(overrides)
         return model.export(output_dir, input_type, **options)
@@ -127,7 +149,7 @@ def export(
     return run(locate_weights(model), output_dir, input_type, overrides, **options)
 
 
-def predict(
+def predict(  # noqa: PLR0913 (keyword arguments of the public API)
     model: Pathlike | ObjectDetector | Predictor,
     source: Any,
     min_score: float = 0.5,
@@ -137,7 +159,10 @@ def predict(
     context: Pathlike | np.ndarray | None = None,
     output: Pathlike | None = None,
     draw: bool = True,
-    **files: Pathlike | None,
+    coco_results: Pathlike | None = None,
+    save_txt: Pathlike | None = None,
+    save_voc: Pathlike | None = None,
+    save_coco: Pathlike | None = None,
 ) -> Predictions:
     """Finds objects in images, and writes them to files on request.
 
@@ -154,9 +179,9 @@ def predict(
         context: Memory bank of a Context R-CNN; see `ObjectDetector.predict`.
         output: Folder for drawn images and `detections.json`.
         draw: Whether to draw images into `output`.
-        files: Further outputs: `coco_results` (a file for COCO results, instead of
-            `output`/detections.json), `save_txt`, `save_voc` and `save_coco` (a
-            folder for a YOLO, Pascal VOC or COCO dataset to train on).
+        coco_results: File for COCO results; None: `detections.json` in `output`.
+        save_txt, save_voc, save_coco: New folder for a YOLO, Pascal VOC or COCO
+            dataset to train on.
 
     Raises:
         CheckpointError: There is no model, or it does not fit its config.
@@ -169,13 +194,13 @@ def predict(
         _no_overrides(overrides)
     predictor = model.predictor if isinstance(model, ObjectDetector) else model
     stream = open_stream(predictor, source, min_score, batch_size, context)
-    if output is not None and files.get("coco_results") is None:
-        files["coco_results"] = pathlib.Path(output) / "detections.json"
+    if output is not None and coco_results is None:
+        coco_results = pathlib.Path(output) / "detections.json"
     drawings = None
     if output is not None and draw:
         drawings = Drawings(pathlib.Path(output) / "images")
     found = collect(stream, drawings)
-    save_outputs(found, **files)
+    save_outputs(found, coco_results, save_txt, save_voc, save_coco)
     return found
 
 

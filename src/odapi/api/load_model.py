@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from odapi.api.model_path import ModelPath
 from odapi.api.shared_models import SHARED_MODELS, Model, key_of
-from odapi.errors import CheckpointError
+from odapi.errors import CheckpointError, ConfigError, OdapiError
 from odapi.labels import LabelMap, label_map_of
 from odapi.runtime import backend
 
 if TYPE_CHECKING:
     from odapi.config.load import Config
+    from odapi.models.detector import Detector
 
 
 def shared_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
@@ -22,7 +23,7 @@ def shared_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
         CheckpointError: The model is damaged, or does not fit its config.
         ConfigError: An override is wrong.
     """
-    folder = place.exported or place.weights
+    folder = place.exported or place.weights or place.keras_file
     if folder is None:
         raise CheckpointError(str(place.path), "is no model")
     key = key_of(folder, overrides, place.format)
@@ -34,11 +35,49 @@ def load_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
     if place.exported is not None:
         return Model(place.load_exported())
     backend.load()
+    if place.keras_file is not None:
+        return _load_keras(place.keras_file)
     from odapi.checkpoints.load_detector import load_detector
     from odapi.inference.detector_predictor import predictor_of
 
     loaded = load_detector(place.weights or place.path, overrides)
     return Model(predictor_of(loaded), loaded)
+
+
+def wrap_detector(detector: "Detector") -> Model:
+    """Returns the model of a detector that was built from a config.
+
+    Raises:
+        ConfigError: The detector was assembled from parts and has no config.
+    """
+    from odapi.api.config_label_map import config_label_map
+    from odapi.checkpoints.load_detector import LoadedDetector
+    from odapi.config.load import load_config
+    from odapi.inference.detector_predictor import predictor_of
+
+    if not detector.pipeline_config:
+        raise ConfigError(
+            type(detector).__name__,
+            "was assembled from parts and has no pipeline config",
+            hint="build it by odapi.build_detector or a constructor of odapi.models",
+        )
+    config = load_config(detector.pipeline_config)
+    classes = detector.label_map or config_label_map(config, detector.num_classes)
+    loaded = LoadedDetector(detector, config, classes, None, pathlib.Path())
+    return Model(predictor_of(loaded), loaded)
+
+
+def _load_keras(file: pathlib.Path) -> Model:
+    import keras
+
+    try:
+        return wrap_detector(keras.saving.load_model(file, compile=False))
+    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+        if isinstance(error, OdapiError):
+            raise
+        raise CheckpointError(
+            str(file), f"is no detector saved by Keras: {error}"
+        ) from error
 
 
 def build_model(

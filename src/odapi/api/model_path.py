@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 ACCEPTED = (
     "a run folder (--model-dir of `odapi train`), one of its checkpoints, a folder "
-    "written by `odapi export`, or a SavedModel"
+    "written by `odapi export`, a SavedModel, or a .keras file"
 )
 _MAX_NAMES = 5
 
@@ -33,12 +33,14 @@ class ModelPath:
             loaded into a detector.
         format: Key of the exported format in `EXPORTERS`, or "".
         weights: Checkpoint folder of the same model; None: only the program is there.
+        keras_file: The .keras file, if the model is one.
     """
 
     path: pathlib.Path
     exported: pathlib.Path | None
     format: str
     weights: pathlib.Path | None
+    keras_file: pathlib.Path | None = None
 
     @property
     def title(self) -> str:
@@ -72,6 +74,8 @@ def locate(path: str | os.PathLike[str]) -> ModelPath:
         exported = exporter.find(path)
         if exported is not None:
             return ModelPath(path, exported, name, _weights_beside(exported))
+    if path.suffix == ".keras" and path.is_file():
+        return ModelPath(path, None, "", None, path)
     try:
         return ModelPath(path, None, "", folders.find(path))
     except CheckpointError as error:
@@ -85,6 +89,12 @@ def locate_weights(path: str | os.PathLike[str]) -> pathlib.Path:
         CheckpointError: The path is no model, or an exported one without weights.
     """
     place = locate(path)
+    if place.weights is None and place.keras_file is not None:
+        raise CheckpointError(
+            str(path),
+            "is a .keras file, not a checkpoint",
+            hint="ObjectDetector.load(path) has the methods evaluate, export and train",
+        )
     if place.weights is None:
         raise CheckpointError(
             str(path),

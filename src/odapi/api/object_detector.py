@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from odapi.api.load_model import build_model, load_model, shared_model
-from odapi.api.model_path import ModelPath, locate
-from odapi.api.shared_models import SHARED_MODELS, Model
+from odapi.api.held_model import HeldModel
+from odapi.api.load_model import build_model, shared_model, wrap_detector
+from odapi.api.model_path import locate
 from odapi.api.zoo_models import zoo_model
-from odapi.errors import CheckpointError, ConfigError
+from odapi.errors import ConfigError
 from odapi.inference.predict import collect, open_stream
 from odapi.inference.predictions import Predictions
 from odapi.inference.predictor import Predictor
@@ -39,19 +39,11 @@ class ObjectDetector:
         for found in detector.predict("photos/"):
             print(found.path, found.labels, found.scores, found.xyxy)
 
-    Made by `load`, `from_config` and `from_zoo`.
+    Made by `load`, `from_config`, `from_keras` and `from_zoo`.
     """
 
-    def __init__(
-        self,
-        model: Model,
-        *,
-        place: ModelPath | None = None,
-        overrides: Sequence[str] = (),
-    ):
-        model.owners.add(self)
-        self._model, self._place, self._overrides = model, place, tuple(overrides)
-        self._changed = place is None  # Whether the weights may differ from the files.
+    def __init__(self, held: HeldModel):
+        self._held = held
 
     @classmethod
     def load(cls, path: Pathlike, overrides: Sequence[str] = ()) -> "ObjectDetector":
@@ -63,7 +55,7 @@ class ObjectDetector:
 
         Args:
             path: A run folder (its best checkpoint, else the last), a checkpoint
-                folder, a folder written by `export`, or a SavedModel.
+                folder, a folder written by `export`, a SavedModel, or a .keras file.
             overrides: Of its config, such as
                 "model.ssd.post_processing.batch_non_max_suppression.iou_threshold=0.5".
 
@@ -82,7 +74,7 @@ class ObjectDetector:
                 if place.weights
                 else "export again with the override",
             )
-        return cls(shared_model(place, overrides), place=place, overrides=overrides)
+        return cls(HeldModel(shared_model(place, overrides), place, overrides))
 
     @classmethod
     def from_config(
@@ -102,7 +94,16 @@ class ObjectDetector:
         Raises:
             ConfigError: The config asks for a model that cannot be built.
         """
-        return cls(build_model(config, overrides, label_map))
+        return cls(HeldModel(build_model(config, overrides, label_map), None))
+
+    @classmethod
+    def from_keras(cls, model: "Detector") -> "ObjectDetector":
+        """Returns the object of a Keras model: of `odapi.models` or of a .keras file.
+
+        Raises:
+            ConfigError: The model was assembled from parts and has no config.
+        """
+        return cls(HeldModel(wrap_detector(model), None))
 
     @classmethod
     def from_zoo(
@@ -126,22 +127,22 @@ class ObjectDetector:
         return cls.load(zoo_model(name, cache), overrides)
 
     def __repr__(self) -> str:
-        return f"<ObjectDetector {self._origin()}: {len(self.label_map)} classes>"
+        return f"<ObjectDetector {self._held.origin}: {len(self.label_map)} classes>"
 
     @property
     def path(self) -> pathlib.Path | None:
         """Where the model was loaded from; None: built from a config."""
-        return self._place.path if self._place else None
+        return self._held.place.path if self._held.place else None
 
     @property
     def is_exported(self) -> bool:
         """Whether the model is an exported program."""
-        return self._model.loaded is None
+        return self._held.model.loaded is None
 
     @property
     def label_map(self) -> LabelMap:
         """The classes."""
-        return self._model.predictor.label_map
+        return self._held.model.predictor.label_map
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -152,7 +153,7 @@ class ObjectDetector:
     @property
     def step(self) -> int | None:
         """Number of training steps, where known."""
-        return self._model.loaded.step if self._model.loaded else None
+        return self._held.model.loaded.step if self._held.model.loaded else None
 
     @property
     def config(self) -> "Config":
@@ -163,11 +164,11 @@ class ObjectDetector:
         """
         from odapi.config.load import load_config
 
-        if self._model.loaded is not None:
-            return load_config(self._model.loaded.config)
-        if self._place is not None and self._place.weights is not None:
-            return load_config(self._place.weights)
-        raise self._refused("has no config")
+        if self._held.model.loaded is not None:
+            return load_config(self._held.model.loaded.config)
+        if self._held.place is not None and self._held.place.weights is not None:
+            return load_config(self._held.place.weights)
+        raise self._held.refused("has no config")
 
     @property
     def keras_model(self) -> "Detector":
@@ -176,11 +177,7 @@ class ObjectDetector:
         Raises:
             CheckpointError: The model is an exported program.
         """
-        if self._model.loaded is None:
-            raise self._refused("is not a Keras model")
-        if not self._changed:
-            self._own()
-        return self._model.loaded.detector
+        return self._held.own()
 
     # fmt: off
     @overload
@@ -284,6 +281,7 @@ class ObjectDetector:
         batch_size: int | None = None,
         untrained: bool = False,
         check_images: Sequence[Pathlike] = (),
+        format: str = "saved_model",
     ) -> "Exported":
         """Writes the model as a SavedModel, compared with the model before.
 
@@ -294,6 +292,7 @@ class ObjectDetector:
             batch_size: Images per call; None: any number.
             untrained: Also export a model that was never trained.
             check_images: Image files for the comparison, besides a generated one.
+            format: Of the exported model.
 
         Raises:
             CheckpointError: The model was never trained.
@@ -307,10 +306,11 @@ class ObjectDetector:
             "batch_size": batch_size,
             "untrained": untrained,
             "check_images": check_images,
+            "format": format,
         }
         if self.checkpoint is not None:
             return export(
-                self.checkpoint, output_dir, input_type, self._overrides, **options
+                self.checkpoint, output_dir, input_type, self._held.overrides, **options
             )
         self.with_weights("export")
         with tempfile.TemporaryDirectory() as folder:
@@ -336,9 +336,7 @@ class ObjectDetector:
         from odapi.api.functions import train
 
         outcome = train(self, model_dir, **options)
-        trained = type(self).load(model_dir)
-        self._model.owners.discard(self)
-        self.__init__(trained._model, place=trained._place)  # type: ignore[misc]
+        self._held = type(self).load(model_dir)._held
         return outcome
 
     def save(self, path: Pathlike) -> pathlib.Path:
@@ -358,43 +356,21 @@ class ObjectDetector:
     @property
     def checkpoint(self) -> pathlib.Path | None:
         """The checkpoint folder with exactly these weights; None if there is none."""
-        if self._place is None or self._changed:
-            return None
-        return self._place.weights
+        return self._held.checkpoint
 
     @property
     def predictor(self) -> Predictor:
         """What `predict` runs: a callable from images to arrays."""
-        return self._model.predictor
+        return self._held.model.predictor
 
     def with_weights(self, verb: str) -> "LoadedDetector":
-        """Returns the detector; of an exported program, the one in its folder."""
-        loaded = self._model.loaded
-        if loaded is None and self._place is not None and self._place.weights:
-            loaded = shared_model(locate(self._place.weights)).loaded
-        if loaded is None:
-            raise self._refused(f"has no weights, so it cannot {verb}")
-        return loaded
+        """Returns the detector with its config; of an exported program, the one in
+        its folder.
 
-    def _own(self) -> None:
-        """Makes sure that no other object shares the model from now on."""
-        if self._place is not None and len(self._model.owners) > 1:
-            self._model.owners.discard(self)
-            self._model = load_model(self._place, self._overrides)
-            self._model.owners.add(self)
-        else:
-            SHARED_MODELS.release(self._model)
-        self._changed = True
+        Args:
+            verb: Its use, for the message if there is none.
 
-    def _refused(self, problem: str) -> CheckpointError:
-        weights = self._place.weights if self._place else None
-        source = repr(str(weights)) if weights else "the run it was exported from"
-        problem = f"{problem}: it is an exported program"
-        hint = f"load its weights: ObjectDetector.load({source})"
-        return CheckpointError(self._origin(), problem, hint)
-
-    def _origin(self) -> str:
-        if self._place is None:
-            return "from a config"
-        kind = f" ({self._place.title})" if self._place.title else ""
-        return f"{self._place.path}{kind}"
+        Raises:
+            CheckpointError: The model is an exported program without weights.
+        """
+        return self._held.with_weights(verb)

@@ -79,9 +79,8 @@ def key_of(
     """Returns a key that changes when the files of a model change."""
     names = (folders.WEIGHTS, folders.CONFIG, folders.LABEL_MAP, "saved_model.pb")
     stamps = []
-    for name in names:
-        file = folder / name
+    for file in (folder, *(folder / name for name in names)):
         if file.is_file():
             status = file.stat()
-            stamps.append((name, status.st_mtime_ns, status.st_size))
+            stamps.append((file.name, status.st_mtime_ns, status.st_size))
     return kind, str(folder.resolve()), tuple(overrides), tuple(stamps)
