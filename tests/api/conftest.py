@@ -25,7 +25,7 @@ def run(config, tmp_path_factory):
     (saved / "training_state.json").write_text('{"step": 5}')
     for name in ("pipeline.config", "label_map.pbtxt"):
         (model_dir / name).write_text((saved / name).read_text())
-    folders.point(model_dir, "best", saved)
+    folders.set_pointer(model_dir, "best", saved)
     return model_dir
 
 
