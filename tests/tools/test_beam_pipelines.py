@@ -56,7 +56,7 @@ def test_from_images_to_memory_banks(traps, tmp_path):
     everything = {"read": 4, "written": 4}
     assert run.generate_detections(f"{traps}-*", det, "m", load=by_name) == everything
     assert run.generate_embeddings(f"{det}-*", emb, "m", load=by_name) == everything
-    key = GroupKey(horizon="month", longest=256)
+    key = GroupKey(horizon="month", max_side=256)
     found = run.add_context(f"{emb}-*", out, key, AddContext(), shards=1)
     assert found == everything
     source = open_source(f"tfrecord:{out}-*")

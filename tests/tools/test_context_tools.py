@@ -18,7 +18,7 @@ from odapi.errors import DataError, MissingPackageError
 from odapi.tools import records
 from odapi.tools.camera_traps import ImageExample, read_metadata
 from odapi.tools.detections import AddBoxes, SeveralClassesError
-from odapi.tools.embeddings import Embed, chosen, embed_box, embed_date
+from odapi.tools.embeddings import Embed, embed_box, embed_date, embedded_rows
 from odapi.tools.memory_bank import AddContext, GroupKey
 from odapi.tools.tool_run import read_ids
 
@@ -81,7 +81,7 @@ def test_date_and_place_are_numbers_of_about_one():
     [(0, 1, 1, []), (1, 2, 0, [0]), (5, 2, 2, [0, 1, 4, 3]), (3, 0, 1, [2])],
 )
 def test_which_detections_are_embedded(count, top, bottom, expected):
-    assert chosen(count, top, bottom) == expected
+    assert embedded_rows(count, top, bottom) == expected
 
 
 def test_an_embedding_is_the_mean_of_a_box_its_place_and_the_date():
@@ -163,11 +163,11 @@ def test_of_several_classes_none_can_be_told():
     ],
 )
 def test_images_of_a_place_and_time_share_a_key(horizon, key):
-    assert GroupKey(horizon=horizon, longest=0)(record())[0] == key
+    assert GroupKey(horizon=horizon, max_side=0)(record())[0] == key
 
 
 def test_images_are_made_smaller_never_larger():
-    made = records.parse(GroupKey(longest=30)(record())[1])
+    made = records.parse(GroupKey(max_side=30)(record())[1])
     size = [records.values(made, f"image/{k}")[0] for k in ("height", "width")]
     assert size == [20, 30]
     data = records.values(made, "image/encoded")[0]
@@ -236,7 +236,7 @@ def test_a_bank_has_the_rows_that_are_asked_for(arguments, rows, own):
 
 
 def test_large_groups_are_divided_and_nothing_is_lost():
-    made = banks(AddContext(largest=3)(group()))
+    made = banks(AddContext(max_images=3)(group()))
     first = [(f"i{n}", [0, 1, 2], [n]) for n in range(3)]
     assert made == [*first, ("i3", [3], [0])]
 

@@ -71,7 +71,7 @@ def folder(shared, images, tmp_path_factory):
     labels = shared / "label_maps/snapshot_serengeti_label_map.pbtxt"
     (folder / "map.pbtxt").write_text(labels.read_text())
     embed = Embed("m", top=2, load=two_objects)
-    pairs = [GroupKey(longest=128)(embed(image)) for image in images]
+    pairs = [GroupKey(max_side=128)(embed(image)) for image in images]
     assert {key for key, _ in pairs} == {"E03"}
     add = AddContext(output="tf_sequence_example", clip=2, keep_ids=True)
     sequences = list(add(("E03", [record for _, record in pairs])))

@@ -200,7 +200,7 @@ def add_context(
         every=every,
         min_score=min_score if positives else None,
         with_objects=with_objects,
-        largest=largest,
+        max_images=largest,
         output=output_type,
         clip=clip,
         length=length,

@@ -40,6 +40,35 @@ def sync_variables(model: keras.Model) -> None:
         sync()
 
 
+# By class: lists of variables in Keras 3, and the names of these slots in Keras 2.
+_OPTIMIZER_SLOTS = {
+    "SGD": {"momentums": "momentum"},
+    "Adam": {"_momentums": "m", "_velocities": "v"},
+    "RMSprop": {
+        "_momentums": "momentum",
+        "_velocities": "rms",
+        "_average_gradients": "mg",
+    },
+}
+
+
+def optimizer_slots(
+    optimizer: keras.optimizers.Optimizer,
+) -> dict[str, list[keras.Variable]]:
+    """Returns the slot variables of a built optimizer by their names in Keras 2.
+
+    Uses private lists of the optimizers, since `Optimizer.variables` does not tell
+    slots of different kinds apart. Slots that the optimizer does not use are left out.
+    """
+    classes = (kind.__name__ for kind in type(optimizer).__mro__)
+    kind = next(name for name in classes if name in _OPTIMIZER_SLOTS)
+    found = {
+        slot: getattr(optimizer, attribute, None)
+        for attribute, slot in _OPTIMIZER_SLOTS[kind].items()
+    }
+    return {slot: list(variables) for slot, variables in found.items() if variables}
+
+
 def variables_to_constants(function: Any) -> Any:
     """Returns a concrete function of TensorFlow with its variables as constants.
 

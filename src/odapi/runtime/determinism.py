@@ -1,4 +1,4 @@
-"""Seeds, and the same numbers on every run."""
+"""Random seeds and deterministic operations."""
 
 import keras
 
@@ -7,11 +7,10 @@ def seed_everything(seed: int, deterministic: bool) -> None:
     """Sets the seeds of Python, NumPy and the backend for this process.
 
     Args:
-        seed: For all of them.
-        deterministic: Also makes the backend compute in the same order every time,
-            at some cost in speed. It stays so until the process ends. On JAX only
-            the CPU does so by itself; for a GPU set XLA_FLAGS as
-            `--xla_gpu_deterministic_ops=true` before the start.
+        seed: Seed of all of them.
+        deterministic: Also use deterministic operations of the backend, which are
+            somewhat slower, until the process ends. On JAX the CPU always does; for a
+            GPU set XLA_FLAGS to `--xla_gpu_deterministic_ops=true` before the start.
     """
     keras.utils.set_random_seed(seed % 2**32)
     if not deterministic:

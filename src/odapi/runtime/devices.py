@@ -1,4 +1,4 @@
-"""Which kind of device the active backend computes on."""
+"""Kind of the device that the active backend uses."""
 
 import functools
 
@@ -7,9 +7,9 @@ from keras import ops
 
 @functools.cache
 def computes_on_cpu() -> bool:
-    """Returns whether tensors land on a CPU: no accelerator is seen.
+    """Returns whether new tensors are on a CPU: no accelerator is visible.
 
-    To be asked first outside of a compiled function, where tensors lie nowhere.
+    The first call must be outside of a compiled function, where tensors have no device.
     """
-    # The one question that all three backends answer: where a new tensor lies.
+    # Works on all three backends: the device of a new tensor.
     return "cpu" in str(ops.zeros((1,), dtype="float32").device).lower()

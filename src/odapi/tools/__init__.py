@@ -1,1 +1,1 @@
-"""What outgrows one machine: pipelines of Apache Beam, an extra (`odapi[beam]`)."""
+"""Dataset pipelines on Apache Beam, for one or many machines (`odapi[beam]`)."""

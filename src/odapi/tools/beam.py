@@ -1,7 +1,7 @@
-"""Runs functions on records with Apache Beam, on one machine or on many.
+"""Apache Beam pipelines between record files, on one or many machines.
 
-A step is a picklable function of one element. A mistake of the user's data costs its
-element and is counted, by what it is.
+A step is a picklable function of one element. An element with invalid data is skipped
+and counted by the kind of the problem.
 """
 
 import collections
@@ -23,7 +23,7 @@ def need_beam() -> Any:
         MissingPackageError: It is not installed.
     """
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)  # Beam tells which clouds it could not reach.
+    logging.disable(logging.WARNING)  # Beam logs which clouds it cannot reach.
     try:
         import apache_beam
     except ImportError as error:
@@ -34,11 +34,11 @@ def need_beam() -> Any:
 
 
 class Step:
-    """A function of one element that skips and counts what cannot be used.
+    """A function of one element that skips and counts invalid elements.
 
     Args:
         function: Returns the new element; raises ValueError or an `OdapiError`.
-        many: It returns any number of them.
+        many: Whether it returns an iterable of elements.
     """
 
     def __init__(self, function: Callable[[Any], Any], many: bool = False):
@@ -57,17 +57,17 @@ class Step:
 
 
 def count(name: str, number: int = 1) -> None:
-    """Adds to a number that `run` returns; only within a step."""
+    """Increments a counter that `run` returns; only within a step."""
     from apache_beam.metrics import Metrics
 
     Metrics.counter(_NAMESPACE, name).inc(number)
 
 
 class Records:
-    """A pipeline between files of records.
+    """A pipeline between record files.
 
     Args:
-        arguments: For Beam, such as `["--runner=FlinkRunner"]`.
+        arguments: Beam options, for example `["--runner=FlinkRunner"]`.
     """
 
     def __init__(self, arguments: Sequence[str] = ()):
@@ -81,7 +81,7 @@ class Records:
         """Returns the serialized records of files.
 
         Raises:
-            DataError: There is no such file.
+            DataError: No file matches the pattern.
         """
         from apache_beam.io.filesystems import FileSystems
         from apache_beam.io.tfrecordio import ReadFromTFRecord
@@ -93,17 +93,17 @@ class Records:
         return found | "count read" >> self._beam.Map(_Counted(READ))
 
     def elements(self, elements: Iterable[Any]) -> Any:
-        """Returns elements that are known here."""
+        """Returns a collection of the given elements."""
         made = self.pipeline | "elements" >> self._beam.Create(list(elements))
         made = made | "spread" >> self._beam.Reshuffle()
         return made | "count read" >> self._beam.Map(_Counted(READ))
 
     def apply(self, elements: Any, name: str, step: Step) -> Any:
-        """Returns what a step makes of elements."""
+        """Applies a step to a collection."""
         return elements | name >> self._beam.FlatMap(step)
 
     def group(self, pairs: Any) -> Any:
-        """Returns (key, all values) of (key, value)."""
+        """Groups (key, value) pairs into (key, all values)."""
         return pairs | "group" >> self._beam.GroupByKey()
 
     def write(self, elements: Any, prefix: str, shards: int = 0) -> None:
@@ -111,8 +111,8 @@ class Records:
 
         Args:
             elements: Bytes.
-            prefix: Of the files; its folder is made.
-            shards: How many files; 0: as many as Beam likes.
+            prefix: Of the files; its folder is created.
+            shards: Number of files; 0: chosen by the runner.
         """
         from apache_beam.io.tfrecordio import WriteToTFRecord
 
@@ -124,7 +124,7 @@ class Records:
         _ = counted | "write" >> WriteToTFRecord(prefix, num_shards=shards)
 
     def run(self) -> dict[str, int]:
-        """Runs it to the end; returns what was counted."""
+        """Runs the pipeline to the end and returns the counters."""
         result = self.pipeline.run()
         result.wait_until_finish()
         numbers: collections.Counter[str] = collections.Counter()

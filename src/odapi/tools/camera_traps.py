@@ -1,4 +1,4 @@
-"""COCO-CameraTraps metadata to tf.Examples with place, date and sequence.
+"""Converts COCO-CameraTraps metadata to tf.Examples with location, date and sequence.
 
 Source: the original's create_cococameratraps_tfexample_main.py; the format: https://github.com/microsoft/CameraTraps/blob/main/data_management/README.md.
 """
@@ -14,18 +14,18 @@ from odapi.errors import DataError
 from odapi.files import read_json
 from odapi.tools import records
 
-_NEEDED = ("id", "file_name", "width", "height")
+_REQUIRED = ("id", "file_name", "width", "height")
 _BOX = "image/object/bbox/"
 
 
 @dataclasses.dataclass(frozen=True)
 class CameraTraps:
-    """The metadata of a data set.
+    """Metadata of a dataset.
 
     Args:
-        images: Their entries.
-        annotations: Entries by image id.
-        categories: Names by id.
+        images: Entries of images.
+        annotations: Entries of annotations by image id.
+        categories: Class names by id.
     """
 
     images: list[dict[str, Any]]
@@ -37,14 +37,14 @@ def read_metadata(path: str) -> CameraTraps:
     """Reads a JSON file in the format of COCO-CameraTraps.
 
     Raises:
-        DataError: It cannot be read, or an entry lacks what is needed.
+        DataError: The file cannot be read, or an entry lacks a required field.
     """
     content = read_json(path)
     missing = {"images", "annotations", "categories"} - set(content)
     if missing:
         raise DataError(path, f"has no {', '.join(sorted(missing))}")
     for image in content["images"]:
-        lacks = [key for key in _NEEDED if key not in image]
+        lacks = [key for key in _REQUIRED if key not in image]
         if lacks:
             raise DataError(path, f"image {image.get('id')!r} has no {lacks[0]}")
     annotations = collections.defaultdict(list)
@@ -53,18 +53,16 @@ def read_metadata(path: str) -> CameraTraps:
     categories = {int(c["id"]): str(c["name"]) for c in content["categories"]}
     unknown = {int(a["category_id"]) for a in content["annotations"]} - set(categories)
     if unknown:
-        raise DataError(
-            path, f"annotations have category {min(unknown)}, which is none"
-        )
+        raise DataError(path, f"annotations have the unknown category {min(unknown)}")
     return CameraTraps(content["images"], dict(annotations), categories)
 
 
 class ImageExample:
-    """Makes the tf.Example of an image. Picklable: it travels to the workers.
+    """Converts one image to a tf.Example. Picklable, for the workers.
 
     Args:
-        folder: Of the image files; `file_name` is relative to it.
-        categories: Names by id.
+        folder: Folder of the image files; `file_name` is relative to it.
+        categories: Class names by id.
     """
 
     def __init__(self, folder: str, categories: dict[int, str]):
@@ -102,7 +100,7 @@ class ImageExample:
 
     def _file(self, name: str) -> bytes:
         path = os.path.join(self.folder, name)
-        if not os.path.exists(path):  # Metadata often name folders of their own.
+        if not os.path.exists(path):  # Metadata often have other folders.
             path = os.path.join(self.folder, os.path.basename(name))
         try:
             with open(path, "rb") as file:
@@ -118,9 +116,9 @@ class ImageExample:
         ids = [int(a["category_id"]) for a in annotations]
         names = [self.categories[i] for i in ids]
         boxes = [_box(a, image) for a in annotations]
-        # An annotation without a box tells the class of the image, not of an object.
+        # An annotation without a box is the class of the image, not of an object.
         boxed = [n for n, box in enumerate(boxes) if box is not None]
-        # As the original, the first; without boxes all, since nothing else tells them.
+        # The first class, as in the original; all if there are no boxes.
         of_image = dict(zip(ids[:1] if boxed else ids, names, strict=False))
         labels, texts = list(of_image) or [0], list(of_image.values()) or ["empty"]
         records.put(example, "image/class/label", labels, int)
@@ -140,7 +138,7 @@ class ImageExample:
 def _box(
     annotation: dict[str, Any], image: dict[str, Any]
 ) -> tuple[float, float, float, float] | None:
-    """Returns a box that lies within its image, normalised; None: it has none."""
+    """Returns a normalized box within its image; None if there is no valid box."""
     if "bbox" not in annotation:
         return None
     x, y, width, height = (float(v) for v in annotation["bbox"])
@@ -153,6 +151,6 @@ def _box(
 
 
 def _area(annotation: dict[str, Any]) -> float:
-    """Returns the area in pixels; half of the box where nothing is said."""
+    """Returns the area in pixels; by default half of the box."""
     _, _, width, height = annotation["bbox"]
     return float(annotation.get("area", width * height / 2))

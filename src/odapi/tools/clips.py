@@ -1,4 +1,4 @@
-"""tf.SequenceExamples of images that belong together, as the original writes them."""
+"""Writer of tf.SequenceExamples of consecutive images, in the original's format."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from odapi.data.tfrecord.protos import example_pb2
 from odapi.tools import records
 
 # Feature of a tf.Example -> feature list of a sequence.
-_OF_FRAMES = {
+_FRAME_FEATURES = {
     "image/encoded": "image/encoded",
     records.SOURCE_ID: "image/source_id",
     "context_features_idx": "image/context_features_idx",
@@ -27,17 +27,17 @@ def clips(
     key: str,
     examples: Sequence[Any],
     shared: Any,
-    longest: int = 0,
+    max_frames: int = 0,
 ) -> Iterator[bytes]:
     """Yields serialized tf.SequenceExamples of consecutive images.
 
     Args:
-        key: Names them, with their number.
-        examples: Messages tf.Example, in their order.
-        shared: A message tf.Example with what all frames have in common.
-        longest: Most frames of one; 0: any number.
+        key: Prefix of their names; a number follows.
+        examples: Ordered tf.Example messages.
+        shared: A tf.Example message with the features that all frames share.
+        max_frames: Maximum number of frames per sequence; 0: any number.
     """
-    step = longest or len(examples)
+    step = max_frames or len(examples)
     for number, start in enumerate(range(0, len(examples), step)):
         frames = examples[start : start + step]
         sequence = example_pb2.SequenceExample()
@@ -61,7 +61,7 @@ def clips(
 
 
 class _Context:
-    """Features of a sequence, in the place where an example has its own."""
+    """Gives the context of a sequence the interface of a tf.Example."""
 
     def __init__(self, features: Any):
         self.features = features
@@ -70,8 +70,8 @@ class _Context:
 def _add_frames(lists: Any, frames: Sequence[Any]) -> None:
     for index, frame in enumerate(frames):
         features = frame.features.feature
-        for name, of_frames in _OF_FRAMES.items():
-            feature = lists[of_frames].feature.add()
+        for name, list_name in _FRAME_FEATURES.items():
+            feature = lists[list_name].feature.add()
             if name in features:
                 feature.CopyFrom(features[name])
         lists["image/timestamp"].feature.add().int64_list.value.append(index)

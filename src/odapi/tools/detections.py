@@ -1,4 +1,4 @@
-"""Boxes for images of which only the class is known.
+"""Adds detected boxes to images of which only the class is known.
 
 Source: the original's dataset_tools/context_rcnn/generate_detection_data.py.
 """
@@ -11,21 +11,21 @@ from odapi.tools.finder import Find, load_finder
 
 _BOX = "image/object/bbox/"
 _LABEL, _TEXT = "image/object/class/label", "image/object/class/text"
-EMPTY = 0  # The class of images that show nothing.
+EMPTY = 0  # Class of images without an object.
 
 
 class SeveralClassesError(ValueError):
-    """An image is of several classes: none can be told to be that of a box."""
+    """An image has several classes, so that the class of a box is ambiguous."""
 
 
 @dataclasses.dataclass(frozen=True)
 class AddBoxes:
-    """Adds boxes that a detector is sure of, with the class of the image. Picklable.
+    """Adds confident detections with the class of the image. Picklable.
 
     Args:
         model: See `load_finder`.
-        min_score: Least score of a box.
-        load: Loads the model, by its name and "".
+        min_score: Minimum score of a box.
+        load: Loads the model, given its path and "".
     """
 
     model: str
@@ -33,11 +33,11 @@ class AddBoxes:
     load: Callable[[str, str], Find] = load_finder
 
     def __call__(self, record: bytes) -> bytes:
-        """Returns the tf.Example with boxes; as it is where it has some.
+        """Returns the tf.Example with boxes; unchanged if it already has boxes.
 
         Raises:
-            SeveralClassesError: The image is of several classes.
-            ValueError: It has no sound image.
+            SeveralClassesError: The image has several classes.
+            ValueError: The image is missing or damaged.
         """
         example = records.parse(record)
         if records.values(example, f"{_BOX}ymin"):

@@ -1,4 +1,4 @@
-"""What a detector sees in an image, as rows of a memory bank.
+"""Embeddings of detections, the rows of a memory bank.
 
 Source: the original's dataset_tools/context_rcnn/generate_embedding_data.py.
 """
@@ -12,15 +12,16 @@ import numpy as np
 from odapi.tools import records
 from odapi.tools.finder import FINAL, Find, load_finder
 
-# Numbers of a row besides the box's feature: its place, and the date.
-PLACE_AND_TIME = 9
+# Numbers that follow the feature of a box in a row: box and date.
+NUM_BOX_AND_DATE = 9
 _EPOCH = datetime.datetime(1970, 1, 1)
 
 
 def embed_date(date: datetime.datetime) -> np.ndarray:
     """Returns a date as five numbers: year, month, day, hour, minute.
 
-    Years from 1990 to 2030 are 0 to 1; the others are a share of what they go to.
+    Years from 1990 to 2030 are mapped to 0 to 1; the others are divided by their
+    maximum.
     """
     return np.array(
         [
@@ -34,16 +35,16 @@ def embed_date(date: datetime.datetime) -> np.ndarray:
 
 
 def embed_box(box: np.ndarray) -> np.ndarray:
-    """Returns centre, width and height `[x, y, w, h]` of `[y0, x0, y1, x1]`."""
+    """Returns center, width and height `[x, y, w, h]` of `[y0, x0, y1, x1]`."""
     y_min, x_min, y_max, x_max = box
     width, height = x_max - x_min, y_max - y_min
     return np.array([x_min + width / 2.0, y_min + height / 2.0, width, height])
 
 
-def chosen(count: int, top: int, bottom: int) -> list[int]:
-    """Returns which of `count` detections, best first, are embedded.
+def embedded_rows(count: int, top: int, bottom: int) -> list[int]:
+    """Returns the indices of the detections to embed, of `count` sorted by score.
 
-    >>> chosen(5, 2, 1)
+    >>> embedded_rows(5, 2, 1)
     [0, 1, 4]
     """
     best = list(range(min(count, top)))
@@ -56,9 +57,9 @@ class Embed:
 
     Args:
         model: See `load_finder`.
-        top, bottom: How many of the best and of the worst detections.
+        top, bottom: Number of best and of worst detections.
         kind: A key of `finder.FEATURES`.
-        load: Loads the model, by its name and the kind.
+        load: Loads the model, given its path and the kind.
     """
 
     model: str
@@ -68,20 +69,20 @@ class Embed:
     load: Callable[[str, str], Find] = load_finder
 
     def __call__(self, record: bytes) -> bytes:
-        """Returns the tf.Example with `image/embedding` and what belongs to it.
+        """Returns the tf.Example with `image/embedding` and its related features.
 
-        An image in which nothing is found gets none of them; the original embeds
-        what stands in the place of a detection.
+        An image without detections gets no embedding; the original embeds the padding
+        of detections.
 
         Raises:
-            ValueError: It does not say when it was taken, or has no sound image.
+            ValueError: The date is missing, or the image is missing or damaged.
         """
         example = records.parse(record)
         date = records.date_captured(example)
         found = self.load(self.model, self.kind)(record)
         features = found["features"]
         rows, scores = [], []
-        for index in chosen(len(found["scores"]), self.top, self.bottom):
+        for index in embedded_rows(len(found["scores"]), self.top, self.bottom):
             pooled = features[index].mean(axis=(0, 1))
             place = embed_box(found["boxes"][index])
             rows.append(np.concatenate([pooled, place, embed_date(date)]))
@@ -91,7 +92,7 @@ class Embed:
         flat = np.concatenate(rows).tolist() if rows else []
         records.put(example, "image/embedding", flat, float)
         records.put(example, "image/embedding_score", scores, float)
-        length = features.shape[-1] + PLACE_AND_TIME
+        length = features.shape[-1] + NUM_BOX_AND_DATE
         records.put(example, "image/embedding_length", [length], int)
         records.put(example, "image/embedding_count", [len(rows)], int)
         return example.SerializeToString()

@@ -1,7 +1,7 @@
-"""A detector on the images of records, loaded once a process.
+"""A detector for the images of records, loaded once per process.
 
-Either a SavedModel, of `odapi export` or of the original's exporter, or the folder of a
-training. Workers get its path, not the model.
+The model is a SavedModel, of `odapi export` or of the original's exporter, or a run
+folder. Workers receive its path, not the model.
 """
 
 import threading
@@ -13,13 +13,17 @@ import numpy as np
 from odapi.api.model_path import locate
 from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
+from odapi.exporters.saved_model.saved_model_predictor import (
+    SERVING,
+    SavedModelPredictor,
+)
 from odapi.tools import records
 
 Found = dict[str, np.ndarray]
 Find = Callable[[bytes], Found]
 
 FINAL, PROPOSAL = "final_box_features", "rpn_box_features"
-# Kind of embedding: our name, the SavedModel's, and the config field that gives it.
+# By kind of embedding: name in `Detections`, name in SavedModels, config field.
 FEATURES = {
     FINAL: ("features", "detection_features", "output_final_box_features"),
     PROPOSAL: (
@@ -34,28 +38,28 @@ _LOCK = threading.Lock()
 
 
 def load_finder(model: str, features: str = "") -> Find:
-    """Returns a function from a serialized tf.Example to what is found in its image.
+    """Returns a function from a serialized tf.Example to the detections in its image.
 
-    That is `boxes [n, 4]`, `scores [n]` and where asked for `features [n, h, w, c]`,
-    best first. The same one at every call in a process.
+    These are `boxes [n, 4]`, `scores [n]` and optional `features [n, h, w, c]`, best
+    first. The function is cached per process.
 
     Args:
-        model: A SavedModel, a folder with one, or the folder of a training.
+        model: A SavedModel, a folder with one, or a run folder.
         features: A key of `FEATURES`; "": none.
 
     Raises:
         CheckpointError: There is no such model.
-        DataError: The model gives no features of that kind.
+        DataError: The model does not output features of that kind.
     """
     with _LOCK:
         key = (model, features)
         if key not in _LOADED:
             saved = locate(model).exported is not None
-            _LOADED[key] = (_of_saved_model if saved else _of_training)(model, features)
+            _LOADED[key] = (_of_saved_model if saved else _of_run)(model, features)
         return _LOADED[key]
 
 
-def _of_training(model: str, features: str) -> Find:
+def _of_run(model: str, features: str) -> Find:
     from odapi.inference.detector_predictor import load_predictor
 
     overrides = []
@@ -73,11 +77,6 @@ def _of_training(model: str, features: str) -> Find:
 def _of_saved_model(model: str, features: str) -> Find:
     import tensorflow as tf
 
-    from odapi.exporters.saved_model.saved_model_predictor import (
-        SERVING,
-        SavedModelPredictor,
-    )
-
     predictor = SavedModelPredictor(model)
     name = next(
         (
@@ -86,7 +85,7 @@ def _of_saved_model(model: str, features: str) -> Find:
             if n in predictor.signatures
             and (predictor.spec(n).dtype == tf.uint8 or n == "tf_example")
         ),
-        SERVING,  # Of the original, exported with --input_type tf_example.
+        SERVING,  # Exported by the original with --input_type tf_example.
     )
 
     def find(record: bytes) -> Found:
@@ -114,7 +113,7 @@ def _checked(found: dict[str, Any], name: str, model: str) -> Found:
     if name not in found:
         raise DataError(
             model,
-            "gives no features of what it finds",
+            "does not output features of its detections",
             hint="export a Faster R-CNN with "
             "--set model.faster_rcnn.output_final_box_features=true",
         )
@@ -125,7 +124,7 @@ def image_of(record: bytes) -> np.ndarray:
     """Returns the image of a tf.Example, uint8 RGB `[h, w, 3]`.
 
     Raises:
-        DataError: It has none, or a damaged one.
+        DataError: The image is missing or damaged.
     """
     example = records.parse(record)
     place = records.text(example, records.SOURCE_ID) or "a record"

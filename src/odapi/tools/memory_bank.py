@@ -1,4 +1,4 @@
-"""Memory banks: embeddings of images of one camera and time, for each of these images.
+"""Memory banks: the embeddings of all images of one camera and time range.
 
 Source: the original's dataset_tools/context_rcnn/add_context_to_examples.py.
 """
@@ -17,23 +17,23 @@ TIME_HORIZONS = ("year", "month", "week", "day", "hour", "minute")
 KEYS = (records.LOCATION, records.SEQUENCE)
 EXAMPLE, SEQUENCE_EXAMPLE = "tf_example", "tf_sequence_example"
 _SCORE, _EMBEDDING = "image/embedding_score", "image/embedding"
-# Which row of the bank is the image's own, as the original names it.
+# Index of the image's own row in the bank, by the original's name.
 _OWN_ROW = "context_features_idx"
 
 
 @dataclasses.dataclass(frozen=True)
 class GroupKey:
-    """Tells which images share a memory bank. Picklable.
+    """Key of the images that share a memory bank. Picklable.
 
     Args:
         feature: `image/location` or `image/seq_id`.
-        horizon: One of `TIME_HORIZONS`; "": time does not count.
-        longest: Longer side of images, at most; 0: they stay as they are.
+        horizon: One of `TIME_HORIZONS`; "": any time.
+        max_side: Maximum length of the longer side of images; 0: unchanged.
     """
 
     feature: str = records.LOCATION
     horizon: str = ""
-    longest: int = 1024
+    max_side: int = 1024
 
     def __post_init__(self):
         if self.feature not in KEYS:
@@ -42,10 +42,10 @@ class GroupKey:
             raise unknown_choice("time_horizon", self.horizon, TIME_HORIZONS, DataError)
 
     def __call__(self, record: bytes) -> tuple[str, bytes]:
-        """Returns the key of a tf.Example, and the example, its image made smaller.
+        """Returns the key of a tf.Example, and the example with a smaller image.
 
         Raises:
-            ValueError: It lacks the feature, or the date where time counts.
+            ValueError: The feature is missing, or the date, if there is a horizon.
         """
         example = records.parse(record)
         key = records.text(example, self.feature)
@@ -53,12 +53,12 @@ class GroupKey:
             raise ValueError(f"no {self.feature}")
         if self.horizon:
             key += self._when(example)
-        if not self.longest:
+        if not self.max_side:
             return key, record
         data = records.values(example, "image/encoded")
         place = records.text(example, records.SOURCE_ID)
         small, (height, width) = shrunk_jpeg(
-            data[0] if data else b"", self.longest, place
+            data[0] if data else b"", self.max_side, place
         )
         records.put(example, "image/encoded", [small], bytes)
         records.put(example, "image/height", [height], int)
@@ -70,7 +70,7 @@ class GroupKey:
         parts = {
             "year": date.year,
             "month": date.month,
-            "week": date.day // 7,  # Of the month, as the original counts.
+            "week": date.day // 7,  # Of the month, as in the original.
             "day": date.day,
             "hour": date.hour,
             "minute": date.minute,
@@ -88,23 +88,22 @@ class GroupKey:
 
 @dataclasses.dataclass(frozen=True)
 class AddContext:
-    """Makes the memory bank of a group, and adds it to its images. Picklable.
+    """Builds the memory bank of a group and adds it to its images. Picklable.
 
     Args:
-        feature: What images were grouped by; says in which order they are.
-        add: Whether banks are added; else images are only grouped.
-        sort_by_id: Images of a place are in the order of their ids, else of their
-            dates.
-        keep: Ids of the images that are written; None: all. Banks are made of all.
-        keep_ids: Also write which images a bank is made of.
-        every: Only each n-th image goes into a bank; 0: all.
-        min_score: Only embeddings of images whose best one has at least this score go
-            into a bank; None: all.
-        with_objects: Only images with groundtruth go into a bank.
-        largest: Most images of a bank; larger groups are divided.
+        feature: The feature by which images were grouped; decides their order.
+        add: Whether to add banks; else images are only grouped.
+        sort_by_id: Whether images of a location are sorted by id, else by date.
+        keep: Ids of the images to write; None: all. Banks are built from all images.
+        keep_ids: Also write the ids of the images of a bank.
+        every: Use every n-th image only in a bank; 0: all.
+        min_score: Use only images whose best embedding has at least this score; None:
+            all.
+        with_objects: Use only images with groundtruth.
+        max_images: Maximum number of images per bank; larger groups are split.
         output: `EXAMPLE` or `SEQUENCE_EXAMPLE`.
-        clip: Most frames of a sequence; 0: any number.
-        length: Numbers of a row, where no image says so.
+        clip: Maximum number of frames per sequence; 0: any number.
+        length: Length of a row, if no image has it.
     """
 
     feature: str = records.LOCATION
@@ -115,7 +114,7 @@ class AddContext:
     every: int = 0
     min_score: float | None = None
     with_objects: bool = False
-    largest: int = 2000
+    max_images: int = 2000
     output: str = EXAMPLE
     clip: int = 0
     length: int = 2057
@@ -124,22 +123,27 @@ class AddContext:
         if self.output not in (EXAMPLE, SEQUENCE_EXAMPLE):
             known = (EXAMPLE, SEQUENCE_EXAMPLE)
             raise unknown_choice("output_type", self.output, known, DataError)
-        for name, least in (("largest", 1), ("every", 0), ("clip", 0), ("length", 1)):
-            if getattr(self, name) < least:
-                raise DataError(name, f"must be {least} or more")
+        for name, minimum in (
+            ("max_images", 1),
+            ("every", 0),
+            ("clip", 0),
+            ("length", 1),
+        ):
+            if getattr(self, name) < minimum:
+                raise DataError(name, f"must be {minimum} or more")
 
     def __call__(self, group: tuple[str, Any]) -> Iterator[bytes]:
         """Yields the serialized messages of a group of serialized tf.Examples."""
         key, members = group
         examples = sorted((records.parse(m) for m in members), key=self._order)
         # The original drops all but the first part of a group that is too large.
-        for start in range(0, len(examples), self.largest):
+        for start in range(0, len(examples), self.max_images):
             name = (
                 key
-                if len(examples) <= self.largest
-                else f"{key}_{start // self.largest}"
+                if len(examples) <= self.max_images
+                else f"{key}_{start // self.max_images}"
             )
-            yield from self._part(name, examples[start : start + self.largest])
+            yield from self._part(name, examples[start : start + self.max_images])
 
     def _order(self, example: Any) -> Any:
         if self.feature == records.SEQUENCE:
@@ -167,7 +171,7 @@ class AddContext:
     def _shared(
         self, examples: Sequence[Any], bank: list[float], ids: list[str]
     ) -> Any:
-        """Returns a message with what all images have in common."""
+        """Returns a tf.Example message with the features that all images share."""
         shared = records.empty()
         if self.add:
             records.put(shared, context.VALUES, bank, float)
@@ -177,19 +181,19 @@ class AddContext:
         return shared
 
     def _bank(self, examples: list[Any]) -> tuple[list[float], list[str]]:
-        """Returns the numbers of a bank, and the images that they are of."""
+        """Returns the flat values of a bank, and the image id of each row."""
         bank: list[float] = []
         ids: list[str] = []
         for index, example in enumerate(examples):
-            own = self.largest + 1  # None.
-            if self._goes_in(index, example):
+            own = self.max_images + 1  # No row.
+            if self._is_used(index, example):
                 own = len(ids)
                 bank += records.values(example, _EMBEDDING)
                 ids.append(records.text(example, records.SOURCE_ID))
             records.put(example, _OWN_ROW, [own], int)
         return bank, ids
 
-    def _goes_in(self, index: int, example: Any) -> bool:
+    def _is_used(self, index: int, example: Any) -> bool:
         if self.every and index % self.every:
             return False
         if self.min_score is not None:

@@ -1,4 +1,4 @@
-"""Reading and writing the features of a tf.Example, one by one."""
+"""Access to single features of tf.Example messages."""
 
 import datetime
 from typing import Any
@@ -12,32 +12,32 @@ _KINDS = {float: "float_list", int: "int64_list", bytes: "bytes_list"}
 
 
 def parse(data: bytes) -> Any:
-    """Returns the message of a serialized tf.Example.
+    """Parses a serialized tf.Example.
 
     Raises:
-        ValueError: The bytes are none.
+        ValueError: It cannot be parsed.
     """
     from google.protobuf.message import DecodeError
 
     try:
         return example_pb2.Example.FromString(data)
     except DecodeError as error:
-        raise ValueError(f"no tf.Example: {error}") from error
+        raise ValueError(f"not a tf.Example: {error}") from error
 
 
 def empty() -> Any:
-    """Returns a message tf.Example without features."""
+    """Returns an empty tf.Example message."""
     return example_pb2.Example()
 
 
 def copy(source: Any, target: Any) -> None:
-    """Sets all features of a message in another; far faster than value by value."""
+    """Copies all features to another message; much faster than value by value."""
     for name, feature in source.features.feature.items():
         target.features.feature[name].CopyFrom(feature)
 
 
 def values(example: Any, name: str) -> list[Any]:
-    """Returns the values of a feature; [] where there is none."""
+    """Returns the values of a feature; [] if it is missing."""
     features = example.features.feature
     if name not in features:  # Reading it would add it.
         return []
@@ -46,7 +46,7 @@ def values(example: Any, name: str) -> list[Any]:
 
 
 def text(example: Any, name: str) -> str:
-    """Returns the first value of a feature as text; "" where there is none."""
+    """Returns the first value of a feature as text; "" if it is missing."""
     found = values(example, name)
     return found[0].decode("utf-8", "replace") if found else ""
 
@@ -60,9 +60,9 @@ def put(example: Any, name: str, found: Any, kind: type) -> None:
 
 
 def date_captured(example: Any) -> datetime.datetime:
-    """Returns when the image was taken.
+    """Returns the capture date of an image.
 
     Raises:
-        ValueError: It does not say, or in another form than "2010-08-07 01:04:14".
+        ValueError: It is missing or not in the form "2010-08-07 01:04:14".
     """
     return datetime.datetime.strptime(text(example, DATE), DATE_FORMAT)

@@ -1,4 +1,4 @@
-"""The pipelines of Context R-CNN's data, from files of records to files of records."""
+"""Pipelines for the data of Context R-CNN, from record files to record files."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -23,20 +23,20 @@ def create_camera_traps(
     images_per_shard: int = 200,
     beam_arguments: Sequence[str] = (),
 ) -> Numbers:
-    """Makes tf.Examples of a data set of COCO-CameraTraps.
+    """Converts a COCO-CameraTraps dataset to tf.Examples.
 
     Args:
-        metadata: Its JSON file.
+        metadata: JSON file.
         images: Folder of the image files.
-        output: Prefix of the files of records.
-        images_per_shard: Of a file, about.
-        beam_arguments: For Beam, such as `["--runner=FlinkRunner"]`.
+        output: Prefix of the record files.
+        images_per_shard: Approximate number of images per file.
+        beam_arguments: Beam options, for example `["--runner=FlinkRunner"]`.
 
     Returns:
-        What was read, written and skipped.
+        Numbers of elements that were read, written and skipped.
 
     Raises:
-        DataError: The metadata cannot be used.
+        DataError: The metadata are invalid.
         MissingPackageError: Apache Beam is not installed.
     """
     if images_per_shard < 1:
@@ -65,11 +65,11 @@ def generate_detections(
 
     Args:
         records: Glob of files.
-        output: Prefix of the files that are written.
-        model: A SavedModel, a folder with one, or the folder of a training.
-        min_score: Least score of a box.
-        shards: Files; 0: as many as Beam likes.
-        beam_arguments: For Beam.
+        output: Prefix of the written files.
+        model: A SavedModel, a folder with one, or a run folder.
+        min_score: Minimum score of a box.
+        shards: Number of files; 0: chosen by the runner.
+        beam_arguments: Beam options.
         load: Loads the model.
     """
     work = Records(beam_arguments)
@@ -90,12 +90,12 @@ def generate_embeddings(
     beam_arguments: Sequence[str] = (),
     load: Load = load_finder,
 ) -> Numbers:
-    """Adds embeddings of what a detector finds to tf.Examples.
+    """Adds embeddings of detections to tf.Examples.
 
     Args:
         records, output, model, shards, beam_arguments, load: As for
             `generate_detections`.
-        top, bottom: How many of the best, of the worst detections.
+        top, bottom: Number of best and of worst detections.
         kind: "final_box_features" or "rpn_box_features".
     """
     if kind not in FEATURES:
@@ -121,8 +121,8 @@ def add_context(
 
     Args:
         records, output, shards, beam_arguments: As for `generate_detections`.
-        key: Which images share a bank.
-        context: How banks are made, and what is written.
+        key: Groups the images that share a bank.
+        context: Builds the banks.
     """
     work = Records(beam_arguments)
     pairs = work.apply(work.read(records), "key", Step(key))
@@ -136,7 +136,7 @@ def read_ids(path: str) -> frozenset[str] | None:
     """Returns the image ids of a JSON file with a list; None for "All".
 
     Raises:
-        DataError: It cannot be read, or is no list.
+        DataError: The file cannot be read, or does not contain a list.
     """
     if path == "All":
         return None

@@ -1,0 +1,1 @@
+"""Checkpoints of the TF2 Detection Zoo: list, download, import, fine-tuning."""

@@ -1,6 +1,6 @@
-"""The models of the original's TF2 zoo: what they are, and where they lie.
+"""Catalog of the models of the TF2 Detection Zoo.
 
-Facts from the original's g3doc/tf2_detection_zoo.md, tf2_classification_zoo.md and
+Data from the original's g3doc/tf2_detection_zoo.md, tf2_classification_zoo.md and
 deepmac.md; times were measured by its authors.
 """
 
@@ -23,16 +23,16 @@ class Model:
     """A model of the zoo.
 
     Args:
-        name: Of its archive, which is also the folder that it unpacks to.
-        title: As people call it.
-        family: Such as "EfficientDet".
-        path: Of the archive under the base address.
-        tasks: Of `TASKS`.
-        resolution: Height and width that it was trained for; None: not stated.
-        box_map, mask_map, keypoint_map: COCO mAP in percent, where measured.
-        speed_ms: Of one image, on the authors' machine.
-        licence: Of the files, as far as it is stated.
-        note: What else there is to know.
+        name: Name of the archive and of the folder in it.
+        title: Display name.
+        family: For example "EfficientDet".
+        path: Path of the archive below the base URL.
+        tasks: Members of `TASKS`.
+        resolution: Height and width of the training images; None: unknown.
+        box_map, mask_map, keypoint_map: COCO mAP in percent; None: not measured.
+        speed_ms: Time per image on the authors' machine.
+        licence: License of the files, if stated.
+        note: Further remarks.
     """
 
     name: str
@@ -49,18 +49,18 @@ class Model:
     note: str = ""
 
     def url(self, base: str = BASE_URL) -> str:
-        """Returns where the archive lies."""
+        """Returns the URL of the archive."""
         return f"{base.rstrip('/')}/{self.path}"
 
     def as_dict(self) -> dict:
-        """Returns all that is known, for JSON."""
+        """Returns the known fields, for JSON."""
         known = dataclasses.asdict(self) | {"url": self.url()}
         return {k: v for k, v in known.items() if v not in (None, "")}
 
 
 @functools.lru_cache(maxsize=1)
 def models() -> tuple[Model, ...]:
-    """Returns all models, those for detection first."""
+    """Returns all models, detectors first."""
     file = importlib.resources.files("odapi.zoo") / "facts" / _FILE
     facts = json.loads(file.read_text("utf-8"))
     return tuple(
@@ -74,48 +74,50 @@ def models() -> tuple[Model, ...]:
 
 
 def find(name: str) -> Model:
-    """Returns the model of a name; the ending of its archive may be there.
+    """Returns the model of a name, with or without ".tar.gz".
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such model.
     """
     wanted = name.rstrip("/").removesuffix(".tar.gz")
     by_name = {m.name: m for m in models()}
     if wanted in by_name:
         return by_name[wanted]
-    # What tables show is as good as the name of the archive.
+    # The display name is accepted as well.
     titles = {m.title.lower(): m for m in models()}
     if wanted.lower() in titles:
         return titles[wanted.lower()]
     meant = did_you_mean(wanted.lower(), [*by_name, *titles])
     raise ConfigError(
-        name, "is no model of the zoo", hint=meant or "all names: odapi zoo list"
+        name,
+        "is not a model of the zoo",
+        hint=meant or "list names: odapi zoo list",
     )
 
 
 def select(family: str = "", task: str = "", resolution: str = "") -> tuple[Model, ...]:
-    """Returns the models that fit all that is given.
+    """Returns the models that match all filters.
 
     Args:
-        family: Part of a family's name, in any case.
-        task: Of `TASKS`.
-        resolution: Such as "640" or "800x1333".
+        family: Part of a family name, case-insensitive.
+        task: One of `TASKS`.
+        resolution: For example "640" or "800x1333".
 
     Raises:
-        ConfigError: A choice is unknown; says which there are.
+        ConfigError: A filter matches no model; with the known values.
     """
     found = models()
     if family:
-        found = _fitting(found, "--family", family, lambda m: [m.family])
+        found = _matching(found, "--family", family, lambda m: [m.family])
     if task:
-        found = _fitting(found, "--task", task, lambda m: m.tasks)
+        found = _matching(found, "--task", task, lambda m: m.tasks)
     if resolution:
-        found = _fitting(found, "--resolution", resolution, _sizes)
+        found = _matching(found, "--resolution", resolution, _sizes)
     return found
 
 
 def size_text(model: Model) -> str:
-    """Returns the resolution as people write it, such as "640x640"."""
+    """Returns the resolution as text, for example "640x640"."""
     return "x".join(map(str, model.resolution)) if model.resolution else ""
 
 
@@ -124,7 +126,7 @@ def _sizes(model: Model) -> list[str]:
     return [size_text(model), *([str(model.resolution[0])] if square else [])]  # type: ignore[index]
 
 
-def _fitting(found: tuple[Model, ...], option: str, wanted: str, of) -> tuple:
+def _matching(found: tuple[Model, ...], option: str, wanted: str, of) -> tuple:
     known = {value for m in models() for value in of(m) if value}
     plain = _plain(wanted)
     exact = option != "--family"
@@ -134,7 +136,7 @@ def _fitting(found: tuple[Model, ...], option: str, wanted: str, of) -> tuple:
     if not chosen:
         raise ConfigError(
             option,
-            f"{wanted!r} fits no model; there are {', '.join(_ordered(known))}",
+            f"{wanted!r} matches no model; known are {', '.join(_ordered(known))}",
             hint=did_you_mean(wanted, known),
         )
     return tuple(m for m in found if chosen & set(of(m)))

@@ -1,4 +1,4 @@
-"""The label map of a checkpoint of the original, which it does not hold itself."""
+"""Label maps for the original's checkpoints, which do not contain one."""
 
 import importlib.resources
 import json
@@ -20,37 +20,39 @@ def classes_of(
     beside: pathlib.Path,
     given: str | os.PathLike[str] | None = None,
 ) -> tuple[LabelMap, str]:
-    """Returns the label map of a model, and where it is from.
+    """Returns the label map of a model, and a description of its origin.
 
-    That is the one given, else what the config's readers name, else COCO's where
-    the config is one of the zoo (90 classes, a path to be filled in), else numbers.
+    In this order: the given one, that of the config's readers, COCO's for configs of
+    the zoo (90 classes and a placeholder path), or numbered names.
 
     Args:
         config: A TrainEvalPipelineConfig.
-        num_classes: Of the model.
-        beside: The folder of the config, in which a path may be meant.
-        given: Path of a label map; None: look for one.
+        num_classes: Number of classes of the model.
+        beside: Folder of the config; paths may be relative to it.
+        given: Path of a label map; None: search for one.
 
     Raises:
-        CheckpointError: There are more classes than the model knows.
+        CheckpointError: The label map has more classes than the model.
         DataError: A label map cannot be read.
     """
-    path = pathlib.Path(given).expanduser() if given else _named(config, beside)
+    path = (
+        pathlib.Path(given).expanduser() if given else _find_label_map(config, beside)
+    )
     if path is not None:
         found = load_label_map(path)
         if found.num_classes > num_classes:
             raise CheckpointError(
                 str(path),
                 f"has ids up to {found.num_classes}, the model {num_classes} classes",
-                hint="give the one that it was trained with: --label-map",
+                hint="use the label map of the training: --label-map FILE",
             )
         return found, f"{len(found)}, of {path}"
-    if num_classes == _COCO_CLASSES and _of_the_zoo(config):
+    if num_classes == _COCO_CLASSES and _is_zoo_config(config):
         found = coco()
         return found, f"{len(found)} of COCO, as in the zoo"
     names = [f"class {n + 1}" for n in range(num_classes)]
-    told = f"{num_classes} without names: no label map is there; give it: --label-map"
-    return label_map_of(names), told
+    origin = f"{num_classes} without names: no label map found; set --label-map FILE"
+    return label_map_of(names), origin
 
 
 def coco() -> LabelMap:
@@ -65,15 +67,15 @@ def _paths(config: Any) -> list[str]:
     return [r.label_map_path for r in readers if r.label_map_path]
 
 
-def _named(config: Any, beside: pathlib.Path) -> pathlib.Path | None:
+def _find_label_map(config: Any, beside: pathlib.Path) -> pathlib.Path | None:
     for path in map(pathlib.Path, _paths(config)):
-        # Where it is, else a copy beside the config, from another machine.
+        # The path itself, else a copy next to the config, for another machine.
         for place in (path, beside / path, beside / path.name):
             if not is_placeholder(str(path)) and place.is_file():
                 return place
     return None
 
 
-def _of_the_zoo(config: Any) -> bool:
+def _is_zoo_config(config: Any) -> bool:
     paths = _paths(config)
     return not paths or any(is_placeholder(p) or "mscoco" in p for p in paths)

@@ -1,4 +1,4 @@
-"""`odapi zoo download`: an archive of the zoo, fetched, checked and unpacked."""
+"""`odapi zoo download`: downloads, verifies and unpacks a model of the zoo."""
 
 import dataclasses
 import os
@@ -12,19 +12,19 @@ from odapi.zoo.fetch import fetch, forget
 
 BASE_URL_VARIABLE = "ODAPI_ZOO_URL"
 
-# What is done, bytes that are done, of how many.
+# Name of the phase, bytes done, total bytes or None.
 Progress = Callable[[str, int, int | None], None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Downloaded:
-    """A model of the zoo on the disk.
+    """A downloaded model of the zoo.
 
     Args:
-        model: What it is.
-        folder: Unpacked.
-        sha256: Of the archive; "" if the folder was there already.
-        known: Whether the checksum agreed with that of an earlier download.
+        model: The model.
+        folder: The unpacked archive.
+        sha256: Checksum of the archive; "" if the folder already existed.
+        known: Whether the checksum equals that of an earlier download.
     """
 
     model: Model
@@ -41,16 +41,16 @@ def download(
 ) -> Downloaded:
     """Downloads a model of the zoo and unpacks it into `output`/`name`.
 
-    What was interrupted goes on; what is there is not fetched again.
+    Interrupted downloads are resumed; an existing folder is returned as it is.
 
     Args:
         name: See `odapi zoo list`.
-        output: Folder for archives and what is in them.
-        base_url: Of a mirror; "" takes `ODAPI_ZOO_URL`, else the original's.
-        progress: Gets what is done, and the bytes.
+        output: Folder for archives and unpacked models.
+        base_url: URL of a mirror; "": `ODAPI_ZOO_URL`, else the original's.
+        progress: Called with the phase and the bytes.
 
     Raises:
-        CheckpointError: It cannot be fetched, or the archive is damaged.
+        CheckpointError: The download fails, or the archive is damaged.
         ConfigError: There is no such model.
     """
     model = find(name)

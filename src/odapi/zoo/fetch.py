@@ -1,4 +1,8 @@
-"""Downloads a file: goes on where it was interrupted, and checks what it got."""
+"""Download of a file, with resume and checksum.
+
+Our own code instead of the package pooch, which cannot resume: archives of the zoo are
+large.
+"""
 
 import dataclasses
 import hashlib
@@ -16,19 +20,19 @@ from odapi.errors import CheckpointError
 _BLOCK = 1 << 18
 _PART = ".part"
 _FACTS = ".json"
-_TIMEOUT = 30.0  # Seconds without a byte.
+_TIMEOUT = 30.0  # Seconds without data.
 _RANGE_PAST_END = 416
-_GONE = (401, 403, 404, 410)
+_UNAVAILABLE = (401, 403, 404, 410)
 
 
 @dataclasses.dataclass(frozen=True)
 class Fetched:
-    """A file that is whole.
+    """A complete file.
 
     Args:
-        path: Where it lies.
-        sha256: Of its bytes, in hexadecimal.
-        known: Whether the checksum was known from an earlier download, and agreed.
+        path: The file.
+        sha256: Checksum, hexadecimal.
+        known: Whether the checksum equals that of an earlier download.
     """
 
     path: pathlib.Path
@@ -41,19 +45,19 @@ def fetch(
     path: pathlib.Path,
     advance: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Fetched:
-    """Downloads a file, or takes the one that is there.
+    """Downloads a file, unless it exists.
 
-    The checksum of the first download is kept in `path` + ".json"; later ones must
-    have the same. What an interrupted download left goes on.
+    The checksum of the first download is stored in `path` + ".json"; later downloads
+    must have the same. Interrupted downloads are resumed.
 
     Args:
-        url: Where from.
-        path: Where to.
-        advance: Gets the bytes that are there, and of how many, if that is known.
+        url: Source.
+        path: Destination.
+        advance: Called with the bytes done and the total, or None if unknown.
 
     Raises:
-        CheckpointError: It cannot be reached, is not there, is cut short or another
-            file than the first time, or the disk is full.
+        CheckpointError: The server is unreachable, the file is missing, incomplete or
+            changed since the first download, or the disk is full.
     """
     expected = _facts(path).get("sha256")
     if not path.is_file():
@@ -64,16 +68,18 @@ def fetch(
         except OSError as error:
             raise _failed(url, path, part, error) from error
         except http.client.HTTPException as error:
-            raise _cut(url, part, f"the answer broke off ({error})") from error
+            raise _incomplete(
+                url, part, f"the response ended early ({error})"
+            ) from error
         digest = _digest(part)
         if expected and digest != expected:
             part.unlink()
-            raise _another(url, path, digest, expected)
+            raise _changed(url, path, digest, expected)
         files.move_into_place(part, path)
     else:
         digest = _digest(path)
         if expected and digest != expected:
-            raise _another(str(path), path, digest, expected)
+            raise _changed(str(path), path, digest, expected)
     if not expected:
         facts = {"url": url, "sha256": digest, "bytes": path.stat().st_size}
         _write_facts(path, facts)
@@ -81,7 +87,7 @@ def fetch(
 
 
 def forget(path: pathlib.Path) -> None:
-    """Forgets the checksum of a download that turned out to be damaged."""
+    """Deletes the stored checksum of a download that is damaged."""
     path.with_name(path.name + _FACTS).unlink(missing_ok=True)
 
 
@@ -93,7 +99,7 @@ def _download(
     before = _facts(part)
     if have:
         request.add_header("Range", f"bytes={have}-")
-        if before.get("etag"):  # Else a file that changed would be glued to this one.
+        if before.get("etag"):  # Else parts of two versions could be joined.
             request.add_header("If-Range", before["etag"])
     try:
         answer = urllib.request.urlopen(request, timeout=_TIMEOUT)
@@ -101,7 +107,7 @@ def _download(
         if error.code != _RANGE_PAST_END:
             raise
         error.close()
-        # What is there is whole, or of another file: begin anew to know.
+        # The part is complete, or of another file: start over.
         part.unlink()
         _download(url, part, advance)
         return
@@ -121,7 +127,7 @@ def _download(
             file.flush()
             os.fsync(file.fileno())
     if total is not None and done != total:
-        raise _cut(url, part, f"{done} of {total} bytes came")
+        raise _incomplete(url, part, f"received {done} of {total} bytes")
     part.with_name(part.name + _FACTS).unlink(missing_ok=True)
 
 
@@ -139,24 +145,24 @@ def _write_facts(path: pathlib.Path, facts: dict[str, Any]) -> None:
     files.write_json(place, facts, indent=1, error=CheckpointError)
 
 
-def _cut(url: str, part: pathlib.Path, how: str) -> CheckpointError:
+def _incomplete(url: str, part: pathlib.Path, how: str) -> CheckpointError:
     size = part.stat().st_size if part.is_file() else 0
     return CheckpointError(
         url,
-        f"was not downloaded to its end: {how}",
-        hint=f"run the same command again; it goes on from {size} bytes",
+        f"was not downloaded completely: {how}",
+        hint=f"run the same command again; it resumes from {size} bytes",
     )
 
 
-def _another(
+def _changed(
     place: str, path: pathlib.Path, digest: str, expected: str
 ) -> CheckpointError:
     facts = path.with_name(path.name + _FACTS)
     return CheckpointError(
         place,
         f"has another checksum than the first download: {digest}, not {expected}",
-        hint="it is damaged, or was replaced where it lies. Run the command again; "
-        f"to take the new file, delete {path} and {facts} first",
+        hint="the file is damaged, or was replaced on the server. Run the command "
+        f"again; to accept the new file, delete {path} and {facts} first",
     )
 
 
@@ -165,27 +171,27 @@ def _failed(
 ) -> CheckpointError:
     if isinstance(error, urllib.error.HTTPError):
         error.close()
-        gone = error.code in _GONE
+        unavailable = error.code in _UNAVAILABLE
         return CheckpointError(
             url,
             f"the server answered {error.code} {error.reason}",
-            hint="the file is not there any more; a mirror can be named with "
-            "--base-url or ODAPI_ZOO_URL"
-            if gone
-            else "the server is in trouble; run the same command again later",
+            hint="the file is not available there; use a mirror with --base-url or "
+            "ODAPI_ZOO_URL"
+            if unavailable
+            else "the server has a problem; run the same command again later",
         )
     if isinstance(error, urllib.error.URLError):
         return CheckpointError(
             url,
             f"cannot be reached: {error.reason}",
-            hint="is there a network? A mirror can be named with --base-url or "
-            f"ODAPI_ZOO_URL; a file from elsewhere is taken if it lies at {path}",
+            hint="check the network, or use a mirror with --base-url or "
+            f"ODAPI_ZOO_URL; a file from another source is used if it is at {path}",
         )
     if isinstance(error, ConnectionError | TimeoutError):
-        return _cut(url, part, f"the connection broke ({error})")
+        return _incomplete(url, part, f"the connection was lost ({error})")
     return CheckpointError(
         str(path),
         f"could not be written: {error.strerror or error}",
-        hint="make room, or name another place with --output; then run the same "
-        "command again, it goes on from there",
+        hint="free disk space, or choose another folder with --output; then run the "
+        "same command again, which resumes the download",
     )

@@ -1,7 +1,7 @@
-"""Fine-tuning from the original's checkpoints, as its own restoring does it.
+"""Fine-tuning from the original's checkpoints, with its restore semantics.
 
-"full" takes every weight whose shape fits, "detection" the feature extractor, of a
-two-stage detector both halves, "classification" the backbone: of an archive of the
+"full" restores every weight whose shape fits, "detection" the feature extractor (of a
+two-stage detector both halves), "classification" the backbone: of an archive of the
 classification zoo, whose only object is `feature_extractor`, or of a detector.
 """
 
@@ -26,7 +26,7 @@ _LAYERS = "/layer_with_weights-"
 
 
 def is_tf2(path: str) -> bool:
-    """Tells whether a path means a TF2 checkpoint, not one of ours."""
+    """Returns whether a path is a TF2 checkpoint, not one of odapi."""
     file = pathlib.Path(path).expanduser()
     index = identify.tensorflow_index(file)
     if index is None or identify.is_lfs_pointer(index) or not identify.is_tf2(index):
@@ -35,15 +35,15 @@ def is_tf2(path: str) -> bool:
 
 
 def restore_tf2(detector: Any, path: str, kind: str) -> RestoreReport:
-    """Loads weights of the original's checkpoint into a detector.
+    """Loads weights of an original checkpoint into a detector.
 
     Args:
-        detector: Built. Variables that get no value keep their initial one.
+        detector: Built. Variables without a value keep their initial one.
         path: A prefix, a folder of checkpoints or an unpacked archive of the zoo.
         kind: A key of `KINDS`.
 
     Raises:
-        CheckpointError: It cannot be read, or nothing fits.
+        CheckpointError: It cannot be read, or no weight fits.
         ConfigError: The kind is unknown.
     """
     if kind not in KINDS:
@@ -58,11 +58,11 @@ def restore_tf2(detector: Any, path: str, kind: str) -> RestoreReport:
 
 
 def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
-    """The keys there, by the names that the kind uses."""
+    """Returns the checkpoint's keys by the variable names of the kind."""
     all_keys = detector_keys(detector)
     names = {id(v): name for name, v in detector.named_variables().items()}
     variables = detector.variables_for(kind)
-    # Weights of what the original does not have are missing in its checkpoints.
+    # Weights that the original does not have are not in its checkpoints.
     keys = {
         short: all_keys[names[id(v)]]
         for short, v in variables.items()
@@ -74,25 +74,27 @@ def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
     if _BACKBONE not in saved:
         raise CheckpointError(
             checkpoint.prefix,
-            f"holds neither a detector (model/...) nor a backbone "
+            f"contains neither a detector (model/...) nor a backbone "
             f"({_BACKBONE}/...), but {', '.join(sorted(saved)) or 'no weights'}",
-            hint="a detector is saved by tf.train.Checkpoint(model=detection_model)",
+            hint="save a detector with tf.train.Checkpoint(model=detection_model)",
         )
-    return _alone(keys, checkpoint, kind)
+    return _backbone_only(keys, checkpoint, kind)
 
 
-def _alone(keys: dict[str, str], checkpoint: Checkpoint, kind: str) -> dict[str, str]:
-    """The keys where an extractor was saved without a detector."""
+def _backbone_only(
+    keys: dict[str, str], checkpoint: Checkpoint, kind: str
+) -> dict[str, str]:
+    """Returns the keys in a checkpoint of an extractor without a detector."""
     if all(_is_hourglass(key) for key in keys.values()):
-        # It has no part that classifies images: the first ExtremeNet of the zoo is
-        # all of it, under this name.
+        # It has no classification part: the first ExtremeNet of the zoo is the whole
+        # extractor, under this name.
         return {n: f"{_BACKBONE}{k.partition(HOURGLASS)[2]}" for n, k in keys.items()}
     if kind != CLASSIFICATION:
         raise CheckpointError(
             checkpoint.prefix,
-            f"holds a backbone alone, which cannot be restored as {kind!r}",
+            f"contains only a backbone, which cannot be restored as {kind!r}",
             hint="set train_config.fine_tune_checkpoint_type: "
-            f'"{CLASSIFICATION}"; detectors to start from: odapi zoo list',
+            f'"{CLASSIFICATION}"; list detectors with: odapi zoo list',
         )
     first = {_number(key) for key in keys.values() if not _is_second(key)}
     return {
@@ -102,7 +104,7 @@ def _alone(keys: dict[str, str], checkpoint: Checkpoint, kind: str) -> dict[str,
 
 
 def _number(key: str) -> int:
-    """Returns which layer of its model a key means."""
+    """Returns the number of the layer in a key."""
     return int(key.rpartition(_LAYERS)[2].partition("/")[0])
 
 
@@ -111,10 +113,10 @@ def _of_layer(number: int, key: str) -> str:
 
 
 def _is_second(key: str) -> bool:
-    # The end of a backbone that looks at crops is counted by itself in a detector.
+    # In a detector, layers of the second stage's backbone are numbered separately.
     return key.startswith(f"{SECOND}/")
 
 
 def _is_hourglass(key: str) -> bool:
-    # A MobileNet is called by the same name, and numbers its layers.
+    # A MobileNet has the same name, but numbered layers.
     return key.startswith(f"{HOURGLASS}/") and _LAYERS not in key

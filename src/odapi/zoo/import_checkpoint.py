@@ -1,4 +1,4 @@
-"""`odapi.import_checkpoint`: a checkpoint of the original becomes one of ours."""
+"""`odapi.import_checkpoint`: converts an original checkpoint to one of odapi."""
 
 import dataclasses
 import os
@@ -27,13 +27,13 @@ _CONFIG = folders.CONFIG
 
 @dataclasses.dataclass(frozen=True)
 class Imported:
-    """What an import made.
+    """Result of an import.
 
     Args:
-        folder: Of ours; `evaluate`, `predict`, `export` and `train` take it.
-        source: The checkpoint that was read, as a prefix.
-        step: Steps that it was trained for; None: it does not say.
-        lines: A report for the user.
+        folder: Input for `evaluate`, `predict`, `export` and `train`.
+        source: Prefix of the imported checkpoint.
+        step: Number of training steps; None: unknown.
+        lines: Report for the user.
     """
 
     folder: pathlib.Path
@@ -51,27 +51,27 @@ def import_checkpoint(
     overrides: Sequence[str] = (),
     keep_optimizer: bool = False,
 ) -> Imported:
-    """Turns a checkpoint of the original into a folder of ours.
+    """Converts a checkpoint of the TF Object Detection API to a folder of odapi.
 
         odapi.import_checkpoint("ssd_mobilenet_v2_320x320_coco17_tpu-8", "runs/coco")
         odapi.predict("runs/coco", ["photo.jpg"])
 
-    A checkpoint that knows its step becomes a run, as `train` leaves it; one that
-    does not (an exported one, as all of the zoo) a folder as `export` leaves it.
+    A checkpoint with a step becomes a run folder, as of `train`; one without (an
+    exported one, as all of the zoo) becomes a folder as of `export`.
 
     Args:
-        path: An unpacked archive of the zoo, a folder of a training or an export of
-            the original, or the prefix of one checkpoint.
+        path: An unpacked archive of the zoo, a training or export folder of the
+            original, or the prefix of one checkpoint.
         output: A new folder; None: `runs/` with the name of the archive.
-        config: Its pipeline.config, if it is not there.
-        label_map: Its label map, if the config does not lead to it.
-        overrides: Of the config.
-        keep_optimizer: Also momentum and the like, so that its training can go on.
+        config: Its pipeline.config, if it is not in the folder.
+        label_map: Its label map, if the path in the config does not exist.
+        overrides: Config overrides.
+        keep_optimizer: Also import the optimizer state, to resume the training.
 
     Raises:
-        CheckpointError: It cannot be read, or does not fill the model of its config;
-            nothing is written then.
-        ConfigError: The config is wrong, or its model cannot be built.
+        CheckpointError: The checkpoint cannot be read, or does not fill all weights of
+            the model; nothing is written then.
+        ConfigError: The config is invalid, or its model cannot be built.
         DataError: The label map cannot be read.
     """
     checkpoint = Checkpoint(path)
@@ -79,13 +79,13 @@ def import_checkpoint(
     if keep_optimizer and step is None:
         raise CheckpointError(
             checkpoint.prefix,
-            "is an exported model, which has no optimizer to keep",
-            hint="leave out --keep-optimizer, or import the folder of the training",
+            "is an exported model, which has no optimizer state",
+            hint="omit --keep-optimizer, or import the training folder",
         )
-    target = _usable(output, checkpoint.index)
+    target = _check_output(output, checkpoint.index)
     file = _config_file(config, pathlib.Path(path).expanduser(), checkpoint.index)
     loaded = load_config(file, overrides)
-    classes, told = classes_of(loaded, _num_classes(loaded), file.parent, label_map)
+    classes, origin = classes_of(loaded, _num_classes(loaded), file.parent, label_map)
     classes = named_keypoints(loaded, classes, file.parent)
     with keypoints_in_place(loaded, classes):
         detector = build_detector(loaded)
@@ -93,9 +93,9 @@ def import_checkpoint(
     lines = [f"Imported {checkpoint.prefix}", *_fill(detector, keys, checkpoint, file)]
     lines.append(f"  trained     {'' if step is None else step} steps".rstrip())
     if step is None:
-        lines[-1] = "  trained     unknown: an exported model does not say"
-    lines.append(f"  classes     {told}")
-    lines += _start_here(loaded, target)
+        lines[-1] = "  trained     unknown: exported models do not store it"
+    lines.append(f"  classes     {origin}")
+    lines += _fill_placeholder(loaded, target)
     if loaded.model.center_net.keypoint_estimation_task:
         names = target.resolve() / folders.LABEL_MAP
         loaded.model.center_net.keypoint_label_map_path = str(names)
@@ -107,7 +107,7 @@ def import_checkpoint(
 
 @dataclasses.dataclass(frozen=True)
 class _State:
-    """What the optimizer kept: how to write it, and what to say of it."""
+    """Writer of the optimizer state, and lines of the report."""
 
     save: Callable[[pathlib.Path], None]
     lines: list[str]
@@ -116,7 +116,7 @@ class _State:
 def _fill(
     detector: Any, keys: dict[str, str], checkpoint: Checkpoint, config: pathlib.Path
 ) -> list[str]:
-    """Loads all weights; returns what to say of it."""
+    """Loads all weights and returns lines of the report."""
     found = values.read_values(checkpoint, keys)
     classes = values.class_counts(detector, keys, found.arrays)
     variables = detector.named_variables()
@@ -135,14 +135,14 @@ def _not_filled(
 ) -> CheckpointError:
     total = len(report.loaded) + len(report.skipped)
     name, why = next(iter(report.skipped.items()))
-    there = f"it is {keys[name]}" if name in keys else "is no such part"
-    first = f"{name} ({why}; there {there})"
-    hint = "is it the config that the checkpoint was trained with? Give it: --config"
+    key = f"its key is {keys[name]}" if name in keys else "it has no such part"
+    first = f"{name} ({why}; {key})"
+    hint = "use the config that the checkpoint was trained with: --config FILE"
     if classes:
         hint = (
-            f"the config says {classes['here']} classes, the checkpoint was trained "
+            f"the config has {classes['here']} classes, the checkpoint was trained "
             f"with {classes['there']}: import it with its own config; to train it on "
-            "other classes, name it in train_config.fine_tune_checkpoint"
+            "other classes, set train_config.fine_tune_checkpoint to it"
         )
     return CheckpointError(
         report.source,
@@ -169,13 +169,13 @@ def _state(
             + f"eval_config.use_moving_averages is {str(used).lower()}"
         )
     if keep_optimizer:
-        kept, told = save_optimizer(checkpoint, keys, detector, config, averages)
-        return _State(kept, [*lines, told])
+        save_state, line = save_optimizer(checkpoint, keys, detector, config, averages)
+        return _State(save_state, [*lines, line])
     others = sorted(checkpoint.graph.slot_names() - {values.AVERAGE})
     if others:
         lines.append(
-            f"  left out    the optimizer's {', '.join(others)}; to go on with the "
-            "training: --keep-optimizer"
+            f"  left out    the optimizer's {', '.join(others)}; to resume the "
+            "training use --keep-optimizer"
         )
 
     def save(folder: pathlib.Path) -> None:
@@ -190,16 +190,16 @@ def _num_classes(config: Any) -> int:
     return getattr(config.model, model).num_classes if model else 0
 
 
-def _start_here(config: Any, target: pathlib.Path) -> list[str]:
-    """Lets a training of this config start from the imported weights."""
+def _fill_placeholder(config: Any, target: pathlib.Path) -> list[str]:
+    """Sets a placeholder `fine_tune_checkpoint` to the imported weights."""
     train = config.train_config
     if not is_placeholder(train.fine_tune_checkpoint):
         return []
     train.fine_tune_checkpoint = str(target.resolve())
     train.fine_tune_checkpoint_type = "full"
     return [
-        "  config      train_config.fine_tune_checkpoint was to be filled in: it "
-        "names this folder now"
+        "  config      train_config.fine_tune_checkpoint was a placeholder: set to "
+        "this folder"
     ]
 
 
@@ -218,28 +218,30 @@ def _write(
     describe: Callable[[pathlib.Path], None],
     save_state: Callable[[pathlib.Path], None],
 ) -> None:
-    """Writes a run, or without a step what looks like an export."""
+    """Writes a run folder, or without a step a folder in the form of an export."""
 
     def fill(folder: pathlib.Path) -> None:
         save_weights(detector, folder / folders.WEIGHTS)
         save_state(folder)
         describe(folder)
 
-    def fill_whole(folder: pathlib.Path) -> None:
+    def fill_export(folder: pathlib.Path) -> None:
         (folder / "checkpoint").mkdir()
         fill(folder / "checkpoint")
         describe(folder)
 
     if step is None:
-        folders.write_folder(target, fill_whole)
+        folders.write_folder(target, fill_export)
         return
     written = folders.write(target, step, fill)
     describe(target)
     folders.set_pointer(target, "last", written)
 
 
-def _usable(output: str | os.PathLike[str] | None, index: pathlib.Path) -> pathlib.Path:
-    """Checks where to write before the work is done."""
+def _check_output(
+    output: str | os.PathLike[str] | None, index: pathlib.Path
+) -> pathlib.Path:
+    """Checks the output folder before the import starts."""
     if output is None:
         folder = index.parent.resolve()
         archive = folder.parent if folder.name == "checkpoint" else folder
@@ -248,8 +250,8 @@ def _usable(output: str | os.PathLike[str] | None, index: pathlib.Path) -> pathl
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CheckpointError(
             str(target),
-            "is there already; an import needs a new folder",
-            hint="name another with --output",
+            "already exists; an import needs a new folder",
+            hint="choose another with --output",
         )
     return target
 
@@ -267,6 +269,6 @@ def _config_file(
             return folder / _CONFIG
     raise CheckpointError(
         str(path),
-        f"no {_CONFIG} is beside the checkpoint",
-        hint="name the one that it was trained with: --config pipeline.config",
+        f"no {_CONFIG} next to the checkpoint",
+        hint="use the one that it was trained with: --config pipeline.config",
     )

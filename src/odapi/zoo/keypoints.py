@@ -1,4 +1,4 @@
-"""The keypoints of a model of the zoo, whose config only says where they should be."""
+"""Keypoint names of zoo models, whose configs only have the path of a file."""
 
 import dataclasses
 import pathlib
@@ -12,7 +12,7 @@ from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import Keypoint, LabelMap
 
-# In the order of COCO, which is that of their ids in the original.
+# In COCO's order, which is that of their ids in the original.
 COCO_KEYPOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
     "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
@@ -23,18 +23,18 @@ _FILE = "keypoint_label_map.pbtxt"
 
 
 def named_keypoints(config: Any, classes: LabelMap, beside: pathlib.Path) -> LabelMap:
-    """Returns the classes with their keypoints, as a keypoint model is built from.
+    """Returns the classes with the keypoints that the model is built from.
 
-    They are those of the config's `keypoint_label_map_path`, or of the label map
-    itself, else COCO's where the keypoints that the config names are COCO's.
+    These are the keypoints of the label map itself or of the config's
+    `keypoint_label_map_path`, else COCO's, if the config uses only their names.
 
     Args:
         config: A TrainEvalPipelineConfig.
         classes: The label map of the model.
-        beside: The folder of the config, in which a path may be meant.
+        beside: Folder of the config; paths may be relative to it.
 
     Raises:
-        CheckpointError: The keypoints of the model are nowhere.
+        CheckpointError: The keypoints of the model are unknown.
         DataError: A label map cannot be read.
     """
     tasks = config.model.center_net.keypoint_estimation_task
@@ -49,18 +49,18 @@ def named_keypoints(config: Any, classes: LabelMap, beside: pathlib.Path) -> Lab
     if len(tasks) > 1 or person is None or not names <= set(COCO_KEYPOINTS):
         raise CheckpointError(
             str(beside),
-            "the config does not lead to the names of its keypoints",
-            hint="give a label map whose items have keypoints { id: 0 label: 'nose' }: "
-            "--label-map",
+            "the keypoint label map of the config does not exist",
+            hint="use a label map whose items have keypoints { id: 0 label: 'nose' }: "
+            "--label-map FILE",
         )
     keypoints = tuple(Keypoint(n, name) for n, name in enumerate(COCO_KEYPOINTS))
-    named = tasks[0].keypoint_class_name or _PERSON
-    there = dataclasses.replace(person, name=named, keypoints=keypoints)
+    name = tasks[0].keypoint_class_name or _PERSON
+    there = dataclasses.replace(person, name=name, keypoints=keypoints)
     return _joined(classes, LabelMap((there,), "COCO"))
 
 
 def _joined(classes: LabelMap, others: LabelMap) -> LabelMap:
-    """Returns the classes with names and keypoints of others of the same ids."""
+    """Returns the classes with the names and keypoints of others with the same ids."""
     joined = []
     for category in classes:
         other = others.by_id.get(category.id)
@@ -78,7 +78,7 @@ def _joined(classes: LabelMap, others: LabelMap) -> LabelMap:
 
 @contextmanager
 def keypoints_in_place(config: Any, classes: LabelMap) -> Iterator[None]:
-    """Lets a config that names keypoints find them, for as long as it is built."""
+    """Sets the path of the keypoints in a config while its model is built."""
     center_net = config.model.center_net
     if not center_net.keypoint_estimation_task:
         yield

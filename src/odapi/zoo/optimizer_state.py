@@ -1,4 +1,4 @@
-"""Takes over what the original's optimizer knows, so that its training goes on."""
+"""Import of the original's optimizer state, to resume its training."""
 
 import pathlib
 from collections.abc import Callable, Mapping
@@ -10,19 +10,9 @@ from odapi.build.optimizer import build_optimizer
 from odapi.checkpoints import averages, training_state
 from odapi.errors import CheckpointError, ConfigError
 from odapi.optim.ema import averages_of
+from odapi.runtime.compat import optimizer_slots
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.values import read_slots, step_of
-
-# Lists of an optimizer of Keras 3, and what Keras 2 calls what is in them.
-_SLOTS = {
-    "SGD": {"momentums": "momentum"},
-    "Adam": {"_momentums": "m", "_velocities": "v"},
-    "RMSprop": {
-        "_momentums": "momentum",
-        "_velocities": "rms",
-        "_average_gradients": "mg",
-    },
-}
 
 
 def save_optimizer(
@@ -36,31 +26,31 @@ def save_optimizer(
 
     Args:
         checkpoint: Of a training of the original.
-        keys: The original's key by our name.
+        keys: The original's keys by variable name.
         detector: Built.
         config: A TrainEvalPipelineConfig.
-        moving: Moving averages by our names.
+        moving: Moving averages by variable name.
 
     Returns:
-        What writes it into a checkpoint folder, and a line that tells what it is.
+        A function that writes the state to a checkpoint folder, and a report line.
 
     Raises:
-        CheckpointError: The checkpoint has no such state, or of another optimizer.
+        CheckpointError: The checkpoint has no optimizer state, or that of another one.
         ConfigError: The config freezes variables, which the original did not do.
     """
     train = config.train_config
     if train.freeze_variables or train.update_trainable_variables:
         raise ConfigError(
             "train_config.freeze_variables",
-            "the original trained all variables whatever this says; with it, its "
-            "optimizer cannot be taken over",
-            hint="leave out --keep-optimizer, or give a --config without it",
+            "is ignored by the original, which trained all variables; its optimizer "
+            "state does not fit a training that freezes some",
+            hint="omit --keep-optimizer, or use a --config without it",
         )
     optimizer, _ = build_optimizer(config)
     optimizer.build(detector.trainable_variables)
     names = {id(v): name for name, v in detector.named_variables().items()}
     trained = [names[id(v)] for v in detector.trainable_variables]
-    told = _fill(optimizer, trained, checkpoint, keys)
+    slots = _fill(optimizer, trained, checkpoint, keys)
     for variable, average in averages_of(optimizer):
         name = names[id(variable)]
         if name not in moving:
@@ -73,20 +63,19 @@ def save_optimizer(
         averages.save(folder, detector, optimizer)
         training_state.save(folder, detector, optimizer, {"step": step})
 
-    return save, f"  optimizer   {told} of {len(trained)} variables: training can go on"
+    return (
+        save,
+        f"  optimizer   {slots} of {len(trained)} variables: training can resume",
+    )
 
 
 def _fill(
     optimizer: Any, trained: list[str], checkpoint: Checkpoint, keys: Mapping[str, str]
 ) -> str:
     inner = _inner(optimizer)
-    kind = next(k.__name__ for k in type(inner).__mro__ if k.__name__ in _SLOTS)
     wanted = {n: keys[n] for n in trained}
     filled = []
-    for attribute, slot in _SLOTS[kind].items():
-        variables = getattr(inner, attribute, None)
-        if not variables:
-            continue
+    for slot, variables in optimizer_slots(inner).items():
         arrays = read_slots(checkpoint, wanted, slot)
         for name, variable in zip(trained, variables, strict=True):
             if name not in arrays:
@@ -104,7 +93,7 @@ def _missing(checkpoint: Checkpoint, slot: str, name: str) -> CheckpointError:
     kept = ", ".join(sorted(checkpoint.graph.slot_names())) or "nothing"
     return CheckpointError(
         checkpoint.prefix,
-        f"has no {slot!r} of {name}; its optimizer kept {kept}",
-        hint="is train_config.optimizer the one it was trained with? Without "
-        "--keep-optimizer the weights alone are imported",
+        f"has no {slot!r} of {name}; its optimizer state has {kept}",
+        hint="check that train_config.optimizer is that of the training; without "
+        "--keep-optimizer only the weights are imported",
     )

@@ -1,4 +1,4 @@
-"""Values of a TF2 checkpoint by the names of our weights."""
+"""Values of a TF2 checkpoint by the variable names of a detector."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping
@@ -8,16 +8,16 @@ import numpy as np
 
 from odapi.zoo.checkpoint.reader import OBJECT_GRAPH, SUFFIX, Checkpoint
 
-AVERAGE = "average"  # What the original's optimizer calls its moving averages.
+AVERAGE = "average"  # Slot of moving averages in the original's optimizer.
 
 _SLOT = "/.OPTIMIZER_SLOT/"
 _OPTIMIZER = "optimizer"
-# What belongs to the training, not to the model.
+# Variables of the training, not of the model.
 _COUNTERS = ("step", "save_counter")
 _CLASSES, _BOXES = "/_class_predictor_layers/", "/_box_encoder_layers/"
 _CENTERS = "/_prediction_head_dict/object_center/"
 _BOX_CODE = 4
-# The class predictors of two-stage detectors, which always have a background.
+# Class predictors of two-stage detectors, which always have a background class.
 _REGIONS = (
     "model/_mask_rcnn_box_predictor/_class_prediction_head/",
     "model/_rfcn_box_predictor/_class_predictor_layers/",
@@ -26,11 +26,11 @@ _REGIONS = (
 
 @dataclasses.dataclass(frozen=True)
 class Values:
-    """What a checkpoint has for a detector.
+    """Values of a checkpoint for a detector.
 
     Args:
-        arrays: By the names of our variables; a name that is not there is missing.
-        unused: Keys of variables that nothing asks for, without their suffix.
+        arrays: By variable name; names without a value are left out.
+        unused: Keys of variables that the detector does not have, without suffix.
     """
 
     arrays: dict[str, np.ndarray]
@@ -38,14 +38,14 @@ class Values:
 
 
 def read_values(checkpoint: Checkpoint, keys: Mapping[str, str]) -> Values:
-    """Reads the variables of some keys.
+    """Reads the variables of the given keys.
 
     Args:
-        checkpoint: What to read.
-        keys: The original's key by our name.
+        checkpoint: The checkpoint.
+        keys: The original's keys by variable name.
 
     Raises:
-        CheckpointError: One is damaged.
+        CheckpointError: A variable is damaged.
     """
     stored = {name: checkpoint.find(key) for name, key in keys.items()}
     arrays = {name: checkpoint[key] for name, key in stored.items() if key}
@@ -57,25 +57,25 @@ def read_values(checkpoint: Checkpoint, keys: Mapping[str, str]) -> Values:
 def read_slots(
     checkpoint: Checkpoint, keys: Mapping[str, str], slot: str
 ) -> dict[str, np.ndarray]:
-    """Reads what the optimizer keeps for each variable that it trains, by our names.
+    """Reads one slot of the optimizer, by variable name.
 
     Args:
-        checkpoint: What to read.
-        keys: The original's key by our name.
-        slot: Such as "momentum" or "average".
+        checkpoint: The checkpoint.
+        keys: The original's keys by variable name.
+        slot: For example "momentum" or "average".
     """
     stored = {n: checkpoint.graph.slot_key(k, slot) for n, k in keys.items()}
     return {n: checkpoint[k] for n, k in stored.items() if k and k in checkpoint}
 
 
 def step_of(checkpoint: Checkpoint) -> int | None:
-    """Returns the steps that were trained; None: an exported model does not say."""
+    """Returns the number of training steps; None for exported models."""
     key = f"step{SUFFIX}"
     return int(checkpoint[key]) if key in checkpoint.keys() else None
 
 
 def roots(checkpoint: Checkpoint) -> set[str]:
-    """Returns the names of the objects that were saved, such as "model"."""
+    """Returns the names of the saved root objects, for example "model"."""
     names = (k.removesuffix(SUFFIX) for k in checkpoint)
     return {n.split("/")[0] for n in names if _is_weight(n)}
 
@@ -83,17 +83,17 @@ def roots(checkpoint: Checkpoint) -> set[str]:
 def class_counts(
     detector: Any, keys: Mapping[str, str], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, int]:
-    """Returns the numbers of classes "there" and "here"; {} if they are the same.
+    """Returns the numbers of classes "there" and "here"; {} if they are equal.
 
-    The biases of the last layers tell them: there are four numbers of a box and a
-    score of each class for every anchor, in a CenterNet a heatmap of each class, and
-    of a region a score of each class, or several where they depend on the position.
+    They follow from the biases of the last layers: per anchor four box values and one
+    score per class, in a CenterNet one heatmap per class, and per region one score per
+    class, or several if they depend on the position.
     """
     here = {n: tuple(v.shape) for n, v in detector.named_variables().items()}
     biases = [n for n in keys if n.endswith("/bias") and n in arrays and n in here]
     heatmaps = [n for n in biases if _CENTERS in keys[n]]
     if heatmaps:
-        last = max(heatmaps, key=lambda n: keys[n])  # The layers are numbered.
+        last = max(heatmaps, key=lambda n: keys[n])  # Layers are numbered.
         there = arrays[last].shape[0]
         same = there == detector.num_classes
         return {} if same else {"there": there, "here": detector.num_classes}
@@ -111,7 +111,7 @@ def class_counts(
     slots = [_total(here[n] for n in scores), _total(arrays[n].shape for n in scores)]
     if slots[0] == slots[1] or any(n % anchors for n in slots):
         return {}
-    # With or without a background, which is a class to the last layer.
+    # With or without a background, which the last layer counts as a class.
     background = slots[0] // anchors - detector.num_classes
     return {"there": slots[1] // anchors - background, "here": detector.num_classes}
 

@@ -1,1 +1,1 @@
-"""Reads the checkpoints of TensorFlow 2, without TensorFlow."""
+"""Reader of TensorFlow 2 checkpoints that does not need TensorFlow."""

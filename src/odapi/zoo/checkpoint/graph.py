@@ -1,6 +1,6 @@
-"""The graph of objects that a TF2 checkpoint keeps beside its variables.
+"""The object graph of a TF2 checkpoint.
 
-A variable is stored under one path through the graph, though others may lead to it.
+A variable is stored under one path through the graph, but may have several paths.
 
 Source: tensorflow/core/protobuf/trackable_object_graph.proto.
 """
@@ -22,7 +22,7 @@ class ObjectGraph:
     """Objects with named children, the root first.
 
     Args:
-        data: The message, serialized.
+        data: The serialized message.
 
     Raises:
         ValueError: It is damaged.
@@ -41,18 +41,18 @@ class ObjectGraph:
         return None if node is None else self._key(node)
 
     def slot_key(self, path: str, name: str) -> str | None:
-        """Returns the key of what an optimizer keeps for the variable at a path.
+        """Returns the key of an optimizer slot of the variable at a path.
 
         Args:
             path: Of the variable.
-            name: Such as "momentum".
+            name: For example "momentum".
         """
         node = self._find(path)
         slot = None if node is None else self._slots.get((node, name))
         return None if slot is None else self._key(slot)
 
     def slot_names(self) -> set[str]:
-        """Returns the kinds of what optimizers keep."""
+        """Returns the names of the optimizer slots."""
         return {name for _, name in self._slots}
 
     def _find(self, path: str) -> int | None:
@@ -73,12 +73,12 @@ class ObjectGraph:
             named = [*node.children.values()]
             for of, _, slot in node.slots:
                 named += [of, slot]
-            if any(not 0 <= i < count for i in named):
-                raise ValueError(f"the graph names an object beyond its {count}")
+            if any(i >= count for i in named):
+                raise ValueError(f"the graph refers to an object beyond its {count}")
 
 
 def _unescaped(name: str) -> str:
-    """The name of a child as the graph has it, from how keys spell it.
+    """Returns the name of a child in the graph from its escaped form in keys.
 
     >>> _unescaped("box.Sscale"), _unescaped("a..b")
     ('box/scale', 'a.b')

@@ -1,4 +1,4 @@
-"""Reads TF2 checkpoints: an .index file that says where in data files each tensor is.
+"""Reader of TF2 checkpoints: an .index file and the data files it refers to.
 
 Source: tensorflow/core/protobuf/tensor_bundle.proto, and
 tensorflow/core/util/tensor_bundle (how strings are stored).
@@ -26,14 +26,14 @@ SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 _STRING = 7
-# By their numbers in TensorFlow's DataType.
+# By their number in TensorFlow's DataType.
 _DTYPES = {
     1: np.float32, 2: np.float64, 3: np.int32, 4: np.uint8, 5: np.int16, 6: np.int8,
     _STRING: object, 8: np.complex64, 9: np.int64, 10: np.bool_,
     14: ml_dtypes.bfloat16, 17: np.uint16, 18: np.complex128, 19: np.float16,
     22: np.uint32, 23: np.uint64,
 }  # fmt: skip
-_AGAIN = "copy or download it again: all files of a checkpoint, each of them whole"
+_AGAIN = "copy or download all files of the checkpoint again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,17 +48,17 @@ class _Entry:
 
 
 class Checkpoint:
-    """The tensors of a TF2 checkpoint, read from the disk when they are asked for.
+    """The tensors of a TF2 checkpoint, read from disk on access.
 
         checkpoint = Checkpoint("downloads/efficientdet_d0_coco17_tpu-32/checkpoint")
         checkpoint["model/_box_predictor/..."]
 
-    A key may be given without the "/.ATTRIBUTES/VARIABLE_VALUE" that variables have,
-    and as any path through the graph of objects that leads to a variable.
+    A key may lack the suffix "/.ATTRIBUTES/VARIABLE_VALUE" of variables, and may be any
+    path through the object graph to a variable.
 
     Args:
-        path: A folder (the checkpoint that its state file names, else the one with
-            the highest number), a prefix such as "checkpoint/ckpt-0", or a file.
+        path: A folder (the checkpoint in its state file, else the one with the highest
+            number), a prefix such as "checkpoint/ckpt-0", or a file.
 
     Raises:
         CheckpointError: There is no TF2 checkpoint, or its index is damaged.
@@ -86,7 +86,7 @@ class Checkpoint:
 
     @property
     def prefix(self) -> str:
-        """What TensorFlow calls the path of the checkpoint: without ".index"."""
+        """TensorFlow's name of the checkpoint: the path without ".index"."""
         return str(self.index).removesuffix(".index")
 
     def keys(self) -> list[str]:
@@ -103,7 +103,7 @@ class Checkpoint:
         return isinstance(key, str) and self.find(key) is not None
 
     def find(self, key: str) -> str | None:
-        """Returns the key under which something is stored; None: it is not there."""
+        """Returns the key under which a tensor is stored; None if there is none."""
         for stored in (key, key + SUFFIX):
             if stored in self._entries:
                 return stored
@@ -115,24 +115,24 @@ class Checkpoint:
         return self._entry(key).shape
 
     def dtype(self, key: str) -> np.dtype:
-        """Returns the type of a tensor; `object` for texts, which are bytes."""
+        """Returns the dtype of a tensor; `object` for strings, which are bytes."""
         return np.dtype(_DTYPES.get(self._entry(key).dtype, np.void))
 
     def __getitem__(self, key: str) -> np.ndarray:
         """Returns a tensor.
 
         Raises:
-            CheckpointError: There is none of this name, or it is damaged.
+            CheckpointError: There is no tensor of this name, or it is damaged.
         """
         entry, place = self._entry(key), f"{self.prefix}: {key}"
         if entry.sliced:
             raise CheckpointError(
                 place,
-                "is stored in parts, as partitioned variables are; not supported",
-                hint="load and save it once with TensorFlow, without partitions",
+                "is a partitioned variable, which is not supported",
+                hint="load and save it with TensorFlow without partitions",
             )
         if entry.dtype not in _DTYPES:
-            raise CheckpointError(place, f"has type {entry.dtype}, which is unknown")
+            raise CheckpointError(place, f"has the unknown type {entry.dtype}")
         stored = self._stored(entry)
         try:
             if entry.dtype == _STRING:
@@ -143,7 +143,7 @@ class Checkpoint:
 
     @functools.cached_property
     def graph(self) -> ObjectGraph:
-        """The graph of objects.
+        """The object graph.
 
         Raises:
             CheckpointError: It is damaged.
@@ -154,7 +154,7 @@ class Checkpoint:
             if isinstance(error, CheckpointError):
                 raise
             raise CheckpointError(
-                self.prefix, f"its graph of objects is damaged: {error}", hint=_AGAIN
+                self.prefix, f"its object graph is damaged: {error}", hint=_AGAIN
             ) from error
 
     def _entry(self, key: str) -> _Entry:
@@ -172,8 +172,8 @@ class Checkpoint:
         if len(stored) != entry.size:
             raise CheckpointError(
                 str(path),
-                f"is cut short: it has {len(data)} bytes, at least "
-                f"{entry.offset + entry.size} are needed",
+                f"is truncated: it has {len(data)} bytes, but needs at least "
+                f"{entry.offset + entry.size}",
                 hint=_AGAIN,
             )
         return stored
@@ -189,16 +189,16 @@ class Checkpoint:
     def _map(self, path: pathlib.Path) -> np.ndarray:
         if not path.is_file():
             raise CheckpointError(
-                str(path), "is missing beside the .index file", hint=_AGAIN
+                str(path), "is missing next to the .index file", hint=_AGAIN
             )
         if identify.is_lfs_pointer(path):
             raise CheckpointError(
                 str(path),
-                "is a pointer of Git LFS, not the file itself",
+                "is a Git LFS pointer, not the file itself",
                 hint="fetch the content: git lfs pull",
             )
         if path.stat().st_size == 0:
-            return np.zeros(0, np.uint8)  # Which cannot be mapped.
+            return np.zeros(0, np.uint8)  # Empty files cannot be mapped.
         return np.memmap(path, np.uint8, mode="r")
 
 
@@ -210,34 +210,32 @@ def _find(path: pathlib.Path) -> pathlib.Path:
 
 
 def _refused(path: pathlib.Path, index: pathlib.Path | None) -> CheckpointError:
-    """The error for what is no TF2 checkpoint."""
+    """Returns the error for a path that is not a TF2 checkpoint."""
     other = identify.identify(path)
     if other:
         return CheckpointError(str(path), f"is {other.what}", hint=other.hint)
     if not path.exists():
         return CheckpointError(
             str(path),
-            "does not exist, nor is there an .index file of that name",
-            hint="give the folder with ckpt-N.index, or the prefix, such as "
+            "does not exist, and there is no .index file of that name",
+            hint="use the folder with ckpt-N.index, or the prefix, for example "
             f"{path / 'ckpt-0'}",
         )
-    if _is_ours(path):
+    if _is_odapi_checkpoint(path):
         return CheckpointError(
             str(path),
-            "is a checkpoint of odapi already",
-            hint="odapi eval, predict, export and train take it as it is",
+            "is already a checkpoint of odapi",
+            hint="use it directly with odapi eval, predict, export and train",
         )
     empty = path.is_dir() and not any(path.iterdir())
     return CheckpointError(
         str(path),
-        "is an empty folder"
-        if empty
-        else "no checkpoint is here: there is no .index file",
-        hint="give the folder with ckpt-N.index and the ckpt-N.data files",
+        "is an empty folder" if empty else "has no checkpoint: there is no .index file",
+        hint="use the folder with ckpt-N.index and the ckpt-N.data files",
     )
 
 
-def _is_ours(path: pathlib.Path) -> bool:
+def _is_odapi_checkpoint(path: pathlib.Path) -> bool:
     try:
         folders.find(path)
     except CheckpointError:
@@ -268,15 +266,15 @@ def _numbers(stored: bytes, entry: _Entry) -> np.ndarray:
 
 
 def _strings(stored: bytes, entry: _Entry) -> np.ndarray:
-    """Texts are stored as all lengths, a checksum of these, and the bytes."""
+    """Decodes strings, stored as all lengths, a checksum of these, and the bytes."""
     count = int(np.prod(entry.shape, dtype=np.int64))
     if count > len(stored):
-        raise ValueError(f"{count} texts in {len(stored)} bytes")
+        raise ValueError(f"{count} strings in {len(stored)} bytes")
     lengths, at = [], 0
     for _ in range(count):
         length, at = varint(stored, at)
         lengths.append(length)
-    # The checksum is of the lengths as fixed numbers.
+    # The checksum is that of the lengths as fixed-size integers.
     fixed = b"".join(n.to_bytes(4 if n < 1 << 32 else 8, "little") for n in lengths)
     if masked_crc32c(fixed + stored[at:]) != entry.crc:
         raise ValueError("the checksum is wrong")
