@@ -7,7 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from odapi.runtime.compat import child_layers, flatten_layers, sync_variables
+from odapi.runtime.compat import (
+    child_layers,
+    flatten_layers,
+    optimizer_slots,
+    sync_variables,
+)
 from requirement import require
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -24,12 +29,14 @@ MODULES = ("tensorflow.python", "tensorflow.core", "keras.src", "jax._src", "tor
 
 def private_uses(source: str) -> list[str]:
     """Returns the private names of Keras and its backends that a file mentions."""
-    found = []
-    for node in ast.walk(ast.parse(source)):
+    found: list[str] = []
+    tree = ast.parse(source)
+    own = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Attribute | ast.FunctionDef | ast.Constant):
             name = getattr(node, "attr", getattr(node, "name", None))
             name = name or getattr(node, "value", None)
-            found += [name] if name in PRIVATE else []
+            found += [name] if name in PRIVATE and name not in own else []
         elif isinstance(node, ast.ImportFrom):
             modules = [f"{node.module}.{alias.name}" for alias in node.names]
             found += [m for m in modules if m.startswith(MODULES)]
@@ -96,6 +103,28 @@ def test_variables_are_up_to_date_within_fit():
         np.ones((3, 1)), np.zeros((3, 1)), batch_size=1, callbacks=[reads], verbose=0
     )
     np.testing.assert_allclose(reads.kernels, [0.5, 0.25, 0.125])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "slots"),
+    [
+        (keras.optimizers.SGD(momentum=0.9), ["momentum"]),
+        (keras.optimizers.SGD(), []),
+        (keras.optimizers.Adam(), ["m", "v"]),
+        (keras.optimizers.AdamW(), ["m", "v"]),
+        (keras.optimizers.RMSprop(momentum=0.9), ["momentum", "rms"]),
+        (
+            keras.optimizers.RMSprop(momentum=0.9, centered=True),
+            ["momentum", "rms", "mg"],
+        ),
+    ],
+    ids=str,
+)
+def test_slots_of_optimizers_have_the_names_of_keras_2(optimizer, slots):
+    optimizer.build([keras.Variable(np.zeros((2, 3)))])
+    found = optimizer_slots(optimizer)
+    assert list(found) == slots
+    assert all([tuple(v.shape) for v in group] == [(2, 3)] for group in found.values())
 
 
 def test_functions_of_tensorflow_are_frozen_and_rebuilt():

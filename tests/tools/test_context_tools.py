@@ -340,7 +340,10 @@ def test_images_without_boxes_have_a_class(annotations, classes, tmp_path):
     ("changes", "message"),
     [
         ({"images": [{"id": 1}]}, "image 1 has no file_name"),
-        ({"annotations": [{"image_id": 1, "category_id": 7}]}, "have category 7"),
+        (
+            {"annotations": [{"image_id": 1, "category_id": 7}]},
+            "have the unknown category 7",
+        ),
     ],
 )
 def test_metadata_that_cannot_be_used_are_refused(changes, message, tmp_path):

@@ -62,8 +62,8 @@ def test_names_that_are_found(name):
         ("", "odapi zoo list"),
     ],
 )
-def test_names_that_are_not(name, hint):
-    with pytest.raises(ConfigError, match="is no model of the zoo") as caught:
+def test_unknown_names(name, hint):
+    with pytest.raises(ConfigError, match="is not a model of the zoo") as caught:
         find(name)
     assert hint in caught.value.hint
 
@@ -93,12 +93,12 @@ def test_filters(filters, count):
 @pytest.mark.parametrize(
     ("filters", "message"),
     [
-        ({"family": "yolo"}, "--family: 'yolo' fits no model; there are CenterNet"),
+        ({"family": "yolo"}, "--family: 'yolo' matches no model; known are CenterNet"),
         ({"task": "mask"}, "did you mean 'masks'"),
-        ({"resolution": "600"}, "there are 320, 320x320, 512.*1536"),
+        ({"resolution": "600"}, "known are 320, 320x320, 512.*1536"),
     ],
 )
-def test_unknown_filters_say_what_there_is(filters, message):
+def test_unknown_filters_list_the_known_values(filters, message):
     with pytest.raises(ConfigError, match=f"(?s){message}"):
         select(**filters)
 

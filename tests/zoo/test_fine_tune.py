@@ -1,4 +1,4 @@
-"""Fine-tuning from TF2 checkpoints: each type restores its part and says the rest."""
+"""Fine-tuning from TF2 checkpoints: each type restores its part of the model."""
 
 import numpy as np
 import pytest
@@ -106,7 +106,7 @@ def test_other_classes_leave_the_class_predictor_as_it_is(there, built, classes)
     ("source", "kind", "error", "message"),
     [
         ("backbone", "detection", CheckpointError, 'type: "classification"'),
-        ("backbone", "full", CheckpointError, "holds a backbone alone"),
+        ("backbone", "full", CheckpointError, "contains only a backbone"),
         ("detector", "ful", ConfigError, "did you mean 'full'"),
         ("other", "full", CheckpointError, "but head, net.*detection_model"),
     ],

@@ -249,7 +249,7 @@ def test_the_command(archive, tmp_path):
     assert "variables\n  trained     3 steps\n  classes     2 without" in done.output
     assert f"Next: odapi predict {tmp_path / 'run'} photos/" in done.output
     assert f"odapi train {tmp_path / 'run'} --model-dir" in done.output
-    with pytest.raises(CheckpointError, match="is there already"):
+    with pytest.raises(CheckpointError, match="already exists"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
     with pytest.raises(CheckpointError, match="does not exist"):
         CliRunner().invoke(app, ["import", "gone"], catch_exceptions=False)
@@ -279,7 +279,7 @@ def test_what_is_not_used_is_named(archive, tmp_path):
 @pytest.mark.parametrize(
     ("made", "given", "error", "message"),
     [
-        ({"change": _without_bias}, {}, CheckpointError, "missing there; there it is"),
+        ({"change": _without_bias}, {}, CheckpointError, "missing there; its key is"),
         (
             {},
             {"overrides": ["model.ssd.num_classes=5"]},
@@ -290,14 +290,14 @@ def test_what_is_not_used_is_named(archive, tmp_path):
             {},
             {"overrides": ["model.ssd.feature_extractor.depth_multiplier=0.5"]},
             CheckpointError,
-            r"shape \(.*is it the config that the checkpoint was trained with",
+            r"shape \(.*use the config that the checkpoint was trained with",
         ),
         ({}, {"keep_optimizer": True}, CheckpointError, "an exported model, which has"),
         (
             {"step": 1},
             {"keep_optimizer": True},
             CheckpointError,
-            "has no 'momentum' of .* its optimizer kept nothing",
+            "has no 'momentum' of .* its optimizer state has nothing",
         ),
         (
             {"step": 1, "slots": ["momentum"]},
@@ -306,10 +306,10 @@ def test_what_is_not_used_is_named(archive, tmp_path):
                 "overrides": ["train_config.freeze_variables=backbone"],
             },
             ConfigError,
-            "the original trained all variables",
+            "ignored by the original, which trained all variables",
         ),
         ({}, {"config": "gone.config"}, ConfigError, r"gone\.config"),
-        ({}, {"output": "."}, CheckpointError, "is there already"),
+        ({}, {"output": "."}, CheckpointError, "already exists"),
     ],
 )
 def test_what_cannot_be_imported_leaves_nothing(

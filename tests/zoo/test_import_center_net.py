@@ -108,12 +108,14 @@ def test_a_class_gets_the_name_by_which_the_config_calls_it(tmp_path):
     assert found.by_id[2] == odapi_coco().by_id[2]
 
 
-def test_keypoints_that_are_nowhere_are_an_error(tmp_path):
+def test_unknown_keypoints_are_an_error(tmp_path):
     config = pose_config()
     stds = config.model.center_net.keypoint_estimation_task[0].keypoint_label_to_std
     stds["left_paw"] = 0.3
     for classes in (odapi_coco(), LabelMap((Category(1, "dog"),))):
-        with pytest.raises(CheckpointError, match="names of its keypoints"):
+        with pytest.raises(
+            CheckpointError, match="keypoint label map of the config does not exist"
+        ):
             named_keypoints(config, classes, tmp_path)
 
 

@@ -84,13 +84,13 @@ def test_a_training_keeps_its_momentum(tmp_path):
     _check(tmp_path / "run", weights)
 
 
-def test_other_classes_are_told(tmp_path):
+def test_other_classes_are_refused(tmp_path):
     config = small_rcnn("c4")
     tf2.write(tmp_path / "zoo/checkpoint/ckpt-0", _tensors(config)[1], packed=True)
     config.model.faster_rcnn.num_classes = 3
     save_config(config, tmp_path / "zoo/pipeline.config")
     with pytest.raises(
-        CheckpointError, match=r"config says 3 classes, .* was trained with 2"
+        CheckpointError, match=r"config has 3 classes, .* was trained with 2"
     ):
         import_checkpoint(tmp_path / "zoo", tmp_path / "run")
     assert not (tmp_path / "run").exists()
