@@ -1,4 +1,4 @@
-"""Classes of objects: ids as users write them, indices as models count them."""
+"""Label maps: class ids (from 1) and class indices (from 0)."""
 
 import dataclasses
 import functools
@@ -21,13 +21,13 @@ class Category:
 
     Args:
         id: As in label maps and annotation files, 1 or higher.
-        name: What tf.Example files and annotation tools write.
-        display_name: What is shown to people; `name` where empty.
+        name: Name in tf.Examples and annotation files.
+        display_name: Name for display; `name` if empty.
         keypoints: Named keypoints of the class, in order.
-        skeleton: Pairs of ids of keypoints that a line joins; empty: unknown.
-        ancestor_ids, descendant_ids: Hierarchy of Open Images.
+        skeleton: Pairs of connected keypoint ids; empty if unknown.
+        ancestor_ids, descendant_ids: Class hierarchy of Open Images.
         frequency: "", "FREQUENT", "COMMON" or "RARE", as in LVIS.
-        instance_count: Objects in the training data, as in LVIS; 0: unknown.
+        instance_count: Objects in the training data, as in LVIS; 0 if unknown.
     """
 
     id: int
@@ -42,12 +42,12 @@ class Category:
 
     @property
     def index(self) -> int:
-        """The id as models count it, from 0."""
+        """The class index of models, counted from 0."""
         return self.id - 1
 
     @property
     def label(self) -> str:
-        """The name to show."""
+        """The name for display."""
         return self.display_name or self.name
 
 
@@ -91,12 +91,12 @@ class LabelMap:
 
     @property
     def num_classes(self) -> int:
-        """The highest id: what `num_classes` of a model must at least be."""
+        """The highest id, the minimum `num_classes` of a model."""
         return max((c.id for c in self.categories), default=0)
 
     @property
     def num_keypoints(self) -> int:
-        """How many places keypoints of an object need; 0 where no class has any."""
+        """Number of keypoint slots; 0 if no class has keypoints."""
         ids = [k.id for c in self.categories for k in c.keypoints]
         return max(ids, default=-1) + 1
 
@@ -107,16 +107,16 @@ class LabelMap:
 
     @functools.cached_property
     def by_name(self) -> dict[str, Category]:
-        """Categories by name, and by display name where no other has that name."""
+        """Categories by name, and by display name if no other has that name."""
         shown = {c.display_name: c for c in self.categories if c.display_name}
         return shown | {c.name: c for c in self.categories}
 
     def label(self, index: int) -> str:
-        """Returns the name to show for a class index that counts from 0."""
+        """Returns the display name of a class index, counted from 0."""
         category = self.by_id.get(int(index) + 1)
         return category.label if category else f"class {int(index) + 1}"
 
 
 def label_map_of(names: list[str], source: str = "label map") -> LabelMap:
-    """Returns the label map that numbers `names` from 1, in their order."""
+    """Returns the label map that numbers `names` from 1, in order."""
     return LabelMap(tuple(Category(i + 1, n) for i, n in enumerate(names)), source)

@@ -1,4 +1,4 @@
-"""What a user sees while waiting: a bar on a terminal, a line now and then in a log."""
+"""Progress display: a bar on a terminal, occasional lines in a log."""
 
 import contextlib
 import sys
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_LOG_EVERY = 10.0  # Seconds between lines where there is no terminal.
+_LOG_EVERY = 10.0  # Seconds between lines without a terminal.
 
 
 def console(
@@ -32,12 +32,12 @@ def console(
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yields `items`, showing how far it is and how long it will take.
+    """Yields `items` and shows progress and remaining time.
 
     Args:
-        items: What to go through.
-        what: One or two words, such as "evaluating".
-        total: Their number; None takes `len(items)` where there is one.
+        items: The items.
+        what: Description, one or two words, such as "evaluating".
+        total: Number of items; None uses `len(items)`, if available.
     """
     if total is None and hasattr(items, "__len__"):
         total = len(items)  # type: ignore[arg-type]
@@ -58,9 +58,9 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
 
 @contextlib.contextmanager
 def track_bytes() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yields what takes (what is done, bytes that are done, of how many) and shows it.
+    """Yields a function `(description, bytes done, total bytes)` that shows progress.
 
-    How many may be None where that is not known.
+    The total may be None if unknown.
     """
     shown = console()
     if not shown.is_terminal:
@@ -107,7 +107,7 @@ def _line(what: str, done: int, total: int | None, seconds: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Returns a length of time as people say it.
+    """Returns a duration in words.
 
     >>> duration(5.04), duration(125), duration(7300)
     ('5.0 s', '2 min 5 s', '2 h 1 min')

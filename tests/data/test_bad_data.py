@@ -277,7 +277,7 @@ def test_most_images_missing_is_refused_with_the_folders(tmp_path):
     spec = tiny_data.write_coco(tmp_path)
     for name in "ab":
         (tmp_path / "images" / f"{name}.jpg").unlink()
-    with pytest.raises(DataError, match=r"2 of 3 images.*a\.jpg.*looked in") as caught:
+    with pytest.raises(DataError, match=r"2 of 3 images.*a\.jpg.*searched") as caught:
         open_source(spec)
     assert str(tmp_path / "images") in str(caught.value)
     source = open_source(f"{spec}?missing=skip")

@@ -205,14 +205,14 @@ def test_a_frame_can_be_written_as_a_tf_example(tmp_path):
             True,
             "region/label/confidence: 1 entries for 2 frames",
         ),
-        (b"\x0b", True, "no tf.SequenceExample"),
+        (b"\x0b", True, "not a tf.SequenceExample"),
         (b"", True, "no image/encoded of frames"),
     ],
 )
 def test_a_record_of_another_kind_is_named(record, sequences, message, tmp_path):
     with pytest.raises(DataError) as info:
         opened(tmp_path, record, sequences=sequences)
-    assert "has no record that can be used" in str(info.value)
+    assert "has no usable record" in str(info.value)
     source = opened(
         tmp_path,
         *([sequence()] if sequences else [with_bank()]),

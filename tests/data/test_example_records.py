@@ -150,7 +150,7 @@ def test_size_that_was_not_filled_in_is_unknown(size, tmp_path):
     [
         ({"is_crowd": [1]}, "image/object/is_crowd: 1 values for 2"),
         ({"class__text": ["cat"]}, "image/object/class/text: 1 values for 2"),
-        ({"bbox__ymin": [0.1]}, "sides of boxes differ in number: 1 ymin, 2 xmin"),
+        ({"bbox__ymin": [0.1]}, "box coordinates differ in number: 1 ymin, 2 xmin"),
         ({"keypoint__x": [0.1]}, "1 x and 0 y"),
         ({"mask": [1.0, 0.0]}, "image/object/mask: 2 values"),
         ({"bbox__ymin": ["a", "b"]}, "is not a list of numbers"),

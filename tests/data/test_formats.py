@@ -54,7 +54,7 @@ def test_kind_of_a_folder_is_seen_from_what_is_in_it(kind, tmp_path):
         ("voz:x", "known values are coco, tfrecord, voc, yolo"),
         ("voc:x?splt=train", "did you mean 'split'"),
         ("coco:x?unknown=keep", "known values are drop"),
-        ("nowhere", "there is no such path"),
+        ("nowhere", "path does not exist"),
         ("voc:nowhere", "no such folder"),
         ("coco:nowhere.json", "no such file"),
         ("yolo:nowhere", "no such file"),
@@ -141,7 +141,7 @@ def test_coco_takes_the_folder_that_is_given(tmp_path):
     spec = f"coco:{file}?images={tmp_path / 'far' / 'away'}"
     assert len(list(open_source(spec))) == 3
     assert len(list(open_source(f"coco:{file}?images=far/away"))) == 3
-    with pytest.raises(DataError, match="looked in"):
+    with pytest.raises(DataError, match="searched"):
         open_source(f"coco:{file}")
 
 

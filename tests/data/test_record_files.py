@@ -127,13 +127,13 @@ def test_example_with_sides_of_different_number_is_skipped(tmp_path):
     tiny_data.write_records(path, [tiny_data.example(broken), *tiny_data.records()[1:]])
     source = open_tfrecord(path)
     assert ids(source) == ["b", "c"]
-    assert "sides of boxes differ" in next(iter(source.problems)).first[0]
+    assert "box coordinates differ" in next(iter(source.problems)).first[0]
 
 
 def test_what_is_no_record_file_is_refused(tmp_path):
     path = tmp_path / "x.record"
     path.write_text(json.dumps({"images": list(range(100))}))
-    with pytest.raises(DataError, match="no TFRecord file"):
+    with pytest.raises(DataError, match="is not a TFRecord file"):
         open_tfrecord(path)
 
 

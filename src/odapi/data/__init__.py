@@ -1,0 +1,1 @@
+"""Datasets on disk, images, augmentation, and the input pipeline."""

@@ -1,1 +1,1 @@
-"""Images of images, boxes and curves. Knows no model; draws with OpenCV alone."""
+"""Drawing of images with objects, mosaics and plots, with OpenCV."""

@@ -1,4 +1,4 @@
-"""Colors that people tell apart, one for each class."""
+"""Distinguishable colors, one per class."""
 
 import math
 
@@ -9,7 +9,7 @@ BLACK: Color = (0, 0, 0)
 INK: Color = (38, 38, 42)  # Text and axes on white.
 PALE: Color = (225, 226, 230)  # Grid lines and frames.
 
-# The first classes of a label map, where most datasets end: vivid on photographs.
+# The first classes of a label map: vivid on photographs.
 _FIRST: tuple[Color, ...] = (
     (255, 64, 64),  # red
     (0, 150, 255),  # blue
@@ -24,12 +24,12 @@ _FIRST: tuple[Color, ...] = (
     (120, 130, 255),  # lavender
     (170, 220, 60),  # lime
 )
-_GOLDEN = 0.618034  # Steps of this part of the circle never fall close together.
+_GOLDEN = 0.618034  # Multiples of it, modulo 1, stay well separated.
 _LIGHTNESS = (0.72, 0.60, 0.82)
 
 
 def color_of(index: int) -> Color:
-    """Returns the color of a class index; the same for ever, any index.
+    """Returns the color of a class index; deterministic, for any index.
 
     >>> color_of(0)
     (255, 64, 64)
@@ -42,7 +42,7 @@ def color_of(index: int) -> Color:
 
 
 def text_color_on(color: Color) -> Color:
-    """Returns black or white, whichever is read more easily on `color`.
+    """Returns black or white, whichever is more readable on `color`.
 
     >>> text_color_on((240, 220, 30)), text_color_on((40, 40, 160))
     ((0, 0, 0), (255, 255, 255))
@@ -64,7 +64,7 @@ def _gamma(value: float) -> int:
 
 
 def _oklch(lightness: float, chroma: float, hue: float) -> Color:
-    """Returns sRGB of a color in OKLCH, where equal steps look equally far apart.
+    """Returns sRGB of a color in OKLCH, a perceptually uniform color space.
 
     Source: Ottosson 2020, https://bottosson.github.io/posts/oklab/.
     """

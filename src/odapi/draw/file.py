@@ -1,4 +1,4 @@
-"""Images to files and bytes."""
+"""Saving and encoding of images."""
 
 import pathlib
 
@@ -12,12 +12,12 @@ _OPTIONS = {kind: (cv2.IMWRITE_JPEG_QUALITY, 92) for kind in (".jpg", ".jpeg")}
 
 
 def save_image(path: str | pathlib.Path, image: np.ndarray) -> pathlib.Path:
-    """Writes an RGB image `[h, w, 3]` uint8; the name's ending says which kind.
+    """Writes an RGB image `[h, w, 3]` uint8; the suffix selects the format.
 
     Folders are made as needed.
 
     Raises:
-        DataError: The ending is not known, or the file cannot be written.
+        DataError: The suffix is unknown, or the file cannot be written.
     """
     path = pathlib.Path(path)
     data = encode_image(image, path.suffix or ".png", str(path))
@@ -29,11 +29,11 @@ def encode_image(image: np.ndarray, kind: str = ".png", place: str = "image") ->
 
     Args:
         image: The image.
-        kind: ".png", ".jpg" or another ending that OpenCV knows.
+        kind: ".png", ".jpg" or another suffix that OpenCV supports.
         place: For the error message.
 
     Raises:
-        DataError: The kind is not known.
+        DataError: The suffix is unknown.
     """
     pixels = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
     try:

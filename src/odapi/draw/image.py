@@ -1,4 +1,4 @@
-"""Objects on an image: boxes, masks, keypoints, and labels that can be read."""
+"""Drawing of objects: boxes, masks, keypoints and readable labels."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -20,16 +20,16 @@ Objects = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """How objects are drawn; 0 means: by the size of the image.
+    """How objects are drawn; 0 means relative to the image size.
 
     Args:
         line: Width of box lines, pixels.
         text: Height of the font, pixels.
-        labels: Write the name of the class.
-        scores: Write the score, where there is one.
-        mask_alpha: How much of a mask's color covers the image.
-        edges: Pairs of keypoints that a line joins, by id; empty: where their names
-            are those of COCO's people.
+        labels: Whether to write the class name.
+        scores: Whether to write the score, if any.
+        mask_alpha: Opacity of masks.
+        edges: Pairs of keypoint ids to connect; empty means the edges of COCO's
+            person, by name.
     """
 
     line: int = 0
@@ -67,22 +67,22 @@ def draw_objects(
 ) -> np.ndarray:
     """Returns a copy of `image` with `objects` drawn on it.
 
-    Small objects are drawn last and never filled, lines lie outside of the object,
-    and labels stand where they cover least; one that would cover another label is
-    left out (its box stays). Lines and text grow with the image.
+    Small objects are drawn last and never filled, lines are outside the object, and
+    labels are placed where they hide least; one that would cover another label is
+    omitted. Lines and text scale with the image.
 
     Args:
         image: `[h, w, 3]` uint8 RGB; gray and float images in 0..255 are converted.
         objects: Detections or groundtruth of one image, keys as in a sample:
-            `boxes [n, 4]` normalized; where known `classes [n]`, `scores [n]`,
+            `boxes [n, 4]` normalized; optionally `classes [n]`, `scores [n]`,
             `is_crowd`, `difficult [n]`, `masks [n, h, w]` of the whole image or
             `box_masks [n, h, w]` of the boxes, `keypoints [n, k, 2]` with
-            `keypoint_scores [n, k]`, of which those up to 0.1 are left out, and
+            `keypoint_scores [n, k]`, of which those up to 0.1 are not drawn, and
             `captions [n]` (text instead of the class's name).
         label_map: Names of the classes.
-        min_score: Objects with a lower score are left out.
-        max_objects: The most to draw, best scores first.
-        style: Sizes, and what to write.
+        min_score: Objects with a lower score are not drawn.
+        max_objects: Maximum number of objects to draw, best scores first.
+        style: Sizes and labels.
     """
     image = as_rgb(image)
     height, width = image.shape[:2]
@@ -92,7 +92,7 @@ def draw_objects(
     classes = _classes(objects, len(boxes))
     colors = [color_of(c) for c in classes]
 
-    # Large objects first: what lies on top is what would otherwise be hidden.
+    # Large objects first, so that they do not hide small ones.
     order = np.argsort(-_areas(boxes), kind="stable")
     for i in order:
         _draw_mask(image, _window(objects, i, (height, width)), colors[i], style)
@@ -158,9 +158,9 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def chosen(
     objects: Objects, min_score: float = 0.0, max_objects: int | None = None
 ) -> dict[str, Any]:
-    """Returns the rows of `objects` that reach `min_score`, best first, not too many.
+    """Returns the rows of `objects` with at least `min_score`, best first.
 
-    Without scores the order stays.
+    Without scores, the order is kept.
     """
     boxes = np.asarray(objects["boxes"], np.float64).reshape(-1, 4)
     keep = np.flatnonzero(np.isfinite(boxes).all(axis=-1))
@@ -173,7 +173,7 @@ def chosen(
     for key in (*FIELDS, *_DETECTED):
         if objects.get(key) is not None and key not in _NOT_COPIED:
             rows[key] = np.asarray(objects[key])[keep]
-    if objects.get("masks") is not None:  # May be made one at a time.
+    if objects.get("masks") is not None:  # May be decoded one at a time.
         rows["masks"] = [objects["masks"][int(i)] for i in keep]
     if objects.get("captions") is not None:
         rows["captions"] = [objects["captions"][i] for i in keep]
@@ -181,7 +181,7 @@ def chosen(
 
 
 def _pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Whole pixels `[n, 4]`, last row and column included, inside of the image."""
+    """Returns pixels `[n, 4]`, end inclusive, clipped to the image."""
     scaled = boxes * [height, width, height, width]
     low = np.floor(scaled[:, :2] + 1e-3)
     high = np.maximum(np.ceil(scaled[:, 2:] - 1e-3) - 1, low)
@@ -201,7 +201,7 @@ def _classes(objects: Objects, number: int) -> np.ndarray:
 def _captions(
     objects: Objects, classes: np.ndarray, label_map: LabelMap | None, style: Style
 ) -> list[str]:
-    """What is written at each object; "" for nothing."""
+    """Returns the caption of each object; "" for none."""
     captions = []
     for i, index in enumerate(classes):
         words = []
@@ -225,9 +225,9 @@ def _percent(score: float) -> str:
 
 def _draw_box(image: np.ndarray, box: np.ndarray, color: Color, line: int) -> None:
     y0, x0, y1, x1 = (int(v) for v in box)
-    # A line as wide as the object would hide it.
+    # Thinner than the object, which it would hide.
     line = max(1, min(line, (min(y1 - y0, x1 - x0) + 1) // 6))
-    if line > 1:  # A dark rim keeps the line visible on its own color.
+    if line > 1:  # A dark rim keeps the line visible on the same color.
         dark = tuple(c // 4 for c in color)
         out = line + 1
         cv2.rectangle(image, (x0 - out, y0 - out), (x1 + out, y1 + out), dark, 1)
@@ -241,7 +241,7 @@ def _draw_box(image: np.ndarray, box: np.ndarray, color: Color, line: int) -> No
 def _draw_cut_sides(
     image: np.ndarray, box: tuple[int, int, int, int], color: Color, line: int
 ) -> None:
-    """Draws the sides that fall on the border inside of it: outside none would show."""
+    """Draws sides at the image border inside it, where they are visible."""
     height, width = image.shape[:2]
     y0, x0, y1, x1 = box
     top, left = max(y0 - line, 0), max(x0 - line, 0)
@@ -272,7 +272,7 @@ def _window(objects: Objects, i: int, size: tuple[int, int]) -> MaskWindow | Non
 def _draw_mask(
     image: np.ndarray, window: MaskWindow | None, color: Color, style: Style
 ) -> None:
-    """Tints what a mask covers, and draws its outline in the full color."""
+    """Tints the pixels of a mask, and draws its outline."""
     if window is None or not window.pixels.any():
         return
     top, left, pixels = window

@@ -1,4 +1,4 @@
-"""Where labels stand on an image, so that they hide as little as possible."""
+"""Label placement that hides as little of the image as possible."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,10 +8,10 @@ import numpy as np
 from odapi.draw.text import fit_text, text_size
 from odapi.geometry.overlap import pairwise_overlap_area
 
-# Of a label, what may lie under other labels before it is left out.
-_MOST_HIDDEN = 0.25
-_SMALLEST = 9  # Pixels; below, letters of this font run together.
-_SHRINK = 0.75  # Tried where there is no room.
+# Maximum hidden part of a label; beyond it, the label is omitted.
+_MAX_HIDDEN = 0.25
+_SMALLEST = 9  # Pixels; smaller letters are illegible.
+_SHRINK = 0.75  # Tried if the label does not fit.
 
 
 class Label(NamedTuple):
@@ -30,10 +30,10 @@ def place_labels(
     image_size: tuple[int, int],
     height: int,
 ) -> list[Label]:
-    """Returns the labels that find a place, in the order of `captions`.
+    """Returns the labels that fit, in the order of `captions`.
 
-    Earlier objects choose first. A label stands above, below, beside or, where
-    nothing else is left, inside of its box.
+    Earlier objects are placed first. A label is placed above, below, beside or, as a
+    last resort, inside its box.
 
     Args:
         boxes: `[n, 4]` int, top, left, bottom, right in pixels, end inclusive.
@@ -49,7 +49,7 @@ def place_labels(
         taken = np.array([label.box for label in placed], float).reshape(-1, 4)
         for size in dict.fromkeys((height, max(_SMALLEST, int(_SHRINK * height)))):
             label, hidden = _best(index, caption, areas, taken, image_size, size)
-            if label is not None and hidden <= _MOST_HIDDEN:
+            if label is not None and hidden <= _MAX_HIDDEN:
                 placed.append(label)
                 break
     return placed
@@ -63,7 +63,7 @@ def _best(
     image_size: tuple[int, int],
     height: int,
 ) -> tuple[Label | None, float]:
-    """The label at its best place, and the part of it that other labels hide."""
+    """Returns the label at its best position, and its hidden part."""
     margin = max(2, height // 5)
     text = fit_text(caption, height, image_size[1] - 2 * margin)
     if not text:
@@ -74,7 +74,7 @@ def _best(
         return None, 1.0
     places = _places(areas[index], size, image_size)  # [8, 4]
     hidden = pairwise_overlap_area(places, taken).sum(axis=1) / (size[0] * size[1])
-    # What it hides of each object, as a part of that object: small ones weigh most.
+    # Relative to the area of each hidden object, so that small ones count most.
     object_areas = np.maximum(np.prod(areas[:, 2:] - areas[:, :2], axis=-1), 1.0)
     covers = (pairwise_overlap_area(places, areas) / object_areas).sum(axis=1)
     cost = 3.0 * hidden + covers + 0.02 * np.arange(len(places))
@@ -87,7 +87,7 @@ def _best(
 def _places(
     box: np.ndarray, size: tuple[int, int], image_size: tuple[int, int]
 ) -> np.ndarray:
-    """Boxes `[8, 4]` of a label of `size` around an object, best liked first."""
+    """Returns candidate boxes `[8, 4]` of a label, the preferred first."""
     y0, x0, y1, x1 = box
     height, width = size
     corners = np.array(
@@ -102,7 +102,7 @@ def _places(
             [y1 - height, x0],
         ]
     )
-    # Pushed back into the image, where what it then hides makes it cost more.
+    # Moved into the image, where hiding objects increases the cost.
     limit = np.array(image_size) - size
     corners = np.clip(corners, 0, np.maximum(limit, 0))
     return np.concatenate([corners, corners + size], axis=-1)

@@ -1,4 +1,4 @@
-"""Many images in one image."""
+"""Grids of images."""
 
 import math
 from collections.abc import Sequence
@@ -19,20 +19,20 @@ def mosaic(
     cell: int = 320,
     gap: int = 6,
 ) -> np.ndarray:
-    """Returns a grid of images, each whole and in its own proportions.
+    """Returns a grid of images, each scaled with its aspect ratio.
 
     Args:
         images: `[h, w, 3]` uint8 RGB, of any sizes.
-        captions: One line below each; none where empty.
-        columns: Their number; 0 makes the image a little wider than high.
+        captions: One line below each image; optional.
+        columns: Number of columns; 0 makes the grid slightly wider than high.
         cell: Pixels of the longer side of each image.
         gap: Pixels between images.
 
     Raises:
-        ValueError: There is no image, or not one caption an image.
+        ValueError: There is no image, or the number of captions differs.
     """
     if not len(images):
-        raise ValueError("a mosaic needs an image, got none")
+        raise ValueError("a mosaic needs at least one image")
     if len(captions) not in (0, len(images)):
         raise ValueError(f"{len(captions)} captions for {len(images)} images")
     shown = [_fitted(as_rgb(image), cell) for image in images]
@@ -64,5 +64,5 @@ def _fitted(image: np.ndarray, cell: int) -> np.ndarray:
     height, width = image.shape[:2]
     scale = cell / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(image, size, interpolation=how)
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.resize(image, size, interpolation=interpolation)

@@ -1,4 +1,4 @@
-"""Line plots, drawn by OpenCV: no plotting library is needed to see a curve."""
+"""Line plots drawn with OpenCV, without a plotting library."""
 
 import dataclasses
 import math
@@ -12,7 +12,7 @@ from odapi.draw.colors import INK, PALE, WHITE, Color, color_of
 from odapi.draw.text import fit_text, put_text, text_size
 
 _SUBPIXELS = 4  # Bits: OpenCV draws lines at sixteenths of a pixel.
-_MOST_NAMED = 24  # Lines in a legend; more would not fit.
+_MAX_NAMED = 24  # Maximum number of lines in a legend.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Line:
 
     Args:
         name: For the legend.
-        x, y: Its points, of the same number.
-        color: RGB; None takes the next of the palette.
-        wide: Drawn bold.
+        x, y: Coordinates of its points, of equal length.
+        color: RGB; None uses the next of the palette.
+        wide: Whether to draw it bold.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class _Frame:
-    """The rectangle of the data and the values at its sides."""
+    """The plotting area and the values at its sides."""
 
     left: int
     top: int
@@ -63,14 +63,14 @@ def plot(
     y_range: tuple[float, float] | None = None,
     size: tuple[int, int] = (540, 860),
 ) -> np.ndarray:
-    """Returns an image of curves with axes and a legend.
+    """Returns a line plot with axes and a legend.
 
     Args:
-        lines: The curves; the first are named in the legend, at most 24.
+        lines: The curves; the legend names at most the first 24.
         title: Above the plot.
-        x_label, y_label: What is measured along each axis.
-        x_range, y_range: Lowest and highest value shown; None: those of the data.
-        size: Of the image, (height, width) in pixels.
+        x_label, y_label: Labels of the axes.
+        x_range, y_range: Range of the axes; None means that of the data.
+        size: (height, width) in pixels.
     """
     height, width = size
     canvas = np.empty((height, width, 3), np.uint8)
@@ -90,7 +90,7 @@ def plot(
         y_range=y_range,
     )
     _draw_axes(canvas, frame, font)
-    # The first lies on top, as it comes first in the legend.
+    # The first is drawn on top, as it is first in the legend.
     for line, color in reversed(list(zip(lines, colors, strict=True))):
         _draw_line(canvas, frame, line, color)
     put_text(canvas, title, frame.left, round(1.5 * font), round(1.15 * font), INK)
@@ -109,13 +109,13 @@ def precision_recall_plot(
     class_indices: Mapping[str, int] | None = None,
     title: str = "Precision and recall at IoU 0.5",
 ) -> np.ndarray:
-    """Returns an image of a precision-recall curve a class, and their mean.
+    """Returns a plot of one precision-recall curve per class, and their mean.
 
     Args:
         curves: Precision `[n]` at each recall, by class.
-        average_precision: Of each class, for the legend and the order.
+        average_precision: Average precision per class, for the legend and the order.
         recalls: `[n]`.
-        class_indices: Of each class, so that its color is that of its boxes.
+        class_indices: Index per class, so that its color equals that of its boxes.
         title: Above the plot.
     """
     order = sorted(curves, key=lambda name: -average_precision[name])
@@ -147,7 +147,7 @@ def _range(values: Sequence[npt.ArrayLike]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = float(flat.min()), float(flat.max())
     margin = 0.04 * (high - low) or max(abs(high), 1.0) * 0.1
-    # Losses and metrics end at 0: do not show room below it.
+    # Losses and metrics are bounded by 0: no margin below it.
     return (low - margin if low < 0 else max(low - margin, 0.0)), high + margin
 
 
@@ -192,7 +192,7 @@ def _draw_axes(canvas: np.ndarray, frame: _Frame, font: int) -> None:
 def _draw_line(canvas: np.ndarray, frame: _Frame, line: Line, color: Color) -> None:
     x, y = np.asarray(line.x, float), np.asarray(line.y, float)
     whole = np.isfinite(x) & np.isfinite(y)
-    # Far outside values would overflow; the frame hides them anyway.
+    # Clipped, since values far outside would overflow.
     points = np.stack([frame.x(x), frame.y(y)], axis=-1)
     points = np.clip(np.nan_to_num(points), -1e4, 1e5)
     points = np.round(points * (1 << _SUBPIXELS)).astype(np.int32)
@@ -203,7 +203,9 @@ def _draw_line(canvas: np.ndarray, frame: _Frame, line: Line, color: Color) -> N
     for run in np.split(np.arange(len(x)), breaks):
         run = run[whole[run]]
         if run.size:
-            run = np.repeat(run, 2) if run.size == 1 else run  # A point is a dot.
+            run = (
+                np.repeat(run, 2) if run.size == 1 else run
+            )  # A single point is drawn as a dot.
             path = (points[run] - offset).astype(np.int32)
             cv2.polylines(inside, [path], False, color, width, cv2.LINE_AA, _SUBPIXELS)
     canvas[frame.top : frame.bottom + 1, frame.left : frame.right + 1] = inside
@@ -222,7 +224,7 @@ def _draw_legend(
     font: int,
 ) -> None:
     max_width = canvas.shape[1] - left - 2 * font
-    rows = min(_MOST_NAMED, (canvas.shape[0] - 4 * font) // round(1.5 * font) - 1)
+    rows = min(_MAX_NAMED, (canvas.shape[0] - 4 * font) // round(1.5 * font) - 1)
     for n, (line, color) in enumerate(zip(lines, colors, strict=True)):
         y = round(3.4 * font) + n * round(1.5 * font)
         if n == rows and len(lines) > rows + 1:

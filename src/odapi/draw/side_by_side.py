@@ -1,4 +1,4 @@
-"""What was found beside what is there."""
+"""Detections and groundtruth side by side."""
 
 import numpy as np
 
@@ -21,17 +21,17 @@ def side_by_side(
 ) -> np.ndarray:
     """Returns an image with detections on the left and groundtruth on the right.
 
-    Small images are enlarged. A line above says what each side shows, and how many
-    objects are not drawn.
+    Small images are enlarged. A line above names each side and the number of objects
+    that are not drawn.
 
     Args:
         image: `[h, w, 3]` uint8 RGB.
         detections, groundtruth: Objects as `draw_objects` takes them.
         label_map: Names of the classes.
         min_score: Detections below it are not drawn.
-        max_objects: The most detections to draw; groundtruth is drawn whole.
+        max_objects: Maximum number of detections to draw; groundtruth is not limited.
         title: Name of the image.
-        style: Sizes, and what to write.
+        style: Sizes and labels.
     """
     image = enlarged(as_rgb(image))
     left = draw_objects(
@@ -50,7 +50,7 @@ def side_by_side(
 
 
 def beside(images: list[np.ndarray], captions: list[str]) -> np.ndarray:
-    """Returns images of the same size in a row, each with a line above it."""
+    """Returns images of equal size in a row, each with a caption above it."""
     height, width = images[0].shape[:2]
     gap = max(4, width // 100)
     font = int(np.clip(width / 32, 11, 96))

@@ -1,4 +1,4 @@
-"""Keypoints of objects, and the lines between them."""
+"""Drawing of keypoints and the edges between them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +11,8 @@ from odapi.labels import LabelMap
 
 Edges = tuple[tuple[int, int], ...]
 
-# COCO's person; other classes with such names are joined alike.
-_JOINED = (
+# Edges of COCO's person; used for all classes with these keypoint names.
+_PERSON_EDGES = (
     ("nose", "left_eye"), ("nose", "right_eye"), ("left_eye", "left_ear"),
     ("right_eye", "right_ear"), ("nose", "left_shoulder"), ("nose", "right_shoulder"),
     ("left_shoulder", "left_elbow"), ("left_elbow", "left_wrist"),
@@ -25,11 +25,11 @@ _JOINED = (
 
 
 def edges_of(label_map: LabelMap | None) -> Edges:
-    """Returns the lines between keypoints.
+    """Returns the edges between keypoints.
 
     Returns:
-        Pairs of ids: those of a class's own skeleton or, where it has none, those
-        between keypoints that are named as those of COCO's people.
+        Pairs of ids: the skeleton of each class or, if it has none, edges between
+        keypoints with the names of COCO's person.
     """
     edges: list[tuple[int, int]] = []
     for category in label_map or ():
@@ -37,12 +37,12 @@ def edges_of(label_map: LabelMap | None) -> Edges:
             edges += category.skeleton
             continue
         ids = {k.name.lower(): k.id for k in category.keypoints}
-        edges += [(ids[a], ids[b]) for a, b in _JOINED if a in ids and b in ids]
+        edges += [(ids[a], ids[b]) for a, b in _PERSON_EDGES if a in ids and b in ids]
     return tuple(edges)
 
 
-# Score of keypoints that no peak of the heatmap bears out, by default.
-_GUESS = 0.1
+# Default score of keypoints without a heatmap peak.
+_UNSCORED = 0.1
 
 
 def draw_keypoints(
@@ -51,18 +51,18 @@ def draw_keypoints(
     colors: Sequence[Color],
     edges: Edges,
     line: int,
-    min_score: float = _GUESS,
+    min_score: float = _UNSCORED,
 ) -> None:
-    """Draws the keypoints of objects into an image `[h, w, 3]`, and their lines.
+    """Draws keypoints and their edges into an image `[h, w, 3]`.
 
     Args:
-        image: Is changed.
-        objects: `keypoints [n, k, 2]` normalized, NaN where there is none, and where
-            known `keypoint_scores [n, k]`.
-        colors: Of each object.
-        edges: Pairs of keypoints that a line joins.
+        image: Changed in place.
+        objects: `keypoints [n, k, 2]` normalized, NaN if missing, and optionally
+            `keypoint_scores [n, k]`.
+        colors: Color of each object.
+        edges: Pairs of keypoints to connect.
         line: Width of lines, in pixels.
-        min_score: Keypoints are drawn that score more.
+        min_score: Only keypoints with a higher score are drawn.
     """
     if objects.get("keypoints") is None:
         return
@@ -71,7 +71,7 @@ def draw_keypoints(
     if objects.get("keypoint_scores") is not None:
         seen &= np.asarray(objects["keypoint_scores"]) > min_score
     size = np.array(image.shape[:2])
-    # Far outside, OpenCV's integers would overflow.
+    # Clipped, since integers of OpenCV would overflow.
     limit = 10.0 * size.max()
     pixels = np.clip(np.where(seen[..., None], points, 0) * size, -limit, limit)
     pixels = np.rint(pixels).astype(int)

@@ -1,4 +1,4 @@
-"""Text on images, in the fonts that OpenCV 5 carries: any script, any size."""
+"""Text on images, in the fonts of OpenCV 5: any script, any size."""
 
 import functools
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from odapi.draw.colors import Color
 
-_WEIGHT = 500  # Between regular and semibold: still open at 10 pixels.
+_WEIGHT = 500  # Between regular and semibold: legible at 10 pixels.
 
 
 @functools.cache
@@ -16,8 +16,8 @@ def _font() -> cv2.FontFace:
 
 
 def text_size(text: str, height: int) -> tuple[int, int]:
-    """Returns (width, ascent) in pixels of a line of text of a font `height`."""
-    # The image size only bounds wrapping; a large one means: never wrap.
+    """Returns (width, ascent) in pixels of a line of text with a font height."""
+    # The image size only affects wrapping; a large one disables it.
     _, _, width, _ = cv2.getTextSize(
         (1 << 20, 1 << 20), text, (0, 0), _font(), height, _WEIGHT
     )

@@ -1,0 +1,1 @@
+"""Random augmentations of training samples: `(sample, rng) -> sample`."""

@@ -1,0 +1,1 @@
+"""Writers of dataset formats: COCO, Pascal VOC, YOLO, TFRecord."""

@@ -32,13 +32,13 @@ def write_coco(
     """Writes samples as a COCO file, with the images in `images` beside it.
 
     Args:
-        source: Where they come from.
-        path: The JSON file, or a folder, which gets `annotations.json`.
-        indices: Which samples.
+        source: The dataset.
+        path: The JSON file, or a folder for `annotations.json`.
+        indices: The samples to write.
         images: "copy", "link" or "refer".
 
     Returns:
-        What was written, and what COCO has no field for.
+        Counts of written objects, and of values that COCO has no field for.
     """
     file = path if path.suffix == ".json" else path / "annotations.json"
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -76,15 +76,15 @@ def write_coco(
 def write_coco_part(
     source: CocoSource, path: Path, indices: Iterable[int], images: str = COPY
 ) -> Written:
-    """Writes some images of a COCO file with all that the file says about them.
+    """Writes some images of a COCO file with their original annotations.
 
-    Unlike `write_coco`, annotations stay as they are: polygons, fields of other
-    tools, and what is wrong with them.
+    Unlike `write_coco`, annotations are copied unchanged: polygons, fields of other
+    tools, and errors.
 
     Args:
-        source: Where they come from.
+        source: The dataset.
         path: The JSON file to write.
-        indices: Which samples.
+        indices: The samples to write.
         images: "copy", "link" or "refer".
     """
     content = read_json(source.file)
@@ -106,7 +106,7 @@ def write_coco_part(
 
 
 def _integers(ids: list[str]) -> list[int]:
-    """Returns integer ids: those that are such already, else from 1 on."""
+    """Returns the ids as integers if all are integers, else numbers from 1."""
     if all(i.isdecimal() and str(int(i)) == i for i in ids):
         return [int(i) for i in ids]
     return list(range(1, len(ids) + 1))
@@ -151,7 +151,7 @@ def _annotation(sample: Sample, i: int, label_map: LabelMap) -> dict[str, Any]:
 
 
 def _keypoints(sample: Sample, i: int, ids: list[int]) -> dict[str, Any]:
-    """Those of the object's class; all where the label map names none for it."""
+    """Returns the keypoints of the object's class, or all if its class names none."""
     visibility = sample["keypoint_visibility"][i]
     size = np.array(sample["size"], np.float64)
     points = np.nan_to_num(sample["keypoints"][i].astype(np.float64)) * size

@@ -1,4 +1,4 @@
-"""Writes TFRecord files of tf.Example, in shards where there are many images."""
+"""Writes TFRecord files of tf.Example, optionally in shards."""
 
 import contextlib
 import pathlib
@@ -17,16 +17,16 @@ Path = pathlib.Path
 def write_tfrecord(
     source: BaseSource, path: Path, indices: Iterable[int], shards: int = 1
 ) -> Written:
-    """Writes samples as TFRecord files: masks as PNG, images as they are.
+    """Writes samples as TFRecord files: masks as PNG, images unchanged.
 
     Args:
-        source: Where they come from.
-        path: The file; with shards, what comes before `-00000-of-00010`.
-        indices: Which samples.
-        shards: Files; images are dealt out in turn.
+        source: The dataset.
+        path: The file; with shards, the part before `-00000-of-00010`.
+        indices: The samples to write.
+        shards: Number of files; images are distributed round-robin.
 
     Returns:
-        What was written; `path` is a glob where there are shards.
+        Counts of what was written; with shards, its `path` is a glob.
     """
     written = Written(shard_glob(path, shards))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +44,7 @@ def write_tfrecord(
 def write_records_of(
     source: TFRecordSource, path: Path, indices: Iterable[int], shards: int = 1
 ) -> Written:
-    """Writes records of a source again, byte for byte."""
+    """Copies records of a source byte for byte."""
     written = Written(shard_glob(path, shards))
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -57,7 +57,7 @@ def write_records_of(
 
 
 def shard_paths(path: Path, shards: int) -> list[Path]:
-    """Returns the names of the files, as the original's tools form them."""
+    """Returns the paths of the shards, named as by the TF Object Detection API."""
     if shards < 1:
         raise DataError(str(path), f"needs at least one shard, got {shards}")
     if shards == 1:
@@ -68,7 +68,7 @@ def shard_paths(path: Path, shards: int) -> list[Path]:
 
 
 def shard_glob(path: Path, shards: int) -> Path:
-    """Returns the one pattern that means all shards."""
+    """Returns a glob that matches all shards."""
     if shards == 1:
         return path
     return path.with_name(f"{path.name}-?????-of-{shards:05d}")

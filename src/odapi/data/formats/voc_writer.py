@@ -1,4 +1,4 @@
-"""Writes Pascal VOC XML, with the folders of the challenge."""
+"""Writes Pascal VOC XML, in the folder layout of the challenge."""
 
 import pathlib
 import xml.etree.ElementTree as ElementTree
@@ -12,7 +12,7 @@ from odapi.labels import LabelMap
 
 Path = pathlib.Path
 
-_NO_PLACE = (
+_NOT_WRITTEN = (
     "masks",
     "keypoints",
     "area",
@@ -37,11 +37,11 @@ def write_voc(
     """Writes samples as `Annotations`, `JPEGImages` and `ImageSets/Main/SPLIT.txt`.
 
     Args:
-        source: Where they come from.
+        source: The dataset.
         path: The folder.
-        indices: Which samples.
+        indices: The samples to write.
         images: "copy" or "link"; "refer" writes the path into the XML file.
-        split: Name of the list.
+        split: Name of the list of images.
     """
     annotations, lists = path / "Annotations", path / "ImageSets" / "Main"
     for folder in (annotations, lists):
@@ -56,7 +56,7 @@ def write_voc(
         ElementTree.indent(tree, "\t")
         tree.write(annotations / f"{image.stem}.xml", "utf-8")
         names.append(image.stem)
-        written.lose(sample, _NO_PLACE)
+        written.lose(sample, _NOT_WRITTEN)
         written.count += 1
         written.objects += len(sample["boxes"])
     write_text(lists / f"{split}.txt", "".join(f"{n}\n" for n in names))
@@ -89,5 +89,5 @@ def _add(parent: ElementTree.Element, tag: str, value: object) -> None:
 
 
 def _number(value: float) -> str:
-    # Whole where it is whole: many readers take integers only.
+    # Integers without decimals, since many readers accept nothing else.
     return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -1,4 +1,4 @@
-"""What all writers share: images as they are, and a count of what is lost."""
+"""Common parts of the writers: image files, and counts of lost values."""
 
 import dataclasses
 import os
@@ -28,13 +28,13 @@ _SUFFIXES = {"jpeg": ".jpg", "tiff": ".tif"}
 
 @dataclasses.dataclass
 class Written:
-    """What a writer has written.
+    """Result of a writer.
 
     Args:
-        path: What to name in a spec.
-        count: Images.
-        objects: Objects.
-        losses: What the format has no place for, by kind.
+        path: The path for a spec.
+        count: Number of images.
+        objects: Number of objects.
+        losses: Values that the format cannot store, by kind.
     """
 
     path: Path
@@ -43,31 +43,31 @@ class Written:
     losses: Problems = dataclasses.field(default_factory=Problems)
 
     def lose(self, sample: Sample, keys: Iterable[str]) -> None:
-        """Counts the objects whose values for `keys` are not written."""
+        """Counts the objects with values of `keys` that the format cannot store."""
         for key in keys:
-            for i in _told(sample, key):
+            for i in _informative(sample, key):
                 where = f"{sample['image_id']}, object {i + 1}"
                 self.losses.add(key, LOST, where)
 
 
-def _told(sample: Sample, key: str) -> list[int]:
-    """Returns the objects for which a key says more than its default."""
+def _informative(sample: Sample, key: str) -> list[int]:
+    """Returns the objects whose value of a key differs from its default."""
     if key not in sample or not len(sample[key]):
         return []
     if key == "masks":  # One at a time.
         return [i for i, mask in enumerate(sample[key]) if mask.any()]
     values = np.asarray(sample[key])
     if key in _FLAGS:
-        told = values.reshape(len(values), -1) != 0
+        informative = values.reshape(len(values), -1) != 0
     elif key == "keypoints":
-        told = np.isfinite(values).reshape(len(values), -1)
+        informative = np.isfinite(values).reshape(len(values), -1)
     elif key == "area":
         box = in_pixels(sample)
         area = (box[:, 2:] - box[:, :2]).prod(1)
-        told = np.abs(values - area)[:, None] > 0.01 * area[:, None]
+        informative = np.abs(values - area)[:, None] > 0.01 * area[:, None]
     else:
-        told = (values != _ABSENT.get(key)).reshape(len(values), -1)
-    return np.flatnonzero(told.any(1)).tolist()
+        informative = (values != _ABSENT.get(key)).reshape(len(values), -1)
+    return np.flatnonzero(informative.any(1)).tolist()
 
 
 _FLAGS = (
@@ -78,7 +78,7 @@ _ABSENT = {"weights": 1, "confidences": 1, "track_ids": -1}
 
 
 def samples(source: BaseSource, indices: Iterable[int]) -> Iterator[tuple[int, Sample]]:
-    """Yields index and sample, the image encoded; leaves unusable images out.
+    """Yields index and sample with encoded image; skips unusable images.
 
     They are counted in the problems of the source.
     """
@@ -90,12 +90,12 @@ def samples(source: BaseSource, indices: Iterable[int]) -> Iterator[tuple[int, S
 
 
 class ImageFiles:
-    """Puts images where a new dataset wants them, and names them.
+    """Places the image files of a new dataset, with unique names.
 
     Args:
-        folder: Where they go.
-        how: `COPY` the bytes, `LINK` (hard where possible), or `REFER` to where
-            they are, which only sources with image files allow.
+        folder: Destination.
+        how: `COPY` the bytes, `LINK` (hard links if possible), or `REFER` to the
+            original files, for sources with image files only.
     """
 
     def __init__(self, folder: Path, how: str = COPY):
@@ -109,13 +109,13 @@ class ImageFiles:
             self._taken = {p.stem.lower() for p in folder.iterdir()}
 
     def put(self, source: Any, index: int, sample: Sample) -> Path:
-        """Returns the path of the image of a sample, after putting it there."""
+        """Places the image of a sample and returns its path."""
         origin = source.path(index) if isinstance(source, FileSource) else None
         if self.how == REFER:
             if origin is None:
                 raise DataError(
                     source.name,
-                    "its images are not files that could be referred to",
+                    "its images are not files and cannot be referred to",
                     hint="copy them: --images copy",
                 )
             return origin.resolve()
@@ -129,18 +129,18 @@ class ImageFiles:
         return path
 
     def _name(self, sample: Sample) -> str:
-        """Returns a file name that is free, as near to the old one as can be."""
+        """Returns an unused file name, as close to the old one as possible."""
         old = Path(str(sample.get("filename") or sample["image_id"]).replace("\\", "/"))
         kind = sample["header"].format
         suffix = _SUFFIXES.get(kind, f".{kind}" if kind else old.suffix)
         if old.suffix.lower() in _same(suffix):
             suffix = old.suffix
             stem = old.stem
-        else:  # No suffix, or a wrong one: the bytes decide.
+        else:  # Without a suffix, or with a wrong one, the bytes decide.
             stem = old.stem if len(old.suffix) in (4, 5) else old.name
         stem = stem.replace(":", "_") or "image"
         name, count = f"{stem}{suffix}", 1
-        # Annotations are named like images, so that a stem is taken once only.
+        # Annotations are named after images, hence unique stems.
         while Path(name).stem.lower() in self._taken:
             count += 1
             name = f"{stem}_{count}{suffix}"
@@ -165,13 +165,13 @@ def empty_folder(path: Path, force: bool = False) -> Path:
     """Returns a new or empty folder.
 
     Raises:
-        DataError: It has files: two datasets would be mixed.
+        DataError: It has files, which would mix two datasets.
     """
     if path.is_file():
         raise DataError(str(path), "is a file; a folder is needed")
     if path.is_dir() and any(path.iterdir()) and not force:
         raise DataError(
-            str(path), "is not empty", hint="take another folder, or empty this one"
+            str(path), "is not empty", hint="use another folder, or empty this one"
         )
     path.mkdir(parents=True, exist_ok=True)
     return path
@@ -180,7 +180,7 @@ def empty_folder(path: Path, force: bool = False) -> Path:
 def in_pixels(sample: Sample) -> np.ndarray:
     """Returns the boxes `[n, 4]` float64 in pixels.
 
-    Rounded to a hundredth: what float32 adds beyond is noise.
+    Rounded to 0.01, beyond which float32 is inexact.
     """
     size = np.array(sample["size"], np.float64)
     boxes = sample["boxes"].astype(np.float64) * np.tile(size, 2)

@@ -12,7 +12,7 @@ from odapi.files import write_text
 
 Path = pathlib.Path
 
-_NO_PLACE = (
+_NOT_WRITTEN = (
     "masks",
     "keypoints",
     "area",
@@ -40,15 +40,17 @@ def write_yolo(
     Classes are numbered from 0 without gaps, in the order of their ids.
 
     Args:
-        source: Where they come from.
+        source: The dataset.
         path: The folder.
-        indices: Which samples.
+        indices: The samples to write.
         images: "copy" or "link".
-        split: Name of the part; `data.yaml` names all parts that the folder has.
+        split: Name of the split; `data.yaml` lists all splits in the folder.
     """
     if images == REFER:
         raise DataError(
-            str(path), "YOLO labels lie beside images", hint="--images copy, or link"
+            str(path),
+            "YOLO labels must be stored beside images",
+            hint="use --images copy or --images link",
         )
     labels = path / "labels" / split
     labels.mkdir(parents=True, exist_ok=True)
@@ -60,7 +62,7 @@ def write_yolo(
         image = files.put(source, index, sample)
         lines = "".join(_lines(sample, numbers))
         write_text(labels / f"{image.stem}.txt", lines)
-        written.lose(sample, _NO_PLACE)
+        written.lose(sample, _NOT_WRITTEN)
         if sample["header"].orientation != 1:
             _lose_orientation(written, sample)
         written.count += 1
@@ -76,7 +78,7 @@ def write_yolo(
 
 
 def _lose_orientation(written: Written, sample: Sample) -> None:
-    """Counts an image whose boxes refer to its pixels as they are stored."""
+    """Counts an image whose boxes refer to the pixels before EXIF rotation."""
     if sample["size"] != sample["header"].shown_size:
         written.losses.add("boxes as stored", "lost", sample["image_id"])
 

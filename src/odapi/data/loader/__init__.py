@@ -1,0 +1,1 @@
+"""The input pipeline: order, loading, collation, threads and processes."""

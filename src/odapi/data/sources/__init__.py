@@ -1,4 +1,4 @@
-"""Datasets on disk, with random access."""
+"""Sources: datasets with random access to samples, one file per format."""
 
 from odapi.data.sources.open import open_source
 

@@ -1,4 +1,4 @@
-"""What all sources share: from an encoded image and raw annotations to a sample."""
+"""Base of all sources: decodes images and cleans annotations."""
 
 import copy
 import dataclasses
@@ -21,24 +21,24 @@ from odapi.labels import LabelMap
 
 Size = tuple[int, int]
 
-# Decodes the mask of an object, uint8 [h, w], given the (height, width) that its
-# annotation refers to; raises ValueError.
+# Decodes the mask of an object, uint8 [h, w], given the (height, width) of its
+# annotation; raises ValueError.
 MaskOf = Callable[[Size], np.ndarray]
 
 
 @dataclasses.dataclass
 class Raw:
-    """One image with its annotations, as the files have them.
+    """One image with its annotations as stored in the files.
 
     Args:
         image_id: Unique in the source.
-        filename: Name to show.
-        size: (height, width) that the annotation gives, or None.
-        objects: Arrays of `Sample`, by key, but for the masks. Boxes are
+        filename: Name for display.
+        size: (height, width) according to the annotation, or None.
+        objects: Arrays of a sample by key, without masks. Boxes are
             `[n, 4]`, keypoints `[n, k, 2]`, areas in pixels of `size`.
         in_pixels: Whether boxes and keypoints are in pixels.
-        mask_of: A function an object that decodes its mask, or None.
-        context: Of the whole image, by the keys of `context_features`.
+        mask_of: One decoder per object, or None.
+        context: Values of the whole image, by the keys of `context_features`.
     """
 
     image_id: str
@@ -50,22 +50,22 @@ class Raw:
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def where(self, index: int) -> str:
-        """Names an object for a list of problems."""
+        """Returns the name of an object for a list of problems."""
         return f"{self.image_id}, object {index + 1}"
 
 
 class BaseSource:
-    """Reads, decodes and cleans samples; a subclass says where they come from.
+    """Reads, decodes and cleans samples; subclasses locate them.
 
-    Safe to use from many threads.
+    Thread-safe.
 
     Args:
         name: For messages, such as the path.
         label_map: The classes.
-        problems: What was found while opening; more is added while reading.
-        keys: Optional keys of samples that this source has. A sample without one
-            gets a default, so that every sample has the same keys.
-        num_keypoints: Keypoints an object, where `keys` has them.
+        problems: Problems found while opening; reading adds more.
+        keys: Optional fields of its samples. Missing ones get defaults, so that all
+            samples have the same keys.
+        num_keypoints: Number of keypoints per object, if `keys` has them.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class BaseSource:
         self.num_keypoints = num_keypoints
 
     def with_keys(self, keys: Iterable[str], num_keypoints: int = 0) -> Self:
-        """Returns the source with no other optional keys in its samples.
+        """Returns the source with its samples restricted to some optional fields.
 
         Args:
-            keys: Those to keep; a key that the data lacks gets defaults.
-            num_keypoints: Keypoints an object; 0 keeps the data's number.
+            keys: Fields to keep; those that the dataset lacks get defaults.
+            num_keypoints: Number of keypoints per object; 0 keeps that of the dataset.
         """
         other = copy.copy(self)
         other.keys = frozenset(keys)
@@ -99,11 +99,11 @@ class BaseSource:
 
     @property
     def image_ids(self) -> list[str]:
-        """The id of each sample, in their order."""
+        """The id of each sample, in order."""
         raise NotImplementedError
 
     def raw(self, index: int) -> Raw:
-        """Returns the annotations as the files have them."""
+        """Returns the annotations as stored in the files."""
         raise NotImplementedError
 
     def encoded(self, index: int) -> bytes:
@@ -115,7 +115,7 @@ class BaseSource:
         raise NotImplementedError
 
     def load(self, index: int) -> tuple[Raw, bytes]:
-        """Returns both parts of a sample, for sources that read them together."""
+        """Returns annotations and image bytes, for sources that read both at once."""
         return self.raw(index), self.encoded(index)
 
     def __getitem__(self, index: int) -> Sample:
@@ -160,12 +160,12 @@ class BaseSource:
         return sample
 
     def encoded_sample(self, index: int) -> Sample:
-        """Returns the sample with its image as the file has it, not decoded.
+        """Returns the sample with its image still encoded.
 
         Its keys are those of `annotations`, and `encoded` (bytes) and `header`.
 
         Raises:
-            DataError: The bytes are no image.
+            DataError: The bytes are not an image.
         """
         raw, data = self._load_counted(index)
         header = read_header(data)
@@ -185,7 +185,9 @@ class BaseSource:
             self.problems.found("corrupt image", error.place)
             raise
         header = read_header(data)
-        if header.stored_size is None:  # Not in the beginning of the file.
+        if (
+            header.stored_size is None
+        ):  # The header is longer than the beginning that was read.
             raw, data = self._load_counted(index)
             header = read_header(data)
         if header.stored_size is None:
@@ -262,7 +264,7 @@ class BaseSource:
         )
 
     def _fill(self, sample: Sample, size: Size) -> None:
-        """Adds what this sample lacks and others of the source have."""
+        """Adds defaults for fields that this sample lacks."""
         count = len(sample["boxes"])
         for key in self.keys - sample.keys():
             if key == "area":
@@ -276,7 +278,7 @@ class BaseSource:
 
 
 def _mask_weights(raw: Raw, objects: dict[str, Any]) -> np.ndarray:
-    """Returns how much the mask of each object counts: 0 where it has none."""
+    """Returns the mask weight of each object: 0 if it has no mask."""
     count = len(objects["boxes"])
     weights = np.asarray(objects.get("mask_weights", np.ones(count)), np.float32)
     there = np.array([m is not None for m in raw.mask_of or [None] * count], bool)
@@ -284,7 +286,7 @@ def _mask_weights(raw: Raw, objects: dict[str, Any]) -> np.ndarray:
 
 
 def _normalize(objects: dict[str, np.ndarray], size: Size) -> None:
-    """Turns pixels into shares of `size`, in place."""
+    """Normalizes pixel coordinates by `size`, in place."""
     unit = np.array(size, np.float64)
     objects["boxes"] = objects["boxes"] / np.tile(unit, 2)
     if "keypoints" in objects:

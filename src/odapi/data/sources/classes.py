@@ -1,4 +1,4 @@
-"""Class names in annotations, matched with the label map before the first step."""
+"""Lookup of annotated class names in the label map, before training starts."""
 
 import collections
 
@@ -12,13 +12,13 @@ UNKNOWN = -1  # Index of a class whose objects are dropped.
 
 
 class ClassIndex:
-    """Looks up class names, and remembers which are not in the label map.
+    """Looks up classes, and collects those that the label map lacks.
 
     Args:
         label_map: The classes.
         name: Of the source, for messages.
         problems: Counts dropped objects.
-        drop: Whether objects of unknown classes are dropped rather than refused.
+        drop: Whether to drop objects of unknown classes instead of refusing them.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class ClassIndex:
             self._unknown[name].append(where)
 
     def check(self) -> None:
-        """Refuses the dataset if a class is unknown, unless such are dropped.
+        """Raises an error if a class is unknown, unless such objects are dropped.
 
         Raises:
-            DataError: Names the unknown classes and where they were first.
+            DataError: Lists the unknown classes and their first occurrences.
         """
         if not self._unknown:
             return
@@ -74,14 +74,14 @@ class ClassIndex:
         guess = did_you_mean(next(iter(self._unknown)), known)
         raise DataError(
             self.name,
-            f"classes that {self.label_map.source} does not have: {'; '.join(lines)}"
+            f"classes are missing in {self.label_map.source}: {'; '.join(lines)}"
             + (f" and {more} more" if more > 0 else "")
             + f"; it has {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}",
             hint=" ".join(
                 [
                     guess,
                     "add them to the label map, or drop their objects: unknown=drop "
-                    "behind the dataset, such as --train-data 'voc:DIR?unknown=drop'",
+                    "after the path, such as --train-data 'voc:DIR?unknown=drop'",
                 ]
             ).strip(),
         )

@@ -28,20 +28,20 @@ def open_coco(
     Args:
         path: The JSON file, or a folder that holds one, such as
             `annotations/instances_train.json` or Roboflow's `train/`.
-        label_map: The classes; matched by name. None takes the file's categories.
-        images: Folder of the images; None looks beside the JSON, in `images`, and
-            in folders named like the file.
-        split: Which file of a folder: the one with this in its name.
-        drop_unknown: Drops objects of classes that `label_map` does not have,
-            instead of refusing the dataset.
-        skip_missing: Goes on where more than half of the images are missing.
+        label_map: The classes; matched by name. None uses the categories of the file.
+        images: Folder of the images; None searches the folder of the JSON, `images`,
+            and folders named like the file.
+        split: Selects the file of a folder with this in its name.
+        drop_unknown: Whether to drop objects of classes that `label_map` lacks, instead
+            of raising an error.
+        skip_missing: Whether to continue if more than half of the images are missing.
         load_masks: Whether samples get masks.
 
     Returns:
         The source; images in the order of the file.
 
     Raises:
-        DataError: The file is no COCO file, a class is unknown, images are missing.
+        DataError: It is not a COCO file, a class is unknown, or images are missing.
     """
     file = _json_file(Path(path), split)
     content = _read_json(file)
@@ -76,7 +76,7 @@ class CocoSource(FileSource):
 
     Args:
         file: The JSON file.
-        own_ids: The id of each image in it, in the order of the samples.
+        own_ids: The id of each image in the file, in the order of the samples.
     """
 
     file: Path
@@ -84,7 +84,7 @@ class CocoSource(FileSource):
 
 
 def _json_file(path: Path, split: str | None) -> Path:
-    """Returns the annotation file that a path means."""
+    """Returns the annotation file of a path."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -93,7 +93,7 @@ def _json_file(path: Path, split: str | None) -> Path:
     files = [f for folder in folders for f in sorted(folder.glob("*.json"))]
     if split:
         files = [f for f in files if split in f.stem or f.parent.name == split]
-    if len(files) > 1:  # COCO's own folder has captions and keypoints beside.
+    if len(files) > 1:  # COCO's own folder also has captions and keypoints.
         instances = [f for f in files if f.stem.startswith("instances")]
         files = instances or files
     if len(files) == 1:
@@ -127,8 +127,8 @@ def _read_json(file: Path) -> Json:
     elif lacking:
         raise DataError(
             str(file),
-            f"is no COCO file: it has no list {', '.join(lacking)}",
-            hint="COCO files have images, annotations and categories; other forms "
+            f"is not a COCO file: it has no list {', '.join(lacking)}",
+            hint="COCO files have images, annotations and categories; other formats "
             "are read by voc:, yolo: and tfrecord:",
         )
     for category in content["categories"]:
@@ -140,7 +140,7 @@ def _read_json(file: Path) -> Json:
 
 
 def _by_image(content: Json, file: Path, problems: Problems) -> dict[Any, list[Json]]:
-    """Returns the annotations of each image id, without repeated ones."""
+    """Returns the annotations per image id, without duplicates."""
     try:
         per_image: dict[Any, list[Json]] = {i["id"]: [] for i in content["images"]}
     except (KeyError, TypeError) as error:
@@ -170,8 +170,8 @@ def _unique_images(content: Json, file: Path, problems: Problems) -> list[Json]:
     """Returns the images, each once.
 
     Raises:
-        DataError: Two different images share an id, so that nobody can tell whose
-            the annotations are; or an image has no file name.
+        DataError: Two different images share an id, which makes their annotations
+            ambiguous; or an image has no file name.
     """
     names: dict[Any, str] = {}
     images = []
@@ -188,8 +188,8 @@ def _unique_images(content: Json, file: Path, problems: Problems) -> list[Json]:
             raise DataError(
                 str(file),
                 f"image id {image['id']!r} belongs to {names[image['id']]} and to "
-                f"{name}; it cannot be told whose the annotations are",
-                hint="give every image an id of its own",
+                f"{name}, which makes their annotations ambiguous",
+                hint="give each image a unique id",
             )
     return images
 
@@ -197,7 +197,7 @@ def _unique_images(content: Json, file: Path, problems: Problems) -> list[Json]:
 def _id_shift(
     content: Json, per_image: dict[Any, list[Json]], file: Path, problems: Problems
 ) -> int:
-    """Returns 1 where ids count from 0, so that a class would have id 0."""
+    """Returns 1 if category ids count from 0, else 0."""
     used = {a.get("category_id") for anns in per_image.values() for a in anns}
     if 0 not in used:
         return 0  # A category 0 without objects: Roboflow's root, camera traps' empty.
@@ -232,7 +232,7 @@ def _label_map(content: Json, file: Path, shift: int, problems: Problems) -> Lab
 def _skeleton(
     category: Json, keypoints: tuple[Keypoint, ...], problems: Problems
 ) -> tuple[tuple[int, int], ...]:
-    """Returns the lines between keypoints; those of a file count them from 1."""
+    """Returns the edges between keypoints; files count keypoints from 1."""
     ids = {number: keypoint.id for number, keypoint in enumerate(keypoints, start=1)}
     try:
         return tuple((ids[a], ids[b]) for a, b in category.get("skeleton") or ())
@@ -242,7 +242,7 @@ def _skeleton(
 
 
 def _folders(file: Path, images: str | Path | None) -> list[Path]:
-    """Returns where the images may lie, the likeliest first."""
+    """Returns the folders to search for images, the most likely first."""
     if images is not None:
         given = Path(images)
         return [given, file.parent / given] if not given.is_absolute() else [given]

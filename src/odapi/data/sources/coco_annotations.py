@@ -1,4 +1,4 @@
-"""The annotations of COCO as arrays: boxes, crowds, masks, keypoints by name."""
+"""COCO annotations as arrays: boxes, crowds, masks, keypoints."""
 
 import functools
 from typing import Any
@@ -23,12 +23,12 @@ EXTRA_FIELDS: dict[str, tuple[str, Any, type]] = {
 
 
 class AnnotationReader:
-    """Turns annotations of COCO into arrays.
+    """Converts COCO annotations to arrays.
 
     Args:
-        content: Of the file, cleaned.
-        index: Finds classes by name and id.
-        problems: Where bad annotations are counted.
+        content: The content of the file, validated.
+        index: Looks up classes by name and id.
+        problems: Counts malformed annotations.
         load_masks: Whether samples get masks.
     """
 
@@ -127,7 +127,7 @@ class AnnotationReader:
     def _places(
         self, annotations: list[Json], classes: list[int], name: str
     ) -> np.ndarray:
-        """Returns `[n, k]`: where the keypoints of objects go."""
+        """Returns the slots of the keypoints, `[n, k]`."""
         places = np.full((len(classes), self.num_keypoints), NO_SLOT, np.int32)
         for row, annotation, index in zip(places, annotations, classes, strict=True):
             count = len(annotation.get("keypoints") or ()) // 3
@@ -140,7 +140,7 @@ class AnnotationReader:
         return places
 
     def _keypoints(self, values: Any, where: str) -> np.ndarray:
-        """Returns `[k, 3]`: x, y, visibility; zeros where there are none."""
+        """Returns `[k, 3]`: x, y, visibility; zeros if there are none."""
         points = np.zeros((self.num_keypoints, 3))
         if not values:
             return points
@@ -152,7 +152,7 @@ class AnnotationReader:
 
 
 def _extras(annotations: list[Json]) -> dict[str, np.ndarray]:
-    """Returns what COCO has no field for, where `odapi data convert` wrote it."""
+    """Returns fields beyond COCO's own, as `odapi data convert` writes them."""
     return {
         key: np.array([a.get(field, default) for a in annotations], dtype)
         for key, (field, default, dtype) in EXTRA_FIELDS.items()
@@ -176,7 +176,7 @@ def _mask_decoders(annotations: list[Json]) -> list[MaskOf | None]:
         if not segmentation:
             decoders.append(None)
             continue
-        if not isinstance(segmentation, dict):  # Half the memory of lists.
+        if not isinstance(segmentation, dict):  # Arrays take half the memory of lists.
             segmentation = _as_arrays(segmentation)
         decoders.append(functools.partial(decode_segmentation, segmentation))
     return decoders
@@ -186,4 +186,4 @@ def _as_arrays(polygons: Any) -> Any:
     try:
         return [np.asarray(p, np.float64) for p in polygons]
     except (TypeError, ValueError):
-        return polygons  # Counted as malformed when it is decoded.
+        return polygons  # Counted as malformed when decoded.

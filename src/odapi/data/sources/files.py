@@ -1,4 +1,4 @@
-"""Sources whose images are files of their own, and how these files are found."""
+"""Sources with image files, and the search for these files."""
 
 import functools
 import os
@@ -17,12 +17,12 @@ _HEAD = 1 << 16  # Bytes that hold the header of nearly every image.
 
 
 class FileSource(BaseSource):
-    """A source with an annotation in memory and an image file for each sample.
+    """A source with annotations in memory and one image file per sample.
 
     Args:
-        entries: Annotations with the path of the image of each.
-        keys: Optional keys; without it, the keys that any entry has.
-        load_masks: Whether samples get masks where the annotations have them.
+        entries: Pairs of annotations and image path.
+        keys: Optional fields; None means those of any entry.
+        load_masks: Whether samples get masks if the annotations have them.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class FileSource(BaseSource):
             problems.found("empty dataset", name)
             raise DataError(
                 name,
-                "has no image that can be used",
+                "has no usable image",
                 hint="; ".join(f"{p.kind}: {p.count}" for p in problems),
             )
         self._entries = entries
@@ -67,11 +67,11 @@ class FileSource(BaseSource):
         return self._entries[index][0]
 
     def path(self, index: int) -> Path:
-        """Returns where the image is."""
+        """Returns the path of the image."""
         return self._entries[index][1]
 
     def encoded(self, index: int) -> bytes:
-        """Returns the image file's bytes; raises DataError where there is none."""
+        """Returns the image file's bytes; raises DataError if it is missing."""
         return self._read(index, -1)
 
     def load_head(self, index: int) -> tuple[Raw, bytes]:
@@ -99,7 +99,7 @@ def _keys(raws: Iterable[Raw]) -> set[str]:
 
 @functools.lru_cache(maxsize=64)
 def _listing(folder: Path) -> frozenset[str]:
-    """Returns the names in a folder: one listing beats a thousand stat calls."""
+    """Returns the names in a folder, which is faster than a stat call per file."""
     try:
         return frozenset(os.listdir(folder))
     except OSError:
@@ -110,19 +110,19 @@ class ImageFinder:
     """Finds image files by the names in annotations, in several folders.
 
     Args:
-        folders: Where to look, in this order.
+        folders: Folders to search, in order.
     """
 
     def __init__(self, folders: Sequence[Path]):
         self.folders = list(dict.fromkeys(folders))
-        _listing.cache_clear()  # Files may have come since the last source.
+        _listing.cache_clear()  # Files may have been added since the last source.
 
     def find(self, name: str, beside: Path | None = None) -> Path | None:
         """Returns the path of an image by file name, path, or name without suffix.
 
         Args:
-            name: As the annotation has it.
-            beside: Folder of the annotation, which wins over all others.
+            name: Name in the annotation.
+            beside: Folder of the annotation, searched first.
         """
         relative = name.replace("\\", "/")
         folders = self.folders if beside is None else [beside, *self.folders]
@@ -137,7 +137,7 @@ class ImageFinder:
         return self._by_stem(base)
 
     def _by_stem(self, base: str) -> Path | None:
-        """Finds `x.png` for `x` or `x.jpg`: tools convert and rename."""
+        """Finds `x.png` for `x` or `x.jpg`, since tools convert and rename."""
         stem, suffix = os.path.splitext(base)
         if suffix.lower() not in IMAGE_SUFFIXES:
             stem = base
@@ -150,7 +150,7 @@ class ImageFinder:
         return None
 
     def looked_in(self) -> str:
-        """Names the folders, for messages."""
+        """Returns the searched folders, for messages."""
         return ", ".join(
             f"{f}" + ("" if f.is_dir() else " (no such folder)") for f in self.folders
         )
@@ -159,27 +159,27 @@ class ImageFinder:
 def check_missing(
     name: str, missing: Sequence[str], total: int, finder: ImageFinder, skip: bool
 ) -> None:
-    """Refuses a dataset of whose images more than half are not there.
+    """Raises an error if more than half of the images are missing.
 
     Args:
-        name: Of the source.
-        missing: Names of the images that were not found.
-        total: How many images the annotations name.
-        finder: Which looked for them.
-        skip: Whether the user asked to go on nevertheless.
+        name: Name of the source.
+        missing: Names of the missing images.
+        total: Number of annotated images.
+        finder: The finder that searched for them.
+        skip: Whether the user asked to continue anyway.
 
     Raises:
-        DataError: More than half are missing, which is a wrong folder rather than
-            a few lost files; or all are.
+        DataError: More than half are missing, which suggests a wrong folder; or all
+            are.
     """
     if not missing or 2 * len(missing) <= total or (skip and len(missing) < total):
         return
     first = ", ".join(list(missing)[:3])
     raise DataError(
         name,
-        f"{len(missing)} of {total} images are not there, such as {first}; "
-        f"looked in {finder.looked_in()}",
-        hint="give the folder: ?images=DIR; or ?missing=skip to go on without them",
+        f"{len(missing)} of {total} images are missing, such as {first}; "
+        f"searched {finder.looked_in()}",
+        hint="give the folder: ?images=DIR; or ?missing=skip to continue without them",
     )
 
 
@@ -190,7 +190,7 @@ def image_files(folder: Path) -> list[Path]:
 
 
 def unique_id(wanted: str, taken: set[str], problems: Problems) -> str:
-    """Returns `wanted`, or it with a suffix where it is taken; takes it."""
+    """Returns `wanted`, with a suffix if it is in `taken`, and adds it to `taken`."""
     name, count = wanted, 1
     while name in taken:
         count += 1

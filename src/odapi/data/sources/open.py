@@ -1,4 +1,4 @@
-"""One line names a dataset: `coco:PATH`, `voc:PATH?split=train`, `yolo:PATH` ..."""
+"""Dataset specs: `coco:PATH`, `voc:PATH?split=train`, `yolo:PATH` ..."""
 
 import dataclasses
 import os
@@ -14,19 +14,19 @@ from odapi.data.sources.yolo import open_yolo
 from odapi.errors import DataError, unknown_choice
 from odapi.labels import LabelMap
 
-# What follows the last "?" of a path is options only in this form: a glob of
-# records may have question marks of its own.
+# Text after the last "?" of a path is options only in this form, since a glob of
+# records may contain question marks.
 _OPTIONS = re.compile(r"\?([a-z_]+=[^?&]*(?:&[a-z_]+=[^?&]*)*)$")
 
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
-    """A dataset, named in one line.
+    """A parsed dataset spec.
 
     Args:
         kind: "coco", "voc", "yolo" or "tfrecord".
         path: File, folder or glob.
-        options: From behind the "?".
+        options: Options after the "?".
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Spec:
 
 
 def parse_spec(text: str) -> Spec:
-    """Reads `KIND:PATH?option=value&option=value`; KIND may be left out.
+    """Parses `KIND:PATH?option=value&option=value`; KIND is optional.
 
     Raises:
         DataError: The kind is unknown and cannot be guessed from the path.
@@ -64,18 +64,18 @@ def open_source(
 
     Args:
         spec: `coco:FILE.json?images=DIR`, `coco:DIR`, `voc:DIR?split=train`,
-            `yolo:DIR_OR_YAML?split=val` or `tfrecord:GLOB`. All take
-            `unknown=drop`, which drops objects of classes that the label map does
-            not have; those with image files take `images=DIR` and `missing=skip`,
-            records of tf.SequenceExample `type=sequence`.
-        label_map: The classes; None makes one of the data's own.
+            `yolo:DIR_OR_YAML?split=val` or `tfrecord:GLOB`. All accept
+            `unknown=drop`, which drops objects of classes that the label map lacks;
+            those with image files `images=DIR` and `missing=skip`, records of
+            tf.SequenceExample `type=sequence`.
+        label_map: The classes; None uses those of the dataset.
         load_masks: Whether samples get masks, which take time to decode.
 
     Returns:
-        The source; what was found wrong so far is in its `problems`.
+        The source; its `problems` list what was found so far.
 
     Raises:
-        DataError: The dataset cannot be used; nothing has been trained yet.
+        DataError: The dataset cannot be used.
     """
     parsed = parse_spec(spec)
     return _OPENERS[parsed.kind](parsed, label_map, load_masks)
@@ -98,7 +98,7 @@ def _yolo(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSourc
 
 def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("unknown", "type"))
-    whole = pathlib.Path(spec.path).exists()  # A comma may be in a name.
+    whole = pathlib.Path(spec.path).exists()  # File names may contain commas.
     paths = [spec.path] if whole else [p for p in spec.path.split(",") if p]
     return open_tfrecord(paths, label_map, load_masks=load_masks, **options)
 
@@ -110,7 +110,7 @@ _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "yolo": _yolo,
 }
 
-# Options with one word as their value: the argument that the word sets.
+# Options with a single allowed value, and the argument that it sets.
 _SWITCHES = {
     "missing": ("skip", "skip_missing"),
     "unknown": ("drop", "drop_unknown"),
@@ -119,7 +119,7 @@ _SWITCHES = {
 
 
 def _taken(spec: Spec, known: tuple[str, ...]) -> dict:
-    """Returns the options as arguments."""
+    """Returns the options as keyword arguments."""
     place = f"dataset {spec.kind}:{spec.path}"
     arguments: dict[str, str | bool] = {}
     for name, value in spec.options.items():
@@ -136,7 +136,7 @@ def _taken(spec: Spec, known: tuple[str, ...]) -> dict:
 
 
 def _guess(path: str) -> str:
-    """Returns the kind of a dataset that was named by its path alone."""
+    """Returns the kind of a dataset given by its path alone."""
     place = pathlib.Path(path)
     if place.suffix == ".json":
         return "coco"
@@ -150,12 +150,13 @@ def _guess(path: str) -> str:
                 return kind
     raise DataError(
         f"dataset {path!r}",
-        "has no kind" + ("" if place.exists() else ", and there is no such path"),
+        "the format cannot be guessed"
+        + ("" if place.exists() else "; the path does not exist"),
         hint=f"write one of {', '.join(f'{k}:{path}' for k in sorted(_OPENERS))}",
     )
 
 
-# What a folder has that tells its kind.
+# Files that identify the kind of a folder.
 _SIGNS = {
     "voc": ("Annotations/*.xml", "*.xml", "annotations/*.xml", "*/*.xml"),
     "yolo": ("data.yaml", "*.yaml", "labels/*.txt", "labels/*/*.txt"),

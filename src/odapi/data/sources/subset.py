@@ -1,4 +1,4 @@
-"""Some samples of a source, as a source."""
+"""A subset of a source, as a source."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from odapi.errors import DataError
 
 
 class Subset(BaseSource):
-    """The samples of a source that `indices` names, in their order."""
+    """The samples of a source at `indices`, in that order."""
 
     def __init__(self, source: BaseSource, indices: Sequence[int], name: str = ""):
         super().__init__(
@@ -27,12 +27,12 @@ class Subset(BaseSource):
 
     @property
     def image_ids(self) -> list[str]:
-        """The id of each sample, in their order."""
+        """The id of each sample, in order."""
         ids = self._source.image_ids
         return [ids[i] for i in self._indices]
 
     def raw(self, index: int) -> Raw:
-        """Returns the annotations as the files have them."""
+        """Returns the annotations as stored in the files."""
         return self._source.raw(self._indices[index])
 
     def encoded(self, index: int) -> bytes:

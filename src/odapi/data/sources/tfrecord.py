@@ -1,4 +1,4 @@
-"""TFRecord files of tf.Example or tf.SequenceExample, read in any order."""
+"""TFRecord files of tf.Example or tf.SequenceExample, with random access."""
 
 import bisect
 import concurrent.futures
@@ -35,23 +35,23 @@ def open_tfrecord(
     load_masks: bool = True,
     sequences: bool = False,
 ) -> "TFRecordSource":
-    """Opens TFRecord files of tf.Example, also compressed by gzip or zlib.
+    """Opens TFRecord files, uncompressed or compressed by gzip or zlib.
 
     Args:
         paths: A path or a glob such as `train-*-of-00010`, or several.
-        label_map: The classes; the class name of an object wins over its id. None
-            takes the names and ids in the records.
-        drop_unknown: Drops objects of classes that `label_map` does not have,
-            instead of refusing the dataset.
+        label_map: The classes; names of objects take precedence over ids. None uses
+            the names and ids in the records.
+        drop_unknown: Whether to drop objects of classes that `label_map` lacks, instead
+            of raising an error.
         load_masks: Whether samples get masks.
-        sequences: Whether records are tf.SequenceExamples: each frame that is
-            annotated is a sample.
+        sequences: Whether records are tf.SequenceExamples; each annotated frame is
+            a sample.
 
     Returns:
         The source; records in the order of the sorted files.
 
     Raises:
-        DataError: There is no such file, it is no TFRecord file, a class is
+        DataError: A file does not exist or is not a TFRecord file, or a class is
             unknown.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
@@ -66,10 +66,10 @@ def open_tfrecord(
 
 
 def find_files(paths: Sequence[str | Path]) -> list[Path]:
-    """Returns the files of paths and globs, sorted, each once.
+    """Returns the files that paths and globs match, sorted and unique.
 
     Raises:
-        DataError: One of the paths has no file.
+        DataError: A path matches no file.
     """
     files: list[Path] = []
     for path in map(os.path.expanduser, paths):
@@ -87,7 +87,7 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
                     if folder.is_dir()
                     else f"; there is no folder {folder}"
                 ),
-                hint="relative paths start at the folder where the command runs",
+                hint="relative paths start at the current folder",
             )
         files += found
     return list(dict.fromkeys(files))
@@ -131,20 +131,20 @@ class TFRecordSource(BaseSource):
         self._ids = [unique_id(n, taken, problems) for i in indices for n in i.ids]
         if not self._ids:
             problems.found("empty dataset", name)
-            raise DataError(name, "has no record that can be used")
+            raise DataError(name, "has no usable record")
         self._check_classes()
 
     def find_keypoints_by_name(self) -> None:
-        """Gives keypoints the places of their names in the label map.
+        """Assigns keypoints to slots by their names in the label map.
 
         Raises:
-            DataError: No class of it has keypoints.
+            DataError: No class of the label map has keypoints.
         """
         places = KeypointSlots(self.label_map, self.problems)
         if not places.total:
             raise DataError(
                 self.label_map.source,
-                "no class has keypoints, and they are to be found by name",
+                "no class has keypoints, which use_keypoint_label_map needs",
                 hint="add keypoints { id: 0 label: 'nose' } to an item",
             )
         self._places, self.num_keypoints = places, places.total
@@ -154,11 +154,11 @@ class TFRecordSource(BaseSource):
 
     @property
     def image_ids(self) -> list[str]:
-        """The id of each sample, in their order."""
+        """The id of each sample, in order."""
         return list(self._ids)
 
     def record(self, index: int) -> bytes:
-        """Returns the serialized tf.Example; that of its frame for a sequence."""
+        """Returns the serialized tf.Example; for a sequence, that of the frame."""
         file, position = self._place(index)
         data = self._indices[file].read(position)
         if not self._indices[file].frames:
@@ -168,7 +168,7 @@ class TFRecordSource(BaseSource):
 
     @property
     def frames(self) -> list[int]:
-        """The frame of its sequence that each sample is; empty for tf.Examples."""
+        """The frame number of each sample in its sequence; empty for tf.Examples."""
         return list(itertools.chain(*(i.frames for i in self._indices)))
 
     def _place(self, index: int) -> tuple[int, int]:
@@ -176,7 +176,7 @@ class TFRecordSource(BaseSource):
         return file, index - (self._ends[file - 1] if file else 0)
 
     def raw(self, index: int) -> Raw:
-        """Returns the annotations as the record has them."""
+        """Returns the annotations as stored in the record."""
         return self.load(index)[0]
 
     def encoded(self, index: int) -> bytes:
@@ -191,7 +191,7 @@ class TFRecordSource(BaseSource):
             example = read_example(features)
         except DataError:
             raise
-        except ValueError as error:  # The file changed under the index.
+        except ValueError as error:  # The file has changed since it was indexed.
             raise DataError(self._ids[index], str(error)) from error
         return self._raw(example, self._ids[index]), encoded_image(features)
 
@@ -209,7 +209,7 @@ class TFRecordSource(BaseSource):
         if self._places and "keypoints" in objects:
             names = example.keypoint_names
             objects = self._placed(self._places, objects, names, image_id)
-        if example.looked_for:
+        if example.labeled_classes:
             objects["labeled_classes"] = self._labeled(example, objects["classes"])
         mask_of = example.mask_of if self._load_masks else None
         keep = objects["classes"] != UNKNOWN
@@ -250,9 +250,9 @@ class TFRecordSource(BaseSource):
         return placed(objects, array, self.num_keypoints)
 
     def _labeled(self, example: Example, found: np.ndarray) -> np.ndarray:
-        """Returns the classes that were looked for: what is there was, too."""
+        """Returns the labeled classes, including all that are present."""
         known: dict[Any, Category] = {**self.label_map.by_name, **self.label_map.by_id}
-        named = {known[key].index for key in example.looked_for if key in known}
+        named = {known[key].index for key in example.labeled_classes if key in known}
         indices = named | set(found.tolist())
         return np.array(sorted(indices - {UNKNOWN}), np.int32)
 
@@ -265,7 +265,7 @@ class TFRecordSource(BaseSource):
         return classes.of_id(number + self._shift, where)
 
     def _check_classes(self) -> None:
-        """Refuses unknown classes now, by the index, not in the midst of training."""
+        """Raises an error for unknown classes before training, by the index."""
         classes = ClassIndex(self.label_map, self.name, Problems(), self._drop_unknown)
         for index in self._indices:
             for number, name, count, first in index.classes:
@@ -287,10 +287,10 @@ def _pad_keypoints(objects: dict[str, np.ndarray], count: int) -> None:
 def _label_map(
     indices: Sequence[RecordIndex], name: str, problems: Problems
 ) -> LabelMap:
-    """Makes a label map of the names and ids in the records.
+    """Builds a label map from the names and ids in the records.
 
-    Names keep their ids where each name has one id and each id one name; else the
-    names are numbered in alphabetical order. Ids without names are named by number.
+    Names keep their ids if names and ids correspond one to one; otherwise the names
+    are numbered in alphabetical order. Ids without names are named by number.
     """
     pairs = {(n, t) for i in indices for n, t, _, _ in i.classes if t or n >= 0}
     source = f"classes in {name}"

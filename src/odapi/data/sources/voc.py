@@ -1,4 +1,4 @@
-"""Pascal VOC XML: LabelImg's files, flat folders, or the folders of the challenge."""
+"""Pascal VOC XML: files of LabelImg, flat folders, or the layout of the challenge."""
 
 import pathlib
 import xml.etree.ElementTree as ElementTree
@@ -44,21 +44,21 @@ def open_voc(
     """Opens a folder of Pascal VOC XML files.
 
     Args:
-        path: A folder with `Annotations` and `JPEGImages`, or one with XML files
-            and images together.
-        label_map: The classes. None numbers the names in the XML files of the
-            whole folder, not only of the split, in alphabetical order.
-        images: Folder of the images; None looks in the usual places.
-        split: A list in `ImageSets/Main`, or a folder within `path`; None reads
-            every XML file.
-        drop_unknown: Drops objects of classes that `label_map` does not have.
-        skip_missing: Goes on where more than half of the images are missing.
+        path: A folder with `Annotations` and `JPEGImages`, or one that contains
+            XML files and images.
+        label_map: The classes. None numbers the names in all XML files of the folder,
+            not only of the split, in alphabetical order.
+        images: Folder of the images; None searches the usual places.
+        split: A list in `ImageSets/Main`, or a folder within `path`; None means
+            all XML files.
+        drop_unknown: Whether to drop objects of classes that `label_map` lacks.
+        skip_missing: Whether to continue if more than half of the images are missing.
 
     Returns:
         The source; images in the order of the list, or by name.
 
     Raises:
-        DataError: There are no XML files or no such split, a class is unknown,
+        DataError: There are no XML files or no such split, a class is unknown, or
             images are missing.
     """
     root = Path(path)
@@ -80,7 +80,7 @@ def open_voc(
             problems.found("missing annotation", stem)
             continue
         annotation = parsed[stem]
-        if annotation is None:  # Counted when it was parsed.
+        if annotation is None:  # Counted when parsed.
             continue
         wanted = _text(annotation, "filename") or files[stem].stem
         beside = files[stem].parent
@@ -98,14 +98,14 @@ def open_voc(
 
 
 def _split(root: Path, split: str | None) -> tuple[Path, list[str] | None]:
-    """Returns the folder to read, and the names in the split's list if it has one."""
+    """Returns the folder to read, and the names in the list of the split, if any."""
     if split is None:
         return root, None
     for folder in (root / "ImageSets" / "Main", root / "ImageSets", root):
         file = folder / f"{split}.txt"
         if file.is_file():
             lines = file.read_text("utf-8-sig").splitlines()
-            # Lists of one class have 1 or -1 behind the name.
+            # Lists of one class have 1 or -1 after the name.
             return root, [_stem(line.split()[0]) for line in lines if line.strip()]
     if (root / split).is_dir():
         return root / split, None
@@ -148,7 +148,7 @@ def _xml_files(root: Path) -> list[Path]:
     """Returns the XML files of a dataset, sorted by name.
 
     Raises:
-        DataError: There are none.
+        DataError: There are no XML files.
     """
     for folder in (*(root / f for f in _ANNOTATION_FOLDERS), root):
         files = sorted(folder.glob("*.xml"))
@@ -158,8 +158,8 @@ def _xml_files(root: Path) -> list[Path]:
     if not files:
         raise DataError(
             str(root),
-            f"has no XML files; looked in {', '.join(_ANNOTATION_FOLDERS)}, in the "
-            "folder itself and below it",
+            f"has no XML files; searched {', '.join(_ANNOTATION_FOLDERS)}, the "
+            "folder itself and its subfolders",
         )
     return files
 
@@ -186,8 +186,8 @@ def _parse(file: Path, problems: Problems) -> Element | None:
 
 
 def _label_map(root: Path, parsed: dict[Path, Element | None]) -> LabelMap:
-    """Numbers the names in all files below `root`, so that all splits agree."""
-    unseen = Problems()  # Those of other splits are not this one's.
+    """Numbers the names in all files below `root`, so that splits agree."""
+    unseen = Problems()  # Problems of other splits are not reported.
     names = set()
     for file in sorted({*root.rglob("*.xml"), *parsed}):
         annotation = parsed[file] if file in parsed else _parse(file, unseen)
@@ -201,7 +201,7 @@ def _text(element: Element, path: str) -> str:
 
 
 def _number(element: Element, path: str) -> float:
-    """Returns a number, or NaN where there is none."""
+    """Returns a number, or NaN if there is none."""
     try:
         return float(_text(element, path))
     except ValueError:
@@ -210,7 +210,7 @@ def _number(element: Element, path: str) -> float:
 
 def _size(annotation: Element) -> tuple[int, int] | None:
     size = (_number(annotation, "size/height"), _number(annotation, "size/width"))
-    # Some tools write 0 where they do not know.
+    # Some tools write 0 for unknown.
     return (int(size[0]), int(size[1])) if min(size) >= 1 else None
 
 
@@ -246,7 +246,7 @@ def _raw(annotation: Element, image_id: str, filename: str, index: ClassIndex) -
 def _count_unannotated(
     files: dict[str, Path], used: list[Path], problems: Problems
 ) -> None:
-    """Counts images beside the annotated ones that have no XML file."""
+    """Counts images without an XML file in the folders of annotated ones."""
     taken, stems = set(used), {f.stem for f in files.values()}
     for folder in sorted({p.parent for p in used}):
         for file in image_files(folder):

@@ -1,4 +1,4 @@
-"""The part of YAML that data.yaml files are written in; a parser is no dependency."""
+"""Parser of the YAML subset of data.yaml files; avoids a dependency."""
 
 import pathlib
 import re
@@ -14,7 +14,7 @@ def read_yaml(path: pathlib.Path) -> dict[str, Any]:
     """Returns top-level keys with scalars, lists, or one level of keys below them.
 
     Raises:
-        DataError: A line is in another form.
+        DataError: A line is not in this subset.
     """
     content: dict[str, Any] = {}
     top = ""
@@ -35,14 +35,14 @@ def read_yaml(path: pathlib.Path) -> dict[str, Any]:
                 content[top] = {}
             content[top][_unquoted(key[2])] = _value(key[3] or "")
         elif top and isinstance(content[top], str):
-            content[top] += f" {line.strip()}"  # Text over several lines.
+            content[top] += f" {line.strip()}"  # A multi-line scalar.
         else:
             raise DataError(f"{path}:{number}", f"cannot be read: {raw.strip()!r}")
     return content
 
 
 def _joined(text: str) -> list[str]:
-    """Returns the lines, with lists in brackets each on one line."""
+    """Returns the lines, with bracketed lists joined to one line each."""
     lines: list[str] = []
     depth = 0
     for line in text.splitlines():
@@ -83,7 +83,7 @@ def _value(text: str) -> Any:
 
 
 def _parts(text: str) -> list[str]:
-    """Splits at the commas that stand in no quotes."""
+    """Splits at commas outside quotes."""
     parts = re.findall(r"""(?:"[^"]*"|'[^']*'|[^,"'])+""", text)
     return [part.strip() for part in parts if part.strip()]
 

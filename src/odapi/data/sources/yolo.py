@@ -1,4 +1,4 @@
-"""YOLO txt: a text file an image, one object a line, as Ultralytics lays it out."""
+"""YOLO: one text file per image, one line per object, in the layout of Ultralytics."""
 
 import functools
 import pathlib
@@ -39,21 +39,20 @@ def open_yolo(
 
     Args:
         path: A `data.yaml`, or a folder with one, or a folder with `images` and
-            `labels`, or one with images and txt files together.
-        label_map: The classes, matched by name where the dataset has names, else
-            by number. None takes the names in the yaml or in `classes.txt`.
-        images: Folder of the images; None looks where the layout says.
-        split: "train", "val", "test" or the name of a folder; None reads the only
-            one there is.
-        drop_unknown: Drops objects of classes that `label_map` does not have.
-        skip_missing: Goes on where more than half of the images are missing.
-        load_masks: Whether samples get masks where lines are polygons.
+            `labels`, or one that contains images and txt files.
+        label_map: The classes, matched by name if the dataset has names, else by
+            number. None uses the names in the yaml or in `classes.txt`.
+        images: Folder of the images; None follows the layout.
+        split: "train", "val", "test" or the name of a folder; None reads all.
+        drop_unknown: Whether to drop objects of classes that `label_map` lacks.
+        skip_missing: Whether to continue if more than half of the images are missing.
+        load_masks: Whether samples get masks if lines are polygons.
 
     Returns:
-        The source; images in the order of their names.
+        The source; images sorted by name.
 
     Raises:
-        DataError: There are no images or no such split, a class is unknown.
+        DataError: There are no images or no such split, or a class is unknown.
     """
     layout = read_layout(Path(path), split, Path(images) if images else None)
     problems = Problems()
@@ -76,7 +75,7 @@ def open_yolo(
     entries = [(r, f) for r, f in zip(raws, files, strict=True) if r is not None]
     reader.index.check()
     check_missing(layout.name, missing, len(missing) + len(files), finder, skip_missing)
-    # A list names some images of many; only a folder is whole.
+    # A list may name some of the images; only a folder is complete.
     for file in [] if layout.listed else layout.labels_without(files):
         problems.found("missing image", f"of {file.name}")
     map_of = reader.index.label_map
@@ -84,7 +83,7 @@ def open_yolo(
 
 
 class _Reader:
-    """Turns txt files into arrays."""
+    """Converts txt files to arrays."""
 
     def __init__(
         self,
@@ -102,7 +101,7 @@ class _Reader:
         self.index = ClassIndex(label_map, layout.name, problems, drop_unknown)
 
     def _numbered(self) -> list[str]:
-        """Names classes by number: the dataset has no names."""
+        """Returns numbered class names for a dataset without names."""
         highest = -1
         for file in self.layout.all_labels():
             for line in _lines_or_none(file):
@@ -111,7 +110,7 @@ class _Reader:
         return [f"class {i}" for i in range(highest + 1)]
 
     def raw(self, image: Path, image_id: str) -> Raw | None:
-        """Returns the annotations of one image; None where they are unreadable."""
+        """Returns the annotations of one image; None if they are unreadable."""
         rows: list[_Row] = []
         file = self.layout.label_of(image)
         seen: set[str] = set()
@@ -210,7 +209,7 @@ def _polygon_mask(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _points(values: list[float], count: int, dimensions: int) -> np.ndarray:
-    """Returns `[k, 3]`: x, y, visibility; without visibility, all but 0 are seen."""
+    """Returns `[k, 3]`: x, y, visibility; by default all but (0, 0) are visible."""
     points = np.zeros((count, 3), np.float32)
     if values:
         given = np.reshape(values, (count, dimensions))

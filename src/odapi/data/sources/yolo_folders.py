@@ -1,4 +1,4 @@
-"""Where a YOLO dataset keeps its images, its labels and the names of its classes."""
+"""Layout of YOLO datasets: images, labels and class names."""
 
 import dataclasses
 import pathlib
@@ -18,15 +18,15 @@ _NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "classes.names")
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """A dataset, or one split of it, found on disk.
+    """Layout of a dataset or of one split.
 
     Args:
         name: For messages.
-        root: The folder of the whole dataset.
+        root: The root folder of the dataset.
         folders: Folders of images.
-        listed: Images that a list names one by one.
-        names: Names of the classes, by number; empty where nothing tells them.
-        keypoints: Keypoints an object and numbers a keypoint (2 or 3), or None.
+        listed: Images that a list file names.
+        names: Names of the classes by number; empty if unknown.
+        keypoints: Keypoints per object and values per keypoint (2 or 3), or None.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Layout:
     keypoints: tuple[int, int] | None = None
 
     def label_of(self, image: Path) -> Path | None:
-        """Returns the txt file of an image, None where it has none."""
+        """Returns the txt file of an image, or None."""
         for folder in self._label_folders(image):
             file = folder / f"{image.stem}.txt"
             if file.is_file():
@@ -55,13 +55,13 @@ class Layout:
         yield self.root / "labels"
 
     def all_labels(self) -> list[Path]:
-        """Returns every txt file of labels below the root, sorted."""
+        """Returns all label files below the root, sorted."""
         files = self.root.rglob("*.txt")
         lists = {"train.txt", "val.txt", "test.txt", "valid.txt", *_NAME_FILES}
         return sorted(f for f in files if f.name not in lists)
 
     def labels_without(self, images: Sequence[Path]) -> list[Path]:
-        """Returns the txt files beside those of `images` that have no image."""
+        """Returns the label files without an image, in the folders of others."""
         used = {f for f in map(self.label_of, images) if f is not None}
         folders = sorted({f.parent for f in used})
         stems = {p.stem for p in images} | {Path(n).stem for n in _NAME_FILES}
@@ -75,7 +75,7 @@ class Layout:
 
 
 def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
-    """Finds the parts of a dataset.
+    """Finds the layout of a dataset.
 
     Raises:
         DataError: There is no such file or folder, or no such split.
@@ -127,7 +127,7 @@ def _of_yaml(file: Path, split: str | None) -> Layout:
 
 
 def _wanted(split: str | None, known: Sequence[str], place: str) -> list[str]:
-    """Returns the splits to read: the one that is asked for, or all."""
+    """Returns the splits to read: the given one, or all."""
     if split is None and known:
         return list(known)
     same = {"val": "valid", "valid": "val", "validation": "val"}
@@ -143,18 +143,18 @@ def _wanted(split: str | None, known: Sequence[str], place: str) -> list[str]:
 
 
 def _resolve(root: Path, value: str, file: Path) -> Path:
-    """Returns a path of a yaml file that is there."""
+    """Returns the existing path that a yaml file refers to."""
     value = value.replace("\\", "/")
     bare = value
-    while bare.startswith("../"):  # Roboflow's are relative to a folder below.
+    while bare.startswith("../"):  # Paths of Roboflow are relative to a subfolder.
         bare = bare[3:]
     for place in (root / value, file.parent / value, root / bare, Path(value)):
         if place.exists():
             return place
     raise DataError(
         str(file),
-        f"{value!r} is not there; looked in {root} and in {file.parent}",
-        hint="mend `path`, or the paths of the splits",
+        f"{value!r} does not exist; searched {root} and {file.parent}",
+        hint="correct `path`, or the paths of the splits",
     )
 
 
@@ -199,7 +199,7 @@ def _of_folder(root: Path, split: str | None) -> Layout:
             str(root),
             f"has no split {split!r}; it has {', '.join(known) or 'none'}"
             if split
-            else "has no images, neither in itself nor in `images`",
+            else "has no images, also not in `images`",
         )
     names: list[str] = []
     for folder in (root, root / "labels", root.parent, *folders):

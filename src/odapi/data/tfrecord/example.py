@@ -1,4 +1,4 @@
-"""tf.Example records, as the original's tools and its users' scripts write them."""
+"""Reading of tf.Examples in the format of the TF Object Detection API."""
 
 import dataclasses
 import functools
@@ -27,19 +27,19 @@ _IMAGE = "image/class/"
 
 @dataclasses.dataclass
 class Example:
-    """What a tf.Example says about an image; classes are not looked up yet.
+    """Content of a tf.Example, before classes are looked up.
 
     Args:
-        image_id: `image/source_id`, "" where it has none.
+        image_id: `image/source_id`, "" if missing.
         filename: `image/filename`, or "".
-        size: (height, width), None where it has none.
-        names: Class name of each object; "" where it has none.
-        ids: `[n]` int64 class ids; -1 where it has none.
-        objects: Arrays of a sample, but for classes and masks.
-        mask_of: A decoder for the mask of each object, or None.
-        keypoint_names: Of all keypoints of all objects, or empty.
-        looked_for: Names and ids of the classes that were looked for in the image,
-            whether they are there or not; empty: nothing is said.
+        size: (height, width), or None if missing.
+        names: Class name of each object; "" if missing.
+        ids: `[n]` int64 class ids; -1 if missing.
+        objects: Arrays of a sample, without classes and masks.
+        mask_of: One mask decoder per object, or None.
+        keypoint_names: Names of all keypoints of all objects, or empty.
+        labeled_classes: Names and ids of the classes that the image was labeled
+            for, present or absent; empty means unknown.
         context: The memory bank, see `context_features.read_context`.
     """
 
@@ -51,45 +51,45 @@ class Example:
     objects: dict[str, np.ndarray]
     mask_of: list[MaskOf | None] | None
     keypoint_names: list[str] = dataclasses.field(default_factory=list)
-    looked_for: frozenset[str | int] = frozenset()
+    labeled_classes: frozenset[str | int] = frozenset()
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class ExampleError(ValueError):
-    """The bytes are no tf.Example of an image with objects."""
+    """The bytes are not a tf.Example of an image with objects."""
 
 
 def parse_example(data: bytes) -> Any:
     """Returns the features of a serialized tf.Example, by name.
 
     Raises:
-        ExampleError: The bytes are no tf.Example.
+        ExampleError: The bytes are not a tf.Example.
     """
     from google.protobuf.message import DecodeError
 
     try:
         return example_pb2.Example.FromString(data).features.feature
     except DecodeError as error:
-        raise ExampleError(f"no tf.Example: {error}") from error
+        raise ExampleError(f"not a tf.Example: {error}") from error
 
 
 def encoded_image(features: Any) -> bytes:
-    """Returns the encoded image, b"" where the example has none."""
+    """Returns the encoded image, b"" if the example has none."""
     values = _values(features, "image/encoded")
     return bytes(values[0]) if len(values) else b""
 
 
 def read_example(features: Any) -> Example:
-    """Reads all that describes the image and its objects.
+    """Reads the description of the image and its objects.
 
     Raises:
-        ExampleError: Features that belong together differ in length.
+        ExampleError: Features of the same objects differ in length.
     """
     sides = [_floats(features, f"image/object/bbox/{side}") for side in SIDES]
     count = len(sides[0])
     if any(len(side) != count for side in sides):
         lengths = ", ".join(f"{len(s)} {n}" for n, s in zip(SIDES, sides, strict=True))
-        raise ExampleError(f"sides of boxes differ in number: {lengths}")
+        raise ExampleError(f"box coordinates differ in number: {lengths}")
     objects = {"boxes": np.stack(sides, -1).astype(np.float64)}
     for field in FIELDS.values():
         values = _values(features, field.feature) if field.feature else ()
@@ -112,7 +112,7 @@ def read_example(features: Any) -> Example:
         objects=objects,
         mask_of=_masks(features, count, size),
         keypoint_names=_keypoint_names(features, objects),
-        looked_for=_looked_for(features),
+        labeled_classes=_labeled_classes(features),
         context=_context(features),
     )
 
@@ -124,8 +124,8 @@ def _context(features: Any) -> dict[str, Any]:
         raise ExampleError(str(error)) from error
 
 
-def _looked_for(features: Any) -> frozenset[str | int]:
-    """Returns the classes that labels of the whole image name, present or absent."""
+def _labeled_classes(features: Any) -> frozenset[str | int]:
+    """Returns the classes named by image-level labels, present or absent."""
     found: set[str | int] = {_decoded(t) for t in _values(features, _IMAGE + "text")}
     for feature in (_IMAGE + "label", "image/neg_category_ids"):
         found |= {int(n) for n in _values(features, feature)}
@@ -162,7 +162,7 @@ def _keypoints(features: Any, count: int) -> dict[str, np.ndarray]:
 
 
 def _depths(features: Any, points: np.ndarray) -> dict[str, np.ndarray]:
-    """Depths of keypoints `[n, k, 2]`, and how much each counts."""
+    """Returns depths and depth weights of keypoints `[n, k, 2]`."""
     depths = _floats(features, _POINTS + "z")
     if not len(depths):
         return {}
@@ -177,7 +177,7 @@ def _depths(features: Any, points: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _motion(features: Any, count: int) -> dict[str, np.ndarray]:
-    """How far objects have moved since the frame before, and of which it is known."""
+    """Returns offsets of objects since the previous frame, and whether known."""
     sides = [_floats(features, OFFSET + side) for side in ("y", "x")]
     if not count or not len(sides[0]):
         return {}
@@ -191,7 +191,7 @@ def _motion(features: Any, count: int) -> dict[str, np.ndarray]:
 
 
 def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
-    """Points of all objects, one after the other, as rows of an object each."""
+    """Returns DensePose points, one row per object."""
     numbers = np.array(_values(features, DENSEPOSE + "num"), np.int64)
     if not count or not len(numbers):
         return {}
@@ -207,10 +207,10 @@ def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
         for side in ("y", "x", "v", "u")
     ]
     found = {k: FIELDS[k].missing_values(count) for k in asked_by("load_dense_pose")}
-    real = np.arange(MAX_DENSEPOSE_POINTS) < numbers[:, None]
+    valid = np.arange(MAX_DENSEPOSE_POINTS) < numbers[:, None]
     found["densepose_num_points"][:] = numbers
-    found["densepose_part_ids"][real] = np.array(parts, np.int32)
-    found["densepose_points"][real] = np.stack(columns, -1)
+    found["densepose_part_ids"][valid] = np.array(parts, np.int32)
+    found["densepose_points"][valid] = np.stack(columns, -1)
     return found
 
 
@@ -260,8 +260,8 @@ def _rows(values: np.ndarray, count: int, feature: str) -> np.ndarray:
 
 
 def _values(features: Any, name: str) -> Any:
-    """Returns the values of a feature of any kind; () where there is none."""
-    if name not in features:  # Reading it would add it.
+    """Returns the values of a feature of any kind; () if it is missing."""
+    if name not in features:  # Access to a missing key of a map would add it.
         return ()
     feature = features[name]
     kind = feature.WhichOneof("kind")

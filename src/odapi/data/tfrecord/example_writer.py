@@ -1,4 +1,4 @@
-"""Samples to tf.Example, with the names and types that the original's tools write."""
+"""Writing of tf.Examples in the format of the TF Object Detection API."""
 
 import hashlib
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
     """Returns a serialized tf.Example.
 
     Args:
-        sample: With `encoded` (bytes), `header` and `size` in place of `image`, as
-            `encoded_sample` of a source gives it.
-        label_map: Names of the classes.
+        sample: With `encoded` (bytes), `header` and `size` instead of `image`, as
+            returned by `encoded_sample` of a source.
+        label_map: The classes.
     """
     example = example_pb2.Example()
     features = example.features.feature
@@ -73,14 +73,14 @@ def _keypoints(features: Any, sample: Sample, named: Sequence[Any]) -> None:
     if all(k.id < columns for keypoints in named for k in keypoints):
         names = [{k.id: k.name for k in keypoints} for keypoints in named]
         texts = [own.get(i, "") for own in names for i in range(columns)]
-    else:  # Of more classes than the data have places for: all in their order.
+    else:  # More classes than the data has slots for: all in order.
         texts = [k.name for keypoints in named for k in keypoints]
     if any(texts) and len(texts) == visibility.size:
         _texts(features, "image/object/keypoint/text", texts)
 
 
 def write_context(features: Any, sample: Sample) -> None:
-    """Adds the memory bank, where there is one, and the images of its rows."""
+    """Adds the memory bank, if any, and the ids of its images."""
     bank = sample.get(context.CONTEXT)
     if bank is None or not bank.shape[1]:
         return
@@ -91,14 +91,14 @@ def write_context(features: Any, sample: Sample) -> None:
 
 
 def write_densepose_and_motion(features: Any, sample: Sample) -> None:
-    """Adds DensePose points, those of all objects in a row, and motion."""
+    """Adds the DensePose points of all objects, concatenated, and offsets."""
     if "densepose_points" in sample:
         number, points = sample["densepose_num_points"], sample["densepose_points"]
-        real = np.arange(points.shape[1]) < number[:, None]
+        valid = np.arange(points.shape[1]) < number[:, None]
         _integers(features, f"{DENSEPOSE}num", number)
-        parts = sample["densepose_part_ids"][real]
+        parts = sample["densepose_part_ids"][valid]
         _integers(features, f"{DENSEPOSE}part_index", parts)
-        for side, values in zip("yxvu", points[real].T, strict=True):
+        for side, values in zip("yxvu", points[valid].T, strict=True):
             _floats(features, f"{DENSEPOSE}{side}", values)
     if "temporal_offsets" in sample:
         for side, values in zip("yx", sample["temporal_offsets"].T, strict=True):

@@ -1,11 +1,12 @@
-"""An index of a TFRecord file: where the records are and what is in them.
+"""Index of a TFRecord file: positions and contents of its records.
+
+Our own code: no library gives random access to existing TFRecord files.
 
 A record is a tf.Example, or a tf.SequenceExample with several frames, each of which
-has a place in the index.
-
-Built once, with every checksum checked, and kept beside the file as a hidden file,
-or in the user's cache where that folder cannot be written. A compressed file has no
-place to jump to: it is unpacked into the user's cache once.
+has an entry in the index. The index is built once, verifying every checksum, and
+stored beside the file as a hidden file, or in the user's cache if that folder is not
+writable. A compressed file has no random access; it is unpacked into the user's
+cache once.
 """
 
 import dataclasses
@@ -33,25 +34,24 @@ from odapi.files import atomic_open
 
 Path = pathlib.Path
 
-_VERSION = 3  # Of what is stored; raise it when that changes.
+_VERSION = 3  # Of the stored format; increase it when the format changes.
 _CHUNK = 1 << 20
 
 
 @dataclasses.dataclass
 class RecordIndex:
-    """The sound records of a file.
+    """Index of the valid records of a file.
 
     Args:
-        path: The uncompressed file, from which records are read.
-        name: Of the file as the user named it.
+        path: The uncompressed file that records are read from.
+        name: Name of the file as given by the user.
         offsets, lengths: `[n]` int64, bytes.
-        ids: Image id of each, "" where it has none.
+        ids: Image id of each record, "" if missing.
         classes: (class id, class name, objects, image id of the first).
-        keys: Optional keys of samples that any record has.
-        num_keypoints: Most keypoints of an object.
-        damage: (kind of problem, where).
-        frames: Of n, the frame of its sequence that each is; empty where
-            records are tf.Examples.
+        keys: Optional fields that any record has.
+        num_keypoints: Maximum number of keypoints of an object.
+        damage: (kind of problem, place).
+        frames: `[n]` frame numbers; empty if the records are tf.Examples.
     """
 
     path: Path
@@ -82,7 +82,7 @@ class RecordIndex:
         return frame.features.feature
 
     def read(self, position: int) -> bytes:
-        """Returns the data of a record, of all frames where it is a sequence."""
+        """Returns the data of a record; for a sequence, of all its frames."""
         offset, length = self.offsets[position], self.lengths[position]
         try:
             return read_record(self.path, int(offset), int(length))
@@ -91,14 +91,14 @@ class RecordIndex:
 
 
 def index_of(file: Path, sequences: bool = False) -> RecordIndex:
-    """Returns the index of a file: the stored one if it fits, else a new one.
+    """Returns the index of a file: the stored one if it is current, else a new one.
 
     Args:
-        file: With records.
-        sequences: Whether they are tf.SequenceExamples.
+        file: The TFRecord file.
+        sequences: Whether records are tf.SequenceExamples.
 
     Raises:
-        DataError: The file is no TFRecord file.
+        DataError: The file is not a TFRecord file.
     """
     stamp = _stamp(file)
     places = _places(file, "sequences" if sequences else "index")
@@ -114,7 +114,7 @@ def index_of(file: Path, sequences: bool = False) -> RecordIndex:
 
 
 def cache_folder() -> Path:
-    """Returns the folder for what can be made again: ODAPI_CACHE, or the user's."""
+    """Returns the cache folder: ODAPI_CACHE, or that of the user."""
     given = os.environ.get("ODAPI_CACHE")
     if given:
         return Path(given)
@@ -131,7 +131,7 @@ def _stamp(file: Path) -> list[int]:
 
 
 def _places(file: Path, kind: str) -> list[Path]:
-    """Returns where the index may be: hidden, so that no glob of records meets it."""
+    """Returns the possible paths of the index; hidden, so that no glob matches it."""
     cached = cache_folder() / "records" / f"{_key(file)}.{kind}.npz"
     return [file.with_name(f".{file.name}.{kind}.npz"), cached]
 
@@ -146,7 +146,7 @@ def _load(place: Path, stamp: list[int]) -> RecordIndex | None:
         with open(place, "rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             if about.pop("stamp") != stamp:
-                return None  # The file has changed since.
+                return None  # The file has changed.
             return RecordIndex(
                 path=Path(about.pop("path")),
                 offsets=stored["offsets"],
@@ -156,18 +156,18 @@ def _load(place: Path, stamp: list[int]) -> RecordIndex | None:
                 **about,
             )
     except (OSError, ValueError, LookupError, TypeError, EOFError):
-        return None  # None there, or damaged: it is made anew.
+        return None  # Missing or damaged: it is rebuilt.
     except (zipfile.BadZipFile, zlib.error):
         return None
 
 
 def _save(place: Path, index: RecordIndex, stamp: list[int]) -> bool:
-    """Writes the index, whole or not at all; returns whether it could be written."""
+    """Writes the index atomically; returns whether it could be written."""
     about = dataclasses.asdict(index) | {"stamp": stamp, "path": str(index.path)}
     offsets, lengths = about.pop("offsets"), about.pop("lengths")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        # Root may write anywhere; a folder that nobody may write to is left alone.
+        # Root can write anywhere, but a read-only folder is respected.
         if not place.parent.stat().st_mode & 0o222:
             return False
         with atomic_open(place) as file:
@@ -189,8 +189,8 @@ def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
     if not len(records) and path.stat().st_size:
         raise DataError(
             str(file),
-            "is no TFRecord file: no sound record is in it",
-            hint="COCO, VOC and YOLO datasets are read by coco:, voc: and yolo:",
+            "is not a TFRecord file: it has no valid record",
+            hint="COCO, VOC and YOLO datasets are opened by coco:, voc: and yolo:",
         )
     summary = _Summary(file.name)
     kept, add = [], summary.add_sequence if sequences else summary.add
@@ -216,7 +216,7 @@ def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
 
 
 class _Summary:
-    """What a dataset must know of all records before it reads the first."""
+    """Collects the contents of the index from all records."""
 
     def __init__(self, file_name: str):
         self.file_name = file_name
@@ -228,7 +228,7 @@ class _Summary:
         self.damage: list[tuple[str, str]] = []
 
     def add(self, data: bytes, number: int) -> int:
-        """Takes in a record; returns 1, the images in it.
+        """Adds a record; returns 1, its number of images.
 
         Raises:
             ExampleError: It cannot be read.
@@ -243,10 +243,10 @@ class _Summary:
         return 1
 
     def add_sequence(self, data: bytes, number: int) -> int:
-        """Takes in a record of frames; returns how many of them are annotated.
+        """Adds a record of frames; returns the number of annotated ones.
 
         Raises:
-            ExampleError: It cannot be read; not one of its frames is taken in.
+            ExampleError: It cannot be read; none of its frames is added.
         """
         sequence = sequence_example.parse_sequence(data)
         count = sequence_example.num_frames(sequence)
@@ -278,10 +278,10 @@ class _Summary:
 
 
 def _uncompressed(file: Path, stamp: list[int]) -> tuple[Path, list[tuple[str, str]]]:
-    """Returns a file that can be read at any place, and what was lost making it."""
+    """Returns an uncompressed file, and the damage found while unpacking."""
     with open(file, "rb") as source:
         start = source.read(12)
-    # A length of 35 615 bytes begins like gzip; its checksum tells them apart.
+    # A length of 35 615 bytes looks like gzip; the checksum disambiguates.
     if not _is_compressed(start) or is_record_file(start):
         return file, []
     place = cache_folder() / "records" / f"{_key(file, *stamp)}.records"
@@ -303,7 +303,7 @@ def _is_compressed(start: bytes) -> bool:
 
 
 def _inflate(source: IO[bytes], target: IO[bytes]) -> bool:
-    """Unpacks gzip or zlib as far as it goes; returns whether that was to the end."""
+    """Unpacks gzip or zlib as far as possible; returns whether it was complete."""
     while True:
         member = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         while not member.eof:
@@ -318,4 +318,4 @@ def _inflate(source: IO[bytes], target: IO[bytes]) -> bool:
         source.seek(-len(rest), os.SEEK_CUR)
         if not source.read(1):
             return True
-        source.seek(-1, os.SEEK_CUR)  # Gzip files may be strung together.
+        source.seek(-1, os.SEEK_CUR)  # Gzip files may be concatenated.

@@ -1,9 +1,9 @@
-"""tf.SequenceExample records: several frames with what they have in common.
+"""Reading of tf.SequenceExamples: frames of a video and their common context.
 
-A frame is read as if it had a tf.Example of its own, so that all that is known of
-those holds for frames, too.
+Each frame is converted to a tf.Example, so that everything that applies to those
+applies to frames, too.
 
-Source: the original's data_decoders/tf_sequence_example_decoder.py.
+Source: data_decoders/tf_sequence_example_decoder.py of the TF Object Detection API.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ _OF_FRAMES = {
     "region/label/index": "image/object/class/label",
     "region/label/confidence": "image/object/weight",
 }
-# What all frames have in common.
+# Context features that apply to all frames.
 _SHARED = (
     "image/format", "image/height", "image/width",
     context_features.VALUES, context_features.LENGTH, context_features.IDS,
@@ -37,30 +37,30 @@ def parse_sequence(data: bytes) -> Any:
     """Returns the message of a serialized tf.SequenceExample.
 
     Raises:
-        ExampleError: The bytes are no tf.SequenceExample, or of no frame.
+        ExampleError: The bytes are not a tf.SequenceExample, or one without frames.
     """
     from google.protobuf.message import DecodeError
 
     try:
         message = example_pb2.SequenceExample.FromString(data)
     except DecodeError as error:
-        raise ExampleError(f"no tf.SequenceExample: {error}") from error
+        raise ExampleError(f"not a tf.SequenceExample: {error}") from error
     lists = message.feature_lists.feature_list
     if IMAGE not in lists:
         if IMAGE in message.context.feature:
-            raise ExampleError("a tf.Example, not a tf.SequenceExample")
+            raise ExampleError("is a tf.Example, not a tf.SequenceExample")
         raise ExampleError(f"no {IMAGE} of frames")
     count = len(lists[IMAGE].feature)
     for name in (*_OF_FRAMES, ANNOTATED):
         entries = len(lists[name].feature) if name in lists else count
-        # An empty list says nothing of any frame.
+        # An empty list means unknown for all frames.
         if entries not in (0, count):
             raise ExampleError(f"{name}: {entries} entries for {count} frames")
     return message
 
 
 def is_sequence(data: bytes) -> bool:
-    """Whether bytes are a tf.SequenceExample with frames."""
+    """Returns whether bytes are a tf.SequenceExample with frames."""
     try:
         return bool(num_frames(parse_sequence(data)))
     except ExampleError:
@@ -68,12 +68,12 @@ def is_sequence(data: bytes) -> bool:
 
 
 def num_frames(message: Any) -> int:
-    """Returns how many frames a sequence has."""
+    """Returns the number of frames of a sequence."""
     return len(message.feature_lists.feature_list[IMAGE].feature)
 
 
 def is_annotated(message: Any, frame: int) -> bool:
-    """Whether somebody has looked for objects in a frame; yes if nothing is said."""
+    """Returns whether a frame was annotated; True if unknown."""
     lists = message.feature_lists.feature_list
     if ANNOTATED not in lists or not lists[ANNOTATED].feature:
         return True
@@ -82,10 +82,10 @@ def is_annotated(message: Any, frame: int) -> bool:
 
 
 def frame_example(message: Any, frame: int) -> Any:
-    """Returns a frame as a message tf.Example.
+    """Returns a frame as a tf.Example message.
 
     Raises:
-        ExampleError: There is no such frame.
+        ExampleError: The frame does not exist.
     """
     if not 0 <= frame < num_frames(message):
         raise ExampleError(f"no frame {frame}; there are {num_frames(message)}")
