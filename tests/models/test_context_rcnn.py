@@ -139,7 +139,7 @@ def test_proposals_alone_attend_to_nothing():
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
-        ("use_long_term_attention=false", "nobody attends to anything"),
+        ("use_long_term_attention=false", "there is no attention"),
         ("attention_position=ATTENTION_DEFAULT", "ATTENTION_DEFAULT is not supported"),
         ("attention_temperature=0", "allowed is above 0"),
         ("num_attention_heads=0", "allowed is 1 to 64"),

@@ -106,7 +106,7 @@ def test_banks_are_trained_on_predicted_with_and_made(folder, images, shared):
     ("context", "reader", "error", "message"),
     [
         (CONTEXT, {"input_type": "TF_SEQUENCE_EXAMPLE"}, ConfigError, "is false, but"),
-        ("", READS, ConfigError, "the model attends to none"),
+        ("", READS, ConfigError, "the model has no context_config"),
         (
             CONTEXT.replace(str(LENGTH), "7"),
             READS,
