@@ -57,6 +57,7 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
     if (names := keypoint_label_map(config)) is not None:
         label_map = with_keypoints(label_map, names)
     detector = build_detector(config)
+    detector.label_map = label_map
     load_weights(detector, folder / folders.WEIGHTS)
     if config.eval_config.use_moving_averages:
         averages.use_averages(folder, detector)
