@@ -3,7 +3,7 @@
     python examples/keypoints.py                      # minutes on a CPU
     python examples/keypoints.py --steps 3 --images 8 # only whether it runs
 
-Makes pictures of stick figures with a COCO keypoint file, as a labelling tool would
+Makes images of stick figures with a COCO keypoint file, as a labelling tool would
 write it; then everything is as with photographs. docs/keypoints.md tells the steps.
 """
 
@@ -74,7 +74,7 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     options = parser.parse_args(arguments)
     folder = pathlib.Path(options.output)
 
-    # 1. The data: a COCO file with keypoints, and pictures.
+    # 1. The data: a COCO file with keypoints, and images.
     train, held_out = (
         label(folder / "data" / name, count, seed)
         for seed, (name, count) in enumerate(
@@ -108,10 +108,10 @@ def main(arguments: list[str] | None = None) -> dict[str, float]:
     for name, value in result.metrics.items():
         if "mAP@.50IOU" in name:
             print(f"{value:.3f}  {name}")
-    pictures = sorted((folder / "data" / "val").glob("*.png"))
-    found = odapi.predict(folder / "model", pictures[:4], output=folder / "found")
+    images = sorted((folder / "data" / "val").glob("*.png"))
+    found = odapi.predict(folder / "model", images[:4], output=folder / "found")
     for row in found:
-        for score, points in zip(row.scores, row.keypoints_px, strict=True):
+        for score, points in zip(row.scores, row.keypoints_xy, strict=True):
             print(f"{row.path.name}: {score:.2f}, head at {points[0].round().tolist()}")
     odapi.export(folder / "model", folder / "exported")
     return result.metrics
@@ -127,11 +127,11 @@ def shorten_heads(config) -> None:
 
 
 def label(folder: pathlib.Path, count: int, seed: int) -> pathlib.Path:
-    """Draws pictures; returns the COCO file that a labelling tool would have written.
+    """Draws images; returns the COCO file that a labelling tool would have written.
 
     Args:
-        folder: Gets the pictures, and the file beside it.
-        count: Number of pictures.
+        folder: Gets the images, and the file beside it.
+        count: Number of images.
         seed: Of everything random.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -182,5 +182,5 @@ def test_exported_model_takes_the_bank(detector, tmp_path, monkeypatch):
     assert np.abs(found - empty).max() > 1e-4
     predictor.attend(bank()[0])
     assert predictor.side_inputs["valid_context_size"].tolist() == [ROWS]
-    with pytest.raises(DataError, match=r"must be \[n, 5\], a row an object"):
+    with pytest.raises(DataError, match=r"must be \[n, 5\], one row per object"):
         predictor.attend(np.zeros((2, 4), np.float32))

@@ -114,7 +114,7 @@ def test_banks_are_trained_on_predicted_with_and_made(folder, images, shared):
             f"is 7, but context features of .* have {LENGTH} numbers",
         ),
         (CONTEXT, {**READS, "frame_index": 5}, ConfigError, "no sequence has such"),
-        (CONTEXT, {"load_context_features": "true"}, DataError, "no record"),
+        (CONTEXT, {"load_context_features": "true"}, DataError, "no usable record"),
     ],
 )
 def test_what_does_not_fit_is_told_before_training(

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from odapi.config.protos import input_reader_pb2
+from odapi.config.view import view
+
 # Annotations besides boxes that a model learns from.
 _INHERITED = (
     "load_instance_masks", "num_keypoints", "load_keypoint_depth_features",
@@ -11,7 +14,7 @@ _INHERITED = (
 
 
 def eval_reader(config: Any, index: int = 0) -> Any:
-    """Returns an `eval_input_reader` that loads what the training reader loads.
+    """Returns a view of an `eval_input_reader` with the annotations of training.
 
     Fields that it does not set are taken from `train_input_reader`; a field that it
     sets, such as `load_instance_masks: false`, keeps its value.
@@ -20,14 +23,15 @@ def eval_reader(config: Any, index: int = 0) -> Any:
         config: A TrainEvalPipelineConfig.
         index: Position of the reader; one that does not exist is an empty message.
     """
+    config = view(config)
     train = config.train_input_reader
-    reader = type(train)()
+    reader = input_reader_pb2.InputReader()
     if index < len(config.eval_input_reader):
-        reader.CopyFrom(config.eval_input_reader[index])
+        reader.CopyFrom(config.eval_input_reader[index].message)
     for name in _INHERITED:
         if train.HasField(name) and not reader.HasField(name):
             setattr(reader, name, getattr(train, name))
-    return reader
+    return view(reader)
 
 
 def all_readers(config: Any) -> list[tuple[str, Any]]:

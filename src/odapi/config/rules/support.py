@@ -68,7 +68,7 @@ ROWS: dict[str, Row] = {
             "weight_shared_convolutional_box_predictor",
         )
     },
-    "Hyperparams.regularize_depthwise": _UNREAD,
+    "Hyperparams.op": Row("the kind of layer follows from the part", same=(2,)),
     "Matcher.bipartite_matcher": _refused("it fails in the original's TF2 too"),
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
     "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
@@ -160,6 +160,7 @@ ROWS: dict[str, Row] = {
         )
     },
     # Input.
+    "InputReader.name": Row("nothing refers to a reader by its name"),
     "InputReader.filenames_shuffle_buffer_size": _ORDER,
     "InputReader.shuffle_buffer_size": _ORDER,
     "train_input_reader.num_epochs": Row("training ends after train_config.num_steps"),
