@@ -6,7 +6,8 @@ import keras
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.backend, pytest.mark.slow]
+# On JAX, four programs are compiled.
+pytestmark = [pytest.mark.backend, pytest.mark.slow, pytest.mark.timeout(900)]
 
 _BLOCK = re.compile(r"^```python(?: backend=(\w+))?\n(.*?)^```", re.S | re.M)
 
