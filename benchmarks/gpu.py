@@ -5,7 +5,7 @@
 
 Needs no TensorFlow and no OpenCV: a CUDA image with JAX or torch, and keras, protobuf,
 h5py, ml_dtypes and rich. Each row runs in a process of its own. A step is what `fit`
-does, on a batch that stays; inference is `detect`, boxes and suppression included. The
+does, on a batch that stays; inference is `detect`, including box decoding and NMS. The
 share of the card is that of the FLOP/s that a bfloat16 matrix product of 8192 x 8192
 reaches in the same process, with three times the forward pass for a step. Beside ours
 stand torchvision's RetinaNet, Faster R-CNN and Mask R-CNN, all R50-FPN and under
@@ -96,7 +96,9 @@ def _measured(name: str, args: argparse.Namespace, backend: str) -> dict | None:
 
 def _report(found: dict[str, dict]) -> str:
     devices = {row["device"] for row in found.values() if "device" in row}
-    text = f"# On an accelerator\n\n`python -m benchmarks.gpu`, {', '.join(devices)}, "
+    text = (
+        f"# Accelerator benchmark\n\n`python -m benchmarks.gpu`, {', '.join(devices)}, "
+    )
     text += "bfloat16.\n\n"
     good = {name: row for name, row in found.items() if "error" not in row}
     text += table(_HEAD, [_cells(name, row) for name, row in good.items()])

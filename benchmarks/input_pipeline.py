@@ -1,13 +1,13 @@
-"""The input pipeline beside a tf.data pipeline that does the same work.
+"""The input pipeline compared with a tf.data pipeline that does the same work.
 
     python -m benchmarks.input_pipeline [--data voc:PATH?split=train] [--shared PATH]
 
-Each row reads tf.Example records in random order, decodes JPEG, flips, crops and
-colours pictures, resizes them, moves their boxes along and makes batches. All programs
-of a row take turns on the same core, each in a process of its own, so that other load
-on the machine meets all alike. Images a second are counted on the clock and, which
-other load touches less, per second of processor time. The table goes to
-benchmarks/results/input_pipeline.md.
+Each row reads tf.Example records in random order, decodes JPEG, flips and
+crops images, changes their color, resizes them, transforms their boxes and makes
+batches. All programs of a row take turns on the same core, each in its own process, so
+that other load on the machine affects all of them alike. Images per second are
+measured by wall-clock time and, less affected by other load, by processor time. The
+table is written to benchmarks/results/input_pipeline.md.
 """
 
 import argparse
@@ -24,14 +24,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "input_pipeline.md"
 BATCH, MAX_BOXES = 8, 100
 # Images before the clock starts: as many epochs of BCCD as each process needs to have
-# seen all pictures, of a few processes.
+# seen all images, of a few processes.
 _WARM_UP = 1200
 _CACHE = 512 << 20  # The default.
 
-# Name of the work: size of the pictures, and the steps before resizing.
+# Name of the work: size of the images, and the steps before resizing.
 WORK = {
     "ssd": (320, "flip, ssd_random_crop"),
-    "crop and colour": (
+    "crop and color": (
         320,
         "flip, crop_image, brightness, contrast, saturation, hue",
     ),
@@ -40,14 +40,14 @@ WORK = {
         "flip, scale_crop_and_pad_to_square, brightness, contrast, saturation",
     ),
 }
-# Pictures decoded once, as training does where they fit into `cache_mb`.
+# Images are decoded once, as in training if they fit into `cache_mb`.
 OURS = "odapi"
 ANEW = "odapi, decoding each time"
 PROCESSES = "odapi, processes"
-# As the original: colours and normalisation on the whole picture, then resizing.
-THEIRS = "tf.data, as the original"
+# As the original: colors and normalization on the whole image, then resizing.
+THEIRS = "tf.data, as in the original"
 CACHED = "tf.data, decoding once"
-# Colours on the small picture, no second resizing: what a careful user would write.
+# Colors on the small image, no second resizing: what a careful user would write.
 CHEAPEST = "tf.data, resized first"
 
 
@@ -70,7 +70,7 @@ def _arguments() -> argparse.Namespace:
     shared = os.environ.get("ODAPI_SHARED", str(ROOT.parent / "shared"))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shared", default=shared, help="folder with data/bccd")
-    parser.add_argument("--data", help="a data set; by default BCCD's training images")
+    parser.add_argument("--data", help="a dataset; by default BCCD's training images")
     parser.add_argument("--seconds", type=float, default=4.0, help="a measurement")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each program")
     parser.add_argument("--epochs", type=int, default=30, help="for the memory table")
@@ -107,7 +107,7 @@ def _measure(args: argparse.Namespace, worker: str, work: str, cores: str) -> di
 
 def _speed_table(args: argparse.Namespace) -> list[str]:
     lines = [
-        "## Images a second, one core",
+        "## Images per second, one core",
         "",
         "| work | program | images/s | images per CPU second | ratio | ratio, CPU |",
         "|---|---|---:|---:|---:|---:|",
@@ -138,9 +138,9 @@ def _speed_table(args: argparse.Namespace) -> list[str]:
     return [
         *lines,
         "",
-        "Ratios say how many times faster odapi is, in the same round. Training",
-        "decodes a picture once where all fit into options.data_loading.cache_mb, as",
-        "here; the original decodes each time.",
+        "Ratios are the speed-up of odapi in the same round. Training decodes an image",
+        "once if all of them fit into options.data_loading.cache_mb, as here; the",
+        "original, the TF Object Detection API, decodes each time.",
         "",
     ]
 
@@ -177,16 +177,16 @@ def _cores_table(args: argparse.Namespace) -> list[str]:
     return [
         *lines,
         "",
-        "Images/s on the clock, as many threads or processes as cores; the process",
-        "that takes the batches runs on the same cores. Load of the machine "
-        f"meanwhile: {load:.1f}.",
+        "Images/s of wall-clock time, with one thread or process per core; the process",
+        "that consumes the batches runs on the same cores. Load of the machine "
+        f"during the run: {load:.1f}.",
         "",
     ]
 
 
 def _memory_table(args: argparse.Namespace) -> list[str]:
     use = ",".join(str(core) for core in sorted(os.sched_getaffinity(0)))
-    run = _measure(args, "memory", "crop and colour", use)
+    run = _measure(args, "memory", "crop and color", use)
     lines = ["## Memory", "", "| after epoch | resident, MB |", "|---:|---:|"]
     lines += [f"| {epoch} | {size:.0f} |" for epoch, size in run["resident"]]
     return lines

@@ -1,8 +1,8 @@
 """The reference of benchmarks/input_pipeline: the same work in tf.data.
 
-As the original has it: records parsed one by one, pictures in float32 of 0..255, one
-op after the other, colours by tf.image in 0..1 and clipped after each. Its many
-conditionals and the groundtruth that nobody asked for are left out.
+As the original has it: records parsed one by one, images in float32 of 0..255, one
+op after the other, colors by tf.image in 0..1 and clipped after each. Its many
+conditionals and unused groundtruth are left out.
 """
 
 import numpy as np

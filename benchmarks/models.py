@@ -1,11 +1,11 @@
-"""Inference and training of whole models, beside the original's figures.
+"""Inference and training of whole models, compared with the original's figures.
 
     python -m benchmarks.models                       # writes results/models.md
     python -m benchmarks.models --model fpnlite_320 --dry-run
 
-Everything runs in processes of its own, on one core and on two, with the same picture
-again and again, as the original was timed. Inference is the exported SavedModel, batch
-1, from a picture of the model's size to detections, with the golden weights, whose
+Everything runs in separate processes, on one core and on two, with the same image
+repeatedly, as the original was timed. Inference is the exported SavedModel, batch
+1, from an image of the model's size to detections, with the golden weights, whose
 scores differ as those of a trained model do; the share of post-processing is what it
 takes beyond resizing, backbone, pyramid and heads (proposals and both stages, of a
 two-stage model), both taken in turns. A training step has forward, backward, clipping
@@ -112,15 +112,15 @@ def _original(config: str, what: str, cores: int) -> float | None:
 
 def _report(measured: dict[str, dict]) -> str:
     return (
-        "# Models\n\n`python -m benchmarks.models`: medians; ratios above 1 say how "
-        "many times faster than the original's\nstored figure.\n\n"
+        "# Models\n\n`python -m benchmarks.models`: medians. Ratios are the speed-up "
+        "over the stored figures of\nthe TF Object Detection API (the original).\n\n"
         "## Inference, batch 1, exported SavedModel\n\n"
         + _inference(measured)
         + "\nThe rate is that of the network alone, as a share of the FLOP/s that a "
         "plain 3 x 3 convolution\n(256 channels, 64 x 64) reaches in the same process."
-        "\n\n## A training step\n\n"
+        "\n\n## Training step\n\n"
         + _training(measured)
-        + "\n## From the command to the first training step, seconds, two cores\n\n"
+        + "\n## Seconds from the command to the first training step, two cores\n\n"
         + _first_steps(measured)
     )
 
@@ -169,7 +169,7 @@ def _training(measured: dict[str, dict]) -> str:
 
 
 def _first_steps(measured: dict[str, dict]) -> str:
-    head = ["model", "backend", "import", "build", "trace, compile, step", "in all"]
+    head = ["model", "backend", "import", "build", "trace, compile, step", "total"]
     rows = []
     for name, found in measured.items():
         for backend in _FIRST_STEPS:
@@ -196,7 +196,7 @@ def _beside_kerashub(ours: dict, python: str, runs: int) -> str:
             cells = [f"{ms:.0f}", f"{theirs:.0f}", f"{theirs / ms:.2f}"]
             rows.append([f"{what}, batch {batch}, cores {threads}", *cells])
     head = ["RetinaNet R50 640", "odapi, ms", "KerasHub, ms", "ratio"]
-    return "\n## Beside KerasHub\n\n" + table(head, rows)
+    return "\n## Comparison with KerasHub\n\n" + table(head, rows)
 
 
 def _ratio(theirs: float | None, ours: float) -> list[str]:

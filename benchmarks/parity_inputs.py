@@ -1,4 +1,4 @@
-"""What goes into a comparison: weights, pictures, groundtruth."""
+"""Inputs of a comparison: weights, images, groundtruth."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def without_dropout(detector: Any) -> None:
 
 
 def resized_inputs(folder: GoldenFolder, meta: dict, training: bool) -> Arrays:
-    """Returns the pictures as the model takes them."""
+    """Returns the images as the model takes them."""
     resizer = model_resizer(folder.config(meta, training))
     batch = meta["train_batch" if training else "inference_batch"]
     resized = [

@@ -3,11 +3,11 @@
     python -m benchmarks.real_data.bccd original    # three seeds, as the original
     python -m benchmarks.real_data.bccd recipe      # recipes/bccd_fpnlite_320.config
 
-Both start from the ImageNet backbone and are measured on the 72 test images. The
+Both start from the ImageNet backbone and are evaluated on the 72 test images. The
 first trains on the train list, with the original's 800 steps of batch 8, on one
 core; the second on train and val together, on all cores. Writes a table, curves
-and pictures. Seeds may be run one by one (`--seeds 1`): the table has all whose runs
-are there.
+and images. Seeds can be run one by one (`--seeds 1`): the table has all that have
+been run.
 """
 
 import argparse
@@ -75,7 +75,7 @@ def known(name: str) -> list[Run]:
 
 
 def write(name: str, runs: list[Run], note: str) -> None:
-    """Writes the table and the pictures of the first run."""
+    """Writes the table and the images of the first run."""
     head = ["run", "mAP", "mAP@.50", "seconds", "seconds of all cores"]
     rows = [run.row for run in runs]
     if name == "original":
@@ -103,7 +103,10 @@ def main() -> None:
             SHARED / "configs" / "baseline" / "bccd_fpnlite_320.config",
             *("train", 1, [0, 1, 2]),
         )
-        note = "the recipe of the original, 800 steps of batch 8 on one core."
+        note = (
+            "the recipe of the TF Object Detection API (the original), 800 steps of "
+            "batch 8 on one core."
+        )
     else:
         config, split, cores, seeds = (
             ROOT / "recipes" / "bccd_fpnlite_320.config",

@@ -107,9 +107,9 @@ def main() -> None:
         rows = commands.keep_row(RUNS / "rows.json", name, run(name, MODELS[name]))
     head = ["model", "steps x batch", "mAP", "mAP@.50", "seconds"]
     text = "# Blood cells with models of the zoo\n\n"
-    text += "`python -m benchmarks.real_data.bccd_models`: the zoo's models from the "
-    text += "ImageNet backbone, on the 72 test images;\nseed 0, two cores, which other "
-    text += "work may have shared.\n\n"
+    text += "`python -m benchmarks.real_data.bccd_models`: models of the zoo from the "
+    text += "ImageNet backbone, on the 72 test images;\nseed 0, two cores, possibly "
+    text += "shared with other work.\n\n"
     text += table(head, [rows[n] for n in MODELS if n in rows])
     for name in (n for n in MODELS if n in rows):
         text += f"\n![{name}](../../docs/images/bccd_{name}_curves.png)\n"

@@ -41,11 +41,11 @@ def odapi(*arguments: str, cores: int = 0) -> Cost:
 
 
 def keep_picture(source: pathlib.Path, name: str, side: int = 0) -> None:
-    """Puts a picture among those of the docs.
+    """Copies an image to those of the docs.
 
     Args:
         source: The file.
-        name: What it is called there.
+        name: File name there.
         side: The longer side, in pixels; 0: as it is.
     """
     pixels = decode_image(source.read_bytes(), str(source))

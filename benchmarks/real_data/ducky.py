@@ -1,10 +1,10 @@
-"""The rubber duck: five labelled photographs, then 49 frames of a film.
+"""The rubber duck: five labeled photographs, then 49 frames of a video.
 
     python -m benchmarks.real_data.ducky
 
-Fine-tunes recipes/ducky_fpnlite_320.config from the ImageNet backbone, looks for
-the duck in the test frames, and counts those where it is the only box above 0.5.
-The frames have no groundtruth: the mosaic is there to be looked at.
+Fine-tunes recipes/ducky_fpnlite_320.config from the ImageNet backbone, runs it
+on the test frames, and counts those where the duck is the only box above 0.5. The
+frames have no groundtruth: the mosaic is for visual inspection.
 """
 
 import collections
@@ -59,7 +59,7 @@ def write(
     several = sum(number > 1 for number in counts.values())
     text = "# The rubber duck\n\n`python -m benchmarks.real_data.ducky`\n\n"
     text += table(
-        ["frames", "one box", "several", "none", "wanted", "seconds of training"],
+        ["frames", "one box", "several", "none", "target", "seconds of training"],
         [
             [
                 *map(str, (frames, alone, several, frames - alone - several)),
@@ -68,13 +68,13 @@ def write(
             ]
         ],
     )
-    text += "\nThe second box, where there is one, is the duck in the mirror.\n"
+    text += "\nA second box, if there is one, is the duck in the mirror.\n"
     (RESULTS / "ducky.md").write_text(text)
     print(text)
 
 
 def draw(found: pathlib.Path) -> None:
-    """Puts the frames, with what was found, on one picture for the docs."""
+    """Draws the frames with their detections as one image for the docs."""
     files = sorted((found / "images").iterdir(), key=lambda path: len(path.name))
     frames = [cv2.imread(str(path))[:, :, ::-1] for path in files]
     PICTURES.mkdir(parents=True, exist_ok=True)

@@ -1,13 +1,13 @@
-"""Whole models learn ten photographs by heart: proof that their parts fit together.
+"""Overfits ten photographs: a check that the parts of each model fit together.
 
     python -m benchmarks.real_data.overfit                  # all models
     python -m benchmarks.real_data.overfit retinanet_r50    # one
 
-The configs are those of the zoo, with random weights, smaller pictures and a faster
-schedule; EfficientDet with Adam, since momentum left the random EfficientNet asleep for
-250 steps. Targets, losses and decoding that do not fit each other could not come to an
-mAP@.50 above 0.9 on their own training pictures. The pictures are those of COCO mini
-whose smallest objects are largest: at these sizes, smaller ones are a few pixels.
+The configs are those of the zoo, with random weights, smaller images and a faster
+schedule; EfficientDet uses Adam, since with momentum the random EfficientNet did not
+learn for 250 steps. Inconsistent targets, losses and decoding cannot reach an mAP@.50
+above 0.9 on the training images. The images are those of COCO mini whose smallest
+objects are largest: at these sizes, smaller ones have a few pixels.
 """
 
 import argparse
@@ -90,12 +90,12 @@ RECIPES = {
 def largest(
     annotations: str, splits: tuple[str, ...], count: int, folder: pathlib.Path
 ) -> str:
-    """Chooses the pictures whose smallest objects are largest; returns a data source.
+    """Chooses the images whose smallest objects are largest; returns a data source.
 
     Args:
         annotations: The kind of annotations of COCO mini, such as "instances".
         splits: Where from.
-        count: How many pictures.
+        count: Number of images.
         folder: Gets a file with their annotations.
     """
     content: dict = {"images": [], "annotations": []}
@@ -129,13 +129,13 @@ def largest(
 def learn(
     config: pathlib.Path, overrides: list[str], data: str, folder: pathlib.Path
 ) -> tuple[commands.Cost, dict[str, float]]:
-    """Trains, evaluates on the same pictures, and keeps a mosaic among the docs.
+    """Trains, evaluates on the same images, and keeps a mosaic among the docs.
 
     Args:
         config: The pipeline config.
         overrides: Of it.
         data: What is learnt.
-        folder: Of the training; its name is that of the picture.
+        folder: Of the training; its name is that of the image.
     """
     commands.fresh(folder)
     cost = commands.odapi(
@@ -171,8 +171,8 @@ def main() -> None:
     for name in names:
         row = run(name, RECIPES[name], data)
         rows = commands.keep_row(RUNS / "rows.json", name, row)
-        head = ["model", "steps x batch", "mAP", "mAP@.50", "wanted", "seconds"]
-        text = "# Ten photographs learnt by heart\n\n"
+        head = ["model", "steps x batch", "mAP", "mAP@.50", "target", "seconds"]
+        text = "# Overfitting ten photographs\n\n"
         text += "`python -m benchmarks.real_data.overfit`: configs of the zoo, random "
         text += "weights, two cores.\n\n"
         text += table(head, [rows[n] for n in RECIPES if n in rows])

@@ -1,11 +1,11 @@
-"""CenterNets learn twenty photographs of people by heart: boxes, keypoints, masks.
+"""Overfits twenty photographs of people with CenterNets: boxes, keypoints, masks.
 
     python -m benchmarks.real_data.overfit_people           # all
     python -m benchmarks.real_data.overfit_people deepmac   # one
 
 From the ImageNet backbone, whose batch norms have to follow within a few hundred steps
-(`batch_norm_decay`). The pictures are those of COCO mini whose smallest people
-are largest: at this size, smaller ones are a few pixels.
+(`batch_norm_decay`). The images are those of COCO mini whose smallest people
+are largest: at this size, smaller ones have a few pixels.
 """
 
 import argparse
@@ -119,7 +119,7 @@ def config_of(name: str, model: Model, data: str) -> pathlib.Path:
 
 
 def run(name: str, model: Model, data: str) -> list[str]:
-    """Trains, evaluates on the same pictures; returns a row of the table."""
+    """Trains, evaluates on the same images; returns a row of the table."""
     folder = commands.fresh(RUNS / name.replace(" ", "_"))
     config = config_of(name, model, data)
     sources = ("--train-data", data, "--eval-data", data)
@@ -144,7 +144,7 @@ def main() -> None:
         row = run(name, MODELS[name], data)
         rows = commands.keep_row(RUNS / "rows.json", name, row)
     wanted = [f"{label} (> {least})" for label, (_, least) in WANTED.items()]
-    text = "# Twenty photographs of people learnt by heart\n\n"
+    text = "# Overfitting twenty photographs of people\n\n"
     text += (
         "`python -m benchmarks.real_data.overfit_people`: CenterNet MobileNetV2 FPN "
     )

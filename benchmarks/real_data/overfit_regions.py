@@ -1,9 +1,9 @@
-"""Two-stage detectors learn ten photographs by heart: boxes and masks.
+"""Overfits ten photographs with two-stage detectors: boxes and masks.
 
     python -m benchmarks.real_data.overfit_regions                # all
     python -m benchmarks.real_data.overfit_regions mask_rcnn_r50  # one
 
-As `overfit`: random weights, smaller pictures, a faster schedule. Masks are by the
+As `overfit`: random weights, smaller images, a faster schedule. Masks are by the
 recipe of Mask R-CNN with a feature pyramid.
 """
 
@@ -23,7 +23,7 @@ WANTED = {
 }
 _MODEL = "model.faster_rcnn"
 _ANCHORS = "first_stage_anchor_generator.multiscale_anchor_generator"
-# Anchors shrink with the pictures, and the few that show an object weigh more among
+# Anchors shrink with the images, and the few that show an object weigh more among
 # fewer others; the rest takes a fifth of the time of the whole model.
 _LIGHTER = (
     "first_stage_minibatch_size=32",
@@ -79,7 +79,7 @@ RECIPES = {
 
 
 def run(name: str, recipe: Recipe, data: str, steps: int) -> list[str]:
-    """Trains, evaluates on the same pictures; returns a row of the table."""
+    """Trains, evaluates on the same images; returns a row of the table."""
     recipe = dataclasses.replace(recipe, steps=steps or recipe.steps)
     cost, metrics = learn(recipe.config, recipe.overrides, data, RUNS / name)
     found = [metrics.get(metric) for metric, _ in WANTED.values()]
@@ -99,7 +99,7 @@ def main() -> None:
         row = run(name, RECIPES[name], data, options.steps)
         rows = commands.keep_row(RUNS / "rows.json", name, row)
     wanted = [f"{label} (> {least})" for label, (_, least) in WANTED.items()]
-    text = "# Ten photographs learnt by heart by two-stage detectors\n\n"
+    text = "# Overfitting ten photographs with two-stage detectors\n\n"
     text += "`python -m benchmarks.real_data.overfit_regions`: Faster and Mask R-CNN "
     text += "ResNet-50 FPN, random weights, two cores.\n\n"
     head = ["model", "steps x batch", *wanted, "seconds"]

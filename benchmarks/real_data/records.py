@@ -1,10 +1,10 @@
-"""A user's own TFRecord and label map, as they are: trained on and evaluated.
+"""Trains and evaluates on a user's own TFRecord and label map, unchanged.
 
     python -m benchmarks.real_data.records
 
-Fifteen pictures of five hand signs, written by a common tutorial script, through the
-input readers of a config. Trained and evaluated on the same pictures: what is shown
-is that such files work, not that a detector comes of them.
+Fifteen images of five hand signs, written by a common tutorial script, through the
+input readers of a config. Training and evaluation use the same images: this shows that
+such files work, not that the detector is good.
 """
 
 from benchmarks.processes import RESULTS, ROOT, SHARED, table
