@@ -1,5 +1,7 @@
 """`odapi config check | show | diff`."""
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -28,6 +30,15 @@ def test_check_lists_errors_and_exits_1(run, shared):
     assert done.exit_code == 1
     assert "PATH_TO_BE_CONFIGURED" in done.output
     assert "6 errors, 6 warnings" in done.output
+
+
+def test_check_names_the_line_of_each_finding(run, tmp_path):
+    file = tmp_path / "a.config"
+    file.write_text("model {\n  ssd {\n    num_classes: 0\n  }\n}\n")
+    done = run("check", file, "--no-paths")
+    assert "a.config:3" in "".join(done.output.split())
+    found = json.loads(run("check", tmp_path, "--no-paths", "--json").output)
+    assert {f["path"]: f["line"] for f in found}["model.ssd.num_classes"] == 3
 
 
 def test_check_for_evaluation_leaves_training_out(run, shared):

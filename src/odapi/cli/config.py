@@ -37,17 +37,20 @@ def check(
     Exit code 1 if there is an error.
     """
     from odapi.config import check as checks
-    from odapi.config.load import load_config
+    from odapi.config import parse
+    from odapi.config.load import config_file, load_config
 
     loaded = load_config(config, overrides or ())
     found = checks.find(loaded, for_training=not evaluation, for_data=paths)
+    file = config_file(config)
+    found = checks.with_lines(found, parse.read_text(file), overrides or ())
     errors = sum(finding.is_error for finding in found)
     if as_json:
         import dataclasses
 
         print_json([dataclasses.asdict(finding) for finding in found])
     else:
-        _print_findings(found)
+        _print_findings(found, str(file))
         warnings = len(found) - errors
         typer.echo(
             f"{config}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
@@ -105,12 +108,13 @@ def compare(
         raise typer.Exit(1)
 
 
-def _print_findings(found) -> None:
+def _print_findings(found, file: str) -> None:
     if not found:
         return
     shown = table("", "field, problem and next step")
     for finding in found:
         kind = "[red]error[/]" if finding.is_error else "[yellow]warning[/]"
-        cell = f"[bold]{plain(finding.path)}[/]\n{plain(finding.problem)}"
+        place = f"{plain(file)}:{finding.line}\n" if finding.line else ""
+        cell = f"{place}[bold]{plain(finding.path)}[/]\n{plain(finding.problem)}"
         shown.add_row(kind, cell + (f"\n{plain(finding.hint)}" if finding.hint else ""))
     print_table(shown)

@@ -6,11 +6,13 @@
 The rules themselves are in `odapi.config.rules`, where the builders read them, too.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from odapi.config import findings
 from odapi.config.findings import Finding
+from odapi.config.lines import field_lines, line_of
 from odapi.config.rules import files, registry
 from odapi.config.rules.registry import Part
 
@@ -47,6 +49,26 @@ def find(
     refused = [f.path for f in found if f.is_error and "not supported" in f.problem]
     found = [f for f in dict.fromkeys(found) if not _below(f.path, refused)]
     return sorted(found, key=lambda f: not f.is_error)
+
+
+def with_lines(
+    findings: Iterable[Finding], text: str, overrides: Sequence[str] = ()
+) -> list[Finding]:
+    """Returns findings with the lines of their fields.
+
+    Args:
+        findings: As of `find`.
+        text: Text of the config file.
+        overrides: Changes "path=value" of the config; fields of these have no line.
+    """
+    lines = field_lines(text)
+    changed = tuple(override.partition("=")[0].strip() for override in overrides)
+    return [
+        f
+        if changed and f.path.startswith(changed)
+        else dataclasses.replace(f, line=line_of(lines, f.path))
+        for f in findings
+    ]
 
 
 def print_warnings(warnings: Sequence[Finding]) -> None:

@@ -15,12 +15,14 @@ class Finding:
         problem: The problem, with the value.
         hint: The next step.
         is_error: True if the config cannot be used.
+        line: Line of the field in the config file; None if unknown.
     """
 
     path: str
     problem: str
     hint: str = ""
     is_error: bool = False
+    line: int | None = None
 
     def __str__(self) -> str:
         return f"{self.path}: {self.problem}" + (f" ({self.hint})" if self.hint else "")
