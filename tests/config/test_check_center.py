@@ -59,7 +59,7 @@ def test_the_small_model_is_fine():
             "{max_total_detections: 9}}",
             "max_total_detections: is 9, but there are at most 8 peaks",
         ),
-        (f"{_MODEL}.compute_heatmap_sparse=true", "the numbers are the same"),
+        (f"{_MODEL}.compute_heatmap_sparse=true", "always computed sparsely"),
     ],
 )
 def test_a_mistake_is_named_by_its_place(override, expected):

@@ -12,7 +12,7 @@ def build_anchors(
 ) -> anchors.AnchorGenerator:
     """Returns the generator of an `AnchorGenerator` message.
 
-    `normalize_coordinates` chooses nothing: anchors are always normalized, as is the
+    `normalize_coordinates` has no effect: anchors are always normalized, as is the
     groundtruth that they are compared with.
 
     Raises:
@@ -90,7 +90,7 @@ def _numbers(values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _pairs(config: Any, name: str) -> tuple[tuple[int, int], ...]:
-    """Returns (height, width) of each layer."""
+    """Returns the (height, width) pairs, one per layer."""
     heights = getattr(config, f"height_{name}")
     widths = getattr(config, f"width_{name}")
     return tuple(zip(heights, widths, strict=True))

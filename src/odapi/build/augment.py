@@ -1,4 +1,4 @@
-"""Augmentations, from the steps of `data_augmentation_options`."""
+"""Builds augmentations from the steps of `data_augmentation_options`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -27,7 +27,7 @@ def build_augmentations(
 
     Args:
         steps: PreprocessingStep messages.
-        path: Where they are in the pipeline config, for messages.
+        path: Path of the steps in the pipeline config, for errors.
 
     Raises:
         ConfigError: A step is empty, unknown, or has a value that is not allowed.
@@ -41,22 +41,22 @@ def build_augmentations(
 def check_keypoints(
     augmentations: Iterable[Augmentation], num_keypoints: int, path: str = _PATH
 ) -> None:
-    """Checks that flips name the keypoints that change places.
+    """Checks that flips permute the keypoints of the dataset.
 
     Args:
         augmentations: As built.
-        num_keypoints: Keypoints an object; 0: there are none.
-        path: Where the augmentations are in the pipeline config, for messages.
+        num_keypoints: Number of keypoints per object; 0 if there are none.
+        path: Path of the augmentations in the pipeline config, for errors.
 
     Raises:
-        ConfigError: A permutation is missing, or of another length.
+        ConfigError: A permutation is missing or has another length.
     """
     for index, step in enumerate(augmentations):
         if not isinstance(step, RandomFlip) or not step.probability:
             continue
         found = len(step.keypoint_permutation)
-        # A single keypoint has nothing to change places with. What is turned or upside
-        # down keeps its left and right, unless the config says otherwise.
+        # A single keypoint needs no permutation. Rotations and vertical flips keep left
+        # and right, unless the config has a permutation for them.
         mirrors = isinstance(step, HorizontalFlip)
         if num_keypoints > 1 and found != num_keypoints and (found or mirrors):
             raise ConfigError(
@@ -68,10 +68,10 @@ def check_keypoints(
 
 
 def check_densepose(augmentations: Iterable[Augmentation], path: str = _PATH) -> None:
-    """Checks that nothing mirrors people whose surface is known.
+    """Checks that no augmentation mirrors people with DensePose annotations.
 
     Raises:
-        ConfigError: Something does.
+        ConfigError: An augmentation does.
     """
     for index, step in enumerate(augmentations):
         if isinstance(step, HorizontalFlip | VerticalFlip) and step.probability:

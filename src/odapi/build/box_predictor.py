@@ -21,13 +21,13 @@ def build_box_predictor(
     num_logits_per_anchor: int,
     context: BuildContext,
 ) -> keras.layers.Layer:
-    """Returns a head that has no variables yet.
+    """Returns a prediction head without variables.
 
     Args:
         config: A `BoxPredictor` message.
         path: Path of the message, for errors.
         per_location: Number of anchors per location, one entry per level.
-        num_logits_per_anchor: Class scores of an anchor.
+        num_logits_per_anchor: Number of class scores per anchor.
         context: Settings of the whole model.
 
     Raises:

@@ -25,7 +25,7 @@ _CHANNELS = 3
 def build_center_extractor(
     config: Any, path: str, context: BuildContext
 ) -> CenterExtractor:
-    """Returns a feature extractor without variables in its decoder yet.
+    """Returns a feature extractor whose decoder has no variables yet.
 
     Args:
         config: A `CenterNetFeatureExtractor` message.
@@ -43,11 +43,11 @@ def build_center_extractor(
 def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
     """Returns the pixel normalization of the feature extractor.
 
-    What the config says of channels comes first, for every type; then what the
-    backbone itself wants. Padding is scaled like any other pixel.
+    The channel options of the config are applied first, for every type; the
+    normalization of the backbone follows. Padding is scaled like any other pixel.
 
     Raises:
-        ConfigError: There is not one number a channel.
+        ConfigError: The number of values does not match the channels.
     """
     config = checked(config, path)
     means = _per_channel(config.channel_means, 0.0)

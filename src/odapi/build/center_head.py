@@ -9,7 +9,7 @@ from odapi.heads.center_heads import Head
 def head_layers(
     config: Any, path: str, name: str, channels: int = 1, bias: float | None = None
 ) -> Head:
-    """Returns a head with the layers that a config asks for, else with the usual ones.
+    """Returns a head with the layers of the config, or the default layers.
 
     Args:
         config: A `PredictionHeadParams` message, or None.
@@ -17,7 +17,7 @@ def head_layers(
         name, channels, bias: As of `Head`.
 
     Raises:
-        ConfigError: There are not as many filters as kernels.
+        ConfigError: The numbers of filters and kernel sizes differ.
     """
 
     def build(config: Any, path: str) -> Head:

@@ -26,7 +26,7 @@ from odapi.models.center.keypoint_task import (
     SnapToPeaks,
 )
 
-# Kinds of heads, and the fields that say of what layers they are; others have none.
+# Kinds of heads, and the fields with their layers; other heads have no such field.
 _HEADS = {
     "heatmap": "heatmap_head_params",
     "offset": "offset_head_params",
@@ -42,7 +42,7 @@ def build_keypoint_task(
     Args:
         task: A `KeypointEstimation` message.
         path: Path of the message, for errors.
-        center_net: The `CenterNet` message it is part of.
+        center_net: The `CenterNet` message that has the task.
         context: Settings of the whole model.
 
     Raises:
@@ -105,9 +105,9 @@ def _category(task: Any, path: str, label_map: LabelMap) -> Category:
 
 
 def _total(center_net: Any, label_map: LabelMap) -> int:
-    """Returns how many keypoints a detection has: those of all tasks.
+    """Returns the number of keypoints per detection, over all tasks.
 
-    As many as the original gives, if their ids leave no gap.
+    It is that of the original if their ids leave no gap.
     """
     ids = [
         keypoint.id
@@ -123,7 +123,7 @@ def _deviations(task: Any, path: str, category: Category) -> tuple[float, ...]:
     names = [k.name for k in category.keypoints]
     for name in sorted(set(given) - set(names)):
         raise unknown_choice(f"{path}.keypoint_label_to_std", name, names)
-    # What the original takes where none is given.
+    # The original's default is 1.
     return tuple(given.get(name, 1.0) for name in names)
 
 

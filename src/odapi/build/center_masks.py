@@ -1,4 +1,4 @@
-"""Builds CenterNet's tasks of masks from their messages."""
+"""Builds the mask tasks of CenterNet from their messages."""
 
 from typing import Any
 
@@ -53,8 +53,8 @@ def build_deepmac(
     """Returns the task of a `CenterNet.DeepMACMaskEstimation` message.
 
     Raises:
-        ConfigError: The loss is missing, there are no boxes to find masks of, or a
-            value is not allowed.
+        ConfigError: The loss is missing, there are no boxes, or a value is not
+            allowed.
     """
     task = checked(task, path)
     shape = MaskShape(
@@ -80,7 +80,7 @@ def build_deepmac(
 
 
 def _supervision(task: Any, path: str) -> Supervision:
-    # -1 is the original's word for all.
+    # -1 means all in the original.
     ids = tuple(task.allowed_masked_classes_ids)
     return Supervision(
         loss=build_classification_loss(

@@ -1,4 +1,4 @@
-"""Builds a CenterNet from its message: one table for its tasks."""
+"""Builds a CenterNet from its message and a table of tasks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -116,7 +116,7 @@ def _objects(
 def _weighted_keypoints(
     params: Any, path: str, tasks: tuple[Task, ...]
 ) -> WeightedKeypoints | None:
-    """Returns the keypoints whose mean is the center; None: centers of boxes."""
+    """Returns the keypoints whose mean is the center; None for centers of boxes."""
     weights = tuple(w for w in params.keypoint_weights_for_center)
     if not weights:
         return None
@@ -134,7 +134,7 @@ def _nms(center_net: Any, path: str, config: Any) -> NonMaxSuppression | None:
 
 
 def _tasks(center_net: Any, path: str, context: BuildContext) -> tuple[Task, ...]:
-    """Returns the tasks that are asked for, in the order of the table."""
+    """Returns the tasks of the config, in the order of the table."""
     tasks = []
     for field, builder in _TASKS.items():
         value = getattr(center_net, field)
@@ -166,7 +166,7 @@ def _boxes(task: Any, path: str, center_net: Any, context: BuildContext) -> Cent
 
 
 # Builders `(message, path, CenterNet message, context) -> Task` by field, repeated or
-# not. Boxes come first: other tasks look at them.
+# not. Boxes come first, since other tasks read them.
 _TASKS: dict[str, Callable[[Any, str, Any, BuildContext], Task]] = {
     "object_detection_task": _boxes,
     "keypoint_estimation_task": build_keypoint_task,

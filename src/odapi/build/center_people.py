@@ -1,4 +1,4 @@
-"""Builds CenterNet's tasks of tracking, temporal offsets and DensePose."""
+"""Builds the tracking, temporal offset and DensePose tasks of CenterNet."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def build_temporal(
     """Returns the task of a `CenterNet.TemporalOffsetEstimation` message.
 
     Raises:
-        ConfigError: The loss is missing, or one of boxes.
+        ConfigError: The loss is missing, or it compares boxes.
     """
     task = checked(task, path)
     loss = build_localization_loss(task.localization_loss, f"{path}.localization_loss")
@@ -56,8 +56,8 @@ def build_densepose(
     """Returns the task of a `CenterNet.DensePoseEstimation` message.
 
     Raises:
-        ConfigError: There are no masks to read it within, a loss is missing, or a
-            value is not allowed.
+        ConfigError: There is no mask task, a loss is missing, or a value is not
+            allowed.
     """
     task = checked(task, path)
     return CenterDensePose(

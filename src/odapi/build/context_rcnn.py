@@ -12,7 +12,7 @@ from odapi.layers.context_attention import Attention, ContextAttention
 
 
 def context_of(rcnn: Any, path: str, context: BuildContext) -> dict[str, Any]:
-    """Returns the arguments that make a Faster R-CNN a Context R-CNN, {} for others.
+    """Returns the arguments of a Context R-CNN; {} without `context_config`.
 
     Args:
         rcnn: A `FasterRcnn` message.
@@ -20,7 +20,7 @@ def context_of(rcnn: Any, path: str, context: BuildContext) -> dict[str, Any]:
         context: Settings of the whole model.
 
     Raises:
-        ConfigError: Nobody attends to anything.
+        ConfigError: Both kinds of attention are off.
     """
     rcnn = checked(rcnn, path)
     if not rcnn.HasField("context_config"):
@@ -72,13 +72,13 @@ def check_context(shape: BankShape | None, source: BaseSource, path: str) -> Non
     """Checks that a dataset has memory banks of the length that a model reads.
 
     Args:
-        shape: Of the banks; None: it reads none.
-        source: The data.
-        path: Of their reader in the config.
+        shape: Shape of the banks; None if the model reads none.
+        source: The dataset.
+        path: Path of its reader, for errors.
 
     Raises:
-        DataError: They have none.
-        ConfigError: Their length is another one.
+        DataError: The dataset has no memory banks.
+        ConfigError: They have another length.
     """
     if shape is None:
         return

@@ -18,13 +18,13 @@ def check_train_source(
     fields: Collection[str],
     augmentations: tuple[Augmentation, ...],
 ) -> None:
-    """Checks that training data have what a config needs of them.
+    """Checks that the training data have what the config requires.
 
     Args:
         config: A TrainEvalPipelineConfig.
         source: The training data.
         fields: Groundtruth fields that are loaded.
-        augmentations: As built from the config.
+        augmentations: Those of the config.
 
     Raises:
         ConfigError: The config contradicts the data.
@@ -47,7 +47,7 @@ def check_train_source(
 
 
 def check_eval_source(config: Any, source: BaseSource, index: int) -> None:
-    """Checks that evaluation data have what a config needs of them.
+    """Checks that the evaluation data have what the config requires.
 
     Args:
         config: A TrainEvalPipelineConfig.

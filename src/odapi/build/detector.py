@@ -49,7 +49,7 @@ def build_detector(
             `keypoint_label_map_path`.
 
     Raises:
-        ConfigError: The config asks for a model that cannot be built.
+        ConfigError: The model cannot be built.
     """
     require(config, Part.MODEL)
     message, config = config, view(config)
@@ -67,7 +67,7 @@ def build_detector(
 
 
 def _keypoints(config: Any, label_map: LabelMap | None) -> LabelMap | None:
-    """Returns the label map that names the keypoints; None where there are none."""
+    """Returns the label map that names the keypoints; None if there are none."""
     if label_map is not None and label_map.num_keypoints:
         return label_map
     return keypoint_label_map(config)
@@ -151,7 +151,7 @@ def _dtype(option: Any) -> str:
         return "float32"
     name = option.Precision.Name(option.precision)
     if computes_on_cpu():
-        # Not an error: what was trained on an accelerator is evaluated anywhere.
+        # Not an error: a model trained on an accelerator can be evaluated anywhere.
         warnings.warn(
             f"options.precision: {name} is ignored, since there is no accelerator; "
             "on a CPU it would be slower and less exact",

@@ -59,8 +59,8 @@ def _of_backbone(
         row.hyperparams, seed=context.seed, dtype=context.dtype
     )
     if config.override_base_feature_extractor_hyperparams:
-        # As in the original, only the regularisation reaches an EfficientNet; there
-        # it is of squares, whatever it is elsewhere.
+        # As in the original, only the regularization affects an EfficientNet, always
+        # as L2.
         default = dataclasses.replace(default, l2=own.l1 or own.l2)
     return default.frozen() if context.freeze_norm else default
 
@@ -92,7 +92,7 @@ def _build(
 def _trimmed(config: Any, path: str, row: SsdRow) -> SsdRow:
     """Returns the extractor without levels that its pyramid does not use.
 
-    An EfficientNet then has no layers that take part in nothing.
+    An EfficientNet then has no unused layers.
     """
     levels = range(config.bifpn.min_level, config.bifpn.max_level + 1)
     first, end = levels.start - row.first_level, levels.stop - row.first_level
@@ -105,7 +105,7 @@ def _bifpn(
     config: Any, path: str, row: SsdRow, own: Hyperparams, depth: DepthMultiplier
 ) -> keras.layers.Layer:
     given, default = config.bifpn, cast(BifpnDefaults, row.bifpn)
-    # use_native_resize_op: upsampling by two has one result, however it is done.
+    # use_native_resize_op does not change the result of upsampling by two.
     return BidirectionalPyramid(
         first_level=row.first_level,
         num_maps=len(row.endpoints),

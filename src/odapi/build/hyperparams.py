@@ -19,14 +19,14 @@ from odapi.layers.norm import Norm
 
 @dataclasses.dataclass(frozen=True)
 class BuildContext:
-    """Settings of all layers of a model, whatever their messages say.
+    """Settings of all layers of a model that override their messages.
 
     Args:
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
         dtype: Dtype policy.
-        freeze_norm: Whether the statistics of batch norm are frozen everywhere.
-        keypoints: Label map that names the keypoints of a CenterNet; None: there are
-            none, or the file of the config is read.
+        freeze_norm: Freeze the statistics of all batch norms.
+        keypoints: Label map that names the keypoints of a CenterNet; None if there
+            are none, or to read the file of the config.
     """
 
     seed: int = 0
@@ -62,7 +62,7 @@ def build_hyperparams(config: Any, path: str, context: BuildContext) -> Hyperpar
 
 
 def _regularizer(config: Any) -> tuple[float, float]:
-    """Returns the weights of L1 and L2."""
+    """Returns the weights of L1 and L2 regularization."""
     kind = config.WhichOneof("regularizer_oneof")
     if kind == "l1_regularizer":
         return config.l1_regularizer.weight, 0.0
@@ -119,6 +119,6 @@ def _batch_norm(config: Any, path: str, kind: str, freeze: bool) -> Norm:
         epsilon=config.epsilon,
         center=config.center,
         scale=config.scale,
-        # The original's TF2 code reads `train` nowhere; here it does what it says.
+        # The TF2 code of the original ignores `train`; here it has an effect.
         train=config.train and not freeze,
     )

@@ -1,4 +1,4 @@
-"""Datasets for `keras.Model.fit`, from a pipeline config."""
+"""Builds datasets for `keras.Model.fit` from a pipeline config."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def build_dataset(
         split: "train": augmented and shuffled; "eval": one ordered pass.
         batch_size: None takes that of `train_config` or `eval_config`.
         label_map: The classes of the evaluation data, those of the trained model;
-            None takes the reader's.
+            None takes the reader's label map.
 
     Raises:
         ConfigError: There is no such split, or the data, the augmentations or the

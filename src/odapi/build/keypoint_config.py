@@ -12,23 +12,23 @@ from odapi.errors import DataError
 from odapi.labels import Category, LabelMap
 from odapi.metrics.coco.keypoint_sigmas import estimate_sigmas
 
-# Gaussians of the zoo's models are so many times as wide as COCO's sigmas.
+# Ratio of the Gaussian widths of the zoo's models to COCO's sigmas.
 _STD = 10.0
 _DIGITS = 3
-# Words of names that change places in a mirror.
+# Words of names that are swapped by a horizontal flip.
 _SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
-    """Returns the parts of a config that tell of keypoints, to be merged into one.
+    """Returns the keypoint parts of a config, to be merged into a whole config.
 
-    A task, with a loss, for each class with keypoints; how wide its peaks are and how
-    exactly they must be found, estimated from where they lie; which of them change
-    places in a mirror, by their names; lines to draw between them.
+    They are a task with its loss for each class with keypoints, the widths of peaks
+    and the sigmas of the metric, estimated from the annotations, the permutation of
+    horizontal flips, by the names of keypoints, and the edges for drawings.
 
     Args:
-        source: The data; their label map names the keypoints.
+        source: The dataset; its label map names the keypoints.
 
     Raises:
         DataError: No class has keypoints, or none is labelled.
@@ -56,10 +56,10 @@ def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
 
 
 def flip_permutation(label_map: LabelMap) -> list[int]:
-    """Returns for each keypoint the one that takes its place in a mirror.
+    """Returns the id of the mirror image of each keypoint.
 
-    That of the same name with left and right exchanged, such as `left_eye` and
-    `right_eye`, `EyeL` and `EyeR`; its own place where there is none.
+    It is the keypoint of the same name with left and right exchanged, such as
+    `left_eye` and `right_eye`, `EyeL` and `EyeR`, or else the keypoint itself.
     """
     order = list(range(label_map.num_keypoints))
     for category in label_map:

@@ -1,4 +1,4 @@
-"""The keypoints of a model's classes, from the label map that names them."""
+"""Label maps that name the keypoints of a model's classes."""
 
 import dataclasses
 from typing import Any
@@ -9,13 +9,13 @@ from odapi.labels import LabelMap
 
 
 def keypoint_label_map(config: Any) -> LabelMap | None:
-    """Returns the label map that names the keypoints a model finds, if it finds any.
+    """Returns the label map that names the keypoints of a model; None without them.
 
     Args:
         config: A TrainEvalPipelineConfig.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: The label map cannot be read.
     """
     center_net = config.model.center_net
     if not center_net.keypoint_estimation_task:
@@ -25,14 +25,14 @@ def keypoint_label_map(config: Any) -> LabelMap | None:
 
 
 def check_keypoint_ids(config: Any, num_keypoints: int) -> None:
-    """Checks that objects have all the keypoints that the model's tasks find.
+    """Checks that objects have all keypoints of the model's tasks.
 
     Args:
         config: A TrainEvalPipelineConfig.
-        num_keypoints: Keypoints an object of the training data.
+        num_keypoints: Number of keypoints per object of the training data.
 
     Raises:
-        ConfigError: A keypoint of a task is beyond them.
+        ConfigError: The id of a task's keypoint is `num_keypoints` or more.
     """
     names = keypoint_label_map(config)
     if names is None:
@@ -52,11 +52,11 @@ def check_keypoint_ids(config: Any, num_keypoints: int) -> None:
 
 
 def with_keypoints(label_map: LabelMap, keypoints: LabelMap) -> LabelMap:
-    """Returns a label map whose classes have the keypoints of another's.
+    """Returns a label map whose classes have the keypoints of another label map.
 
     Args:
         label_map: The classes.
-        keypoints: Classes of the same names with their keypoints; others have none.
+        keypoints: Label map with the keypoints of classes of the same names.
 
     Raises:
         DataError: A class has another id there.
@@ -70,7 +70,7 @@ def with_keypoints(label_map: LabelMap, keypoints: LabelMap) -> LabelMap:
                 keypoints.source,
                 f"class {named.name!r} has id {named.id}; it has id {category.id} in "
                 f"{label_map.source}",
-                hint="a model needs one id a class: change one of the two",
+                hint="a class must have the same id in both; change one of them",
             )
         own = named.keypoints if named else ()
         categories.append(dataclasses.replace(category, keypoints=own))

@@ -25,9 +25,9 @@ _EVALUATORS: dict[str, type[CocoBoxMetrics]] = {
 def build_metrics(
     config: Any, label_map: LabelMap, path: str = "eval_config"
 ) -> Evaluator:
-    """Returns the metrics of an `EvalConfig`; COCO's of boxes where it names none.
+    """Returns the metrics of an `EvalConfig`; COCO's box metrics by default.
 
-    Those of keypoints are named by `parameterized_metric`, one for each class.
+    Keypoint metrics are set by `parameterized_metric`, one per class.
 
     Args:
         config: The message.
@@ -35,7 +35,7 @@ def build_metrics(
         path: Path of the message, for errors.
 
     Raises:
-        ConfigError: A metrics_set is unknown or not built yet, or a super category
+        ConfigError: A metrics_set is unknown or not supported, or a super category
             names a class that the label map does not have.
     """
     config = checked(config, path)
@@ -61,7 +61,7 @@ def keypoint_edges(config: Any) -> tuple[tuple[int, int], ...]:
 def _evaluators(
     config: Any, path: str, label_map: LabelMap, names: Sequence[str]
 ) -> list[Any]:
-    # Boxes first: they answer what is told once.
+    # Boxes first: their results are the ones that are reported once.
     ordered = [name for name in _EVALUATORS if name in names]
     return [_coco(_EVALUATORS[name], config, label_map) for name in ordered]
 

@@ -1,4 +1,4 @@
-"""Pipeline configs of the model families, without a file: templates and their options.
+"""Pipeline configs of the model families, from templates and options.
 
 A template is the config of a model of the TF2 zoo with its training, for one device.
 Its options are set in a copy; what the zoo changes together with a backbone is in the

@@ -48,7 +48,7 @@ def call(builder: Callable, config: Any, path: str, *args: Any) -> Any:
 def checked(config: Any, path: str) -> Any:
     """Returns a view of a message that keeps all rules about itself.
 
-    A view is returned as it is: its message was checked when the view was made.
+    A view is returned unchanged: its message was checked when the view was made.
 
     Raises:
         ConfigError: The message breaks a rule of `odapi.config.rules`.

@@ -59,7 +59,7 @@ def build_schedule(config: Any, path: str) -> LearningRateSchedule:
     """Returns the learning rate of a `LearningRate` message.
 
     Raises:
-        ConfigError: None is set, or a value is not allowed.
+        ConfigError: No learning rate is set, or a value is not allowed.
     """
     return build_oneof(config, "learning_rate", _SCHEDULES, path)
 

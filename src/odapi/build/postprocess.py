@@ -17,17 +17,17 @@ def build_postprocess(
 ) -> PostProcess:
     """Returns the post-processing of predictions.
 
-    Multiclass, combined, partitioned and "hard" suppression give the same boxes, and
-    are one here.
+    Multiclass, combined, partitioned and "hard" non-maximum suppression (NMS) give
+    the same boxes and are implemented once.
 
     Args:
         config: A `PostProcessing` message.
-        has_background: The first class of the predictions is the background.
+        has_background: True if the first class of the predictions is the background.
         candidates: `options.nms_candidates`.
         path: Path of the message, for errors.
 
     Raises:
-        ConfigError: A value is not allowed, or two do not go together.
+        ConfigError: A value is not allowed, or two exclude each other.
     """
     config = checked(config, path)
     nms = config.batch_non_max_suppression
@@ -85,7 +85,7 @@ def _function(
 def _class_functions(
     config: Any, path: str, has_background: bool
 ) -> calibration.ClassFunctions:
-    """Functions by class id; the original counts channels, background or not."""
+    """Returns functions by class; the keys of the original are channels of scores."""
     first = 0 if has_background else 1
     functions = []
     for class_id, pairs in sorted(config.class_id_xy_pairs_map.items()):

@@ -21,13 +21,13 @@ def draw_preview(
     augmentations: Sequence[Augmentation] = (),
     seed: int = 0,
 ) -> np.ndarray:
-    """Returns a mosaic `[h, w, 3]` uint8, RGB; augmented images stand beside theirs.
+    """Returns a mosaic `[h, w, 3]` uint8, RGB; augmented images follow theirs.
 
     Args:
-        source: The data set.
-        indices: Which images; those that cannot be used are left out.
-        augmentations: What training does to a sample; none shows the images alone.
-        seed: Of the augmentation.
+        source: The dataset.
+        indices: Indices of the images; images that cannot be used are skipped.
+        augmentations: Augmentations of training; none shows only the images.
+        seed: Seed of the augmentations.
 
     Raises:
         DataError: None of the images can be used.

@@ -15,7 +15,7 @@ from odapi.necks.fpn import FeaturePyramid
 
 EXTRACTOR, ROI_FEATURES = "feature_extractor", "roi_features"
 
-# Where there is no message `fpn`; the defaults of its fields are those of SSD.
+# Defaults without a message `fpn`; the defaults of its fields are those of SSD.
 _LEVELS, _DEPTH = (2, 6), 256
 
 
@@ -27,8 +27,8 @@ def build_rcnn_extractor(
     Args:
         config: A `FasterRcnnFeatureExtractor` message.
         path: Path of the message, for errors.
-        context: Settings of the whole model; `freeze_norm` besides what
-            `batch_norm_trainable` says.
+        context: Settings of the whole model; `freeze_norm` is also set if
+            `batch_norm_trainable` is false.
 
     Raises:
         ConfigError: The type is not known, or a value is not allowed.
@@ -62,7 +62,7 @@ def _halved(config: Any, path: str, row: HalvedRow, base: Hyperparams) -> RCNNEx
         stride=config.first_stage_features_stride,
         names=("backbone", ROI_FEATURES),
     )
-    # The original reads pad_to_multiple nowhere, and pads for a pyramid alone.
+    # The original ignores pad_to_multiple and pads only for a pyramid.
     multiple = config.pad_to_multiple if config.HasField("pad_to_multiple") else 1
     extractor = FeatureExtractor(
         backbone, None, multiple, name=EXTRACTOR, dtype=base.dtype

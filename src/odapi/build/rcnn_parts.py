@@ -24,9 +24,9 @@ from odapi.targets.matchers import ArgmaxMatcher
 from odapi.targets.samplers import BalancedSampler
 from odapi.targets.similarities import IouSimilarity
 
-# What the original fixes: an anchor is to find an object that it overlaps by 0.7, or
-# that no other overlaps more, and shows background below 0.3; a proposal is to find
-# one from 0.5 on.
+# Fixed in the original: an anchor is positive from an IoU of 0.7 on, or if no other
+# anchor overlaps the object more, and negative below 0.3; a proposal is positive from
+# 0.5 on.
 _CODER = CenterSizeCoder()
 _RPN_MATCHER = ArgmaxMatcher(matched=0.7, unmatched=0.3, force=True)
 _ROI_MATCHER = ArgmaxMatcher(matched=0.5)
@@ -35,16 +35,16 @@ _ROI_MATCHER = ArgmaxMatcher(matched=0.5)
 def build_rcnn_parts(
     rcnn: Any, path: str, config: Any, anchors: AnchorGenerator
 ) -> RcnnParts:
-    """Returns the parts, but for the scaling of pixels, which the backbone knows.
+    """Returns the parts except for the scaling of pixels, which the backbone defines.
 
     Args:
         rcnn: A `FasterRcnn` message.
         path: Path of the message, for errors.
         config: The TrainEvalPipelineConfig.
-        anchors: What makes the anchors.
+        anchors: The anchor generator.
 
     Raises:
-        ConfigError: A value is not allowed, or two do not go together.
+        ConfigError: A value is not allowed, or two exclude each other.
     """
     rcnn = checked(rcnn, path)
     return RcnnParts(
@@ -87,9 +87,9 @@ def _rpn_loss(rcnn: Any, path: str) -> ProposalLoss:
 
 
 def _balanced(rcnn: Any, path: str, share: str, size: str) -> BalancedSampler:
-    fraction, most = getattr(rcnn, share), getattr(rcnn, size)
+    fraction, max_size = getattr(rcnn, share), getattr(rcnn, size)
     fill = rcnn.use_static_shapes and rcnn.use_static_balanced_label_sampler
-    return BalancedSampler(fraction, most, fill)
+    return BalancedSampler(fraction, max_size, fill)
 
 
 def _pooler(rcnn: Any, config: Any) -> RoiPooler:
@@ -112,7 +112,7 @@ def crop_of(rcnn: Any) -> CropAndResize:
 def _roi_sampler(rcnn: Any, path: str) -> ProposalSampler:
     assigner = AnchorAssigner(_CODER, IouSimilarity(), _ROI_MATCHER)
     if rcnn.HasField("hard_example_miner"):
-        # It picks among all proposals.
+        # It selects among all proposals.
         return ProposalSampler(assigner, rcnn.num_classes)
     sampler = _balanced(
         rcnn, path, "second_stage_balance_fraction", "second_stage_batch_size"

@@ -1,4 +1,4 @@
-"""Rebuilds a detector from what its `get_config` returned."""
+"""Rebuilds a detector from the result of its `get_config`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def rebuild_detector(config: Mapping[str, Any]) -> Detector:
     """Returns the detector that `Detector.get_config` describes, with initial weights.
 
     Raises:
-        CheckpointError: It is no such description.
+        CheckpointError: `config` was not returned by `get_config` of a detector.
         ConfigError: The detector cannot be built.
     """
     if not isinstance(config.get(CONFIG), str):

@@ -1,4 +1,4 @@
-"""Image resizers, from their messages."""
+"""Builds image resizers from their messages."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def model_resizer(config: Any) -> Resizer:
     """Returns the resizer of the model of a TrainEvalPipelineConfig.
 
     Raises:
-        ConfigError: There is no model, or its resizer is not right.
+        ConfigError: There is no model, or its resizer cannot be built.
     """
     model = config.model.WhichOneof("model")
     if model is None:

@@ -21,7 +21,7 @@ class RoiHeads:
 
     Args:
         boxes: Classes and boxes; see `heads.roi_boxes` and `heads.rfcn_head`.
-        tasks: What else is said of regions.
+        tasks: Further tasks, such as masks and keypoints.
     """
 
     boxes: RoiBoxes | RfcnHead
@@ -33,10 +33,10 @@ class ThirdStage:
     """Settings of the third stage from other messages.
 
     Args:
-        mask_weight: Of the loss of masks.
-        crop_method: How maps and masks are cut.
-        max_rois: Regions of an image that show an object, at most; None: any number.
-        num_keypoints: Keypoints of an object in the data.
+        mask_weight: Weight of the mask loss.
+        crop_method: Method for cropping maps and masks.
+        max_rois: Maximum number of positive regions per image; None for no limit.
+        num_keypoints: Number of keypoints per object in the dataset.
     """
 
     mask_weight: float = 1.0
@@ -62,7 +62,7 @@ def build_roi_heads(
         third: What else is known of the third stage; None: there is none.
 
     Raises:
-        ConfigError: A value is not allowed, or the predictor sees no regions.
+        ConfigError: A value is not allowed, or the predictor is not one of regions.
     """
     return build_oneof(
         config, "box_predictor_oneof", _HEADS, path, num_classes, context, third

@@ -1,4 +1,4 @@
-"""Input readers and data set specs to sources."""
+"""Builds sources from input readers and dataset specs."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from odapi.errors import ConfigError
 from odapi.fields import AskedBy, asked_by, reader_options
 from odapi.labels import LabelMap
 
-# Options of the reader that load what is not groundtruth.
+# Options of the reader that load side inputs, which are not groundtruth.
 _CONTEXT = {"load_context_features": CONTEXT, "load_context_image_ids": CONTEXT_IDS}
 
 
@@ -25,8 +25,8 @@ def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSo
 
     Args:
         config: A TrainEvalPipelineConfig.
-        label_map: The classes; None takes the reader's label map, or where it has
-            none the data's own classes.
+        label_map: The classes; None takes the reader's label map, or else the
+            classes of the dataset.
 
     Raises:
         ConfigError: The reader cannot be used.
@@ -42,14 +42,14 @@ def build_eval_source(
 ) -> BaseSource:
     """Opens the evaluation data: `options.eval_data`, else an `eval_input_reader`.
 
-    Masks, keypoints and so on are loaded where the training data load them, unless
-    the reader says otherwise.
+    Masks, keypoints and so on are loaded if the training reader loads them, unless
+    the evaluation reader sets the option.
 
     Args:
         config: A TrainEvalPipelineConfig.
-        index: Which eval_input_reader.
+        index: Position of the `eval_input_reader`.
         label_map: The classes, those of the trained model; None takes the reader's
-            label map, or where it has none that of the training data.
+            label map, or else that of the training data.
 
     Raises:
         ConfigError: There is no such reader, or it cannot be used.
@@ -81,12 +81,13 @@ def build_source(
 
     Args:
         reader: The message.
-        path: Where it is in the config, for messages.
-        spec: A data set that takes the place of the reader's files, such as
+        path: Path of the message, for errors.
+        spec: A dataset that replaces the reader's files, such as
             `voc:PATH?split=train`.
-        label_map: The classes; None takes the reader's label map, or where it has
-            none the data's own classes.
-        keypoints: Where classes get their keypoints from; None: from the same.
+        label_map: The classes; None takes the reader's label map, or else the
+            classes of the dataset.
+        keypoints: Label map with the keypoints of the classes; None takes those of
+            `label_map`.
     """
     if label_map is None and _label_map_path(reader, spec):
         label_map = load_label_map(reader.label_map_path)
@@ -139,7 +140,7 @@ def _of_files(reader: Any, path: str, label_map: LabelMap | None) -> BaseSource:
 
 
 def _one_frame(source: BaseSource, reader: Any, path: str) -> BaseSource:
-    """Returns a source with one frame of each sequence, as the original trains."""
+    """Returns a source with one frame per sequence, as the original trains."""
     frames = getattr(source, "frames", [])
     wanted = [i for i, frame in enumerate(frames) if frame == reader.frame_index]
     if not wanted:
@@ -175,13 +176,13 @@ def _with_keys(source: BaseSource, reader: Any, path: str) -> BaseSource:
 
 
 def _label_map_path(reader: Any, spec: str) -> str:
-    """Returns the reader's label map, which a spec needs only if it was filled in."""
+    """Returns the reader's label map; "" for a placeholder beside a spec."""
     path = reader.label_map_path
     return "" if spec and "PATH_TO_BE_CONFIGURED" in path else path
 
 
 def _train_label_map(config: Any) -> LabelMap | None:
-    """Returns the classes of the training data, so that both count alike."""
+    """Returns the classes of the training data, which evaluation data share."""
     reader, spec = config.train_input_reader, options(config).train_data
     if _label_map_path(reader, spec):
         return load_label_map(reader.label_map_path)

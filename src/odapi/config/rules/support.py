@@ -37,10 +37,10 @@ _TF1 = Row("only the TF1 trainers of the original read it")
 _TF1_EVAL = Row("only the TF1 evaluators of the original read it")
 _TPU = Row("it concerns TPUs only")
 _UNREAD = Row("no code of the original reads it either")
-_RESULT_SAME = Row("it chose how something is computed; the result is the same")
-_NORMALISED = Row("anchors are always shares of the image, as the groundtruth is")
+_RESULT_SAME = Row("it changes the implementation, not the result")
+_NORMALIZED = Row("anchors are always shares of the image, as the groundtruth is")
 _PIPELINE = Row("the input pipeline sizes itself; see options.data_loading")
-_ORDER = Row("shuffling is over the whole data set, by options.seed")
+_ORDER = Row("the whole dataset is shuffled, by options.seed")
 _LATER = _refused()
 
 ROWS: dict[str, Row] = {
@@ -50,7 +50,7 @@ ROWS: dict[str, Row] = {
     "Ssd.inplace_batchnorm_update": Row("Keras updates batch statistics in place"),
     "Ssd.mask_head_config": _UNREAD,
     "Ssd.return_raw_detections_during_predict": Row(
-        "raw boxes and scores are always there, in the model's outputs"
+        "raw boxes and scores are always part of the model's outputs"
     ),
     "BidirectionalFeaturePyramidNetworks.use_native_resize_op": _RESULT_SAME,
     "SsdFeatureExtractor.spaghettinet_arch_name": _LATER,
@@ -71,8 +71,8 @@ ROWS: dict[str, Row] = {
     "Hyperparams.op": Row("the kind of layer follows from the part", same=(2,)),
     "Matcher.bipartite_matcher": _refused("it fails in the original's TF2 too"),
     "ArgMaxMatcher.use_matmul_gather": _RESULT_SAME,
-    "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALISED,
-    "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALISED,
+    "MultiscaleAnchorGenerator.normalize_coordinates": _NORMALIZED,
+    "FlexibleGridAnchorGenerator.normalize_coordinates": _NORMALIZED,
     # Faster R-CNN.
     "FasterRcnn.inplace_batchnorm_update": Row(
         "Keras updates batch statistics in place"
@@ -83,11 +83,11 @@ ROWS: dict[str, Row] = {
     "FasterRcnn.use_combined_nms_in_first_stage": _RESULT_SAME,
     "FasterRcnn.resize_masks": Row("masks are always resized with their image"),
     "FasterRcnn.return_raw_detections_during_predict": Row(
-        "raw boxes and scores are always there, in the model's outputs"
+        "raw boxes and scores are always part of the model's outputs"
     ),
     # CenterNet.
     "CenterNet.compute_heatmap_sparse": Row(
-        "heatmaps are always drawn the sparse way; the numbers are the same"
+        "heatmaps are always computed sparsely, with the same result"
     ),
     "CenterNetFeatureExtractor.use_depthwise": _UNREAD,
     # Losses.
@@ -102,15 +102,15 @@ ROWS: dict[str, Row] = {
     "WeightedSoftmaxClassificationLoss.anchorwise_output": _UNREAD,
     "WeightedSoftmaxClassificationAgainstLogitsLoss.anchorwise_output": _UNREAD,
     "BootstrappedSigmoidClassificationLoss.anchorwise_output": _UNREAD,
-    # Suppression and calibration.
+    # Non-maximum suppression (NMS) and calibration.
     "BatchNonMaxSuppression.use_static_shapes": Row("shapes are always static"),
     "BatchNonMaxSuppression.use_partitioned_nms": _TPU,
     "BatchNonMaxSuppression.use_cpu_nms": _RESULT_SAME,
     "BatchNonMaxSuppression.use_combined_nms": _RESULT_SAME,
     "BatchNonMaxSuppression.use_hard_nms": _RESULT_SAME,
-    "CalibrationConfig.sigmoid_calibration": _refused("nor is it in the original"),
+    "CalibrationConfig.sigmoid_calibration": _refused("not in the original either"),
     "CalibrationConfig.class_id_sigmoid_calibrations": _refused(
-        "nor is it in the original"
+        "not in the original either"
     ),
     "XYPairs.training_data_type": _UNREAD,
     # Training.
@@ -164,9 +164,9 @@ ROWS: dict[str, Row] = {
     "InputReader.filenames_shuffle_buffer_size": _ORDER,
     "InputReader.shuffle_buffer_size": _ORDER,
     "train_input_reader.num_epochs": Row("training ends after train_config.num_steps"),
-    "eval_input_reader.frame_index": Row("an evaluation sees every frame"),
+    "eval_input_reader.frame_index": Row("an evaluation covers every frame"),
     "eval_input_reader.num_epochs": Row(
-        "an evaluation sees every image once", same=(1,)
+        "an evaluation covers every image once", same=(1,)
     ),
     "InputReader.num_readers": _PIPELINE,
     "InputReader.num_parallel_batches": _PIPELINE,
@@ -177,7 +177,7 @@ ROWS: dict[str, Row] = {
     "InputReader.prefetch_size": _PIPELINE,
     "InputReader.num_parallel_map_calls": _PIPELINE,
     "InputReader.drop_remainder": Row(
-        "training goes on over the end of the data, evaluation sees every image"
+        "training repeats the data without gaps, evaluation covers every image"
     ),
     "InputReader.include_source_id": Row("image ids are always kept"),
     "InputReader.use_display_name": Row("classes are found by either name"),
