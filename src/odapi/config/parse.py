@@ -43,7 +43,7 @@ _KNOWN_ESCAPE = re.compile(r"\\(?:[abfnrtv\\'\"?xXuU]|[0-7])")
 
 
 def read_text(path: str | os.PathLike, error: type[OdapiError] = ConfigError) -> str:
-    """Returns the text of a file, whatever editor wrote it.
+    """Returns the text of a file in one of the usual encodings.
 
     UTF-8 with or without a byte order mark and UTF-16 with one are understood.
 
@@ -74,14 +74,14 @@ def parse(
 ) -> M:
     """Fills `message` from proto text and returns it.
 
-    A field that is given twice counts as it did in the original: the last one
-    wins, and a warning says so.
+    If a field is given twice, the last value counts, as in the original, with a
+    warning.
 
     Args:
         text: Proto text.
         message: An empty message.
-        source: Where the text is from, for messages.
-        error: What to raise.
+        source: Name of the text's origin, for errors.
+        error: Type of the error to raise.
 
     Raises:
         OdapiError: Of the type `error`, with line, column and the line's text.

@@ -40,13 +40,13 @@ def located(
 def explain(
     problem: Any, text: str, message: Any, source: str, error: type[OdapiError]
 ) -> OdapiError:
-    """Returns the error that tells what a ParseError of protobuf means.
+    """Returns the error that explains a ParseError of protobuf.
 
     Args:
         problem: The ParseError.
         text: The text that was parsed.
-        message: The message that it should fill.
-        source: Where the text is from.
+        message: The message to be filled.
+        source: Name of the text's origin.
         error: Type of the result.
     """
     line, column = problem.GetLine() or 1, problem.GetColumn() or 1

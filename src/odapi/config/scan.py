@@ -1,8 +1,8 @@
-"""Tokens of proto text, for places that the protobuf parser does not report.
+"""Tokens of proto text with their positions.
 
-Our own scanner is kept since the parser of protobuf gives no positions.
+Our own scanner is kept since the parser of protobuf gives no positions of fields.
 
-Used to find where a block opens, which field a string belongs to, and
+It finds the start of blocks, the fields of strings, the lines of fields, and
 characters that the parser would only call unexpected.
 """
 

@@ -1,4 +1,4 @@
-"""The config language, seen through its descriptors: fields, kinds, paths."""
+"""Schema of the config language, from its descriptors: fields, kinds, paths."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -83,7 +83,7 @@ def elements(path: str, owner: Any, field: Field) -> Iterator[tuple[str, Any]]:
 
 
 def kind(field: Field) -> str:
-    """Returns what the field takes, in words."""
+    """Returns a description of the values that the field takes."""
     if is_message(field):
         return f"a block {short(field.message_type)} {{ ... }}"
     if field.enum_type is not None:
@@ -115,7 +115,7 @@ def value(message: Any, field: Field) -> Any:
 
 
 def clear(message: Any, field: Field) -> None:
-    """Takes the field out of `message`."""
+    """Clears the field of `message`."""
     if field.is_extension:
         message.ClearExtension(field)
     else:

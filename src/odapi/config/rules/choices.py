@@ -1,4 +1,4 @@
-"""Fields that name a part: extractors, metrics, methods. And values of enums."""
+"""Fields that name a part (extractors, metrics, methods), and values of enums."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
