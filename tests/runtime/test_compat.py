@@ -118,7 +118,7 @@ def test_variables_are_up_to_date_within_fit():
             ["momentum", "rms", "mg"],
         ),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_slots_of_optimizers_have_the_names_of_keras_2(optimizer, slots):
     optimizer.build([keras.Variable(np.zeros((2, 3)))])
