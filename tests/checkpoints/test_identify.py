@@ -67,9 +67,9 @@ def test_foreign_things_are_named(tmp_path, find, files, given, what, hint):
     [
         ({}, "gone", "does not exist"),
         ({}, "", r"is an empty folder\n.*ckpt-N\.index"),
-        ({"weights.h5": b""}, "", "is a checkpoint of odapi already"),
-        ({"notes.txt": b""}, "", r"no checkpoint is here: there is no \.index file"),
-        ({"notes.txt": b""}, "notes.txt", r"no checkpoint is here"),
+        ({"weights.h5": b""}, "", "is already a checkpoint of odapi"),
+        ({"notes.txt": b""}, "", r"has no checkpoint: there is no \.index file"),
+        ({"notes.txt": b""}, "notes.txt", r"has no checkpoint"),
         (
             {"ckpt-0.index": b"_CHECKPOINTABLE_OBJECT_GRAPH"},
             "",

@@ -152,4 +152,5 @@ def test_tables_in_a_pipe_have_no_trailing_blanks(tmp_path):
     path.write_text("model { ssd { num_classes: 0 } }")
     lines = run("config", "check", path).output.splitlines()
     assert not any(re.search(r"\s$", line) for line in lines)
-    assert max(map(len, lines)) <= 100
+    *table, _ = lines  # The last line names the file.
+    assert max(map(len, table)) <= 100

@@ -115,18 +115,18 @@ def test_networks_without_weights(fields):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        (("network_type=hourglass7",), "unknown network_type 'hourglass7'"),
-        (("network_type=embedding_projection",), "set use_instance_embedding: false"),
+        (("network_type=hourglass7",), "network_type: unknown network 'hourglass7'"),
+        (("network_type=embedding_projection",), "use_instance_embedding: must be false"),
         (
             ("network_type=embedding_projection", "use_instance_embedding=false"),
             "use_xy: false",
         ),
-        (("network_type=cond_inst2", "use_instance_embedding=false"), "needs dim 17"),
-        (("mask_num_subsamples=0",), "must be above 0, or -1"),
+        (("network_type=cond_inst2", "use_instance_embedding=false"), "dim: is 4, but cond_inst2 has 17 weights"),
+        (("mask_num_subsamples=0",), "must be 1 or more, or -1"),
         (("feature_consistency_loss_weight=1",), "predict_full_resolution_masks"),
         (
             ("predict_full_resolution_masks=true", "max_roi_jitter_ratio=0.1"),
-            "max_roi_jitter_ratio has no effect",
+            "max_roi_jitter_ratio: has no effect",
         ),
         (
             (
