@@ -17,7 +17,7 @@ MAX_DENSEPOSE_POINTS = 336
 
 
 class Motion(enum.Enum):
-    """How the values of a field follow a geometric change of the image.
+    """Effect of a geometric change of the image on the values of a field.
 
     NONE: They do not change.
     BOX: Normalized `[y_min, x_min, y_max, x_max]`.
@@ -34,7 +34,7 @@ class Motion(enum.Enum):
 
 
 class AskedBy(enum.Enum):
-    """What makes a reader load a field, besides the names of reader options."""
+    """Reasons to load a field, besides the names of reader options."""
 
     ALWAYS = "always"
     NOTHING = "nothing"
@@ -73,7 +73,7 @@ class Field:
 
     @property
     def per_keypoint(self) -> bool:
-        """Whether there is a value per keypoint, which flips may exchange."""
+        """True for a value per keypoint, which flips may exchange."""
         return self.shape[:1] == ("k",)
 
     def missing_values(

@@ -1,4 +1,4 @@
-"""What a path given as a model is: a run, a checkpoint, or an exported model.
+"""Kind of the model at a path: run, checkpoint, exported model or Keras file.
 
 Decided here only, for Python and for the command line.
 """

@@ -136,7 +136,7 @@ class ObjectDetector:
 
     @property
     def is_exported(self) -> bool:
-        """Whether the model is an exported program."""
+        """True for an exported program, False for weights."""
         return self._held.model.loaded is None
 
     @property
@@ -360,7 +360,7 @@ class ObjectDetector:
 
     @property
     def predictor(self) -> Predictor:
-        """What `predict` runs: a callable from images to arrays."""
+        """Callable from images to arrays that `predict` runs."""
         return self._held.model.predictor
 
     def with_weights(self, verb: str) -> "LoadedDetector":

@@ -20,7 +20,7 @@ Objects = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True)
 class Style:
-    """How objects are drawn; 0 means relative to the image size.
+    """Drawing style of objects; 0 means relative to the image size.
 
     Args:
         line: Width of box lines, pixels.

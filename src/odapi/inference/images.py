@@ -114,7 +114,7 @@ def _row(image: Any) -> ReadImage:
 
 
 def _is_array(value: Any) -> bool:
-    """Whether a value is an array or a tensor of a backend."""
+    """Returns whether a value is an array or a tensor of a backend."""
     return isinstance(value, np.ndarray) or (
         hasattr(value, "__array__") and hasattr(value, "shape")
     )

@@ -154,7 +154,7 @@ class Prediction:
         return dataclasses.replace(self, **chosen)
 
     def __eq__(self, other: object) -> bool:
-        """Whether image, size, classes and all arrays are equal."""
+        """Returns whether image, size, classes and all arrays are equal."""
         if not isinstance(other, Prediction):
             return NotImplemented
         same = (self.image_id, self.size, self.path, self.labels) == (

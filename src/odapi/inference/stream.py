@@ -68,7 +68,7 @@ class PredictionStream:
 
     @property
     def has_files(self) -> bool:
-        """Whether all images are files, of which there may be many."""
+        """True if all images are files."""
         return self._images.from_files
 
     def _run(self) -> Iterator[Prediction]:

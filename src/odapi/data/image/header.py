@@ -24,7 +24,7 @@ class Header:
 
     @property
     def swaps_sides(self) -> bool:
-        """Whether the orientation exchanges height and width."""
+        """True if the orientation exchanges height and width."""
         return self.orientation >= 5
 
     @property

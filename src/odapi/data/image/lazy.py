@@ -65,7 +65,7 @@ class LazyImage:
 
     @property
     def is_covered(self) -> bool:
-        """Whether there is no padding."""
+        """True if there is no padding."""
         return self.rows.is_covered and self.columns.is_covered
 
     def flip_columns(self) -> "LazyImage":
@@ -99,7 +99,7 @@ class LazyImage:
 
     @property
     def is_crop(self) -> bool:
-        """Whether it is an unscaled crop of the source, without padding."""
+        """True for an unscaled crop of the source, without padding."""
         height, width, _ = self.pixels.shape
         rows, columns = self.rows, self.columns
         part = rows.high - rows.low < height or columns.high - columns.low < width

@@ -65,12 +65,12 @@ class Axis(NamedTuple):
 
     @property
     def is_covered(self) -> bool:
-        """Whether there is no padding."""
+        """True if there is no padding."""
         return self.span == (0, self.size)
 
     @property
     def is_copied(self) -> bool:
-        """Whether every pixel is a copy of a source pixel: nothing is scaled."""
+        """True if every pixel is a copy of a source pixel: nothing is scaled."""
         return abs(self.step) == 1 and self.start == round(self.start)
 
     @property
@@ -109,7 +109,7 @@ class Axis(NamedTuple):
 
     @property
     def is_spread(self) -> bool:
-        """Whether the source from `low` to `high` fills the span on a centered grid."""
+        """True if the source from `low` to `high` fills the span on a centered grid."""
         first, last = self.span
         step = abs(self.step)
         if abs(step * (last - first) - (self.high - self.low)) > _TINY:
