@@ -116,12 +116,18 @@ def test_networks_without_weights(fields):
     ("fields", "message"),
     [
         (("network_type=hourglass7",), "network_type: unknown network 'hourglass7'"),
-        (("network_type=embedding_projection",), "use_instance_embedding: must be false"),
+        (
+            ("network_type=embedding_projection",),
+            "use_instance_embedding: must be false",
+        ),
         (
             ("network_type=embedding_projection", "use_instance_embedding=false"),
             "use_xy: false",
         ),
-        (("network_type=cond_inst2", "use_instance_embedding=false"), "dim: is 4, but cond_inst2 has 17 weights"),
+        (
+            ("network_type=cond_inst2", "use_instance_embedding=false"),
+            "dim: is 4, but cond_inst2 has 17 weights",
+        ),
         (("mask_num_subsamples=0",), "must be 1 or more, or -1"),
         (("feature_consistency_loss_weight=1",), "predict_full_resolution_masks"),
         (

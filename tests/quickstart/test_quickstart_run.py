@@ -79,7 +79,7 @@ def test_printed_table_has_the_numbers_that_are_written(tmp_path, capsys):
         difference=2e-6,
         found=7,
         seconds={"train": 61.0, "total": 75.5},
-        picture=tmp_path / "detections.jpg",
+        mosaic=tmp_path / "detections.jpg",
     )
     _show(summary)
     shown = capsys.readouterr().out
@@ -91,4 +91,4 @@ def test_printed_table_has_the_numbers_that_are_written(tmp_path, capsys):
         "Next: odapi predict",
     ):
         assert text in shown
-    assert module.as_json(summary)["picture"] == str(tmp_path / "detections.jpg")
+    assert module.as_json(summary)["mosaic"] == str(tmp_path / "detections.jpg")

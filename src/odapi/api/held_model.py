@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class HeldModel:
-    """A model of one `ObjectDetector`, shared with others while nobody changes it.
+    """A model of one `ObjectDetector`, shared with other objects until it is changed.
 
     Args:
         model: The model.

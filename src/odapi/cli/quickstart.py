@@ -56,7 +56,7 @@ def _show(summary: Any) -> None:
     table.add_row("Export", f"differs from the detector by {summary.difference:.1g}")
     seconds = [f"{k} {duration(v)}" for k, v in summary.seconds.items()]
     table.add_row("Time", ", ".join(seconds))
-    table.add_row("Images", str(summary.picture))
+    table.add_row("Images", str(summary.mosaic))
     table.add_row("Summary", str(summary.folder / "summary.json"))
     shown = console(stderr=False)
     shown.print(table, soft_wrap=False)

@@ -47,7 +47,7 @@ def list_models(
     for model in chosen:
         if model.note and "classification" not in model.tasks:
             typer.echo(f"{model.name}: {model.note}")
-    typer.echo(f"License: {chosen[0].licence}")
+    typer.echo(f"License: {chosen[0].license}")
     typer.echo(f"Next: odapi zoo download {chosen[0].name}")
 
 

@@ -44,7 +44,7 @@ class Summary:
         found: Number of detections in the predicted images with a score of 0.5 or
             more.
         seconds: Duration by phase, and "total".
-        picture: Mosaic of the predictions.
+        mosaic: Mosaic of the predictions.
     """
 
     folder: pathlib.Path
@@ -56,7 +56,7 @@ class Summary:
     difference: float
     found: int
     seconds: dict[str, float]
-    picture: pathlib.Path
+    mosaic: pathlib.Path
 
     @property
     def next_command(self) -> str:
@@ -116,7 +116,7 @@ def quickstart(
         difference=exported.difference,
         found=found,
         seconds=phases.seconds | {"total": sum(phases.seconds.values())},
-        picture=folder / _MOSAIC,
+        mosaic=folder / _MOSAIC,
     )
     write_json(folder / _SUMMARY, as_json(summary))
     return summary
@@ -126,7 +126,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
     """Returns the content of `summary.json`."""
     content = dataclasses.asdict(summary) | {"next": summary.next_command}
     content["seconds"] = {k: round(v, 2) for k, v in summary.seconds.items()}
-    for name in ("folder", "picture"):
+    for name in ("folder", "mosaic"):
         content[name] = str(content[name])
     return content
 

@@ -31,7 +31,7 @@ class Model:
         resolution: Height and width of the training images; None: unknown.
         box_map, mask_map, keypoint_map: COCO mAP in percent; None: not measured.
         speed_ms: Time per image on the authors' machine.
-        licence: License of the files, if stated.
+        license: License of the files, if stated.
         note: Further remarks.
     """
 
@@ -45,7 +45,7 @@ class Model:
     mask_map: float | None = None
     keypoint_map: float | None = None
     speed_ms: float | None = None
-    licence: str = ""
+    license: str = ""
     note: str = ""
 
     def url(self, base: str = BASE_URL) -> str:
@@ -66,7 +66,7 @@ def models() -> tuple[Model, ...]:
     return tuple(
         Model(
             **row
-            | {"tasks": tuple(row["tasks"]), "licence": facts["licence"]}
+            | {"tasks": tuple(row["tasks"]), "license": facts["license"]}
             | ({"resolution": tuple(row["resolution"])} if "resolution" in row else {})
         )
         for row in facts["models"]

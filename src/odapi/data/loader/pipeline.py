@@ -195,7 +195,7 @@ class Pipeline:
         for name in sorted(set(fields) - set(self._collate.fields)):
             hint = FIELDS[name].hint if name in FIELDS else ""
             if not hint:
-                continue  # The model can do without it.
+                continue  # Optional for the model.
             raise DataError(
                 self.source.name,
                 f"the model learns {name.replace('_', ' ')}, but the dataset has none",
