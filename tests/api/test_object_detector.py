@@ -192,7 +192,7 @@ def test_what_is_saved_loads_with_equal_results(config, image, tmp_path):
     )
     assert loaded.config == built.config
     assert built.save(saved) == saved  # Replaces the checkpoint.
-    with pytest.raises(CheckpointError, match="was never trained"):
+    with pytest.raises(CheckpointError, match="is not trained"):
         built.export(tmp_path / "exported")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("")

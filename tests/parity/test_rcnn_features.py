@@ -45,7 +45,7 @@ def test_features(folder, name):
     assert len(maps) == number
     found = {f"feature_maps/{n}": level for n, level in enumerate(maps)}
     boxes = golden.arrays[f"{stage}/proposal_boxes_normalized"]
-    features = keras.ops.convert_to_numpy(detector.describe(maps, boxes, inputs))
+    features = keras.ops.convert_to_numpy(detector.pool_and_encode(maps, boxes, inputs))
     found[_FEATURES] = np.reshape(features, (-1, *features.shape[2:]))
     for key, value in found.items():
         value = keras.ops.convert_to_numpy(value)
