@@ -80,7 +80,7 @@ def test_sequences_by_the_command_line(traps, tmp_path):
     arguments += ["--keep-context-features-image-id-list"]
     done = CliRunner().invoke(app, [*arguments, "--", "--runner=DirectRunner"])
     assert done.exit_code == 0, done.output
-    assert "read 4 records, wrote 2" in done.output
+    assert "Read 4 records, wrote 2" in done.output
     source = open_source(f"tfrecord:{out}-*?type=sequence")
     assert sorted(source.frames) == [0, 0, 1, 1]
     assert {len(s["context_image_ids"]) for s in source} == {2}
