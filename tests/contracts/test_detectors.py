@@ -14,7 +14,8 @@ from odapi.models.detector import Detector
 from odapi.runtime.compat import flatten_layers
 from small_models import FAMILIES, small_batch, small_config
 
-pytestmark = pytest.mark.backend
+# Training all families takes minutes on a slow processor, as does compiling on JAX.
+pytestmark = [pytest.mark.backend, pytest.mark.timeout(900)]
 
 # By TensorFlow 2.21; all backends must agree. Per output: the values at 10, 50 and 90 %
 # of its length, and the projection of the centered output on a fixed random vector,
