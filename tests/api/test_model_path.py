@@ -1,4 +1,4 @@
-"""What a path is, decided without a backend."""
+"""Kind of model at a path, determined without a backend."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a user of Keras expects of every detector: save, clone, predict, fit."""
+"""Keras conventions of every detector: save, clone, predict, fit."""
 
 import os
 import subprocess
