@@ -25,7 +25,6 @@ def build_train_dataset(
     seed: int | None = None,
     source: BaseSource | None = None,
     augmentations: Sequence[Augmentation] = (),
-    fields: Iterable[str] | None = None,
 ) -> Pipeline:
     """Returns endless, seeded, augmented batches of the training data.
 
@@ -36,8 +35,6 @@ def build_train_dataset(
         source: The training data; None opens the dataset that the config names.
         augmentations: Functions `(sample, rng) -> sample` of the user, applied after
             those of the config.
-        fields: Groundtruth fields that the detector reads, see
-            `Detector.groundtruth_fields`; None keeps all that are loaded.
 
     Raises:
         ConfigError: The data, the augmentations or the resizer cannot be built.
@@ -62,7 +59,7 @@ def build_train_dataset(
         parts=parts,
         weights=weights,
     )
-    return _pipeline(config, source, reader, loading, order, loaded, fields)
+    return _pipeline(config, source, reader, loading, order, loaded)
 
 
 def build_eval_dataset(
@@ -71,7 +68,6 @@ def build_eval_dataset(
     index: int = 0,
     label_map: LabelMap | None = None,
     source: BaseSource | None = None,
-    fields: Iterable[str] | None = None,
 ) -> Pipeline:
     """Returns one ordered pass over the evaluation data, the last batch padded.
 
@@ -82,7 +78,6 @@ def build_eval_dataset(
         label_map: The classes of the trained model; None uses the reader's label map,
             or the classes of the training data if it has none.
         source: The evaluation data; None opens the dataset that the config names.
-        fields: As of `build_train_dataset`; fields of metrics are kept besides.
 
     Raises:
         ConfigError: The data or the resizer cannot be built.
@@ -96,7 +91,7 @@ def build_eval_dataset(
     checks.check_eval_source(config, source, index)
     loaded = loaded_fields(source.keys, metrics=True)
     order = Order(training=False)
-    return _pipeline(config, source, reader, loading, order, loaded, fields)
+    return _pipeline(config, source, reader, loading, order, loaded)
 
 
 def _pipeline(
@@ -106,7 +101,6 @@ def _pipeline(
     loading: Loading,
     order: Order,
     loaded: Iterable[str],
-    fields: Iterable[str] | None,
 ) -> Pipeline:
     collate = Collate(
         loading.batch_size,
@@ -118,7 +112,7 @@ def _pipeline(
         context=bank_shape(config),
         buckets=loading.buckets,
     )
-    pipeline = Pipeline(
+    return Pipeline(
         source,
         loading.resizer,
         collate,
@@ -129,9 +123,6 @@ def _pipeline(
         cache=loading.cache,
         processes=loading.processes,
     )
-    if fields is not None:
-        pipeline.select_fields(fields)
-    return pipeline
 
 
 def _shapes(config: Any, source: BaseSource) -> dict[str, tuple[int, ...]]:
