@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from odapi.api.model_path import ModelPath
 from odapi.api.shared_models import SHARED_MODELS, Model, key_of
-from odapi.errors import CheckpointError, ConfigError, OdapiError
+from odapi.errors import CheckpointError, OdapiError
 from odapi.labels import LabelMap, label_map_of
 from odapi.runtime import backend
 
@@ -55,13 +55,7 @@ def wrap_detector(detector: "Detector") -> Model:
     from odapi.config.load import load_config
     from odapi.inference.detector_predictor import predictor_of
 
-    if not detector.pipeline_config:
-        raise ConfigError(
-            type(detector).__name__,
-            "was assembled from parts and has no pipeline config",
-            hint="build it by odapi.build_detector or a constructor of odapi.models",
-        )
-    config = load_config(detector.pipeline_config)
+    config = load_config(detector.require_config())
     classes = detector.label_map or config_label_map(config, detector.num_classes)
     loaded = LoadedDetector(detector, config, classes, None, pathlib.Path())
     return Model(predictor_of(loaded), loaded)

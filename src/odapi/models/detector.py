@@ -313,8 +313,11 @@ class Detector(keras.Model, abc.ABC):
         setattr(self, name, CompiledByShape(make_another))
         return getattr(self, name)
 
-    def get_config(self) -> dict[str, Any]:
-        """Returns what a detector is rebuilt from: its pipeline config and classes.
+    def require_config(self, purpose: str = "", alternative: str = "") -> str:
+        """Returns the text of the pipeline config that the detector was built from.
+
+        Args:
+            purpose, alternative: Ends of the message and of the hint of the error.
 
         Raises:
             ConfigError: It was assembled from parts, without a config.
@@ -322,15 +325,25 @@ class Detector(keras.Model, abc.ABC):
         if not self.pipeline_config:
             raise ConfigError(
                 type(self).__name__,
-                "was assembled from parts and has no pipeline config to be rebuilt "
-                "from, so that it cannot be saved as a whole or cloned",
+                f"was assembled from parts and has no pipeline config{purpose}",
                 hint="build it by odapi.build_detector(config) or a constructor of "
-                "odapi.models; or use save_weights and load_weights",
+                f"odapi.models{alternative}",
             )
+        return self.pipeline_config
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns what a detector is rebuilt from: its pipeline config and classes.
+
+        Raises:
+            ConfigError: It was assembled from parts, without a config.
+        """
         config: dict[str, Any] = {
             # First, so that an error of Keras shows it.
             "note": "`import odapi` before keras.models.load_model",
-            "pipeline_config": self.pipeline_config,
+            "pipeline_config": self.require_config(
+                " to be rebuilt from, so that it cannot be saved as a whole or cloned",
+                "; or use save_weights and load_weights",
+            ),
         }
         if self.label_map is not None:
             # Through JSON: Keras would write tuples in a form of its own.
