@@ -187,6 +187,7 @@ def test_what_is_saved_loads_with_equal_results(config, image, tmp_path):
     saved = built.save(tmp_path / "saved")
     loaded = ObjectDetector.load(saved)
     assert loaded.class_names == tuple(names) and loaded.step == 0
+    assert "dog" in str(built.keras_model.get_config()["label_map"])
     assert loaded.predict(image, 0.0)[0].scores.tolist() == (
         built.predict(image, 0.0)[0].scores.tolist()
     )
@@ -205,6 +206,8 @@ def test_what_is_saved_loads_with_equal_results(config, image, tmp_path):
 def test_a_keras_file_is_a_model_too(run, image, tmp_path):
     detector = ObjectDetector.load(run)
     detector.keras_model.save(tmp_path / "model.keras")
+    with pytest.raises(ConfigError, match=r"\.keras file holds its own config"):
+        ObjectDetector.load(tmp_path / "model.keras", ["options.seed=1"])
     loaded = ObjectDetector.load(tmp_path / "model.keras")
     assert loaded.config == detector.config
     expected = detector.predict(image, 0.0)[0]

@@ -102,5 +102,6 @@ def build_model(
         label_map = config_label_map(loaded_config, detector.num_classes)
     elif not isinstance(label_map, LabelMap):
         label_map = label_map_of(list(label_map))
+    detector.label_map = label_map
     loaded = LoadedDetector(detector, loaded_config, label_map, 0, pathlib.Path())
     return Model(predictor_of(loaded), loaded)

@@ -1,6 +1,5 @@
 """`odapi.ObjectDetector`: one object for a model, whatever form it has."""
 
-import os
 import pathlib
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from odapi.api.load_model import build_model, shared_model, wrap_detector
 from odapi.api.model_path import locate
 from odapi.api.zoo_models import zoo_model
 from odapi.errors import ConfigError
+from odapi.files import Pathlike
 from odapi.inference.predict import collect, open_stream
 from odapi.inference.predictions import Predictions
 from odapi.inference.predictor import Predictor
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from odapi.models.detector import Detector
     from odapi.training.plan import Outcome
 
-Pathlike = str | os.PathLike[str]
 Context = Pathlike | np.ndarray | None
 
 
@@ -62,7 +61,8 @@ class ObjectDetector:
         Raises:
             CheckpointError: There is no model, it is damaged, or it does not fit its
                 config.
-            ConfigError: An override is wrong, or the model is an exported one.
+            ConfigError: An override is wrong, or is given for an exported model or a
+                .keras file.
         """
         place = locate(path)
         if place.exported is not None and overrides:
@@ -73,6 +73,12 @@ class ObjectDetector:
                 "override"
                 if place.weights
                 else "export again with the override",
+            )
+        if place.keras_file is not None and overrides:
+            raise ConfigError(
+                overrides[0],
+                "a .keras file holds its own config and cannot be changed",
+                hint="ObjectDetector.from_config(config, overrides) builds another",
             )
         return cls(HeldModel(shared_model(place, overrides), place, overrides))
 
