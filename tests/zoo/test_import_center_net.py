@@ -14,7 +14,7 @@ from odapi.errors import CheckpointError
 from odapi.labels import Category, LabelMap, label_map_of
 from odapi.training.initialize import initialize
 from odapi.zoo.import_checkpoint import import_checkpoint
-from odapi.zoo.keypoints import COCO_KEYPOINTS, keypoints_in_place, named_keypoints
+from odapi.zoo.keypoints import COCO_KEYPOINTS, named_keypoints
 from odapi.zoo.names.detector_keys import detector_keys
 from small_models import small_config
 
@@ -40,8 +40,8 @@ _BACKBONE = f"{_EXTRACTOR}backbone/"
 
 def archive_of(config, folder, classes=None):
     """Writes an archive of the original; returns its weights by our names."""
-    with keypoints_in_place(config, classes or label_map_of(["a", "b"])):
-        detector = build_detector(config, seed=3)
+    classes = classes or label_map_of(["a", "b"])
+    detector = build_detector(config, seed=3, label_map=classes)
     keys = detector_keys(detector)
     weights = {n: v + 0.25 for n, v in values(detector.named_variables()).items()}
     tensors = {keys[name]: value for name, value in weights.items()}

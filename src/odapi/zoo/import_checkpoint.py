@@ -18,7 +18,7 @@ from odapi.labels import LabelMap
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
-from odapi.zoo.keypoints import keypoints_in_place, named_keypoints
+from odapi.zoo.keypoints import named_keypoints
 from odapi.zoo.names.detector_keys import detector_keys
 from odapi.zoo.optimizer_state import save_optimizer
 
@@ -87,8 +87,10 @@ def import_checkpoint(
     loaded = load_config(file, overrides)
     classes, origin = classes_of(loaded, _num_classes(loaded), file.parent, label_map)
     classes = named_keypoints(loaded, classes, file.parent)
-    with keypoints_in_place(loaded, classes):
-        detector = build_detector(loaded)
+    if loaded.model.center_net.keypoint_estimation_task:
+        names = target.resolve() / folders.LABEL_MAP
+        loaded.model.center_net.keypoint_label_map_path = str(names)
+    detector = build_detector(loaded, label_map=classes)
     keys = detector_keys(detector)
     lines = [f"Imported {checkpoint.prefix}", *_fill(detector, keys, checkpoint, file)]
     lines.append(f"  trained     {'' if step is None else step} steps".rstrip())
@@ -96,9 +98,6 @@ def import_checkpoint(
         lines[-1] = "  trained     unknown: exported models do not store it"
     lines.append(f"  classes     {origin}")
     lines += _fill_placeholder(loaded, target)
-    if loaded.model.center_net.keypoint_estimation_task:
-        names = target.resolve() / folders.LABEL_MAP
-        loaded.model.center_net.keypoint_label_map_path = str(names)
     state = _state(checkpoint, keys, detector, loaded, keep_optimizer)
     lines += state.lines
     _write(target, step, detector, _describer(loaded, classes), state.save)

@@ -2,12 +2,9 @@
 
 import dataclasses
 import pathlib
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from odapi.config.label_map import load_label_map, save_label_map
+from odapi.config.label_map import load_label_map
 from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import Keypoint, LabelMap
@@ -74,21 +71,3 @@ def _joined(classes: LabelMap, others: LabelMap) -> LabelMap:
             )
         joined.append(category)
     return LabelMap(tuple(joined), classes.source)
-
-
-@contextmanager
-def keypoints_in_place(config: Any, classes: LabelMap) -> Iterator[None]:
-    """Sets the path of the keypoints in a config while its model is built."""
-    center_net = config.model.center_net
-    if not center_net.keypoint_estimation_task:
-        yield
-        return
-    path = center_net.keypoint_label_map_path
-    with tempfile.TemporaryDirectory() as folder:
-        file = pathlib.Path(folder, _FILE)
-        save_label_map(classes, file)
-        center_net.keypoint_label_map_path = str(file)
-        try:
-            yield
-        finally:
-            center_net.keypoint_label_map_path = path
