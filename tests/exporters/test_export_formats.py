@@ -9,14 +9,13 @@ import keras
 import numpy as np
 import pytest
 
+from odapi.api.model_path import locate
 from odapi.data.image.resize import FixedShape
 from odapi.errors import CheckpointError, ConfigError, ExportError, MissingPackageError
 from odapi.exporters.exporter import Exporter, ExportOptions
 from odapi.exporters.formats import (
     EXPORTERS,
-    exporter_for,
     exporter_of,
-    load_exported,
 )
 from odapi.exporters.named_outputs import named_outputs
 from odapi.exporters.verify import verify
@@ -110,8 +109,8 @@ def test_a_new_format_needs_one_row_in_the_table(tmp_path, monkeypatch):
     monkeypatch.setitem(EXPORTERS, "text", TextExporter())
     path = exported(tmp_path)
     assert exporter_of("text").format == "text"
-    assert exporter_for(tmp_path) is exporter_for(path) is EXPORTERS["text"]
-    assert load_exported(tmp_path).detector == BrightestPixel()
+    assert locate(tmp_path).format == locate(path).format == "text"
+    assert locate(tmp_path).load_exported().detector == BrightestPixel()
     with pytest.raises(ConfigError, match="known values are saved_model, text"):
         exporter_of("tflite")
 
@@ -130,11 +129,10 @@ def test_options_are_checked_before_packages():
 
 
 def test_a_path_without_an_exported_model(tmp_path):
-    assert exporter_for(tmp_path) is None
-    with pytest.raises(CheckpointError, match=r"has no exported model[\s\S]*export"):
-        load_exported(tmp_path)
+    with pytest.raises(CheckpointError, match=r"contains nothing[\s\S]*odapi export"):
+        locate(tmp_path)
     with pytest.raises(CheckpointError, match="does not exist"):
-        load_exported(tmp_path / "none")
+        locate(tmp_path / "none")
 
 
 def test_finding_an_exported_model_loads_no_backend():
