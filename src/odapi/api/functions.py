@@ -9,6 +9,7 @@ import numpy as np
 
 from odapi.api.object_detector import ObjectDetector
 from odapi.errors import ConfigError
+from odapi.files import Pathlike
 from odapi.inference.predict import collect, open_stream, save_outputs
 from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from odapi.exporters.export import Exported
     from odapi.metrics.evaluator import Evaluator
     from odapi.training.plan import Outcome
-
-Pathlike = str | os.PathLike[str]
 
 
 def train(

@@ -1,8 +1,7 @@
 """Writes the checkpoint folder of a model outside of a training."""
 
-import json
 import pathlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.metadata import metadata_writer
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from odapi.checkpoints.load_detector import LoadedDetector
 
 
-def save_checkpoint(loaded: "LoadedDetector | Any", path: pathlib.Path) -> pathlib.Path:
+def save_checkpoint(loaded: "LoadedDetector", path: pathlib.Path) -> pathlib.Path:
     """Writes weights, config and label map into a folder, which `load_detector` reads.
 
     Args:
@@ -34,12 +33,12 @@ def save_checkpoint(loaded: "LoadedDetector | Any", path: pathlib.Path) -> pathl
     describe = metadata_writer(loaded.config, loaded.label_map)
 
     def fill(folder: pathlib.Path) -> None:
-        from odapi.checkpoints.training_state import FACTS
+        from odapi.checkpoints.training_state import save_facts
         from odapi.checkpoints.weights import save_weights
 
         save_weights(loaded.detector, folder / folders.WEIGHTS)
         describe(folder)
         if loaded.step is not None:
-            (folder / FACTS).write_text(json.dumps({"step": loaded.step}) + "\n")
+            save_facts(folder, {"step": loaded.step})
 
     return folders.write_folder(path, fill)

@@ -12,7 +12,6 @@ pointer moves after that: whenever the process or the machine dies, the checkpoi
 that a pointer names is complete.
 """
 
-import os
 import pathlib
 import re
 import shutil
@@ -22,6 +21,7 @@ from typing import Any
 from odapi import files
 from odapi.checkpoints import identify
 from odapi.errors import CheckpointError
+from odapi.files import Pathlike
 
 WEIGHTS = "weights.h5"
 AVERAGES = "averages.h5"
@@ -30,8 +30,6 @@ LABEL_MAP = "label_map.pbtxt"
 
 _ROOT = "checkpoints"
 _STEP = re.compile(r"step-(\d+)$")
-
-Pathlike = str | os.PathLike[str]
 
 
 def write(

@@ -28,9 +28,18 @@ def save(
         folder: Folder of the checkpoint.
         detector: Its random state is written, its weights are not.
         optimizer: Built.
-        facts: Values for JSON: the step, the position in the data, and so on.
+        facts: See `save_facts`.
     """
     save_arrays(folder / ARRAYS, values(_variables(detector, optimizer)))
+    save_facts(folder, facts)
+
+
+def save_facts(folder: pathlib.Path, facts: dict[str, Any]) -> None:
+    """Writes values for JSON: the step, the position in the data, and so on.
+
+    Raises:
+        CheckpointError: The file cannot be written.
+    """
     write_json(folder / FACTS, facts, indent=1, error=CheckpointError)
 
 

@@ -1,6 +1,5 @@
 """Weight files: flat HDF5, one dataset per variable, by the names of the detector."""
 
-import os
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +9,8 @@ import keras
 import numpy as np
 
 from odapi.errors import CheckpointError
+from odapi.files import Pathlike
 from odapi.models.detector import Detector
-
-Pathlike = str | os.PathLike[str]
 
 
 def save_arrays(path: Pathlike, arrays: Mapping[str, np.ndarray]) -> None:

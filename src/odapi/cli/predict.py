@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odapi.cli.options import Set
+from odapi.cli.options import Json, Set
+from odapi.cli.output import counted, print_json
 
 if TYPE_CHECKING:
     from odapi.inference.predictions import Predictions
@@ -61,9 +62,7 @@ def predict(
         pathlib.Path | None,
         typer.Option(metavar="DIR", help="Write a COCO dataset (JSON)."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON instead of a table.")
-    ] = False,
+    as_json: Json = False,
     context: Annotated[
         pathlib.Path | None,
         typer.Option(
@@ -91,9 +90,7 @@ def predict(
         save_coco=save_coco,
     )
     if as_json:
-        import json
-
-        print(json.dumps(found.to_json(), indent=2, ensure_ascii=False))
+        print_json(found.to_json())
         return
     _show(found, min_score)
     _next_steps(found, {"yolo": save_txt, "voc": save_voc, "coco": save_coco})
@@ -123,8 +120,7 @@ def _show(found: "Predictions", min_score: float) -> None:
     if not number:
         output.print(_nothing(found.best_score))
     if found.skipped:
-        number = len(found.skipped)
-        output.print(f"Skipped {number} image{'s' * (number > 1)}:")
+        output.print(f"Skipped {counted(len(found.skipped), 'image')}:")
         for name, reason in list(found.skipped.items())[:_MAX_ROWS]:
             output.print(f"- {name}: {reason}", markup=False)
     for path in _places(found.files):

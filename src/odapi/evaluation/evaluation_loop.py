@@ -82,7 +82,6 @@ def evaluate_loop(
     num_examples: int = 10,
     max_images: int = 0,
     writer: Any = None,
-    what: str = "evaluating",
 ) -> EvaluationResult:
     """Evaluates a detector with its current weights.
 
@@ -102,7 +101,6 @@ def evaluate_loop(
         num_examples: Number of images to keep for drawing, spread over the dataset.
         max_images: Stop after this number of images; 0: all.
         writer: `writer.add(image_id, detections, size)` is called for each image.
-        what: Text of the progress bar.
 
     Raises:
         DataError: The dataset has no usable image.
@@ -111,7 +109,7 @@ def evaluate_loop(
     evaluator.reset()
     run = _Run(dataset, evaluator, num_examples, max_images, writer)
     model = evaluation_model(detector, with_losses)
-    for batch in track(dataset, what, run.num_batches):
+    for batch in track(dataset, "evaluating", run.num_batches):
         found, losses = model.run(
             batch.images, batch.info.true_size, batch.groundtruth, batch.side_inputs
         )

@@ -12,6 +12,7 @@ from odapi.data.sources.base import BaseSource, Raw
 from odapi.data.sources.files import FileSource
 from odapi.draw.file import encode_image
 from odapi.errors import DataError
+from odapi.files import unwritable
 from odapi.inference.prediction import Prediction
 from odapi.labels import Category, LabelMap
 
@@ -39,8 +40,7 @@ def write_dataset(
         target = Target(kind, empty_folder(folder))
         return convert(predicted_source(predictions, label_map), target)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(str(folder), f"cannot be written: {reason}") from error
+        raise unwritable(folder, error) from error
 
 
 def predicted_source(

@@ -69,7 +69,7 @@ class DetectorPredictor:
         Raises:
             DataError: The bank is not what the detector reads.
         """
-        specs = getattr(self._detector, "side_inputs", {})
+        specs = self._detector.side_inputs
         self.side_inputs = one_bank(bank, {k: shape for k, (shape, _) in specs.items()})
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Arrays]:

@@ -140,6 +140,6 @@ def evaluation_model(detector: Detector, with_losses: bool = False) -> Evaluatio
 def regularization_loss(detector: Detector) -> float | None:
     """Returns the sum of a detector's regularization losses; None if it has none."""
     losses = detector.losses
-    if not losses or not getattr(detector, "add_regularization", True):
+    if not losses or not detector.add_regularization:
         return None
     return float(sum(np.asarray(keras.ops.convert_to_numpy(v)) for v in losses))

@@ -1,20 +1,16 @@
 """Prediction with the outputs of `odapi predict`: drawings, results, datasets."""
 
-import os
-import pathlib
 from typing import Any
 
 import numpy as np
 
-from odapi.data.convert import Target, spec_of
 from odapi.errors import DataError
+from odapi.files import Pathlike
 from odapi.inference.images import Images, open_images
 from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor, SizedPredictor
 from odapi.inference.stream import PredictionStream, batch_size_for, check_options
 from odapi.progress import track
-
-Pathlike = str | os.PathLike[str]
 
 
 def open_stream(
@@ -90,27 +86,20 @@ def save_outputs(
     save_txt: Pathlike | None = None,
     save_voc: Pathlike | None = None,
     save_coco: Pathlike | None = None,
-) -> dict[str, str]:
+) -> None:
     """Writes predictions to files; adds these to `found.files`.
 
     Args:
         found: The predictions.
         coco_results: File for COCO results.
         save_txt, save_voc, save_coco: Folder for a YOLO, Pascal VOC or COCO dataset.
-
-    Returns:
-        How `odapi train --train-data` names each dataset, by its format.
     """
-    specs = {}
     if coco_results is not None:
         found.files += found.save_coco_results(coco_results)
-    for kind, folder, save in (
-        ("yolo", save_txt, found.save_txt),
-        ("voc", save_voc, found.save_voc),
-        ("coco", save_coco, found.save_coco),
+    for folder, save in (
+        (save_txt, found.save_txt),
+        (save_voc, found.save_voc),
+        (save_coco, found.save_coco),
     ):
         if folder is not None:
-            written = save(folder)
-            found.files.append(written.path)
-            specs[kind] = spec_of(Target(kind, pathlib.Path(folder)), written)
-    return specs
+            found.files.append(save(folder).path)

@@ -29,7 +29,7 @@ _ARRAYS: dict[str, tuple[tuple[int | None, ...], Any]] = {
     "keypoint_scores": ((None,), np.float32),
     "keypoint_depths": ((None,), np.float32),
 }
-_OPTIONAL = ("box_masks", "keypoints", "keypoint_scores", "keypoint_depths")
+OPTIONAL = ("box_masks", "keypoints", "keypoint_scores", "keypoint_depths")
 _MAX_CLASSES_IN_REPR = 3
 _NO_CLASSES = LabelMap(())
 
@@ -107,7 +107,7 @@ class Prediction:
     def __post_init__(self):
         for name, (shape, dtype) in _ARRAYS.items():
             value = getattr(self, name)
-            if value is None and name in _OPTIONAL:
+            if value is None and name in OPTIONAL:
                 continue
             value = np.asarray(value, dtype)
             if not value.size and value.ndim < 2:
@@ -242,7 +242,7 @@ class Prediction:
         """Returns the arrays by the names of a sample; `classes` count from 0."""
         found = {"boxes": self.boxes, "classes": self.class_ids - 1}
         found["scores"] = self.scores
-        return found | {k: v for k in _OPTIONAL if (v := getattr(self, k)) is not None}
+        return found | {k: v for k in OPTIONAL if (v := getattr(self, k)) is not None}
 
     def plot(self, min_side: int = 480) -> np.ndarray:
         """Returns the image with the objects drawn on it, `[h, w, 3]` uint8 RGB.

@@ -1,13 +1,12 @@
 """The predictions of several images, and the files that they can be written to."""
 
-import os
 import pathlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from odapi.data.formats.writer import Written
 from odapi.errors import DataError
-from odapi.files import write_json
+from odapi.files import Pathlike, write_json
 from odapi.inference.dataset_files import write_dataset
 from odapi.inference.prediction import Prediction
 from odapi.inference.result_files import ResultsWriter, categories_of
@@ -17,7 +16,6 @@ from odapi.labels import LabelMap
 if TYPE_CHECKING:
     import pandas
 
-Pathlike = str | os.PathLike[str]
 
 _LOSSLESS = {".png", ".bmp", ".gif"}
 

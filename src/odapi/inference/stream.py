@@ -8,11 +8,9 @@ import numpy as np
 from odapi.errors import DataError
 from odapi.inference.image_files import ReadImage
 from odapi.inference.images import Images, batches
-from odapi.inference.prediction import Prediction
+from odapi.inference.prediction import OPTIONAL, Prediction
 from odapi.inference.predictor import Arrays
 from odapi.labels import LabelMap
-
-_OPTIONAL = ("box_masks", "keypoints", "keypoint_scores", "keypoint_depths")
 
 Predict = Callable[[Sequence[np.ndarray]], list[Arrays]]
 
@@ -43,7 +41,6 @@ class PredictionStream:
         batch_size: int = 8,
         keypoint_edges: tuple[tuple[int, int], ...] = (),
     ):
-        check_options(min_score, batch_size)
         self.skipped: dict[str, str] = {}
         self.best_score = 0.0
         self.count = 0
@@ -109,7 +106,7 @@ class PredictionStream:
             path=row.path if row.path.name else None,
             keypoint_edges=self._edges,
             pixels=image,
-            **{k: np.asarray(objects[k])[keep] for k in _OPTIONAL if k in objects},
+            **{k: np.asarray(objects[k])[keep] for k in OPTIONAL if k in objects},
         )
 
 

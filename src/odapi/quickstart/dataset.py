@@ -3,10 +3,10 @@
 import dataclasses
 import pathlib
 
-import cv2
 import numpy as np
 
-from odapi.files import write_bytes, write_json
+from odapi.draw.file import save_image
+from odapi.files import write_json
 from odapi.quickstart.glyphs import Glyphs, load
 from odapi.quickstart.scenes import Scene
 
@@ -79,7 +79,7 @@ def _write_split(
     for number in range(1, count + 1):
         pixels, boxes, classes = scene.draw(glyphs, rng)
         name = f"{split}/{number:04d}.jpg"
-        _write_jpeg(folder / name, pixels)
+        save_image(folder / name, pixels)
         height, width = pixels.shape[:2]
         images.append(
             {"id": number, "file_name": name, "height": height, "width": width}
@@ -103,9 +103,3 @@ def _annotation(number: int, image: int, box: list[float], index: int) -> dict:
         "area": width * height,
         "iscrowd": 0,
     }
-
-
-def _write_jpeg(path: pathlib.Path, pixels: np.ndarray) -> None:
-    # imencode, since imwrite fails silently.
-    _, data = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-    write_bytes(path, data.tobytes())

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 
 from odapi.runtime.backend import BACKENDS, load
+from odapi.runtime.cpus import num_cpus
 
 OK, MISSING, OPTIONAL, BROKEN = "ok", "missing", "not installed", "broken"
 
@@ -150,15 +151,9 @@ def _devices(backend: str) -> list[str]:
 
 
 def _resources() -> Iterator[Component]:
-    yield Component("cpu", version=f"{_num_cpus()} cores", note=platform.machine())
+    yield Component("cpu", version=f"{num_cpus()} cores", note=platform.machine())
     free = shutil.disk_usage(".").free / 1e9
     yield Component("disk", version=f"{free:.0f} GB free", note="current folder")
-
-
-def _num_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _is_installed(module: str) -> bool:

@@ -7,7 +7,6 @@ since OpenCV, NumPy and the JPEG decoder release the interpreter lock.
 """
 
 import dataclasses
-import os
 import sys
 import threading
 import time
@@ -36,6 +35,7 @@ from odapi.data.sample_checks import InvalidSampleError
 from odapi.errors import DataError
 from odapi.fields import FIELDS
 from odapi.labels import LabelMap
+from odapi.runtime.cpus import num_cpus
 from odapi.structures import Batch
 
 _TRAINING = Order()
@@ -116,7 +116,7 @@ class Pipeline:
         self.label_map: LabelMap = source.label_map
         self.problems: Problems = collate.problems
         self.wait_seconds = 0.0
-        self.threads = threads or _cores()
+        self.threads = threads or num_cpus()
         self.prefetch = prefetch
         # If all images have one size without padding, no true size is needed.
         self.pads = fixed_size(resizer) is None or may_pad(resizer)
@@ -337,9 +337,3 @@ def _end(iterator: Any, processes: Processes | None) -> None:
         processes.close()
     iterator.close()
     iterator.close = lambda: None
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
