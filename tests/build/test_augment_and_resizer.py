@@ -98,7 +98,7 @@ BAD = [
     ),
     (
         "random_horizontal_flip { probability: 2 }",
-        "is 2; allowed is 0 to 1",
+        r"random_horizontal_flip\.probability: is 2; allowed is 0 to 1",
     ),
 ]
 

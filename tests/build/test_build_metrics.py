@@ -72,7 +72,11 @@ def test_keypoints_are_measured_by_class():
     [
         (KEYPOINTS.replace("cat", "cow"), r"metric\[0\].*class_label: .*'cow'"),
         (KEYPOINTS.replace("nose", "nos"), "'nos' is not a keypoint of 'cat'"),
-        ("parameterized_metric {}", "is empty"),
+        (
+            "parameterized_metric {}",
+            r"parameterized_metric\[0\]: is empty\n"
+            "  hint: set one of coco_keypoint_metrics",
+        ),
         (KEYPOINTS * 2, "the same metric"),
     ],
 )
@@ -99,7 +103,8 @@ def test_lines_between_keypoints():
         ),
         (
             'metrics_set: "pascal_voc_detection_metrics"',
-            "is not supported yet",
+            "is not supported yet\n"
+            "  hint: supported are coco_detection_metrics, coco_mask",
         ),
         (
             'super_categories { key: "pets" value: "cat,cow" }',

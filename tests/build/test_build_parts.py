@@ -219,7 +219,8 @@ def test_assigner():
 WRONG = {
     "no anchors": (
         lambda: build_anchors(anchor_generator_pb2.AnchorGenerator()),
-        "model.ssd.anchor_generator: is empty",
+        "model.ssd.anchor_generator: is empty\n"
+        "  hint: set one of grid_anchor_generator",
     ),
     "levels": (
         lambda: build_anchors(
@@ -275,7 +276,12 @@ WRONG = {
         lambda: loss_of(
             "loss { random_example_sampler { positive_sample_fraction: 0 } }"
         ),
-        "random_example_sampler: positive_sample_fraction must be in (0, 1]",
+        "model.ssd.loss.random_example_sampler.positive_sample_fraction: is 0; allowed "
+        "is above 0 to 1",
+    ),
+    "expected losses": (
+        lambda: loss_of("loss { expected_loss_weights: EXPECTED_SAMPLING }"),
+        "model.ssd.loss.expected_loss_weights: is not supported",
     ),
 }
 

@@ -106,7 +106,7 @@ WRONG = {
             "calibration_config { function_approximation { x_y_pairs "
             "{ x_y_pair { x: 1 y: 0 } x_y_pair { x: 0 y: 1 } } } }"
         ),
-        "must be in the order of x",
+        "function_approximation.x_y_pairs: the points must be in the order of x",
     ),
 }
 

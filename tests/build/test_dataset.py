@@ -89,7 +89,9 @@ def test_processes_do_not_sort_pictures_of_many_sizes(coco):
         train_config {{ batch_size: 2 }}
         [odapi.options] {{ train_data: "coco:{coco}" data_loading {{ processes: 2 }} }}
     """
-    with pytest.raises(ConfigError, match="processes cannot make") as error:
+    with pytest.raises(
+        ConfigError, match="processes: is 2, but processes cannot make"
+    ) as error:
         build_train_dataset(config_of(text, "identity_resizer {}"))
     assert "size_buckets" in error.value.hint
 

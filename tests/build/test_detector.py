@@ -58,7 +58,8 @@ def test_one_option_sets_the_decay_of_all_batch_norms():
 @pytest.mark.parametrize("decay", ["0", "1", "-0.5"])
 def test_a_decay_must_be_a_share(decay):
     config = small_config("ssd", f"options.batch_norm_decay={decay}")
-    with pytest.raises(ConfigError, match="allowed is above 0 to below 1"):
+    message = r"batch_norm_decay: is .*; allowed is above 0 to below 1"
+    with pytest.raises(ConfigError, match=message):
         build_detector(config)
 
 

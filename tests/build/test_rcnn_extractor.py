@@ -127,7 +127,7 @@ def test_the_model_can_freeze_all_norms():
         (_FPN + "fpn { min_level: 6 }", "levels 2 to 5"),
         (
             _FPN + "fpn { min_level: 4 max_level: 3 }",
-            "min_level 4 is above",
+            "min_level 4 is above max_level 3",
         ),
         (_FPN + "fpn { additional_layer_depth: 0 }", "is 0; allowed is 1"),
     ],

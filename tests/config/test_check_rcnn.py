@@ -27,6 +27,7 @@ def test_a_model_without_parts_lacks_them():
     for part in (
         "num_classes: is missing",
         "image_resizer: is missing",
+        "faster_rcnn.feature_extractor: is missing",
         "first_stage_anchor_generator: is missing",
         "first_stage_box_predictor_conv_hyperparams: is missing",
         "second_stage_box_predictor: is missing",

@@ -205,7 +205,7 @@ def test_missing_keypoints_are_an_error(missing):
         (
             CATEGORY,
             {"nos": 0.1},
-            "'nos' is not a keypoint of 'dog', whose",
+            "'nos' is not a keypoint of 'dog', whose keypoints are nose",
         ),
         (CATEGORY, {"nose": 0.0}, "must be > 0"),
     ],

@@ -21,8 +21,9 @@ def build_anchor_loss(
         ConfigError: A part is missing, is not supported, or has values that are not
             allowed.
     """
+    checked(config.loss, f"{path}.loss")
     config = view(config)
-    loss = checked(config.loss, f"{path}.loss")
+    loss = config.loss
     return AnchorLoss(
         classification=build_classification_loss(
             loss.classification_loss, f"{path}.loss.classification_loss"
