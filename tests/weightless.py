@@ -17,20 +17,16 @@ from odapi.labels import Category, Keypoint, LabelMap
 from odapi.models.center.center_net import CenterNet
 from odapi.models.single_stage.anchor_detector import AnchorDetector
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
+from odapi.zoo.keypoints import COCO_KEYPOINTS
 from small_models import FAMILIES, small_config
 
-_NOSE_TO_ANKLE = (
-    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder",
-    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-    "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle",
-)  # fmt: skip
 PERSON = LabelMap(
     (
         Category(
             1,
             "/m/01g317",
             display_name="person",
-            keypoints=tuple(Keypoint(n, k) for n, k in enumerate(_NOSE_TO_ANKLE)),
+            keypoints=tuple(Keypoint(n, k) for n, k in enumerate(COCO_KEYPOINTS)),
         ),
     )
 )

@@ -1,8 +1,7 @@
 """Our messages of tf.Example beside TensorFlow's, in one process."""
 
-import pytest
-
 from odapi.data.tfrecord.protos import example_pb2
+from requirement import require
 
 
 def filled(sequence):
@@ -15,7 +14,7 @@ def filled(sequence):
 
 
 def test_sequence_examples_are_those_of_tensorflow_byte_for_byte():
-    train = pytest.importorskip("tensorflow").train
+    train = require("tensorflow").train
     ours = filled(example_pb2.SequenceExample())
     theirs = filled(train.SequenceExample())
     options = {"deterministic": True}

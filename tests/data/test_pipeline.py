@@ -243,9 +243,11 @@ class Slow(Numbers):
 
 
 def eventually(condition):
-    """Waits until a condition holds: for ever, up to the time limit of a test."""
-    while not condition():
+    """Waits until a condition holds, for at most a minute."""
+    end = time.monotonic() + 60
+    while not condition() and time.monotonic() < end:
         time.sleep(0.01)
+    assert condition()
 
 
 class Watched(Slow):
