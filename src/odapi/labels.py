@@ -62,7 +62,7 @@ class LabelMap:
     categories: tuple[Category, ...]
     source: str = "label map"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("id", "name"):
             values = [getattr(c, name) for c in self.categories]
             twice = sorted({v for v in values if values.count(v) > 1}, key=str)

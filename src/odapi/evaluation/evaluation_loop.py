@@ -13,6 +13,7 @@ from odapi.inference.model import evaluation_model, real_rows, regularization_lo
 from odapi.labels import LabelMap
 from odapi.losses.names import REGULARIZATION_LOSS, TOTAL_LOSS
 from odapi.metrics.evaluator import ClassResult, Evaluator
+from odapi.models.detector import Detector
 from odapi.progress import track
 from odapi.structures import Batch
 
@@ -74,7 +75,7 @@ class EvaluationResult:
 
 
 def evaluate_loop(
-    detector: Any,
+    detector: Detector,
     dataset: Iterable[Batch],
     evaluator: Evaluator,
     *,

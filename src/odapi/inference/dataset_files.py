@@ -8,7 +8,7 @@ import numpy as np
 from odapi.data.convert import Target, convert
 from odapi.data.formats.writer import Written, empty_folder
 from odapi.data.problems import Problems
-from odapi.data.sources.base import BaseSource, Raw
+from odapi.data.sources.base import BaseSource, MaskOf, Raw
 from odapi.data.sources.files import FileSource
 from odapi.draw.file import encode_image
 from odapi.errors import DataError
@@ -107,14 +107,14 @@ def _raw(found: Prediction, name: str) -> Raw:
             known &= found.keypoint_scores > 0
         objects["keypoints"] = np.where(known[..., None], found.keypoints, np.nan)
         objects["keypoint_visibility"] = np.where(known, 2, 0).astype(np.int32)
-    masks = None
+    masks: list[MaskOf | None] | None = None
     if found.box_masks is not None:
         masks = [_mask_of(found, i) for i in range(len(found))]
     filename = found.path.name if found.path else f"image_{name:0>4}.png"
     return Raw(name, filename, found.size, objects, in_pixels=False, mask_of=masks)
 
 
-def _mask_of(found: Prediction, index: int):
+def _mask_of(found: Prediction, index: int) -> MaskOf:
     def decode(size: tuple[int, int]) -> np.ndarray:
         (item,) = found[index]
         return np.zeros(size, np.uint8) if item.mask is None else item.mask.astype("u1")

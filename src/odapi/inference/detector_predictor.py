@@ -1,7 +1,6 @@
 """A trained detector as a predictor."""
 
 import collections
-import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from odapi.build.resizer import model_resizer
 from odapi.checkpoints.load_detector import LoadedDetector, load_detector
 from odapi.data.context_features import one_bank
 from odapi.data.image.resize import Resizer
+from odapi.files import Pathlike
 from odapi.inference.model import evaluation_model, real_rows
 from odapi.inference.predictor import Arrays
 from odapi.labels import LabelMap
@@ -60,7 +60,7 @@ class DetectorPredictor:
             self.keypoint_edges,
         )
 
-    def attend(self, bank: str | os.PathLike | np.ndarray) -> None:
+    def attend(self, bank: Pathlike | np.ndarray) -> None:
         """Sets the memory bank of a Context R-CNN for all images.
 
         Args:
@@ -99,7 +99,7 @@ def predictor_of(loaded: LoadedDetector, batch_size: int = 8) -> DetectorPredict
 
 
 def load_predictor(
-    checkpoint: str | os.PathLike, overrides: Sequence[str] = (), batch_size: int = 8
+    checkpoint: Pathlike, overrides: Sequence[str] = (), batch_size: int = 8
 ) -> DetectorPredictor:
     """Loads a trained detector, ready for images.
 

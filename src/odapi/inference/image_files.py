@@ -101,7 +101,7 @@ def _expand(name: str) -> list[pathlib.Path]:
     return [path]
 
 
-def _natural(path: pathlib.Path) -> list:
+def _natural(path: pathlib.Path) -> list[tuple[int, str]]:
     """Returns a sort key that puts frame_2 before frame_10."""
     parts = re.split(r"(\d+)", str(path))
     return [(int(p), "") if p.isdigit() else (-1, p.lower()) for p in parts]

@@ -104,7 +104,7 @@ class Prediction:
     keypoint_edges: tuple[tuple[int, int], ...] = ()
     pixels: np.ndarray | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, (shape, dtype) in _ARRAYS.items():
             value = getattr(self, name)
             if value is None and name in OPTIONAL:

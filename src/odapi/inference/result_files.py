@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import pathlib
 from collections.abc import Mapping
 from types import TracebackType
@@ -10,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from odapi.files import atomic_open, unwritable
+from odapi.files import Pathlike, atomic_open, unwritable
 from odapi.geometry.masks import paste_masks, window_rle
 from odapi.labels import LabelMap
 from odapi.metrics.pixel_boxes import xywh_px
@@ -109,7 +108,7 @@ class ResultsWriter:
 
     def __init__(
         self,
-        path: str | os.PathLike,
+        path: Pathlike,
         min_score: float = 0.0,
         label_map: LabelMap | None = None,
     ):

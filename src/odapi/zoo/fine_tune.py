@@ -7,12 +7,12 @@ classification zoo, whose only object is `feature_extractor`, or of a detector.
 
 import dataclasses
 import pathlib
-from typing import Any
 
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints import identify
 from odapi.checkpoints.restore import KINDS, RestoreReport, adapt_shapes
 from odapi.errors import CheckpointError, unknown_choice
+from odapi.models.detector import Detector
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.names.center_extractor_keys import HOURGLASS
 from odapi.zoo.names.detector_keys import detector_keys
@@ -34,7 +34,7 @@ def is_tf2(path: str) -> bool:
     return not (file / folders.WEIGHTS).exists()
 
 
-def restore_tf2(detector: Any, path: str, kind: str) -> RestoreReport:
+def restore_tf2(detector: Detector, path: str, kind: str) -> RestoreReport:
     """Loads weights of an original checkpoint into a detector.
 
     Args:
@@ -57,7 +57,7 @@ def restore_tf2(detector: Any, path: str, kind: str) -> RestoreReport:
     return dataclasses.replace(report, unused=found.unused)
 
 
-def _keys(detector: Any, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
+def _keys(detector: Detector, checkpoint: Checkpoint, kind: str) -> dict[str, str]:
     """Returns the checkpoint's keys by the variable names of the kind."""
     all_keys = detector_keys(detector)
     names = {id(v): name for name, v in detector.named_variables().items()}

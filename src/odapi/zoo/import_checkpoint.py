@@ -15,6 +15,7 @@ from odapi.config.load import load_config, save_config
 from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import LabelMap
+from odapi.models.detector import Detector
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
@@ -113,7 +114,10 @@ class _State:
 
 
 def _fill(
-    detector: Any, keys: dict[str, str], checkpoint: Checkpoint, config: pathlib.Path
+    detector: Detector,
+    keys: dict[str, str],
+    checkpoint: Checkpoint,
+    config: pathlib.Path,
 ) -> list[str]:
     """Loads all weights and returns lines of the report."""
     found = values.read_values(checkpoint, keys)
@@ -154,7 +158,7 @@ def _not_filled(
 def _state(
     checkpoint: Checkpoint,
     keys: dict[str, str],
-    detector: Any,
+    detector: Detector,
     config: Any,
     keep_optimizer: bool,
 ) -> _State:
@@ -213,7 +217,7 @@ def _describer(config: Any, classes: LabelMap) -> Callable[[pathlib.Path], None]
 def _write(
     target: pathlib.Path,
     step: int | None,
-    detector: Any,
+    detector: Detector,
     describe: Callable[[pathlib.Path], None],
     save_state: Callable[[pathlib.Path], None],
 ) -> None:

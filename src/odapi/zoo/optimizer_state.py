@@ -9,6 +9,7 @@ import numpy as np
 from odapi.build.optimizer import build_optimizer
 from odapi.checkpoints import averages, training_state
 from odapi.errors import CheckpointError, ConfigError
+from odapi.models.detector import Detector
 from odapi.optim.ema import averages_of
 from odapi.runtime.compat import optimizer_slots
 from odapi.zoo.checkpoint.reader import Checkpoint
@@ -18,7 +19,7 @@ from odapi.zoo.values import read_slots, step_of
 def save_optimizer(
     checkpoint: Checkpoint,
     keys: Mapping[str, str],
-    detector: Any,
+    detector: Detector,
     config: Any,
     moving: Mapping[str, np.ndarray],
 ) -> tuple[Callable[[pathlib.Path], None], str]:

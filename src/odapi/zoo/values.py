@@ -2,11 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from odapi.zoo.checkpoint.reader import OBJECT_GRAPH, SUFFIX, Checkpoint
+
+if TYPE_CHECKING:
+    from odapi.models.detector import Detector
 
 AVERAGE = "average"  # Slot of moving averages in the original's optimizer.
 
@@ -81,7 +84,7 @@ def roots(checkpoint: Checkpoint) -> set[str]:
 
 
 def class_counts(
-    detector: Any, keys: Mapping[str, str], arrays: Mapping[str, np.ndarray]
+    detector: "Detector", keys: Mapping[str, str], arrays: Mapping[str, np.ndarray]
 ) -> dict[str, int]:
     """Returns the numbers of classes "there" and "here"; {} if they are equal.
 

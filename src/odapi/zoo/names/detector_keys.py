@@ -1,8 +1,7 @@
 """Checkpoint keys of the original, for any detector."""
 
-from typing import Any
-
 from odapi.models.center.center_net import CenterNet
+from odapi.models.detector import Detector
 from odapi.models.single_stage.anchor_detector import AnchorDetector
 from odapi.models.two_stage.faster_rcnn import FasterRCNN
 from odapi.zoo.names.center_net_keys import center_net_keys
@@ -10,7 +9,7 @@ from odapi.zoo.names.rcnn_keys import rcnn_keys
 from odapi.zoo.names.ssd_keys import ssd_keys
 
 
-def detector_keys(detector: Any) -> dict[str, str]:
+def detector_keys(detector: Detector) -> dict[str, str]:
     """Returns the original's key of each weight, by our name.
 
     Args:
