@@ -77,7 +77,6 @@ _MODULES = {
 # when they load weights.
 _WITH_BACKEND = (
     "build_detector", "build_dataset", "load_detector", "import_checkpoint", "train",
-    "evaluate", "export",
 )  # fmt: skip
 
 __all__ = ["__version__", "models", *_MODULES]

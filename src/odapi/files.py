@@ -172,7 +172,7 @@ def atomic_folder(path: Pathlike) -> Iterator[pathlib.Path]:
 
 def move_into_place(source: pathlib.Path, target: pathlib.Path) -> None:
     """Renames a complete file or folder to its final name, replacing the old one."""
-    replaced = target.with_name(target.name + _REPLACED)
+    replaced = replaced_path(target)
     if target.is_dir():
         shutil.rmtree(replaced, ignore_errors=True)
         target.rename(replaced)

@@ -135,6 +135,19 @@ class Detections(NamedTuple):
     maps: Any = None  # Raw outputs of CenterNet by name: [stages, b, h, w, c]
 
 
+def model_inputs(batch: Batch, pads: bool = True) -> dict[str, Tensor]:
+    """Returns what a detector takes of a batch, by name.
+
+    Args:
+        batch: Images, their true sizes and side inputs.
+        pads: False leaves the true sizes out: no image is padded.
+    """
+    inputs = {"images": batch.images}
+    if pads:
+        inputs["true_size"] = batch.info.true_size
+    return inputs | (batch.side_inputs or {})
+
+
 def present(structure: Any) -> dict[str, Tensor]:
     """Returns the fields of a NamedTuple that are not None, as the dict for `fit`.
 

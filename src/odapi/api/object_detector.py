@@ -262,6 +262,7 @@ class ObjectDetector:
             ConfigError: The config cannot be evaluated.
             DataError: The dataset cannot be read, or has no image.
         """
+        loaded = self.with_weights("evaluate")
         from odapi.config.load import load_config
         from odapi.evaluation.evaluate import evaluate
 
@@ -270,7 +271,6 @@ class ObjectDetector:
             changes.append(f"options.eval_data={data}")
         if batch_size:
             changes.append(f"eval_config.batch_size={batch_size}")
-        loaded = self.with_weights("evaluate")
         return evaluate(
             loaded._replace(config=load_config(loaded.config, changes)),
             output=output,

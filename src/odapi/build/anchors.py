@@ -1,6 +1,5 @@
 """Builds anchor generators from the `AnchorGenerator` message."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from odapi.build.oneof import build_oneof
@@ -26,14 +25,14 @@ def _grid(config: Any, path: str) -> anchors.GridAnchors:
         base_size=(config.height, config.width),
         stride=(config.height_stride, config.width_stride),
         offset=(config.height_offset, config.width_offset),
-        scales=_numbers(config.scales),
-        aspect_ratios=_numbers(config.aspect_ratios),
+        scales=tuple(config.scales),
+        aspect_ratios=tuple(config.aspect_ratios),
     )
 
 
 def _ssd(config: Any, path: str) -> anchors.SsdAnchors:
     options = {
-        "aspect_ratios": _numbers(config.aspect_ratios),
+        "aspect_ratios": tuple(config.aspect_ratios),
         "interpolated_aspect_ratio": config.interpolated_scale_aspect_ratio,
         "reduce_lowest": config.reduce_boxes_in_lowest_layer,
         "base_size": (
@@ -50,7 +49,7 @@ def _ssd(config: Any, path: str) -> anchors.SsdAnchors:
             config.max_scale,
             **options,
         )
-    return anchors.SsdAnchors(_numbers(config.scales), **options)
+    return anchors.SsdAnchors(tuple(config.scales), **options)
 
 
 def _multiscale(config: Any, path: str) -> anchors.PyramidAnchors:
@@ -58,7 +57,7 @@ def _multiscale(config: Any, path: str) -> anchors.PyramidAnchors:
         min_level=config.min_level,
         max_level=config.max_level,
         scale=config.anchor_scale,
-        aspect_ratios=_numbers(config.aspect_ratios),
+        aspect_ratios=tuple(config.aspect_ratios),
         scales_per_octave=config.scales_per_octave,
     )
 
@@ -67,8 +66,8 @@ def _flexible(config: Any, path: str) -> anchors.FlexibleGridAnchors:
     return anchors.FlexibleGridAnchors(
         tuple(
             anchors.FlexibleGrid(
-                base_sizes=_numbers(grid.base_sizes),
-                aspect_ratios=_numbers(grid.aspect_ratios),
+                base_sizes=tuple(grid.base_sizes),
+                aspect_ratios=tuple(grid.aspect_ratios),
                 stride=(grid.height_stride, grid.width_stride),
                 offset=(grid.height_offset, grid.width_offset),
             )
@@ -83,10 +82,6 @@ _GENERATORS = {
     "multiscale_anchor_generator": _multiscale,
     "flexible_grid_anchor_generator": _flexible,
 }
-
-
-def _numbers(values: Sequence[float]) -> tuple[float, ...]:
-    return tuple(v for v in values)
 
 
 def _pairs(config: Any, name: str) -> tuple[tuple[int, int], ...]:

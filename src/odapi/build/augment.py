@@ -135,7 +135,7 @@ def _absolute_pad(config: Any, path: str) -> AbsolutePad:
     return AbsolutePad(
         config.max_height_padding or 1,
         config.max_width_padding or 1,
-        tuple(v for v in config.pad_color),
+        tuple(config.pad_color),
     )
 
 

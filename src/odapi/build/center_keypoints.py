@@ -119,7 +119,7 @@ def _total(center_net: Any, label_map: LabelMap) -> int:
 
 
 def _deviations(task: Any, path: str, category: Category) -> tuple[float, ...]:
-    given = {k: v for k, v in task.keypoint_label_to_std.items()}
+    given = dict(task.keypoint_label_to_std)
     names = [k.name for k in category.keypoints]
     for name in sorted(set(given) - set(names)):
         raise unknown_choice(f"{path}.keypoint_label_to_std", name, names)

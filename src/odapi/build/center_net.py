@@ -117,7 +117,7 @@ def _weighted_keypoints(
     params: Any, path: str, tasks: tuple[Task, ...]
 ) -> WeightedKeypoints | None:
     """Returns the keypoints whose mean is the center; None for centers of boxes."""
-    weights = tuple(w for w in params.keypoint_weights_for_center)
+    weights = tuple(params.keypoint_weights_for_center)
     if not weights:
         return None
     with_keypoints = [task for task in tasks if isinstance(task, KeypointTask)]

@@ -70,7 +70,7 @@ def _coco_keypoints(config: Any, path: str, label_map: LabelMap) -> CocoKeypoint
     name = config.class_label
     if name not in label_map.by_name:
         raise unknown_choice(f"{path}.class_label", name, label_map.by_name)
-    sigmas = {k: v for k, v in config.keypoint_label_to_sigmas.items()}
+    sigmas = dict(config.keypoint_label_to_sigmas)
     return CocoKeypointMetrics(label_map.by_name[name], sigmas)
 
 

@@ -186,9 +186,7 @@ def _set_size(config: Config, resizer: Any, size: Any, place: str) -> None:
     """Sets the size of images, of the resizer and of square crops."""
     if _is_whole(size):
         height = width = size
-    elif (
-        isinstance(size, tuple | list) and len(size) == 2 and all(map(_is_whole, size))
-    ):
+    elif _is_pair(size):
         height, width = size
     else:
         raise ConfigError(

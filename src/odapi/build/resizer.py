@@ -65,7 +65,7 @@ def _keep_aspect_ratio(config: Any, path: str) -> KeepAspectRatio:
         config.min_dimension,
         config.max_dimension,
         pad_to_max=config.pad_to_max_dimension,
-        pad_value=tuple(v for v in config.per_channel_pad_value),
+        pad_value=tuple(config.per_channel_pad_value),
         method=_METHODS[config.resize_method],
         grayscale=config.convert_to_grayscale,
     )

@@ -7,6 +7,7 @@ from odapi.config.label_map import load_label_map
 from odapi.config.load import options
 from odapi.config.protos import input_reader_pb2
 from odapi.config.readers import eval_reader
+from odapi.config.rules.files import is_placeholder
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.open import open_source
@@ -178,7 +179,7 @@ def _with_keys(source: BaseSource, reader: Any, path: str) -> BaseSource:
 def _label_map_path(reader: Any, spec: str) -> str:
     """Returns the reader's label map; "" for a placeholder beside a spec."""
     path = reader.label_map_path
-    return "" if spec and "PATH_TO_BE_CONFIGURED" in path else path
+    return "" if spec and is_placeholder(path) else path
 
 
 def _train_label_map(config: Any) -> LabelMap | None:

@@ -119,11 +119,12 @@ def _read(field: schema.Field, value: Any) -> Any:
 
 def _converter(field: FieldDescriptor) -> Callable[[Any], Any]:
     if field.cpp_type == FieldDescriptor.CPPTYPE_FLOAT:
-        return _rounded
+        return decimal
     return View if schema.is_message(field) else _same
 
 
-def _rounded(value: float) -> float:
+def decimal(value: float) -> float:
+    """Returns a number without the noise of 32-bit floats: 0.1 for 0.10000000149."""
     return float(f"{value:.{_DIGITS}g}")
 
 

@@ -11,6 +11,7 @@ from odapi.errors import CheckpointError, DataError
 from odapi.exporters.exporter import Exporter, ExportOptions
 from odapi.exporters.formats import exporter_of
 from odapi.files import move_into_place, unfinished_path
+from odapi.runtime import backend
 
 if TYPE_CHECKING:
     from odapi.checkpoints.load_detector import LoadedDetector
@@ -114,6 +115,7 @@ def export(
     }
     options = ExportOptions(input_type, batch_size)
     exporter.check(options)
+    backend.load()
     import keras
 
     if keras.backend.backend() != exporter.backend:

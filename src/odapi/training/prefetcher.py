@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from odapi.structures import Batch, present
+from odapi.structures import Batch, model_inputs, present
 
 
 class FedBatch(NamedTuple):
@@ -45,10 +45,7 @@ class Prefetcher:
             for batch in self.pipeline:
                 if not self._is_started:
                     self.first_batch, self._is_started = batch, True
-                x = {"images": batch.images}
-                if getattr(self.pipeline, "pads", True):
-                    x["true_size"] = batch.info.true_size
-                x |= batch.side_inputs or {}
+                x = model_inputs(batch, getattr(self.pipeline, "pads", True))
                 y = present(batch.groundtruth)
                 position = self.pipeline.get_state()
                 self._in_flight.append(

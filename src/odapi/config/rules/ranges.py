@@ -10,6 +10,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from odapi.config import schema
 from odapi.config.findings import Finding, error
+from odapi.config.view import decimal
 
 _NOT_NUMBERS = (
     FieldDescriptor.CPPTYPE_STRING,
@@ -345,10 +346,13 @@ def find(path: str, owner: Any, field: schema.Field) -> Iterator[Finding]:
     value = schema.value(owner, field)
     for index, number in enumerate(value if field.is_repeated else [value]):
         here = f"{path}[{index}]" if field.is_repeated else path
-        shown = f"{number:.7g}" if isinstance(number, float) else str(number)
+        shown = str(number)
+        if isinstance(number, float):
+            number = decimal(number)
+            shown = f"{number:.7g}"
         if not math.isfinite(number):
             yield error(here, f"is {shown}; a finite number is needed")
-        elif allowed is not None and _decimal(number) not in allowed:
+        elif allowed is not None and number not in allowed:
             yield error(here, f"is {shown}; allowed is {allowed}")
 
 
@@ -358,8 +362,3 @@ def find_crossed(path: str, message: Any) -> Iterator[Finding]:
         low, high = getattr(message, lower), getattr(message, upper)
         if low > high:
             yield error(path, f"{lower} {low:.7g} is above {upper} {high:.7g}")
-
-
-def _decimal(number: float) -> float:
-    """Returns a number without the noise of 32-bit floats, as builders read it."""
-    return float(f"{number:.7g}") if isinstance(number, float) else number

@@ -7,6 +7,7 @@ from typing import Any
 from odapi.config import schema
 from odapi.config.findings import Finding, error, warning
 from odapi.config.load import options
+from odapi.config.view import decimal
 from odapi.errors import did_you_mean
 
 # Learning rates of the zoo's momentum recipes and the batch size of each.
@@ -100,7 +101,7 @@ def _highest(kind: str, schedule: Any) -> tuple[float, str]:
 def _find_high_rate(
     optimizer: str, path: str, rate: float, batch: int
 ) -> Iterator[Finding]:
-    rate = float(f"{rate:.7g}")
+    rate = decimal(rate)
     if rate == 0:
         yield error(path, "is 0: the model would not learn")
     elif optimizer == "adam_optimizer" and rate > _MAX_ADAM_RATE:

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from odapi.data.loader.pipeline import Pipeline
-from odapi.structures import Batch, present
+from odapi.fields import LABELED_CLASSES
+from odapi.structures import Batch, model_inputs, present
 
 Pair = tuple[dict[str, Any], dict[str, Any]]
 
@@ -33,18 +34,17 @@ class KerasDataset(keras.utils.PyDataset):
 
     def __len__(self) -> int:
         """Returns the number of batches per epoch."""
-        images, size = self.pipeline.num_images, self.pipeline.batch_size
-        return max(images // size, 1) if self._training else -(-images // size)
+        passes = self.pipeline.num_batches
+        if passes is not None:
+            return passes
+        return max(self.pipeline.num_images // self.pipeline.batch_size, 1)
 
     def __getitem__(self, index: int) -> Pair:
         """Returns the next batch, whatever the index."""
         batch = self._next()
-        inputs = {"images": batch.images}
-        if self.pipeline.pads:
-            inputs["true_size"] = batch.info.true_size
-        inputs |= batch.side_inputs or {}
+        inputs = model_inputs(batch, self.pipeline.pads)
         groundtruth = {
-            name: value if name == "labeled_classes" else value[:, : self.max_boxes]
+            name: value if name == LABELED_CLASSES else value[:, : self.max_boxes]
             for name, value in present(batch.groundtruth).items()
         }
         return _real(inputs, batch.real), _real(groundtruth, batch.real)

@@ -21,7 +21,7 @@ from odapi.data.tfrecord.example import Example, encoded_image, read_example
 from odapi.data.tfrecord.record_index import RecordIndex, index_of
 from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
 from odapi.errors import DataError
-from odapi.fields import FIELDS, per_keypoint
+from odapi.fields import FIELDS, LABELED_CLASSES, per_keypoint
 from odapi.labels import Category, LabelMap, label_map_of
 from odapi.progress import track
 
@@ -210,7 +210,7 @@ class TFRecordSource(BaseSource):
             names = example.keypoint_names
             objects = self._placed(self._places, objects, names, image_id)
         if example.labeled_classes:
-            objects["labeled_classes"] = self._labeled(example, objects["classes"])
+            objects[LABELED_CLASSES] = self._labeled(example, objects["classes"])
         mask_of = example.mask_of if self._load_masks else None
         keep = objects["classes"] != UNKNOWN
         if not keep.all():
