@@ -216,6 +216,11 @@ def test_every_kind_has_a_case():
         "context features of another length",
         "more context features than max_num_context_features",
         "frame without annotations",
+        "keypoints without visibility",  # these five: test_keypoint_values.py
+        "visibility other than 0, 1, 2",
+        "unusable keypoint",
+        "keypoint outside the image",
+        "keypoints outside their box",
     }
     assert set(CASES) | elsewhere == set(OUTCOMES)
 

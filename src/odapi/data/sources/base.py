@@ -13,6 +13,7 @@ from odapi.data.context_features import CONTEXT, CONTEXT_IDS, CONTEXT_KEYS
 from odapi.data.image.decode import decode_image
 from odapi.data.image.header import Header, read_header
 from odapi.data.image.lazy_masks import Decode, LazyMasks
+from odapi.data.keypoint_values import clean_keypoints, count_outside_boxes
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.errors import DataError
@@ -35,7 +36,8 @@ class Raw:
         filename: Name for display.
         size: (height, width) according to the annotation, or None.
         objects: Arrays of a sample by key, without masks. Boxes are
-            `[n, 4]`, keypoints `[n, k, 2]`, areas in pixels of `size`.
+            `[n, 4]`, keypoints `[n, k, 2]` with visibility as annotated, areas in
+            pixels of `size`.
         in_pixels: Whether boxes and keypoints are in pixels.
         mask_of: One decoder per object, or None.
         context: Values of the whole image, by the keys of `context_features`.
@@ -226,8 +228,12 @@ class BaseSource:
             objects["area"] = objects["area"] * np.float32(
                 size[0] * size[1] / (reference[0] * reference[1])
             )
+        if "keypoints" in objects:
+            self._clean_keypoints(objects, raw)
         boxes, keep = clean_boxes(objects["boxes"], size, self.problems, raw.where)
         objects["boxes"] = boxes
+        if "keypoints" in objects:
+            count_outside_boxes(objects["keypoints"], boxes, self.problems, raw.where)
         if "masks" in self.keys:
             objects["masks"] = self._masks(raw, size, reference)
             weights = _mask_weights(raw, objects)
@@ -242,6 +248,16 @@ class BaseSource:
             sample = keep_objects(sample, keep)
         self._fill(sample, size)
         return sample
+
+    def _clean_keypoints(self, objects: dict[str, Any], raw: Raw) -> None:
+        """Applies the rule for keypoints, in place."""
+        given = objects.get("keypoint_visibility")
+        points, visibility = clean_keypoints(
+            objects["keypoints"], given, self.problems, raw.where
+        )
+        objects["keypoints"] = points
+        if given is not None:
+            objects["keypoint_visibility"] = visibility
 
     def _masks(self, raw: Raw, size: Size, reference: Size) -> LazyMasks:
         def decoder(mask_of: MaskOf, where: str) -> Decode:

@@ -6,6 +6,7 @@ from typing import Any
 from odapi.data.problems import Problems
 from odapi.data.sources.classes import ClassIndex
 from odapi.data.sources.coco_annotations import AnnotationReader, Json
+from odapi.data.sources.coco_keypoints import keypoint_names
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing, unique_id
 from odapi.errors import DataError
 from odapi.files import read_json
@@ -212,10 +213,8 @@ def _label_map(content: Json, file: Path, shift: int, problems: Problems) -> Lab
     for category in content["categories"]:
         if category["id"] + shift < 1:
             continue
-        names = category.get("keypoints") or []
-        keypoints = tuple(
-            Keypoint(next_keypoint + i, str(n)) for i, n in enumerate(names)
-        )
+        names = keypoint_names(category, str(file))
+        keypoints = tuple(Keypoint(next_keypoint + i, n) for i, n in enumerate(names))
         next_keypoint += len(keypoints)
         categories.append(
             Category(

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.keypoint_slots import NO_SLOT, KeypointSlots, placed
 from odapi.data.mask_encoding import decode_segmentation
 from odapi.data.problems import Problems
 from odapi.data.sources.base import MaskOf, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
+from odapi.data.sources.coco_keypoints import KeypointReader
 
 Json = dict[str, Any]
 
@@ -39,17 +39,7 @@ class AnnotationReader:
         self.names = {c.get("id"): str(c.get("name")) for c in content["categories"]}
         self.index = index
         self.problems = problems
-        self.places = KeypointSlots(index.label_map, problems)
-        self.names_of = {
-            c.get("id"): [str(n) for n in c.get("keypoints") or []]
-            for c in content["categories"]
-        }
-        lengths = [
-            len(a["keypoints"])
-            for a in content["annotations"]
-            if isinstance(a.get("keypoints"), list)
-        ]
-        self.num_keypoints = max(lengths, default=0) // 3
+        self.keypoints = KeypointReader(content, index.label_map, index.name, problems)
 
     def raw(self, image: Json, image_id: str, annotations: list[Json]) -> Raw:
         """Returns the annotations of one image."""
@@ -108,47 +98,7 @@ class AnnotationReader:
                 np.float32,
             ),
         }
-        if self.num_keypoints:
-            points = [
-                self._keypoints(a.get("keypoints"), f"{name}, annotation {a.get('id')}")
-                for a in annotations
-            ]
-            stacked = np.array(points, np.float64).reshape(-1, self.num_keypoints, 3)
-            visibility = stacked[..., 2].astype(np.int32)
-            yx = stacked[..., 1::-1].copy()
-            yx[visibility == 0] = np.nan
-            objects["keypoints"] = yx
-            objects["keypoint_visibility"] = visibility
-            places = self._places(annotations, classes, name)
-            total = self.places.total or self.num_keypoints
-            objects = placed(objects, places, total)
-        return objects
-
-    def _places(
-        self, annotations: list[Json], classes: list[int], name: str
-    ) -> np.ndarray:
-        """Returns the slots of the keypoints, `[n, k]`."""
-        places = np.full((len(classes), self.num_keypoints), NO_SLOT, np.int32)
-        for row, annotation, index in zip(places, annotations, classes, strict=True):
-            count = len(annotation.get("keypoints") or ()) // 3
-            row[:count] = self.places.of_object(
-                index,
-                self.names_of.get(annotation.get("category_id"), []),
-                count,
-                f"{name}, annotation {annotation.get('id')}",
-            )
-        return places
-
-    def _keypoints(self, values: Any, where: str) -> np.ndarray:
-        """Returns `[k, 3]`: x, y, visibility; zeros if there are none."""
-        points = np.zeros((self.num_keypoints, 3))
-        if not values:
-            return points
-        if len(values) % 3:
-            self.problems.found("malformed keypoints", where)
-            return points
-        points[: len(values) // 3] = np.reshape(values, (-1, 3))
-        return points
+        return objects | self.keypoints.objects(annotations, classes, name)
 
 
 def _extras(annotations: list[Json]) -> dict[str, np.ndarray]:

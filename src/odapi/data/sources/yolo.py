@@ -175,10 +175,8 @@ class _Reader:
             count = self.layout.keypoints[0]
             points = np.array([r.points for r in rows], np.float32)
             points = points.reshape(-1, count, 3)
-            visibility = points[..., 2].astype(np.int32)
             yx = points[..., 1::-1].copy()
-            yx[visibility == 0] = np.nan
-            objects |= {"keypoints": yx, "keypoint_visibility": visibility}
+            objects |= {"keypoints": yx, "keypoint_visibility": points[..., 2].copy()}
         return objects
 
 

@@ -152,11 +152,10 @@ def _keypoints(features: Any, count: int) -> dict[str, np.ndarray]:
     points = np.stack([_rows(y, count, _POINTS), _rows(x, count, _POINTS)], -1)
     seen = _values(features, _POINTS + "visibility")
     if len(seen):
-        visibility = np.array(_checked(seen, len(x), _POINTS + "visibility"), np.int32)
-        visibility = visibility.reshape(points.shape[:2])
+        values = _checked(seen, len(x), _POINTS + "visibility")
+        visibility = np.array(values, np.float32).reshape(points.shape[:2])
     else:
-        visibility = np.where(np.isfinite(points).all(-1), 2, 0).astype(np.int32)
-    points[visibility == 0] = np.nan
+        visibility = np.where(np.isfinite(points).all(-1), 2, 0).astype(np.float32)
     found = {"keypoints": points, "keypoint_visibility": visibility}
     return found | _depths(features, points)
 
