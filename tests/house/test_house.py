@@ -85,7 +85,7 @@ def _run(code, **environment):
 _LOG_LEVELS = ("TF_CPP_MIN_LOG_LEVEL", "GLOG_minloglevel")
 
 
-@pytest.mark.parametrize("name", ["train", "build_detector", "export"])
+@pytest.mark.parametrize("name", ["train", "build_detector", "load_detector"])
 def test_the_backend_starts_without_noise(name):
     done = _run(f"import odapi; odapi.{name}; import keras; keras.ops.ones(1)")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
