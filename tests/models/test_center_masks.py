@@ -12,7 +12,11 @@ from odapi.losses.classification import SigmoidLoss
 from odapi.models.center.mask_task import HEATMAP, LOSS, CenterMasks
 from odapi.models.center.task import Frame
 from odapi.structures import Detections, Groundtruth
-from odapi.targets.mask_targets import resize_masks, segmentation_targets
+from odapi.targets.mask_targets import (
+    region_weights,
+    resize_masks,
+    segmentation_targets,
+)
 from requirement import require
 from small_models import SIZE, small_batch, small_config
 
@@ -73,13 +77,71 @@ def test_targets_are_the_union_of_a_class(masks, classes, options, expected):
 
 
 def test_unknown_masks_have_no_loss():
-    groundtruth = truth([LEFT], [0], mask_weights=[0.0])
-    found = segmentation_targets(groundtruth, 2, (4, 4))
-    assert np_(found.maps).max() == 0
-    # Cells 0 to 2 begin within the box, which ends at 0.5 of 4.
+    # The box ends at 0.5; it is grown by 1.05, so that cell 2 of 4 begins within it.
     expected = np.ones((4, 4))
     expected[:3, :3] = 0
+    # Of the mask on the left, columns 0 and 1 of 4, the lower part is outside the box.
+    groundtruth = truth([LEFT], [0], mask_weights=[0.0])
+    found = segmentation_targets(groundtruth, 2, (4, 4))
     assert np_(found.weights)[0, ..., 0].tolist() == expected.tolist()
+    assert np_(found.maps)[0, ..., 0].tolist() == [[1, 1, 0, 0]] * 4
+    assert np_(found.maps)[0, ..., 1].max() == 0
+
+
+def test_mask_weights_may_be_fractions():
+    groundtruth = truth([LEFT], [0], mask_weights=[0.25])
+    found = segmentation_targets(groundtruth, 2, (4, 4))
+    expected = np.ones((4, 4))
+    expected[:3, :3] = 0.25
+    assert np_(found.weights)[0, ..., 0].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("boxes_px", "weights", "size", "expected"),
+    [
+        # From target_assignment_utils_test.py of the original,
+        # test_blackout_pixel_weights_by_box_regions_with_weights.
+        (
+            [[0, 0, 2, 2], [0, 0, 4, 2], [3, 0, 4, 4]],
+            [0.4, 0.3, 0.0],
+            (4, 4),
+            [[0.4, 0.4, 1, 1], [0.4, 0.4, 1, 1], [0.3, 0.3, 1, 1], [0, 0, 0, 0]],
+        ),
+        # The same, test_blackout_pixel_weights_by_box_regions_zero_instance.
+        ([], [], (2, 3), [[1, 1, 1], [1, 1, 1]]),
+        # A negative weight is one of 0, and not the maximum.
+        ([[0, 0, 1, 2]], [-1.0], (2, 2), [[0, 0], [1, 1]]),
+    ],
+)
+def test_weights_of_regions(boxes_px, weights, size, expected):
+    found = _region_weights(boxes_px, weights, size)
+    assert_allclose(found, expected, atol=1e-6)
+
+
+def test_far_edges_of_regions_are_excluded():
+    # From target_assignment_utils_test.py of the original,
+    # test_blackout_pixel_weights_by_box_regions: 20 * 10 - 5 * 5 - 2 * 6 = 163.
+    boxes = [[0, 0, 5, 5], [0, 0, 10, 20], [6, 12, 8, 18]]
+    found = _region_weights(boxes, [0.0, 1.0, 0.0], (10, 20))
+    assert found.sum() == 163
+    assert not found[:5, :5].any()
+    assert not found[6:8, 12:18].any()
+
+
+def test_padding_has_no_region():
+    found = _region_weights([[0, 0, 2, 2]], [0.0], (2, 2), valid=False)
+    assert found.tolist() == [[1, 1], [1, 1]]
+
+
+def _region_weights(boxes_px, weights, size, valid=True):
+    boxes = np.array(boxes_px, "float32").reshape(1, -1, 4) / (*size, *size)
+    found = region_weights(
+        ops.convert_to_tensor(boxes.astype("float32")),
+        ops.convert_to_tensor(np.full((1, len(weights)), valid)),
+        ops.convert_to_tensor(np.array([weights], "float32")),
+        size,
+    )
+    return np_(found)[0]
 
 
 @pytest.mark.parametrize("size", [(2, 2), (8, 8), (3, 5)])

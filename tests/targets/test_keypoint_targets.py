@@ -86,13 +86,28 @@ def test_boxes_of_unknown_keypoints_are_excluded():
     groundtruth = truth()
     made = heatmap_targets(groundtruth, points(groundtruth), (1.0, 1.0), SIZE)
     weights = numpy(made.weights)[0]
-    # Of another class: rows 0 to 2, columns 8 to 10, ends included; for both.
-    assert not weights[:3, 8:].any()
+    # Of another class: rows 0 to 2, columns 8 to 10, ends excluded; for both.
+    assert not weights[:2, 8:].any()
+    assert weights[2, 8:].all()
     # Without the first keypoint: rows 4 to 8, columns 5 to 10.
     assert not weights[4:, 5:, 0].any()
     assert weights[4:, 5:, 1].all()
     # Padding counts nowhere, and so it hides nothing.
     assert weights[:4, :8].all()
+
+
+def test_far_edges_of_excluded_boxes_keep_their_weight():
+    # From target_assigner_test.py of the original, test_keypoint_heatmap_targets: on
+    # maps of 30 x 20, boxes of 15 x 10 cells without the keypoint, of 600 cells each.
+    halves = [[0.0, 0.0, 0.5, 0.5], [0.5, 0.5, 1.0, 1.0]]
+    keypoints = [[[NAN, NAN], [NAN, NAN]], [[NAN, NAN], [0.5, 0.5]]]
+    groundtruth = truth(keypoints, halves, (1, 1))
+    found = keypoints_of_class(groundtruth, 1, (0, 1), (30, 20))
+    made = heatmap_targets(groundtruth, found, (1.0, 1.0), (30, 20))
+    weights = numpy(made.weights)
+    assert weights[..., 0].sum() == 300
+    assert weights[..., 1].sum() == 450
+    assert weights.sum() == 750
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -10,8 +10,33 @@ from odapi.structures import Tensor
 _NEIGHBORS = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0)]
 
 
+def cover_boxes(boxes: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Returns the rows `[b, n, h]` and columns `[b, n, w]` of boxes, 1 or 0, float32.
+
+    A cell belongs to a box if its upper left corner is in the box; unlike in
+    `fill_boxes`, the lower and right edges of the box are excluded.
+
+    Args:
+        boxes: `[b, n, 4]` normalized.
+        size: Height and width of the maps, in cells.
+
+    Source: the original's `blackout_pixel_weights_by_box_regions`.
+    """
+    y0, x0, y1, x1 = corners(boxes)
+
+    def covered(low: Tensor, high: Tensor, length: int) -> Tensor:
+        cells = ops.arange(length, dtype="float32")
+        first, end = (low * length)[..., None], (high * length)[..., None]
+        inside = ops.logical_and(cells >= first, cells < end)
+        return ops.cast(inside, "float32")
+
+    return covered(y0, y1, size[0]), covered(x0, x1, size[1])
+
+
 def fill_boxes(boxes: Tensor, size: tuple[int, int]) -> Tensor:
     """Returns `[b, n, h, w]` float32: 1 for cells whose upper left corner is in a box.
+
+    All edges of the box are included.
 
     Args:
         boxes: `[b, n, 4]` normalized.

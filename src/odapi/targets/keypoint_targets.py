@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from keras import ops
 
+from odapi.geometry.box_maps import cover_boxes
 from odapi.geometry.heatmaps import gaussian_sigma
 from odapi.geometry.keypoints import MIN_IOU
 from odapi.structures import Groundtruth, Tensor
@@ -85,17 +86,13 @@ def heatmap_targets(
         deviations: Standard deviation per keypoint, relative to that of the box.
         map_size: Height and width of the maps.
     """
-    height, width = map_size
-    scale = ops.convert_to_tensor([height, width] * 2, dtype="float32")
-    boxes = truth.boxes * scale
     size = to_cells(truth.boxes, map_size)[1]
     sigmas = gaussian_sigma(size[..., 0], size[..., 1], MIN_IOU)[..., None]
     sigmas = sigmas * ops.convert_to_tensor(deviations, dtype="float32")
     heatmaps = draw_keypoints(points, sigmas, map_size)
 
     unknown = ops.logical_and(truth.valid[..., None], points.weights < _MIN_WEIGHT)
-    rows = _within(boxes[..., 0], boxes[..., 2], height)
-    columns = _within(boxes[..., 1], boxes[..., 3], width)
+    rows, columns = cover_boxes(truth.boxes, map_size)
     # Number of boxes with an unknown keypoint that cover a cell.
     columns = columns[:, :, :, None] * ops.cast(unknown, "float32")[:, :, None]
     covered = ops.einsum("bnh,bnwk->bhwk", rows, columns)
@@ -106,13 +103,6 @@ def heatmap_targets(
         ops.cast(covered < 0.5, "float32"),
         ops.maximum(number, 1.0),
     )
-
-
-def _within(low: Tensor, high: Tensor, length: int) -> Tensor:
-    """Returns `[b, n, length]`: 1 for cells between `low` and `high [b, n]`."""
-    cells = ops.arange(length, dtype="float32")
-    inside = ops.logical_and(cells >= low[..., None], cells <= high[..., None])
-    return ops.cast(inside, "float32")
 
 
 def draw_keypoints(points: Points, sigmas: Tensor, map_size: tuple[int, int]) -> Tensor:

@@ -4,15 +4,20 @@ from typing import NamedTuple
 
 from keras import ops
 
-from odapi.geometry.box_maps import fill_boxes
+from odapi.geometry.box_maps import cover_boxes
+from odapi.geometry.boxes import center_size, from_center_size
 from odapi.structures import Groundtruth, Tensor
+
+# Growth of the boxes within which mask weights apply, as in the original: boxes are
+# often a little too tight.
+_BOX_SCALE = 1.05
 
 
 class SegmentationTargets(NamedTuple):
     """Coverage of each cell by each class."""
 
     maps: Tensor  # [b, h, w, num_classes] float32 in [0, 1]
-    weights: Tensor  # [b, h, w, 1] float32: 0 where it is not known
+    weights: Tensor  # [b, h, w, 1] float32: weight of the loss
 
 
 def segmentation_targets(
@@ -20,8 +25,8 @@ def segmentation_targets(
 ) -> SegmentationTargets:
     """Returns the union of the masks of each class.
 
-    Cells in the box of an object whose mask is not known (`mask_weights` of 0) have
-    weight 0.
+    The weight of a cell is the maximum of the `mask_weights` of the objects whose boxes
+    cover it, 1 without such an object, and 0 if one of these objects has weight 0.
 
     Args:
         truth: The objects, with masks.
@@ -32,10 +37,9 @@ def segmentation_targets(
     """
     masks = resize_masks(truth.masks, map_size)
     batch, (height, width) = ops.shape(masks)[0], masks.shape[2:]
-    known = truth.valid
-    if truth.mask_weights is not None:
-        known = ops.logical_and(known, truth.mask_weights > 0)
-    masks = masks * ops.cast(known, masks.dtype)[..., None, None]
+    # As in the original, masks of objects of weight 0 belong to the union; they have no
+    # loss within the box of their object.
+    masks = masks * ops.cast(truth.valid, masks.dtype)[..., None, None]
     first = num_classes * ops.arange(batch, dtype="int32")[:, None]
     union = ops.segment_max(
         ops.reshape(masks, (-1, height * width)),
@@ -44,14 +48,39 @@ def segmentation_targets(
     )
     union = ops.maximum(union, 0.0)  # Also for classes without an object.
     maps = ops.reshape(union, (-1, num_classes, height, width))
-    weights = ops.ones((batch, height, width, 1), "float32")
-    if truth.mask_weights is not None:
-        hidden = ops.logical_and(truth.valid, truth.mask_weights <= 0)
-        hidden = ops.cast(hidden, "float32")[..., None, None]
-        within = ops.max(fill_boxes(truth.boxes, map_size) * hidden, axis=1)
-        weights = 1.0 - within[..., None]
+    if truth.mask_weights is None:
+        weights = ops.ones((batch, height, width), "float32")
+    else:
+        center, size = center_size(truth.boxes)
+        boxes = from_center_size(center, size * _BOX_SCALE)
+        weights = region_weights(boxes, truth.valid, truth.mask_weights, map_size)
     maps = ops.transpose(maps, (0, 2, 3, 1))
-    return SegmentationTargets(ops.stop_gradient(maps), weights)
+    return SegmentationTargets(ops.stop_gradient(maps), weights[..., None])
+
+
+def region_weights(
+    boxes: Tensor, valid: Tensor, weights: Tensor, map_size: tuple[int, int]
+) -> Tensor:
+    """Returns the weights `[b, h, w]` of the cells of maps, given weights of boxes.
+
+    Args:
+        boxes: `[b, n, 4]` normalized.
+        valid: `[b, n]`; False for padding.
+        weights: `[b, n]`. Where boxes overlap, the maximum applies, but a weight of 0
+            always applies. Cells outside of all boxes have weight 1.
+        map_size: Height and width of the maps.
+    """
+    batch, (height, width) = ops.shape(boxes)[0], map_size
+    if not boxes.shape[1]:
+        return ops.ones((batch, height, width), "float32")
+    rows, columns = cover_boxes(boxes, map_size)
+    rows = rows * ops.cast(valid, "float32")[..., None]
+    covered = rows[..., :, None] * columns[..., None, :]  # [b, n, h, w]
+    weights = ops.cast(weights, "float32")[..., None, None]
+    highest = ops.max(covered * ops.maximum(weights, 0.0), axis=1)
+    hidden = ops.max(covered * ops.cast(weights <= 0, "float32"), axis=1)
+    outside = 1.0 - ops.max(covered, axis=1)
+    return ops.maximum(highest, outside) * (1.0 - hidden)
 
 
 def resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
