@@ -49,6 +49,10 @@ def test_feature_maps_and_weights_are_those_of_keras_applications():
         (1.0, 0, NARROW_END, [128, 256, 512, 256]),
         # These once.
         (0.5, 0, NARROW_END, [32, 64, 128, 128]),
+        # From ssd_mobilenet_v1_feature_extractor_tf2_test.py of the original,
+        # test_extract_features_enforces_min_depth.
+        (0.5**12, 32, None, [32, 32, 32, 32]),
+        (0.5**12, 32, NARROW_END, [32, 32, 32, 32]),
     ],
 )
 def test_width_and_least_depth(width, min_depth, nominal, channels):

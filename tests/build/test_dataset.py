@@ -10,10 +10,12 @@ from google.protobuf import text_format
 from odapi.build.dataset import build_eval_dataset, build_train_dataset
 from odapi.build.dataset_checks import check_eval_source
 from odapi.build.keypoint_names import check_keypoint_ids
+from odapi.build.loading import build_loading
 from odapi.build.source import build_eval_source
 from odapi.config.load import load_config
 from odapi.config.protos import pipeline_pb2
 from odapi.data.formats.tfrecord_writer import write_tfrecord
+from odapi.data.loader.pipeline import MergeEqualBoxes
 from odapi.data.sources.open import open_source
 from odapi.errors import ConfigError, DataError
 
@@ -222,6 +224,15 @@ def test_equal_boxes_become_one_object_with_several_classes(coco):
     assert truth.valid.sum(axis=1).max() == 1
     assert truth.multiclass_scores.shape == (7, 100, 3)
     assert truth.multiclass_scores[truth.valid].sum(axis=1).max() == 2
+
+
+@pytest.mark.parametrize("confidences", [False, True])
+def test_merged_objects_have_confidences_if_these_are_targets(confidences):
+    config = config_of("train_config { merge_multiple_label_boxes: true }")
+    config.model.ssd.use_confidences_as_targets = confidences
+    loading = build_loading(config, training=True)
+    number = config.model.ssd.num_classes
+    assert loading.augmentations == (MergeEqualBoxes(number, confidences),)
 
 
 @pytest.mark.parametrize(

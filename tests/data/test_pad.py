@@ -165,6 +165,51 @@ def test_objects_with_the_same_box_become_one_with_several_classes():
     assert merged["classes"].tolist() == [2, 0, 2]
 
 
+@pytest.mark.parametrize(
+    ("boxes", "classes", "confidences", "expected"),
+    [
+        # From ops_test.py of the original, testMergeBoxesWithMultipleLabels.
+        (
+            [[0.25, 0.25, 0.75, 0.75], [0, 0, 0.5, 0.75], [0.25, 0.25, 0.75, 0.75]],
+            [0, 4, 2],
+            [0.8, 0.2, 0.1],
+            [[0, 0.8, 0, 0.1, 0, 0], [0, 0, 0, 0, 0, 0.2]],
+        ),
+        # The same, testMergeBoxesWithMultipleLabelsCornerCase.
+        (
+            [
+                [0, 0, 1, 1], [0, 1, 1, 1], [1, 0, 1, 1], [1, 1, 1, 1],
+                [1, 1, 1, 1], [1, 0, 1, 1], [0, 1, 1, 1], [0, 0, 1, 1],
+            ],
+            [0, 1, 2, 3, 2, 1, 0, 3],
+            [0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 0.4, 0.6],
+            [
+                [0, 0.1, 0.0, 0.0, 0.6, 0], [0, 0.4, 0.9, 0.0, 0.0, 0],
+                [0, 0.0, 0.7, 0.2, 0.0, 0], [0, 0.0, 0.0, 0.3, 0.8, 0],
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_merged_objects_keep_one_confidence_per_class(
+    boxes, classes, confidences, expected
+):
+    sample = {
+        "boxes": np.float32(boxes),
+        "classes": np.int32(classes),
+        "confidences": np.float32(confidences),
+    }
+    merged = merge_equal_boxes(sample, num_classes=5, confidences=True)
+    assert_allclose(merged["multiclass_scores"], expected, atol=1e-6)
+    ones = merge_equal_boxes(sample, num_classes=5)["multiclass_scores"]
+    assert ones.tolist() == (np.float32(expected) > 0).tolist()
+
+
+def test_objects_without_confidence_are_merged_with_1():
+    sample = {"boxes": np.zeros((1, 4), "float32"), "classes": np.int32([1])}
+    merged = merge_equal_boxes(sample, num_classes=2, confidences=True)
+    assert merged["multiclass_scores"].tolist() == [[0, 0, 1]]
+
+
 def test_merging_no_objects_is_no_object():
     sample = {"boxes": np.zeros((0, 4), "float32"), "classes": np.zeros(0, "int32")}
     merged = merge_equal_boxes(sample, num_classes=3)

@@ -154,6 +154,11 @@ def test_dice_loss_by_hand():
     )
     squared = run(losses.DiceLoss(squared=True), heatmap(p), targets, ones)
     assert_allclose(squared[0, 0], 1 - 1.8 / (0.81 + 0.01 + 0.25 + 1), rtol=1e-5)
+    # 2 * 0.9 / (0.9 ** 2 + 1), as in the paper. The original squares the overlap as
+    # well: its loss is 1 - 2 * 0.81 / (0.81 + 1) = 0.105.
+    loss, full = losses.DiceLoss(squared=True, probabilities=True), [[[1.0]]]
+    one = run(loss, [[[0.9]]], full, full)
+    assert_allclose(one, [[0.0055249]], rtol=1e-3)
     nothing = run(losses.DiceLoss(probabilities=True), p * 0, targets * 0, ones)
     assert_allclose(nothing, [[1.0, 1.0]])
 

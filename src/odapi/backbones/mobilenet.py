@@ -53,7 +53,7 @@ def mobilenet(
     adapter = _Adapter(
         hyperparams, DepthMultiplier(width, min_depth), explicit_padding, nominal or {}
     )
-    return adapt(keras.applications.MobileNet, adapter, endpoints, name, alpha=width)
+    return adapt(keras.applications.MobileNet, adapter, endpoints, name)
 
 
 class _Adapter(Adapter):
@@ -69,6 +69,9 @@ class _Adapter(Adapter):
         self.nominal = nominal
 
     def filters(self, original: keras.layers.Conv2D) -> int:
-        # Keras Applications has applied the width already, and the original applies
-        # it again; the shapes in its checkpoints depend on it.
-        return self.channels(self.nominal.get(original.name, original.filters))
+        if original.name in self.nominal:
+            return self.channels(self.nominal[original.name])
+        # The original applies the width twice: by `alpha` of Keras Applications, and
+        # again. The shapes in its checkpoints depend on it. `alpha` is not used here,
+        # because Keras refuses layers without channels before `min_depth` applies.
+        return self.channels(int(original.filters * self.channels.multiplier))

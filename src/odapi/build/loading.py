@@ -76,5 +76,7 @@ def _augmentations(config: Any) -> tuple[Augmentation, ...]:
     steps = build_augmentations(train.data_augmentation_options)
     if train.merge_multiple_label_boxes:
         model = getattr(config.model, config.model.WhichOneof("model"))
-        steps += (MergeEqualBoxes(model.num_classes),)
+        # With confidences as targets, each class of a merged object has its own.
+        confidences = config.model.ssd.use_confidences_as_targets
+        steps += (MergeEqualBoxes(model.num_classes, confidences),)
     return steps

@@ -175,7 +175,8 @@ class DiceLoss:
     predicted nor present has loss 1, as in the original.
 
     Args:
-        squared: Square the terms of the denominator.
+        squared: Square the terms of the denominator, as in the paper. The original
+            squares those of the numerator, too; no model of the zoo depends on it.
         probabilities: Predictions are probabilities, not logits.
 
     Source: Milletari et al. 2016 (https://arxiv.org/abs/1606.04797), section 3.

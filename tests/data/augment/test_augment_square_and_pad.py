@@ -105,14 +105,35 @@ def test_padding_without_a_color_has_the_mean_of_the_picture():
     image = np.zeros((2, 2, 3), "uint8")
     image[0] = [100, 200, 40]
     sample = {"image": image, "boxes": np.zeros((0, 4), "float32")}
-    made = rendered(AbsolutePad(5, 5)(sample, Dice(1, 0, 0, 0)))
+    made = rendered(AbsolutePad(5, 5)(sample, Dice(1, 0, 0)))
     assert made["image"][2, 0].tolist() == [50, 100, 20]
 
 
-def test_absolute_padding_adds_from_0_to_the_most_and_no_more():
+def test_absolute_padding_of_the_original():
+    # random_absolute_pad_image with max_height_padding 5 and max_width_padding 4 by the
+    # original, on an image of 8 x 8, for the draws of 11, 8 and 2: rows and columns of
+    # the result, and the first row of the image. Without columns, none is drawn for it.
+    image = np.arange(192, dtype="uint8").reshape(8, 8, 3)
+    sample = {"image": image, "boxes": np.float32([[0.0, 0.25, 0.5, 1.0]])}
+    made = rendered(AbsolutePad(5, 4, (1.0, 2.0, 3.0))(sample, Dice(3, 0, 2)))
+    assert made["image"].shape == (11, 8, 3)
+    assert (made["image"][[0, 1, 10]] == [1, 2, 3]).all()
+    assert_array_equal(made["image"][2:10], image)
+    assert_allclose(made["boxes"], [[2 / 11, 0.25, 6 / 11, 1.0]], atol=1e-6)
+
+
+def test_absolute_padding_adds_less_than_the_bound():
     rng = np.random.default_rng(0)
-    shapes = [
-        AbsolutePad(3, 5, (0.0,) * 3)(scene(), rng)["image"].shape for _ in range(300)
-    ]
-    assert {h - HEIGHT for h, _, _ in shapes} == {0, 1, 2, 3}
-    assert {w - WIDTH for _, w, _ in shapes} == {0, 1, 2, 3, 4, 5}
+    pad = AbsolutePad(3, 5, (0.0,) * 3)
+    padded = [rendered(pad(scene(), rng))["image"] for _ in range(300)]
+    assert {image.shape[0] - HEIGHT for image in padded} == {0, 1, 2}
+    assert {image.shape[1] - WIDTH for image in padded} == {0, 1, 2, 3, 4}
+    # The position excludes the last one, too: some of the padding is below.
+    assert all(not image[-1].any() for image in padded if image.shape[0] > HEIGHT)
+
+
+def test_absolute_padding_pads_nothing_by_default():
+    rng = np.random.default_rng(0)
+    assert {AbsolutePad()(scene(), rng)["image"].shape for _ in range(20)} == {
+        (HEIGHT, WIDTH, 3)
+    }

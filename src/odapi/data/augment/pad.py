@@ -14,8 +14,12 @@ from odapi.data.sample import Sample
 class AbsolutePad:
     """Pads the image by a random number of pixels, at a random position.
 
+    As in the original, the bounds are excluded: fewer rows and columns than the maximum
+    are added, none by default, and the image never ends at the lower or right edge of
+    an image with added rows or columns.
+
     Args:
-        max_height, max_width: Maximum number of added rows and columns.
+        max_height, max_width: Bounds of the numbers of added rows and columns.
         color: Red, green and blue of the padding, 0..255; empty means the mean color
             of the image.
     """
@@ -39,12 +43,15 @@ class AbsolutePad:
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the padded sample."""
         height, width = transforms.size_of(sample)
-        rows = int(rng.integers(self.max_height, endpoint=True))
-        columns = int(rng.integers(self.max_width, endpoint=True))
-        top = int(rng.integers(rows, endpoint=True))
-        left = int(rng.integers(columns, endpoint=True))
+        rows, columns = _below(self.max_height, rng), _below(self.max_width, rng)
+        top, left = _below(rows, rng), _below(columns, rng)
         if not rows and not columns:
             return sample
         color = self.color or tuple(LazyImage.of(sample["image"]).mean().tolist())
         window = Window(-top, -left, height + rows, width + columns)
         return transforms.move_to(sample, window, color)
+
+
+def _below(bound: int, rng: np.random.Generator) -> int:
+    """Returns a random integer in [0, bound); 0 if the bound is 0."""
+    return int(rng.integers(bound)) if bound else 0

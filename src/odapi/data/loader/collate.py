@@ -140,12 +140,20 @@ class _Fill:
         return array
 
 
-def merge_equal_boxes(sample: Sample, num_classes: int) -> Sample:
+def merge_equal_boxes(
+    sample: Sample, num_classes: int, confidences: bool = False
+) -> Sample:
     """Returns the sample with objects of equal boxes merged into one.
 
     Its `multiclass_scores` `[n, num_classes + 1]`, background first, are 1 for each
     class of the merged objects; other fields are those of the first object. Boxes are
     equal if they agree to 1/10000 of the image.
+
+    Args:
+        sample: The objects.
+        num_classes: Number of classes, without background.
+        confidences: The scores are the `confidences` of the objects instead of 1. Of
+            several objects of one class, that of the last one is kept.
     """
     boxes, classes = sample["boxes"], sample["classes"]
     keys = np.rint(boxes * 1e4).astype(np.int64)
@@ -154,7 +162,8 @@ def merge_equal_boxes(sample: Sample, num_classes: int) -> Sample:
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     scores = np.zeros((len(first), num_classes + 1), np.float32)
-    scores[rank[group.reshape(-1)], classes + 1] = 1
+    given = sample.get("confidences") if confidences else None
+    scores[rank[group.reshape(-1)], classes + 1] = 1 if given is None else given
     merged = keep_objects(sample, first[order])
     return merged | {"multiclass_scores": scores}
 

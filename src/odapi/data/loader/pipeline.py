@@ -47,13 +47,16 @@ class MergeEqualBoxes:
 
     Args:
         num_classes: Number of classes of the model, without background.
+        confidences: Whether the scores of the classes are the confidences of the
+            objects instead of 1.
     """
 
     num_classes: int
+    confidences: bool = False
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the sample with `multiclass_scores`, see `merge_equal_boxes`."""
-        return merge_equal_boxes(sample, self.num_classes)
+        return merge_equal_boxes(sample, self.num_classes, self.confidences)
 
 
 class Pipeline:
