@@ -17,6 +17,7 @@ from odapi.errors import ConfigError, DataError
 from odapi.labels import label_map_of
 from odapi.models.detector import Detector
 from odapi.runtime import keras_objects
+from requirement import require
 from small_models import small_batch, small_config
 from small_rcnn import small_rcnn
 
@@ -161,6 +162,69 @@ def test_fit_and_evaluate_take_the_documented_dataset(model, family):
     logs = model.evaluate(Batches(), return_dict=True, verbose=0)
     parts = [v for k, v in logs.items() if k not in ("loss", "Loss/total_loss")]
     assert logs["loss"] == pytest.approx(sum(parts), rel=1e-4)
+
+
+def _documented_forms(x, y):
+    """Yields datasets of two batches, of every form that the docs name."""
+    batches = [(x[i : i + 2], {k: v[i : i + 2] for k, v in y.items()}) for i in (0, 2)]
+    yield (batch for batch in batches)
+    slices = require("tensorflow").data.Dataset.from_tensor_slices((x, y))
+    yield slices.batch(2)
+    samples = [(x[i], {k: v[i] for k, v in y.items()}) for i in range(len(x))]
+    yield require("torch").utils.data.DataLoader(samples, batch_size=2)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    keras.backend.backend() != "torch",
+    reason="only the tier of torch has all forms; others compile each anew",
+)
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed:UserWarning")
+def test_fit_takes_datasets_of_all_documented_forms(ssd):
+    model = keras.models.clone_model(ssd)
+    model.compile(keras.optimizers.Adam(1e-3))
+    x, y = small_batch(4)
+    y = {"boxes": y["boxes"], "classes": y["classes"]}
+    losses = [
+        model.fit(data, steps_per_epoch=2, verbose=0).history["loss"][0]
+        for data in _documented_forms(x["images"], y)
+    ]
+    assert len(losses) == 3
+    assert losses == sorted(losses, reverse=True)
+
+
+_KEYPOINTS = """
+item { id: 1 name: "cat" }
+item {
+  id: 2 name: "dog"
+  keypoints { id: 0 label: "nose" } keypoints { id: 1 label: "tail" }
+}
+"""
+_POSE = """{
+  task_name: "pose" keypoint_class_name: "dog"
+  loss {
+    localization_loss { l1_localization_loss { } }
+    classification_loss { penalty_reduced_logistic_focal_loss { alpha: 2 beta: 4 } }
+  }
+}"""
+
+
+def test_a_file_of_keypoints_needs_no_label_map(tmp_path):
+    label_map = tmp_path / "keypoints.pbtxt"
+    label_map.write_text(_KEYPOINTS)
+    config = small_config(
+        "center",
+        f"model.center_net.keypoint_label_map_path={label_map}",
+        f"model.center_net.keypoint_estimation_task={_POSE}",
+    )
+    model = build_detector(config, seed=3)
+    model.save(tmp_path / "model.keras")
+    label_map.unlink()
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x, _ = small_batch()
+    outputs = _numpy(model(x))
+    assert any("keypoint" in name for name in outputs)
+    _assert_equal(outputs, _numpy(loaded(x)), rtol=0, atol=0)
 
 
 def test_classes_of_saved_detectors_are_registered():
@@ -313,6 +377,7 @@ import sys
 sys.path.insert(0, {tests!r})
 import numpy as np
 from odapi.build.detector import build_detector
+from requirement import require
 from small_models import small_batch, small_config
 model = build_detector(small_config("ssd"), seed=3)
 model.save(r"{path}")
