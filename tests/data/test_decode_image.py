@@ -156,6 +156,46 @@ def test_jpeg_without_its_last_rows_is_never_half_grey():
         decode_image(data[:-2])
 
 
+# Made by cjpeg with these values of -sample; TurboJPEG refuses their headers.
+SAMPLINGS = ("2x1_1x2_1x1", "3x1", "4x2_progressive")
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_jpeg_of_unusual_chroma_subsampling_is_decoded(sampling, shared):
+    file = shared / f"cases/data/06-valid-jpeg-refused/sampling_{sampling}.jpg"
+    data = file.read_bytes()
+    image = decode_image(data, notice=pytest.fail)
+    assert np.abs(image[28, 35].astype(int) - (220, 30, 30)).max() <= 2
+    assert read_header(data) == Header("jpeg", (64, 96), 1)
+    expected = np.asarray(Image.open(file)).astype(int)
+    assert np.abs(image - expected).max() <= 1
+    for share in (0.1, 0.5, 0.9):
+        with pytest.raises(DataError, match="damaged JPEG"):
+            decode_image(data[: int(len(data) * share)])
+
+
+def test_jpeg_of_an_unknown_revision_is_decoded():
+    data, _ = FILES["jpeg"]
+    at = data.index(b"JFIF\0") + 5
+    other = data[:at] + b"\x09" + data[at + 1 :]
+    np.testing.assert_array_equal(decode_image(other), decode_image(data))
+
+
+def test_jpeg_of_12_bits_is_refused():
+    data, _ = FILES["jpeg"]
+    at = data.index(b"\xff\xc0") + 4
+    with pytest.raises(DataError, match="precision 12"):
+        decode_image(data[:at] + b"\x0c" + data[at + 1 :])
+
+
+def test_size_0_in_a_header_is_no_size():
+    data, _ = FILES["jpeg"]
+    at = data.index(b"\xff\xc0") + 5
+    assert read_header(data[:at] + b"\0\0" + data[at + 2 :]).stored_size is None
+    with pytest.raises(DataError, match="damaged JPEG"):
+        decode_image(data[:at] + b"\0\0" + data[at + 2 :])
+
+
 def test_header_of_any_cut_never_raises():
     for data, _ in FILES.values():
         for end in range(0, min(len(data), 400), 7):

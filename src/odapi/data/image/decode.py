@@ -15,6 +15,9 @@ cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 # Warnings of libjpeg about bytes that it can skip: no pixel is lost.
 _HARMLESS = ("extraneous bytes", "Invalid SOS parameters")
 
+# Warnings of libjpeg after which a part of the image is gray.
+_LOST_PIXELS = ("Premature end", "Corrupt JPEG data")
+
 
 def decode_image(
     data: bytes,
@@ -75,12 +78,17 @@ def _decode_jpeg(
     try:
         return simplejpeg.decode_jpeg(data)
     except ValueError as error:
-        if any(text in str(error) for text in _HARMLESS):
-            if notice:
-                notice()
-            return _decode(data)  # OpenCV skips them; the pixels are the same.
+        harmless = any(text in str(error) for text in _HARMLESS)
+        image = None
         # A partial image would teach that the gray part has no objects.
-        raise DataError(place, f"damaged JPEG: {error}", _hint(data)) from error
+        if harmless or not any(text in str(error) for text in _LOST_PIXELS):
+            # TurboJPEG also refuses valid files, as of unusual chroma subsampling.
+            image = _decode(data)
+        if image is None:
+            raise DataError(place, f"damaged JPEG: {error}", _hint(data)) from error
+        if harmless and notice:
+            notice()
+        return image
 
 
 def _decode(data: bytes) -> np.ndarray | None:

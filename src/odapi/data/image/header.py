@@ -44,9 +44,12 @@ def read_header(data: bytes) -> Header:
     for magic, parse in _PARSERS:
         if data.startswith(magic):
             try:
-                return parse(data)
+                header = parse(data)
             except (struct.error, IndexError):  # The header is truncated.
                 return Header()
+            if header.stored_size and 0 in header.stored_size:  # Stored elsewhere.
+                return dataclasses.replace(header, stored_size=None)
+            return header
     return Header()
 
 
