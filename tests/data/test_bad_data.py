@@ -42,6 +42,26 @@ def image_file(name, data):
     return write
 
 
+def names_another(folder):
+    spec = tiny_data.write_voc(folder)
+    text = tiny_data.voc_xml("b", filename="a.jpg")
+    (folder / "Annotations" / "b.xml").write_text(text)
+    return spec
+
+
+def names_another_without_its_own(folder):
+    spec = names_another(folder)
+    (folder / "JPEGImages" / "b.jpg").unlink()
+    return spec
+
+
+def outside(folder):
+    spec = tiny_data.write_voc(folder)
+    (folder / "more").mkdir()
+    (folder / "more" / "d.xml").write_text(tiny_data.voc_xml("a"))
+    return spec
+
+
 def without_image(folder):
     spec = tiny_data.write_voc(folder)
     (folder / "JPEGImages" / "b.jpg").unlink()
@@ -146,6 +166,9 @@ CASES = {
     "corrupt image": (image_file("a.jpg", BROKEN_JPEG), 2, 1),
     "missing image": (without_image, 2, 2),
     "missing annotation": (image_file("new.jpg", tiny_data.encoded()), 3, 3),
+    "annotation elsewhere": (outside, 3, 3),
+    "file name of another image": (names_another, 3, 3),
+    "image of two annotations": (names_another_without_its_own, 2, 2),
     "unreadable annotation": (voc_file("a", "<annotation><object>"), 2, 1),
     "corrupt record": (record_file(flipped(100)), 2, 1),
     "truncated record": (record_file(lambda data: data[:-3]), 2, 3),

@@ -226,7 +226,8 @@ def test_voc_same_name_in_two_folders(tmp_path):
         text = tiny_data.voc_xml("a", objects=objects)
         (tmp_path / folder / "a.xml").write_text(text)
     source = open_source(f"voc:{tmp_path}")
-    assert source.image_ids == ["a", "a#2"]
+    assert source.image_ids == ["one/a", "two/a"]
+    assert not source.problems.count("duplicate id")
     assert [len(s["boxes"]) for s in source] == [1, 0]
     assert source.path(0).parent.name == "one"
     assert source.path(1).parent.name == "two"

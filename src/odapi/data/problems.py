@@ -21,6 +21,15 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "damaged JPEG": (KEPT, "stray bytes in a JPEG file; every pixel was decoded"),
     "missing image": (SKIPPED, "no file; more than half missing is refused"),
     "missing annotation": (SKIPPED, "an image of a VOC folder without an XML file"),
+    "annotation elsewhere": (SKIPPED, "an XML file outside the annotation folder"),
+    "file name of another image": (
+        FIXED,
+        "an XML file names another image; the one with its own name was used",
+    ),
+    "image of two annotations": (
+        SKIPPED,
+        "two XML files name one image; the one with its name, or the first, is used",
+    ),
     "unreadable annotation": (SKIPPED, "an XML or txt file that cannot be parsed"),
     "corrupt record": (SKIPPED, "checksum of a record is wrong, or no tf.Example"),
     "truncated record": (SKIPPED, "a TFRecord file ends within a record"),

@@ -2,7 +2,7 @@
 
 import pathlib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from odapi.data.formats.writer import COPY, ImageFiles, Written, in_pixels, samples
 from odapi.data.sample import Sample
@@ -48,14 +48,15 @@ def write_voc(
         folder.mkdir(parents=True, exist_ok=True)
     files = ImageFiles(path / "JPEGImages", images)
     written = Written(path)
-    names = []
+    names: dict[str, None] = {}
     for index, sample in samples(source, indices):
         image = files.put(source, index, sample)
         name = image.name if image.is_relative_to(path) else image.as_posix()
         tree = _tree(sample, name, source.label_map)
         ElementTree.indent(tree, "\t")
-        tree.write(annotations / f"{image.stem}.xml", "utf-8")
-        names.append(image.stem)
+        stem = _unused(image.stem, names)
+        tree.write(annotations / f"{stem}.xml", "utf-8")
+        names[stem] = None
         written.lose(sample, _NOT_WRITTEN)
         written.count += 1
         written.objects += len(sample["boxes"])
@@ -82,6 +83,15 @@ def _tree(
         for tag in ("xmin", "ymin", "xmax", "ymax"):
             _add(bndbox, tag, _number(sides[tag]))
     return ElementTree.ElementTree(root)
+
+
+def _unused(stem: str, names: Container[str]) -> str:
+    """Returns a name for an XML file; images in other folders may share theirs."""
+    name, count = stem, 1
+    while name in names:
+        count += 1
+        name = f"{stem}_{count}"
+    return name
 
 
 def _add(parent: ElementTree.Element, tag: str, value: object) -> None:

@@ -2,35 +2,26 @@
 
 import pathlib
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from odapi.data.problems import Problems
 from odapi.data.sources.base import Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
-from odapi.data.sources.files import (
-    FileSource,
-    ImageFinder,
-    check_missing,
-    image_files,
-    unique_id,
+from odapi.data.sources.files import FileSource, check_missing
+from odapi.data.sources.voc_files import (
+    ListedNames,
+    VocImages,
+    find_xml_files,
+    ids_of,
+    read_split,
 )
 from odapi.errors import DataError
-from odapi.files import is_image_file
 from odapi.labels import LabelMap, label_map_of
 
 Path = pathlib.Path
 Element = ElementTree.Element
-
-_ANNOTATION_FOLDERS = (
-    "Annotations",
-    "annotations",
-    "annotations/xmls",
-    "xmls",
-    "labels",
-)
-_IMAGE_FOLDERS = ("JPEGImages", "images", "Images", "imgs")
 
 
 def open_voc(
@@ -65,112 +56,61 @@ def open_voc(
     if not root.is_dir():
         raise DataError(str(root), "no such folder", hint="voc: takes a folder")
     name = f"{root}" + (f"?split={split}" if split else "")
-    folder, listed = _split(root, split)
+    folder, lines = read_split(root, split) if split else (root, None)
     problems = Problems()
-    files = _by_name(_xml_files(folder), problems)
-    names = _once(listed, problems) if listed is not None else list(files)
-    parsed = {n: _parse(files[n], problems) for n in names if n in files}
+    files = ids_of(folder, find_xml_files(folder, problems), problems)
+    names = list(files) if lines is None else _listed(lines, files, problems)
+    parsed = {n: _parse(files[n], problems) for n in names}
     if label_map is None:
         label_map = _label_map(root, {files[n]: a for n, a in parsed.items()})
     index = ClassIndex(label_map, name, problems, drop_unknown)
-    finder = ImageFinder(_image_folders(folder, root, images, files.values()))
-    entries, missing = [], []
-    for stem in names:
-        if stem not in parsed:
-            problems.found("missing annotation", stem)
-            continue
-        annotation = parsed[stem]
+    found = VocImages(folder, root, files, images)
+    entries: dict[Path, Raw] = {}
+    missing = []
+    for image_id, annotation in parsed.items():
         if annotation is None:  # Counted when parsed.
             continue
-        wanted = _text(annotation, "filename") or files[stem].stem
-        beside = files[stem].parent
-        found = finder.find(wanted, beside) or finder.find(files[stem].stem, beside)
-        if found is None:
-            missing.append(wanted)
-            problems.found("missing image", wanted)
+        filename = _text(annotation, "filename")
+        image = found.find(image_id, files[image_id], filename, problems)
+        if image is None:
+            missing.append(filename or image_id)
+            problems.found("missing image", filename or image_id)
             continue
-        entries.append((_raw(annotation, stem, found.name, index), found))
+        owner = entries[image].image_id if image in entries else found.owner(image)
+        if owner not in (None, image_id):
+            where = f"{image_id} ({image.name}, the image of {owner})"
+            problems.found("image of two annotations", where)
+            continue
+        entries[image] = _raw(annotation, image_id, image.name, index)
     index.check()
-    check_missing(name, missing, len(missing) + len(entries), finder, skip_missing)
-    if listed is None:
-        _count_unannotated(files, [p for _, p in entries], problems)
-    return FileSource(name, label_map, entries, problems)
+    total = len(missing) + len(entries)
+    check_missing(name, missing, total, found.finder, skip_missing)
+    if lines is None:
+        for image in found.without_annotation(entries):
+            problems.found("missing annotation", _shown(image, root))
+    pairs = [(raw, image) for image, raw in entries.items()]
+    return FileSource(name, label_map, pairs, problems)
 
 
-def _split(root: Path, split: str | None) -> tuple[Path, list[str] | None]:
-    """Returns the folder to read, and the names in the list of the split, if any."""
-    if split is None:
-        return root, None
-    for folder in (root / "ImageSets" / "Main", root / "ImageSets", root):
-        file = folder / f"{split}.txt"
-        if file.is_file():
-            lines = file.read_text("utf-8-sig").splitlines()
-            # Lists of one class have 1 or -1 after the name.
-            return root, [_stem(line.split()[0]) for line in lines if line.strip()]
-    if (root / split).is_dir():
-        return root / split, None
-    known = sorted(
-        {f.stem for f in root.glob("ImageSets/Main/*.txt")}
-        | {d.name for d in root.iterdir() if any(d.glob("*.xml"))}
-        - set(_ANNOTATION_FOLDERS)
-    )
-    raise DataError(
-        str(root),
-        f"has no split {split!r}; it has {', '.join(known) or 'none'}",
-        hint="a split is a list ImageSets/Main/NAME.txt or a folder NAME; "
-        "`odapi data split` makes them",
-    )
+def _shown(image: Path, root: Path) -> str:
+    return str(image.relative_to(root) if image.is_relative_to(root) else image)
 
 
-def _stem(name: str) -> str:
-    """Removes a suffix of an image or XML file, but no other dot."""
-    path = Path(name.replace("\\", "/"))
-    return (
-        path.stem if is_image_file(path) or path.suffix.lower() == ".xml" else path.name
-    )
-
-
-def _once(stems: list[str], problems: Problems) -> list[str]:
-    seen: set[str] = set()
-    for stem in stems:
-        if stem in seen:
-            problems.found("repeated image", stem)
-        seen.add(stem)
-    return list(dict.fromkeys(stems))
-
-
-def _by_name(files: list[Path], problems: Problems) -> dict[str, Path]:
-    taken: set[str] = set()
-    return {unique_id(f.stem, taken, problems): f for f in files}
-
-
-def _xml_files(root: Path) -> list[Path]:
-    """Returns the XML files of a dataset, sorted by name.
-
-    Raises:
-        DataError: There are no XML files.
-    """
-    for folder in (*(root / f for f in _ANNOTATION_FOLDERS), root):
-        files = sorted(folder.glob("*.xml"))
-        if files:
-            return files
-    files = sorted(root.rglob("*.xml"))
-    if not files:
-        raise DataError(
-            str(root),
-            f"has no XML files; searched {', '.join(_ANNOTATION_FOLDERS)}, the "
-            "folder itself and its subfolders",
-        )
-    return files
-
-
-def _image_folders(
-    folder: Path, root: Path, images: str | Path | None, files: Iterable[Path]
-) -> list[Path]:
-    if images is not None:
-        return [root / images, Path(images)]
-    near = [f / name for f in (folder, root) for name in (*_IMAGE_FOLDERS, "")]
-    return near + sorted({f.parent for f in files})
+def _listed(
+    lines: Iterable[str], files: Mapping[str, Path], problems: Problems
+) -> list[str]:
+    """Returns the ids that the lines of a list name, each once."""
+    names = ListedNames(files)
+    listed: dict[str, None] = {}
+    for line in lines:
+        found = names.find(line)
+        if found is None:
+            problems.found("missing annotation", line.strip())
+        elif found in listed:
+            problems.found("repeated image", found)
+        else:
+            listed[found] = None
+    return list(listed)
 
 
 def _parse(file: Path, problems: Problems) -> Element | None:
@@ -189,7 +129,7 @@ def _label_map(root: Path, parsed: dict[Path, Element | None]) -> LabelMap:
     """Numbers the names in all files below `root`, so that splits agree."""
     unseen = Problems()  # Problems of other splits are not reported.
     names = set()
-    for file in sorted({*root.rglob("*.xml"), *parsed}):
+    for file in sorted({*find_xml_files(root, unseen), *parsed}):
         annotation = parsed[file] if file in parsed else _parse(file, unseen)
         if annotation is not None:
             names |= {_text(o, "name") for o in annotation.iterfind("object")}
@@ -241,14 +181,3 @@ def _raw(annotation: Element, image_id: str, filename: str, index: ClassIndex) -
             "difficult": np.array(difficult, bool),
         },
     )
-
-
-def _count_unannotated(
-    files: dict[str, Path], used: list[Path], problems: Problems
-) -> None:
-    """Counts images without an XML file in the folders of annotated ones."""
-    taken, stems = set(used), {f.stem for f in files.values()}
-    for folder in sorted({p.parent for p in used}):
-        for file in image_files(folder):
-            if file not in taken and file.stem not in stems:
-                problems.found("missing annotation", file.name)
