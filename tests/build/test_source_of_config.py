@@ -130,3 +130,32 @@ def test_what_cannot_be_read_is_told(tmp_path):
         build_train_source(config(reader(f"tfrecord:{tmp_path}/none")))
     with pytest.raises(ConfigError, match=r"eval_input_reader\[3\]"):
         build_eval_source(config(), index=3)
+
+
+@pytest.mark.parametrize("kind", sorted(tiny_data.WRITERS))
+@pytest.mark.parametrize("build", [build_train_source, build_eval_source])
+def test_unknown_classes_are_dropped_and_counted_on_request(kind, build, tmp_path):
+    # As by filter_unrecognized_classes of the original, in all formats and with all
+    # fields of an object; the original does not count them.
+    spec = tiny_data.write(kind, tmp_path / "data")
+    path = tmp_path / "map.pbtxt"
+    save_label_map(label_map_of(["cat"]), path)
+    data = f'label_map_path: "{path}"', f'label_map_path: "{path}"'
+    given = f'train_data: "{spec}" eval_data: "{spec}"'
+    with pytest.raises(DataError, match=r"drop_unknown_classes=true, or unknown=drop"):
+        build(config(*data, ours=given))
+    drop = "data_loading { drop_unknown_classes: true }"
+    source = build(config(*data, ours=f"{given} {drop}"))
+    assert sorted(len(sample["boxes"]) for sample in source) == [0, 0, 1]
+    assert source.problems.count("unknown class, dropped") == 2
+
+
+def test_unknown_classes_of_records_of_a_reader_are_dropped(tmp_path):
+    records = reader(tiny_data.write_tfrecord(tmp_path))
+    path = tmp_path / "map.pbtxt"
+    save_label_map(label_map_of(["dog"]), path)
+    text = f'label_map_path: "{path}" {records}'
+    drop = "data_loading { drop_unknown_classes: true }"
+    source = build_train_source(config(text, ours=drop))
+    assert [sample["classes"].tolist() for sample in source] == [[0], [0], []]
+    assert source.problems.count("unknown class, dropped") == 1

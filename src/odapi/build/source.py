@@ -35,7 +35,8 @@ def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSo
     """
     reader, path = config.train_input_reader, "train_input_reader"
     names = keypoint_label_map(config)
-    return build_source(reader, path, options(config).train_data, label_map, names)
+    spec, drop = options(config).train_data, _drops_unknown(config)
+    return build_source(reader, path, spec, label_map, names, drop)
 
 
 def build_eval_source(
@@ -68,7 +69,8 @@ def build_eval_source(
     reader = eval_reader(config, index)
     if label_map is None and not _label_map_path(reader, spec):
         label_map = _train_label_map(config)
-    return build_source(reader, path, spec, label_map, keypoint_label_map(config))
+    names, drop = keypoint_label_map(config), _drops_unknown(config)
+    return build_source(reader, path, spec, label_map, names, drop)
 
 
 def build_source(
@@ -77,6 +79,7 @@ def build_source(
     spec: str = "",
     label_map: LabelMap | None = None,
     keypoints: LabelMap | None = None,
+    drop_unknown: bool = False,
 ) -> BaseSource:
     """Opens the data of an InputReader.
 
@@ -89,16 +92,18 @@ def build_source(
             classes of the dataset.
         keypoints: Label map with the keypoints of the classes; None takes those of
             `label_map`.
+        drop_unknown: Drop objects of classes that the label map lacks, instead of
+            refusing the data.
     """
     if label_map is None and _label_map_path(reader, spec):
         label_map = load_label_map(reader.label_map_path)
     if label_map is not None and keypoints is not None:
         label_map = with_keypoints(label_map, keypoints)
-    source = _opened(reader, path, spec, label_map)
+    source = _opened(reader, path, spec, label_map, drop_unknown)
     if label_map is None and keypoints is not None:
         named = with_keypoints(source.label_map, keypoints)
         if named != source.label_map:
-            source = _opened(reader, path, spec, named)
+            source = _opened(reader, path, spec, named, drop_unknown)
     source = _with_keys(source, reader, path)
     if reader.frame_index >= 0 and path.startswith("train"):
         source = _one_frame(source, reader, path)
@@ -108,19 +113,26 @@ def build_source(
     return source
 
 
+def _drops_unknown(config: Any) -> bool:
+    return options(config).data_loading.drop_unknown_classes
+
+
 def _opened(
-    reader: Any, path: str, spec: str, label_map: LabelMap | None
+    reader: Any, path: str, spec: str, label_map: LabelMap | None, drop_unknown: bool
 ) -> BaseSource:
     if spec:
-        source = open_source(spec, label_map, reader.load_instance_masks)
+        masks = reader.load_instance_masks
+        source = open_source(spec, label_map, masks, drop_unknown)
     else:
-        source = _of_files(reader, path, label_map)
+        source = _of_files(reader, path, label_map, drop_unknown)
     if reader.use_keypoint_label_map and isinstance(source, TFRecordSource):
         source.find_keypoints_by_name()
     return source
 
 
-def _of_files(reader: Any, path: str, label_map: LabelMap | None) -> BaseSource:
+def _of_files(
+    reader: Any, path: str, label_map: LabelMap | None, drop_unknown: bool
+) -> BaseSource:
     kind = reader.WhichOneof("input_reader")
     if kind != "tf_record_input_reader":
         raise ConfigError(
@@ -135,6 +147,7 @@ def _of_files(reader: Any, path: str, label_map: LabelMap | None) -> BaseSource:
     return open_tfrecord(
         paths,
         label_map,
+        drop_unknown=drop_unknown,
         load_masks=reader.load_instance_masks,
         sequences=reader.input_type == input_reader_pb2.TF_SEQUENCE_EXAMPLE,
     )

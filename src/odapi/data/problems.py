@@ -53,7 +53,10 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "malformed skeleton": (DROPPED, "not a list of pairs of keypoints, from 1"),
     "unknown keypoint": (DROPPED, "a name that the label map does not have"),
     "unknown class": (REFUSED, "not in the label map; unknown=drop drops the objects"),
-    "unknown class, dropped": (DROPPED, "not in the label map, with unknown=drop"),
+    "unknown class, dropped": (
+        DROPPED,
+        "not in the label map, with unknown=drop or drop_unknown_classes",
+    ),
     "object without class": (DROPPED, "label -1, or neither a name nor an id"),
     "class id 0": (FIXED, "class ids count from 0; 1 was added to each"),
     "wrong image size": (FIXED, "annotation and image differ in size"),

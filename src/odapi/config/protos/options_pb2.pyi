@@ -74,15 +74,17 @@ class EarlyStopping(_message.Message):
     def __init__(self, patience: _Optional[int] = ..., min_delta: _Optional[float] = ...) -> None: ...
 
 class DataLoading(_message.Message):
-    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes")
+    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes", "drop_unknown_classes")
     THREADS_FIELD_NUMBER: _ClassVar[int]
     PREFETCH_FIELD_NUMBER: _ClassVar[int]
     SIZE_BUCKETS_FIELD_NUMBER: _ClassVar[int]
     CACHE_MB_FIELD_NUMBER: _ClassVar[int]
     PROCESSES_FIELD_NUMBER: _ClassVar[int]
+    DROP_UNKNOWN_CLASSES_FIELD_NUMBER: _ClassVar[int]
     threads: int
     prefetch: int
     size_buckets: int
     cache_mb: int
     processes: int
-    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ...) -> None: ...
+    drop_unknown_classes: bool
+    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ..., drop_unknown_classes: _Optional[bool] = ...) -> None: ...

@@ -80,8 +80,9 @@ class ClassIndex:
             hint=" ".join(
                 [
                     guess,
-                    "add them to the label map, or drop their objects: unknown=drop "
-                    "after the path, such as --train-data 'voc:DIR?unknown=drop'",
+                    "add them to the label map, or drop their objects: --set "
+                    "options.data_loading.drop_unknown_classes=true, or unknown=drop "
+                    "after a path, such as 'voc:DIR?unknown=drop'",
                 ]
             ).strip(),
         )

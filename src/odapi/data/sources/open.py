@@ -58,7 +58,10 @@ def parse_spec(text: str) -> Spec:
 
 
 def open_source(
-    spec: str, label_map: LabelMap | None = None, load_masks: bool = True
+    spec: str,
+    label_map: LabelMap | None = None,
+    load_masks: bool = True,
+    drop_unknown: bool = False,
 ) -> BaseSource:
     """Opens a dataset for random access.
 
@@ -70,6 +73,8 @@ def open_source(
             tf.SequenceExample `type=sequence`.
         label_map: The classes; None uses those of the dataset.
         load_masks: Whether samples get masks, which take time to decode.
+        drop_unknown: Drop objects of classes that `label_map` lacks; the same as
+            `unknown=drop`.
 
     Returns:
         The source; its `problems` list what was found so far.
@@ -78,6 +83,9 @@ def open_source(
         DataError: The dataset cannot be used.
     """
     parsed = parse_spec(spec)
+    if drop_unknown:
+        options = {**parsed.options, "unknown": "drop"}
+        parsed = dataclasses.replace(parsed, options=options)
     return _OPENERS[parsed.kind](parsed, label_map, load_masks)
 
 
