@@ -104,6 +104,46 @@ def write_text(
     return write_bytes(path, text.encode("utf-8"), durable, error)
 
 
+def read_text(path: Pathlike, error: type[OdapiError] = DataError) -> str:
+    """Returns the text of a file, with `\\n` as line end.
+
+    Raises:
+        OdapiError: Of the type `error`: the file cannot be read or is not text.
+    """
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except OSError as problem:
+        reason = f"cannot be read: {problem.strerror or problem}"
+        raise error(os.fspath(path), reason) from problem
+    return decode_text(data, os.fspath(path), error)
+
+
+def decode_text(data: bytes, source: str, error: type[OdapiError] = DataError) -> str:
+    """Returns bytes as text, with `\\n` as line end and without a byte order mark.
+
+    Args:
+        data: UTF-8, or UTF-16 with a byte order mark.
+        source: The file, for the error.
+        error: Type of the error to raise.
+
+    Raises:
+        OdapiError: Of the type `error`: the bytes are not UTF-8; the place is file
+            and line.
+    """
+    is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as problem:
+        start = problem.start  # In `problem.object`, which lacks the mark.
+        line = problem.object.count(b"\n", 0, start) + 1
+        raise error(
+            f"{source}:{line}",
+            f"byte 0x{problem.object[start]:02x} is not UTF-8",
+            hint="save the file as UTF-8 text",
+        ) from problem
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def write_json(
     path: Pathlike,
     content: Any,

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from odapi.config import parse_errors, scan
 from odapi.errors import ConfigError, OdapiError
+from odapi.files import decode_text
 
 M = TypeVar("M", bound=Message)
 
@@ -108,22 +109,10 @@ def _decode(data: bytes, source: str, error: type[OdapiError]) -> str:
     for start, what in _BINARY.items():
         if data.startswith(start):
             raise error(source, f"is {what}, not proto text")
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encoding = "utf-16"
-    elif b"\0" in data:
+    is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    if b"\0" in data and not is_utf16:
         raise error(source, "is a binary file, not proto text")
-    else:
-        encoding = "utf-8-sig"
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
-        raise error(
-            f"{source}:{line}",
-            f"byte 0x{data[problem.start]:02x} is not UTF-8",
-            hint="save the file as UTF-8 text",
-        ) from problem
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return decode_text(data, source, error)
 
 
 def _near(path: pathlib.Path) -> str:

@@ -1,12 +1,13 @@
 """Sources with image files, and the search for these files."""
 
-import functools
 import os
 import pathlib
 from collections.abc import Iterable, Sequence
+from urllib.parse import unquote
 
 from odapi.data.problems import Problems
 from odapi.data.sources.base import BaseSource, Raw
+from odapi.data.sources.listing import forget, names_in, similar_path
 from odapi.errors import DataError
 from odapi.files import IMAGE_SUFFIXES, is_image_file
 from odapi.labels import LabelMap
@@ -97,15 +98,6 @@ def _keys(raws: Iterable[Raw]) -> set[str]:
     return keys - {"boxes", "classes"}
 
 
-@functools.lru_cache(maxsize=64)
-def _listing(folder: Path) -> frozenset[str]:
-    """Returns the names in a folder, which is faster than a stat call per file."""
-    try:
-        return frozenset(os.listdir(folder))
-    except OSError:
-        return frozenset()
-
-
 class ImageFinder:
     """Finds image files by the names in annotations, in several folders.
 
@@ -115,7 +107,7 @@ class ImageFinder:
 
     def __init__(self, folders: Sequence[Path]):
         self.folders = list(dict.fromkeys(folders))
-        _listing.cache_clear()  # Files may have been added since the last source.
+        forget()  # Files may have been added since the last source.
 
     def find(self, name: str, beside: Path | None = None) -> Path | None:
         """Returns the path of an image by file name, path, or name without suffix.
@@ -128,13 +120,13 @@ class ImageFinder:
         folders = self.folders if beside is None else [beside, *self.folders]
         for folder in folders:
             path = folder / relative
-            if path.name in _listing(path.parent):
+            if path.name in names_in(path.parent):
                 return path
         base = relative.rsplit("/", 1)[-1]
         for folder in folders:
-            if base != relative and base in _listing(folder):
+            if base != relative and base in names_in(folder):
                 return folder / base
-        return self._by_stem(base)
+        return self._by_stem(base) or self._by_spelling(folders, relative, base)
 
     def _by_stem(self, base: str) -> Path | None:
         """Finds `x.png` for `x` or `x.jpg`, since tools convert and rename."""
@@ -142,11 +134,26 @@ class ImageFinder:
         if suffix.lower() not in IMAGE_SUFFIXES:
             stem = base
         for folder in self.folders:
-            names = _listing(folder)
+            names = names_in(folder)
             for end in IMAGE_SUFFIXES:
                 for candidate in (stem + end, stem + end.upper()):
                     if candidate in names:
                         return folder / candidate
+        return None
+
+    def _by_spelling(
+        self, folders: Sequence[Path], relative: str, base: str
+    ) -> Path | None:
+        """Finds names that differ by URL encoding, Unicode normalization or case."""
+        stem, suffix = os.path.splitext(base)
+        if suffix.lower() not in IMAGE_SUFFIXES:
+            stem = base
+        converted = [stem + end for end in IMAGE_SUFFIXES]
+        for wanted in dict.fromkeys((relative, unquote(relative), base, *converted)):
+            for folder in folders:
+                path = similar_path(folder, wanted)
+                if path is not None and path.is_file():
+                    return path
         return None
 
     def looked_in(self) -> str:
@@ -185,7 +192,7 @@ def check_missing(
 
 def image_files(folder: Path) -> list[Path]:
     """Returns the image files in a folder, sorted by name."""
-    names = sorted(_listing(folder))
+    names = sorted(names_in(folder))
     return [folder / n for n in names if is_image_file(n)]
 
 

@@ -1,0 +1,69 @@
+"""Cached listings of folders, and files in them whose names are spelled otherwise."""
+
+import collections
+import functools
+import os
+import pathlib
+import unicodedata
+import urllib.parse
+
+Path = pathlib.Path
+
+
+@functools.lru_cache(maxsize=64)
+def names_in(folder: Path) -> frozenset[str]:
+    """Returns the names in a folder, which is faster than a stat call per file."""
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError:
+        return frozenset()
+
+
+@functools.lru_cache(maxsize=64)
+def _by_spelling(folder: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = collections.defaultdict(list)
+    for name in names_in(folder):
+        found[spelling(name)].append(name)
+    return found
+
+
+def forget() -> None:
+    """Clears the cache, since files may have been added."""
+    names_in.cache_clear()
+    _by_spelling.cache_clear()
+
+
+def spelling(name: str) -> str:
+    """Returns what names have in common that tools and systems spell differently.
+
+    Tools quote names as in URLs, macOS decomposes accents, Windows ignores case.
+
+    >>> spelling("%C3%89cran%201.JPG")
+    'écran 1.jpg'
+    """
+    unquoted = urllib.parse.unquote(name)
+    # Some letters decompose when their case is folded.
+    folded = unicodedata.normalize("NFC", unquoted).casefold()
+    return unicodedata.normalize("NFC", folded)
+
+
+def similar_name(folder: Path, name: str) -> str | None:
+    """Returns the name in a folder that equals `name`, or else its only spelling."""
+    if name in names_in(folder):
+        return name
+    others = _by_spelling(folder).get(spelling(name), [])
+    return others[0] if len(others) == 1 else None
+
+
+def similar_path(folder: Path, relative: str) -> Path | None:
+    """Returns the existing path below `folder`, with any spelling of its parts."""
+    path = folder
+    for part in relative.split("/"):
+        if part == "..":
+            path = path / part
+        elif part not in ("", "."):
+            found = similar_name(path, part)
+            if found is None:
+                return None
+            path = path / found
+    return path
