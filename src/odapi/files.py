@@ -105,7 +105,7 @@ def write_text(
 
 
 def read_text(path: Pathlike, error: type[OdapiError] = DataError) -> str:
-    """Returns the text of a file, with `\\n` as line end.
+    """Returns the text of a file, with line feeds as line ends.
 
     Raises:
         OdapiError: Of the type `error`: the file cannot be read or is not text.
@@ -119,7 +119,7 @@ def read_text(path: Pathlike, error: type[OdapiError] = DataError) -> str:
 
 
 def decode_text(data: bytes, source: str, error: type[OdapiError] = DataError) -> str:
-    """Returns bytes as text, with `\\n` as line end and without a byte order mark.
+    """Returns bytes as text, with line feeds as line ends and without a byte mark.
 
     Args:
         data: UTF-8, or UTF-16 with a byte order mark.
