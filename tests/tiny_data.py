@@ -172,8 +172,26 @@ def write_tfrecord(folder):
     return f"tfrecord:{folder / 'data.record'}"
 
 
+def csv_lines():
+    """Returns the lines of the tutorials' CSV; an image without objects has no box."""
+    lines = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+    for name, (height, width) in SIZES.items():
+        rows = [
+            f"{NAMES[i]},{x0},{y0},{x1},{y1}" for i, (y0, x0, y1, x1) in OBJECTS[name]
+        ]
+        lines += [f"{name}.jpg,{width},{height},{row}" for row in rows or [",,,,"]]
+    return lines
+
+
+def write_csv(folder):
+    write_images(folder / "images")
+    (folder / "train_labels.csv").write_text("\n".join(csv_lines()) + "\n")
+    return f"csv:{folder / 'train_labels.csv'}"
+
+
 WRITERS = {
     "coco": write_coco,
+    "csv": write_csv,
     "voc": write_voc,
     "yolo": write_yolo,
     "tfrecord": write_tfrecord,

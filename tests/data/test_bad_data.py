@@ -62,6 +62,13 @@ def outside(folder):
     return spec
 
 
+def long_row(folder):
+    spec = tiny_data.write_csv(folder)
+    with open(folder / "train_labels.csv", "a") as file:
+        file.write("a,b.jpg,60,40,cat,6,10,36,30\n")
+    return spec
+
+
 def without_image(folder):
     spec = tiny_data.write_voc(folder)
     (folder / "JPEGImages" / "b.jpg").unlink()
@@ -173,6 +180,7 @@ CASES = {
     "corrupt record": (record_file(flipped(100)), 2, 1),
     "truncated record": (record_file(lambda data: data[:-3]), 2, 3),
     "lost bytes": (record_file(flipped(2)), 2, 1),
+    "malformed row": (long_row, 3, 3),
     "NaN box": (with_box([NAN, 0, 10, 10]), 3, 2),
     "malformed box": (with_box([1, 2, 3]), 3, 2),
     "inverted box": (with_box([36, 30, -30, -20]), 3, 3),

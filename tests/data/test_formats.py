@@ -33,6 +33,7 @@ from odapi.labels import label_map_of
         ),
         ("x/train.record", Spec("tfrecord", "x/train.record", {})),
         ("x/train.json", Spec("coco", "x/train.json", {})),
+        ("x/train_labels.csv", Spec("csv", "x/train_labels.csv", {})),
         ("x/data.yaml?split=val", Spec("yolo", "x/data.yaml", {"split": "val"})),
         (r"C:\data\a.json", Spec("coco", r"C:\data\a.json", {})),
         (r"voc:C:\data\a", Spec("voc", r"C:\data\a", {})),
@@ -51,10 +52,12 @@ def test_kind_of_a_folder_is_seen_from_what_is_in_it(kind, tmp_path):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("voz:x", "known values are coco, tfrecord, voc, yolo"),
+        ("voz:x", "known values are coco, csv, tfrecord, voc, yolo"),
         ("voc:x?splt=train", "did you mean 'split'"),
         ("coco:x?unknown=keep", "known values are drop"),
         ("nowhere", "path does not exist"),
+        ("nowhere", "csv:nowhere"),
+        ("csv:nowhere.csv", "no such file"),
         ("voc:nowhere", "no such folder"),
         ("coco:nowhere.json", "no such file"),
         ("yolo:nowhere", "no such file"),

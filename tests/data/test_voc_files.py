@@ -88,6 +88,9 @@ DEEP = ("1", "day/1", "day/2", "night/1", "far/away/3", "train/day/4")
         (FLAT, "v", None),
         (FLAT, "w.jpg", "w.jpg"),
         (FLAT, "cafe\u0301", "caf\xe9"),
+        (FLAT, "img 20", "IMG 20"),
+        (FLAT, "1%20%282%29.jpg", "1 (2)"),
+        (("b", "B"), "B", "B"),
         (FLAT, "JPEGImages/1 (2).jpg", "1 (2)"),
         (FLAT, "/content/data/train/IMG 20.jpg", "IMG 20"),
         (FLAT, "C:\\data\\IMG 20.jpg", "IMG 20"),
@@ -179,7 +182,7 @@ def test_lists_of_windows_are_read(data, tmp_path):
 def test_list_in_another_encoding_is_refused_with_its_line(tmp_path):
     tiny_data.write_voc(tmp_path)
     put_list(tmp_path, "val", b"b\ncaf\xe9\n")
-    with pytest.raises(DataError, match=r"val\.txt, line 2.*not UTF-8"):
+    with pytest.raises(DataError, match=r"val\.txt:2.*not UTF-8"):
         open_source(f"voc:{tmp_path}?split=val")
 
 
@@ -278,6 +281,7 @@ def test_annotations_of_one_image_in_two_folders(tmp_path):
         (["Annotations/a.jpg"], "a.jpg", "Annotations/a.jpg"),
         (["JPEGImages/x.jpg"], "x.jpg", "JPEGImages/x.jpg"),
         (["JPEGImages/A.JPG"], "A.JPG", "JPEGImages/A.JPG"),
+        (["JPEGImages/A.jpg"], "a.jpg", "JPEGImages/A.jpg"),
         (["imgs/a.JPEG"], "/home/me/a.jpg", "imgs/a.JPEG"),
         (["JPEGImages/cafe\u0301.jpg"], "caf\xe9.jpg", "JPEGImages/cafe\u0301.jpg"),
     ],

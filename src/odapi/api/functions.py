@@ -78,8 +78,8 @@ def evaluate(
     Args:
         model: A run folder (its best checkpoint, else the last), a checkpoint
             folder, a folder written by `odapi export`, or an `ObjectDetector`.
-        eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH` or
-            `tfrecord:GLOB`; None: the evaluation data of the config.
+        eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH`, `csv:PATH`
+            or `tfrecord:GLOB`; None: the evaluation data of the config.
         overrides: Of the config, such as "eval_config.batch_size=8"; for a path only.
         batch_size, output, with_losses, max_images, evaluators: See
             `ObjectDetector.evaluate`.

@@ -249,8 +249,8 @@ class ObjectDetector:
         export was compared with.
 
         Args:
-            data: Such as "coco:val.json", "voc:PATH?split=val", "yolo:PATH" or
-                "tfrecord:GLOB"; None: the evaluation data of the config.
+            data: Such as "coco:val.json", "voc:PATH?split=val", "yolo:PATH",
+                "csv:PATH" or "tfrecord:GLOB"; None: the evaluation data of the config.
             batch_size: Images per batch; None takes `eval_config.batch_size`.
             output: Folder for `metrics.json`, `detections.json` (COCO results),
                 tables and images; None writes nothing.

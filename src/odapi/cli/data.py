@@ -22,7 +22,7 @@ Spec = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
-        help="coco:PATH, voc:PATH?split=train, yolo:PATH or tfrecord:GLOB.",
+        help="coco:PATH, voc:PATH?split=train, yolo:PATH, csv:PATH or tfrecord:GLOB.",
         show_default=False,
     ),
 ]

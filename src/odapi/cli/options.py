@@ -15,8 +15,8 @@ Set = Annotated[
 EvalData = Annotated[
     str | None,
     typer.Option(
-        help="Dataset to evaluate on: coco:PATH, voc:PATH?split=val, yolo:PATH or "
-        "tfrecord:GLOB. Default: the config's eval_input_reader."
+        help="Dataset to evaluate on: coco:PATH, voc:PATH?split=val, yolo:PATH, "
+        "csv:PATH or tfrecord:GLOB. Default: the config's eval_input_reader."
     ),
 ]
 Json = Annotated[

@@ -28,12 +28,14 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     ),
     "image of two annotations": (
         SKIPPED,
-        "two XML files name one image; the one with its name, or the first, is used",
+        "two XML files or names in a CSV mean one image; the one with its name, or "
+        "the first, is used",
     ),
     "unreadable annotation": (SKIPPED, "an XML or txt file that cannot be parsed"),
     "corrupt record": (SKIPPED, "checksum of a record is wrong, or no tf.Example"),
     "truncated record": (SKIPPED, "a TFRecord file ends within a record"),
     "lost bytes": (SKIPPED, "damage between two records; reading went on after it"),
+    "malformed row": (DROPPED, "a row of a CSV file with more cells than columns"),
     "NaN box": (DROPPED, "a side of a box is not a finite number"),
     "malformed box": (DROPPED, "a box without exactly four numbers"),
     "inverted box": (FIXED, "minimum above maximum; the two were swapped"),

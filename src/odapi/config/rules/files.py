@@ -13,7 +13,7 @@ from odapi.errors import DataError
 from odapi.labels import LabelMap
 
 PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
-_KINDS = ("coco", "voc", "yolo", "tfrecord")
+_KINDS = ("coco", "voc", "yolo", "csv", "tfrecord")
 
 
 def is_placeholder(path: str) -> bool:

@@ -130,7 +130,7 @@ def _read_json(file: Path) -> Json:
             str(file),
             f"is not a COCO file: it has no list {', '.join(lacking)}",
             hint="COCO files have images, annotations and categories; other formats "
-            "are read by voc:, yolo: and tfrecord:",
+            "are read by voc:, yolo:, csv: and tfrecord:",
         )
     for category in content["categories"]:
         if not isinstance(category.get("id"), int) or "name" not in category:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import open_coco
+from odapi.data.sources.csv_boxes import open_csv
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.sources.voc import open_voc
 from odapi.data.sources.yolo import open_yolo
@@ -24,7 +25,7 @@ class Spec:
     """A parsed dataset spec.
 
     Args:
-        kind: "coco", "voc", "yolo" or "tfrecord".
+        kind: "coco", "csv", "voc", "yolo" or "tfrecord".
         path: File, folder or glob.
         options: Options after the "?".
     """
@@ -67,7 +68,7 @@ def open_source(
 
     Args:
         spec: `coco:FILE.json?images=DIR`, `coco:DIR`, `voc:DIR?split=train`,
-            `yolo:DIR_OR_YAML?split=val` or `tfrecord:GLOB`. All accept
+            `yolo:DIR_OR_YAML?split=val`, `csv:FILE.csv` or `tfrecord:GLOB`. All accept
             `unknown=drop`, which drops objects of classes that the label map lacks;
             those with image files `images=DIR` and `missing=skip`, records of
             tf.SequenceExample `type=sequence`.
@@ -94,6 +95,11 @@ def _coco(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSourc
     return open_coco(spec.path, label_map, load_masks=load_masks, **options)
 
 
+def _csv(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_csv(spec.path, label_map, **options)
+
+
 def _voc(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("images", "split", "missing", "unknown"))
     return open_voc(spec.path, label_map, **options)
@@ -113,6 +119,7 @@ def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseS
 
 _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "coco": _coco,
+    "csv": _csv,
     "voc": _voc,
     "tfrecord": _tfrecord,
     "yolo": _yolo,
@@ -150,6 +157,8 @@ def _guess(path: str) -> str:
         return "coco"
     if place.suffix in (".yaml", ".yml"):
         return "yolo"
+    if place.suffix.lower() == ".csv":
+        return "csv"
     if "record" in place.name.lower():
         return "tfrecord"
     if place.is_dir():
@@ -170,4 +179,5 @@ _SIGNS = {
     "yolo": ("data.yaml", "*.yaml", "labels/*.txt", "labels/*/*.txt"),
     "coco": ("*.json", "annotations/*.json", "*/*.json"),
     "tfrecord": ("*record*",),
+    "csv": ("*.csv",),
 }

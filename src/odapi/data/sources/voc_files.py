@@ -1,17 +1,17 @@
 """Files of a Pascal VOC dataset: XML files, the list of a split, images."""
 
-import codecs
 import collections
 import os
 import pathlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from odapi.data.problems import Problems
 from odapi.data.sources.files import ImageFinder, image_files, unique_id
+from odapi.data.sources.listing import spelling
 from odapi.errors import DataError
-from odapi.files import IMAGE_SUFFIXES, is_image_file
+from odapi.files import IMAGE_SUFFIXES, is_image_file, read_text
 
 Path = pathlib.Path
 
@@ -105,8 +105,8 @@ def read_split(root: Path, split: str) -> tuple[Path, list[str] | None]:
     for folder in (root / "ImageSets" / "Main", root / "ImageSets", root):
         file = folder / f"{split}.txt"
         if file.is_file():
-            lines = _read_text(file).split("\n")
-            return root, [line.rstrip("\r") for line in lines if line.strip()]
+            lines = read_text(file).split("\n")
+            return root, [line for line in lines if line.strip()]
     if (root / split).is_dir():
         return root / split, None
     lists = (*root.glob("ImageSets/Main/*.txt"), *root.glob("ImageSets/*.txt"))
@@ -120,19 +120,6 @@ def read_split(root: Path, split: str) -> tuple[Path, list[str] | None]:
     )
 
 
-def _read_text(file: Path) -> str:
-    data = file.read_bytes()
-    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    encoding = "utf-16" if utf16 else "utf-8-sig"  # PowerShell writes UTF-16.
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{file}, line {line}", "is not UTF-8", hint="save the list as UTF-8"
-        ) from error
-
-
 class ListedNames:
     """Finds the XML files that the lines of a list name.
 
@@ -143,34 +130,45 @@ class ListedNames:
     """
 
     def __init__(self, ids: Iterable[str]):
-        self._ids = {_normal(i): i for i in ids}
+        ids = list(ids)
+        self._tables = [_Ids(ids, _normal), _Ids(ids, spelling)]
+
+    def find(self, line: str) -> str | None:
+        """Returns the id that a line names, or None."""
+        bare = line.strip()
+        for ids in self._tables:
+            # The whole line comes first: a name may have spaces, and end with " 1".
+            for text in (line, bare, _FLAG.sub("", bare)):
+                for name in (text, _without_suffix(text)):
+                    found = ids.find(name)
+                    if found is not None:
+                        return found
+        return None
+
+
+class _Ids:
+    """Ids by a form of their names; the ambiguous ones are left out."""
+
+    def __init__(self, ids: Sequence[str], form: Callable[[str], str]):
+        counts = collections.Counter(form(i) for i in ids)
+        self._form = form
+        self._ids = {form(i): i for i in ids if counts[form(i)] == 1}
         self._flat = not any("/" in i for i in self._ids)
         self._by_name: dict[str, list[str]] = collections.defaultdict(list)
         for text in self._ids:
             self._by_name[text.rsplit("/", 1)[-1]].append(text)
 
-    def find(self, line: str) -> str | None:
-        """Returns the id that a line names, or None."""
-        # The whole line comes first: a name may contain spaces, and end with " 1".
-        for text in (line, line.strip(), _FLAG.sub("", line.strip())):
-            for name in (text, _without_suffix(text)):
-                found = self._find(_normal(name))
-                if found is not None:
-                    return self._ids[found]
-        return None
-
-    def _find(self, name: str) -> str | None:
-        if name in self._ids:
-            return name
-        parts = [p for p in name.split("/") if p not in ("", ".")]
+    def find(self, name: str) -> str | None:
+        parts = self._form(name.replace("\\", "/")).split("/")
+        parts = [p for p in parts if p not in ("", ".")]
         for start in range(len(parts)):
             tail = "/".join(parts[start:])
             if tail in self._ids and self._may_drop(parts, start):
-                return tail
+                return self._ids[tail]
         # XML files may lie deeper than the list says, if that is unambiguous.
         same = self._by_name.get(parts[-1], []) if parts else []
         deeper = [i for i in same if i.endswith("/" + "/".join(parts))]
-        return deeper[0] if len(deeper) == 1 else None
+        return self._ids[deeper[0]] if len(deeper) == 1 else None
 
     def _may_drop(self, parts: Sequence[str], start: int) -> bool:
         """Returns whether the folders before `start` do not matter."""
@@ -181,7 +179,7 @@ class ListedNames:
 
 def _normal(name: str) -> str:
     # macOS stores names in another Unicode form than lists have.
-    return unicodedata.normalize("NFC", name.replace("\\", "/"))
+    return unicodedata.normalize("NFC", name)
 
 
 def _without_suffix(name: str) -> str:
@@ -243,7 +241,7 @@ class VocImages:
         own = self._exactly(file, filename) or self._own.get(image_id)
         if own is None:
             return named or self.finder.find(file.stem, file.parent)
-        if named and _normal(named.stem) != _normal(own.stem):
+        if named and spelling(named.stem) != spelling(own.stem):
             problems.found("file name of another image", f"{image_id} ({filename})")
         return own
 
@@ -263,22 +261,22 @@ class VocImages:
 
     def _exactly(self, file: Path, filename: str) -> Path | None:
         """Returns the image if `filename` is the name of the XML file and a suffix."""
-        name = _normal(filename).rsplit("/", 1)[-1]
-        if os.path.splitext(name)[0] != file.stem:
+        name = filename.replace("\\", "/").rsplit("/", 1)[-1]
+        if spelling(os.path.splitext(name)[0]) != spelling(file.stem):
             return None
-        return self._first(file, name)
+        return self._first(file, [name])
 
     def _named_alike(self, file: Path) -> Path | None:
         # Some tools name the annotation of `a.jpg` `a.jpg.xml`.
-        names = dict.fromkeys((file.stem, _without_suffix(file.stem)))
-        return next((f for n in names if (f := self._first(file, _normal(n)))), None)
+        return self._first(file, [file.stem, _without_suffix(file.stem)])
 
-    def _first(self, file: Path, name: str) -> Path | None:
-        """Returns the first image of a name, or name without suffix."""
-        for folder in self._places_of(file):
-            images = self._images_in(folder)
-            if name in images:
-                return images[name]
+    def _first(self, file: Path, names: Sequence[str]) -> Path | None:
+        """Returns the first image of one of the names, without suffix or with it."""
+        forms = {form(name): None for form in (_normal, spelling) for name in names}
+        for name in forms:
+            for folder in self._places_of(file):
+                if name in self._images_in(folder):
+                    return self._images_in(folder)[name]
         return None
 
     def _places_of(self, file: Path) -> list[Path]:
@@ -306,9 +304,10 @@ class VocImages:
             # JPEG takes precedence over masks in PNG.
             files.sort(key=lambda f: IMAGE_SUFFIXES.index(f.suffix.lower()))
             images: dict[str, Path] = {}
-            for file in files:
-                images.setdefault(_normal(file.stem), file)
-            for file in files:
-                images.setdefault(_normal(file.name), file)
+            for form in (_normal, spelling):
+                for file in files:
+                    images.setdefault(form(file.stem), file)
+                for file in files:
+                    images.setdefault(form(file.name), file)
             self._images[folder] = images
         return self._images[folder]

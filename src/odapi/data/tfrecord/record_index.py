@@ -190,7 +190,7 @@ def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
         raise DataError(
             str(file),
             "is not a TFRecord file: it has no valid record",
-            hint="COCO, VOC and YOLO datasets are opened by coco:, voc: and yolo:",
+            hint="other formats are read by coco:, voc:, yolo: and csv:",
         )
     summary = _Summary(file.name)
     kept, add = [], summary.add_sequence if sequences else summary.add
