@@ -55,12 +55,19 @@ class Category:
 class LabelMap:
     """The categories of a dataset, by id. Ids may have gaps, as in COCO.
 
+    Args:
+        categories: The categories.
+        source: For messages.
+        data_ids: The label map that ids without names in a dataset refer to, if it is
+            another one, such as an edited version of that of a trained model.
+
     Raises:
         DataError: An id is below 1, or an id or a name appears twice.
     """
 
     categories: tuple[Category, ...]
     source: str = "label map"
+    data_ids: "LabelMap | None" = None
 
     def __post_init__(self) -> None:
         for name in ("id", "name"):
@@ -100,6 +107,11 @@ class LabelMap:
         ids = [k.id for c in self.categories for k in c.keypoints]
         return max(ids, default=-1) + 1
 
+    @property
+    def is_numbered(self) -> bool:
+        """True if all names are made of ids, as for datasets without names."""
+        return all(c.name == f"class {c.id}" for c in self.categories)
+
     @functools.cached_property
     def by_id(self) -> dict[int, Category]:
         """Categories by their id."""
@@ -110,6 +122,20 @@ class LabelMap:
         """Categories by name, and by display name if no other has that name."""
         shown = {c.display_name: c for c in self.categories if c.display_name}
         return shown | {c.name: c for c in self.categories}
+
+    def of_data_id(self, class_id: int) -> Category | None:
+        """Returns the category that an id in a dataset refers to, or None."""
+        if self.data_ids is None:
+            return self.by_id.get(class_id)
+        named = self.data_ids.by_id.get(class_id)
+        if named is None:
+            return None
+        return self.by_name.get(named.name) or self.by_name.get(named.label)
+
+    def name_of_data_id(self, class_id: int) -> str:
+        """Returns "id 3", or "id 3 (cat)" if another label map names it."""
+        named = self.data_ids.by_id.get(class_id) if self.data_ids else None
+        return f"id {class_id}" + (f" ({named.label})" if named else "")
 
     def label(self, index: int) -> str:
         """Returns the display name of a class index, counted from 0."""

@@ -25,6 +25,7 @@ def build_train_dataset(
     seed: int | None = None,
     source: BaseSource | None = None,
     augmentations: Sequence[Augmentation] = (),
+    label_map: LabelMap | None = None,
 ) -> Pipeline:
     """Returns endless, seeded, augmented batches of the training data.
 
@@ -35,6 +36,8 @@ def build_train_dataset(
         source: The training data; None opens the dataset that the config names.
         augmentations: Functions `(sample, rng) -> sample` of the user, applied after
             those of the config.
+        label_map: The classes of the run that is resumed; None uses the reader's
+            label map, or else the classes of the dataset.
 
     Raises:
         ConfigError: The data, the augmentations or the resizer cannot be built.
@@ -44,7 +47,7 @@ def build_train_dataset(
     reader, train = config.train_input_reader, config.train_config
     given = source is not None
     if source is None:
-        source = build_train_source(config)
+        source = build_train_source(config, label_map)
     loaded = loaded_fields(source.keys)
     checks.check_train_source(config, source, loaded, loading.augmentations)
     if train.use_multiclass_scores or train.merge_multiple_label_boxes:

@@ -1,5 +1,7 @@
 """Builds sources from input readers and dataset specs."""
 
+import dataclasses
+import os
 from typing import Any
 
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
@@ -97,6 +99,8 @@ def build_source(
     """
     if label_map is None and _label_map_path(reader, spec):
         label_map = load_label_map(reader.label_map_path)
+    elif label_map is not None:
+        label_map = _with_ids_of_reader(label_map, reader, spec)
     if label_map is not None and keypoints is not None:
         label_map = with_keypoints(label_map, keypoints)
     source = _opened(reader, path, spec, label_map, drop_unknown)
@@ -115,6 +119,19 @@ def build_source(
 
 def _drops_unknown(config: Any) -> bool:
     return options(config).data_loading.drop_unknown_classes
+
+
+def _with_ids_of_reader(label_map: LabelMap, reader: Any, spec: str) -> LabelMap:
+    """Returns the classes of a model; ids without names are those of the reader."""
+    path = _label_map_path(reader, spec)
+    # The file of a model that was trained elsewhere may be missing here.
+    unusable = not path or is_placeholder(path) or not os.path.isfile(path)
+    if unusable or label_map.is_numbered:
+        return dataclasses.replace(label_map, data_ids=None)
+    own = load_label_map(path)
+    renamed = dataclasses.replace(label_map, data_ids=own)
+    same = all(c.id == getattr(renamed.of_data_id(c.id), "id", 0) for c in own)
+    return dataclasses.replace(label_map, data_ids=None if same else own)
 
 
 def _opened(

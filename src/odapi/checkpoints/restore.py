@@ -14,9 +14,11 @@ import numpy as np
 
 from odapi.checkpoints import averages, pretrained
 from odapi.checkpoints import folder as folders
+from odapi.checkpoints.class_rows import MovedRows, move_class_rows
 from odapi.checkpoints.weights import load_arrays
 from odapi.config.label_map import load_label_map
 from odapi.errors import CheckpointError, unknown_choice
+from odapi.labels import LabelMap
 from odapi.models.detector import Detector
 
 # Parts of the model restored by each type, by the original's names.
@@ -37,6 +39,7 @@ class RestoreReport:
         loaded: Names of the restored variables.
         skipped: Reasons by the names of variables that keep their initial values.
         unused: Names in the checkpoint that the model does not have.
+        classes: Lines about weights that were assigned by the names of the classes.
     """
 
     source: str
@@ -44,6 +47,7 @@ class RestoreReport:
     loaded: tuple[str, ...]
     skipped: dict[str, str]
     unused: tuple[str, ...]
+    classes: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Returns the report as lines of text."""
@@ -51,6 +55,7 @@ class RestoreReport:
         shown = [
             f"Starting from {self.source} ({self.kind}: {KINDS[self.kind]})",
             f"  loaded      {len(self.loaded)} of {total} variables",
+            *self.classes,
         ]
         for reason, count in Counter(self.skipped.values()).most_common():
             names = [n for n, why in self.skipped.items() if why == reason]
@@ -61,7 +66,9 @@ class RestoreReport:
         return shown
 
 
-def restore(detector: Detector, path: str, kind: str) -> RestoreReport:
+def restore(
+    detector: Detector, path: str, kind: str, label_map: LabelMap | None = None
+) -> RestoreReport:
     """Loads weights of another run into a detector.
 
     Args:
@@ -69,6 +76,8 @@ def restore(detector: Detector, path: str, kind: str) -> RestoreReport:
         path: A run or checkpoint of ours, or a file of backbone weights (.npz,
             .h5), which has only kind "classification".
         kind: A key of `KINDS`.
+        label_map: The classes of the detector: kind "full" loads weights per class by
+            the names of the classes. None: by their ids.
 
     Raises:
         CheckpointError: The path has no weights, or none fits.
@@ -89,10 +98,15 @@ def restore(detector: Detector, path: str, kind: str) -> RestoreReport:
         return adapt_shapes(variables, arrays, path, kind, {})
     folder = folders.find(file)
     variables = detector.variables_for(kind)
-    arrays = _arrays(folder, detector, variables, kind)
-    return adapt_shapes(
-        variables, arrays, str(folder), kind, _classes(folder, detector)
-    )
+    rows = MovedRows(_arrays(folder, detector, variables, kind))
+    there = _label_map(folder)
+    if kind == "full" and label_map is not None and there is not None:
+        rows = move_class_rows(detector, rows.arrays, there, label_map)
+    classes = {}
+    if there is not None:
+        classes = {"there": there.num_classes, "here": detector.num_classes}
+    report = adapt_shapes(variables, rows.arrays, str(folder), kind, classes)
+    return dataclasses.replace(report, classes=tuple(rows.lines()))
 
 
 def adapt_shapes(
@@ -151,13 +165,12 @@ def _arrays(
     return {names[n]: array for n, array in arrays.items() if n in names}
 
 
-def _classes(folder: pathlib.Path, detector: Detector) -> dict[str, int]:
-    """Returns the numbers of classes; {} if the label map cannot be read."""
+def _label_map(folder: pathlib.Path) -> LabelMap | None:
+    """Returns the classes of a checkpoint; None if they cannot be read."""
     try:
-        there = load_label_map(folder / folders.LABEL_MAP).num_classes
+        return load_label_map(folder / folders.LABEL_MAP)
     except (OSError, ValueError):
-        return {}
-    return {"there": there, "here": detector.num_classes}
+        return None
 
 
 def _shape_reason(

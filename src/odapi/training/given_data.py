@@ -10,6 +10,7 @@ from odapi.config.label_map import load_label_map
 from odapi.config.load import Config
 from odapi.config.rules.files import is_placeholder
 from odapi.data.sources.base import BaseSource
+from odapi.data.sources.relabel import relabel
 from odapi.data.sources.sequence import SampleSequence, SequenceSource
 from odapi.errors import DataError
 from odapi.labels import LabelMap, label_map_of
@@ -72,7 +73,10 @@ class GivenData:
         return tuple(f for name in self._samples() for f in fields[name])
 
     def train_source(
-        self, config: Config, known: LabelMap | None = None
+        self,
+        config: Config,
+        known: LabelMap | None = None,
+        run_classes: LabelMap | None = None,
     ) -> BaseSource | None:
         """Returns the source of the training samples; None for a dataset on disk.
 
@@ -80,13 +84,23 @@ class GivenData:
             config: The config; `train_input_reader.label_map_path` names the classes
                 if `classes` does not.
             known: Classes of the model that is trained further, used if neither does.
+            run_classes: Classes of the run that is resumed, which the samples get.
 
         Raises:
             DataError: The names of the classes are not known, or the first sample has
                 the wrong form.
+            UnknownClassError: `run_classes` lacks a class of the samples.
         """
         samples = self._samples().get("train_data")
-        if samples is None or isinstance(samples, BaseSource):
+        if samples is None:
+            return None
+        source = self._train_source(samples, config, known)
+        return relabel(source, run_classes) if run_classes else source
+
+    def _train_source(
+        self, samples: Any, config: Config, known: LabelMap | None
+    ) -> BaseSource:
+        if isinstance(samples, BaseSource):
             return samples
         label_map = getattr(samples, "label_map", None)
         if self.classes is not None:
@@ -107,12 +121,21 @@ class GivenData:
 
         Args:
             config: The config.
-            label_map: The classes of the training data.
+            label_map: The classes of the training data, which the samples get.
+
+        Raises:
+            UnknownClassError: `label_map` lacks a class of the samples.
         """
         samples = self._samples().get("eval_data")
-        if samples is None or isinstance(samples, BaseSource):
-            return samples
-        return _source(samples, "eval_data", label_map, config)
+        if samples is None:
+            return None
+        if isinstance(samples, BaseSource):
+            return relabel(samples, label_map)
+        own = getattr(samples, "label_map", None)
+        if self.classes is not None:
+            own = label_map_of(list(self.classes), "classes")
+        classes = own if isinstance(own, LabelMap) else label_map
+        return relabel(_source(samples, "eval_data", classes, config), label_map)
 
     def _samples(self) -> dict[str, Any]:
         data = {"train_data": self.train_data, "eval_data": self.eval_data}

@@ -53,7 +53,8 @@ def fit(
         pipeline: Endless batches, with `get_state` and `set_state`.
         plan: Settings of the run.
         model_dir: Folder of checkpoints and history.
-        write_metadata: Writes config and label map into the folder of a checkpoint.
+        write_metadata: Writes config and label map into a folder: that of the run,
+            after it was resumed, and that of each checkpoint.
         evaluate: Evaluates a detector; None: there is no evaluation.
         tracker: Records losses and images; None: no tracker.
         callbacks: Callbacks of the user, see `UserCallbacks`.
@@ -69,6 +70,7 @@ def fit(
     facts: dict[str, Any] = {}
     if resume_from is not None:
         facts = resume.restore(resume_from, detector, optimizer, pipeline)
+    _write(write_metadata, model_dir)
     step = facts.get("step", 0)
     state = RunState(
         plan,
@@ -113,6 +115,14 @@ def fit(
             prefetcher.close()
             display.pause()
     return state.finished()
+
+
+def _write(
+    write_metadata: Callable[[pathlib.Path], None], folder: pathlib.Path
+) -> None:
+    """Writes config and label map of a run, which a refused run keeps as they were."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_metadata(folder)
 
 
 def _run_steps(

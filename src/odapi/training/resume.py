@@ -10,7 +10,10 @@ from odapi.checkpoints import averages, training_state
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import load_weights
 from odapi.config.diff import Difference, diff
-from odapi.errors import CheckpointError, ConfigError
+from odapi.config.label_map import load_label_map
+from odapi.data.sources.classes import UnknownClassError
+from odapi.errors import CheckpointError, ConfigError, DataError
+from odapi.labels import LabelMap
 from odapi.models.detector import Detector
 
 # Fields that change the model or the variables of the optimizer: saved ones do not fit.
@@ -32,6 +35,25 @@ class ResumePoint(NamedTuple):
 
     checkpoint: pathlib.Path
     same_data: bool = True  # False: its position in the data means nothing any more.
+    label_map: LabelMap | None = None  # None: unknown.
+
+    def new_classes(self, error: UnknownClassError) -> DataError:
+        """Returns the error for data with classes that the run lacks."""
+        return DataError(
+            error.place,
+            error.problem,
+            hint="a run keeps its classes. To train with others, start a new run from "
+            f"this one: --model-dir NEW {fine_tune(self.checkpoint)}; to train without "
+            "these objects, add unknown=drop to the dataset: 'voc:DIR?unknown=drop'",
+        )
+
+
+def fine_tune(checkpoint: pathlib.Path) -> str:
+    """Returns the options that start a run from a checkpoint, classes by name."""
+    return (
+        f"--set train_config.fine_tune_checkpoint={checkpoint} "
+        "--set train_config.fine_tune_checkpoint_type=full"
+    )
 
 
 def find_checkpoint(model_dir: pathlib.Path) -> pathlib.Path | None:
@@ -50,6 +72,16 @@ def find_checkpoint(model_dir: pathlib.Path) -> pathlib.Path | None:
             "train_config.fine_tune_checkpoint",
         )
     return last
+
+
+def find_label_map(checkpoint: pathlib.Path) -> LabelMap | None:
+    """Returns the classes of a run; None if its checkpoint has no label map.
+
+    Raises:
+        DataError: The label map cannot be read.
+    """
+    file = checkpoint / folders.LABEL_MAP
+    return load_label_map(file) if file.is_file() else None
 
 
 def restore(
@@ -74,7 +106,16 @@ def restore(
     averages.load(checkpoint, detector, optimizer)
     # A run imported from the TF Object Detection API has no position in our data.
     if point.same_data and facts.get("data") is not None:
-        pipeline.set_state(facts["data"])
+        try:
+            pipeline.set_state(facts["data"])
+        except DataError as error:
+            raise DataError(
+                error.place,
+                error.problem,
+                hint=f"{error.hint}. If the dataset has grown, resume with another "
+                "--seed, which starts the data from the beginning, or start a new run "
+                f"from this one: --model-dir NEW {fine_tune(checkpoint)}",
+            ) from error
     return facts
 
 

@@ -18,6 +18,8 @@ from odapi.config.findings import raise_errors
 from odapi.config.load import Config, load_config, options
 from odapi.data.augment.augmentation import Augmentation
 from odapi.data.loader.pipeline import Pipeline
+from odapi.data.sources.classes import UnknownClassError
+from odapi.labels import LabelMap
 from odapi.models.detector import Detector
 from odapi.report.training_summary import summary_lines
 from odapi.runtime.determinism import seed_everything
@@ -132,7 +134,13 @@ def _run(
     """Builds everything, in the order in which mistakes are cheapest, and trains."""
     seed_everything(options(config).seed, options(config).deterministic)
     resume_from = _find_run(config, model_dir)
-    pipeline, eval_dataset = _build_datasets(config, model, data, augmentations)
+    classes = resume_from.label_map if resume_from else None
+    try:
+        pipeline, eval_dataset = _build_datasets(
+            config, model, data, augmentations, classes
+        )
+    except UnknownClassError as error:
+        raise resume_from.new_classes(error) if resume_from else error from error
     detector = build_detector(config, seed=options(config).seed)
     pipeline.select_fields(detector.groundtruth_fields)
     evaluate = None
@@ -142,9 +150,7 @@ def _run(
         )
     _freeze(config, detector)
     if resume_from is None:
-        _initialize(config, detector, model)
-    write_metadata = metadata_writer(config, pipeline.label_map)
-    write_metadata(model_dir)
+        _initialize(config, detector, model, pipeline.label_map)
     trackers.log_config(config)
     try:
         with warnings.catch_warnings():
@@ -156,7 +162,7 @@ def _run(
                 pipeline,
                 plan_of(config),
                 model_dir,
-                write_metadata,
+                metadata_writer(config, pipeline.label_map),
                 evaluate=evaluate,
                 tracker=trackers.train,
                 callbacks=callbacks,
@@ -195,7 +201,8 @@ def _find_run(config: Config, model_dir: pathlib.Path) -> ResumePoint | None:
         return None
     found = resume.differences(load_config(checkpoint / folders.CONFIG), config)
     print_lines(f"Resuming from checkpoint {checkpoint}", *resume.lines(found))
-    return ResumePoint(checkpoint, resume.same_data(found))
+    label_map = resume.find_label_map(checkpoint)
+    return ResumePoint(checkpoint, resume.same_data(found), label_map)
 
 
 def _build_datasets(
@@ -203,11 +210,17 @@ def _build_datasets(
     model: GivenModel | None,
     data: GivenData,
     augmentations: Sequence[Augmentation],
+    run_classes: LabelMap | None,
 ) -> tuple[Pipeline, Pipeline | None]:
-    """Returns the training data and, if there is any, the evaluation data."""
+    """Returns the training data and, if there is any, the evaluation data.
+
+    Both get the classes of the run that is resumed, if any.
+    """
     known = model.label_map if model else None
-    source = data.train_source(config, known)
-    pipeline = build_train_dataset(config, source=source, augmentations=augmentations)
+    source = data.train_source(config, known, run_classes)
+    pipeline = build_train_dataset(
+        config, source=source, augmentations=augmentations, label_map=run_classes
+    )
     if not (
         data.has_eval_samples or options(config).eval_data or config.eval_input_reader
     ):
@@ -225,11 +238,13 @@ def _freeze(config: Config, detector: Detector) -> None:
         print_lines(*freeze(detector, frozen, trained, detector_keys(detector)))
 
 
-def _initialize(config: Config, detector: Detector, model: GivenModel | None) -> None:
+def _initialize(
+    config: Config, detector: Detector, model: GivenModel | None, label_map: LabelMap
+) -> None:
     """Loads initial weights, those of the given model or those the config names."""
     if model is not None:
-        reports = [initialize_from_model(detector, model)]
+        reports = [initialize_from_model(detector, model, label_map)]
     else:
-        reports = initialize(config, detector)
+        reports = initialize(config, detector, label_map)
     for report in reports:
         print_lines(*report.lines())

@@ -8,6 +8,11 @@ from odapi.labels import LabelMap
 
 _NAMED = 5
 
+
+class UnknownClassError(DataError):
+    """A dataset has objects of classes that the label map lacks."""
+
+
 UNKNOWN = -1  # Index of a class whose objects are dropped.
 
 
@@ -41,9 +46,9 @@ class ClassIndex:
 
     def of_id(self, class_id: int, where: str, count: int = 1) -> int:
         """Returns the index of a class by its id, or `UNKNOWN`."""
-        category = self.label_map.by_id.get(class_id)
+        category = self.label_map.of_data_id(class_id)
         if category is None:
-            self._miss(f"id {class_id}", where, count)
+            self._miss(self.label_map.name_of_data_id(class_id), where, count)
             return UNKNOWN
         return category.index
 
@@ -59,7 +64,7 @@ class ClassIndex:
         """Raises an error if a class is unknown, unless such objects are dropped.
 
         Raises:
-            DataError: Lists the unknown classes and their first occurrences.
+            UnknownClassError: Lists the unknown classes and their first occurrences.
         """
         if not self._unknown:
             return
@@ -72,7 +77,7 @@ class ClassIndex:
         more = len(self._unknown) - len(lines)
         known = [c.name for c in self.label_map]
         guess = did_you_mean(next(iter(self._unknown)), known)
-        raise DataError(
+        raise UnknownClassError(
             self.name,
             f"classes are missing in {self.label_map.source}: {'; '.join(lines)}"
             + (f" and {more} more" if more > 0 else "")

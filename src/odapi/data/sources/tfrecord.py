@@ -7,7 +7,6 @@ import itertools
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -113,6 +112,8 @@ class TFRecordSource(BaseSource):
             problems.found(kind, where)
         if label_map is None:
             label_map = _label_map(indices, name, problems)
+        elif _is_numbered_from_0(indices, label_map):
+            problems.found("class id 0", name)
         super().__init__(
             name,
             label_map,
@@ -251,10 +252,18 @@ class TFRecordSource(BaseSource):
 
     def _labeled(self, example: Example, found: np.ndarray) -> np.ndarray:
         """Returns the labeled classes, including all that are present."""
-        known: dict[Any, Category] = {**self.label_map.by_name, **self.label_map.by_id}
-        named = {known[key].index for key in example.labeled_classes if key in known}
+        named = {
+            category.index
+            for key in example.labeled_classes
+            if (category := self._labeled_class(key)) is not None
+        }
         indices = named | set(found.tolist())
         return np.array(sorted(indices - {UNKNOWN}), np.int32)
+
+    def _labeled_class(self, key: str | int) -> Category | None:
+        if isinstance(key, str):
+            return self.label_map.by_name.get(key)
+        return self.label_map.of_data_id(int(key))
 
     def _class(self, classes: ClassIndex, name: str, number: int, where: str) -> int:
         if name:
@@ -282,6 +291,15 @@ def _pad_keypoints(objects: dict[str, np.ndarray], count: int) -> None:
         pad = ((0, 0), (0, missing), (0, 0))[: objects[key].ndim]
         value = FIELDS[key].missing
         objects[key] = np.pad(objects[key], pad, constant_values=value)
+
+
+def _is_numbered_from_0(indices: Sequence[RecordIndex], label_map: LabelMap) -> bool:
+    """Returns whether ids count from 0 and the label map was made of such ids.
+
+    So are the classes of a trained model whose data have neither names nor a label map.
+    """
+    found = {(number, name) for i in indices for number, name, _, _ in i.classes}
+    return label_map.is_numbered and (0, "") in found
 
 
 def _label_map(
