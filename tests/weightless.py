@@ -95,4 +95,4 @@ def build_all(config):
     build_optimizer(config)
     build_loading(config, training=True)
     build_loading(config, training=False)
-    build_metrics(config.eval_config, PERSON)
+    build_metrics(config, PERSON)

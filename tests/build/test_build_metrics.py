@@ -4,6 +4,7 @@ import pytest
 from google.protobuf import text_format
 
 from odapi.build.metrics import build_metrics, keypoint_edges
+from odapi.config.load import load_config
 from odapi.config.protos.eval_pb2 import EvalConfig
 from odapi.errors import ConfigError
 from odapi.labels import Category, Keypoint, LabelMap, label_map_of
@@ -11,8 +12,9 @@ from odapi.labels import Category, Keypoint, LabelMap, label_map_of
 NAMES = label_map_of(["cat", "dog", "car"])
 
 
-def build(text, label_map=NAMES):
-    return build_metrics(text_format.Parse(text, EvalConfig()), label_map)
+def build(text, label_map=NAMES, options=""):
+    text = f"eval_config {{ {text} }} [odapi.options] {{ {options} }}"
+    return build_metrics(load_config(text), label_map)
 
 
 @pytest.mark.parametrize("text", ["", 'metrics_set: "coco_detection_metrics"'])
@@ -65,6 +67,23 @@ def test_keypoints_are_measured_by_class():
     assert "Keypoints_Precision/mAP ByCategory/cat" in names
     assert "Keypoints_Recall/AR@100 (large) ByCategory/dog" in names
     assert metrics.members[1].sigmas.tolist() == [0.03, 0.05]
+
+
+ESTIMATE = "evaluation { estimate_keypoint_sigmas: true }"
+
+
+def test_estimated_sigmas_have_metrics_of_their_own():
+    names = list(build(KEYPOINTS, CATS, ESTIMATE).compute())
+    assert len(names) == 12 + 10 + 10
+    assert names[12] == "Keypoints_Precision/mAP ByCategory/cat"
+    assert names[22] == "KeypointsEstimatedSigmas_Precision/mAP ByCategory/cat"
+
+
+def test_nothing_is_estimated_if_all_sigmas_are_given():
+    text = KEYPOINTS.replace("cat", "dog")
+    names = list(build(text, CATS, ESTIMATE).compute())
+    assert len(names) == 12 + 10
+    assert not [name for name in names if "Estimated" in name]
 
 
 @pytest.mark.parametrize(

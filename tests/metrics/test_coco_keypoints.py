@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 
 import numpy as np
 import pytest
@@ -123,8 +124,8 @@ def of_pycocotools(images):
     return evaluation.stats
 
 
-def measured(images, sigmas=SIGMAS):
-    metrics = CocoKeypointMetrics(CATEGORY, sigmas)
+def measured(images, sigmas=SIGMAS, **options):
+    metrics = CocoKeypointMetrics(CATEGORY, sigmas, **options)
     for n, (truth, found) in enumerate(images):
         metrics.update(f"{n}", truth, found)
     return metrics
@@ -215,14 +216,76 @@ def test_invalid_arguments_are_refused(category, sigmas, message):
         CocoKeypointMetrics(category, sigmas)
 
 
-def test_missing_sigmas_are_estimated():
+def test_missing_sigmas_are_those_of_the_original():
+    metrics = measured([one_image()], {"tail": 0.07})
+    assert metrics.sigmas.tolist() == [0.05, 0.07, 0.05]
+
+
+def test_missing_sigmas_are_estimated_on_request():
     # Distances to the nearest other: 22.36 (nose to tail), 14.14 (tail and paw); the
     # square root of the area is 40.
-    metrics = measured([one_image()], {"tail": 0.07})
+    metrics = measured([one_image()], {"tail": 0.07}, estimate=True)
     assert_allclose(metrics.sigmas, [0.107, 0.07, 0.28 * 14.142 / 40], rtol=1e-4)
-    assert metrics.compute()["Keypoints_Precision/mAP ByCategory/dog"] == pytest.approx(
-        1
-    )
+    numbers = metrics.compute()
+    assert list(numbers) == [
+        f"KeypointsEstimatedSigmas_{n} ByCategory/dog" for n in NAMES
+    ]
+    name = "KeypointsEstimatedSigmas_Precision/mAP ByCategory/dog"
+    assert numbers[name] == pytest.approx(1)
+
+
+# Of CocoKeypointEvaluator of the original, run on the random images of 32 x 32 of
+# evaluator_random_scenarios.json: mAP of "cat" without sigmas, and of "person" with.
+RANDOM_MAPS = [
+    (0.06732673, 0.2990099),
+    (0.41904762, 0.5709571),
+    (0.55148515, 0.66336634),
+]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_metrics_of_the_original_with_and_without_sigmas(shared, number):
+    file = shared / "original_tests" / "evaluator_random_scenarios.json"
+    case = json.loads(file.read_text())["cases"][number]
+    found = []
+    for run in case["expected"]["runs"][8], case["expected"]["runs"][7]:
+        options, fields = run["options"], run["fields_given"]
+        keypoints = tuple(Keypoint(**k) for k in options["category_keypoints"])
+        category = Category(
+            options["category_id"], options["class_text"], "", keypoints
+        )
+        metrics = CocoKeypointMetrics(category, options.get("oks_sigmas"))
+        for n, image in enumerate(case["inputs"]["images"]):
+            metrics.update(f"{n}", *_arrays(image, fields))
+        assert_allclose(
+            list(metrics.compute().values()), list(run["metrics"].values()), atol=1e-6
+        )
+        assert list(metrics.compute()) == list(run["metrics"])
+        found.append(next(iter(metrics.compute().values())))
+    assert_allclose(found, RANDOM_MAPS[number], atol=1e-6)
+
+
+def _arrays(image, fields):
+    """Groundtruth and detections of an image of 32 x 32; class 1 has index 0."""
+    for objects in image.values():
+        count = len(objects["classes"])
+        boxes = np.array(objects["boxes_ymin_xmin_ymax_xmax"]).reshape(count, 4)
+        arrays = {
+            "boxes": boxes / 32,
+            "classes": np.array(objects["classes"], int) - 1,
+            "keypoints": np.array(objects["keypoints_yx"]).reshape(count, 4, 2) / 32,
+        }
+        if "scores" in objects:
+            arrays["scores"] = objects["scores"]
+        else:
+            arrays["size"] = (32, 32)
+            if "crowd" in fields:
+                arrays["is_crowd"] = np.array(objects["is_crowd"], bool)
+            if "visibility" in fields:
+                arrays["keypoint_visibility"] = np.array(
+                    objects["keypoint_visibility"], int
+                ).reshape(count, 4)
+        yield arrays
 
 
 @pytest.mark.parametrize(

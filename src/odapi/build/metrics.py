@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from odapi.build.oneof import build_oneof, call, checked
+from odapi.config.load import options
 from odapi.errors import unknown_choice
 from odapi.labels import LabelMap
 from odapi.metrics.coco.box_metrics import CocoBoxMetrics
@@ -25,30 +26,31 @@ _EVALUATORS: dict[str, type[CocoBoxMetrics]] = {
 def build_metrics(
     config: Any, label_map: LabelMap, path: str = "eval_config"
 ) -> Evaluator:
-    """Returns the metrics of an `EvalConfig`; COCO's box metrics by default.
+    """Returns the metrics of a config; COCO's box metrics by default.
 
-    Keypoint metrics are set by `parameterized_metric`, one per class.
+    Keypoint metrics are set by `parameterized_metric`, one per class. With
+    `options.evaluation.estimate_keypoint_sigmas`, classes without all their sigmas have
+    a second set of metrics, with estimated ones.
 
     Args:
-        config: The message.
+        config: A TrainEvalPipelineConfig.
         label_map: The classes.
-        path: Path of the message, for errors.
+        path: Path of its `EvalConfig`, for errors.
 
     Raises:
         ConfigError: A metrics_set is unknown or not supported, or a super category
             names a class that the label map does not have.
     """
-    config = checked(config, path)
+    estimate = options(config).evaluation.estimate_keypoint_sigmas
+    config = checked(config.eval_config, path)
     names = tuple(dict.fromkeys(config.metrics_set)) or (COCO_BOXES,)
     made = call(_evaluators, config, path, label_map, names)
     if not config.parameterized_metric:
         return made[0] if len(made) == 1 else MetricCollection(made)
     for n, metric in enumerate(config.parameterized_metric):
         place = f"{path}.parameterized_metric[{n}]"
-        made.append(
-            build_oneof(
-                metric, "parameterized_metric", _PARAMETERIZED, place, label_map
-            )
+        made += build_oneof(
+            metric, "parameterized_metric", _PARAMETERIZED, place, label_map, estimate
         )
     return call(lambda *_: MetricCollection(made), config, path)
 
@@ -66,12 +68,17 @@ def _evaluators(
     return [_coco(_EVALUATORS[name], config, label_map) for name in ordered]
 
 
-def _coco_keypoints(config: Any, path: str, label_map: LabelMap) -> CocoKeypointMetrics:
+def _coco_keypoints(
+    config: Any, path: str, label_map: LabelMap, estimate: bool
+) -> list[CocoKeypointMetrics]:
     name = config.class_label
     if name not in label_map.by_name:
         raise unknown_choice(f"{path}.class_label", name, label_map.by_name)
-    sigmas = dict(config.keypoint_label_to_sigmas)
-    return CocoKeypointMetrics(label_map.by_name[name], sigmas)
+    category, sigmas = label_map.by_name[name], dict(config.keypoint_label_to_sigmas)
+    made = [CocoKeypointMetrics(category, sigmas)]
+    if estimate and len(sigmas) < len(category.keypoints):
+        made.append(CocoKeypointMetrics(category, sigmas, estimate=True))
+    return made
 
 
 _PARAMETERIZED = {"coco_keypoint_metrics": _coco_keypoints}

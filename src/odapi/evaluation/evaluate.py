@@ -42,7 +42,7 @@ def evaluate(
     config = loaded.config.eval_config
     # Classes are matched by name to those of the model.
     dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
-    evaluator = build_metrics(config, loaded.label_map)
+    evaluator = build_metrics(loaded.config, loaded.label_map)
     if evaluators:
         evaluator = MetricCollection([evaluator, *evaluators])
     if with_losses:

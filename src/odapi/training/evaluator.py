@@ -42,7 +42,7 @@ class Evaluator:
         self._dataset, self._tracker = dataset, tracker
         self._config = config.eval_config
         self._max_images = options(config).evaluation.max_images
-        self._metrics = build_metrics(config.eval_config, label_map)
+        self._metrics = build_metrics(config, label_map)
         self._with_losses = True
         try:
             dataset.check_has(detector.groundtruth_fields)

@@ -48,14 +48,16 @@ class Options(_message.Message):
     def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ...) -> None: ...
 
 class Evaluation(_message.Message):
-    __slots__ = ("every_n_steps", "best_metric", "max_images")
+    __slots__ = ("every_n_steps", "best_metric", "max_images", "estimate_keypoint_sigmas")
     EVERY_N_STEPS_FIELD_NUMBER: _ClassVar[int]
     BEST_METRIC_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGES_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_KEYPOINT_SIGMAS_FIELD_NUMBER: _ClassVar[int]
     every_n_steps: int
     best_metric: str
     max_images: int
-    def __init__(self, every_n_steps: _Optional[int] = ..., best_metric: _Optional[str] = ..., max_images: _Optional[int] = ...) -> None: ...
+    estimate_keypoint_sigmas: bool
+    def __init__(self, every_n_steps: _Optional[int] = ..., best_metric: _Optional[str] = ..., max_images: _Optional[int] = ..., estimate_keypoint_sigmas: _Optional[bool] = ...) -> None: ...
 
 class Checkpoints(_message.Message):
     __slots__ = ("every_n_steps", "keep")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from odapi.errors import DataError
 from odapi.labels import Category
-from odapi.metrics.coco.keypoint_sigmas import estimate_sigmas
+from odapi.metrics.coco.keypoint_sigmas import DEFAULT_SIGMA, estimate_sigmas
 from odapi.metrics.coco.summary import AREAS, mean_of_known
 from odapi.metrics.evaluator import Arrays, Evaluator
 from odapi.metrics.pixel_boxes import xywh_px
@@ -53,16 +53,23 @@ class CocoKeypointMetrics(Evaluator):
     Args:
         category: The class, with its keypoints.
         sigmas: OKS per-keypoint sigmas by keypoint name, as in COCO; missing ones are
-            estimated from the groundtruth.
+            0.05, as in the original.
+        estimate: Whether missing sigmas are estimated from the groundtruth instead. The
+            metrics then have names of their own, since their values do not compare.
 
     Raises:
         ValueError: The class has no keypoints, or a name or a sigma is wrong.
     """
 
-    prefix = "Keypoints_"
-
-    def __init__(self, category: Category, sigmas: Mapping[str, float] | None = None):
+    def __init__(
+        self,
+        category: Category,
+        sigmas: Mapping[str, float] | None = None,
+        estimate: bool = False,
+    ):
         self.category = category
+        self.estimate = estimate
+        self.prefix = "KeypointsEstimatedSigmas_" if estimate else "Keypoints_"
         self._ids = [k.id for k in category.keypoints]
         if not self._ids:
             raise ValueError(
@@ -98,8 +105,8 @@ class CocoKeypointMetrics(Evaluator):
     @property
     def sigmas(self) -> NDArray[np.float64]:
         """The sigma of each keypoint, `[k]`."""
-        if not np.isnan(self._sigmas).any():
-            return self._sigmas
+        if not self.estimate:
+            return np.where(np.isnan(self._sigmas), DEFAULT_SIGMA, self._sigmas)
         count = len(self._ids)
         points = np.array(self._points).reshape(-1, count, 2)
         areas = np.array([a["area"] for a in self._truth])
@@ -136,7 +143,7 @@ class CocoKeypointMetrics(Evaluator):
         self._computed = None
 
     def compute(self) -> dict[str, float]:
-        """Returns the metrics by the original's names; -1 without groundtruth."""
+        """Returns the metrics by name; -1 without groundtruth."""
         if self._computed is None:
             values = self._evaluate()
             self._computed = {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 # (127 people of coco_mini), and their mean deviation from this estimate is 17 %.
 _SIGMA_PER_DISTANCE = 0.28
 _MIN_SIGMA, _MAX_SIGMA = 0.025, 0.107  # COCO's: eyes and hips.
-DEFAULT_SIGMA = 0.05  # The original's default.
+DEFAULT_SIGMA = 0.05  # Of the original, for every keypoint without a sigma.
 
 
 def estimate_sigmas(
