@@ -15,8 +15,10 @@ from odapi.checkpoints import training_state
 from odapi.checkpoints.weights import load_arrays, values
 from odapi.cli.zoo import app
 from odapi.config import parse
+from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config, save_config
-from odapi.errors import CheckpointError, ConfigError
+from odapi.errors import CheckpointError, ConfigError, DataError
+from odapi.labels import label_map_of
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import coco
 from odapi.zoo.import_checkpoint import import_checkpoint
@@ -45,7 +47,7 @@ def built_once(monkeypatch):
         monkeypatch.setattr(f"{module}.build_detector", _build)
 
 
-def _build(config, seed=None):
+def _build(config, seed=None, label_map=None):
     key = config.model.SerializeToString()
     if key not in _BUILT:
         _BUILT[key] = build_detector(config, seed)
@@ -133,10 +135,27 @@ def test_momentum_of_the_original_is_kept_when_asked(shared, tmp_path):
     assert 3 in [int(v) for v in kept.values() if v.dtype.kind in "iu" and not v.ndim]
 
 
-@pytest.mark.slow
-def test_a_training_of_the_original_goes_on(shared, tmp_path):
+def test_a_training_without_class_names_asks_for_them(shared, tmp_path):
     import_checkpoint(
         shared / EXAMPLE / "training", tmp_path / "run", keep_optimizer=True
+    )
+    data = f"voc:{shared / 'data/bccd'}?split=trainval"
+    overrides = ['train_input_reader.label_map_path=""', "eval_input_reader="]
+    with pytest.raises(DataError) as error:
+        odapi.train(tmp_path / "run", tmp_path / "run", overrides, train_data=data)
+    assert "'WBC' (301 objects" in error.value.problem
+    assert "have no names: write them to" in error.value.hint
+
+
+@pytest.mark.slow
+def test_a_training_of_the_original_goes_on(shared, tmp_path):
+    classes = tmp_path / "cells.pbtxt"
+    save_label_map(label_map_of(["RBC", "WBC", "Platelets"]), classes)
+    import_checkpoint(
+        shared / EXAMPLE / "training",
+        tmp_path / "run",
+        keep_optimizer=True,
+        label_map=classes,
     )
     before = load_arrays(folders.latest(tmp_path / "run") / folders.WEIGHTS)
     data = f"voc:{shared / 'data/bccd'}?split=trainval"

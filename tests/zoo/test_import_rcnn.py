@@ -33,7 +33,7 @@ def narrowed(monkeypatch):
         monkeypatch.setattr(f"{module}.build_detector", _build)
 
 
-def _build(config, seed=None):
+def _build(config, seed=None, label_map=None):
     key = config.model.SerializeToString()
     if key not in _BUILT:
         _BUILT[key] = build_detector(config, seed)
