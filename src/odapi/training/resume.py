@@ -40,12 +40,12 @@ class ResumePoint(NamedTuple):
     def new_classes(self, error: UnknownClassError) -> DataError:
         """Returns the error for data with classes that the run lacks."""
         if self.label_map is not None and self.label_map.is_numbered:
+            file = self.checkpoint / folders.LABEL_MAP
             return DataError(
                 error.place,
                 error.problem,
-                hint="the classes of this run have no names: write them to "
-                f"{self.checkpoint / folders.LABEL_MAP}, or import its checkpoint again "
-                "with --label-map FILE",
+                hint=f"the classes of this run have no names: write them to {file}, or "
+                "import its checkpoint again with --label-map FILE",
             )
         return DataError(
             error.place,
