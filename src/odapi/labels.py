@@ -25,6 +25,7 @@ class Category:
         display_name: Name for display; `name` if empty.
         keypoints: Named keypoints of the class, in order.
         skeleton: Pairs of connected keypoint ids; empty if unknown.
+        flip: Id of the mirror image of each keypoint, in order; empty if unknown.
         ancestor_ids, descendant_ids: Class hierarchy of Open Images.
         frequency: "", "FREQUENT", "COMMON" or "RARE", as in LVIS.
         instance_count: Objects in the training data, as in LVIS; 0 if unknown.
@@ -39,6 +40,7 @@ class Category:
     frequency: str = ""
     instance_count: int = 0
     skeleton: tuple[tuple[int, int], ...] = ()
+    flip: tuple[int, ...] = ()
 
     @property
     def index(self) -> int:

@@ -3,8 +3,9 @@
 import pytest
 
 import tiny_data
-from odapi.build.keypoint_config import flip_permutation, keypoint_config
+from odapi.build.keypoint_config import keypoint_config
 from odapi.config.parse import to_text
+from odapi.data.keypoint_flips import flip_permutation
 from odapi.data.sources.open import open_source
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap

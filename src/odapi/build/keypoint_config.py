@@ -1,23 +1,20 @@
 """Config of the keypoints of a dataset, estimated from its annotations."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from odapi.config.protos import pipeline_pb2
+from odapi.data.keypoint_flips import flip_permutation
 from odapi.data.sources.base import BaseSource
 from odapi.draw.skeleton import edges_of
 from odapi.errors import DataError
-from odapi.labels import Category, LabelMap
+from odapi.labels import Category
 from odapi.metrics.coco.keypoint_sigmas import estimate_sigmas
 
 # Ratio of the Gaussian widths of the zoo's models to COCO's sigmas.
 _STD = 10.0
 _DIGITS = 3
-# Words of names that are swapped by a horizontal flip.
-_SIDES = {"left": "right", "right": "left", "l": "r", "r": "l"}
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
@@ -25,7 +22,7 @@ def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
 
     They are a task with its loss for each class with keypoints, the widths of peaks
     and the sigmas of the metric, estimated from the annotations, the permutation of
-    horizontal flips, by the names of keypoints, and the edges for drawings.
+    horizontal flips, and the edges for drawings.
 
     Args:
         source: The dataset; its label map names the keypoints.
@@ -53,31 +50,6 @@ def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
     config.train_input_reader.num_keypoints = source.num_keypoints
     config.eval_input_reader.add().num_keypoints = source.num_keypoints
     return config
-
-
-def flip_permutation(label_map: LabelMap) -> list[int]:
-    """Returns the id of the mirror image of each keypoint.
-
-    It is the keypoint of the same name with left and right exchanged, such as
-    `left_eye` and `right_eye`, `EyeL` and `EyeR`, or else the keypoint itself.
-    """
-    order = list(range(label_map.num_keypoints))
-    for category in label_map:
-        ids = {k.name: k.id for k in category.keypoints}
-        for name, own in ids.items():
-            order[own] = ids.get(_mirrored(name), own)
-    return order
-
-
-def _mirrored(name: str) -> str:
-    def swap(found: re.Match) -> str:
-        word = found[0]
-        other = _SIDES.get(word.lower(), word)
-        if word.isupper():
-            return other.upper()
-        return other.capitalize() if word[0].isupper() else other
-
-    return _WORD.sub(swap, name)
 
 
 def _points(source: BaseSource) -> dict[int, tuple[np.ndarray, np.ndarray]]:

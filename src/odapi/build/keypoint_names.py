@@ -72,6 +72,6 @@ def with_keypoints(label_map: LabelMap, keypoints: LabelMap) -> LabelMap:
                 f"{label_map.source}",
                 hint="a class must have the same id in both; change one of them",
             )
-        own = named.keypoints if named else ()
-        categories.append(dataclasses.replace(category, keypoints=own))
+        own, flip = (named.keypoints, named.flip) if named else ((), ())
+        categories.append(dataclasses.replace(category, keypoints=own, flip=flip))
     return dataclasses.replace(label_map, categories=tuple(categories))

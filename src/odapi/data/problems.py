@@ -20,6 +20,9 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "corrupt image": (SKIPPED, "the bytes cannot be decoded, or end too early"),
     "damaged JPEG": (KEPT, "stray bytes in a JPEG file; every pixel was decoded"),
     "missing image": (SKIPPED, "no file; more than half missing is refused"),
+    "image without a label file": (KEPT, "has no txt file in a YOLO dataset"),
+    "unused label file": (SKIPPED, "a txt file of objects outside the label folders"),
+    "classes without names": (KEPT, "neither data.yaml nor classes.txt names them"),
     "missing annotation": (SKIPPED, "an image of a VOC folder without an XML file"),
     "annotation elsewhere": (SKIPPED, "an XML file outside the annotation folder"),
     "file name of another image": (

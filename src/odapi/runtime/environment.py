@@ -24,6 +24,7 @@ _CORE = (
     ("grain", ("grain",), "order and position of the input"),
     ("hotcoco", ("hotcoco",), "COCO metrics"),
     ("h5py", ("h5py",), "weight files"),
+    ("yaml", ("PyYAML",), "data.yaml of YOLO datasets"),
 )
 _BACKENDS = {
     "tensorflow": ("tensorflow", "tensorflow-cpu", "tensorflow_cpu"),

@@ -1,12 +1,13 @@
 """Writes YOLO txt: `images`, `labels` and `data.yaml`. Boxes only."""
 
-import json
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 from odapi.data.formats.writer import COPY, REFER, ImageFiles, Written, samples
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
+from odapi.data.sources.yolo_yaml import format_data_yaml
 from odapi.errors import DataError
 from odapi.files import write_text
 
@@ -69,11 +70,9 @@ def write_yolo(
         written.objects += len(sample["boxes"])
     parts = [p for p in ("train", "val", "test") if (path / "images" / p).is_dir()]
     parts += [split] if split not in parts else []
-    about = [f"{part}: images/{part}\n" for part in parts]
-    # JSON strings are YAML strings.
-    about += ["names:\n"]
-    about += [f"  {i}: {json.dumps(c.name)}\n" for i, c in enumerate(categories)]
-    write_text(path / "data.yaml", "".join(about))
+    about: dict[str, Any] = {part: f"images/{part}" for part in parts}
+    about["names"] = {i: c.name for i, c in enumerate(categories)}
+    write_text(path / "data.yaml", format_data_yaml(about))
     return written
 
 

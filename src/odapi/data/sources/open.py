@@ -106,7 +106,7 @@ def _voc(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource
 
 
 def _yolo(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, ("images", "split", "missing", "unknown", "lines"))
     return open_yolo(spec.path, label_map, load_masks=load_masks, **options)
 
 
@@ -130,6 +130,7 @@ _SWITCHES = {
     "missing": ("skip", "skip_missing"),
     "unknown": ("drop", "drop_unknown"),
     "type": ("sequence", "sequences"),
+    "lines": ("polygons", "polygons"),
 }
 
 
@@ -155,7 +156,7 @@ def _guess(path: str) -> str:
     place = pathlib.Path(path)
     if place.suffix == ".json":
         return "coco"
-    if place.suffix in (".yaml", ".yml"):
+    if place.suffix in (".yaml", ".yml", ".data"):
         return "yolo"
     if place.suffix.lower() == ".csv":
         return "csv"
@@ -176,7 +177,14 @@ def _guess(path: str) -> str:
 # Files that identify the kind of a folder.
 _SIGNS = {
     "voc": ("Annotations/*.xml", "*.xml", "annotations/*.xml", "*/*.xml"),
-    "yolo": ("data.yaml", "*.yaml", "labels/*.txt", "labels/*/*.txt"),
+    "yolo": (
+        "data.yaml",
+        "*.yaml",
+        "labels/*.txt",
+        "labels/*/*.txt",
+        "*/labels/*.txt",
+        "obj.data",
+    ),
     "coco": ("*.json", "annotations/*.json", "*/*.json"),
     "tfrecord": ("*record*",),
     "csv": ("*.csv",),

@@ -1,14 +1,12 @@
 """YOLO: one text file per image, one line per object, in the layout of Ultralytics."""
 
-import functools
 import pathlib
-from typing import Any
 
 import numpy as np
 
-from odapi.data.mask_encoding import decode_segmentation
+from odapi.data.keypoint_slots import NO_SLOT, KeypointSlots, placed
 from odapi.data.problems import Problems
-from odapi.data.sources.base import MaskOf, Raw
+from odapi.data.sources.base import Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.files import (
     FileSource,
@@ -17,7 +15,17 @@ from odapi.data.sources.files import (
     image_files,
     unique_id,
 )
-from odapi.data.sources.yolo_folders import Layout, read_layout
+from odapi.data.sources.yolo_folders import Layout, name_folders, read_layout
+from odapi.data.sources.yolo_keypoints import with_keypoints
+from odapi.data.sources.yolo_labels import (
+    LabelFiles,
+    all_labels,
+    class_number,
+    highest_class,
+    label_lines,
+)
+from odapi.data.sources.yolo_lines import KeypointGuess, LineReader, Row
+from odapi.data.sources.yolo_names import names_beside
 from odapi.errors import DataError
 from odapi.labels import LabelMap, label_map_of
 
@@ -29,21 +37,25 @@ def open_yolo(
     label_map: LabelMap | None = None,
     images: str | Path | None = None,
     split: str | None = None,
+    polygons: bool = False,
     drop_unknown: bool = False,
     skip_missing: bool = False,
     load_masks: bool = True,
 ) -> FileSource:
     """Opens a YOLO dataset: boxes, polygons or keypoints in txt files.
 
-    An image without a txt file, or with an empty one, has no objects.
+    An image with an empty txt file has no objects. An image without a txt file has
+    none either, and is counted, unless no image has one.
 
     Args:
-        path: A `data.yaml`, or a folder with one, or a folder with `images` and
-            `labels`, or one that contains images and txt files.
+        path: A `data.yaml`, a Darknet `obj.data`, or a folder with one, or a folder
+            with `images` and `labels`, or one that contains images and txt files.
         label_map: The classes, matched by name if the dataset has names, else by
             number. None uses the names in the yaml or in `classes.txt`.
         images: Folder of the images; None follows the layout.
-        split: "train", "val", "test" or the name of a folder; None reads all.
+        split: "train", "val", "test", another split of the yaml or the name of a
+            folder; None reads all.
+        polygons: Whether lines are polygons even if they look like keypoints.
         drop_unknown: Whether to drop objects of classes that `label_map` lacks.
         skip_missing: Whether to continue if more than half of the images are missing.
         load_masks: Whether samples get masks if lines are polygons.
@@ -52,73 +64,120 @@ def open_yolo(
         The source; images sorted by name.
 
     Raises:
-        DataError: There are no images or no such split, or a class is unknown.
+        DataError: There are no images or label files or no such split, a class is
+            unknown, a file is malformed, or lines look like keypoints without
+            `kpt_shape`.
     """
     layout = read_layout(Path(path), split, Path(images) if images else None)
     problems = Problems()
-    finder = ImageFinder([layout.root])
+    files = _images(layout, problems, skip_missing)
+    labels = LabelFiles(layout.root, files)
+    labels.check_found(layout.name)
+    names = _names(layout, labels)
+    if not names:
+        problems.found("classes without names", layout.name)
+    if label_map is None:
+        label_map = _label_map(layout, names)
+    index = ClassIndex(label_map, layout.name, problems, drop_unknown)
+    reader = _Reader(layout, labels, names, index)
+    taken: set[str] = set()
+    raws = [reader.raw(f, unique_id(f.stem, taken, problems)) for f in files]
+    entries = [(r, f) for r, f in zip(raws, files, strict=True) if r is not None]
+    if not polygons and layout.keypoints is None:
+        reader.guess.check(layout.name)
+    index.check()
+    _count_unused(layout, labels, problems)
+    return FileSource(layout.name, label_map, entries, problems, None, load_masks)
+
+
+def _images(layout: Layout, problems: Problems, skip_missing: bool) -> list[Path]:
+    """Returns the existing images of a dataset; counts the missing ones."""
+    found = [p for p in layout.listed if p.is_file()]
     missing = [str(p) for p in layout.listed if not p.is_file()]
     for name in missing:
         problems.found("missing image", name)
-    files = [p for folder in layout.folders for p in image_files(folder)]
-    files += [p for p in layout.listed if p.is_file()]
+    files = [p for folder in layout.folders for p in image_files(folder)] + found
     if not files and not missing:
         folders = ", ".join(str(f) for f in layout.folders)
         raise DataError(
             layout.name,
-            f"has no images in {folders}",
+            f"has no images in {folders}" if folders else "has no images",
             hint="give the folder: ?images=DIR",
         )
-    reader = _Reader(layout, label_map, problems, drop_unknown)
-    taken: set[str] = set()
-    raws = [reader.raw(f, unique_id(f.stem, taken, problems)) for f in files]
-    entries = [(r, f) for r, f in zip(raws, files, strict=True) if r is not None]
-    reader.index.check()
-    check_missing(layout.name, missing, len(missing) + len(files), finder, skip_missing)
-    # A list may name some of the images; only a folder is complete.
-    for file in [] if layout.listed else layout.labels_without(files):
+    total = len(missing) + len(files)
+    check_missing(layout.name, missing, total, ImageFinder([layout.root]), skip_missing)
+    return list(dict.fromkeys(files))
+
+
+def _names(layout: Layout, labels: LabelFiles) -> list[str]:
+    """Returns the class names of a description file, or of files such as classes.txt.
+
+    Raises:
+        DataError: Two files differ, or one is malformed.
+    """
+    if layout.names:
+        return list(layout.names)
+    for folders in name_folders(layout, sorted(labels.used())):
+        if names := names_beside(folders):
+            return names
+    return []
+
+
+def _label_map(layout: Layout, names: list[str]) -> LabelMap:
+    """Returns the classes of the dataset; those without names are numbered."""
+    if not names:
+        highest = highest_class(all_labels(layout.root))
+        count = max(highest + 1, layout.num_classes)
+        names = [f"class {i}" for i in range(count)]
+    label_map = label_map_of(names, f"class names in {layout.name}")
+    if layout.keypoints is None:
+        return label_map
+    return with_keypoints(label_map, layout.keypoints)
+
+
+def _count_unused(layout: Layout, labels: LabelFiles, problems: Problems) -> None:
+    """Counts label files without an image; lists and splits name some images only."""
+    if layout.listed:
+        return
+    for file in labels.without_image():
         problems.found("missing image", f"of {file.name}")
-    map_of = reader.index.label_map
-    return FileSource(layout.name, map_of, entries, problems, None, load_masks)
+    for file in labels.elsewhere() if layout.is_whole else ():
+        problems.found("unused label file", str(file))
 
 
 class _Reader:
-    """Converts txt files to arrays."""
+    """Converts label files to arrays."""
 
     def __init__(
         self,
         layout: Layout,
-        label_map: LabelMap | None,
-        problems: Problems,
-        drop_unknown: bool,
+        labels: LabelFiles,
+        names: list[str],
+        index: ClassIndex,
     ):
         self.layout = layout
-        self.problems = problems
-        names = layout.names
-        if label_map is None:
-            source = f"class names in {layout.name}"
-            label_map = label_map_of(list(names) or self._numbered(), source)
-        self.index = ClassIndex(label_map, layout.name, problems, drop_unknown)
-
-    def _numbered(self) -> list[str]:
-        """Returns numbered class names for a dataset without names."""
-        highest = -1
-        for file in self.layout.all_labels():
-            for line in _lines_or_none(file):
-                number = _class_number(line)
-                highest = max(highest, -1 if number is None else number)
-        return [f"class {i}" for i in range(highest + 1)]
+        self.labels = labels
+        self.names = names
+        self.index = index
+        self.problems = index.problems
+        self.lines = LineReader(layout.keypoints, index.problems)
+        self.guess = KeypointGuess()
+        self.slots = KeypointSlots(index.label_map, index.problems)
 
     def raw(self, image: Path, image_id: str) -> Raw | None:
         """Returns the annotations of one image; None if they are unreadable."""
-        rows: list[_Row] = []
-        file = self.layout.label_of(image)
-        seen: set[str] = set()
+        file = self.labels.of(image)
+        if file is None:
+            self.problems.found("image without a label file", image.name)
         try:
-            lines = _lines(file) if file else []
-        except (OSError, UnicodeDecodeError) as error:
-            self.problems.found("unreadable annotation", f"{file} ({error})")
+            lines = label_lines(file) if file else []
+        except DataError as error:
+            where = f"{error.place} ({error.problem}; {error.hint})"
+            self.problems.found("unreadable annotation", where.replace("; )", ")"))
             return None
+        rows: list[tuple[int, Row]] = []
+        places: list[list[int]] = []
+        seen: set[str] = set()
         for number, line in enumerate(lines, 1):
             where = f"{file.name if file else image_id}, line {number}"
             if line in seen:
@@ -127,111 +186,71 @@ class _Reader:
             seen.add(line)
             row = self._row(line, where)
             if row is not None:
-                rows.append(row)
-        mask_of = [r.mask_of for r in rows]
+                rows.append(row[:2])
+                places.append(row[2])
+        mask_of = [row.mask_of for _, row in rows]
         return Raw(
             image_id=image_id,
             filename=image.name,
             size=None,
-            objects=self._objects(rows),
+            objects=self._objects(rows, places),
             in_pixels=False,
             mask_of=mask_of if any(mask_of) else None,
         )
 
-    def _row(self, line: str, where: str) -> "_Row | None":
-        number = _class_number(line)
-        try:
-            values = [float(v) for v in line.split()[1:]]
-        except ValueError:
-            number = None
-        if number is None or not self._fits(len(values)):
-            self.problems.found("malformed box", where)
+    def _row(self, line: str, where: str) -> tuple[int, Row, list[int]] | None:
+        """Returns class index, object and the slots of its keypoints."""
+        number, texts = class_number(line), line.split()[1:]
+        if number is None:
+            reason = f"{line.split()[0]!r} is no class number"
+            self.problems.found("malformed box", f"{where} ({reason})")
             return None
-        found = self._class(number, where)
-        return None if found == UNKNOWN else _Row(found, values, self.layout.keypoints)
+        self.guess.add(texts, where)
+        row = self.lines.read(texts, where)
+        if row is None:
+            return None
+        index = self._class(number, where)
+        if index == UNKNOWN:
+            return None
+        return index, row, self._slots(row, number, index, where)
 
-    def _fits(self, count: int) -> bool:
-        if self.layout.keypoints:
-            points, dimensions = self.layout.keypoints
-            return count in (4, 4 + points * dimensions)
-        # A box, a box with a confidence, or a polygon.
-        return count in (4, 5) or (count >= 6 and count % 2 == 0)
+    def _slots(self, row: Row, number: int, index: int, where: str) -> list[int]:
+        shape = self.layout.keypoints
+        if shape is None:
+            return []
+        if row.points is None:
+            return [NO_SLOT] * shape.count
+        names = shape.names_of(number)
+        if names is not None and row.points[len(names) :, 2].any():
+            reason = f"kpt_names of class {number} has {len(names)} names"
+            self.problems.found("malformed keypoints", f"{where} ({reason})")
+        if names is not None and not names:
+            return [NO_SLOT] * shape.count
+        return self.slots.of_object(index, names or (), shape.count, where)
 
     def _class(self, number: int, where: str) -> int:
         if number < 0:
             self.problems.found("object without class", where)
             return UNKNOWN
-        names = self.layout.names
-        if 0 <= number < len(names):
-            return self.index.of_name(names[number], where)
+        if number < len(self.names):
+            return self.index.of_name(self.names[number], where)
         return self.index.of_id(number + 1, where)
 
-    def _objects(self, rows: "list[_Row]") -> dict[str, np.ndarray]:
+    def _objects(
+        self, rows: list[tuple[int, Row]], places: list[list[int]]
+    ) -> dict[str, np.ndarray]:
         objects: dict[str, np.ndarray] = {
-            "boxes": np.array([r.box for r in rows], np.float64).reshape(-1, 4),
-            "classes": np.array([r.index for r in rows], np.int32),
+            "boxes": np.array([r.box for _, r in rows], np.float64).reshape(-1, 4),
+            "classes": np.array([index for index, _ in rows], np.int32),
         }
-        if self.layout.keypoints:
-            count = self.layout.keypoints[0]
-            points = np.array([r.points for r in rows], np.float32)
-            points = points.reshape(-1, count, 3)
-            yx = points[..., 1::-1].copy()
-            objects |= {"keypoints": yx, "keypoint_visibility": points[..., 2].copy()}
-        return objects
-
-
-class _Row:
-    """One line: a box, a polygon, or a box with keypoints."""
-
-    def __init__(
-        self, index: int, values: list[float], keypoints: tuple[int, int] | None
-    ):
-        self.index = index
-        self.mask_of: MaskOf | None = None
-        self.points: Any = None
-        if keypoints:
-            self.points = _points(values[4:], *keypoints)
-        if keypoints or len(values) < 6:
-            x, y, width, height = values[:4]
-            self.box = (y - height / 2, x - width / 2, y + height / 2, x + width / 2)
-            return
-        polygon = np.reshape(values, (-1, 2))
-        low, high = polygon.min(0), polygon.max(0)
-        self.box = (low[1], low[0], high[1], high[0])
-        self.mask_of = functools.partial(_polygon_mask, polygon)
-
-
-def _polygon_mask(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    scaled = polygon * np.array(size[::-1], np.float64)
-    return decode_segmentation([scaled.reshape(-1)], size)
-
-
-def _points(values: list[float], count: int, dimensions: int) -> np.ndarray:
-    """Returns `[k, 3]`: x, y, visibility; by default all but (0, 0) are visible."""
-    points = np.zeros((count, 3), np.float32)
-    if values:
-        given = np.reshape(values, (count, dimensions))
-        points[:, :dimensions] = given
-        if dimensions == 2:
-            points[:, 2] = np.where((given > 0).any(1), 2, 0)
-    return points
-
-
-def _class_number(line: str) -> int | None:
-    try:
-        number = float(line.split()[0])
-    except ValueError:
-        return None
-    return int(number) if number == int(number) else None
-
-
-def _lines_or_none(file: Path) -> list[str]:
-    try:
-        return _lines(file)
-    except (OSError, UnicodeDecodeError):
-        return []  # Counted when its image is read.
-
-
-def _lines(file: Path) -> list[str]:
-    lines = (line.strip() for line in file.read_text("utf-8-sig").splitlines())
-    return [line for line in lines if line]
+        shape = self.layout.keypoints
+        if shape is None:
+            return objects
+        points = np.zeros((len(rows), shape.count, 3))
+        for target, (_, row) in zip(points, rows, strict=True):
+            if row.points is not None:
+                target[...] = row.points
+        objects["keypoints"] = points[..., 1::-1].copy()
+        objects["keypoint_visibility"] = points[..., 2].copy()
+        slots = np.array(places, np.int32).reshape(-1, shape.count)
+        return placed(objects, slots, self.slots.total or shape.count)

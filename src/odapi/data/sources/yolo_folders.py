@@ -1,19 +1,26 @@
-"""Layout of YOLO datasets: images, labels and class names."""
+"""Layout of YOLO datasets: images, splits, class names and keypoints."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from odapi.data.sources.files import image_files
-from odapi.data.sources.yaml_subset import read_yaml
-from odapi.errors import DataError
-from odapi.files import is_image_file
+from odapi.data.sources.listing import forget, names_in, similar_name
+from odapi.data.sources.yolo_keypoints import KeypointShape, keypoint_shape
+from odapi.data.sources.yolo_names import NAME_FILES, class_names
+from odapi.data.sources.yolo_paths import PathFinder, SplitPaths, listed_images
+from odapi.data.sources.yolo_yaml import KEYS, SPLITS, DataFile, read_data_file
+from odapi.errors import DataError, did_you_mean
 
 Path = pathlib.Path
 
-_SPLITS = ("train", "val", "valid", "test")
-_NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "classes.names")
+# Names of the same split.
+_SYNONYMS = (
+    ("train", "training"),
+    ("val", "valid", "validation"),
+    ("test", "testing"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,201 +32,262 @@ class Layout:
         root: The root folder of the dataset.
         folders: Folders of images.
         listed: Images that a list file names.
-        names: Names of the classes by number; empty if unknown.
-        keypoints: Keypoints per object and values per keypoint (2 or 3), or None.
+        names: Names of the classes by number; empty if the layout has none.
+        num_classes: Number of classes that the dataset states; 0 if unknown.
+        keypoints: The keypoints of objects, or None.
+        is_whole: Whether it contains all splits.
     """
 
     name: str
     root: Path
-    folders: tuple[Path, ...]
+    folders: tuple[Path, ...] = ()
     listed: tuple[Path, ...] = ()
     names: Sequence[str] = ()
-    keypoints: tuple[int, int] | None = None
-
-    def label_of(self, image: Path) -> Path | None:
-        """Returns the txt file of an image, or None."""
-        for folder in self._label_folders(image):
-            file = folder / f"{image.stem}.txt"
-            if file.is_file():
-                return file
-        return None
-
-    def _label_folders(self, image: Path) -> Iterator[Path]:
-        parts = list(image.parent.parts)
-        for i in reversed(range(len(parts))):
-            if parts[i] == "images":
-                yield Path(*parts[:i], "labels", *parts[i + 1 :])
-                break
-        yield image.parent
-        yield self.root / "labels" / image.parent.name
-        yield self.root / "labels"
-
-    def all_labels(self) -> list[Path]:
-        """Returns all label files below the root, sorted."""
-        files = self.root.rglob("*.txt")
-        lists = {"train.txt", "val.txt", "test.txt", "valid.txt", *_NAME_FILES}
-        return sorted(f for f in files if f.name not in lists)
-
-    def labels_without(self, images: Sequence[Path]) -> list[Path]:
-        """Returns the label files without an image, in the folders of others."""
-        used = {f for f in map(self.label_of, images) if f is not None}
-        folders = sorted({f.parent for f in used})
-        stems = {p.stem for p in images} | {Path(n).stem for n in _NAME_FILES}
-        stems |= {*_SPLITS, "README", "README.roboflow", "README.dataset"}
-        return [
-            f
-            for folder in folders
-            for f in sorted(folder.glob("*.txt"))
-            if f not in used and f.stem not in stems
-        ]
+    num_classes: int = 0
+    keypoints: KeypointShape | None = None
+    is_whole: bool = True
 
 
 def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
     """Finds the layout of a dataset.
 
+    Args:
+        path: A `data.yaml` or `obj.data`, or the folder of the dataset.
+        split: Name of a split, or None for all.
+        images: Folder of the images, or None for those of the layout.
+
     Raises:
-        DataError: There is no such file or folder, or no such split.
+        DataError: There is no such file or folder, or no such split, or the
+            description of the dataset is malformed.
     """
     if not path.exists():
         raise DataError(str(path), "no such file or folder")
-    yaml = path if path.is_file() else _yaml_in(path)
-    layout = _of_yaml(yaml, split) if yaml else _of_folder(path, split)
-    if images is not None:
-        given = images if images.is_dir() else layout.root / images
-        layout = dataclasses.replace(layout, folders=(given,), listed=())
-    return layout
+    forget()  # Files may have been added since the last source.
+    file = path if path.is_file() else _data_file_in(path)
+    if file is not None:
+        return _described(read_data_file(file), split, images)
+    layout = _of_folder(path, split, images)
+    above = path.resolve().parent / "data.yaml"
+    if not above.is_file() or any(name in names_in(path) for name in NAME_FILES):
+        return layout
+    # A split is given by its folder: the classes are described one folder above.
+    described = _described(read_data_file(above), None, path)
+    return dataclasses.replace(
+        layout,
+        names=described.names,
+        num_classes=described.num_classes,
+        keypoints=described.keypoints,
+    )
 
 
-def _yaml_in(folder: Path) -> Path | None:
+def _data_file_in(folder: Path) -> Path | None:
     files = sorted(folder.glob("*.yaml")) + sorted(folder.glob("*.yml"))
     for file in files:
         if file.stem in ("data", "dataset") or len(files) == 1:
             return file
+    return next(iter(sorted(folder.glob("*.data"))), None)
+
+
+def _described(file: DataFile, split: str | None, images: Path | None) -> Layout:
+    """Returns the layout that a data.yaml describes."""
+    folder = file.path.parent
+    root = _root(file)
+    finder = PathFinder(folder, root)
+    names = class_names(file, finder)
+    stated = file.get("nc")
+    layout = Layout(
+        name=str(file.path) + (f"?split={split}" if split else ""),
+        root=root,
+        names=names,
+        num_classes=int(stated) if str(stated).isdecimal() else 0,
+        keypoints=keypoint_shape(file),
+        is_whole=split is None and images is None,
+    )
+    if images is not None:
+        given = _given_images(images, (root, folder), layout.name)
+        return dataclasses.replace(layout, folders=given)
+    folders: list[Path] = []
+    listed: list[Path] = []
+    splits = SplitPaths(finder)
+    for key in _wanted(file, split, finder):
+        for value in file.paths(key):
+            place = splits.resolve(value, file.place(key))
+            if place.is_dir():
+                folders += _folders_below(place)
+            else:
+                listed += listed_images(place, finder)
+    return dataclasses.replace(
+        layout,
+        folders=tuple(dict.fromkeys(folders)),
+        listed=tuple(dict.fromkeys(listed)),
+    )
+
+
+def _root(file: DataFile) -> Path:
+    """Returns the folder that `path` names, else that of the file."""
+    folder = file.path.parent
+    value = file.get("path")
+    if not isinstance(value, str):
+        return folder
+    return PathFinder(folder, folder).find(value, Path.is_dir) or folder
+
+
+def _given_images(images: Path, roots: Sequence[Path], name: str) -> tuple[Path, ...]:
+    """Returns the folders of the option `images`.
+
+    Raises:
+        DataError: There is no such folder.
+    """
+    places = dict.fromkeys((images, *(root / images for root in roots)))
+    for place in places:
+        if place.is_dir():
+            return tuple(_folders_below(place))
+    raise DataError(
+        name, f"images={images} is no folder; searched {', '.join(map(str, places))}"
+    )
+
+
+def _wanted(file: DataFile, split: str | None, finder: PathFinder) -> list[str]:
+    """Returns the keys of the splits to read: the given one, or all.
+
+    Raises:
+        DataError: There is no such split, or none at all.
+    """
+    known = [key for key in file.values if _is_split(file, key, finder)]
+    if split is not None:
+        key = _matching(split, known)
+        if key is None:
+            raise _no_split(str(file.path), split, known)
+        return [key]
+    usual = [k for k in known if _group(k) is not None]
+    if usual or known:
+        return usual or known
+    keys = ", ".join(file.values)
+    raise DataError(
+        str(file.path),
+        f"names no images: train, val and test are missing; it has {keys}",
+        hint="write train: images/train, or give the folder: ?images=DIR",
+    )
+
+
+def _is_split(file: DataFile, key: str, finder: PathFinder) -> bool:
+    """Returns whether a key names a split, whose images may be missing."""
+    if key in SPLITS:
+        return file.get(key) not in (None, [])
+    if key in KEYS:
+        return False
+    value = file.get(key)
+    values = value if isinstance(value, list) else [value]
+    return bool(values) and all(_is_place(v, finder) for v in values)
+
+
+def _is_place(value: object, finder: PathFinder) -> bool:
+    """Returns whether a text is the path of a list or a folder of images."""
+    if not isinstance(value, str) or not value or len(value) > 1000 or "\n" in value:
+        return False
+    try:
+        found = finder.find(value, Path.exists)
+    except (OSError, ValueError):  # No name of a file.
+        return False
+    if found is None or found.name in NAME_FILES:
+        return False
+    return bool(_folders_below(found)) if found.is_dir() else found.suffix == ".txt"
+
+
+def _matching(split: str, known: Sequence[str]) -> str | None:
+    """Returns the key of a split: its name, in any case, or a synonym."""
+    for same in (
+        lambda key: key == split,
+        lambda key: key.lower() == split.lower(),
+        lambda key: _group(key) is not None and _group(key) == _group(split),
+    ):
+        for key in known:
+            if same(key):
+                return key
     return None
 
 
-def _of_yaml(file: Path, split: str | None) -> Layout:
-    content = read_yaml(file)
-    root = file.parent
-    if isinstance(content.get("path"), str):
-        base = Path(content["path"])
-        root = next((p for p in (root / base, base) if p.is_dir()), root)
-    known = [s for s in _SPLITS if content.get(s)]
-    wanted = _wanted(split, known, str(file))
-    folders: list[Path] = []
-    listed: list[Path] = []
-    for name in wanted:
-        values = content[name]
-        for value in values if isinstance(values, list) else [values]:
-            place = _resolve(root, str(value), file)
-            if place.is_dir():
-                folders.append(place)
-            else:
-                listed += _listed(place, root)
-    return Layout(
-        name=str(file) + (f"?split={split}" if split else ""),
-        root=root,
-        folders=tuple(dict.fromkeys(folders)),
-        listed=tuple(dict.fromkeys(listed)),
-        names=_names(content.get("names"), file),
-        keypoints=_keypoints(content.get("kpt_shape"), file),
-    )
+def _group(name: str) -> int | None:
+    return next((i for i, g in enumerate(_SYNONYMS) if name.lower() in g), None)
 
 
-def _wanted(split: str | None, known: Sequence[str], place: str) -> list[str]:
-    """Returns the splits to read: the given one, or all."""
-    if split is None and known:
-        return list(known)
-    same = {"val": "valid", "valid": "val", "validation": "val"}
-    for name in (split, same.get(split or "")):
-        if name in known:
-            return [name] if name else []
-    raise DataError(
+def _no_split(place: str, split: str, known: Sequence[str]) -> DataError:
+    return DataError(
         place,
-        f"has no split {split!r}; it has {', '.join(known) or 'none'}"
-        if split
-        else "names no images: train, val and test are missing",
+        f"has no split {split!r}; it has {', '.join(known) or 'none'}",
+        hint=did_you_mean(split, known),
     )
 
 
-def _resolve(root: Path, value: str, file: Path) -> Path:
-    """Returns the existing path that a yaml file refers to."""
-    value = value.replace("\\", "/")
-    bare = value
-    while bare.startswith("../"):  # Paths of Roboflow are relative to a subfolder.
-        bare = bare[3:]
-    for place in (root / value, file.parent / value, root / bare, Path(value)):
-        if place.exists():
-            return place
-    raise DataError(
-        str(file),
-        f"{value!r} does not exist; searched {root} and {file.parent}",
-        hint="correct `path`, or the paths of the splits",
-    )
-
-
-def _listed(file: Path, root: Path) -> list[Path]:
-    lines = (line.strip() for line in file.read_text("utf-8-sig").splitlines())
-    paths = [Path(line) for line in lines if line]
-    return [
-        next(
-            (q for q in (file.parent / p, root / p, p) if q.is_file()), file.parent / p
-        )
-        for p in paths
-    ]
-
-
-def _names(names: Any, file: Path) -> list[str]:
-    if isinstance(names, list):
-        return [str(n) for n in names]
-    if isinstance(names, dict):
-        numbers = [int(k) for k in names if str(k).isdigit()]
-        if len(numbers) != len(names):
-            raise DataError(str(file), f"names must be numbered, got {names}")
-        by_number = {int(k): str(v) for k, v in names.items()}
-        return [by_number.get(i, f"class {i}") for i in range(max(numbers) + 1)]
-    return []
-
-
-def _keypoints(shape: Any, file: Path) -> tuple[int, int] | None:
-    if shape is None:
-        return None
-    if not isinstance(shape, list) or len(shape) != 2 or shape[1] not in (2, 3):
-        raise DataError(str(file), f"kpt_shape must be [count, 2 or 3], got {shape}")
-    return int(shape[0]), int(shape[1])
-
-
-def _of_folder(root: Path, split: str | None) -> Layout:
-    folders = _image_folders(root, split)
-    if not folders:
-        known = sorted(
-            {s for s in _SPLITS for f in (root / "images" / s, root / s) if f.is_dir()}
-        )
-        raise DataError(
-            str(root),
-            f"has no split {split!r}; it has {', '.join(known) or 'none'}"
-            if split
-            else "has no images, also not in `images`",
-        )
-    names: list[str] = []
-    for folder in (root, root / "labels", root.parent, *folders):
-        for file in (folder / name for name in _NAME_FILES):
-            if file.is_file() and not names:
-                lines = file.read_text("utf-8-sig").splitlines()
-                names = [line.strip() for line in lines if line.strip()]
+def _of_folder(root: Path, split: str | None, images: Path | None) -> Layout:
+    """Returns the layout of a folder without a data.yaml."""
     name = str(root) + (f"?split={split}" if split else "")
-    return Layout(name, root, tuple(folders), names=names)
+    if images is not None:
+        given = _given_images(images, (root,), name)
+        return Layout(name, root, given, is_whole=False)
+    if split is None:
+        base = _below(root, "images")
+        folders = _folders_below(base) if base else []
+        folders = folders or _folders_below(root)
+        if not folders:
+            raise DataError(str(root), "has no images, also not in `images`")
+        return Layout(name, root, tuple(folders))
+    for place in _split_folders(root, split):
+        return Layout(name, root, tuple(_folders_below(place)), is_whole=False)
+    raise _no_split(str(root), split, _known_splits(root))
 
 
-def _image_folders(root: Path, split: str | None) -> list[Path]:
-    if split:
-        for folder in (root / "images" / split, root / split / "images", root / split):
-            if folder.is_dir():
-                return [folder]
-        return []
-    for folder in (root / "images", root):
-        if image_files(folder):
-            return [folder]
-    return sorted(
-        {f.parent for f in root.rglob("*") if is_image_file(f) and f.is_file()}
-    )
+def _split_folders(root: Path, split: str) -> Iterator[Path]:
+    group = _group(split)
+    names = (split, *(_SYNONYMS[group] if group is not None else ()))
+    for name in dict.fromkeys(names):
+        for parts in (("images", name), (name, "images"), (name,)):
+            place = _below(root, *parts)
+            if place is not None:
+                yield place
+
+
+def _known_splits(root: Path) -> list[str]:
+    bases = [b for b in (root, _below(root, "images")) if b is not None]
+    below = {f.name for base in bases for f in base.iterdir() if f.is_dir()}
+    return sorted(n for n in below if _group(n) is not None)
+
+
+def _below(root: Path, *names: str) -> Path | None:
+    """Returns an existing folder, whose name may have another case."""
+    place = root
+    for name in names:
+        found = similar_name(place, name)
+        if found is None:
+            return None
+        place = place / found
+    return place if place.is_dir() else None
+
+
+def _folders_below(folder: Path) -> list[Path]:
+    """Returns the folders with images, the folder itself and all below, sorted."""
+    found: list[Path] = []
+    seen: set[str] = set()  # Links may form cycles.
+    for base, folders, _ in os.walk(folder, followlinks=True):
+        if os.path.realpath(base) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(base))
+        # Folders of version control, notebooks and macOS archives.
+        folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
+        if image_files(Path(base)):
+            found.append(Path(base))
+    return found
+
+
+def name_folders(layout: Layout, labels: Sequence[Path]) -> Iterator[list[Path]]:
+    """Yields folders that may have a file of class names, the nearest ones together.
+
+    Args:
+        layout: The dataset.
+        labels: Its label files.
+    """
+    beside = {f.parent for f in labels}
+    yield [layout.root, layout.root / "labels", *layout.folders, *sorted(beside)]
+    yield sorted({f.parent for f in (*layout.folders, *beside)})
+    yield [layout.root.resolve().parent]
