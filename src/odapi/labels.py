@@ -64,7 +64,8 @@ class LabelMap:
             another one, such as an edited version of that of a trained model.
 
     Raises:
-        DataError: An id is below 1, or an id or a name appears twice.
+        DataError: An id is below 1, an id or a name appears twice, or two keypoints
+            of a class have the same name.
     """
 
     categories: tuple[Category, ...]
@@ -84,6 +85,14 @@ class LabelMap:
                 f"keypoint id {twice[0]} is negative or appears twice",
                 hint="keypoint ids count over all classes, from 0",
             )
+        for category in self.categories:
+            labels = [k.name for k in category.keypoints if k.name]
+            if same := sorted({n for n in labels if labels.count(n) > 1}):
+                raise DataError(
+                    self.source,
+                    f"{category.name!r} has two keypoints with the name {same[0]!r}",
+                    hint="give each keypoint of a class its own name",
+                )
         low = [c for c in self.categories if c.id < 1]
         if low:
             raise DataError(

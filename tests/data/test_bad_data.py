@@ -255,6 +255,12 @@ def test_every_kind_has_a_case():
         "image without a label file",  # these three: test_yolo_files.py
         "unused label file",
         "classes without names",
+        "box from mask",  # these five: test_object_masks.py
+        "box from keypoints",
+        "mask of another shape",
+        "empty mask",
+        "mask outside its box",
+        "malformed number",  # test_coco_numbers.py
     }
     assert set(CASES) | elsewhere == set(OUTCOMES)
 

@@ -7,8 +7,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from odapi.data.augment import transforms
 from odapi.data.image.resize import FixedShape, KeepAspectRatio
 from odapi.data.loader.collate import Collate
-from odapi.data.tfrecord.example import ExampleError, read_example
+from odapi.data.tfrecord.example import read_example
 from odapi.data.tfrecord.example_writer import write_densepose_and_motion
+from odapi.data.tfrecord.feature_values import ExampleError
 from odapi.data.tfrecord.protos import example_pb2
 from odapi.fields import FIELDS, asked_by
 

@@ -8,8 +8,10 @@ import tiny_data
 from odapi.data.image.header import Header
 from odapi.data.mask_encoding import encode_png_mask
 from odapi.data.sources.tfrecord import open_tfrecord
-from odapi.data.tfrecord.example import ExampleError, parse_example, read_example
+from odapi.data.tfrecord.example import parse_example, read_example
 from odapi.data.tfrecord.example_writer import example_of
+from odapi.data.tfrecord.feature_values import ExampleError
+from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap, label_map_of
 from requirement import require
 
@@ -151,14 +153,101 @@ def test_size_that_was_not_filled_in_is_unknown(size, tmp_path):
         ({"is_crowd": [1]}, "image/object/is_crowd: 1 values for 2"),
         ({"class__text": ["cat"]}, "image/object/class/text: 1 values for 2"),
         ({"bbox__ymin": [0.1]}, "box coordinates differ in number: 1 ymin, 2 xmin"),
-        ({"keypoint__x": [0.1]}, "1 x and 0 y"),
-        ({"mask": [1.0, 0.0]}, "image/object/mask: 2 values"),
         ({"bbox__ymin": ["a", "b"]}, "is not a list of numbers"),
     ],
 )
 def test_features_that_do_not_fit_are_told(change, message):
     with pytest.raises(ExampleError, match=message):
         read_example(parse_example(tiny_data.example(features(**change))))
+
+
+# The boxes hold all keypoints.
+WHOLE = {
+    "bbox__ymin": [0.0] * 2,
+    "bbox__xmin": [0.0] * 2,
+    "bbox__ymax": [1.0] * 2,
+    "bbox__xmax": [1.0] * 2,
+}
+POINTS = WHOLE | {"keypoint__x": [0.1] * 4, "keypoint__y": [0.2] * 4}
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        ({"mask": [1.0, 0.0]}, "malformed mask", "image/object/mask: 2 values for 2 x"),
+        ({"mask": [b"one"]}, "malformed mask", "image/object/mask: 1 values for 2 obj"),
+        ({"keypoint__x": [0.1]}, "malformed keypoints", "1 x and 0 y of keypoints"),
+        (
+            POINTS | {"keypoint__visibility": [2] * 3},
+            *("malformed keypoints", "visibility: 3 values for 4"),
+        ),
+        (
+            POINTS | {"keypoint__text": ["a", "b"]},
+            *("malformed keypoints", "text: 2 values for 4"),
+        ),
+        (
+            {"keypoint__x": [0.1] * 3, "keypoint__y": [0.2] * 3},
+            *("malformed keypoints", "keypoint/x: 3 values for 2 objects"),
+        ),
+        (
+            POINTS | {"keypoint__x": ["a"] * 4},
+            *("malformed keypoints", "x is not a list of numbers"),
+        ),
+        (
+            POINTS | {"keypoint__text": ["a", "a", "a", "b"]},
+            *("malformed keypoints", "object 1: two with the name 'a'"),
+        ),
+        (  # Three of the first object, one of the second: no border can be known.
+            POINTS | {"keypoint__text": ["a", "b", "c", "a"]},
+            *("malformed keypoints", "text: names repeat after 3, not 2"),
+        ),
+    ],
+)
+def test_boxes_are_kept_where_masks_or_keypoints_do_not_fit(
+    change, kind, message, tmp_path
+):
+    source = opened(tmp_path, features(**change))
+    sample = source[0]
+    assert len(sample["boxes"]) == 2
+    if "keypoints" in sample and "two with" not in message:
+        assert np.isnan(sample["keypoints"]).all()
+    (problem,) = source.problems
+    assert (problem.kind, problem.outcome, problem.count) == (kind, "dropped", 1)
+    assert problem.first[0].startswith("a: ")
+    assert message in problem.first[0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "names", "x"),
+    [
+        # Numbers of stored keypoints.
+        ([3, 1], [], [[0.1, 0.2, 0.3], [0.4, np.nan, np.nan]]),
+        ([0, 4], [], [[np.nan] * 4, [0.1, 0.2, 0.3, 0.4]]),
+        ([3, 1], ["a", "b", "c", "a"], [[0.1, 0.2, 0.3], [0.4, np.nan, np.nan]]),
+        # Numbers of labeled keypoints, as the original's tools write them.
+        ([2, 1], [], [[0.1, 0.2], [0.3, 0.4]]),
+        ([], ["a", "b", "a", "b"], [[0.1, 0.2], [0.3, 0.4]]),
+    ],
+)
+def test_keypoints_stay_with_their_object(numbers, names, x, tmp_path):
+    lists = {
+        "keypoint__x": [0.1, 0.2, 0.3, 0.4],
+        "keypoint__y": [0.2] * 4,
+        "keypoint__num": numbers,
+        "keypoint__text": names,
+        "class__text": ["cat", "cat"],
+        "class__label": [1, 1],
+    }
+    source = opened(tmp_path, features(**WHOLE | lists))
+    assert_allclose(source[0]["keypoints"][..., 1], x, rtol=1e-6)
+    assert not source.problems
+
+
+def test_a_file_without_a_usable_record_tells_the_first_reason(tmp_path):
+    record = features(is_crowd=[1])
+    message = "no usable record; the first problem: x.record: record 0, image/object/is"
+    with pytest.raises(DataError, match=message):
+        opened(tmp_path, record, record)
 
 
 def sample_with_everything():
@@ -178,8 +267,10 @@ def sample_with_everything():
         "track_ids": np.array([3, 4], np.int32),
         "multiclass_scores": np.array([[0.5, 0.25], [0.75, 0]], np.float32),
         "masks": MASKS,
-        "keypoints": np.array([[[0.5, 0.25]], [[np.nan, np.nan]]], np.float32),
-        "keypoint_visibility": np.array([[2], [0]], np.int32),
+        "keypoints": np.array(
+            [[[0.5, 0.25], [np.nan, np.nan]], [[np.nan, np.nan]] * 2], np.float32
+        ),
+        "keypoint_visibility": np.array([[2, 0], [0, 0]], np.int32),
     }
 
 
@@ -235,7 +326,7 @@ def test_tensorflow_reads_the_example_that_we_write():
     assert values["image/object/class/label"].tolist() == [1, 3]
     assert values["image/object/is_crowd"].tolist() == [0, 1]
     assert values["image/object/area"].tolist() == [300, 12.5]
-    assert values["image/object/keypoint/visibility"].tolist() == [2, 0]
+    assert values["image/object/keypoint/visibility"].tolist() == [2, 0, 0, 0]
     masks = [tf.io.decode_png(m).numpy()[..., 0] for m in values["image/object/mask"]]
     assert_array_equal(masks, MASKS)
 

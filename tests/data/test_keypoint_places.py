@@ -108,8 +108,6 @@ def test_keypoints_of_classes_survive_conversion(tmp_path, kind):
     target = Target(kind, tmp_path / "b", "copy", 1)
     spec = spec_of(target, convert(source, target))
     again = open_source(spec, source.label_map)
-    if kind == "tfrecord":
-        again.find_keypoints_by_name()
     for index in range(3):
         for key in ("keypoints", "keypoint_visibility"):
             assert_allclose(again[index][key], source[index][key], atol=1e-4)
@@ -132,21 +130,53 @@ def test_records_by_name(tmp_path):
     # The second point of the dog has no name.
     path = write_records_with_names(tmp_path, ["right_ear", "nose", "tail", ""])
     source = open_tfrecord(path, label_map())
-    source.find_keypoints_by_name()
     sample = source[0]
     x = sample["keypoints"][..., 1]
     assert_allclose(x, [[0.2, NAN, 0.1, NAN], [NAN, NAN, NAN, 0.3]], rtol=1e-6)
     assert sample["keypoint_visibility"].tolist() == [[1, 0, 2, 0], [0, 0, 0, 2]]
 
 
-def test_records_in_their_order(tmp_path):
-    path = write_records_with_names(tmp_path, ["right_ear", "nose", "tail", ""])
+def test_records_without_names_stay_in_their_order(tmp_path):
+    path = write_records_with_names(tmp_path, [])
     source = open_tfrecord(path, label_map())
     assert_allclose(source[0]["keypoints"][..., 1], [[0.1, 0.2], [0.3, NAN]])
+    assert source.label_map.num_keypoints == 4
+
+
+def test_a_label_map_made_of_records_names_their_keypoints(tmp_path):
+    path = write_records_with_names(tmp_path, ["right_ear", "nose", "tail", ""])
+    source = open_tfrecord(path)
+    names = {c.name: [(k.id, k.name) for k in c.keypoints] for c in source.label_map}
+    assert names == {"cat": [(0, "right_ear"), (1, "nose")], "dog": [(2, "tail")]}
+    x = source[0]["keypoints"][..., 1]
+    assert_allclose(x, [[0.1, 0.2, NAN], [NAN, NAN, 0.3]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("to", ["coco", "tfrecord"])
+def test_names_are_kept_on_the_way_there_and_back(tmp_path, to):
+    """COCO to TFRecord to another format, without a label map."""
+
+    def same_names(content):
+        cats_and_dogs(content)
+        for category in content["categories"]:
+            category["keypoints"] = ["a_left", "tip"]
+        for annotation in content["annotations"]:
+            annotation["keypoints"] = [6, 20, 2, 12, 20, 1]
+
+    source = open_source(tiny_data.write_coco(tmp_path / "a", same_names))
+    record = Target("tfrecord", tmp_path / "b" / "x.record", "copy", 1)
+    again = open_source(spec_of(record, convert(source, record)))
+    target = Target(to, tmp_path / "c" / "d", "copy", 1)
+    last = open_source(spec_of(target, convert(again, target)))
+    named = [[k.name for k in c.keypoints] for c in last.label_map]
+    assert named == [["a_left", "tip"]] * 2
+    for index in range(3):
+        for key in ("keypoints", "keypoint_visibility"):
+            assert_allclose(last[index][key], source[index][key], atol=1e-4)
 
 
 def test_names_need_a_label_map_with_keypoints(tmp_path):
-    path = write_records_with_names(tmp_path, ["a", "b", "c", "d"])
+    path = write_records_with_names(tmp_path, [])
     with pytest.raises(DataError, match="no class has keypoints"):
         open_tfrecord(path).find_keypoints_by_name()
 
@@ -201,6 +231,11 @@ def test_ids_of_the_two_label_maps_must_agree():
     other = LabelMap((Category(2, "cat", keypoints=(Keypoint(0, "nose"),)),))
     with pytest.raises(DataError, match="'cat' has id 2; it has id 1"):
         with_keypoints(label_map(), other)
+
+
+def test_two_keypoints_of_one_name_are_refused():
+    with pytest.raises(DataError, match="'cat' has two keypoints with the name 'ear'"):
+        label_map(cat=("nose", "ear", "ear"))
 
 
 @pytest.mark.parametrize("ids", [(0, 0), (-1, 0)])

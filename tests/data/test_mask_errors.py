@@ -47,9 +47,15 @@ def batch_of(tmp_path, annotation):
         ({"segmentation": [[10, 10, 30, 10]]}, 0, 0, 1),  # A line.
         ({"segmentation": [[10, 10, 30, 10, 30]]}, 0, 0, 1),
         ({"segmentation": {"size": [40, 60], "counts": [7]}}, 0, 0, 1),
-        ({"segmentation": WHOLE, "iscrowd": 1}, 9600, 1, 0),
+        ({"segmentation": WHOLE, "iscrowd": 1, "bbox": [0, 0, 60, 40]}, 9600, 1, 0),
         # A mask of another size is scaled to the image.
-        ({"segmentation": {"size": [4, 6], "counts": [0, 24]}}, 9600, 1, 0),
+        (
+            {
+                "segmentation": {"size": [4, 6], "counts": [0, 24]},
+                "bbox": [0, 0, 60, 40],
+            },
+            *(9600, 1, 0),
+        ),
     ],
 )
 def test_a_mask_that_is_not_there_is_not_learnt(

@@ -114,7 +114,7 @@ def inspect_source(
 
     Args:
         source: The dataset; its `problems` are complete afterwards.
-        decode: Whether to decode every image, the only way to find all damage.
+        decode: Whether to decode every image and mask, the only way to find all damage.
         indices: The samples to read; None means all.
     """
     report = Report(source.name, keys=sorted(source.keys))
@@ -140,6 +140,8 @@ def _read(
             if not decode:
                 return source.annotations(index)
             sample = source[index]
+            for _ in sample.get("masks", ()):
+                pass  # Decoding counts malformed masks.
         except DataError:
             return None
         sample["size"] = sample.pop("image").shape[:2]

@@ -17,8 +17,8 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     """Returns the mask of a COCO `segmentation`: polygons, or RLE of either kind.
 
     Args:
-        segmentation: A list of polygons `[x, y, x, y, ...]` in pixels, or a dict
-            with `size` and `counts`.
+        segmentation: Polygons in a form of `as_polygons`, in pixels, or a dict with
+            `size` and `counts`.
         size: (height, width) that polygons refer to.
 
     Returns:
@@ -29,13 +29,40 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
     """
     if isinstance(segmentation, dict):
         return decode_rle(segmentation)
-    polygons = [p for p in segmentation if len(p) >= 6]
+    polygons = [p for p in as_polygons(segmentation) if len(p) >= 6]
     if not polygons:
         raise ValueError("no polygon has three corners")
     return decode_rle(polygons_to_rle(polygons, size))
 
 
-def polygons_to_rle(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> Rle:
+def as_polygons(segmentation: Any) -> list[np.ndarray]:
+    """Returns polygons as arrays `[x, y, x, y, ...]`.
+
+    Args:
+        segmentation: A list of flat polygons, one flat polygon, a list of points
+            `[x, y]`, or a list of such lists.
+
+    Raises:
+        ValueError: It has none of these forms.
+    """
+    if not isinstance(segmentation, list | tuple):
+        raise ValueError(f"no polygons: {type(segmentation).__name__}")
+    single = segmentation and (
+        _is_flat(segmentation) or all(_is_point(p) for p in segmentation)
+    )
+    polygons = [segmentation] if single else segmentation
+    return [np.asarray(p, np.float64).reshape(-1) for p in polygons]
+
+
+def _is_flat(values: Any) -> bool:
+    return all(isinstance(v, int | float | str) for v in values)
+
+
+def _is_point(values: Any) -> bool:
+    return isinstance(values, list | tuple) and len(values) == 2 and _is_flat(values)
+
+
+def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int]) -> Rle:
     """Returns the RLE of the union of polygons `[x, y, x, y, ...]` in pixels."""
     from hotcoco import mask
 
@@ -88,6 +115,8 @@ def encode_rle(mask: np.ndarray) -> Rle:
 def decode_png_mask(data: bytes) -> np.ndarray:
     """Returns the mask of a PNG: 1 wherever the gray value is above 0.
 
+    The alpha channel is the mask of an image of a single color.
+
     Raises:
         ValueError: The bytes are no image.
     """
@@ -97,9 +126,18 @@ def decode_png_mask(data: bytes) -> np.ndarray:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:
         raise ValueError("no PNG")
-    if image.ndim == 3:  # A palette or RGB mask: any color counts, alpha does not.
-        image = image[..., :3].max(-1)
+    if image.ndim == 3:  # A palette or RGB mask: any color counts.
+        image = _color_or_alpha(image)
     return (image > 0).astype(np.uint8)
+
+
+def _color_or_alpha(image: np.ndarray) -> np.ndarray:
+    """Returns the brightest channel, or alpha if only alpha varies."""
+    color = image[..., :3].max(-1)
+    alpha = image[..., 3] if image.shape[-1] == 4 else None
+    if alpha is None or alpha.min() == alpha.max() or color.min() != color.max():
+        return color
+    return alpha
 
 
 def encode_png_mask(mask: np.ndarray) -> bytes:

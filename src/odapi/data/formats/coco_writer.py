@@ -13,6 +13,7 @@ from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import CocoSource
 from odapi.data.sources.coco_annotations import EXTRA_FIELDS
+from odapi.data.sources.coco_content import plain_id
 from odapi.files import read_json, write_json
 from odapi.labels import Category, LabelMap
 
@@ -90,16 +91,18 @@ def write_coco_part(
     content = read_json(source.file)
     path.parent.mkdir(parents=True, exist_ok=True)
     files = ImageFiles(path.parent / "images", images)
-    by_id = {image["id"]: image for image in reversed(content["images"])}
+    by_id = {plain_id(image["id"]): image for image in reversed(content["images"])}
     chosen = []
     for index, sample in samples(source, indices):
         name = os.path.relpath(files.put(source, index, sample), path.parent)
         image = by_id[source.own_ids[index]]
         chosen.append(image | {"file_name": Path(name).as_posix()})
-    wanted = {image["id"] for image in chosen}
+    wanted = {plain_id(image["id"]) for image in chosen}
     content["images"] = chosen
     content["annotations"] = [
-        a for a in content.get("annotations", []) if a.get("image_id") in wanted
+        a
+        for a in content.get("annotations", [])
+        if plain_id(a.get("image_id")) in wanted
     ]
     write_json(path, content, indent=None)
     return Written(path, len(chosen), len(content["annotations"]))

@@ -2,18 +2,24 @@
 
 import copy
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 import numpy as np
 
-from odapi.data import mask_encoding as masks
 from odapi.data.clean import clean_boxes, reference_size
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS, CONTEXT_KEYS
 from odapi.data.image.decode import decode_image
 from odapi.data.image.header import Header, read_header
 from odapi.data.image.lazy_masks import Decode, LazyMasks
 from odapi.data.keypoint_values import clean_keypoints, count_outside_boxes
+from odapi.data.object_masks import (
+    box_of_keypoints,
+    box_of_mask,
+    fit_mask,
+    lack_boxes,
+)
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.errors import DataError
@@ -39,7 +45,8 @@ class Raw:
             `[n, 4]`, keypoints `[n, k, 2]` with visibility as annotated, areas in
             pixels of `size`.
         in_pixels: Whether boxes and keypoints are in pixels.
-        mask_of: One decoder per object, or None.
+        mask_of: One decoder per object, or None. Without "masks" in the keys of the
+            source, only for the boxes of objects without one.
         context: Values of the whole image, by the keys of `context_features`.
     """
 
@@ -230,12 +237,13 @@ class BaseSource:
             )
         if "keypoints" in objects:
             self._clean_keypoints(objects, raw)
+        self._add_boxes(objects, raw, size, reference)
         boxes, keep = clean_boxes(objects["boxes"], size, self.problems, raw.where)
         objects["boxes"] = boxes
         if "keypoints" in objects:
             count_outside_boxes(objects["keypoints"], boxes, self.problems, raw.where)
         if "masks" in self.keys:
-            objects["masks"] = self._masks(raw, size, reference)
+            objects["masks"] = self._masks(raw, boxes, size, reference)
             weights = _mask_weights(raw, objects)
             if (weights != 1).any():
                 objects["mask_weights"] = weights
@@ -259,25 +267,65 @@ class BaseSource:
         if given is not None:
             objects["keypoint_visibility"] = visibility
 
-    def _masks(self, raw: Raw, size: Size, reference: Size) -> LazyMasks:
-        def decoder(mask_of: MaskOf, where: str) -> Decode:
-            def decode() -> np.ndarray:
-                try:
-                    return masks.resize_mask(mask_of(reference), size)
-                except (ValueError, TypeError, KeyError, IndexError):
-                    self.problems.found("malformed mask", where)
-                    return np.zeros(size, np.uint8)
+    def _add_boxes(
+        self, objects: dict[str, Any], raw: Raw, size: Size, reference: Size
+    ) -> None:
+        """Takes missing boxes from masks, or else from keypoints, in place."""
+        missing = lack_boxes(objects["boxes"])
+        if not missing.any():
+            return
+        boxes = np.array(objects["boxes"], np.float64)
+        for i in np.flatnonzero(missing):
+            kind, box = "box from mask", None
+            if raw.mask_of and raw.mask_of[i] is not None:
+                mask = self._mask(raw, int(i), None, size, reference)
+                box = box_of_mask(mask)
+            if box is None and "keypoints" in objects:
+                kind, box = (
+                    "box from keypoints",
+                    box_of_keypoints(objects["keypoints"][i]),
+                )
+            if box is not None:
+                boxes[i] = box
+                self.problems.found(kind, raw.where(int(i)))
+        objects["boxes"] = boxes
+        if "area" in objects:
+            sides = (boxes[:, 2:] - boxes[:, :2]) * size
+            area = np.array(objects["area"], np.float32)
+            unknown = np.isnan(area)
+            area[unknown] = np.abs(sides.prod(1))[unknown]
+            objects["area"] = area
 
-            return decode
+    def _mask(
+        self,
+        raw: Raw,
+        index: int,
+        box: np.ndarray | None,
+        size: Size,
+        reference: Size,
+    ) -> np.ndarray:
+        """Returns the mask of an object at the size of its image; empty if unusable."""
+        decode = raw.mask_of[index] if raw.mask_of else None
+        if decode is None:
+            return np.zeros(size, np.uint8)
+        where = raw.where(index)
+        try:
+            mask = decode(reference)
+        except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+            self.problems.found("malformed mask", where)
+            return np.zeros(size, np.uint8)
+        weights = raw.objects.get("mask_weights")
+        absent = weights is not None and weights[index] == 0
+        return fit_mask(mask, size, box, self.problems, where, may_be_empty=absent)
 
-        count = len(raw.objects["boxes"])
-        return LazyMasks(
-            tuple(
-                None if mask_of is None else decoder(mask_of, raw.where(i))
-                for i, mask_of in enumerate(raw.mask_of or [None] * count)
-            ),
-            size,
-        )
+    def _masks(
+        self, raw: Raw, boxes: np.ndarray, size: Size, reference: Size
+    ) -> LazyMasks:
+        decoders: list[Decode | None] = []
+        for i, mask_of in enumerate(raw.mask_of or [None] * len(boxes)):
+            decode = functools.partial(self._mask, raw, i, boxes[i], size, reference)
+            decoders.append(decode if mask_of is not None else None)
+        return LazyMasks(tuple(decoders), size)
 
     def _fill(self, sample: Sample, size: Size) -> None:
         """Adds defaults for fields that this sample lacks."""

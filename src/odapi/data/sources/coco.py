@@ -5,11 +5,11 @@ from typing import Any
 
 from odapi.data.problems import Problems
 from odapi.data.sources.classes import ClassIndex
-from odapi.data.sources.coco_annotations import AnnotationReader, Json
+from odapi.data.sources.coco_annotations import AnnotationReader, has_shape
+from odapi.data.sources.coco_content import Json, read_content
 from odapi.data.sources.coco_keypoints import keypoint_names
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing, unique_id
 from odapi.errors import DataError
-from odapi.files import read_json
 from odapi.labels import Category, Keypoint, LabelMap
 
 Path = pathlib.Path
@@ -45,7 +45,7 @@ def open_coco(
         DataError: It is not a COCO file, a class is unknown, or images are missing.
     """
     file = _json_file(Path(path), split)
-    content = _read_json(file)
+    content = read_content(file)
     problems = Problems()
     per_image = _by_image(content, file, problems)
     shift = _id_shift(content, per_image, file, problems)
@@ -108,38 +108,6 @@ def _json_file(path: Path, split: str | None) -> Path:
     )
 
 
-def _read_json(file: Path) -> Json:
-    content = read_json(file)
-    if isinstance(content, list):
-        raise DataError(
-            str(file),
-            "is a list of COCO results: detections without images and categories",
-            hint="to train on predictions, write a dataset: odapi predict MODEL IMAGES "
-            "--save-coco FOLDER",
-        )
-    wanted = ("images", "annotations", "categories")
-    lacking = [
-        k
-        for k in wanted
-        if not isinstance(content, dict) or not isinstance(content.get(k), list)
-    ]
-    if lacking == ["annotations"] and "annotations" not in content:
-        content["annotations"] = []  # Image lists, such as those of test sets.
-    elif lacking:
-        raise DataError(
-            str(file),
-            f"is not a COCO file: it has no list {', '.join(lacking)}",
-            hint="COCO files have images, annotations and categories; other formats "
-            "are read by voc:, yolo:, csv: and tfrecord:",
-        )
-    for category in content["categories"]:
-        if not isinstance(category.get("id"), int) or "name" not in category:
-            raise DataError(
-                str(file), f"a category needs an id and a name, got {category}"
-            )
-    return content
-
-
 def _by_image(content: Json, file: Path, problems: Problems) -> dict[Any, list[Json]]:
     """Returns the annotations per image id, without duplicates."""
     try:
@@ -153,11 +121,11 @@ def _by_image(content: Json, file: Path, problems: Problems) -> dict[Any, list[J
         if image_id not in per_image:
             problems.found("annotation without image", f"{where} (image {image_id})")
             continue
-        if "bbox" not in annotation:
+        if "bbox" not in annotation and not has_shape(annotation):
             problems.found("image label", where)
             continue
         if "id" in annotation:
-            category, bbox = annotation.get("category_id"), str(annotation["bbox"])
+            category, bbox = annotation.get("category_id"), str(annotation.get("bbox"))
             key = (annotation["id"], image_id, category, bbox)
             if key in seen:
                 problems.found("repeated annotation", where)

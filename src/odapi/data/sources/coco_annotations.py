@@ -1,17 +1,23 @@
 """COCO annotations as arrays: boxes, crowds, masks, keypoints."""
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
 
-from odapi.data.mask_encoding import decode_segmentation
+from odapi.data.keypoint_values import number_of
+from odapi.data.mask_encoding import as_polygons, decode_segmentation
+from odapi.data.object_masks import lack_boxes
 from odapi.data.problems import Problems
 from odapi.data.sources.base import MaskOf, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
+from odapi.data.sources.coco_content import Json
 from odapi.data.sources.coco_keypoints import KeypointReader
 
-Json = dict[str, Any]
+Box = tuple[float, float, float, float]  # Pixels: y_min, x_min, y_max, x_max.
+_NO_BOX = (math.nan, math.nan, math.nan, math.nan)
+_BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 # Fields of annotations beyond COCO's own: key of a sample -> field, default, dtype.
 EXTRA_FIELDS: dict[str, tuple[str, Any, type]] = {
@@ -44,11 +50,13 @@ class AnnotationReader:
     def raw(self, image: Json, image_id: str, annotations: list[Json]) -> Raw:
         """Returns the annotations of one image."""
         classes: list[int] = []
-        boxes: list[tuple[float, float, float, float]] = []
+        boxes: list[Box] = []
         kept: list[Json] = []
         for annotation in annotations:
             where = f"{image['file_name']}, annotation {annotation.get('id', '?')}"
-            box = _box(annotation["bbox"])
+            box = _box(annotation.get("bbox"))
+            if box is None and has_shape(annotation):
+                box = _NO_BOX  # Taken from the mask or the keypoints.
             if box is None:
                 self.problems.found("malformed box", where)
                 continue
@@ -58,82 +66,104 @@ class AnnotationReader:
             classes.append(index)
             boxes.append(box)
             kept.append(annotation)
-        size = (image.get("height"), image.get("width"))
-        known = all(isinstance(s, (int, float)) and s > 0 for s in size)
+        sides = [number_of(image.get(side)) for side in ("height", "width")]
+        known = all(side > 0 and math.isfinite(side) for side in sides)
         return Raw(
             image_id=image_id,
             filename=image["file_name"],
-            size=(int(size[0]), int(size[1])) if known else None,  # type: ignore[arg-type]
+            size=(int(sides[0]), int(sides[1])) if known else None,
             objects=self._objects(kept, classes, boxes, image["file_name"]),
-            mask_of=_mask_decoders(kept) if self.load_masks else None,
+            mask_of=self._mask_decoders(kept, boxes),
         )
 
     def _class(self, category_id: Any, where: str) -> int:
         if category_id in self.names:
             return self.index.of_name(self.names[category_id], where)
-        if category_id is None or category_id == -1:
-            self.problems.found("object without class", where)
-            return UNKNOWN
-        return self.index.of_id(int(category_id), where)
+        if isinstance(category_id, int) and category_id != -1:
+            return self.index.of_id(category_id, where)
+        if category_id in self.names.values():  # Some tools write the name.
+            return self.index.of_name(category_id, where)
+        shown = "" if category_id in (None, -1) else f" (category_id {category_id!r})"
+        self.problems.found("object without class", where + shown)
+        return UNKNOWN
 
     def _objects(
         self,
         annotations: list[Json],
         classes: list[int],
-        boxes: list[tuple[float, float, float, float]],
+        boxes: list[Box],
         name: str,
     ) -> dict[str, np.ndarray]:
+        def numbers(field: str, default: float) -> np.ndarray:
+            return np.array(
+                [self._number(a, field, default, name) for a in annotations]
+            )
+
+        corners = np.array(boxes, np.float64).reshape(-1, 4)
+        area = numbers("area", math.nan)
+        of_box = (corners[:, 2:] - corners[:, :2]).prod(1)
+        of_box[lack_boxes(corners)] = math.nan
         objects: dict[str, np.ndarray] = {
-            "boxes": np.array(boxes, np.float64).reshape(-1, 4),
+            "boxes": corners,
             "classes": np.array(classes, np.int32),
-            "is_crowd": np.array(
-                [bool(a.get("iscrowd", 0)) for a in annotations], bool
-            ),
-            **_extras(annotations),
-            "area": np.array(
-                [
-                    a.get("area", (b[2] - b[0]) * (b[3] - b[1]))
-                    for a, b in zip(annotations, boxes, strict=True)
-                ],
-                np.float32,
-            ),
+            "is_crowd": numbers("iscrowd", 0).astype(bool),
+            "area": np.where(np.isnan(area), of_box, area).astype(np.float32),
         }
+        for key, (field, default, dtype) in EXTRA_FIELDS.items():
+            if any(field in a for a in annotations):
+                objects[key] = numbers(field, default).astype(dtype)
         return objects | self.keypoints.objects(annotations, classes, name)
 
+    def _number(self, annotation: Json, field: str, default: float, name: str) -> float:
+        """Returns the number in a field, also if written as text."""
+        value = annotation.get(field)
+        if value is None:
+            return default
+        if isinstance(value, str) and value.strip().lower() in _BOOLEANS:
+            return _BOOLEANS[value.strip().lower()]
+        number = number_of(value)
+        if math.isfinite(number):
+            return number
+        where = f"{name}, annotation {annotation.get('id', '?')}: {field} {value!r}"
+        self.problems.found("malformed number", where)
+        return default
 
-def _extras(annotations: list[Json]) -> dict[str, np.ndarray]:
-    """Returns fields beyond COCO's own, as `odapi data convert` writes them."""
-    return {
-        key: np.array([a.get(field, default) for a in annotations], dtype)
-        for key, (field, default, dtype) in EXTRA_FIELDS.items()
-        if any(field in a for a in annotations)
-    }
+    def _mask_decoders(
+        self, annotations: list[Json], boxes: list[Box]
+    ) -> list[MaskOf | None] | None:
+        """Returns decoders of masks; without masks, those of objects without a box."""
+        wanted = np.full(len(boxes), self.load_masks)
+        wanted |= lack_boxes(np.array(boxes, np.float64).reshape(-1, 4))
+        if not wanted.any():
+            return None
+        return [
+            _mask_decoder(a.get("segmentation")) if want else None
+            for a, want in zip(annotations, wanted, strict=True)
+        ]
 
 
-def _box(bbox: Any) -> tuple[float, float, float, float] | None:
+def has_shape(annotation: Json) -> bool:
+    """Returns whether an annotation has a mask or keypoints, which give its box."""
+    return bool(annotation.get("segmentation") or annotation.get("keypoints"))
+
+
+def _box(bbox: Any) -> Box | None:
     """Returns pixels `(y_min, x_min, y_max, x_max)` of `[x, y, width, height]`."""
+    if not isinstance(bbox, list) or len(bbox) != 4:
+        return None
     try:
-        x, y, width, height = (float("nan") if v is None else float(v) for v in bbox)
-    except (TypeError, ValueError):
+        x, y, width, height = (math.nan if v is None else float(v) for v in bbox)
+    except (TypeError, ValueError, OverflowError):
         return None
     return y, x, y + height, x + width
 
 
-def _mask_decoders(annotations: list[Json]) -> list[MaskOf | None]:
-    decoders: list[MaskOf | None] = []
-    for annotation in annotations:
-        segmentation = annotation.get("segmentation")
-        if not segmentation:
-            decoders.append(None)
-            continue
-        if not isinstance(segmentation, dict):  # Arrays take half the memory of lists.
-            segmentation = _as_arrays(segmentation)
-        decoders.append(functools.partial(decode_segmentation, segmentation))
-    return decoders
-
-
-def _as_arrays(polygons: Any) -> Any:
-    try:
-        return [np.asarray(p, np.float64) for p in polygons]
-    except (TypeError, ValueError):
-        return polygons  # Counted as malformed when decoded.
+def _mask_decoder(segmentation: Any) -> MaskOf | None:
+    if not segmentation:
+        return None
+    if not isinstance(segmentation, dict):
+        try:  # Arrays take half the memory of lists.
+            segmentation = as_polygons(segmentation)
+        except (TypeError, ValueError, OverflowError):
+            pass  # Counted as malformed when decoded.
+    return functools.partial(decode_segmentation, segmentation)

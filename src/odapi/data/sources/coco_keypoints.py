@@ -8,10 +8,9 @@ import numpy as np
 from odapi.data.keypoint_slots import KeypointSlots, placed
 from odapi.data.keypoint_values import are_triples, flat_length, read_keypoints
 from odapi.data.problems import Problems
+from odapi.data.sources.coco_content import Json
 from odapi.errors import DataError
 from odapi.labels import LabelMap
-
-Json = dict[str, Any]
 
 
 class KeypointReader:

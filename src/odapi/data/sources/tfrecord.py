@@ -21,7 +21,7 @@ from odapi.data.tfrecord.record_index import RecordIndex, index_of
 from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
 from odapi.errors import DataError
 from odapi.fields import FIELDS, LABELED_CLASSES, per_keypoint
-from odapi.labels import Category, LabelMap, label_map_of
+from odapi.labels import Category, Keypoint, LabelMap
 from odapi.progress import track
 
 Path = pathlib.Path
@@ -124,7 +124,6 @@ class TFRecordSource(BaseSource):
         )
         self._indices = indices
         self._ends = list(itertools.accumulate(len(i) for i in indices))
-        self._load_masks = load_masks
         self._shift = int(problems.count("class id 0") > 0)
         self._drop_unknown = drop_unknown
         self._places: KeypointSlots | None = None
@@ -132,8 +131,13 @@ class TFRecordSource(BaseSource):
         self._ids = [unique_id(n, taken, problems) for i in indices for n in i.ids]
         if not self._ids:
             problems.found("empty dataset", name)
-            raise DataError(name, "has no usable record")
+            damage = next((w for i in indices for _, w in i.damage), "")
+            first = f"; the first problem: {damage}" if damage else ""
+            raise DataError(name, f"has no usable record{first}")
         self._check_classes()
+        # Keypoints are matched by name, as classes are.
+        if label_map.num_keypoints and any(i.keypoint_names for i in indices):
+            self.find_keypoints_by_name()
 
     def find_keypoints_by_name(self) -> None:
         """Assigns keypoints to slots by their names in the label map.
@@ -207,12 +211,16 @@ class TFRecordSource(BaseSource):
             )
         ]
         objects = example.objects | {"classes": np.array(found, np.int32)}
+        for kind, fault in example.faults:
+            self.problems.found(kind, f"{image_id}: {fault}")
         if self._places and "keypoints" in objects:
             names = example.keypoint_names
-            objects = self._placed(self._places, objects, names, image_id)
+            # Without names, keypoints may be in their slots already.
+            if names or objects["keypoints"].shape[1] != self.num_keypoints:
+                objects = self._placed(self._places, objects, names, image_id)
         if example.labeled_classes:
             objects[LABELED_CLASSES] = self._labeled(example, objects["classes"])
-        mask_of = example.mask_of if self._load_masks else None
+        mask_of = example.mask_of
         keep = objects["classes"] != UNKNOWN
         if not keep.all():
             objects = keep_objects(objects, keep)
@@ -234,14 +242,14 @@ class TFRecordSource(BaseSource):
         self,
         places: KeypointSlots,
         objects: dict[str, np.ndarray],
-        names: list[str],
+        names: list[list[str]],
         image_id: str,
     ) -> dict[str, np.ndarray]:
         rows, columns, _ = objects["keypoints"].shape
         found = [
             places.of_object(
                 int(index),
-                names[n * columns : (n + 1) * columns],
+                names[n] if names else [],
                 columns,
                 f"{image_id}, object {n + 1}",
             )
@@ -318,8 +326,10 @@ def _label_map(
     ids = {n for n, _ in pairs}
     if names and all(t for _, t in pairs):
         if len(names) == len(ids) == len(pairs) and min(ids) >= 1:
-            return LabelMap(tuple(Category(n, t) for n, t in sorted(pairs)), source)
-        return label_map_of(sorted(names), source)
+            numbered = {n: t for n, t in sorted(pairs)}
+        else:
+            numbered = dict(enumerate(sorted(names), 1))
+        return _with_keypoints(numbered, indices, source)
     if names:
         raise DataError(
             name,
@@ -329,6 +339,32 @@ def _label_map(
     shift = int(min(ids) == 0)
     if shift:
         problems.found("class id 0", name)
-    return LabelMap(
-        tuple(Category(n + shift, f"class {n + shift}") for n in sorted(ids)), source
-    )
+    numbered = {n + shift: f"class {n + shift}" for n in sorted(ids)}
+    return _with_keypoints(numbered, indices, source, shift)
+
+
+def _with_keypoints(
+    numbered: dict[int, str],
+    indices: Sequence[RecordIndex],
+    source: str,
+    shift: int = 0,
+) -> LabelMap:
+    """Returns the label map of named classes, with the keypoints of the records.
+
+    Args:
+        numbered: Names by id.
+        indices: Of the files.
+        source: Of the label map, for messages.
+        shift: Difference of the ids from those in the records.
+    """
+    names: dict[str, dict[str, None]] = {}
+    for class_id, text, found in itertools.chain(*(i.keypoint_names for i in indices)):
+        name = text or numbered.get(class_id + shift, "")
+        names.setdefault(name, {}).update(dict.fromkeys(found))
+    categories, first = [], 0
+    for number, name in numbered.items():
+        own = names.get(name, {})
+        keypoints = tuple(Keypoint(i, n) for i, n in enumerate(own, first))
+        categories.append(Category(number, name, keypoints=keypoints))
+        first += len(keypoints)
+    return LabelMap(tuple(categories), source)

@@ -22,19 +22,15 @@ from typing import IO, Any
 import numpy as np
 
 from odapi.data.tfrecord import sequence_example
-from odapi.data.tfrecord.example import (
-    Example,
-    ExampleError,
-    parse_example,
-    read_example,
-)
+from odapi.data.tfrecord.example import Example, parse_example, read_example
+from odapi.data.tfrecord.feature_values import ExampleError
 from odapi.data.tfrecord.records import is_record_file, read_record, scan_records
 from odapi.errors import DataError
 from odapi.files import atomic_open
 
 Path = pathlib.Path
 
-_VERSION = 3  # Of the stored format; increase it when the format changes.
+_VERSION = 4  # Of the stored format; increase it when the format changes.
 _CHUNK = 1 << 20
 
 
@@ -50,6 +46,8 @@ class RecordIndex:
         classes: (class id, class name, objects, image id of the first).
         keys: Optional fields that any record has.
         num_keypoints: Maximum number of keypoints of an object.
+        keypoint_names: (class id, class name, names of its keypoints in the order of
+            their occurrence).
         damage: (kind of problem, place).
         frames: `[n]` frame numbers; empty if the records are tf.Examples.
     """
@@ -62,6 +60,7 @@ class RecordIndex:
     classes: list[tuple[int, str, int, str]]
     keys: list[str]
     num_keypoints: int
+    keypoint_names: list[tuple[int, str, list[str]]]
     damage: list[tuple[str, str]]
     frames: list[int] = dataclasses.field(default_factory=list)
 
@@ -152,6 +151,7 @@ def _load(place: Path, stamp: list[int]) -> RecordIndex | None:
                 offsets=stored["offsets"],
                 lengths=stored["lengths"],
                 classes=[tuple(c) for c in about.pop("classes")],
+                keypoint_names=[tuple(n) for n in about.pop("keypoint_names")],
                 damage=[tuple(d) for d in about.pop("damage")],
                 **about,
             )
@@ -210,6 +210,7 @@ def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
         classes=[(i, t, n, first) for (i, t), (n, first) in summary.classes.items()],
         keys=sorted(summary.keys),
         num_keypoints=summary.num_keypoints,
+        keypoint_names=[(i, t, list(n)) for (i, t), n in summary.names.items()],
         damage=[(kind, f"{file.name}: {what}") for kind, what in damage],
         frames=summary.frames,
     )
@@ -224,6 +225,8 @@ class _Summary:
         self.classes: dict[tuple[int, str], tuple[int, str]] = {}
         self.keys: set[str] = set()
         self.num_keypoints = 0
+        # Dicts keep the order of names.
+        self.names: dict[tuple[int, str], dict[str, None]] = {}
         self.frames: list[int] = []
         self.damage: list[tuple[str, str]] = []
 
@@ -275,6 +278,11 @@ class _Summary:
         for key in zip(example.ids.tolist(), example.names, strict=True):
             count, first = self.classes.get(key, (0, image_id))
             self.classes[key] = (count + 1, first)
+        for i, row in enumerate(example.keypoint_names):
+            key = (int(example.ids[i]), example.names[i])
+            names = dict.fromkeys(name for name in row if name)
+            if names:
+                self.names.setdefault(key, {}).update(names)
 
 
 def _uncompressed(file: Path, stamp: list[int]) -> tuple[Path, list[tuple[str, str]]]:

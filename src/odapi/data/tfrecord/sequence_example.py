@@ -9,7 +9,7 @@ Source: data_decoders/tf_sequence_example_decoder.py of the TF Object Detection 
 from typing import Any
 
 from odapi.data import context_features
-from odapi.data.tfrecord.example import ExampleError
+from odapi.data.tfrecord.feature_values import ExampleError
 from odapi.data.tfrecord.protos import example_pb2
 
 IMAGE, ANNOTATED = "image/encoded", "region/is_annotated"

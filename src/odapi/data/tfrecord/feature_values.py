@@ -1,0 +1,78 @@
+"""Values of the features of a tf.Example."""
+
+from typing import Any
+
+import numpy as np
+
+
+class ExampleError(ValueError):
+    """The bytes are not a tf.Example of an image with objects."""
+
+
+def values_of(features: Any, name: str) -> Any:
+    """Returns the values of a feature of any kind; () if it is missing."""
+    if name not in features:  # Access to a missing key of a map would add it.
+        return ()
+    feature = features[name]
+    kind = feature.WhichOneof("kind")
+    return getattr(feature, kind).value if kind else ()
+
+
+def floats_of(features: Any, name: str) -> np.ndarray:
+    """Returns the values of a feature as float32.
+
+    Raises:
+        ExampleError: They are not numbers.
+    """
+    try:
+        return np.array(values_of(features, name), np.float32)
+    except (TypeError, ValueError) as error:
+        raise ExampleError(f"{name} is not a list of numbers") from error
+
+
+def integer_of(features: Any, name: str) -> int:
+    """Returns the first value of a feature as an integer, 0 if it is missing.
+
+    Raises:
+        ExampleError: It is not a number.
+    """
+    values = values_of(features, name)
+    try:
+        return int(values[0]) if len(values) else 0
+    except ValueError as error:
+        raise ExampleError(f"{name} is not a number") from error
+
+
+def text_of(features: Any, name: str) -> str:
+    """Returns the first value of a feature as text, "" if it is missing."""
+    values = values_of(features, name)
+    return decoded(values[0]) if len(values) else ""
+
+
+def decoded(value: Any) -> str:
+    """Returns a value as text; bytes that are not UTF-8 are replaced."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def checked(values: Any, count: int, feature: str) -> Any:
+    """Returns the values of a feature.
+
+    Raises:
+        ExampleError: There are not `count` of them.
+    """
+    if len(values) != count:
+        raise ExampleError(f"{feature}: {len(values)} values for {count}")
+    return values
+
+
+def rows_of(values: np.ndarray, count: int, feature: str) -> np.ndarray:
+    """Returns values as float32 `[count, n]`.
+
+    Raises:
+        ExampleError: Their number is not a multiple of `count`.
+    """
+    if len(values) % count:
+        raise ExampleError(f"{feature}: {len(values)} values for {count} objects")
+    return values.reshape(count, -1).astype(np.float32)
