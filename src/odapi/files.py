@@ -23,6 +23,7 @@ IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jpe", ".jfif",
 )  # fmt: skip
 
+_LFS = b"version https://git-lfs"
 _UNFINISHED = ".writing-"
 _REPLACED = ".old"
 _counter = itertools.count()  # Threads of a process may write the same file.
@@ -130,6 +131,7 @@ def decode_text(data: bytes, source: str, error: type[OdapiError] = DataError) -
         OdapiError: Of the type `error`: the bytes are not UTF-8; the place is file
             and line.
     """
+    refuse_lfs_pointer(data, source, error)
     is_utf16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
@@ -142,6 +144,27 @@ def decode_text(data: bytes, source: str, error: type[OdapiError] = DataError) -
             hint="save the file as UTF-8 text",
         ) from problem
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def is_lfs_pointer(start: bytes) -> bool:
+    """Returns whether a file that begins with `start` is a pointer of Git LFS."""
+    return start.startswith(_LFS)
+
+
+def refuse_lfs_pointer(
+    start: bytes, source: str, error: type[OdapiError] = DataError
+) -> None:
+    """Raises an error if a file that begins with `start` is a pointer of Git LFS.
+
+    Raises:
+        OdapiError: Of the type `error`: the content of the file was not fetched.
+    """
+    if is_lfs_pointer(start):
+        raise error(
+            source,
+            "is a Git LFS pointer, not the file itself",
+            hint="fetch the content: git lfs pull",
+        )
 
 
 def write_json(
@@ -167,10 +190,13 @@ def read_json(
         OdapiError: Of the type `error`: the file cannot be read or is not JSON.
     """
     try:
-        return json.loads(pathlib.Path(path).read_bytes())
+        data = pathlib.Path(path).read_bytes()
     except OSError as problem:
         reason = f"cannot be read: {problem.strerror or problem}"
         raise error(os.fspath(path), reason, hint) from problem
+    refuse_lfs_pointer(data, os.fspath(path), error)
+    try:
+        return json.loads(data)
     except ValueError as problem:
         reason = f"cannot be read: not valid JSON: {problem}"
         raise error(os.fspath(path), reason, hint) from problem

@@ -245,6 +245,49 @@ def test_image_with_the_name_of_the_xml_file_is_meant(tmp_path):
     )
 
 
+# The class is a cat, in Chinese.
+@pytest.mark.parametrize(
+    ("declared", "stored", "name"),
+    [
+        ("gb2312", "gb2312", "\u732b"),
+        ("GBK", "gbk", "\u732b"),
+        ("gb2312", "gbk", "\u8c93"),  # Traditional: not in GB 2312.
+        ("big5", "big5", "\u8c93"),
+        ("shift_jis", "shift_jis", "\u732b"),
+        ("euc-kr", "euc-kr", "\uace0"),
+        ("utf-16", "utf-8", "\u732b"),  # .NET
+        ("utf-16", "utf-16", "\u732b"),
+        ("latin-1", "latin-1", "caf\xe9"),
+        ("utf-8", "utf-8-sig", "\u732b"),
+    ],
+)
+def test_xml_files_in_other_encodings(declared, stored, name, tmp_path):
+    put_image(tmp_path / "a.jpg")
+    text = tiny_data.voc_xml("a", objects=[(name, (8, 8, 24, 24))])
+    text = f'<?xml version="1.0" encoding="{declared}"?>\n{text}'
+    (tmp_path / "a.xml").write_bytes(text.encode(stored))
+    source = open_source(f"voc:{tmp_path}")
+    assert [c.name for c in source.label_map] == [name]
+    assert not source.problems
+
+
+@pytest.mark.parametrize(
+    ("declaration", "reason"),
+    [
+        ("", "is not UTF-8, and declares no encoding"),
+        ('<?xml version="1.0" encoding="utf-8"?>', "codec can't decode byte 0xe9"),
+        ('<?xml version="1.0" encoding="klingon"?>', "unknown encoding: klingon"),
+    ],
+)
+def test_xml_file_in_an_unknown_encoding_is_counted(declaration, reason, tmp_path):
+    spec = tiny_data.write_voc(tmp_path)
+    text = declaration + tiny_data.voc_xml("a", objects=[("caf\xe9", (8, 8, 24, 24))])
+    (tmp_path / "Annotations" / "a.xml").write_bytes(text.encode("latin-1"))
+    (problem,) = open_source(spec).problems
+    assert problem.kind == "unreadable annotation"
+    assert reason in problem.first[0]
+
+
 def test_image_of_another_split_is_not_taken(tmp_path):
     put_image(tmp_path / "JPEGImages" / "b.jpg")
     for name in "abc":

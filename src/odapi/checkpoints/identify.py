@@ -4,10 +4,10 @@ import pathlib
 import re
 from typing import NamedTuple
 
+from odapi import files
 from odapi.checkpoints.index.table import read_table
 
 _OBJECT_GRAPH = b"_CHECKPOINTABLE_OBJECT_GRAPH"
-_LFS = b"version https://git-lfs"
 _STATE = "checkpoint"  # The text file with the name of the last checkpoint.
 _STATE_PATH = re.compile(r'^model_checkpoint_path:\s*"(.*)"', re.MULTILINE)
 _DATA = re.compile(r"\.data-\d{5}-of-\d{5}$")
@@ -101,7 +101,7 @@ def is_lfs_pointer(path: pathlib.Path) -> bool:
     if not path.is_file():
         return False
     with open(path, "rb") as file:
-        return file.read(len(_LFS)) == _LFS
+        return files.is_lfs_pointer(file.read(64))
 
 
 def tensorflow_index(path: pathlib.Path) -> pathlib.Path | None:

@@ -8,6 +8,7 @@ import simplejpeg
 
 from odapi.data.image.header import Header, read_header
 from odapi.errors import DataError
+from odapi.files import is_lfs_pointer
 
 # OpenCV would print what the DataError already reports.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -105,6 +106,10 @@ def _decode(data: bytes) -> np.ndarray | None:
 def _why_not(data: bytes, header: Header) -> str:
     if not data:
         return "is empty (0 bytes)"
+    if is_lfs_pointer(data):
+        return "is a Git LFS pointer, not the image: run `git lfs pull`"
+    if _is_web_page(data):
+        return "is a web page, not an image: the download failed"
     if header.format:
         return f"damaged {header.format.upper()} ({len(data)} bytes)"
     return (
@@ -114,9 +119,11 @@ def _why_not(data: bytes, header: Header) -> str:
 
 
 def _hint(data: bytes) -> str:
-    start = data[:64].lstrip().lower()
-    if start.startswith((b"<!doctype", b"<html", b"<?xml")):
-        return "this is a web page: the download failed; fetch the image again"
-    if start.startswith(b"version https://git-lfs"):
-        return "this is a Git LFS pointer: run `git lfs pull`"
+    if _is_web_page(data):
+        return "fetch the image again"
     return "replace the file, or keep it: unusable images are skipped and counted"
+
+
+def _is_web_page(data: bytes) -> bool:
+    start = data[:64].lstrip().lower()
+    return start.startswith((b"<!doctype", b"<html", b"<?xml"))

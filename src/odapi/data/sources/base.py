@@ -191,7 +191,7 @@ class BaseSource:
         try:
             raw, data = self.load_head(index)
         except DataError as error:
-            self.problems.found("corrupt image", error.place)
+            self._found_corrupt(error.place, error)
             raise
         header = read_header(data)
         if (
@@ -208,7 +208,7 @@ class BaseSource:
         try:
             return self.load(index)
         except DataError as error:
-            self.problems.found("corrupt image", error.place)
+            self._found_corrupt(error.place, error)
             raise
 
     def _decode(self, data: bytes, raw: Raw, header: Header) -> np.ndarray:
@@ -222,9 +222,12 @@ class BaseSource:
                 header=header,
                 notice=lambda: self.problems.found("damaged JPEG", place),
             )
-        except DataError:
-            self.problems.found("corrupt image", place)
+        except DataError as error:
+            self._found_corrupt(place, error)
             raise
+
+    def _found_corrupt(self, place: str, error: DataError) -> None:
+        self.problems.found("corrupt image", f"{place}: {error.problem}")
 
     def _annotations(self, raw: Raw, size: Size, reference: Size) -> Sample:
         """Returns the cleaned sample; `size` is of the image, in pixels."""

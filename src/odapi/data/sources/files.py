@@ -47,12 +47,9 @@ class FileSource(BaseSource):
             max((p.shape[1] for p in points), default=0),
         )
         if not entries:
+            reasons = [f"{p.kind}: {p.count} ({p.first[0]})" for p in problems]
             problems.found("empty dataset", name)
-            raise DataError(
-                name,
-                "has no usable image",
-                hint="; ".join(f"{p.kind}: {p.count}" for p in problems),
-            )
+            raise DataError(name, "has no usable image", "; ".join(reasons))
         self._entries = entries
 
     def __len__(self) -> int:

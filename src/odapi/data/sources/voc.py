@@ -1,6 +1,7 @@
 """Pascal VOC XML: files of LabelImg, flat folders, or the layout of the challenge."""
 
 import pathlib
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Mapping
 
@@ -18,6 +19,7 @@ from odapi.data.sources.voc_files import (
     read_split,
 )
 from odapi.errors import DataError
+from odapi.files import is_lfs_pointer
 from odapi.labels import LabelMap, label_map_of
 
 Path = pathlib.Path
@@ -115,14 +117,52 @@ def _listed(
 
 def _parse(file: Path, problems: Problems) -> Element | None:
     try:
-        root = ElementTree.fromstring(file.read_bytes())
-    except (ElementTree.ParseError, OSError, ValueError) as error:
+        root = _parse_xml(file.read_bytes())
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
         problems.found("unreadable annotation", f"{file.name} ({error})")
         return None
     if root.tag != "annotation":
         problems.found("unreadable annotation", f"{file.name} (<{root.tag}>)")
         return None
     return root
+
+
+def _parse_xml(data: bytes) -> Element:
+    """Returns the root of an XML file.
+
+    Raises:
+        ParseError, ValueError, LookupError: It is no XML, or in another encoding than
+            it declares.
+    """
+    try:
+        return ElementTree.fromstring(data)
+    except (ElementTree.ParseError, ValueError, LookupError):
+        if is_lfs_pointer(data):
+            raise ValueError("a Git LFS pointer: run `git lfs pull`") from None
+        declared = _ENCODING.match(data)
+        if declared is None and not _is_utf8(data):
+            raise ValueError("is not UTF-8, and declares no encoding") from None
+        if declared is None:
+            raise
+    encoding = declared[1].decode().lower()
+    if encoding in ("gb2312", "gbk"):
+        encoding = "gb18030"  # Contains both, which tools confuse.
+    if encoding.startswith("utf-16") and b"\0" not in data:
+        encoding = "utf-8-sig"  # .NET declares UTF-16 for any text.
+    return ElementTree.fromstring(data.decode(encoding))
+
+
+_ENCODING = re.compile(
+    rb"""(?:\xef\xbb\xbf)?\s*<\?xml[^>]*?encoding=["']([\w.:-]+)["']"""
+)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _label_map(root: Path, parsed: dict[Path, Element | None]) -> LabelMap:

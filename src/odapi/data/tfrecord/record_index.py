@@ -26,7 +26,7 @@ from odapi.data.tfrecord.example import Example, parse_example, read_example
 from odapi.data.tfrecord.feature_values import ExampleError
 from odapi.data.tfrecord.records import is_record_file, read_record, scan_records
 from odapi.errors import DataError
-from odapi.files import atomic_open
+from odapi.files import atomic_open, refuse_lfs_pointer
 
 Path = pathlib.Path
 
@@ -187,6 +187,8 @@ def _build(file: Path, stamp: list[int], sequences: bool) -> RecordIndex:
     records = scan_records(path)
     damage += records.damage
     if not len(records) and path.stat().st_size:
+        with open(file, "rb") as opened:
+            refuse_lfs_pointer(opened.read(64), str(file))
         raise DataError(
             str(file),
             "is not a TFRecord file: it has no valid record",
