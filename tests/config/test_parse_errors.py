@@ -64,6 +64,46 @@ def test_an_error_shows_file_line_column_and_a_caret(tmp_path):
         ("train_config { batch_size: -1 }", "1:28", "0 or more, got -1", ""),
         ("train_config { batch_size = 1 }", "1:27", "", "there is no '='"),
         ("train_config { sync_replicas: yes }", "1:31", "takes true or false", ""),
+        # The value is missing: the parser takes the next name for it.
+        (
+            "train_config {\n  num_steps:\n  gradient_clipping_by_norm: 10.0\n}",
+            "2:3",
+            "num_steps has no value; it takes a whole number, 0 or more\n"
+            "      num_steps:\n      ^",
+            "write num_steps: VALUE, or delete it",
+        ),
+        ("train_config { num_steps: }", "1:16", "num_steps has no value", "VALUE"),
+        ("train_config {\n num_steps:", "2:2", "num_steps has no value", "VALUE"),
+        ("train_config {\n num_steps\n batch_size: 8 }", "2:2", "no value", "VALUE"),
+        ("train_config { num_steps: # 9\n batch_size: 8 }", "1:16", "no value", ""),
+        ("train_config { num_steps: ;\n batch_size: 8 }", "1:16", "no value", ""),
+        (
+            "train_config { fine_tune_checkpoint:\n num_steps: 5 }",
+            "1:16",
+            "fine_tune_checkpoint has no value; it takes text in quotes",
+            'write fine_tune_checkpoint: "..."',
+        ),
+        ("train_config { fine_tune_checkpoint: }", "1:16", "has no value", '"..."'),
+        ("train_config { sync_replicas:\n num_steps: 5 }", "1:16", "no value", ""),
+        (
+            "train_config { fine_tune_checkpoint_version:\n num_steps: 5 }",
+            "1:16",
+            "fine_tune_checkpoint_version has no value; it takes one of",
+            "",
+        ),
+        (
+            "train_input_reader { label_map_path:\n tf_record_input_reader { } }",
+            "1:22",
+            "label_map_path has no value",
+            "",
+        ),
+        (
+            "train_config { optimizer:\n num_steps: 5 }",
+            "1:16",
+            "optimizer has no value",
+            "write optimizer { ... }",
+        ),
+        ("train_config:\nmodel { }", "1:1", "no value", "write train_config { ... }"),
         ("train_config { gradient_clipping_by_norm: x }", "1:43", "takes a number", ""),
         (
             "train_config { fine_tune_checkpoint: ckpt }",

@@ -3,6 +3,7 @@
 Our own code is kept since no library names the next step for a config file.
 """
 
+import bisect
 import re
 from typing import Any
 
@@ -52,7 +53,14 @@ def explain(
     line, column = problem.GetLine() or 1, problem.GetColumn() or 1
     blocks = _enclosing(text, line, column, message.DESCRIPTOR)
     said = re.sub(r"^\d+:\d+ : ", "", str(problem))
-    what, hint = _translate(said, text, (line, column), blocks)
+    empty = None
+    if _WRONG_VALUE.search(said) or _NO_VALUE.search(said):
+        empty = _field_without_value(text, (line, column), blocks)
+    if empty:
+        field, line, column = empty
+        what, hint = _no_value_given(field)
+    else:
+        what, hint = _translate(said, text, (line, column), blocks)
     return error(*located(source, text, line, column, what), hint=hint)
 
 
@@ -156,6 +164,42 @@ def _wrong_value(field: Any, got: str) -> tuple[str, str]:
     if field.cpp_type == field.CPPTYPE_STRING:
         return problem, f'put quotes around it: {field.name}: "{got}"'
     return problem, ""
+
+
+def _field_without_value(
+    text: str, at: tuple[int, int], blocks: Blocks
+) -> tuple[Any, int, int] | None:
+    """Returns the field, line and column before a place where its value should be.
+
+    The parser takes the name of the next field for the value.
+    """
+    tokens = list(scan.tokens(text))
+    places = [(token.line, token.column) for token in tokens]
+    here = bisect.bisect_left(places, at)
+    before, following = tokens[:here], tokens[here : here + 2]
+    if following:
+        starts_field = following[0].kind == "word" and following[-1].text in ":{<"
+        if not (starts_field or following[0].text in "}>,;"):
+            return None
+    has_colon = bool(before) and before[-1].text == ":"
+    name = before[-2 if has_colon else -1] if len(before) > has_colon else None
+    field = _field_at(text, (name.line, name.column), blocks) if name else None
+    if name is None or field is None or field.name != name.text:
+        return None
+    if schema.is_message(field) and not has_colon:
+        return None
+    return field, name.line, name.column
+
+
+def _no_value_given(field: Any) -> tuple[str, str]:
+    value = "VALUE"
+    if field.cpp_type == field.CPPTYPE_STRING:
+        value = '"..."'
+    written = f"{field.name}: {value}"
+    if schema.is_message(field):
+        written = f"{field.name} {{ ... }}"
+    problem = f"{field.name} has no value; it takes {schema.kind(field)}"
+    return problem, f"write {written}, or delete it"
 
 
 def _unclosed(text: str, blocks: Blocks) -> tuple[str, str]:
