@@ -38,7 +38,7 @@ def test_annotations(kind, tmp_path):
 )
 def test_texts(load, name, tmp_path):
     (tmp_path / name).write_bytes(POINTER)
-    with pytest.raises(OdapiError, match="Git LFS pointer.*\n.*git lfs pull"):
+    with pytest.raises(OdapiError, match=r"Git LFS pointer.*\n.*git lfs pull"):
         load(tmp_path / name)
 
 

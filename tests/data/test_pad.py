@@ -47,14 +47,18 @@ def test_weights_of_samples_are_kept():
     assert batch.groundtruth.weights.tolist() == [[0.5, 2, 0]]
 
 
-def test_of_too_many_objects_the_first_are_kept_and_the_image_is_counted():
+def test_of_too_many_objects_the_first_are_kept_and_the_others_counted():
     problems = Problems()
-    batch = Collate(2, 3, problems=problems)([sample_of(5, name="full"), sample_of(3)])
+    collate = Collate(2, 3, problems=problems)
+    batch = collate([sample_of(5, name="full"), sample_of(3)])
     assert batch.groundtruth.classes.tolist() == [[0, 1, 2]] * 2
     assert batch.groundtruth.valid.all()
     (problem,) = problems
     assert (problem.kind, problem.outcome) == (TOO_MANY_BOXES, "dropped")
-    assert problem.first == ["full"]
+    assert (problem.first, problem.count) == (["full"], 2)
+    collate([sample_of(9, name="fuller"), sample_of(5, name="full")])
+    (problem,) = problems.as_dict()
+    assert (problem["count"], problem["enough"]) == (8, 9)
 
 
 def test_keep_all_makes_room_in_steps_of_max_boxes():

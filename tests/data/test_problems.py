@@ -46,6 +46,19 @@ def test_table_and_json_tell_the_same():
     assert "0, 1, 2, 3, 4, ..." in shown.get()
 
 
+def test_limit_that_would_be_enough_is_shown():
+    problems, others = Problems(), Problems()
+    problems.found("more boxes than max_number_of_boxes", "a", count=3, enough=103)
+    others.found("more boxes than max_number_of_boxes", "b", count=9, enough=109)
+    problems.merge(others)
+    (problem,) = problems.as_dict()
+    assert (problem["count"], problem["enough"]) == (12, 109)
+    console = Console(width=160)
+    with console.capture() as shown:
+        console.print(problems.table())
+    assert "a, b; a limit of 109 drops none" in shown.get()
+
+
 def test_threads_lose_no_problem():
     problems = Problems()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:

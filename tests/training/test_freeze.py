@@ -32,6 +32,15 @@ def trainable(detector):
         ([".*/weights", ".*/biases"], (), {n for n in ALL if "norm" in n}),
         (["^model/_feature_extractor/"], (), ALL - CONV),
         ((), ["BoxPredictor"], HEAD),
+        # The excluded word is in one of the names only.
+        (["^(?!.*BoxPredictor)"], (), HEAD),
+        (["^(?!box_predictor).*$"], (), HEAD),
+        (["^((?!FeatureExtractor).)*$"], (), ALL - HEAD),
+        (["^(?!.*_feature_extractor/)"], (), CONV),
+        (["FeatureExtractor/(?!.*conv)"], (), HEAD | CONV),
+        (["(?<!/head)/kernel$"], (), ALL - CONV),
+        (["(?<![)(])^(?!.*[)]|.*\\(|.*BoxPredictor).*"], (), HEAD),
+        ((), ["^(?!.*FeatureExtractor)"], HEAD),
         (["bias$"], ["head", "conv"], {n for n in HEAD | CONV if "kernel" in n}),
     ],
 )
@@ -64,6 +73,8 @@ def test_what_was_frozen_is_told():
         ),
         ((), ["heads"], r"update_trainable_variables\[0\]: 'heads' matches"),
         (["("], (), r"freeze_variables\[0\]: '\(' is not a regular expression"),
+        (["^(?!.*(FeatureExtractor|box_predictor))"], (), "matches no variable"),
+        (["(?!"], (), "is not a regular expression"),
         ([".*"], (), "no variable is left to train: all 6 are frozen"),
     ],
 )

@@ -108,7 +108,8 @@ class BankShape:
                 problems.found(OTHER_LENGTH, sample["image_id"])
                 continue
             if len(bank) > self.rows:
-                problems.found(TOO_MANY, sample["image_id"])
+                dropped = len(bank) - self.rows
+                problems.found(TOO_MANY, sample["image_id"], dropped, len(bank))
             sizes[i] = min(len(bank), self.rows)
             banks[i, : sizes[i]] = bank[: self.rows]
         return {FEATURES: banks, SIZE: sizes}

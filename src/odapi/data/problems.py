@@ -105,12 +105,14 @@ class Problem:
         outcome: The outcome.
         first: Places of the first occurrences.
         count: Number of occurrences.
+        enough: For a limit that was too low: the lowest that drops nothing; else 0.
     """
 
     kind: str
     outcome: str
     first: list[str] = dataclasses.field(default_factory=list)
     count: int = 0
+    enough: int = 0
 
 
 class Problems:
@@ -122,7 +124,7 @@ class Problems:
         # Hashes: a name costs a hundred bytes, and only the first are shown.
         self._seen: set[int] = set()
         # Called with what is counted, for who collects it elsewhere.
-        self.tell: Callable[[str, str, str], None] | None = None
+        self.tell: Callable[[str, str, str, int, int], None] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Other processes hash differently.
@@ -132,23 +134,34 @@ class Problems:
         self.__init__()  # type: ignore[misc]
         self._problems = state["_problems"]
 
-    def add(self, kind: str, outcome: str, where: str) -> None:
-        """Counts a problem, unless `where` was counted for it already."""
+    def add(
+        self, kind: str, outcome: str, where: str, count: int = 1, enough: int = 0
+    ) -> None:
+        """Counts a problem, unless `where` was counted for it already.
+
+        Args:
+            kind: A key of `OUTCOMES`.
+            outcome: The outcome.
+            where: The place.
+            count: Number of occurrences there.
+            enough: A limit that would have dropped nothing there.
+        """
         key = hash((kind, outcome, where))
         with self._lock:
+            problem = self._problems.setdefault((kind, outcome), Problem(kind, outcome))
+            problem.enough = max(problem.enough, enough)
             if key in self._seen:
                 return
             self._seen.add(key)
-            problem = self._problems.setdefault((kind, outcome), Problem(kind, outcome))
-            problem.count += 1
+            problem.count += count
             if len(problem.first) < _NAMED:
                 problem.first.append(where)
         if self.tell is not None:
-            self.tell(kind, outcome, where)
+            self.tell(kind, outcome, where, count, enough)
 
-    def found(self, kind: str, where: str) -> None:
+    def found(self, kind: str, where: str, count: int = 1, enough: int = 0) -> None:
         """Counts a problem with the outcome that `OUTCOMES` gives to its kind."""
-        self.add(kind, OUTCOMES[kind][0], where)
+        self.add(kind, OUTCOMES[kind][0], where, count, enough)
 
     def merge(self, other: "Problems") -> None:
         """Adds what `other` has counted. Places that both name count twice."""
@@ -158,6 +171,7 @@ class Problems:
                     (theirs.kind, theirs.outcome), Problem(theirs.kind, theirs.outcome)
                 )
                 ours.count += theirs.count
+                ours.enough = max(ours.enough, theirs.enough)
                 ours.first = (ours.first + theirs.first)[:_NAMED]
 
     def __iter__(self) -> Iterator[Problem]:
@@ -180,7 +194,8 @@ class Problems:
 
     def as_dict(self) -> list[dict[str, Any]]:
         """Returns the problems in values that JSON can hold, in a fixed order."""
-        return [dataclasses.asdict(p) for p in self]
+        found = [dataclasses.asdict(p) for p in self]
+        return [{k: v for k, v in p.items() if k != "enough" or v} for p in found]
 
     def table(self, title: str = "problems in the data") -> "Table":
         """Returns a table for rich: kind, outcome, count, first occurrences."""
@@ -192,6 +207,10 @@ class Problems:
                 name, justify="right" if name == "count" else "left", overflow="fold"
             )
         for p in self:
-            more = ", ..." if p.count > len(p.first) else ""
-            table.add_row(p.kind, p.outcome, f"{p.count}", ", ".join(p.first) + more)
+            named_all = len(p.first) < _NAMED or p.count == len(p.first)
+            more = "" if named_all else ", ..."
+            first = ", ".join(p.first) + more
+            if p.enough:
+                first += f"; a limit of {p.enough} drops none"
+            table.add_row(p.kind, p.outcome, f"{p.count}", first)
         return table

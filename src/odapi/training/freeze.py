@@ -7,6 +7,9 @@ configs made for the TF Object Detection API keep their meaning:
     FeatureExtractor/backbone/Conv1/weights           TF1 style
     model/_feature_extractor/classification_backbone/layer_with_weights-0/kernel
                                                       key in TF2 checkpoints
+
+What a negative look-around excludes in one of the names, as `^(?!.*BoxPredictor)` does,
+is excluded: the word is not in the others.
 """
 
 import math
@@ -102,7 +105,7 @@ def _matching(
             raise ConfigError(
                 place, f"{pattern!r} is not a regular expression: {error}"
             ) from error
-        matched = {n for n, aliases in names.items() if any(map(regex.search, aliases))}
+        matched = _matched(names, regex)
         if not matched:
             example = next(iter(names.values()), ())
             raise ConfigError(
@@ -112,6 +115,42 @@ def _matching(
             )
         found |= matched
     return found
+
+
+def _matched(names: Mapping[str, Sequence[str]], regex: re.Pattern[str]) -> set[str]:
+    """Returns our names of the variables that a pattern matches."""
+    found = {n for n, aliases in names.items() if any(map(regex.search, aliases))}
+    positive = re.compile(_without_exclusions(regex.pattern))
+    return {
+        name
+        for name in found
+        if all(regex.search(a) for a in names[name] if positive.search(a))
+    }
+
+
+def _without_exclusions(pattern: str) -> str:
+    r"""Returns a regular expression without its negative look-arounds.
+
+    >>> _without_exclusions(r"^(?!.*(a|\))).*(?<!b)$")
+    '^.*$'
+    """
+    kept, depth, excluded_at = "", 0, 0
+    for match in _PIECE.finditer(pattern):
+        piece = match[0]
+        if piece.startswith("("):
+            depth += 1
+            if not excluded_at and piece in ("(?!", "(?<!"):
+                excluded_at = depth
+        if not excluded_at:
+            kept += piece
+        if piece == ")":
+            excluded_at = 0 if excluded_at == depth else excluded_at
+            depth -= 1
+    return kept
+
+
+# Escapes, sets of characters, opening brackets, or single characters.
+_PIECE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((?:\?<?!)?|.", re.DOTALL)
 
 
 def _names(name: str, keys: Mapping[str, str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Settings of the training that keep a model from learning."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,8 @@ _ZOO_BATCH = {0.8: 512, 0.08: 128, 0.04: 64}
 _MAX_RATE_PER_IMAGE = 2 * 0.8 / 512
 _MAX_ADAM_RATE = 0.01
 
+# Share of the initial batch statistics that is left without harm.
+_INITIAL_SHARE = 0.05
 _CHECKPOINT_TYPES = ("classification", "detection", "full")
 _METRICS = tuple(
     f"Detection{what}_{name}"
@@ -210,12 +213,14 @@ def _find_batch_norm(config: Any) -> Iterator[Finding]:
     for path, owner, field in schema.walk(config):
         if schema.key(field) == "BatchNorm.decay" and owner.train:
             left = owner.decay**steps if 0 < owner.decay < 1 else 0.0
-            if left > 0.05:
+            if left > _INITIAL_SHARE:
+                enough = math.floor(100 * _INITIAL_SHARE ** (1 / steps)) / 100
                 yield warning(
                     path,
                     f"with {owner.decay:.7g}, {left:.0%} of the batch statistics are "
                     f"still the initial ones after {steps} steps",
-                    "evaluation uses them; set a smaller decay, such as 0.97",
+                    "evaluation uses them; train longer, or set a smaller decay, "
+                    f"{enough:g} or below",
                 )
                 return
 

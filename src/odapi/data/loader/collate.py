@@ -27,11 +27,11 @@ class Collate:
         batch_size: Samples per batch; if there are fewer, the last one is repeated and
             False in `Batch.real`.
         max_boxes: Maximum number of objects per image; the first ones are kept, and
-            the image is counted in `problems`.
+            the others are counted in `problems`.
         fields: Optional fields of `Groundtruth` to fill.
         keep_all: Whether to pad to a multiple of `max_boxes` instead of dropping
             objects. Batches then differ in shape.
-        problems: Counts images with too many objects.
+        problems: Counts the dropped objects.
         shapes: Shape of one object's value by field, such as `{"keypoints": (17, 2)}`,
             for batches without objects; for `labeled_classes`, of one image's.
         buckets: The allowed image sizes; None means any.
@@ -79,7 +79,8 @@ class Collate:
             capacity *= max(-(-max(counts) // capacity), 1)
         for sample, count in zip(samples, counts, strict=True):
             if count > capacity:
-                self.problems.found(TOO_MANY_BOXES, sample["image_id"])
+                where = sample["image_id"]
+                self.problems.found(TOO_MANY_BOXES, where, count - capacity, count)
         valid = np.arange(capacity) < np.array(counts)[:, None]
         shapes = {"masks": samples[0]["image"].shape[:2], **self.shapes}
         fill = _Fill(samples, capacity, shapes)

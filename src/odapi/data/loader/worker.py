@@ -42,7 +42,7 @@ def _serve(questions: Any, answers: Any) -> None:
     except Exception as error:
         send(answers, (FAILED, f"{type(error).__name__}: {error}"))
         return
-    found: list[tuple[str, str, str]] = []
+    found: list[tuple[Any, ...]] = []
     load.collate.problems.tell = lambda *problem: found.append(problem)
     memory = [Writable() for _ in range(MAX_PENDING)] if os.name == "posix" else []
     send(answers, (READY, [part.path for part in memory]))
