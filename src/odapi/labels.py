@@ -73,11 +73,19 @@ class LabelMap:
     data_ids: "LabelMap | None" = None
 
     def __post_init__(self) -> None:
-        for name in ("id", "name"):
+        for name, other in (("id", "name"), ("name", "id")):
             values = [getattr(c, name) for c in self.categories]
             twice = sorted({v for v in values if values.count(v) > 1}, key=str)
             if twice:
-                raise DataError(self.source, f"{name} {twice[0]!r} appears twice")
+                same = [c for c in self.categories if getattr(c, name) == twice[0]]
+                others = " and ".join(repr(getattr(c, other)) for c in same)
+                raise DataError(
+                    self.source,
+                    f"{name} {twice[0]!r} appears twice, with the {other}s {others}",
+                    hint="each class needs its own id and its own name: rename one; "
+                    "or, if both are one class, keep one and change the objects of "
+                    "the other",
+                )
         ids = [k.id for c in self.categories for k in c.keypoints]
         if twice := sorted({i for i in ids if ids.count(i) > 1 or i < 0}):
             raise DataError(

@@ -117,6 +117,26 @@ def test_broken_label_maps_name_file_and_line(tmp_path, text, place, problem):
     assert problem in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("categories", "problem"),
+    [
+        (
+            (Category(1, "cat"), Category(3, "cat")),
+            "name 'cat' appears twice, with the ids 1 and 3",
+        ),
+        (
+            (Category(2, "cat"), Category(2, "dog")),
+            "id 2 appears twice, with the names 'cat' and 'dog'",
+        ),
+    ],
+)
+def test_same_name_or_id_is_refused_with_the_next_step(categories, problem):
+    with pytest.raises(DataError, match=problem) as caught:
+        LabelMap(categories, "categories of x.json")
+    assert caught.value.place == "categories of x.json"
+    assert "rename one" in caught.value.hint
+
+
 def test_a_missing_label_map_is_a_data_error(tmp_path):
     with pytest.raises(DataError, match="no such file"):
         load_label_map(tmp_path / "map.pbtxt")

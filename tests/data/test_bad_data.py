@@ -343,6 +343,13 @@ def test_one_id_for_two_images_of_coco_is_refused(tmp_path):
         open_source(spec)
 
 
+def test_unknown_class_number_is_that_of_the_file(tmp_path):
+    spec = tiny_data.write_yolo(tmp_path)
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [cat]\n")
+    with pytest.raises(DataError, match=r"'number 1, counted from 0' \(2 objects"):
+        open_source(spec)
+
+
 @pytest.mark.parametrize("label", [-1, 0, 7])
 def test_ids_of_records_that_no_class_has(label, tmp_path):
     features = {

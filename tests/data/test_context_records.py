@@ -206,7 +206,18 @@ def test_a_frame_can_be_written_as_a_tf_example(tmp_path):
             "region/label/confidence: 1 entries for 2 frames",
         ),
         (b"\x0b", True, "not a tf.SequenceExample"),
-        (b"", True, "no image/encoded of frames"),
+        (b"", True, "no image/encoded of frames; it has no keys"),
+        (b"", False, "no image/encoded; it has no keys"),
+        (
+            tiny_data.example({"label": [1], "image": ["a"], "height": [3]}),
+            False,
+            "no image/encoded; its keys are height, image, label",
+        ),
+        (
+            tiny_data.example({f"k{i:02}": [i] for i in range(20)}),
+            False,
+            "k10, k11 and 8 more",
+        ),
     ],
 )
 def test_a_record_of_another_kind_is_named(record, sequences, message, tmp_path):

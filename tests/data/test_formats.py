@@ -364,5 +364,5 @@ def test_yolo_line_that_is_no_box_is_counted(line, tmp_path):
 
 def test_yolo_number_without_a_name_is_refused(tmp_path):
     yolo(tmp_path, f"train: images\n{NAMED}", lines="7 0.5 0.5 0.1 0.1")
-    with pytest.raises(DataError, match="id 8"):
+    with pytest.raises(DataError, match="number 7, counted from 0"):
         open_source(f"yolo:{tmp_path}")

@@ -44,11 +44,20 @@ class ClassIndex:
             return UNKNOWN
         return category.index
 
-    def of_id(self, class_id: int, where: str, count: int = 1) -> int:
-        """Returns the index of a class by its id, or `UNKNOWN`."""
+    def of_id(self, class_id: int, where: str, count: int = 1, shown: str = "") -> int:
+        """Returns the index of a class by its id, or `UNKNOWN`.
+
+        Args:
+            class_id: The id in the label map.
+            where: The object, for messages.
+            count: Number of objects.
+            shown: The class as the file has it; "" if it has this id.
+        """
         category = self.label_map.of_data_id(class_id)
         if category is None:
-            self._miss(self.label_map.name_of_data_id(class_id), where, count)
+            name = self.label_map.name_of_data_id(class_id)
+            shown = shown or f"id {class_id}"
+            self._miss(name.replace(f"id {class_id}", shown, 1), where, count)
             return UNKNOWN
         return category.index
 

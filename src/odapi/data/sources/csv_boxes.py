@@ -176,7 +176,8 @@ def _raw(
 def _class_of(label: str, where: str, index: ClassIndex) -> int:
     """Returns the index of a class by its name, or by its id if no name is equal."""
     known = index.label_map
-    if label not in known.by_name and label.isdecimal() and int(label) in known.by_id:
+    is_name = label in known.by_name or not label.isdecimal()
+    if not is_name and known.of_data_id(int(label)) is not None:
         return index.of_id(int(label), where)
     return index.of_name(label, where)
 

@@ -279,7 +279,7 @@ class TFRecordSource(BaseSource):
         if number < 0:
             self.problems.found("object without class", where)
             return UNKNOWN
-        return classes.of_id(number + self._shift, where)
+        return classes.of_id(number + self._shift, where, shown=f"id {number}")
 
     def _check_classes(self) -> None:
         """Raises an error for unknown classes before training, by the index."""
@@ -289,7 +289,8 @@ class TFRecordSource(BaseSource):
                 if name:
                     classes.of_name(name, first, count)
                 elif number >= 0:
-                    classes.of_id(number + self._shift, first, count)
+                    found = number + self._shift
+                    classes.of_id(found, first, count, f"id {number}")
         classes.check()
 
 

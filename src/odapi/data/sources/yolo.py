@@ -234,7 +234,8 @@ class _Reader:
             return UNKNOWN
         if number < len(self.names):
             return self.index.of_name(self.names[number], where)
-        return self.index.of_id(number + 1, where)
+        shown = f"number {number}, counted from 0"
+        return self.index.of_id(number + 1, where, shown=shown)
 
     def _objects(
         self, rows: list[tuple[int, Row]], places: list[list[int]]

@@ -240,7 +240,7 @@ class _Summary:
         """
         features = parse_example(data)
         if "image/encoded" not in features:
-            hint = ""
+            hint = sequence_example.keys_there(features)
             if sequence_example.is_sequence(data):
                 hint = ": a tf.SequenceExample (input_type: TF_SEQUENCE_EXAMPLE)"
             raise ExampleError(f"no image/encoded{hint}")

@@ -6,12 +6,14 @@ applies to frames, too.
 Source: data_decoders/tf_sequence_example_decoder.py of the TF Object Detection API.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from odapi.data import context_features
 from odapi.data.tfrecord.feature_values import ExampleError
 from odapi.data.tfrecord.protos import example_pb2
 
+_SHOWN = 12  # Keys that an error names.
 IMAGE, ANNOTATED = "image/encoded", "region/is_annotated"
 # Feature list of a sequence -> feature of a frame.
 _OF_FRAMES = {
@@ -33,6 +35,15 @@ _SHARED = (
 )  # fmt: skip
 
 
+def keys_there(features: Iterable[str]) -> str:
+    """Returns the end of an error about a missing key: those that are there."""
+    keys = sorted(features)
+    if not keys:
+        return "; it has no keys"
+    more = f" and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+    return f"; its keys are {', '.join(keys[:_SHOWN])}{more}"
+
+
 def parse_sequence(data: bytes) -> Any:
     """Returns the message of a serialized tf.SequenceExample.
 
@@ -49,7 +60,7 @@ def parse_sequence(data: bytes) -> Any:
     if IMAGE not in lists:
         if IMAGE in message.context.feature:
             raise ExampleError("is a tf.Example, not a tf.SequenceExample")
-        raise ExampleError(f"no {IMAGE} of frames")
+        raise ExampleError(f"no {IMAGE} of frames{keys_there(lists)}")
     count = len(lists[IMAGE].feature)
     for name in (*_OF_FRAMES, ANNOTATED):
         entries = len(lists[name].feature) if name in lists else count
