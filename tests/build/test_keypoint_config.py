@@ -1,10 +1,12 @@
 """What a config has to say of keypoints, from the data."""
 
 import pytest
+from google.protobuf import text_format
 
 import tiny_data
-from odapi.build.keypoint_config import keypoint_config
+from odapi.build.keypoint_config import keypoint_config, keypoint_config_text
 from odapi.config.parse import to_text
+from odapi.config.protos import pipeline_pb2
 from odapi.data.keypoint_flips import flip_permutation
 from odapi.data.sources.open import open_source
 from odapi.errors import DataError
@@ -64,3 +66,65 @@ def test_a_config_of_a_coco_file(tmp_path):
 def test_data_without_keypoints_are_refused(tmp_path):
     with pytest.raises(DataError, match="no class has named keypoints"):
         keypoint_config(open_source(tiny_data.write_coco(tmp_path)))
+
+
+COCO = {
+    "nose": 0.026,
+    "eye": 0.025,
+    "ear": 0.035,
+    "shoulder": 0.079,
+    "elbow": 0.072,
+    "wrist": 0.062,
+    "hip": 0.107,
+    "knee": 0.087,
+    "ankle": 0.089,
+}
+PERSON = ["nose"] + [f"{s}_{n}" for n in list(COCO)[1:] for s in ("left", "right")]
+
+
+def with_people(names):
+    def change(content):
+        content["categories"][0]["keypoints"] = names
+        points = [v for n in range(len(names)) for v in (3 * n, 2 * n, 2)]
+        content["annotations"][0]["keypoints"] = points
+        content["categories"][1]["keypoints"] = ["a", "b"]
+        content["annotations"][1]["keypoints"] = [30, 1, 2, 40, 9, 2]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("names", "is_coco"),
+    [
+        (PERSON, True),
+        (PERSON[::-1], True),
+        ([n.title().replace("_", " ") for n in PERSON], True),
+        (PERSON[:-1], False),
+        ([*PERSON, "tail"], False),
+        ([*PERSON[:-1], "tail"], False),
+    ],
+)
+def test_the_17_names_of_coco_have_the_sigmas_of_coco(names, is_coco, tmp_path):
+    source = open_source(tiny_data.write_coco(tmp_path, with_people(names)))
+    text = keypoint_config_text(source)
+    config = keypoint_config(source)
+    task = config.model.center_net.keypoint_estimation_task[0]
+    sigmas = config.eval_config.parameterized_metric[0].coco_keypoint_metrics
+    found = {k: round(v, 4) for k, v in sigmas.keypoint_label_to_sigmas.items()}
+    expected = {n: COCO[n.lower().replace("_", " ").split()[-1]] for n in PERSON}
+    if is_coco:
+        plain = {n.lower().replace(" ", "_"): v for n, v in found.items()}
+        assert plain == expected
+        assert round(task.keypoint_label_to_std[names[0]], 4) == round(
+            10 * found[names[0]], 4
+        )
+    else:
+        assert found != expected
+    comments = [line for line in text.splitlines() if line.startswith("#")]
+    of_cat = "those of COCO" if is_coco else "estimated from the annotations, so"
+    assert len(comments) == 2
+    assert of_cat in comments[0]
+    assert "deviations of dog: estimated" in comments[1]
+    parsed = pipeline_pb2.TrainEvalPipelineConfig()
+    text_format.Parse(text, parsed)
+    assert parsed == config

@@ -7,7 +7,9 @@ import pytest
 from evaluation_fakes import LABEL_MAP, FakeDataset, FakeSource, PixelDetector, sample
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
+from odapi.evaluation.sanity import SanityCheck
 from odapi.inference.model import evaluation_model
+from odapi.labels import label_map_of
 from odapi.metrics.coco.box_metrics import CocoBoxMetrics
 from presence_evaluator import PresenceAccuracy
 
@@ -143,32 +145,52 @@ def test_detections_that_are_not_finite_are_left_out_with_a_hint():
     assert "ignored 3 detections with NaN or infinite" in result.hints[0]
 
 
+EXCHANGED = ([(1, 5, 3, 9, 0)], [(5, 1, 9, 3, 0, 9)])
+CONFUSED = ([(*BOX, 0), (6, 6, 9, 9, 1)], [(*BOX, 1, 9), (6, 6, 9, 9, 0, 9)])
+OTHER_CLASS = ([(*BOX, 0)], [(*BOX, 1, 9)])
+
+
 @pytest.mark.parametrize(
-    ("samples", "hint"),
+    ("truth", "detections", "number", "hint"),
     [
-        ([sample("a", [(*BOX, 0)], [])], "no objects were detected"),
-        ([sample("a", [(*BOX, 0)], [(*BOX, 1, 9)])], "do not overlap"),
-        ([sample("a", [], [(*BOX, 1, 9)])], "no image has groundtruth"),
-        (
-            [sample("a", [(1, 5, 3, 9, 0)], [(5, 1, 9, 3, 0, 9)])],
-            "x and y exchanged",
-        ),
-        (
-            [
-                sample(
-                    "a",
-                    [(*BOX, 0), (6, 6, 9, 9, 1)],
-                    [(*BOX, 1, 9), (6, 6, 9, 9, 0, 9)],
-                )
-            ],
-            "classes are wrong",
-        ),
-        ([sample("a", [(*BOX, 0)], [(0, 0, 2, 9, 0, 9)])], "look at the drawn images"),
+        ([(*BOX, 0)], [], 1, "no objects were detected"),
+        ([], [(*BOX, 1, 9)], 1, "no image has groundtruth"),
+        ([(*BOX, 0)], [(0, 0, 2, 9, 0, 9)], 20, "look at the drawn images"),
+        (*OTHER_CLASS, 20, "do not overlap"),
+        (*EXCHANGED, 20, "x and y exchanged"),
+        (*CONFUSED, 10, "classes are wrong"),
     ],
 )
-def test_low_numbers_come_with_a_hint(detector, samples, hint):
+def test_low_numbers_come_with_a_hint(detector, truth, detections, number, hint):
+    samples = [sample(f"{n}", truth, detections) for n in range(number)]
     result = evaluate(detector, samples)
     assert any(hint in line for line in result.hints), result.hints
+
+
+@pytest.mark.parametrize(
+    ("truth", "detections", "number"),
+    [(*OTHER_CLASS, 19), (*EXCHANGED, 19), (*CONFUSED, 9)],
+)
+def test_few_objects_show_no_fault_of_the_data(detector, truth, detections, number):
+    samples = [sample(f"{n}", truth, detections) for n in range(number)]
+    (hint,) = evaluate(detector, samples).hints
+    assert "look at the drawn images" in hint
+
+
+@pytest.mark.parametrize("case", [OTHER_CLASS, EXCHANGED, CONFUSED])
+def test_the_first_steps_show_no_fault_of_the_data(detector, case):
+    samples = [sample(f"{n}", *case) for n in range(20)]
+    (hint,) = evaluate(detector, samples, is_trained=False).hints
+    assert "look at the drawn images" in hint
+
+
+def test_one_class_is_not_confused():
+    check = SanityCheck(label_map_of(["thing"]))
+    boxes = {"boxes": np.array([[0, 0, 0.5, 0.5]]), "classes": np.array([0])}
+    for _ in range(20):
+        check.update(boxes, boxes | {"scores": np.array([0.9])}, 0)
+    (hint,) = check.hints(suspiciously_low=True)
+    assert hint.startswith("100% of the objects overlap a detection at IoU 0.5")
 
 
 def test_any_evaluator_can_be_used(detector):

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from odapi.config.parse import to_text
 from odapi.config.protos import pipeline_pb2
 from odapi.data.keypoint_flips import flip_permutation
 from odapi.data.sources.base import BaseSource
 from odapi.draw.skeleton import edges_of
 from odapi.errors import DataError
 from odapi.labels import Category
-from odapi.metrics.coco.keypoint_sigmas import estimate_sigmas
+from odapi.metrics.coco.keypoint_sigmas import coco_sigmas, estimate_sigmas
 
 # Ratio of the Gaussian widths of the zoo's models to COCO's sigmas.
 _STD = 10.0
@@ -21,8 +22,9 @@ def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
     """Returns the keypoint parts of a config, to be merged into a whole config.
 
     They are a task with its loss for each class with keypoints, the widths of peaks
-    and the sigmas of the metric, estimated from the annotations, the permutation of
-    horizontal flips, and the edges for drawings.
+    and the sigmas of the metric, the permutation of horizontal flips, and the edges for
+    drawings. Sigmas are COCO's for COCO's 17 keypoints; others are estimated from the
+    annotations.
 
     Args:
         source: The dataset; its label map names the keypoints.
@@ -50,6 +52,24 @@ def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
     config.train_input_reader.num_keypoints = source.num_keypoints
     config.eval_input_reader.add().num_keypoints = source.num_keypoints
     return config
+
+
+def keypoint_config_text(source: BaseSource) -> str:
+    """Returns the text of `keypoint_config`, with the origin of the sigmas.
+
+    Raises:
+        DataError: No class has keypoints.
+    """
+    text = to_text(keypoint_config(source))
+    lines = []
+    for category in source.label_map:
+        if not category.keypoints:
+            continue
+        origin = "estimated from the annotations, so metrics differ between datasets"
+        if coco_sigmas([k.name for k in category.keypoints]):
+            origin = "those of COCO"
+        lines.append(f"# Sigmas and standard deviations of {category.label}: {origin}.")
+    return "\n".join([*lines, text])
 
 
 def _points(source: BaseSource) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -84,8 +104,8 @@ def _add_class(
     areas: np.ndarray,
 ) -> None:
     ids = [k.id for k in category.keypoints]
-    sigmas = _rounded(estimate_sigmas(points[:, ids], areas))
     names = [k.name for k in category.keypoints]
+    sigmas = coco_sigmas(names) or _rounded(estimate_sigmas(points[:, ids], areas))
     task = config.model.center_net.keypoint_estimation_task.add(
         task_name=f"{category.label}_keypoints".replace(" ", "_"),
         keypoint_class_name=category.name,

@@ -326,12 +326,11 @@ def keypoints(
     It holds names and classes, standard deviations of heatmap peaks and of OKS, the
     permutation for horizontal flips, and the edges of the skeleton.
     """
-    from odapi.build.keypoint_config import keypoint_config
-    from odapi.config.parse import to_text
+    from odapi.build.keypoint_config import keypoint_config_text
     from odapi.files import write_text
 
     source = _open(spec, label_map)
-    text = to_text(keypoint_config(source))
+    text = keypoint_config_text(source)
     if output is None:
         typer.echo(text)
         return

@@ -83,6 +83,7 @@ def evaluate_loop(
     num_examples: int = 10,
     max_images: int = 0,
     writer: Any = None,
+    is_trained: bool = True,
 ) -> EvaluationResult:
     """Evaluates a detector with its current weights.
 
@@ -102,6 +103,7 @@ def evaluate_loop(
         num_examples: Number of images to keep for drawing, spread over the dataset.
         max_images: Stop after this number of images; 0: all.
         writer: `writer.add(image_id, detections, size)` is called for each image.
+        is_trained: Whether low metrics may be explained by faults of the data.
 
     Raises:
         DataError: The dataset has no usable image.
@@ -131,7 +133,10 @@ def evaluate_loop(
         categories=tuple(evaluator.per_class()),
         curves=evaluator.curves(),
         explanations=evaluator.explain(),
-        hints=(*run.sanity.hints(evaluator.suspiciously_low()), *evaluator.hints()),
+        hints=(
+            *run.sanity.hints(evaluator.suspiciously_low(), is_trained),
+            *evaluator.hints(),
+        ),
         examples=tuple(run.examples),
         num_images=run.num_images,
         num_objects=run.num_objects,

@@ -14,6 +14,8 @@ from odapi.models.detector import Detector
 from odapi.trackers.tracker import Tracker
 from odapi.training.messages import print_lines
 
+_FIRST_STEPS = 100  # Their detections tell nothing about the data.
+
 
 class Evaluator:
     """Evaluates a detector; a tracker gets the metrics and drawn detections.
@@ -61,6 +63,7 @@ class Evaluator:
             with_losses=self._with_losses,
             num_examples=self._config.num_visualizations,
             max_images=self._max_images,
+            is_trained=step >= _FIRST_STEPS,
         )
         edges = keypoint_edges(self._config)
         result = dataclasses.replace(result, keypoint_edges=edges)

@@ -1,6 +1,8 @@
-"""Estimation of the OKS per-keypoint sigmas (tolerances) from the annotations."""
+"""OKS per-keypoint sigmas (tolerances): COCO's, and estimates from annotations."""
 
+import re
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,30 @@ from numpy.typing import NDArray
 _SIGMA_PER_DISTANCE = 0.28
 _MIN_SIGMA, _MAX_SIGMA = 0.025, 0.107  # COCO's: eyes and hips.
 DEFAULT_SIGMA = 0.05  # Of the original, for every keypoint without a sigma.
+
+# Of COCO's person, measured on 5000 images that were annotated twice.
+_COCO_SIGMAS = {
+    "nose": 0.026, "left_eye": 0.025, "right_eye": 0.025, "left_ear": 0.035,
+    "right_ear": 0.035, "left_shoulder": 0.079, "right_shoulder": 0.079,
+    "left_elbow": 0.072, "right_elbow": 0.072, "left_wrist": 0.062,
+    "right_wrist": 0.062, "left_hip": 0.107, "right_hip": 0.107, "left_knee": 0.087,
+    "right_knee": 0.087, "left_ankle": 0.089, "right_ankle": 0.089,
+}  # fmt: skip
+
+
+def coco_sigmas(names: Sequence[str]) -> list[float] | None:
+    """Returns COCO's sigmas for its 17 keypoints, in the order of `names`.
+
+    Args:
+        names: Of the keypoints of a class; case, spaces and hyphens do not matter.
+
+    Returns:
+        The sigmas, or None if the names are not those of COCO's person.
+    """
+    plain = [re.sub(r"[\s-]+", "_", name.strip().lower()) for name in names]
+    if len(plain) != len(_COCO_SIGMAS) or set(plain) != set(_COCO_SIGMAS):
+        return None
+    return [_COCO_SIGMAS[name] for name in plain]
 
 
 def estimate_sigmas(
