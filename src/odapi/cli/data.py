@@ -37,6 +37,13 @@ Images = Annotated[
     typer.Option(help="Image files: copy, link (hard links) or refer (paths only)."),
 ]
 Shards = Annotated[int, typer.Option(min=1, help="Number of TFRecord files.")]
+Lines = Annotated[
+    str,
+    typer.Option(
+        help="Content of YOLO's txt files: boxes, polygons or keypoints. Default: "
+        "keypoints if the dataset has any, else polygons if it has masks."
+    ),
+]
 
 
 @app.command()
@@ -116,6 +123,7 @@ def split(
     label_map: LabelMapPath = None,
     images: Images = "",
     shards: Shards = 1,
+    lines: Lines = "",
     as_json: Json = False,
 ) -> None:
     """Split a dataset into train, val and test, stratified by class.
@@ -131,7 +139,7 @@ def split(
     source = _open(spec, label_map)
     kind = to or ("tfrecord" if isinstance(source, TFRecordSource) else "coco")
     how = images or ("refer" if kind == "coco" and hasattr(source, "path") else "copy")
-    target = Target(kind, output, how, shards)
+    target = Target(kind, output, how, shards, lines=lines)
     empty_folder(output)
     parts = split_source(source, wanted, seed)
     written = write_split(source, parts, target)
@@ -153,7 +161,7 @@ def split(
         )
         return
     _print_parts(source, parts)
-    _print_problems(source, written)
+    _print_problems(source, written, kind)
     for name, made in ready.items():
         typer.echo(f"{name}: {made}")
     train, held_out = list(ready.values())[:2]
@@ -179,6 +187,7 @@ def convert(
     label_map: LabelMapPath = None,
     images: Images = "copy",
     shards: Shards = 1,
+    lines: Lines = "",
     as_json: Json = False,
 ) -> None:
     """Write a dataset in another format; images are not re-encoded."""
@@ -186,7 +195,7 @@ def convert(
     from odapi.data.convert import convert as run
     from odapi.data.formats.writer import empty_folder
 
-    target = Target(to, output, images, shards)
+    target = Target(to, output, images, shards, lines=lines)
     source = _open(spec, label_map)
     folder = output.parent if output.suffix or to == "tfrecord" else output
     if folder == output:
@@ -200,7 +209,7 @@ def convert(
             | {"label_map": str(path), "losses": written.losses.as_dict()}
         )
         return
-    _print_problems(source, {"": written})
+    _print_problems(source, {"": written}, to)
     counts = f"{counted(written.count, 'image')}, {counted(written.objects, 'object')}"
     typer.echo(f"{counts}: {made}")
     typer.echo(f"Label map: {path}")
@@ -271,7 +280,9 @@ def _print_parts(source: "BaseSource", parts: dict[str, list[int]]) -> None:
     print_table(shown)
 
 
-def _print_problems(source: "BaseSource", written: "dict[str, Written]") -> None:
+def _print_problems(
+    source: "BaseSource", written: "dict[str, Written]", kind: str
+) -> None:
     """Prints problems of the source, and fields that the new format cannot store."""
     from odapi.data.problems import Problems
     from odapi.progress import console
@@ -283,6 +294,9 @@ def _print_problems(source: "BaseSource", written: "dict[str, Written]") -> None
         console().print(source.problems.table())
     if losses:
         console().print(losses.table("Not written: the format cannot store it"))
+    for key, lines in {"masks": "polygons", "keypoints": "keypoints"}.items():
+        if kind == "yolo" and losses.count(key):
+            typer.echo(f"YOLO has one kind of lines: --lines {lines} writes the {key}")
 
 
 def _write_label_map(label_map: "LabelMap", folder: pathlib.Path) -> pathlib.Path:

@@ -8,7 +8,7 @@ from odapi.data.formats.coco_writer import write_coco, write_coco_part
 from odapi.data.formats.tfrecord_writer import write_records_of, write_tfrecord
 from odapi.data.formats.voc_writer import write_voc
 from odapi.data.formats.writer import COPY, IMAGES, REFER, Written
-from odapi.data.formats.yolo_writer import write_yolo
+from odapi.data.formats.yolo_writer import LINES, write_yolo
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import CocoSource
 from odapi.data.sources.tfrecord import TFRecordSource
@@ -29,6 +29,8 @@ class Target:
         images: Handling of image files: "copy", "link" or "refer".
         shards: Number of files of a "tfrecord".
         split: Name of the split in "voc" and "yolo".
+        lines: Content of the txt files of "yolo": "boxes", "polygons" or "keypoints";
+            "" chooses by the dataset.
     """
 
     kind: str
@@ -36,6 +38,7 @@ class Target:
     images: str = COPY
     shards: int = 1
     split: str = "train"
+    lines: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in FORMATS:
@@ -44,6 +47,10 @@ class Target:
             raise unknown_choice("--images", self.images, IMAGES, DataError)
         if self.kind == "yolo" and self.images == REFER:
             raise DataError("--images", "YOLO labels lie beside copies of the images")
+        if self.lines and self.kind != "yolo":
+            raise DataError("--lines", f"is for --to yolo, got --to {self.kind}")
+        if self.lines and self.lines not in LINES:
+            raise unknown_choice("--lines", self.lines, LINES, DataError)
 
 
 def convert(
@@ -64,8 +71,10 @@ def convert(
         return write_coco(source, target.path, chosen, target.images)
     if target.kind == "tfrecord":
         return write_tfrecord(source, target.path, chosen, target.shards)
-    write = write_voc if target.kind == "voc" else write_yolo
-    return write(source, target.path, chosen, target.images, target.split)
+    place = (target.path, chosen, target.images, target.split)
+    if target.kind == "voc":
+        return write_voc(source, *place)
+    return write_yolo(source, *place, target.lines)
 
 
 def write_split(

@@ -86,7 +86,11 @@ class Predictions(list[Prediction]):
         return write_dataset(self, "voc", pathlib.Path(folder), self.label_map)
 
     def save_txt(self, folder: Pathlike) -> Written:
-        """Writes a YOLO dataset to train on: images, txt files, `data.yaml`."""
+        """Writes a YOLO dataset to train on: images, txt files, `data.yaml`.
+
+        The txt files have keypoints if there are any, else polygons of the masks, else
+        boxes.
+        """
         return write_dataset(self, "yolo", pathlib.Path(folder), self.label_map)
 
     def to_pandas(self) -> "pandas.DataFrame":

@@ -83,7 +83,7 @@ def open_yolo(
     taken: set[str] = set()
     raws = [reader.raw(f, unique_id(f.stem, taken, problems)) for f in files]
     entries = [(r, f) for r, f in zip(raws, files, strict=True) if r is not None]
-    if not polygons and layout.keypoints is None:
+    if layout.keypoints is None and not (polygons or layout.are_polygons):
         reader.guess.check(layout.name)
     index.check()
     _count_unused(layout, labels, problems)

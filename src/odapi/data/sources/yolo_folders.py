@@ -35,6 +35,7 @@ class Layout:
         names: Names of the classes by number; empty if the layout has none.
         num_classes: Number of classes that the dataset states; 0 if unknown.
         keypoints: The keypoints of objects, or None.
+        are_polygons: Whether it states that its lines are polygons.
         is_whole: Whether it contains all splits.
     """
 
@@ -45,6 +46,7 @@ class Layout:
     names: Sequence[str] = ()
     num_classes: int = 0
     keypoints: KeypointShape | None = None
+    are_polygons: bool = False
     is_whole: bool = True
 
 
@@ -77,6 +79,7 @@ def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
         names=described.names,
         num_classes=described.num_classes,
         keypoints=described.keypoints,
+        are_polygons=described.are_polygons,
     )
 
 
@@ -101,6 +104,7 @@ def _described(file: DataFile, split: str | None, images: Path | None) -> Layout
         names=names,
         num_classes=int(stated) if str(stated).isdecimal() else 0,
         keypoints=keypoint_shape(file),
+        are_polygons=file.get("lines") == "polygons",
         is_whole=split is None and images is None,
     )
     if images is not None:

@@ -19,7 +19,9 @@ _ABSENT = ("", "~", "null", "Null", "NULL")
 SPLITS = ("train", "val", "valid", "test")
 _MAX_DEPTH = 3  # Of kpt_names: a mapping of lists.
 
-KEYS = (*SPLITS, "path", "names", "nc", "kpt_shape", "kpt_names", "flip_idx")
+KEYS = (
+    *SPLITS, "path", "names", "nc", "kpt_shape", "kpt_names", "flip_idx", "lines",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
