@@ -77,8 +77,8 @@ class LabelMap:
             values = [getattr(c, name) for c in self.categories]
             twice = sorted({v for v in values if values.count(v) > 1}, key=str)
             if twice:
-                same = [c for c in self.categories if getattr(c, name) == twice[0]]
-                others = " and ".join(repr(getattr(c, other)) for c in same)
+                equal = [c for c in self.categories if getattr(c, name) == twice[0]]
+                others = " and ".join(repr(getattr(c, other)) for c in equal)
                 raise DataError(
                     self.source,
                     f"{name} {twice[0]!r} appears twice, with the {other}s {others}",

@@ -42,6 +42,13 @@ def test_specs(text, expected):
     assert parse_spec(text) == expected
 
 
+def test_hidden_files_do_not_tell_the_kind(tmp_path):
+    tiny_data.write("yolo", tmp_path)
+    (tmp_path / ".idea").mkdir()
+    (tmp_path / ".idea" / "workspace.xml").write_text("<project/>")
+    assert parse_spec(str(tmp_path)).kind == "yolo"
+
+
 @pytest.mark.parametrize("kind", sorted(tiny_data.WRITERS))
 def test_kind_of_a_folder_is_seen_from_what_is_in_it(kind, tmp_path):
     tiny_data.write(kind, tmp_path)

@@ -37,7 +37,7 @@ def found(source):
     return {p.kind: p.count for p in source.problems}
 
 
-def images(source, root):
+def images_of(source, root):
     return {
         image_id: source.path(i).relative_to(root).as_posix()
         for i, image_id in enumerate(source.image_ids)
@@ -198,7 +198,7 @@ def test_folders_below_annotations(tmp_path):
     put_list(tmp_path, "default", "day/1\nday/2\nnight/1\nnight/2\n")
     for spec in (f"voc:{tmp_path}?split=default", f"voc:{tmp_path}"):
         source = open_source(spec)
-        assert images(source, tmp_path) == {
+        assert images_of(source, tmp_path) == {
             "day/1": "JPEGImages/day/1.jpg",
             "day/2": "JPEGImages/day/2.jpg",
             "night/1": "JPEGImages/night/1.jpg",
@@ -206,6 +206,17 @@ def test_folders_below_annotations(tmp_path):
         }
         assert [s["classes"].tolist() for s in source] == [[0], [0], [1], [1]]
         assert not source.problems
+
+
+@pytest.mark.parametrize("images", ["images/{}/1.jpg", "{}/1.jpg"])
+def test_split_is_a_folder_below_annotations(images, tmp_path):
+    for seed, split in enumerate(("train", "val")):
+        put_image(tmp_path / images.format(split), seed)
+        put_xml(tmp_path / "annotations" / split / "1.xml", "1.jpg")
+    source = open_source(f"{tmp_path}?split=val")
+    assert images_of(source, tmp_path) == {"val/1": images.format("val")}
+    with pytest.raises(DataError, match="it has train, val"):
+        open_source(f"voc:{tmp_path}?split=test")
 
 
 def test_images_below_without_annotation_are_counted(tmp_path):
@@ -223,7 +234,7 @@ def test_datasets_in_folders_keep_their_images(tmp_path):
         put_image(tmp_path / split / "JPEGImages" / "a.jpg", seed)
         put_xml(tmp_path / split / "Annotations" / "a.xml", "a.jpg")
     source = open_source(f"voc:{tmp_path}")
-    assert images(source, tmp_path) == {
+    assert images_of(source, tmp_path) == {
         "train/a": "train/JPEGImages/a.jpg",
         "val/a": "val/JPEGImages/a.jpg",
     }
@@ -337,7 +348,7 @@ def test_image_of_an_annotation(files, filename, expected, tmp_path):
     folder = tmp_path if flat else tmp_path / "Annotations"
     put_xml(folder / f"{name}.xml", filename, encoding="utf-8")
     source = open_source(f"voc:{tmp_path}")
-    assert list(images(source, tmp_path).values()) == [expected]
+    assert list(images_of(source, tmp_path).values()) == [expected]
     assert "file name of another image" not in found(source)
 
 
@@ -346,7 +357,7 @@ def test_annotation_named_after_the_image_file(tmp_path):
         put_image(tmp_path / "images" / name)
         put_xml(tmp_path / "Annotations" / f"{name}.xml", "")
     source = open_source(f"voc:{tmp_path}")
-    assert images(source, tmp_path) == {
+    assert images_of(source, tmp_path) == {
         "a.jpg": "images/a.jpg",
         "a.png": "images/a.png",
     }
@@ -358,7 +369,7 @@ def test_images_in_a_given_folder_with_folders(tmp_path):
         put_image(tmp_path / "far" / folder / "1.jpg")
         put_xml(tmp_path / "voc" / "Annotations" / folder / "1.xml", "1.jpg")
     source = open_source(f"voc:{tmp_path / 'voc'}?images={tmp_path / 'far'}")
-    assert images(source, tmp_path) == {
+    assert images_of(source, tmp_path) == {
         "day/1": "far/day/1.jpg",
         "night/1": "far/night/1.jpg",
     }

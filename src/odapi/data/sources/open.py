@@ -164,7 +164,7 @@ def _guess(path: str) -> str:
         return "tfrecord"
     if place.is_dir():
         for kind, patterns in _SIGNS.items():
-            if any(next(place.glob(p), None) for p in patterns):
+            if any(_visible(place, pattern) for pattern in patterns):
                 return kind
     raise DataError(
         f"dataset {path!r}",
@@ -174,9 +174,15 @@ def _guess(path: str) -> str:
     )
 
 
+def _visible(folder: pathlib.Path, pattern: str) -> bool:
+    """Returns whether a file matches; not `.idea/workspace.xml` of an editor."""
+    found = (f.relative_to(folder).parts for f in folder.glob(pattern))
+    return any(not any(p.startswith(".") for p in parts) for parts in found)
+
+
 # Files that identify the kind of a folder.
 _SIGNS = {
-    "voc": ("Annotations/*.xml", "*.xml", "annotations/*.xml", "*/*.xml"),
+    "voc": ("Annotations/*.xml", "*.xml", "annotations/*.xml", "*/*.xml", "*/*/*.xml"),
     "yolo": (
         "data.yaml",
         "*.yaml",

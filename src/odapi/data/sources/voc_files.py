@@ -107,11 +107,16 @@ def read_split(root: Path, split: str) -> tuple[Path, list[str] | None]:
         if file.is_file():
             lines = read_text(file).split("\n")
             return root, [line for line in lines if line.strip()]
-    if (root / split).is_dir():
+    if any(n.lower().endswith(".xml") for _, ns in _walk(root / split) for n in ns):
         return root / split, None
+    files = find_xml_files(root, Problems())
+    below = [f for f in files if split in _place(root, f)[1][:1]]
+    if below:  # `Annotations/train`, as there may be `JPEGImages/train`.
+        return root, list(ids_of(root, below, Problems()))
     lists = (*root.glob("ImageSets/Main/*.txt"), *root.glob("ImageSets/*.txt"))
-    folders = {d.name for d in root.iterdir() if any(d.glob("*.xml"))}
-    known = {f.stem for f in lists} | folders - {"Annotations", *_ANNOTATION_FOLDERS}
+    places = [_place(root, f) for f in files]
+    folders = {(*head, *tail)[0] for head, tail in places if (*head, *tail)}
+    known = {f.stem for f in lists} | folders
     raise DataError(
         str(root),
         f"has no split {split!r}; it has {', '.join(sorted(known)) or 'none'}",
