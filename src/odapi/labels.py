@@ -95,10 +95,10 @@ class LabelMap:
             )
         for category in self.categories:
             labels = [k.name for k in category.keypoints if k.name]
-            if same := sorted({n for n in labels if labels.count(n) > 1}):
+            if doubled := sorted({n for n in labels if labels.count(n) > 1}):
                 raise DataError(
                     self.source,
-                    f"{category.name!r} has two keypoints with the name {same[0]!r}",
+                    f"{category.name!r} has two keypoints with the name {doubled[0]!r}",
                     hint="give each keypoint of a class its own name",
                 )
         low = [c for c in self.categories if c.id < 1]
