@@ -6,6 +6,7 @@ import tiny_data
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config
+from odapi.config.rules import files
 from odapi.errors import ConfigError, DataError
 from odapi.labels import label_map_of
 
@@ -159,3 +160,39 @@ def test_unknown_classes_of_records_of_a_reader_are_dropped(tmp_path):
     source = build_train_source(config(text, ours=drop))
     assert [sample["classes"].tolist() for sample in source] == [[0], [0], []]
     assert source.problems.count("unknown class, dropped") == 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "train", "evaluation"),
+    [
+        ("yolo:{}", ["t"], ["v"]),
+        ("yolo:{}/data.yaml", ["t"], ["v"]),
+        ("yolo:{}?split=test", ["s"], ["s"]),
+    ],
+)
+@pytest.mark.parametrize("key", ["val", "valid"])
+def test_a_data_yaml_means_its_part(key, spec, train, evaluation, tmp_path):
+    tiny_data.write_images(tmp_path / "all")
+    for folder, name in (("train", "t"), ("val", "v"), ("test", "s")):
+        (tmp_path / folder / "images").mkdir(parents=True)
+        (tmp_path / folder / "labels").mkdir()
+        image = (tmp_path / "all" / "a.jpg").read_bytes()
+        (tmp_path / folder / "images" / f"{name}.jpg").write_bytes(image)
+        lines = tiny_data.yolo_lines("a")
+        (tmp_path / folder / "labels" / f"{name}.txt").write_text(lines)
+    (tmp_path / "data.yaml").write_text(
+        f"train: train/images\n{key}: val/images\ntest: test/images\n"
+        "names: [cat, dog]\n"
+    )
+    spec = spec.format(tmp_path)
+    ours = config(ours=f'train_data: "{spec}" eval_data: "{spec}"')
+    assert build_train_source(ours).image_ids == train
+    assert build_eval_source(ours).image_ids == evaluation
+    found = [f.problem for f in files.find(ours)]
+    assert ("is the training data" in found) == (train == evaluation)
+
+
+def test_without_such_a_part_a_data_yaml_means_all(tmp_path):
+    spec = tiny_data.write_yolo(tmp_path)
+    ours = config(ours=f'train_data: "{spec}" eval_data: "{spec}"')
+    assert len(build_train_source(ours)) == len(build_eval_source(ours)) == 3

@@ -186,6 +186,7 @@ CASES = {
     "inverted box": (with_box([36, 30, -30, -20]), 3, 3),
     "box beyond the image": (with_box([-10, -10, 100, 30]), 3, 3),
     "box outside the image": (with_box([100, 100, 10, 10]), 3, 2),
+    "box smaller than a pixel": (with_box([10, 10, 0.5, 10]), 3, 3),
     "box without area": (with_box([10, 10, 0, 10]), 3, 2),
     "malformed mask": (coco(masks), 3, 3),
     "malformed keypoints": (coco(keypoints), 3, 3),
@@ -240,7 +241,8 @@ def test_every_kind_has_a_case():
         "unknown class",  # below, and in the contract of sources
         "unknown class, dropped",  # the contract of sources
         "empty dataset",  # the contract of sources
-        "same bytes",  # test_split_data.py
+        "same bytes",  # test_split_data.py, test_image_copies.py
+        "same bytes, other objects",  # test_image_copies.py
         "unusable image",  # test_pipeline.py
         "more boxes than max_number_of_boxes",  # test_pad.py
         "image without context features",  # these four: test_context_records.py

@@ -139,7 +139,8 @@ def _opened(
 ) -> BaseSource:
     if spec:
         masks = reader.load_instance_masks
-        source = open_source(spec, label_map, masks, drop_unknown)
+        part = "train" if path.startswith("train") else "val"
+        source = open_source(spec, label_map, masks, drop_unknown, part)
     else:
         source = _of_files(reader, path, label_map, drop_unknown)
     if reader.use_keypoint_label_map and isinstance(source, TFRecordSource):

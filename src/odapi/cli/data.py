@@ -75,14 +75,18 @@ def inspect(
 ) -> None:
     """Count images, objects and classes; list problems; draw some images."""
     from odapi.build.preview import draw_preview
-    from odapi.data.inspect import inspect_source, typical_images
+    from odapi.data.inspect import inspect_source, shared_images, typical_images
     from odapi.draw.file import save_image
     from odapi.files import write_json
 
     wrong, reports = 0, {}
+    train: BaseSource | None = None
     for name, source, augmentations in _to_inspect(target, label_map, overrides):
         report = inspect_source(source, decode)
-        wrong += len(source.problems)
+        if train is not None:
+            report.findings += shared_images(train, source)
+        train = source
+        wrong += len(source.problems) + len(report.findings)
         reports[name or "data"] = report.as_dict()
         if not as_json:
             _print_report(report, source)
@@ -258,11 +262,14 @@ def _print_report(report: Any, source: "BaseSource") -> None:
     from odapi.progress import console
 
     output = console(stderr=False)
+    for finding in report.findings:
+        level = "error" if finding.is_error else "warning"
+        output.print(f"{level}: {report.name}: {finding}", markup=False)
     for shown in tables(report):
         output.print(shown)
     if source.problems:
         output.print(source.problems.table())
-    else:
+    elif not report.findings:
         output.print("No problems found.")
 
 

@@ -8,6 +8,7 @@ from odapi.data.image.header import Header
 from odapi.data.problems import KEPT, Problems
 
 _ASPECT_TOLERANCE = 0.01  # Of a rescaled image, from rounding its size.
+_PIXEL = 0.999  # Pixels; sides of one pixel are not exact in float32.
 _ROUNDING = 0.5  # Pixels by which a box may exceed the image without being counted.
 
 Size = tuple[int, int]
@@ -35,7 +36,8 @@ def clean_boxes(
     low, high = clipped[:, :2], clipped[:, 2:]
     sound = np.asarray(np.isfinite(boxes).all(1) & (high > low).all(1))
     unit = np.array([*size, *size], np.float64)
-    if sound.all() and (np.abs(boxes - clipped) * unit <= _ROUNDING).all():
+    large = ((high - low) * unit[:2] >= _PIXEL).all()
+    if sound.all() and large and (np.abs(boxes - clipped) * unit <= _ROUNDING).all():
         return clipped, sound  # True of nearly every image.
     keep = np.ones(len(boxes), bool)
     for i, box in enumerate(boxes):
@@ -69,6 +71,8 @@ def _repair(box: np.ndarray, unit: np.ndarray) -> list[str]:
     # A side may become 0 in float32.
     if not (np.float32(box[2:]) > np.float32(box[:2])).all():
         found.append("box without area")
+    elif ((box[2:] - box[:2]) * unit[:2] < _PIXEL).any():
+        found.append("box smaller than a pixel")
     return found
 
 

@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.image_copies import Fingerprints, count_copies, find_shared
 from odapi.data.sample import Sample
+from odapi.data.set_checks import SetFinding, check_set
 from odapi.data.sources.base import BaseSource
+from odapi.data.survey import survey
 from odapi.errors import DataError
 from odapi.progress import track
 
@@ -39,6 +42,7 @@ class Report:
         objects_per_image: Images by number of objects.
         keys: Fields of the samples besides boxes and classes.
         problems: As `Problems.as_dict` gives them.
+        findings: Mistakes of the whole dataset.
     """
 
     name: str
@@ -62,6 +66,7 @@ class Report:
     )
     keys: list[str] = dataclasses.field(default_factory=list)
     problems: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    findings: list[SetFinding] = dataclasses.field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the report in values that JSON can hold."""
@@ -121,6 +126,10 @@ def inspect_source(
     report.classes = {c.label: 0 for c in source.label_map}
     report.class_images = dict(report.classes)
     chosen = list(range(len(source)) if indices is None else indices)
+    if indices is None:
+        report.findings = check_set(survey(source, len(source)))
+        groups = Fingerprints(source).groups()
+        count_copies(source, groups, source.problems)
     for sample in track(_read(source, chosen, decode), "inspecting", len(chosen)):
         if sample is None:
             report.unusable += 1
@@ -128,6 +137,11 @@ def inspect_source(
         report.add(sample, [source.label_map.label(c) for c in sample["classes"]])
     report.problems = source.problems.as_dict()
     return report
+
+
+def shared_images(train: BaseSource, evaluation: BaseSource) -> list[SetFinding]:
+    """Returns a finding about evaluation images that are training images, if any."""
+    return find_shared(Fingerprints(train), Fingerprints(evaluation))
 
 
 def _read(

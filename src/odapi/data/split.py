@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from odapi.data.problems import Problems
+from odapi.data.image_copies import count_copies
 from odapi.data.sources.base import BaseSource
 from odapi.errors import DataError
 from odapi.progress import track
@@ -70,7 +70,7 @@ def split_source(
         key = hashlib.sha256(sample["encoded"]).digest()
         groups[key].append(index)
         classes[key] |= set(sample["classes"].tolist())
-    _count_copies(list(groups.values()), source.image_ids, source.problems)
+    count_copies(source, list(groups.values()), source.problems)
     keys = list(groups)
     dealt = stratify(
         [classes[k] for k in keys],
@@ -83,15 +83,6 @@ def split_source(
     for key, part in zip(keys, dealt, strict=True):
         parts[names[part]] += groups[key]
     return {name: sorted(indices) for name, indices in parts.items()}
-
-
-def _count_copies(
-    groups: Sequence[Sequence[int]], ids: Sequence[str], problems: Problems
-) -> None:
-    for group in groups:
-        for index in group[1:]:
-            same = f"{ids[index]}, same as {ids[group[0]]}"
-            problems.found("same bytes", same)
 
 
 def stratify(

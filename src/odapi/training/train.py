@@ -18,6 +18,7 @@ from odapi.config.findings import raise_errors
 from odapi.config.load import Config, load_config, options
 from odapi.data.augment.augmentation import Augmentation
 from odapi.data.loader.pipeline import Pipeline
+from odapi.data.sources.base import BaseSource
 from odapi.data.sources.classes import UnknownClassError
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
@@ -25,6 +26,7 @@ from odapi.report.training_summary import summary_lines
 from odapi.runtime.determinism import seed_everything
 from odapi.trackers.tracker import Tracker
 from odapi.training import resume
+from odapi.training.data_checks import check_data
 from odapi.training.evaluator import Evaluator
 from odapi.training.freeze import freeze
 from odapi.training.given_data import Data, GivenData
@@ -141,6 +143,7 @@ def _run(
         )
     except UnknownClassError as error:
         raise resume_from.new_classes(error) if resume_from else error from error
+    _check_datasets(config, pipeline, eval_dataset)
     detector = build_detector(config, seed=options(config).seed)
     pipeline.select_fields(detector.groundtruth_fields)
     evaluate = None
@@ -228,6 +231,17 @@ def _build_datasets(
     label_map = pipeline.label_map
     eval_source = data.eval_source(config, label_map)
     return pipeline, build_eval_dataset(config, label_map=label_map, source=eval_source)
+
+
+def _check_datasets(
+    config: Config, pipeline: Pipeline, evaluation: Pipeline | None
+) -> None:
+    source = evaluation.source if evaluation else None
+    if isinstance(source, BaseSource) and source.name == pipeline.source.name:
+        source = None  # Known to be the same: a warning about the config.
+    if isinstance(pipeline.source, BaseSource):
+        other = source if isinstance(source, BaseSource) else None
+        check_data(pipeline.source, other, options(config).data_loading.allow)
 
 
 def _freeze(config: Config, detector: Detector) -> None:

@@ -1,8 +1,9 @@
 from odapi.config.protos import pipeline_pb2 as _pipeline_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -76,17 +77,19 @@ class EarlyStopping(_message.Message):
     def __init__(self, patience: _Optional[int] = ..., min_delta: _Optional[float] = ...) -> None: ...
 
 class DataLoading(_message.Message):
-    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes", "drop_unknown_classes")
+    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes", "drop_unknown_classes", "allow")
     THREADS_FIELD_NUMBER: _ClassVar[int]
     PREFETCH_FIELD_NUMBER: _ClassVar[int]
     SIZE_BUCKETS_FIELD_NUMBER: _ClassVar[int]
     CACHE_MB_FIELD_NUMBER: _ClassVar[int]
     PROCESSES_FIELD_NUMBER: _ClassVar[int]
     DROP_UNKNOWN_CLASSES_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_FIELD_NUMBER: _ClassVar[int]
     threads: int
     prefetch: int
     size_buckets: int
     cache_mb: int
     processes: int
     drop_unknown_classes: bool
-    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ..., drop_unknown_classes: _Optional[bool] = ...) -> None: ...
+    allow: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ..., drop_unknown_classes: _Optional[bool] = ..., allow: _Optional[_Iterable[str]] = ...) -> None: ...

@@ -212,9 +212,21 @@ def _find_spec(where: str, spec: str) -> Iterator[Finding]:
         yield from _find_missing(where, one, globs=True)
 
 
+def _has_parts(spec: str) -> bool:
+    """Returns whether a dataset means other images for training than for evaluation."""
+    from odapi.data.sources.open import default_split, parse_spec  # Imports OpenCV.
+
+    try:
+        parsed = parse_spec(spec)
+        parts = [default_split(parsed, part) for part in ("train", "val")]
+    except DataError:
+        return False  # Reported when it is opened.
+    return parts[0] != parts[1]
+
+
 def _find_shared_data(train: Any, evaluated: Any, ours: Any) -> Iterator[Finding]:
     if ours.train_data or ours.eval_data:
-        if ours.train_data == ours.eval_data:
+        if ours.train_data == ours.eval_data and not _has_parts(ours.train_data):
             yield warning("options.eval_data", "is the training data")
         return
     mine = set(train.tf_record_input_reader.input_path)

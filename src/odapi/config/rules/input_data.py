@@ -5,6 +5,8 @@ from typing import Any
 
 from odapi.config.findings import Finding, error
 from odapi.config.load import options
+from odapi.data.set_checks import NAMES
+from odapi.errors import did_you_mean
 
 
 def find_scores(config: Any) -> Iterator[Finding]:
@@ -38,6 +40,17 @@ def find_mixture(config: Any) -> Iterator[Finding]:
         yield error(path, f"has {len(weights)} weights for {paths} input_path")
     elif not any(weights):
         yield error(path, "must not be all 0")
+
+
+def find_allowed_checks(config: Any) -> Iterator[Finding]:
+    """Yields names in `allow` that are no checks of datasets."""
+    for index, name in enumerate(options(config).data_loading.allow):
+        if name not in NAMES:
+            yield error(
+                f"options.data_loading.allow[{index}]",
+                f"unknown value {name!r}; known values are {', '.join(NAMES)}",
+                did_you_mean(name, NAMES),
+            )
 
 
 def find_processes(config: Any) -> Iterator[Finding]:

@@ -111,6 +111,7 @@ CONFIG_RULES: tuple[tuple[Callable[[Any], Iterator[Finding]], Part | None], ...]
     (input_data.find_scores, Part.TRAIN_DATA),
     (input_data.find_mixture, Part.TRAIN_DATA),
     (input_data.find_processes, Part.TRAIN_DATA),
+    (input_data.find_allowed_checks, Part.TRAIN_DATA),
     (masks.find, Part.EVALUATION),
     (center_net.find_keypoint_metrics, Part.EVALUATION),
     (training.find, Part.TRAINING),

@@ -3,6 +3,8 @@
 import copy
 import dataclasses
 import functools
+import hashlib
+import pathlib
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
@@ -68,6 +70,9 @@ class BaseSource:
 
     Thread-safe.
 
+    Attributes:
+        is_stored: False if samples are made in Python, which may take long.
+
     Args:
         name: For messages, such as the path.
         label_map: The classes.
@@ -76,6 +81,8 @@ class BaseSource:
             samples have the same keys.
         num_keypoints: Number of keypoints per object, if `keys` has them.
     """
+
+    is_stored = True
 
     def __init__(
         self,
@@ -157,7 +164,28 @@ class BaseSource:
         Raises:
             DataError: The image cannot be read.
         """
-        return self._annotated(*self._header(index))
+        return self.raw_and_annotations(index)[1]
+
+    def raw_and_annotations(self, index: int) -> tuple[Raw, Sample]:
+        """Returns the annotations as stored, and as `annotations` returns them.
+
+        Raises:
+            DataError: The image cannot be read.
+        """
+        raw, header = self._header(index)
+        return raw, self._annotated(raw, header)
+
+    def image_path(self, index: int) -> pathlib.Path | None:
+        """Returns the path of the image file; None if it is no file of its own."""
+        return None
+
+    def fingerprint(self, index: int) -> bytes:
+        """Returns a hash that is equal for images with the same bytes.
+
+        Raises:
+            DataError: The image cannot be read.
+        """
+        return hashlib.sha256(self.encoded(index)).digest()
 
     def _annotated(self, raw: Raw, header: Header) -> Sample:
         turn, reference = reference_size(header, raw.size, self.problems, raw.image_id)

@@ -68,6 +68,10 @@ class FileSource(BaseSource):
         """Returns the path of the image."""
         return self._entries[index][1]
 
+    def image_path(self, index: int) -> Path:
+        """Returns the path of the image."""
+        return self.path(index)
+
     def encoded(self, index: int) -> bytes:
         """Returns the image file's bytes; raises DataError if it is missing."""
         return self._read(index, -1)

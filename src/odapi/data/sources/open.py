@@ -12,6 +12,7 @@ from odapi.data.sources.csv_boxes import open_csv
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.sources.voc import open_voc
 from odapi.data.sources.yolo import open_yolo
+from odapi.data.sources.yolo_folders import split_in_data_file
 from odapi.errors import DataError, unknown_choice
 from odapi.labels import LabelMap
 
@@ -63,6 +64,7 @@ def open_source(
     label_map: LabelMap | None = None,
     load_masks: bool = True,
     drop_unknown: bool = False,
+    part: str = "",
 ) -> BaseSource:
     """Opens a dataset for random access.
 
@@ -76,6 +78,8 @@ def open_source(
         load_masks: Whether samples get masks, which take time to decode.
         drop_unknown: Drop objects of classes that `label_map` lacks; the same as
             `unknown=drop`.
+        part: "train" or "val": the part of a YOLO `data.yaml` to read if `spec` has no
+            `split`; "" reads all.
 
     Returns:
         The source; its `problems` list what was found so far.
@@ -84,10 +88,31 @@ def open_source(
         DataError: The dataset cannot be used.
     """
     parsed = parse_spec(spec)
+    split = default_split(parsed, part)
+    if split:
+        options = {**parsed.options, "split": split}
+        parsed = dataclasses.replace(parsed, options=options)
     if drop_unknown:
         options = {**parsed.options, "unknown": "drop"}
         parsed = dataclasses.replace(parsed, options=options)
     return _OPENERS[parsed.kind](parsed, label_map, load_masks)
+
+
+def default_split(spec: Spec, part: str) -> str:
+    """Returns the split that a dataset stands for in training or in evaluation.
+
+    To users of YOLO, a `data.yaml` is all parts of a dataset, each for its purpose.
+
+    Args:
+        spec: The dataset.
+        part: "train" or "val".
+
+    Returns:
+        The split; "" for all images, as of other formats, or without such a part.
+    """
+    if spec.kind != "yolo" or "split" in spec.options or not part:
+        return ""
+    return split_in_data_file(pathlib.Path(spec.path), part)
 
 
 def _coco(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:

@@ -1,6 +1,7 @@
 """A source whose classes are numbered as in another label map, matched by name."""
 
 import dataclasses
+import pathlib
 from collections.abc import Iterable
 from typing import Self
 
@@ -48,6 +49,7 @@ class Relabeled(BaseSource):
             source.name, label_map, source.problems, source.keys, source.num_keypoints
         )
         self._source = source
+        self.is_stored = source.is_stored
         self._indices = np.full(max(indices, default=-1) + 1, -1, np.int32)
         self._indices[list(indices)] = list(indices.values())
 
@@ -83,6 +85,14 @@ class Relabeled(BaseSource):
         raw, data = self._source.load_head(index)
         return self._raw(raw), data
 
+    def image_path(self, index: int) -> pathlib.Path | None:
+        """Returns the path of the image file; None if it is no file of its own."""
+        return self._source.image_path(index)
+
+    def fingerprint(self, index: int) -> bytes:
+        """Returns a hash that is equal for images with the same bytes."""
+        return self._source.fingerprint(index)
+
     # Sources of arrays have no file to decode: these ask the source itself.
     def __getitem__(self, index: int) -> Sample:
         """Returns a sample of the source with the new class indices."""
@@ -91,6 +101,11 @@ class Relabeled(BaseSource):
     def annotations(self, index: int) -> Sample:
         """Returns the sample without its image, plus `size` (h, w) of the image."""
         return self._renumbered(self._source.annotations(index))
+
+    def raw_and_annotations(self, index: int) -> tuple[Raw, Sample]:
+        """Returns the annotations as stored, and as `annotations` returns them."""
+        raw, sample = self._source.raw_and_annotations(index)
+        return self._raw(raw), self._renumbered(sample)
 
     def _raw(self, raw: Raw) -> Raw:
         # A copy: sources of files return the annotations that they hold.

@@ -1,6 +1,7 @@
 """Samples made in Python, as a source: any object with `__len__` and `__getitem__`."""
 
 import functools
+import hashlib
 import os
 import pathlib
 from collections.abc import Sequence
@@ -52,6 +53,8 @@ class SequenceSource(BaseSource):
         DataError: There are no samples, or the first one is not of the documented
             form; names the index and the key.
     """
+
+    is_stored = False
 
     def __init__(
         self,
@@ -111,13 +114,26 @@ class SequenceSource(BaseSource):
         pixels.flags.writeable = False  # It belongs to the user.
         return self._cleaned(sample, image.shape[:2]) | {"image": pixels}
 
-    def annotations(self, index: int) -> Sample:
-        """Returns the sample without its image, plus `size` (h, w) of the image."""
+    def raw_and_annotations(self, index: int) -> tuple[Raw, Sample]:
+        """Returns the annotations as given, and as `annotations` returns them."""
         sample = self._sample(index)
         if isinstance(sample["image"], pathlib.Path):
-            return super().annotations(index)
+            return super().raw_and_annotations(index)
         size = sample["image"].shape[:2]
-        return self._cleaned(sample, size) | {"size": size}
+        return self._raw(sample), self._cleaned(sample, size) | {"size": size}
+
+    def image_path(self, index: int) -> pathlib.Path | None:
+        """Returns the path of the image file; None if the image is an array."""
+        image = self._sample(index)["image"]
+        return image if isinstance(image, pathlib.Path) else None
+
+    def fingerprint(self, index: int) -> bytes:
+        """Returns a hash that is equal for equal arrays, or files of equal bytes."""
+        image = self._sample(index)["image"]
+        if isinstance(image, pathlib.Path):
+            return super().fingerprint(index)
+        shape = repr(image.shape).encode()
+        return hashlib.sha256(shape + np.ascontiguousarray(image).tobytes()).digest()
 
     def _cleaned(self, sample: Sample, size: Size) -> Sample:
         return self._annotations(self._raw(sample), size, size)

@@ -1,5 +1,6 @@
 """A subset of a source, as a source."""
 
+import pathlib
 from collections.abc import Sequence
 
 from odapi.data.sources.base import BaseSource, Raw
@@ -18,6 +19,7 @@ class Subset(BaseSource):
             source.num_keypoints,
         )
         self._source = source
+        self.is_stored = source.is_stored
         self._indices = list(indices)
         if not self._indices:
             raise DataError(self.name, "has no image")
@@ -38,6 +40,14 @@ class Subset(BaseSource):
     def encoded(self, index: int) -> bytes:
         """Returns the image file's bytes."""
         return self._source.encoded(self._indices[index])
+
+    def image_path(self, index: int) -> pathlib.Path | None:
+        """Returns the path of the image file; None if it is no file of its own."""
+        return self._source.image_path(self._indices[index])
+
+    def fingerprint(self, index: int) -> bytes:
+        """Returns a hash that is equal for images with the same bytes."""
+        return self._source.fingerprint(self._indices[index])
 
     def load(self, index: int) -> tuple[Raw, bytes]:
         """Returns the annotations and the image file's bytes."""

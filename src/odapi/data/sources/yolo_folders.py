@@ -83,6 +83,24 @@ def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
     )
 
 
+def split_in_data_file(path: Path, part: str) -> str:
+    """Returns the name that a description gives to a part; "" if it names none.
+
+    Args:
+        path: A `data.yaml` or `obj.data`, or the folder of the dataset.
+        part: "train" or "val".
+
+    Raises:
+        DataError: The description is malformed.
+    """
+    found = path if path.is_file() else _data_file_in(path) if path.is_dir() else None
+    if found is None:
+        return ""
+    file = read_data_file(found)
+    known = [k for k in file.values if k in SPLITS and file.get(k) not in (None, [])]
+    return _matching(part, known) or ""
+
+
 def _data_file_in(folder: Path) -> Path | None:
     files = sorted(folder.glob("*.yaml")) + sorted(folder.glob("*.yml"))
     for file in files:

@@ -1,0 +1,187 @@
+"""Checks of whole datasets: mistakes that no single object shows.
+
+Each check is a row of `CHECKS`: a name, by which `options.data_loading.allow` turns it
+off, and a function of a `Survey`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:  # Checks of configs need only the names, and no OpenCV.
+    from odapi.data.survey import Survey
+
+_MOST = 0.5  # Share of the objects that is most of them.
+_SHARE_PX = 1.5  # No box of a dataset in pixels ends before this.
+_MIN_IMAGE = 8  # Pixels; below, boxes of one pixel are possible.
+_FEW, _SOME = 5, 10  # Objects that prove nothing when they agree.
+_WHOLE = 0.98  # Share of the image that a box around all of it covers.
+_TOLERANCE = 1e-4  # Of equal boxes, normalized.
+
+
+@dataclasses.dataclass(frozen=True)
+class SetFinding:
+    """A mistake of a whole dataset.
+
+    Args:
+        check: Name of the check, a value of `options.data_loading.allow`.
+        problem: The problem, with numbers.
+        hint: The likely cause and the next step.
+        is_error: True if nothing can be learned from the dataset.
+    """
+
+    check: str
+    problem: str
+    hint: str = ""
+    is_error: bool = False
+
+    def __str__(self) -> str:
+        return self.problem + (f" ({self.hint})" if self.hint else "")
+
+
+def check_set(survey: "Survey") -> list[SetFinding]:
+    """Returns the mistakes of a dataset, errors first."""
+    found = [f for check in CHECKS.values() if (f := check(survey)) is not None]
+    if not survey.is_complete:
+        part = f"; checked {survey.checked} of {survey.num_images} images"
+        found = [dataclasses.replace(f, problem=f.problem + part) for f in found]
+    return sorted(found, key=lambda f: not f.is_error)
+
+
+def _no_objects(survey: "Survey") -> SetFinding | None:
+    if survey.usable:
+        return None
+    if not survey.lost:
+        problem = f"has no objects: {_count(survey.num_images, 'image')} without any"
+        hint = "is it the right file, or the right folder of annotations?"
+        return SetFinding("no_objects", problem, hint, is_error=True)
+    kinds = ", ".join(f"{kind}: {n}" for kind, n in survey.lost.most_common())
+    total = survey.stored + survey.opened.total()
+    return SetFinding(
+        "no_objects",
+        f"none of its {_count(total, 'object')} can be used ({kinds})",
+        _cause(survey, survey.lost.most_common(1)[0][0]),
+        is_error=True,
+    )
+
+
+def _dropped_objects(survey: "Survey") -> SetFinding | None:
+    kinds = [k for k in survey.lost if k != "unknown class, dropped"]  # Asked for.
+    worst = max(kinds, key=survey.share_lost, default="")
+    if not survey.usable or not worst or survey.share_lost(worst) <= _MOST:
+        return None
+    share, count = survey.share_lost(worst), survey.lost[worst]
+    return SetFinding(
+        "dropped_objects",
+        f"{share:.0%} of the objects are dropped for one reason, {worst} ({count})",
+        _cause(survey, worst),
+    )
+
+
+def _normalized_boxes(survey: "Survey") -> SetFinding | None:
+    high = survey.highest_px
+    if high is None or high > _SHARE_PX or survey.min_side < _MIN_IMAGE:
+        return None
+    return SetFinding(
+        "normalized_boxes",
+        f"no box reaches beyond {high:g} pixels, in images of {survey.min_side} pixels "
+        "and more",
+        "the boxes seem to be shares of width and height; this format has pixels: "
+        "multiply x by the width and y by the height of the image",
+        is_error=True,
+    )
+
+
+def _pixel_boxes(survey: "Survey") -> SetFinding | None:
+    # Without any usable object, they are the cause that `_no_objects` gives.
+    if not survey.usable or survey.num_far <= _MOST * survey.stored:
+        return None
+    return SetFinding(
+        "pixel_boxes",
+        f"{survey.num_far} of {_count(survey.stored, 'box', 'boxes')} are far outside "
+        f"of their images, with coordinates up to {survey.highest_share:g}",
+        _PIXELS,
+        is_error=True,
+    )
+
+
+def _whole_image_boxes(survey: "Survey") -> SetFinding | None:
+    areas = (survey.boxes[:, 2:] - survey.boxes[:, :2]).prod(1)
+    if survey.usable < _FEW or (areas < _WHOLE).any():
+        return None
+    return SetFinding(
+        "whole_image_boxes",
+        f"every box of {_count(survey.usable, 'object')} covers its whole image",
+        "a detector cannot learn positions from labels of images",
+    )
+
+
+def _equal_boxes(survey: "Survey") -> SetFinding | None:
+    boxes = survey.boxes
+    if survey.usable < _FEW or np.ptp(boxes, axis=0).max() > _TOLERANCE:
+        return None
+    if _whole_image_boxes(survey):
+        return None
+    shown = ", ".join(f"{v:.3g}" for v in boxes[0])
+    return SetFinding(
+        "equal_boxes",
+        f"all {survey.usable} boxes are equal: [{shown}] as shares of y, x, y, x",
+        "were they written by a script with fixed numbers?",
+    )
+
+
+def _one_class(survey: "Survey") -> SetFinding | None:
+    if len(survey.declared) < 2 or len(survey.classes) != 1:
+        return None
+    if survey.usable < _SOME:
+        return None
+    used = next(iter(survey.classes)) + 1
+    return SetFinding(
+        "one_class",
+        f"all {survey.usable} objects have one class (id {used}), but "
+        f"{len(survey.declared)} are declared: {', '.join(survey.declared[:5])}"
+        + (", ..." if len(survey.declared) > 5 else ""),
+        "does the export write the class of every object?",
+    )
+
+
+def _cause(survey: "Survey", kind: str) -> str:
+    """Returns the likely cause of a kind of problem that concerns most objects."""
+    if kind == "box outside the image" and survey.num_far:
+        return f"coordinates up to {survey.highest_share:g}: {_PIXELS}"
+    return _CAUSES.get(kind, "")
+
+
+def _count(number: int, word: str, words: str = "") -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {words or word + 's'}"
+
+
+_PIXELS = (
+    "these are pixels; this format has shares of the width and height of the image: "
+    "divide x by the width and y by the height"
+)
+_CAUSES = {
+    "annotation without image": "image_id must be the id of an entry of images",
+    "malformed box": "a box has four numbers; YOLO separates them by spaces",
+    "NaN box": "a coordinate is missing or no number",
+    "object without class": "no object names a class of the dataset",
+    "image label": "annotations without bbox are labels of whole images",
+    "box without area": "are the last two numbers width and height, or the far corner?",
+    "box outside the image": "do the annotations belong to these images?",
+    "unknown class, dropped": "compare the class names with the label map",
+}
+
+CHECKS: dict[str, Callable[["Survey"], SetFinding | None]] = {
+    "no_objects": _no_objects,
+    "pixel_boxes": _pixel_boxes,
+    "normalized_boxes": _normalized_boxes,
+    "dropped_objects": _dropped_objects,
+    "whole_image_boxes": _whole_image_boxes,
+    "equal_boxes": _equal_boxes,
+    "one_class": _one_class,
+}
+EQUAL_IMAGES, SHARED_IMAGES = "equal_images", "shared_images"
+# All names; the last two are found by `image_copies`.
+NAMES: Sequence[str] = (*CHECKS, EQUAL_IMAGES, SHARED_IMAGES)

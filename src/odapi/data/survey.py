@@ -1,0 +1,183 @@
+"""One bounded pass over the annotations of a dataset, without decoding images."""
+
+import collections
+import concurrent.futures
+import copy
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from odapi.data.problems import Problems
+from odapi.data.sample import Sample
+from odapi.data.sample_checks import InvalidSampleError
+from odapi.data.sources.base import BaseSource, Raw
+from odapi.errors import DataError
+
+# Outcomes by which an object is lost, by the kinds of `Problems`.
+LOST_OBJECTS = (
+    "NaN box",
+    "malformed box",
+    "malformed row",
+    "box outside the image",
+    "box without area",
+    "object without class",
+    "annotation without image",
+    "image label",
+    "unknown class, dropped",
+)
+FAR = 2.0  # Normalized coordinates above this are no boxes beyond an image.
+_THREADS = 16  # They wait for files.
+
+
+@dataclasses.dataclass
+class Survey:
+    """Facts about all objects of a dataset, or of a sample of its images.
+
+    Args:
+        name: Name of the dataset.
+        num_images: Images of the dataset.
+        checked: Images that were read.
+        unreadable: Of these, images that cannot be used.
+        stored: Objects in the annotations of these images.
+        lost: Objects that cannot be used, by the kind of problem: of these images,
+            and those that were found when the dataset was opened.
+        opened: Of these, objects that were found when the dataset was opened.
+        declared: Names of the classes.
+        classes: Usable objects by class index.
+        boxes: Usable boxes `[n, 4]`, normalized.
+        min_side: Shortest side of an image in pixels.
+        highest_px: Highest coordinate of boxes in pixels; None if there is no box.
+        highest_share: Highest normalized coordinate as stored; None if there is none.
+        num_far: Stored boxes with a normalized coordinate above `FAR`.
+    """
+
+    name: str
+    num_images: int
+    checked: int = 0
+    unreadable: int = 0
+    stored: int = 0
+    lost: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    opened: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    declared: tuple[str, ...] = ()
+    classes: collections.Counter[int] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    boxes: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 4)))
+    min_side: int = 1 << 30
+    highest_px: float | None = None
+    highest_share: float | None = None
+    num_far: int = 0
+
+    @property
+    def usable(self) -> int:
+        """Number of usable objects in the checked images."""
+        return len(self.boxes)
+
+    @property
+    def is_complete(self) -> bool:
+        """True if all images were read."""
+        return self.checked == self.num_images
+
+    def share_lost(self, kind: str) -> float:
+        """Returns the share of all objects that is lost by one kind of problem."""
+        opened = self.opened[kind]
+        if opened:
+            others = self.stored * self.num_images / max(self.checked, 1)
+            return opened / (opened + others)
+        return self.lost[kind] / max(self.stored, 1)
+
+
+def survey(source: BaseSource, max_images: int = 1000) -> Survey:
+    """Reads the annotations and the sizes of images; more until an object is usable.
+
+    Args:
+        source: The dataset; its `problems` stay as they are.
+        max_images: Maximum number of images to read, evenly spaced.
+
+    Raises:
+        InvalidSampleError: A sample that was made in Python has a wrong form.
+    """
+    total = len(source)
+    chosen = np.unique(np.linspace(0, total - 1, min(total, max_images)).astype(int))
+    found = Survey(
+        source.name, total, declared=tuple(c.label for c in source.label_map)
+    )
+    for problem in source.problems:
+        if problem.kind in LOST_OBJECTS:
+            found.opened[problem.kind] += problem.count
+    found.lost.update(found.opened)
+    probe = copy.copy(source)
+    probe.problems = Problems()  # What training counts must not be counted twice.
+    boxes = [_add(found, *item) for item in _read(probe, chosen.tolist())]
+    if not any(len(b) for b in boxes):
+        rest = sorted(set(range(total)) - set(chosen.tolist()))
+        for item in _read(probe, rest):
+            boxes.append(_add(found, *item))
+            if len(boxes[-1]):
+                break
+    found.boxes = np.concatenate([np.zeros((0, 4)), *boxes])
+    for problem in probe.problems:
+        if problem.kind in LOST_OBJECTS:
+            found.lost[problem.kind] += problem.count
+    return found
+
+
+def _read(
+    source: BaseSource, indices: Iterable[int]
+) -> Iterator[tuple[Raw | None, Sample | None]]:
+    """Yields annotations as stored and as used; None for images without use."""
+
+    def read(index: int) -> tuple[Raw | None, Sample | None]:
+        try:
+            return source.raw_and_annotations(index)
+        except InvalidSampleError:
+            raise  # A mistake in the user's code.
+        except DataError:
+            return None, None
+
+    ahead = 4 * _THREADS
+    with concurrent.futures.ThreadPoolExecutor(min(_THREADS, len(source))) as pool:
+        waiting: collections.deque = collections.deque()
+        try:
+            for index in indices:
+                waiting.append(pool.submit(read, index))
+                if len(waiting) >= ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _add(found: Survey, raw: Raw | None, sample: Sample | None) -> np.ndarray:
+    """Adds an image; returns its usable boxes, normalized."""
+    found.checked += 1
+    if raw is None or sample is None:
+        found.unreadable += 1
+        return np.zeros((0, 4))
+    stored = np.asarray(raw.objects["boxes"], np.float64).reshape(-1, 4)
+    found.stored += len(stored)
+    found.min_side = min(found.min_side, *sample["size"])
+    finite = stored[np.isfinite(stored).all(1)]
+    if len(finite):
+        high = float(finite.max())
+        if raw.in_pixels:
+            found.highest_px = max(high, found.highest_px or 0.0)
+        else:
+            found.highest_share = max(high, found.highest_share or 0.0)
+            found.num_far += int((np.abs(finite) > FAR).any(1).sum())
+    found.classes.update(sample["classes"].tolist())
+    return np.asarray(sample["boxes"], np.float64)
+
+
+def default_limit(source: BaseSource) -> int:
+    """Returns the number of images to read before a training."""
+    # Samples that are made in Python may take a second each.
+    return 1000 if source.is_stored else min(100, 10 * (os.cpu_count() or 1))

@@ -1,0 +1,59 @@
+"""Checks of whole datasets before the first step of a training."""
+
+from collections.abc import Sequence
+
+from odapi.data.image_copies import Fingerprints, find_copies, find_shared
+from odapi.data.set_checks import SetFinding, check_set
+from odapi.data.sources.base import BaseSource
+from odapi.data.survey import default_limit, survey
+from odapi.errors import DataError
+from odapi.training.messages import print_lines
+
+
+def check_data(
+    train: BaseSource,
+    evaluation: BaseSource | None = None,
+    allow: Sequence[str] = (),
+) -> None:
+    """Prints warnings about whole datasets, and refuses one that teaches nothing.
+
+    Reads at most some thousand images of each.
+
+    Args:
+        train: The training data.
+        evaluation: The evaluation data; None if there is none, or if it is known to be
+            the training data.
+        allow: Names of checks that are turned off.
+
+    Raises:
+        DataError: Nothing can be learned from the training data.
+    """
+    prints = Fingerprints(train, is_bounded=True)
+    found = check_set(survey(train, default_limit(train)))
+    found += find_copies(train, prints)
+    for finding in found:
+        if finding.check in allow:
+            continue
+        if finding.is_error:
+            raise _refused(train, finding)
+        _warn("training data", finding)
+    if evaluation is None:
+        return
+    found = check_set(survey(evaluation, default_limit(evaluation)))
+    found += find_shared(prints, Fingerprints(evaluation, is_bounded=True))
+    for finding in found:
+        if finding.check not in allow:
+            _warn("evaluation data", finding)
+
+
+def _warn(name: str, finding: SetFinding) -> None:
+    print_lines(f"warning: {name}: {finding} [{finding.check}]")
+
+
+def _refused(source: BaseSource, finding: SetFinding) -> DataError:
+    steps = [
+        finding.hint,
+        "look at the objects: odapi data inspect",
+        f"to train anyway: --set options.data_loading.allow={finding.check}",
+    ]
+    return DataError(source.name, finding.problem, "; ".join(filter(None, steps)))
