@@ -85,6 +85,7 @@ def test_is_crowd(value, crowd, counted, tmp_path):
         ("area", "", 600, True),
         ("area", "large", 600, True),
         ("area", float("nan"), 600, True),
+        ("area", 1e300, 600, True),
         ("weight", "much", 600, True),
         ("track_id", "", 600, True),
     ],

@@ -119,6 +119,7 @@ def test_visibility_has_one_rule_in_all_formats(kind, given, used, counted, tmp_
     ("position", "visibility", "counted"),
     [
         ([NAN, 10], 0, {"unusable keypoint": "dropped"}),
+        ([1e300, 10], 0, {"unusable keypoint": "dropped"}),
         ([float("inf"), 10], 0, {"unusable keypoint": "dropped"}),
         # 0 to 60 is the width: by more than 10 % and more than 100 % of it.
         ([62, 20], 2, {}),

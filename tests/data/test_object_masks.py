@@ -88,6 +88,10 @@ SEGMENTATIONS = [
     ({"counts": rle(MASK)["counts"]}, {"malformed mask": ("dropped", 1)}),
     ({"size": [HEIGHT, WIDTH]}, {"malformed mask": ("dropped", 1)}),
     ({"size": HEIGHT, "counts": [1]}, {"malformed mask": ("dropped", 1)}),
+    (
+        {"size": [10**6, 10**6], "counts": [10**12]},
+        {"malformed mask": ("dropped", 1)},
+    ),
     ("a polygon", {"malformed mask": ("dropped", 1)}),
     (7, {"malformed mask": ("dropped", 1)}),
     ([[10, 10, 10, 10, 10, 10]], {"empty mask": ("dropped", 1)}),

@@ -122,7 +122,8 @@ def clean_keypoints(
         Positions `[n, k, 2]` float32, NaN if unlabeled, and visibility `[n, k]` int32:
         0, 1 or 2.
     """
-    points = np.array(points, np.float32)
+    with np.errstate(over="ignore"):  # Infinite positions are counted.
+        points = np.array(points, np.float32)
     finite = np.isfinite(points).all(-1)
     if visibility is None:
         visibility = np.where(finite, _MAX_VISIBILITY, 0)

@@ -10,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+_MAX_PIXELS = 1 << 30  # A mask with more is a mistake in its size.
+
 Rle = dict[str, Any]  # {"size": [h, w], "counts": bytes, str or list of int}
 
 
@@ -83,6 +85,8 @@ def decode_rle(rle: Rle) -> np.ndarray:
     from hotcoco import mask
 
     counts, (height, width) = rle["counts"], rle["size"]
+    if int(height) * int(width) > _MAX_PIXELS:
+        raise ValueError(f"the size of a mask cannot be {height} x {width}")
     if isinstance(counts, (list, tuple, np.ndarray)):
         return _decode_counts(np.asarray(counts, np.int64), height, width)
     if isinstance(counts, str):

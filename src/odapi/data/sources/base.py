@@ -385,4 +385,5 @@ def _normalize(objects: dict[str, np.ndarray], size: Size) -> None:
     unit = np.array(size, np.float64)
     objects["boxes"] = objects["boxes"] / np.tile(unit, 2)
     if "keypoints" in objects:
-        objects["keypoints"] = (objects["keypoints"] / unit).astype(np.float32)
+        with np.errstate(over="ignore"):  # Infinite ones are counted.
+            objects["keypoints"] = (objects["keypoints"] / unit).astype(np.float32)

@@ -17,6 +17,7 @@ from odapi.data.sources.coco_keypoints import KeypointReader
 
 Box = tuple[float, float, float, float]  # Pixels: y_min, x_min, y_max, x_max.
 _NO_BOX = (math.nan, math.nan, math.nan, math.nan)
+_MAX_FLOAT32 = float(np.finfo(np.float32).max)
 _BOOLEANS = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 
 # Fields of annotations beyond COCO's own: key of a sample -> field, default, dtype.
@@ -122,7 +123,7 @@ class AnnotationReader:
         if isinstance(value, str) and value.strip().lower() in _BOOLEANS:
             return _BOOLEANS[value.strip().lower()]
         number = number_of(value)
-        if math.isfinite(number):
+        if abs(number) <= _MAX_FLOAT32:
             return number
         where = f"{name}, annotation {annotation.get('id', '?')}: {field} {value!r}"
         self.problems.found("malformed number", where)

@@ -15,6 +15,7 @@ from odapi.data.tfrecord.feature_values import (
     decoded,
     floats_of,
     integer_of,
+    numbers_of,
     rows_of,
     text_of,
     values_of,
@@ -99,10 +100,10 @@ def read_example(features: Any) -> Example:
     count, faults = len(boxes), list[Fault]()
     objects = {"boxes": boxes}
     for field in FIELDS.values():
-        values = values_of(features, field.feature) if field.feature else ()
-        if len(values) and count:
-            values = checked(values, count, field.feature)
-            objects[field.name] = np.array(values, field.dtype)
+        if field.feature and count:
+            values = numbers_of(features, field.feature, field.dtype)
+            if len(values):
+                objects[field.name] = checked(values, count, field.feature)
     scores = floats_of(features, _SCORES)
     if len(scores) and count:
         objects["multiclass_scores"] = rows_of(scores, count, _SCORES)
@@ -150,18 +151,18 @@ def _labeled_classes(features: Any) -> frozenset[str | int]:
     """Returns the classes named by image-level labels, present or absent."""
     found: set[str | int] = {decoded(t) for t in values_of(features, _IMAGE + "text")}
     for feature in (_IMAGE + "label", "image/neg_category_ids"):
-        found |= {int(n) for n in values_of(features, feature)}
+        found |= set(numbers_of(features, feature, "int64").tolist())
     return frozenset(found)
 
 
 def _classes(features: Any, count: int) -> tuple[list[str], np.ndarray]:
-    texts, labels = values_of(features, _TEXT), values_of(features, _LABEL)
+    texts, labels = values_of(features, _TEXT), numbers_of(features, _LABEL, "int64")
     names = [""] * count
     if len(texts):
         names = [decoded(t) for t in checked(texts, count, _TEXT)]
     if len(labels) == count or not len(texts):
-        ids = list(labels) or [-1] * count
-        return names, np.array(checked(ids, count, _LABEL), np.int64)
+        ids = labels if len(labels) else np.full(count, -1)
+        return names, checked(ids, count, _LABEL).astype(np.int64)
     return names, np.full(count, -1, np.int64)
 
 
@@ -172,16 +173,16 @@ def _motion(features: Any, count: int) -> dict[str, np.ndarray]:
         return {}
     offsets = np.stack([checked(s, count, OFFSET) for s in sides], -1)
     known = np.isfinite(offsets).all(-1)
-    flags = values_of(features, OFFSET + "known")
+    flags = numbers_of(features, OFFSET + "known", "int64")
     if len(flags):
-        known &= np.array(checked(flags, count, OFFSET + "known"), bool)
+        known &= checked(flags, count, OFFSET + "known").astype(bool)
     offsets = np.where(known[:, None], offsets, 0).astype(np.float32)
     return {"temporal_offsets": offsets, "track_match_flags": known}
 
 
 def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
     """Returns DensePose points, one row per object."""
-    numbers = np.array(values_of(features, DENSEPOSE + "num"), np.int64)
+    numbers = numbers_of(features, DENSEPOSE + "num", "int64")
     if not count or not len(numbers):
         return {}
     checked(numbers, count, DENSEPOSE + "num")
@@ -189,7 +190,9 @@ def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
         raise ExampleError(f"{DENSEPOSE}num must be 0 to {MAX_DENSEPOSE_POINTS}")
     total = int(numbers.sum())
     parts = checked(
-        values_of(features, DENSEPOSE + "part_index"), total, DENSEPOSE + "part_index"
+        numbers_of(features, DENSEPOSE + "part_index", "int32"),
+        total,
+        DENSEPOSE + "part_index",
     )
     columns = [
         checked(floats_of(features, DENSEPOSE + side), total, DENSEPOSE + side)
@@ -198,7 +201,7 @@ def _densepose(features: Any, count: int) -> dict[str, np.ndarray]:
     found = {k: FIELDS[k].missing_values(count) for k in asked_by("load_dense_pose")}
     valid = np.arange(MAX_DENSEPOSE_POINTS) < numbers[:, None]
     found["densepose_num_points"][:] = numbers
-    found["densepose_part_ids"][valid] = np.array(parts, np.int32)
+    found["densepose_part_ids"][valid] = parts
     found["densepose_points"][valid] = np.stack(columns, -1)
     return found
 

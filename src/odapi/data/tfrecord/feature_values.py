@@ -18,16 +18,25 @@ def values_of(features: Any, name: str) -> Any:
     return getattr(feature, kind).value if kind else ()
 
 
+def numbers_of(features: Any, name: str, dtype: str) -> np.ndarray:
+    """Returns the values of a feature as an array of a type.
+
+    Raises:
+        ExampleError: They are not numbers of this type.
+    """
+    try:
+        return np.array(values_of(features, name), dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ExampleError(f"{name} is not a list of numbers") from error
+
+
 def floats_of(features: Any, name: str) -> np.ndarray:
     """Returns the values of a feature as float32.
 
     Raises:
         ExampleError: They are not numbers.
     """
-    try:
-        return np.array(values_of(features, name), np.float32)
-    except (TypeError, ValueError) as error:
-        raise ExampleError(f"{name} is not a list of numbers") from error
+    return numbers_of(features, name, "float32")
 
 
 def integer_of(features: Any, name: str) -> int:

@@ -14,6 +14,7 @@ from odapi.data.tfrecord.feature_values import (
     checked,
     decoded,
     floats_of,
+    numbers_of,
     values_of,
 )
 
@@ -87,7 +88,7 @@ def _widths(features: Any, total: int, count: int, texts: list[str]) -> list[int
     Raises:
         ExampleError: It cannot be known.
     """
-    numbers = [int(n) for n in floats_of(features, POINTS + "num")]
+    numbers = numbers_of(features, POINTS + "num", "int64").tolist()
     if len(numbers) == count and sum(numbers) == total and min(numbers) >= 0:
         return numbers
     if total % count:
