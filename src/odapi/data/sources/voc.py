@@ -169,7 +169,7 @@ def _label_map(root: Path, parsed: dict[Path, Element | None]) -> LabelMap:
     """Numbers the names in all files below `root`, so that splits agree."""
     unseen = Problems()  # Problems of other splits are not reported.
     names = set()
-    for file in sorted({*find_xml_files(root, unseen), *parsed}):
+    for file in dict.fromkeys((*find_xml_files(root, unseen), *parsed)):
         annotation = parsed[file] if file in parsed else _parse(file, unseen)
         if annotation is not None:
             names |= {_text(o, "name") for o in annotation.iterfind("object")}

@@ -1,6 +1,7 @@
 """Files of a Pascal VOC dataset: XML files, the list of a split, images."""
 
 import collections
+import itertools
 import os
 import pathlib
 import re
@@ -25,7 +26,7 @@ _FLAG = re.compile(r"\s+(?:1|-1|0)$")
 
 
 def find_xml_files(root: Path, problems: Problems) -> list[Path]:
-    """Returns the XML files of a dataset, of all depths, sorted.
+    """Returns the XML files of a dataset, folder by folder, sorted by name.
 
     Args:
         root: The folder. If it has a folder `Annotations`, only that one is read.
@@ -34,20 +35,20 @@ def find_xml_files(root: Path, problems: Problems) -> list[Path]:
     Raises:
         DataError: There are no XML files.
     """
-    found = sorted(
+    found = [
         folder / name
         for folder, names in _walk(root)
-        for name in names
+        for name in sorted(names)
         if name.lower().endswith(".xml")
-    )
+    ]
     if not found:
         raise DataError(str(root), "has no XML files; its subfolders were searched")
     for name in _ANNOTATION_FOLDERS:
-        inside = [f for f in found if _below(root, f).parts[0].lower() == name]
-        if inside:
-            for file in sorted(set(found) - set(inside)):
+        inside = [_below(root, f).parts[0].lower() == name for f in found]
+        if any(inside):
+            for file in itertools.compress(found, [not i for i in inside]):
                 problems.found("annotation elsewhere", _below(root, file).as_posix())
-            return inside
+            return list(itertools.compress(found, inside))
     return found
 
 
@@ -242,8 +243,11 @@ class VocImages:
             filename: The name of the image that it contains, or "".
             problems: Counts a name that belongs to another image.
         """
+        exact = self._exactly(file, filename)
+        if exact is not None:  # True of nearly every image.
+            return exact
         named = self.finder.find(filename, file.parent) if filename else None
-        own = self._exactly(file, filename) or self._own.get(image_id)
+        own = self._own.get(image_id)
         if own is None:
             return named or self.finder.find(file.stem, file.parent)
         if named and spelling(named.stem) != spelling(own.stem):
@@ -277,11 +281,12 @@ class VocImages:
 
     def _first(self, file: Path, names: Sequence[str]) -> Path | None:
         """Returns the first image of one of the names, without suffix or with it."""
-        forms = {form(name): None for form in (_normal, spelling) for name in names}
-        for name in forms:
-            for folder in self._places_of(file):
-                if name in self._images_in(folder):
-                    return self._images_in(folder)[name]
+        tables = [self._images_in(folder) for folder in self._places_of(file)]
+        for form in (_normal, spelling):
+            for name in map(form, names):
+                for images in tables:
+                    if name in images:
+                        return images[name]
         return None
 
     def _places_of(self, file: Path) -> list[Path]:
