@@ -201,6 +201,20 @@ def test_convert_names_what_it_wrote(to, tmp_path):
     assert "Next: odapi data inspect" in result.output
 
 
+@pytest.mark.parametrize("verb", ["inspect", "convert", "split"])
+def test_every_command_names_a_mistake_of_the_whole_set(verb, tmp_path):
+    def shares(content):
+        for annotation in content["annotations"]:
+            annotation["bbox"] = [0.1, 0.1, 0.5, 0.5]
+
+    spec = tiny_data.write_coco(tmp_path / "data", shares)
+    more = {"convert": ["--to", "voc"], "split": ["--shares", "50/50"]}.get(verb, [])
+    more += [] if verb == "inspect" else ["--output", str(tmp_path / "out")]
+    result = run(verb, spec, *more)
+    assert "no box reaches beyond 0.6 pixels" in result.output.replace("\n", " ")
+    assert "No problems found" not in result.output
+
+
 def test_convert_tells_what_is_lost(shared, tmp_path):
     file = shared / "data/coco_mini/annotations/instances_val2017.json"
     result = run("convert", f"coco:{file}", "--to", "voc", "--output", tmp_path / "o")

@@ -103,12 +103,43 @@ def test_evaluation_images_among_the_training_images(tmp_path):
 
 
 def test_bounded_work_says_how_far_it_went(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_copies, "MAX_FILES", 2)
-    train = voc_with(tmp_path)
-    first, all_of_it = Fingerprints(Subset(train, [0])), Fingerprints(train, True)
-    assert (all_of_it.checked, Fingerprints(train).checked) == (2, 3)
-    [finding] = find_shared(all_of_it, first)
-    assert finding.problem.endswith("such as a; compared 1 of 1 with 2 of 3")
+    train = voc_with(tmp_path, ("d", SAME), ("e", []))
+    monkeypatch.setattr(image_copies, "MAX_FILES", 4)
+    part = Fingerprints(train, is_bounded=True)
+    assert (part.checked, part.groups(), part.is_cut) == (4, [[0, 3]], True)
+    [finding] = find_shared(part, Fingerprints(Subset(train, [0])))
+    assert finding.problem.startswith("at least 1 of 1 images are training images")
+    monkeypatch.setattr(image_copies, "MAX_FILES", 99)
+    size = (tmp_path / "JPEGImages" / "a.jpg").stat().st_size
+    monkeypatch.setattr(image_copies, "MAX_BYTES", 3 * size - 1)
+    part = Fingerprints(train, is_bounded=True)
+    assert (part.checked, part.groups(), part.is_cut) == (5, [], True)
+    whole = Fingerprints(train)
+    assert (whole.groups(), whole.is_cut) == ([[0, 3, 4]], False)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "count", "found"), [("photo_", 10, 1), ("photo_", 9, 0), ("", 10, 0)]
+)
+def test_the_same_names_with_other_bytes_are_a_question(prefix, count, found, tmp_path):
+    sources = []
+    for part, seed in (("train", 0), ("val", 100)):
+        folder = tmp_path / part
+        folder.mkdir()
+        for i in range(count):
+            name = f"{prefix}{i}"
+            image = tiny_data.encoded(".png", (8, 8), seed + i)
+            (folder / f"{name}.png").write_bytes(image)
+            text = tiny_data.voc_xml("a", (8, 8), [(0, (1, 1, 5, 5))], f"{name}.png")
+            (folder / f"{name}.xml").write_text(text)
+        sources.append(open_source(f"voc:{folder}"))
+    findings = shared(*sources)
+    assert len(findings) == found
+    for finding in findings:
+        assert finding.problem == (
+            "10 of 10 images have the names of training images, such as photo_0, but "
+            "other bytes: are they the same, encoded again?"
+        )
 
 
 def test_an_image_that_is_gone_is_left_out(tmp_path):

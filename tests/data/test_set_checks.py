@@ -221,21 +221,21 @@ BOX, OTHER, WHOLE = [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.5], [0, 0, 1, 1]
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        (made([WHOLE] * 5), ["whole_image_boxes"]),
-        (made([WHOLE] * 4), []),  # Few portraits.
+        (made([WHOLE] * 3), ["whole_image_boxes"]),
+        (made([WHOLE] * 2), []),  # Few portraits.
         (made([WHOLE] * 9 + [BOX]), []),
-        (made([BOX] * 5), ["equal_boxes"]),
-        (made([BOX] * 4), []),
+        (made([BOX] * 3), ["equal_boxes"]),
+        (made([BOX] * 2), []),
         (made([BOX] * 9 + [OTHER]), []),
-        (made([BOX, OTHER] * 5, declared=("a", "b")), ["one_class"]),
-        (made([BOX, OTHER] * 4, declared=("a", "b")), []),  # Few objects.
+        (made([BOX, BOX, OTHER, BOX, BOX], declared=("a", "b")), ["one_class"]),
+        (made([BOX, OTHER] * 2, declared=("a", "b")), []),  # Few objects.
         (made([BOX, OTHER] * 5, {0: 9, 1: 1}, declared=("a", "b")), []),
         (made([BOX, OTHER] * 5), []),  # One class is declared.
         (made([BOX], highest_px=1.5), ["normalized_boxes"]),
         (made([BOX], highest_px=1.6), []),
         (made([BOX], highest_share=1.6), []),
         (made([BOX] * 2, num_far=1), []),
-        (made([BOX] * 3, num_far=2, highest_share=9.0), ["pixel_boxes"]),
+        (made([BOX, OTHER] * 2, num_far=3, highest_share=9.0), ["pixel_boxes"]),
         (made([BOX], lost={"NaN box": 1}, stored=2), []),  # Half.
         (made([BOX], lost={"NaN box": 2}, stored=3), ["dropped_objects"]),
         (made([BOX], lost={"unknown class, dropped": 2}, stored=3), []),  # Asked for.

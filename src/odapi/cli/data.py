@@ -141,6 +141,7 @@ def split(
 
     wanted = parse_shares(shares)
     source = _open(spec, label_map)
+    _print_findings(source)
     kind = to or ("tfrecord" if isinstance(source, TFRecordSource) else "coco")
     how = images or ("refer" if kind == "coco" and hasattr(source, "path") else "copy")
     target = Target(kind, output, how, shards, lines=lines)
@@ -201,6 +202,7 @@ def convert(
 
     target = Target(to, output, images, shards, lines=lines)
     source = _open(spec, label_map)
+    _print_findings(source)
     folder = output.parent if output.suffix or to == "tfrecord" else output
     if folder == output:
         empty_folder(output)
@@ -255,6 +257,15 @@ def _to_inspect(
 def _is_config(target: str) -> bool:
     path = pathlib.Path(target)
     return path.suffix == ".config" or (path / "pipeline.config").is_file()
+
+
+def _print_findings(source: "BaseSource") -> None:
+    """Prints mistakes of the whole dataset on standard error."""
+    from odapi.data.survey import check_source
+    from odapi.progress import console
+
+    for finding in check_source(source):
+        console().print(f"warning: {source.name}: {finding}", markup=False)
 
 
 def _print_report(report: Any, source: "BaseSource") -> None:

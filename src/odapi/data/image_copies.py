@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -15,7 +16,9 @@ from odapi.errors import DataError
 SAME, SAME_OTHERWISE_ANNOTATED = "same bytes", "same bytes, other objects"
 _THREADS = 16  # They wait for files.
 # Bounds of the work before a training; `odapi data inspect` has none.
-MAX_FILES, MAX_HASHED, MAX_MADE = 50_000, 5_000, 100
+MAX_FILES, MAX_RECORDS, MAX_MADE = 50_000, 2_000, 100
+MAX_BYTES = 256 << 20
+_ALIKE, _NAMED = 0.9, 10  # Share and number of images by whose names sets are alike.
 
 
 class Fingerprints:
@@ -31,10 +34,11 @@ class Fingerprints:
         self._hashes: dict[int, bytes] = {}
         total = len(source)
         has_files = source.image_path(0) is not None
-        most = MAX_FILES if has_files else MAX_HASHED
+        most = MAX_FILES if has_files else MAX_RECORDS
         most = most if source.is_stored else MAX_MADE
         self.checked = min(total, most) if is_bounded else total
-        self._max_hashed = MAX_HASHED if is_bounded else total
+        self._max_bytes = MAX_BYTES if is_bounded else None
+        self.is_cut = self.checked < total
         # Files of other sizes differ; of records and arrays nothing is known before.
         self.by_size: dict[int, list[int]] = collections.defaultdict(list)
         if has_files:
@@ -53,11 +57,17 @@ class Fingerprints:
     def hashes(self, sizes: Iterable[int] | None = None) -> Mapping[int, bytes]:
         """Returns hashes by index, of the images of some sizes; None: of all.
 
-        Images that cannot be read are left out.
+        Images that cannot be read are left out. The smallest files come first, so that
+        bounded work compares the same files of two datasets.
         """
-        wanted = self.by_size if sizes is None else sizes
-        indices = sorted(i for s in wanted for i in self.by_size.get(s, ()))
-        indices = indices[: self._max_hashed]
+        indices, total = list[int](), 0
+        for size in sorted(self.by_size if sizes is None else sizes):
+            those = self.by_size.get(size, [])
+            total += max(size, 0) * len(those)
+            if self._max_bytes is not None and total > self._max_bytes:
+                self.is_cut = True
+                break
+            indices += those
         missing = [i for i in indices if i not in self._hashes]
         self._hashes |= zip(missing, _mapped(self._hash, missing), strict=True)
         return {i: self._hashes[i] for i in indices if self._hashes[i]}
@@ -124,25 +134,48 @@ def find_copies(source: BaseSource, prints: Fingerprints) -> list[SetFinding]:
 def find_shared(train: Fingerprints, evaluation: Fingerprints) -> list[SetFinding]:
     """Returns a finding about evaluation images that are training images, if any."""
     shared = _shared(train, evaluation)
+    total = len(evaluation.source)
     if not shared:
-        return []
+        return _find_names(train.source, evaluation.source)
     ours, theirs = min(shared.items())
     name, same = evaluation.source.image_ids[ours], train.source.image_ids[theirs]
-    total, total_train = len(evaluation.source), len(train.source)
-    count = f"{len(shared)} of {total} images"
-    problem = f"{count} are training images, too, such as {name}"
+    cut = "at least " if train.is_cut or evaluation.is_cut else ""
+    problem = (
+        f"{cut}{len(shared)} of {total} images are training images, too, such as {name}"
+    )
     if same != name:
         problem += f" (there {same})"
-    if (evaluation.checked, train.checked) != (total, total_train):
-        problem += (
-            f"; compared {evaluation.checked} of {total} with {train.checked} of "
-            f"{total_train}"
-        )
-    hint = (
-        "metrics on them do not show how the detector does on new images; "
-        "`odapi data split` makes separate parts"
+    return [SetFinding(SHARED_IMAGES, problem, _SEPARATE)]
+
+
+_SEPARATE = (
+    "metrics on them do not show how the detector does on new images; "
+    "`odapi data split` makes separate parts"
+)
+
+
+def _find_names(train: BaseSource, evaluation: BaseSource) -> list[SetFinding]:
+    """Returns a finding about nearly all images having names of training images."""
+    names = _names(evaluation)
+    alike = sorted(names & _names(train))
+    if len(alike) < max(_NAMED, _ALIKE * len(evaluation)):
+        return []
+    problem = (
+        f"{len(alike)} of {len(evaluation)} images have the names of training images, "
+        f"such as {alike[0]}, but other bytes: are they the same, encoded again?"
     )
-    return [SetFinding(SHARED_IMAGES, problem, hint)]
+    return [SetFinding(SHARED_IMAGES, problem, _SEPARATE)]
+
+
+def _names(source: BaseSource) -> set[str]:
+    """Returns names of images without suffixes, but no numbers, which are common."""
+    if not source.is_stored or not len(source):
+        return set()
+    names: Iterable[str] = source.image_ids
+    if source.image_path(0) is not None:
+        names = (str(source.image_path(i)) for i in range(len(source)))
+    stems = (os.path.splitext(os.path.basename(name))[0] for name in names)
+    return {stem for stem in stems if not stem.isdigit()}
 
 
 def _shared(train: Fingerprints, evaluation: Fingerprints) -> dict[int, int]:

@@ -11,9 +11,9 @@ import numpy as np
 
 from odapi.data.image_copies import Fingerprints, count_copies, find_shared
 from odapi.data.sample import Sample
-from odapi.data.set_checks import SetFinding, check_set
+from odapi.data.set_checks import SetFinding
 from odapi.data.sources.base import BaseSource
-from odapi.data.survey import survey
+from odapi.data.survey import check_source
 from odapi.errors import DataError
 from odapi.progress import track
 
@@ -127,7 +127,7 @@ def inspect_source(
     report.class_images = dict(report.classes)
     chosen = list(range(len(source)) if indices is None else indices)
     if indices is None:
-        report.findings = check_set(survey(source, len(source)))
+        report.findings = check_source(source, len(source))
         groups = Fingerprints(source).groups()
         count_copies(source, groups, source.problems)
     for sample in track(_read(source, chosen, decode), "inspecting", len(chosen)):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Checks of configs need only the names, and no OpenCV.
 _MOST = 0.5  # Share of the objects that is most of them.
 _SHARE_PX = 1.5  # No box of a dataset in pixels ends before this.
 _MIN_IMAGE = 8  # Pixels; below, boxes of one pixel are possible.
-_FEW, _SOME = 5, 10  # Objects that prove nothing when they agree.
+_FEW, _SOME = 3, 5  # Objects that prove nothing when they agree.
 _WHOLE = 0.98  # Share of the image that a box around all of it covers.
 _TOLERANCE = 1e-4  # Of equal boxes, normalized.
 

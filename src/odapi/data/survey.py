@@ -4,7 +4,6 @@ import collections
 import concurrent.futures
 import copy
 import dataclasses
-import os
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample
 from odapi.data.sample_checks import InvalidSampleError
+from odapi.data.set_checks import SetFinding, check_set
 from odapi.data.sources.base import BaseSource, Raw
 from odapi.errors import DataError
 
@@ -177,7 +177,16 @@ def _add(found: Survey, raw: Raw | None, sample: Sample | None) -> np.ndarray:
     return np.asarray(sample["boxes"], np.float64)
 
 
-def default_limit(source: BaseSource) -> int:
-    """Returns the number of images to read before a training."""
+def check_source(source: BaseSource, max_images: int | None = None) -> list[SetFinding]:
+    """Returns the mistakes of a dataset as a whole, errors first.
+
+    Args:
+        source: The dataset; its `problems` stay as they are.
+        max_images: Maximum number of images to read; None bounds the time.
+
+    Raises:
+        InvalidSampleError: A sample that was made in Python has a wrong form.
+    """
     # Samples that are made in Python may take a second each.
-    return 1000 if source.is_stored else min(100, 10 * (os.cpu_count() or 1))
+    default = 1000 if source.is_stored else 100
+    return check_set(survey(source, default if max_images is None else max_images))

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from odapi.build.dataset import build_eval_dataset
 from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.checkpoints.load_detector import LoadedDetector
+from odapi.data.sample import Source
+from odapi.data.sources.base import BaseSource
+from odapi.data.survey import check_source
 from odapi.evaluation.evaluation_loop import EvaluationResult, evaluate_loop
 from odapi.evaluation.result_report import write_report
 from odapi.files import write_json
 from odapi.inference.result_files import ResultsWriter, categories_of
 from odapi.metrics.collection import MetricCollection
 from odapi.metrics.evaluator import Evaluator
+from odapi.progress import console
 
 
 def evaluate(
@@ -45,6 +49,7 @@ def evaluate(
     evaluator = build_metrics(loaded.config, loaded.label_map)
     if evaluators:
         evaluator = MetricCollection([evaluator, *evaluators])
+    _warn_of(dataset.source)
     if with_losses:
         dataset.check_has(loaded.detector.groundtruth_fields)
     with contextlib.ExitStack() as stack:
@@ -78,3 +83,11 @@ def evaluate(
         )
         write_json(folder / "label_map.json", categories_of(loaded.label_map))
     return result
+
+
+def _warn_of(source: Source) -> None:
+    """Prints mistakes of the dataset as a whole on standard error."""
+    if not isinstance(source, BaseSource):
+        return
+    for finding in check_source(source):
+        console().print(f"warning: evaluation data: {finding}", markup=False)

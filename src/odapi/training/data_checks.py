@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from odapi.data.image_copies import Fingerprints, find_copies, find_shared
-from odapi.data.set_checks import SetFinding, check_set
+from odapi.data.set_checks import SetFinding
 from odapi.data.sources.base import BaseSource
-from odapi.data.survey import default_limit, survey
+from odapi.data.survey import check_source
 from odapi.errors import DataError
 from odapi.training.messages import print_lines
 
@@ -29,7 +29,7 @@ def check_data(
         DataError: Nothing can be learned from the training data.
     """
     prints = Fingerprints(train, is_bounded=True)
-    found = check_set(survey(train, default_limit(train)))
+    found = check_source(train)
     found += find_copies(train, prints)
     for finding in found:
         if finding.check in allow:
@@ -39,7 +39,7 @@ def check_data(
         _warn("training data", finding)
     if evaluation is None:
         return
-    found = check_set(survey(evaluation, default_limit(evaluation)))
+    found = check_source(evaluation)
     found += find_shared(prints, Fingerprints(evaluation, is_bounded=True))
     for finding in found:
         if finding.check not in allow:
