@@ -63,6 +63,10 @@ def read_keypoints(
         numbers, or None if it does not have `count` keypoints; and whether these are
         pairs, whose visibility is 2 except at (0, 0).
     """
+    if isinstance(values, list) and len(values) == 3 * count:
+        numbers = _as_numbers(values)  # True of nearly every object.
+        if numbers is not None:
+            return numbers.reshape(count, 3), False
     rows = _rows(values, count, pairs)
     if rows is None or len(rows) != count or len({len(r) for r in rows}) != 1:
         return None, False
@@ -71,6 +75,16 @@ def read_keypoints(
         return table, False
     visibility = np.where((table != 0).any(1), _MAX_VISIBILITY, 0)
     return np.column_stack([table, visibility]), True
+
+
+def _as_numbers(values: list[Any]) -> np.ndarray | None:
+    """Returns a flat list of numbers as float64, None if it is anything else."""
+    try:
+        array = np.array(values)
+    except (ValueError, OverflowError):  # Lists of different lengths.
+        return None
+    is_flat = array.ndim == 1 and array.dtype.kind in "if"
+    return array.astype(np.float64) if is_flat else None
 
 
 def _rows(values: Any, count: int, pairs: bool) -> list[list[Any]] | None:
@@ -128,22 +142,38 @@ def clean_keypoints(
     if visibility is None:
         visibility = np.where(finite, _MAX_VISIBILITY, 0)
     seen = np.asarray(visibility, np.float64)
-    # Zeros and what is 1 or 2 with a position: true of nearly every image.
     lost = ~(seen >= 0) | ((seen > 0) & ~finite)
     odd = ~lost & (seen != 0) & (seen != 1) & (seen != _MAX_VISIBILITY)
-    unknown = np.where(seen > 0, np.nan, seen)  # It is the position that is not known.
-    _count(lost, unknown, "unusable keypoint", problems, where)
-    _count(odd, seen, "visibility other than 0, 1, 2", problems, where)
+    if lost.any():
+        unknown = np.where(seen > 0, np.nan, seen)  # The position is not known.
+        _count(lost, unknown, "unusable keypoint", problems, where)
+    if odd.any():
+        _count(odd, seen, "visibility other than 0, 1, 2", problems, where)
     labels = np.where(odd, _MAX_VISIBILITY, np.where(lost, 0, seen)).astype(np.int32)
     points[labels == 0] = np.nan
-    far = _outside(points, _FAR)
-    labels[far] = 0
-    for i in np.flatnonzero(far.any(1)):
-        problems.found("keypoint outside the image", where(int(i)))
-    points[far] = np.nan
-    for i in np.flatnonzero(_outside(points, _OUTSIDE).any(1)):
-        problems.add("keypoint outside the image", KEPT, where(int(i)))
+    _drop_far(points, labels, problems, where)
     return points, labels
+
+
+def _drop_far(
+    points: np.ndarray,
+    labels: np.ndarray,
+    problems: Problems,
+    where: Callable[[int], str],
+) -> None:
+    """Makes keypoints far outside the image unlabeled, in place."""
+    beyond = np.maximum(-points, points - 1).max(-1)
+    outside = beyond > _OUTSIDE  # Comparisons with NaN are False.
+    if not outside.any():
+        return
+    far = beyond > _FAR
+    points[far], labels[far] = np.nan, 0
+    kind = "keypoint outside the image"
+    for i in np.flatnonzero(outside.any(1)):
+        if far[i].any():
+            problems.found(kind, where(int(i)))
+        if (outside[i] & ~far[i]).any():
+            problems.add(kind, KEPT, where(int(i)))
 
 
 def _count(
@@ -157,11 +187,6 @@ def _count(
         k = int(np.flatnonzero(found[i])[0])
         value = f"{values[i, k]:.4g}"
         problems.found(kind, f"{where(int(i))}, keypoint {k + 1} ({value})")
-
-
-def _outside(points: np.ndarray, margin: float) -> np.ndarray:
-    """Returns `[n, k]`: keypoints outside the image by more than a margin."""
-    return np.asarray(((points < -margin) | (points > 1 + margin)).any(-1))
 
 
 def count_outside_boxes(
