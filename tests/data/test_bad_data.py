@@ -320,6 +320,27 @@ def test_stray_bytes_in_a_jpeg_are_stepped_over(tmp_path):
     assert source.problems.count("damaged JPEG") == 1
 
 
+@pytest.mark.parametrize("kind", ["coco", "tfrecord"])
+def test_jpeg_of_unusual_chroma_subsampling_is_sound_in_every_reader(
+    kind, shared, tmp_path
+):
+    file = shared / "cases/data/06-valid-jpeg-refused/sampling_3x1.jpg"
+    if kind == "coco":
+        spec = tiny_data.write_coco(
+            tmp_path, lambda c: c["images"][0].update(height=64, width=96)
+        )
+        (tmp_path / "images" / "a.jpg").write_bytes(file.read_bytes())
+    else:
+        size = {"image__height": [64], "image__width": [96]}
+        image = {"image__encoded": [file.read_bytes()]}
+        spec = record_of(**size, **image)(tmp_path)
+    source = open_source(spec)
+    assert source[0]["image"].shape == (64, 96, 3)
+    assert source.annotations(0)["size"] == (64, 96)
+    assert source.encoded_sample(0)["encoded"] == file.read_bytes()
+    assert not source.problems
+
+
 def test_most_images_missing_is_refused_with_the_folders(tmp_path):
     spec = tiny_data.write_coco(tmp_path)
     for name in "ab":

@@ -108,6 +108,12 @@ def test_bad_row_is_counted_and_the_others_are_read(row, kind, place, tmp_path):
     assert problems(source) == {kind: (1, place)}
 
 
+def test_only_the_beginning_of_a_long_first_line_is_shown(tmp_path):
+    with pytest.raises(DataError) as caught:
+        open_source(f"csv:{write(tmp_path, 'x' * 1000)}")
+    assert len(caught.value.problem) < 200
+
+
 def test_inverted_box_is_mended(tmp_path):
     source = open_source(f"csv:{write(tmp_path, HEADER, 'a.jpg,60,40,cat,36,30,6,10')}")
     assert boxes_px(source) == [[10, 6, 30, 36]]

@@ -10,6 +10,8 @@ from odapi.errors import DataError
 
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax"
 
+_SHOWN = 120  # Characters of the first line that an error shows.
+
 # Names in lower case without separators, the most specific first.
 _IMAGE = (
     "filename", "file", "imagename", "imagefilename", "imagefile", "imgname",
@@ -149,7 +151,7 @@ def _columns(header: Sequence[str], place: str) -> _Columns:
         raise DataError(
             place,
             f"has no columns for {', '.join(missing)}; the first line is "
-            f"{', '.join(header)}",
+            f"{', '.join(header)[:_SHOWN]}",
             _hint(),
         )
     height, width = _one_of(names, _HEIGHT), _one_of(names, _WIDTH)
