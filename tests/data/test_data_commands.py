@@ -9,10 +9,12 @@ from typer.testing import CliRunner
 
 import tiny_data
 from odapi.cli.data import app
+from odapi.config.label_map import save_label_map
 from odapi.data.inspect import inspect_source, typical_images
 from odapi.data.inspect_tables import bar
 from odapi.data.sources import open_source
 from odapi.errors import DataError
+from odapi.labels import label_map_of
 
 
 def run(*arguments):
@@ -199,6 +201,34 @@ def test_convert_names_what_it_wrote(to, tmp_path):
     assert len(list(open_source(made))) == 3
     assert (tmp_path / "out" / "label_map.pbtxt").is_file()
     assert "Next: odapi data inspect" in result.output
+
+
+@pytest.mark.parametrize("kind", ["coco", "tfrecord"])
+def test_a_label_map_of_classes_alone_keeps_the_names_of_keypoints(kind, tmp_path):
+    def named(content):
+        for category, number in zip(content["categories"], (2, 1), strict=True):
+            category["keypoints"] = ["left", "right"][:number]
+        content["annotations"][0]["keypoints"] = [10, 15, 2, 20, 25, 1]
+        content["annotations"][1]["keypoints"] = [40, 10, 2]
+        content["annotations"][2]["keypoints"] = [12, 20, 2]
+
+    spec = tiny_data.write_coco(tmp_path / "in", named)
+    if kind == "tfrecord":
+        run("convert", spec, "--to", kind, "--output", tmp_path / "r" / "x.record")
+        spec = f"tfrecord:{tmp_path / 'r' / 'x.record'}"
+    classes = tmp_path / "classes.pbtxt"
+    save_label_map(label_map_of(["dog", "cat"]), classes)
+    output = tmp_path / "out"
+    run("convert", spec, "--to", "coco", "--label-map", classes, "--output", output)
+    content = json.loads((output / "annotations.json").read_text())
+    names = {c["name"]: (c["id"], c["keypoints"]) for c in content["categories"]}
+    assert names == {"dog": (1, ["left"]), "cat": (2, ["left", "right"])}
+    found = [(a["category_id"], a["keypoints"]) for a in content["annotations"]]
+    assert found == [
+        (2, [10, 15, 2, 20, 25, 1]),
+        (1, [40, 10, 2]),
+        (1, [12, 20, 2]),
+    ]
 
 
 @pytest.mark.parametrize("verb", ["inspect", "convert", "split"])

@@ -94,6 +94,8 @@ SEGMENTATIONS = [
     ),
     ("a polygon", {"malformed mask": ("dropped", 1)}),
     (7, {"malformed mask": ("dropped", 1)}),
+    ([{"x": 1}, {"x": 2}, {"x": 3}], {"malformed mask": ("dropped", 1)}),
+    ([rle(MASK)], {"malformed mask": ("dropped", 1)}),
     ([[10, 10, 10, 10, 10, 10]], {"empty mask": ("dropped", 1)}),
     (
         {"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]},
@@ -196,6 +198,8 @@ def test_masks_of_python_samples():
         [CORNERS],
         [str(v) for v in FLAT],
         [CORNERS, FLAT],
+        [{"x": x, "y": y} for x, y in CORNERS],
+        [[{"x": x, "y": y} for x, y in CORNERS]],
     ],
 )
 def test_forms_of_polygons(segmentation, tmp_path):

@@ -228,8 +228,18 @@ def _open(spec: str, label_map: pathlib.Path | None) -> "BaseSource":
     if label_map is None:
         return open_source(spec)
     from odapi.config.label_map import load_label_map
+    from odapi.data.keypoint_slots import with_keypoints_of
+    from odapi.errors import DataError
 
-    return open_source(spec, load_label_map(label_map))
+    classes = load_label_map(label_map)
+    source = open_source(spec, classes)
+    if classes.num_keypoints or not source.num_keypoints:
+        return source
+    try:  # A label map of classes alone would lose the names of keypoints.
+        named = with_keypoints_of(classes, open_source(spec).label_map)
+    except DataError:
+        return source
+    return open_source(spec, named) if named.num_keypoints else source
 
 
 def _to_inspect(

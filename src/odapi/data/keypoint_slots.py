@@ -1,5 +1,6 @@
 """Slots of keypoints: the position of a keypoint is its id in the label map."""
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 
@@ -79,3 +80,24 @@ def placed(
         new[row, places[row, column]] = old[row, column]
         moved[key] = new
     return moved
+
+
+def with_keypoints_of(label_map: LabelMap, dataset: LabelMap) -> LabelMap:
+    """Returns a label map with the keypoints that a dataset names.
+
+    Args:
+        label_map: The classes, without keypoints.
+        dataset: The classes of the dataset, matched by name.
+    """
+    categories = []
+    for category in label_map:
+        own = dataset.by_name.get(category.name)
+        if own is not None:
+            category = dataclasses.replace(
+                category,
+                keypoints=own.keypoints,
+                skeleton=own.skeleton,
+                flip=own.flip,
+            )
+        categories.append(category)
+    return dataclasses.replace(label_map, categories=tuple(categories))

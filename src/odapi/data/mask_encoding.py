@@ -42,7 +42,7 @@ def as_polygons(segmentation: Any) -> list[np.ndarray]:
 
     Args:
         segmentation: A list of flat polygons, one flat polygon, a list of points
-            `[x, y]`, or a list of such lists.
+            `[x, y]` or `{"x": x, "y": y}`, or a list of such lists.
 
     Raises:
         ValueError: It has none of these forms.
@@ -53,7 +53,7 @@ def as_polygons(segmentation: Any) -> list[np.ndarray]:
         _is_flat(segmentation) or all(_is_point(p) for p in segmentation)
     )
     polygons = [segmentation] if single else segmentation
-    return [np.asarray(p, np.float64).reshape(-1) for p in polygons]
+    return [np.asarray(_plain(p), np.float64).reshape(-1) for p in polygons]
 
 
 def _is_flat(values: Any) -> bool:
@@ -61,7 +61,16 @@ def _is_flat(values: Any) -> bool:
 
 
 def _is_point(values: Any) -> bool:
+    if isinstance(values, dict):
+        return values.keys() >= {"x", "y"}
     return isinstance(values, list | tuple) and len(values) == 2 and _is_flat(values)
+
+
+def _plain(polygon: Any) -> Any:
+    """Returns a polygon whose points are lists."""
+    if isinstance(polygon, list | tuple):
+        return [[p["x"], p["y"]] if isinstance(p, dict) else p for p in polygon]
+    return polygon
 
 
 def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int]) -> Rle:
