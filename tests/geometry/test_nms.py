@@ -211,6 +211,28 @@ def test_candidates_do_not_change_the_result(name):
         assert found(got, i) == slow(boxes[i], scores[i], nms)
 
 
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="only TensorFlow has such graphs"
+)
+@pytest.mark.parametrize("anchors", [1, 30, 120])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_number_of_anchors_that_only_the_graph_knows(name, anchors):
+    import tensorflow as tf
+
+    boxes, scores = scene(3, anchors, 4, len(name))
+    window = np.tile(np.float32([[0, 0, 1, 1]]), (3, 1))
+    nms = SETTINGS[name]
+    specs = [tf.TensorSpec([None, None, n]) for n in (4, 4)]
+    any_number = tf.function(
+        lambda b, s, w: tuple(nms(b, s, w)),
+        input_signature=[*specs, tf.TensorSpec([None, 4])],
+    )
+    got = Selection(*(value.numpy() for value in any_number(boxes, scores, window)))
+    expected = run(nms, boxes, scores, window)
+    for i in range(3):
+        assert found(got, i) == found(expected, i)
+
+
 def slow_soft(boxes, scores, nms):
     """Soft suppression of one class of one image."""
     scores, picks = scores.astype("float64").copy(), []

@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from odapi.geometry.crop.roi_align import CropAndResize, crop_rois
+from odapi.geometry.map_size import map_size
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.stack import Stack, conv_norm_activation
 from odapi.structures import Tensor
@@ -124,8 +125,8 @@ def _means_of_bins(maps: Tensor, boxes: Tensor, options: RfcnOptions) -> Tensor:
     """
     rows, columns = options.bins
     bins = rows * columns
-    _, height, width, channels = maps.shape
-    depth = channels // bins
+    height, width = map_size(maps)
+    depth = maps.shape[-1] // bins
     split = ops.reshape(ops.cast(maps, "float32"), (-1, height, width, bins, depth))
     # Each bin has separate maps, so that it is treated as a separate image.
     split = ops.reshape(

@@ -3,16 +3,19 @@
 import numpy as np
 from keras import ops
 
+from odapi.geometry.map_size import is_static
 from odapi.structures import Shape, Tensor
 
 
 def upsample_nearest(x: Tensor, shape: Shape) -> Tensor:
     """Upsamples by 2 with nearest neighbor, cropped to height and width of `shape`.
 
+    `shape` is that of `ops.shape`, whose lengths may be scalars of a graph.
+
     Cropping allows images whose size is not divisible by the stride; the original
     rejects them unless `use_explicit_padding` is set.
     """
-    _, height, width, channels = x.shape
+    _, height, width, channels = ops.shape(x)
     # Concatenate horizontally, then vertically: the gradient of `broadcast_to` or
     # `repeat` is a sum over inner axes, five times as slow with TensorFlow on a CPU.
     x = ops.concatenate([x, x], axis=-1)
@@ -80,6 +83,7 @@ def _slice(x: Tensor, axis: int, start: int, length: int) -> Tensor:
 
 
 def _crop(x: Tensor, shape: Shape) -> Tensor:
-    if tuple(shape[1:3]) != tuple(x.shape[1:3]):
-        x = x[:, : shape[1], : shape[2]]
-    return x
+    height, width = shape[1:3]
+    if is_static((height, width)) and (height, width) == tuple(x.shape[1:3]):
+        return x
+    return x[:, :height, :width]

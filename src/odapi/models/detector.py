@@ -63,6 +63,8 @@ class Detector(keras.Model, abc.ABC):
     # SSD sets padding to zero after normalization; the other families of the original
     # pad first, so that padding is normalized like any pixel.
     zero_padding = False
+    # Whether `detect` can be traced for images whose size only the graph knows.
+    detects_any_size = False
 
     def __init__(
         self,

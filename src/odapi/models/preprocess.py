@@ -4,6 +4,7 @@ from typing import Any
 
 from keras import ops
 
+from odapi.geometry.map_size import MapSize, is_static, map_size
 from odapi.layers.pixels import PixelScaling
 from odapi.structures import Tensor
 
@@ -44,14 +45,16 @@ def normalize(
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     """Returns images padded with zeros at the bottom and right to a multiple."""
-    height, width = images.shape[1:3]
-    rows, columns = -height % multiple, -width % multiple
-    if not rows and not columns:
+    if multiple == 1:
+        return images
+    size = map_size(images)
+    rows, columns = (-side % multiple for side in size)
+    if is_static(size) and not rows and not columns:
         return images
     return ops.pad(images, ((0, 0), (0, rows), (0, columns), (0, 0)))
 
 
-def clip_window(true_size: Tensor | None, size: tuple[int, int], batch: Any) -> Tensor:
+def clip_window(true_size: Tensor | None, size: MapSize, batch: Any) -> Tensor:
     """Returns the image without padding `[b, 4]`, normalized to the padded image.
 
     Args:
@@ -63,7 +66,8 @@ def clip_window(true_size: Tensor | None, size: tuple[int, int], batch: Any) -> 
         return ops.broadcast_to(
             ops.convert_to_tensor([[0.0, 0.0, 1.0, 1.0]]), (batch, 4)
         )
-    end = ops.cast(true_size, "float32") / ops.convert_to_tensor(size, dtype="float32")
+    padded = ops.stack([ops.cast(side, "float32") for side in size])
+    end = ops.cast(true_size, "float32") / padded
     return ops.concatenate([ops.zeros_like(end), end], axis=-1)
 
 

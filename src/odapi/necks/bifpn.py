@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from odapi.geometry.map_size import is_static, map_size
 from odapi.layers.hyperparams import BOTH, Hyperparams
 from odapi.layers.initializers import Constant
 from odapi.layers.resample import upsample_nearest
@@ -27,6 +28,8 @@ class Combine(keras.layers.Layer):
         method: Normalization of the weights w: "sum" has no weights, "weighted_sum"
             uses w, "attention" softmax(w), and "fast_attention"
             relu(w) / (sum(relu(w)) + 0.0001).
+        halves: Indices of the maps of half the size, for graphs that know the sizes
+            only when they run.
 
     Raises:
         ValueError: The method is unknown.
@@ -34,7 +37,7 @@ class Combine(keras.layers.Layer):
     Source: Tan et al. 2020 (https://arxiv.org/abs/1911.09070), section 3.3.
     """
 
-    def __init__(self, method: str, **kwargs):
+    def __init__(self, method: str, halves: Sequence[int] = (), **kwargs):
         super().__init__(**kwargs)
         if method not in COMBINE_METHODS:
             raise ValueError(
@@ -42,6 +45,7 @@ class Combine(keras.layers.Layer):
                 f"{method!r}"
             )
         self.method = method
+        self.halves = tuple(halves)
 
     def build(self, input_shape: Sequence[tuple]):
         """Creates the variable, for the shapes of the maps."""
@@ -58,17 +62,14 @@ class Combine(keras.layers.Layer):
         Maps of half that size are upsampled after weighting, which is a quarter of the
         work.
         """
-        size = maps[0].shape[1:3]
         if self.method == SUM:
             scaled = maps
         else:
             factors = ops.cast(self._factors(), self.compute_dtype)
             scaled = [x * factors[n, 0] for n, x in enumerate(maps)]
         fitting = [
-            x
-            if tuple(x.shape[1:3]) == tuple(size)
-            else upsample_nearest(x, maps[0].shape)
-            for x in scaled
+            upsample_nearest(x, ops.shape(maps[0])) if self._is_half(n, maps) else x
+            for n, x in enumerate(scaled)
         ]
         total = fitting[0]
         for x in fitting[1:]:
@@ -78,6 +79,12 @@ class Combine(keras.layers.Layer):
     def compute_output_shape(self, input_shape: Sequence[tuple]) -> tuple:
         """Returns the shape of the sum, without running anything."""
         return tuple(input_shape[0])
+
+    def _is_half(self, n: int, maps) -> bool:
+        sizes = map_size(maps[n]), map_size(maps[0])
+        if is_static(sizes[0] + sizes[1]):
+            return sizes[0] != sizes[1]
+        return n in self.halves
 
     def _factors(self):
         weights = ops.cast(self.importance, "float32")
@@ -112,7 +119,10 @@ class FusionNode(keras.layers.Layer):
         self.projections: list[keras.layers.Layer] = []
         self.combine: Any = None
         if len(node.sources) > 1:
-            self.combine = Combine(method, name="combine", dtype=hyperparams.dtype)
+            halves = [n for n, s in enumerate(node.sources) if s.level > node.level]
+            self.combine = Combine(
+                method, halves, name="combine", dtype=hyperparams.dtype
+            )
             self.conv = hyperparams.separable(
                 depth, _SIZE, f"neck/{node.name}/conv", BOTH
             )

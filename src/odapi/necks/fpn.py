@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import keras
+from keras import ops
 
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.resample import upsample_nearest
@@ -81,7 +82,7 @@ class FeaturePyramid(keras.layers.Layer):
         for n in reversed(range(len(self.projections) - 1)):
             here = self.projections[n](features[n])
             # The original passes on the smoothed map, the paper the sum.
-            above = self.smoothing[n](upsample_nearest(above, here.shape) + here)
+            above = self.smoothing[n](upsample_nearest(above, ops.shape(here)) + here)
             maps.insert(0, above)
         for layer in self.extra:
             maps.append(layer(maps[-1]))

@@ -82,7 +82,7 @@ class GridAnchors:
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
         """Returns normalized anchors `[anchors, 4]` float32."""
         _check_levels(grid_sizes, 1)
-        sizes = _sizes(self.scales, self.aspect_ratios, self.base_size)
+        sizes = sizes_of(self.scales, self.aspect_ratios, self.base_size)
         boxes = _tile(grid_sizes[0], sizes, self.stride, self.offset)
         return _normalize(boxes, image_size)
 
@@ -169,6 +169,11 @@ class SsdAnchors:
             levels.append(_tile(grid, sizes, stride, offset))
         return np.concatenate(levels)
 
+    def unit_sizes(self, level: int) -> np.ndarray:
+        """Returns height and width `[n, 2]` of a level's anchors, of a base of 1."""
+        pairs = self._anchors_per_level()[level]
+        return np.array([_size(s, a, (1.0, 1.0)) for s, a in pairs], "float32")
+
     def _anchors_per_level(self) -> list[list[tuple[float, float]]]:
         """Returns (scale, aspect ratio) per anchor, one list per level."""
         levels = []
@@ -221,6 +226,12 @@ class PyramidAnchors:
         _check_positive("aspect_ratios", self.aspect_ratios)
 
     @property
+    def octave_scales(self) -> list[float]:
+        """Factors of the base anchor."""
+        n = self.scales_per_octave
+        return [2.0 ** (i / n) for i in range(n)]
+
+    @property
     def per_location(self) -> tuple[int, ...]:
         """Number of anchors per location, per level."""
         anchors = len(self.aspect_ratios) * self.scales_per_octave
@@ -229,8 +240,7 @@ class PyramidAnchors:
     def __call__(self, image_size: Size, grid_sizes: Sequence[Size]) -> np.ndarray:
         """Returns normalized anchors `[anchors, 4]` float32."""
         _check_levels(grid_sizes, len(self.per_location))
-        n = self.scales_per_octave
-        scales = [2.0 ** (i / n) for i in range(n)]
+        scales = self.octave_scales
         levels = []
         for level, grid in zip(itertools.count(self.min_level), grid_sizes):
             stride = 2.0**level
@@ -238,7 +248,7 @@ class PyramidAnchors:
             # As in the original: a side that the stride does not divide has its
             # first center at 0.
             offset = tuple(0.5 * stride if s % stride == 0 else 0.0 for s in image_size)
-            sizes = _sizes(scales, self.aspect_ratios, base)
+            sizes = sizes_of(scales, self.aspect_ratios, base)
             levels.append(_tile(grid, sizes, (stride, stride), offset))
         return _normalize(np.concatenate(levels), image_size)
 
@@ -269,6 +279,12 @@ class FlexibleGrid:
         _check_positive("aspect_ratios", self.aspect_ratios)
         _check_positive("height_stride and width_stride", self.stride)
 
+    @property
+    def sizes(self) -> np.ndarray:
+        """Height and width of each anchor, `[n, 2]` float32."""
+        pairs = zip(self.base_sizes, self.aspect_ratios, strict=True)
+        return np.array([_size(s, a, (1.0, 1.0)) for s, a in pairs], "float32")
+
 
 @dataclasses.dataclass(frozen=True)
 class FlexibleGridAnchors:
@@ -294,9 +310,7 @@ class FlexibleGridAnchors:
         _check_levels(grid_sizes, len(self.grids))
         levels = []
         for grid, shape in zip(self.grids, grid_sizes, strict=True):
-            pairs = zip(grid.base_sizes, grid.aspect_ratios, strict=True)
-            sizes = np.array([_size(s, a, (1.0, 1.0)) for s, a in pairs], "float32")
-            levels.append(_tile(shape, sizes, grid.stride, grid.offset))
+            levels.append(_tile(shape, grid.sizes, grid.stride, grid.offset))
         return _normalize(np.concatenate(levels), image_size)
 
 
@@ -317,7 +331,7 @@ def _tile(
     return boxes.reshape(-1, 4).astype("float32")
 
 
-def _sizes(
+def sizes_of(
     scales: Sequence[float], ratios: Sequence[float], base: Sequence[float]
 ) -> np.ndarray:
     """Returns (height, width) `[ratios * scales, 2]`, aspect ratio as outer loop."""

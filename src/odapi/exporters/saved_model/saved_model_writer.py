@@ -119,11 +119,12 @@ def _core(
     """Returns the concrete function from resized images to named outputs."""
     import tensorflow as tf
 
-    size = fixed_size(resizer)
-    if size is None:
+    size = fixed_size(resizer) or (None, None)
+    if size == (None, None) and not detector.detects_any_size:
         raise ConfigError(
             "model.image_resizer",
-            "gives images of varying sizes; an exported model needs one size",
+            "gives images of varying sizes; this model can be exported for one size "
+            "only",
             hint="set pad_to_max_dimension of the keep_aspect_ratio_resizer, or use a "
             "fixed_shape_resizer: --set model...image_resizer...",
         )

@@ -15,6 +15,7 @@ from odapi.geometry.crop.sampling import (
     sample_positions,
     snap_positions,
 )
+from odapi.geometry.map_size import MapSize, is_static, map_size
 from odapi.kernels.crop import has_native_crop, native_crop
 from odapi.structures import Tensor
 
@@ -117,7 +118,7 @@ def crop_rois(
     boxes: Tensor,
     size: tuple[int, int],
     method: CropMethod = CROP_AND_RESIZE,
-    image_size: tuple[int, int] | None = None,
+    image_size: MapSize | None = None,
 ) -> Tensor:
     """Returns the features of boxes, all of one size.
 
@@ -195,7 +196,7 @@ def crop_masks(
     return ops.squeeze(crops, -1)
 
 
-def roi_levels(boxes: Tensor, num_levels: int, image_size: tuple[int, int]) -> Tensor:
+def roi_levels(boxes: Tensor, num_levels: int, image_size: MapSize) -> Tensor:
     """Assigns boxes to the levels of a pyramid, `[b, p]` int32 from 0.
 
     A box as large as the images that backbones are trained on gets the level before the
@@ -211,7 +212,11 @@ def roi_levels(boxes: Tensor, num_levels: int, image_size: tuple[int, int]) -> T
     """
     y0, x0, y1, x1 = ops.unstack(ops.cast(boxes, "float32"), 4, axis=-1)
     area = ops.maximum((y1 - y0) * (x1 - x0), 0.0)
-    ratio = math.sqrt(image_size[0] * image_size[1]) / _CLASSIFIER_IMAGE_PX
+    if is_static(image_size):
+        ratio = math.sqrt(image_size[0] * image_size[1]) / _CLASSIFIER_IMAGE_PX
+    else:
+        pixels = ops.cast(image_size[0] * image_size[1], "float32")
+        ratio = ops.sqrt(pixels) / _CLASSIFIER_IMAGE_PX
     side = (ops.sqrt(area) * ratio)[..., None]
     # Comparisons, not the floor of a logarithm, which differs between backends.
     bounds = [2.0 ** (n - (num_levels - 2)) for n in range(1, num_levels)]
@@ -243,14 +248,14 @@ def _native_crops(
     method: CropMethod,
 ) -> Tensor:
     """Samples `points` rows and columns of boxes with TensorFlow's operation."""
-    sizes = [(int(each.shape[1]), int(each.shape[2])) for each in maps]
+    sizes = [map_size(each) for each in maps]
     padded = [pad_border(each, method.border) for each in maps]
     native = [_native_boxes(boxes, size, points, method) for size in sizes]
     return ops.cast(native_crop(padded, native, points, levels), maps[0].dtype)
 
 
 def _native_boxes(
-    boxes: Tensor, size: tuple[int, int], points: tuple[int, int], method: CropMethod
+    boxes: Tensor, size: MapSize, points: tuple[int, int], method: CropMethod
 ) -> Tensor:
     """Returns boxes whose edges are the sampling range, normalized to padded maps."""
     pad = 0.0 if method.border == "none" else 1.0
@@ -260,7 +265,8 @@ def _native_boxes(
         (y0, y1, size[0], points[0]),
         (x0, x1, size[1], points[1]),
     ):
-        span = method.sample_range(first, last, float(cells), count)
+        cells = ops.cast(cells, "float32")
+        span = method.sample_range(first, last, cells, count)
         ends = (span.first, span.last)
         if pad:
             shift, length = span.offset + pad, cells - 1.0 + 2.0 * pad
@@ -278,10 +284,9 @@ def _gathered_crops(
     method: CropMethod,
 ) -> Tensor:
     """Samples `points` rows and columns of boxes by index."""
-    sizes = [(int(each.shape[1]), int(each.shape[2])) for each in maps]
+    sizes = [map_size(each) for each in maps]
     tables = [
-        ops.reshape(each, (-1, height * width, each.shape[3]))
-        for each, (height, width) in zip(maps, sizes, strict=True)
+        ops.reshape(each, (ops.shape(each)[0], -1, each.shape[3])) for each in maps
     ]
     size: tuple[Cells, Cells] = sizes[0]
     start, table = None, tables[0]
@@ -301,9 +306,9 @@ def _gathered_crops(
     return gather_bilinear(table, rows, columns, size, start, border=method.border)
 
 
-def _per_box(values: Sequence[int], levels: Tensor) -> Tensor:
+def _per_box(values: Sequence[int | Tensor], levels: Tensor) -> Tensor:
     """Returns `[b, p]` int32: the value of the level of each box."""
-    return ops.take(ops.convert_to_tensor(values, dtype="int32"), levels)
+    return ops.take(ops.stack([ops.cast(v, "int32") for v in values]), levels)
 
 
 def _grid_positions(

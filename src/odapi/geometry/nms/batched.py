@@ -15,7 +15,11 @@ from keras import ops
 
 from odapi.geometry.boxes import area, clip, pairwise_iou
 from odapi.geometry.gather import gather_rows
-from odapi.geometry.nms.candidates import Candidates, best_pairs
+from odapi.geometry.nms.candidates import (
+    Candidates,
+    best_pairs,
+    number_of_anchors,
+)
 from odapi.geometry.nms.greedy import BLOCK_SIZE, NmsCandidates, greedy_nms, soft_nms
 from odapi.structures import Tensor
 
@@ -26,6 +30,7 @@ _CANDIDATES_PER_DETECTION = 10
 _MAX_DETECTIONS_OF_BLOCK = BLOCK_SIZE // 2
 # Later blocks are larger, since each costs a pass over all scores.
 _LATER_BLOCK_FACTOR = 8
+_NO_LIMIT = 2**30
 
 Convert = Callable[[Tensor], Tensor]
 
@@ -109,13 +114,21 @@ class NonMaxSuppression:
             convert: Monotonic function from the values in `scores` to scores. It is
                 applied to the candidates only.
         """
+        if scores.shape[1] is None:
+            # Only a graph that runs knows the number of anchors: with these rows, there
+            # are at least as many as candidates.
+            missing = _LATER_BLOCK_FACTOR * self._num_candidates
+            ends = [[0, 0], [0, missing]]
+            low = -float("inf")
+            scores = ops.pad(scores, [*ends, [0, 0]], constant_values=low)
+            boxes = ops.pad(boxes, [*ends, *[[0, 0]] * (len(boxes.shape) - 2)])
         if self.class_agnostic:
             return self._class_agnostic(boxes, scores, window, convert)
         block = self._block(boxes, scores, convert)
         if self.soft_sigma > 0:
             return self._soft(block, window)
         found, incomplete = self._extend(None, block, window)
-        if block.scores.shape[1] < scores.shape[1] * scores.shape[2]:
+        if block.scores.shape[1] < number_of_anchors(scores) * scores.shape[2]:
             inputs = (boxes, scores, window, convert)
             found = self._resume(inputs, block.limit, found, incomplete)
         return found
@@ -128,7 +141,7 @@ class NonMaxSuppression:
         limit: Tensor | None = None,
     ) -> Candidates:
         """Returns the best candidates, or the next ones below `limit`."""
-        size = self.candidates or self._default_candidates()
+        size = self._num_candidates
         may_resume = limit is None and self.soft_sigma == 0
         size = size if limit is None else _LATER_BLOCK_FACTOR * size
         return best_pairs(
@@ -141,7 +154,11 @@ class NonMaxSuppression:
             ties=not may_resume,
         )
 
-    def _default_candidates(self) -> int:
+    @property
+    def _num_candidates(self) -> int:
+        """Number of pairs of the first block."""
+        if self.candidates:
+            return self.candidates
         if self.soft_sigma == 0 and self.max_total <= _MAX_DETECTIONS_OF_BLOCK:
             return BLOCK_SIZE
         return max(_MIN_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total)
@@ -223,12 +240,12 @@ class NonMaxSuppression:
     ) -> Selection:
         best = ops.cast(ops.argmax(scores, axis=-1), "int32")  # [b, anchors]
         if len(boxes.shape) == 4:
-            rows, width = boxes.shape[1], boxes.shape[2]
+            batch, rows, width, _ = ops.shape(boxes)
             own = best + width * ops.arange(rows, dtype="int32")
-            boxes = gather_rows(ops.reshape(boxes, (-1, rows * width, 4)), own)
+            boxes = gather_rows(ops.reshape(boxes, (batch, -1, 4)), own)
         # Boxes outside the window must not use up the limit of the only class.
         single = dataclasses.replace(
-            self, class_agnostic=False, max_per_class=boxes.shape[1]
+            self, class_agnostic=False, max_per_class=boxes.shape[1] or _NO_LIMIT
         )
         found = single(boxes, ops.max(scores, axis=-1, keepdims=True), window, convert)
         if self.classes_per_detection == 1:

@@ -1,5 +1,6 @@
 """NMS candidates: the pairs of (anchor, class) of highest score of each image."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ def best_pairs(
         ties: Whether to return pairs that all tie. If not, the next block must be
             larger.
     """
-    total = scores.shape[1] * scores.shape[2]
+    total = number_of_anchors(scores) * scores.shape[2]
     if limit is not None:
         scores = ops.where(scores <= limit[..., None], scores, _EXCLUDED)
     raw, anchors, classes = _top_pairs(scores, max_pairs)
@@ -83,14 +84,22 @@ def _boxes_of(boxes: Tensor, anchors: Tensor, classes: Tensor) -> Tensor:
     """Returns the boxes `[b, k, 4]` of pairs."""
     if len(boxes.shape) == 3:
         return gather_rows(boxes, anchors)
-    rows, width = boxes.shape[1], boxes.shape[2]
-    flat = ops.reshape(boxes, (-1, rows * width, 4))
+    width = boxes.shape[2]
+    flat = ops.reshape(boxes, (ops.shape(boxes)[0], -1, 4))
     return gather_rows(flat, anchors * width + classes)
+
+
+def number_of_anchors(scores: Tensor) -> float:
+    """Returns the number of anchors; infinity if only a graph that runs knows it.
+
+    There are then at least as many as candidates.
+    """
+    return math.inf if scores.shape[1] is None else scores.shape[1]
 
 
 def _top_pairs(scores: Tensor, max_pairs: int) -> tuple[Tensor, Tensor, Tensor]:
     """Returns values, anchors and classes, each `[b, k]`, of the highest scores."""
-    rows, width = scores.shape[1], scores.shape[2]
+    rows, width = number_of_anchors(scores), scores.shape[2]
     anchors = None
     if width > 1 and rows > max_pairs:
         # The best k pairs lie in the k anchors of highest maximum: one pass over all
@@ -98,8 +107,8 @@ def _top_pairs(scores: Tensor, max_pairs: int) -> tuple[Tensor, Tensor, Tensor]:
         _, anchors = ops.top_k(ops.max(scores, axis=-1), max_pairs)
         anchors = ops.cast(anchors, "int32")
         scores, rows = gather_rows(scores, anchors), max_pairs
-    flat = ops.reshape(scores, (-1, rows * width))
-    values, index = ops.top_k(flat, min(max_pairs, rows * width))
+    flat = ops.reshape(scores, (ops.shape(scores)[0], -1))
+    values, index = ops.top_k(flat, int(min(max_pairs, rows * width)))
     index = ops.cast(index, "int32")
     row, classes = index // width, index % width
     return values, row if anchors is None else gather_rows(anchors, row), classes

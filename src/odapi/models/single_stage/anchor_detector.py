@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from odapi.geometry.map_size import is_static, map_size
 from odapi.heads.anchor_head import BOXES, CLASSES
 from odapi.layers.pixels import PixelScaling
 from odapi.losses import anchor_loss
@@ -21,6 +22,10 @@ from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchor_targets import AnchorAssigner
 from odapi.targets.anchors import AnchorGenerator, cached_anchors
+from odapi.targets.graph_anchors import anchors_of_size
+
+# Sizes of the feature maps `[levels, 2]`, an output where only a graph knows them.
+GRIDS = "grid_sizes"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +60,7 @@ class AnchorDetector(Detector):
     """
 
     zero_padding = True
+    detects_any_size = True
 
     def __init__(
         self,
@@ -82,7 +88,12 @@ class AnchorDetector(Detector):
 
     def call(self, inputs: Inputs, training: bool = False) -> dict[str, Tensor]:
         """Returns box codes `[b, anchors, 4]` and class logits `[b, anchors, n]`."""
-        return self.predict_maps(self.extract(inputs, training), training)
+        features = self.extract(inputs, training)
+        outputs = self.predict_maps(features, training)
+        if not is_static(map_size(inputs["images"])):
+            # `decode` does not get the maps, and cannot know their sizes.
+            outputs[GRIDS] = ops.stack([ops.stack(map_size(x)) for x in features])
+        return outputs
 
     def predict_maps(
         self, features: list[Tensor], training: bool = False
@@ -119,8 +130,12 @@ class AnchorDetector(Detector):
     ) -> Detections:
         """Returns the detections of raw outputs; see `Detector.detect`."""
         images = inputs["images"]
-        size = tuple(images.shape[1:3])
-        anchors = ops.convert_to_tensor(self.anchors(size))
+        size = map_size(images)
+        if is_static(size):
+            anchors = ops.convert_to_tensor(self.anchors(size))
+        else:
+            grids = [tuple(ops.unstack(g, 2)) for g in ops.unstack(outputs[GRIDS])]
+            anchors = anchors_of_size(self.parts.anchors, size, grids)
         boxes = self.parts.assigner.coder.decode(outputs[BOXES], anchors)
         window = clip_window(inputs.get("true_size"), size, ops.shape(images)[0])
         return self.parts.postprocess(boxes, outputs[CLASSES], window, raw)

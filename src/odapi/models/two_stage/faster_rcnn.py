@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from odapi.geometry.map_size import MapSize, is_static, map_size
 from odapi.heads.rpn_head import RPN_BOXES, RPN_CLASSES, ProposalHead
 from odapi.losses import rcnn
 from odapi.models.detector import CLASSIFICATION, DETECTION, Detector, Inputs
@@ -43,6 +44,7 @@ from odapi.models.two_stage.two_stage_parts import RcnnParts
 from odapi.runtime.keras_objects import PACKAGE
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.anchors import cached_anchors
+from odapi.targets.graph_anchors import anchors_of_size
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -68,6 +70,8 @@ class FasterRCNN(Detector):
     Source: Ren et al. 2015 (https://arxiv.org/abs/1506.01497); the original's
     `meta_architectures/faster_rcnn_meta_arch.py`.
     """
+
+    detects_any_size = True
 
     def __init__(
         self,
@@ -135,41 +139,54 @@ class FasterRCNN(Detector):
         training: bool = False,
     ) -> dict[str, Tensor]:
         """Returns `outputs` of the first stage with those of the second stage."""
-        proposals = self.propose(outputs, inputs, training)
+        grids = [map_size(level) for level in maps]
+        proposals = self.propose(outputs, inputs, training, grids)
         outputs = {**outputs, **pack_outputs(maps, proposals)}
         if self.roi_boxes is not None and not training:
             features = self.pool_and_encode(maps, proposals.boxes, inputs)
             outputs |= {**self.box_predictor(features), FEATURES: features}
         return outputs
 
-    def anchors(self, image_size: tuple[int, int]) -> np.ndarray:
-        """Returns the anchors `[anchors, 4]` of images `(h, w)`, clipped."""
-        return clip_anchors(self.unclipped_anchors(image_size))
+    def anchors(self, inputs: Inputs, grids: Sequence[MapSize] | None = None) -> Tensor:
+        """Returns the anchors `[anchors, 4]`, clipped.
+
+        Args:
+            inputs: Input dict of the detector.
+            grids: Sizes of the feature maps; required if that of the images is known
+                only when a graph runs.
+        """
+        size = image_size(inputs)
+        if is_static(size):
+            return ops.convert_to_tensor(clip_anchors(self.unclipped_anchors(size)))
+        if grids is None:
+            raise ValueError("the sizes of the feature maps are required")
+        return ops.clip(anchors_of_size(self.parts.anchors, size, grids), 0.0, 1.0)
 
     def unclipped_anchors(self, image_size: tuple[int, int]) -> np.ndarray:
         """Returns the generated anchors `[anchors, 4]`, cached: do not modify."""
         grids = tuple(self.feature_extractor.grid_sizes(image_size))
         return cached_anchors(self.parts.anchors, image_size, grids)
 
-    def valid_anchors(
-        self, image_size: tuple[int, int], training: bool
-    ) -> Tensor | None:
+    def valid_anchors(self, image_size: MapSize, training: bool) -> Tensor | None:
         """Returns the mask `[anchors]` of the anchors that are used; None: all."""
         if not training or self.parts.clip_anchors:
             return None
         return ops.convert_to_tensor(inside_image(self.unclipped_anchors(image_size)))
 
     def propose(
-        self, outputs: Mapping[str, Tensor], inputs: Inputs, training: bool = False
+        self,
+        outputs: Mapping[str, Tensor],
+        inputs: Inputs,
+        training: bool = False,
+        grids: Sequence[MapSize] | None = None,
     ) -> Proposals:
-        """Returns the proposals, normalized to the padded images."""
-        size = image_size(inputs)
+        """Returns the proposals, normalized to the padded images; see `anchors`."""
         return self.parts.proposer(
             outputs[RPN_BOXES],
             outputs[RPN_CLASSES],
-            ops.convert_to_tensor(self.anchors(size)),
+            self.anchors(inputs, grids),
             window_of(inputs),
-            self.valid_anchors(size, training),
+            self.valid_anchors(image_size(inputs), training),
             keep_outside=training and self.parts.sampler.fills,
         )
 
@@ -254,7 +271,7 @@ class FasterRCNN(Detector):
         training: bool,
     ) -> dict[str, Tensor]:
         size = image_size(inputs)
-        anchors = ops.convert_to_tensor(self.anchors(size))
+        anchors = self.anchors(inputs)
         valid_anchors = self.valid_anchors(size, training)
         if valid_anchors is not None:
             # Without area an anchor overlaps no object and is never the best match.
@@ -278,9 +295,10 @@ class FasterRCNN(Detector):
     ) -> Detections:
         """Returns the detections of raw outputs; see `Detector.detect`."""
         maps, proposals = unpack_outputs(outputs)
+        grids = [map_size(level) for level in maps]
         window = window_of(inputs)
         if self.roi_boxes is None:
-            anchors = ops.convert_to_tensor(self.anchors(image_size(inputs)))
+            anchors = self.anchors(inputs, grids)
             rpn = outputs[RPN_BOXES], outputs[RPN_CLASSES], anchors
             return self.parts.proposer.detections(proposals, *rpn, window, raw)
         boxes = self.parts.coder.decode(outputs[BOXES], proposals.boxes[:, :, None])
@@ -297,7 +315,7 @@ class FasterRCNN(Detector):
         found = self._second_pass(maps, found, inputs, window, raw)
         if raw and self.tasks:
             size = image_size(inputs)
-            tensors = export_internals(outputs, self.anchors(size), size)
+            tensors = export_internals(outputs, self.anchors(inputs, grids), size)
             found = found._replace(maps={**tensors, **(found.maps or {})})
         return found
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 from keras import ops
 
+from odapi.geometry.map_size import MapSize, map_size
 from odapi.heads.rpn_head import RPN_BOXES, RPN_CLASSES
 from odapi.models.detector import Inputs
 from odapi.models.preprocess import clip_window
@@ -33,7 +33,7 @@ def unpack_outputs(outputs: Mapping[str, Tensor]) -> tuple[list[Tensor], Proposa
 
 
 def export_internals(
-    outputs: Mapping[str, Tensor], anchors: np.ndarray, size: tuple[int, int]
+    outputs: Mapping[str, Tensor], anchors: Tensor, size: MapSize
 ) -> dict[str, Tensor]:
     """Returns the internal tensors of the original's exported three-stage models.
 
@@ -43,11 +43,12 @@ def export_internals(
         size: Height and width of the images, for boxes in pixels.
     """
     _, proposals = unpack_outputs(outputs)
-    pixels = np.array([*size, *size], "float32")
+    sides = [ops.cast(side, "float32") for side in (*size, *size)]
+    pixels = ops.stack(sides)
     return {
         RPN_BOXES: outputs[RPN_BOXES],
         RPN_CLASSES: outputs[RPN_CLASSES],
-        "anchors": ops.convert_to_tensor(anchors * pixels),
+        "anchors": anchors * pixels,
         "image_shape": ops.convert_to_tensor(
             [ops.shape(proposals.boxes)[0], *size, 3], dtype="int32"
         ),
@@ -59,10 +60,9 @@ def export_internals(
     }
 
 
-def image_size(inputs: Inputs) -> tuple[int, int]:
+def image_size(inputs: Inputs) -> MapSize:
     """Returns height and width of the images with padding."""
-    height, width = inputs["images"].shape[1:3]
-    return height, width
+    return map_size(inputs["images"])
 
 
 def window_of(inputs: Inputs) -> Tensor:

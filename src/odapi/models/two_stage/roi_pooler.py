@@ -9,6 +9,7 @@ from odapi.geometry.crop.roi_align import (
     crop_rois,
     pool_rois,
 )
+from odapi.geometry.map_size import MapSize
 from odapi.structures import Tensor
 
 
@@ -54,7 +55,7 @@ class RoiPooler:
         return side, side
 
     def __call__(
-        self, maps: Sequence[Tensor], boxes: Tensor, image_size: tuple[int, int]
+        self, maps: Sequence[Tensor], boxes: Tensor, image_size: MapSize
     ) -> Tensor:
         """Returns the pooled crops `[b, p, s, s, c]` of boxes.
 
@@ -67,7 +68,7 @@ class RoiPooler:
         return pool_rois(crops, self.pool_size, self.pool_stride)
 
     def crop(
-        self, maps: Sequence[Tensor], boxes: Tensor, image_size: tuple[int, int]
+        self, maps: Sequence[Tensor], boxes: Tensor, image_size: MapSize
     ) -> Tensor:
         """Returns the crops `[b, p, crop_size, crop_size, c]` before pooling."""
         return crop_rois(maps, boxes, self.crop_shape, self.method, image_size)
