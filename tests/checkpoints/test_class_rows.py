@@ -15,6 +15,8 @@ from odapi.heads.roi_masks import RoiMaskOptions, RoiMasks
 from odapi.labels import Category, LabelMap, label_map_of
 from odapi.models.two_stage.rfcn import RFCN
 from odapi.models.two_stage.roi_mask_task import RoiMaskTask
+from odapi.training.given_model import GivenModel
+from odapi.training.initialize import initialize_from_model
 from small_models import small_batch, small_config
 from small_rcnn import MAKE, small_rcnn, some_images
 
@@ -161,3 +163,14 @@ def test_layout_of_a_variable(make, name, layout):
     detector = make()
     size = detector.named_variables()[name].shape[-1]
     assert layout_of(detector, name, size) == expected
+
+
+def test_a_model_that_is_trained_further_finds_its_classes_by_name():
+    trained, fresh = of_config("fpn"), of_config("fpn")
+    randomize(trained, 1)
+    model = GivenModel(small_config("fpn"), trained, AB)
+    report = initialize_from_model(fresh, model, BA)
+    assert "  classes     taken over by name: b, a" in report.lines()
+    name = "box_predictor/class/bias"
+    old, new = (values(d.named_variables())[name] for d in (trained, fresh))
+    np.testing.assert_array_equal(new, old[[0, 2, 1, 3, 5, 4]])

@@ -88,6 +88,11 @@ def without_annotations(content):
     content["annotations"] = []
 
 
+def corners(content):
+    for annotation in content["annotations"]:
+        annotation["bbox"] = [20, 20, 35, 38]  # x, y of both corners.
+
+
 def without_class(content):
     for annotation in content["annotations"][:2]:
         annotation["category_id"] = -1
@@ -181,6 +186,27 @@ def test_most_objects_lost_for_one_reason_is_a_warning(tmp_path):
     )
 
 
+def test_corners_for_sizes_are_a_warning(tmp_path):
+    [finding] = check_set(survey(open_source(coco(corners)(tmp_path))))
+    assert (finding.check, finding.is_error) == ("changed_boxes", False)
+    assert finding.problem == (
+        "3 of 3 boxes are changed for one reason, box beyond the image"
+    )
+
+
+def test_unreadable_images_are_named_as_such(tmp_path):
+    spec = tiny_data.write_coco(tmp_path, without_annotations)
+    (tmp_path / "images" / "a.jpg").write_bytes(b"no image")
+    [finding] = check_set(survey(open_source(spec)))
+    assert finding.problem == (
+        "has no objects: 2 images without any, 1 that cannot be read"
+    )
+    for name in "bc":
+        (tmp_path / "images" / f"{name}.jpg").write_bytes(b"no image")
+    [finding] = check_set(survey(open_source(spec)))
+    assert finding.problem == "none of its 3 images can be read"
+
+
 @pytest.mark.parametrize("write", [
     tiny_data.write_coco, tiny_data.write_voc, tiny_data.write_yolo,
     tiny_data.write_tfrecord,
@@ -212,7 +238,11 @@ def made(boxes, classes=None, **facts):
     boxes = np.array(boxes, float).reshape(-1, 4)
     counts = collections.Counter(classes or {0: len(boxes)})
     given = {"num_images": 9, "checked": 9, "stored": len(boxes), "declared": ("a",)}
-    return Survey("x", boxes=boxes, classes=counts, min_side=100, **given | facts)
+    given |= {k: collections.Counter(v) if k in COUNTS else v for k, v in facts.items()}
+    return Survey("x", boxes=boxes, classes=counts, min_side=100, **given)
+
+
+COUNTS = ("lost", "opened", "changed")
 
 
 BOX, OTHER, WHOLE = [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.5], [0, 0, 1, 1]
@@ -235,6 +265,11 @@ BOX, OTHER, WHOLE = [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.5], [0, 0, 1, 1]
         (made([BOX], highest_px=1.6), []),
         (made([BOX], highest_share=1.6), []),
         (made([BOX] * 2, num_far=1), []),
+        (made([BOX], highest_px=9.0, num_small=1), ["normalized_boxes"]),
+        (made([BOX] * 2, highest_px=9.0, num_small=1), []),
+        (made([BOX], changed={"inverted box": 1}), ["changed_boxes"]),
+        (made([BOX] * 2, changed={"box beyond the image": 1}), []),
+        (made([], unreadable=9), ["no_objects"]),
         (made([BOX, OTHER] * 2, num_far=3, highest_share=9.0), ["pixel_boxes"]),
         (made([BOX], lost={"NaN box": 1}, stored=2), []),  # Half.
         (made([BOX], lost={"NaN box": 2}, stored=3), ["dropped_objects"]),

@@ -53,8 +53,14 @@ def check_set(survey: "Survey") -> list[SetFinding]:
 def _no_objects(survey: "Survey") -> SetFinding | None:
     if survey.usable:
         return None
+    if survey.unreadable == survey.checked:
+        problem = f"none of its {_count(survey.num_images, 'image')} can be read"
+        return SetFinding("no_objects", problem, is_error=True)
     if not survey.lost:
-        problem = f"has no objects: {_count(survey.num_images, 'image')} without any"
+        without = survey.num_images - survey.unreadable
+        problem = f"has no objects: {_count(without, 'image')} without any"
+        if survey.unreadable:
+            problem += f", {survey.unreadable} that cannot be read"
         hint = "is it the right file, or the right folder of annotations?"
         return SetFinding("no_objects", problem, hint, is_error=True)
     kinds = ", ".join(f"{kind}: {n}" for kind, n in survey.lost.most_common())
@@ -80,10 +86,26 @@ def _dropped_objects(survey: "Survey") -> SetFinding | None:
     )
 
 
+def _changed_boxes(survey: "Survey") -> SetFinding | None:
+    if _pixel_boxes(survey):
+        return None
+    for kind, count in survey.changed.most_common(1):
+        if survey.usable and count > _MOST * survey.stored:
+            return SetFinding(
+                "changed_boxes",
+                f"{count} of {_count(survey.stored, 'box', 'boxes')} are changed for "
+                f"one reason, {kind}",
+                _CAUSES[kind],
+            )
+    return None
+
+
 def _normalized_boxes(survey: "Survey") -> SetFinding | None:
     high = survey.highest_px
-    if high is None or high > _SHARE_PX or survey.min_side < _MIN_IMAGE:
+    if high is None or survey.min_side < _MIN_IMAGE:
         return None
+    if high > _SHARE_PX:
+        return _small_boxes(survey)
     return SetFinding(
         "normalized_boxes",
         f"no box reaches beyond {high:g} pixels, in images of {survey.min_side} pixels "
@@ -91,6 +113,18 @@ def _normalized_boxes(survey: "Survey") -> SetFinding | None:
         "the boxes seem to be shares of width and height; this format has pixels: "
         "multiply x by the width and y by the height of the image",
         is_error=True,
+    )
+
+
+def _small_boxes(survey: "Survey") -> SetFinding | None:
+    """Finds a dataset in which only most of the boxes are shares."""
+    if survey.num_small <= _MOST * survey.stored:
+        return None
+    return SetFinding(
+        "normalized_boxes",
+        f"{survey.num_small} of {_count(survey.stored, 'box', 'boxes')} are smaller "
+        "than a pixel",
+        "are they shares of width and height? This format has pixels",
     )
 
 
@@ -170,6 +204,9 @@ _CAUSES = {
     "image label": "annotations without bbox are labels of whole images",
     "box without area": "are the last two numbers width and height, or the far corner?",
     "box outside the image": "do the annotations belong to these images?",
+    "box beyond the image": "are they corners where width and height are expected, or "
+    "of images of another size?",
+    "inverted box": "are corners exchanged, or x and y?",
     "unknown class, dropped": "compare the class names with the label map",
 }
 
@@ -178,6 +215,7 @@ CHECKS: dict[str, Callable[["Survey"], SetFinding | None]] = {
     "pixel_boxes": _pixel_boxes,
     "normalized_boxes": _normalized_boxes,
     "dropped_objects": _dropped_objects,
+    "changed_boxes": _changed_boxes,
     "whole_image_boxes": _whole_image_boxes,
     "equal_boxes": _equal_boxes,
     "one_class": _one_class,

@@ -27,6 +27,9 @@ LOST_OBJECTS = (
     "image label",
     "unknown class, dropped",
 )
+# Outcomes by which a box is used, but not as it is stored.
+CHANGED_BOXES = ("box beyond the image", "inverted box")
+SMALL_BOX = "box smaller than a pixel"
 FAR = 2.0  # Normalized coordinates above this are no boxes beyond an image.
 _THREADS = 16  # They wait for files.
 
@@ -44,6 +47,8 @@ class Survey:
         lost: Objects that cannot be used, by the kind of problem: of these images,
             and those that were found when the dataset was opened.
         opened: Of these, objects that were found when the dataset was opened.
+        changed: Boxes of these images that were changed, by the kind of problem.
+        num_small: Boxes of these images that are smaller than a pixel.
         declared: Names of the classes.
         classes: Usable objects by class index.
         boxes: Usable boxes `[n, 4]`, normalized.
@@ -64,6 +69,10 @@ class Survey:
     opened: collections.Counter[str] = dataclasses.field(
         default_factory=collections.Counter
     )
+    changed: collections.Counter[str] = dataclasses.field(
+        default_factory=collections.Counter
+    )
+    num_small: int = 0
     declared: tuple[str, ...] = ()
     classes: collections.Counter[int] = dataclasses.field(
         default_factory=collections.Counter
@@ -125,6 +134,9 @@ def survey(source: BaseSource, max_images: int = 1000) -> Survey:
     for problem in probe.problems:
         if problem.kind in LOST_OBJECTS:
             found.lost[problem.kind] += problem.count
+        if problem.kind in CHANGED_BOXES:
+            found.changed[problem.kind] += problem.count
+    found.num_small = probe.problems.count(SMALL_BOX)
     return found
 
 
@@ -175,6 +187,14 @@ def _add(found: Survey, raw: Raw | None, sample: Sample | None) -> np.ndarray:
             found.num_far += int((np.abs(finite) > FAR).any(1).sum())
     found.classes.update(sample["classes"].tolist())
     return np.asarray(sample["boxes"], np.float64)
+
+
+def check_evaluation_source(source: BaseSource) -> list[SetFinding]:
+    """Returns the mistakes of evaluation data as a whole; see `check_source`.
+
+    The classes are those of the model, of which the data may have only one.
+    """
+    return [f for f in check_source(source) if f.check != "one_class"]
 
 
 def check_source(source: BaseSource, max_images: int | None = None) -> list[SetFinding]:

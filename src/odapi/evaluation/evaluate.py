@@ -11,7 +11,7 @@ from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.checkpoints.load_detector import LoadedDetector
 from odapi.data.sample import Source
 from odapi.data.sources.base import BaseSource
-from odapi.data.survey import check_source
+from odapi.data.survey import check_evaluation_source
 from odapi.evaluation.evaluation_loop import EvaluationResult, evaluate_loop
 from odapi.evaluation.result_report import write_report
 from odapi.files import write_json
@@ -89,5 +89,5 @@ def _warn_of(source: Source) -> None:
     """Prints mistakes of the dataset as a whole on standard error."""
     if not isinstance(source, BaseSource):
         return
-    for finding in check_source(source):
+    for finding in check_evaluation_source(source):
         console().print(f"warning: evaluation data: {finding}", markup=False)

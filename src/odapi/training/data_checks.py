@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from odapi.data.image_copies import Fingerprints, find_copies, find_shared
 from odapi.data.set_checks import SetFinding
 from odapi.data.sources.base import BaseSource
-from odapi.data.survey import check_source
+from odapi.data.survey import check_evaluation_source, check_source
 from odapi.errors import DataError
 from odapi.training.messages import print_lines
 
@@ -39,7 +39,7 @@ def check_data(
         _warn("training data", finding)
     if evaluation is None:
         return
-    found = check_source(evaluation)
+    found = check_evaluation_source(evaluation)
     found += find_shared(prints, Fingerprints(evaluation, is_bounded=True))
     for finding in found:
         if finding.check not in allow:

@@ -52,7 +52,7 @@ class ResumePoint(NamedTuple):
             error.problem,
             hint="a run keeps its classes. To train with others, start a new run from "
             f"this one: --model-dir NEW {fine_tune(self.checkpoint)}; to train without "
-            "these objects, add unknown=drop to the dataset: 'voc:DIR?unknown=drop'",
+            "these objects: --set options.data_loading.drop_unknown_classes=true",
         )
 
 
