@@ -95,6 +95,8 @@ SEGMENTATIONS = [
     ("a polygon", {"malformed mask": ("dropped", 1)}),
     (7, {"malformed mask": ("dropped", 1)}),
     ([{"x": 1}, {"x": 2}, {"x": 3}], {"malformed mask": ("dropped", 1)}),
+    ([[{"x": 1}, {"x": 2}, {"x": 3}]], {"malformed mask": ("dropped", 1)}),
+    ([[FLAT, {"y": 1}]], {"malformed mask": ("dropped", 1)}),
     ([rle(MASK)], {"malformed mask": ("dropped", 1)}),
     ([[10, 10, 10, 10, 10, 10]], {"empty mask": ("dropped", 1)}),
     (

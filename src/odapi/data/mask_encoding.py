@@ -61,16 +61,20 @@ def _is_flat(values: Any) -> bool:
 
 
 def _is_point(values: Any) -> bool:
-    if isinstance(values, dict):
-        return values.keys() >= {"x", "y"}
-    return isinstance(values, list | tuple) and len(values) == 2 and _is_flat(values)
+    if isinstance(values, list | tuple):
+        return len(values) == 2 and _is_flat(values)
+    return _is_dict_point(values)
 
 
 def _plain(polygon: Any) -> Any:
     """Returns a polygon whose points are lists."""
     if isinstance(polygon, list | tuple):
-        return [[p["x"], p["y"]] if isinstance(p, dict) else p for p in polygon]
+        return [[p["x"], p["y"]] if _is_dict_point(p) else p for p in polygon]
     return polygon
+
+
+def _is_dict_point(values: Any) -> bool:
+    return isinstance(values, dict) and values.keys() >= {"x", "y"}
 
 
 def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int]) -> Rle:
