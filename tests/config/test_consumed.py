@@ -147,6 +147,12 @@ def test_extractors_and_metrics_of_the_checks_are_those_that_can_be_built():
     assert set(choices.CENTER_EXTRACTORS) == set(CENTER_EXTRACTORS)
 
 
+def test_checks_of_datasets_are_those_that_run():
+    from odapi.data.set_checks import NAMES
+
+    assert choices.SET_CHECKS == NAMES
+
+
 def test_members_of_a_oneof_that_are_not_refused_can_be_built():
     from odapi.build import anchors, augment, losses, postprocess, resizer, targets
 

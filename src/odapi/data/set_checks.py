@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # Checks of configs need only the names, and no OpenCV.
+if TYPE_CHECKING:
     from odapi.data.survey import Survey
 
 _MOST = 0.5  # Share of the objects that is most of them.

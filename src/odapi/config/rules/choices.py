@@ -50,6 +50,13 @@ _TF1_EXTRACTORS = (
 
 COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
 
+# Checks of whole datasets, which `options.data_loading.allow` turns off.
+SET_CHECKS = (
+    "no_objects", "pixel_boxes", "normalized_boxes", "dropped_objects",
+    "changed_boxes", "whole_image_boxes", "equal_boxes", "one_class", "equal_images",
+    "shared_images",
+)  # fmt: skip
+
 METRICS = ("coco_detection_metrics", "coco_mask_metrics")
 _ALL_METRICS = (
     *METRICS, "coco_keypoint_metrics", "coco_panoptic_metrics",

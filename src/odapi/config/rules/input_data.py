@@ -5,7 +5,7 @@ from typing import Any
 
 from odapi.config.findings import Finding, error
 from odapi.config.load import options
-from odapi.data.set_checks import NAMES
+from odapi.config.rules.choices import SET_CHECKS
 from odapi.errors import did_you_mean
 
 
@@ -45,11 +45,11 @@ def find_mixture(config: Any) -> Iterator[Finding]:
 def find_allowed_checks(config: Any) -> Iterator[Finding]:
     """Yields names in `allow` that are no checks of datasets."""
     for index, name in enumerate(options(config).data_loading.allow):
-        if name not in NAMES:
+        if name not in SET_CHECKS:
             yield error(
                 f"options.data_loading.allow[{index}]",
-                f"unknown value {name!r}; known values are {', '.join(NAMES)}",
-                did_you_mean(name, NAMES),
+                f"unknown value {name!r}; known values are {', '.join(SET_CHECKS)}",
+                did_you_mean(name, SET_CHECKS),
             )
 
 
