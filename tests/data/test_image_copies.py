@@ -53,6 +53,8 @@ SAME, REVERSED = tiny_data.OBJECTS["a"], tiny_data.OBJECTS["a"][::-1]
 def test_copies_are_counted_by_inspect(copies, expected, tmp_path):
     report = inspect_source(voc_with(tmp_path, *copies))
     assert {p["kind"]: p["count"] for p in report.problems} == expected
+    named = [f.check for f in report.findings]
+    assert named == (["equal_images"] if copies else [])
 
 
 def test_copies_in_records_and_in_arrays(tmp_path):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from odapi.data.image_copies import Fingerprints, count_copies, find_shared
+from odapi.data.image_copies import Fingerprints, count_copies, find_copies, find_shared
 from odapi.data.sample import Sample
 from odapi.data.set_checks import SetFinding
 from odapi.data.sources.base import BaseSource
@@ -128,8 +128,9 @@ def inspect_source(
     chosen = list(range(len(source)) if indices is None else indices)
     if indices is None:
         report.findings = check_source(source, len(source))
-        groups = Fingerprints(source).groups()
-        count_copies(source, groups, source.problems)
+        prints = Fingerprints(source)
+        report.findings += find_copies(source, prints)
+        count_copies(source, prints.groups(), source.problems)
     for sample in track(_read(source, chosen, decode), "inspecting", len(chosen)):
         if sample is None:
             report.unusable += 1
