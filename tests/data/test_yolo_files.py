@@ -118,7 +118,7 @@ def test_images_without_a_label_file_and_unused_label_files_are_counted(tmp_path
     found = {p.kind: p.first for p in open_source(spec).problems}
     assert found == {
         "image without a label file": ["b.png"],
-        "missing image": ["of frame.txt"],
+        "missing image": ["of frame.txt; b.png has no label file"],
         "unused label file": [str(tmp_path / "old" / "a.txt")],
     }
 
@@ -320,13 +320,58 @@ def test_darknet(path, tmp_path):
 
 
 def test_a_split_finds_the_data_yaml_above(tmp_path):
+    about = "train: nowhere\ntest: ../test/images\nkpt_shape: [1, 3]\n"
     write(
         tmp_path, "test/images/a.png",
         **{
             "test__labels__a.txt": "0 0.5 0.5 0.2 0.4 0.5 0.5 2\n",
-            "data.yaml": "train: nowhere\nkpt_shape: [1, 3]\nnames: [person]\n",
+            "data.yaml": f"{about}names: [person]\n",
         },
     )  # fmt: skip
     source = open_source(f"yolo:{tmp_path / 'test'}")
     assert [c.name for c in source.label_map] == ["person"]
     assert source[0]["keypoints"].tolist() == [[[0.5, 0.5]]]
+
+
+def test_a_data_yaml_above_that_describes_other_folders_is_not_used(tmp_path):
+    write(
+        tmp_path, "one/images/a.png", "two/images/a.png",
+        **{"one__labels__a.txt": LINE, "data.yaml": f"train: two/images\n{NAMES}"},
+    )  # fmt: skip
+    source = open_source(f"yolo:{tmp_path / 'one'}")
+    assert [c.name for c in source.label_map] == ["class 0"]
+
+
+def test_a_list_is_a_split_of_a_folder_without_data_yaml(tmp_path):
+    write(
+        tmp_path, "images/a.png", "images/b.png",
+        **{
+            "labels__a.txt": LINE, "labels__b.txt": LINE, "classes.txt": "cat",
+            "night.txt": "images/b.png\n",
+        },
+    )  # fmt: skip
+    assert objects(f"yolo:{tmp_path}?split=night") == {"b.png": 1}
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "Data.YAML", "coco.yml"])
+def test_settings_of_programs_are_no_descriptions(name, tmp_path):
+    write(
+        tmp_path, "images/a.png",
+        **{
+            "labels__a.txt": LINE, name: f"train: images\n{NAMES}",
+            "args.yaml": "task: detect\nmode: train\n", ".hidden.yaml": "names: [x]",
+        },
+    )  # fmt: skip
+    source = open_source(f"yolo:{tmp_path}")
+    assert [c.name for c in source.label_map] == ["cat", "dog"]
+
+
+def test_two_descriptions_are_refused(tmp_path):
+    about = f"train: images\n{NAMES}"
+    write(
+        tmp_path, "images/a.png",
+        **{"labels__a.txt": LINE, "coco.yaml": about, "voc.yaml": about},
+    )  # fmt: skip
+    with pytest.raises(DataError, match=r"several descriptions: coco\.yaml, voc\.yaml"):
+        open_source(f"yolo:{tmp_path}")
+    assert objects(f"yolo:{tmp_path}/voc.yaml") == {"a.png": 1}

@@ -101,6 +101,12 @@ def test_malformed_lines_say_what_they_are(line, kind, reason, objects, tmp_path
     assert (problem.kind, problem.first) == (kind, [f"a.txt, line 1 ({reason})"])
 
 
+def test_a_class_number_that_is_damaged_is_an_unknown_class(tmp_path):
+    line = f"99999999999 {BOX}"
+    with pytest.raises(DataError, match="number 99999999999, counted from 0"):
+        open_source(dataset(tmp_path, line, about="nc: 2"))
+
+
 def test_the_box_of_a_polygon_with_a_score_is_that_of_the_polygon(tmp_path):
     sample = open_source(dataset(tmp_path, f"{POLYGON} 0.9"))[0]
     assert_allclose(sample["boxes"], [[0.25, 0.1, 0.75, 0.6]])

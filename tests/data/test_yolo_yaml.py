@@ -135,6 +135,7 @@ def named():
         ("train: images\nkpt_shape: 17\n", r"data\.yaml:2: kpt_shape must be"),
         ("train: images\nkpt_shape: [x, 3]\n", r"data\.yaml:2: kpt_shape must be"),
         ("train: images\nkpt_shape: [0, 3]\n", r"data\.yaml:2: kpt_shape must be"),
+        ("kpt_shape: [99999999999, 3]\n", r"data\.yaml:1: kpt_shape must be"),
         ("train: images\nkpt_shape: [4, 4]\n", r"data\.yaml:2: kpt_shape must be"),
     ],
 )

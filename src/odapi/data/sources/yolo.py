@@ -19,7 +19,6 @@ from odapi.data.sources.yolo_folders import Layout, name_folders, read_layout
 from odapi.data.sources.yolo_keypoints import with_keypoints
 from odapi.data.sources.yolo_labels import (
     LabelFiles,
-    all_labels,
     class_number,
     highest_class,
     label_lines,
@@ -77,7 +76,7 @@ def open_yolo(
     if not names:
         problems.found("classes without names", layout.name)
     if label_map is None:
-        label_map = _label_map(layout, names)
+        label_map = _label_map(layout, names, labels)
     index = ClassIndex(label_map, layout.name, problems, drop_unknown)
     reader = _Reader(layout, labels, names, index)
     taken: set[str] = set()
@@ -123,10 +122,10 @@ def _names(layout: Layout, labels: LabelFiles) -> list[str]:
     return []
 
 
-def _label_map(layout: Layout, names: list[str]) -> LabelMap:
+def _label_map(layout: Layout, names: list[str], labels: LabelFiles) -> LabelMap:
     """Returns the classes of the dataset; those without names are numbered."""
     if not names:
-        highest = highest_class(all_labels(layout.root))
+        highest = highest_class(labels.all())
         count = max(highest + 1, layout.num_classes)
         names = [f"class {i}" for i in range(count)]
     label_map = label_map_of(names, f"class names in {layout.name}")
@@ -139,8 +138,10 @@ def _count_unused(layout: Layout, labels: LabelFiles, problems: Problems) -> Non
     """Counts label files without an image; lists and splits name some images only."""
     if layout.listed:
         return
-    for file in labels.without_image():
-        problems.found("missing image", f"of {file.name}")
+    alone = labels.without_file()
+    for number, file in enumerate(labels.without_image()):
+        own = f"; {alone[0].name} has no label file" if alone and not number else ""
+        problems.found("missing image", f"of {file.name}{own}")
     for file in labels.elsewhere() if layout.is_whole else ():
         problems.found("unused label file", str(file))
 

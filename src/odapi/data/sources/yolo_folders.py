@@ -3,12 +3,13 @@
 import dataclasses
 import os
 import pathlib
+import re
 from collections.abc import Iterator, Sequence
 
 from odapi.data.sources.files import image_files
 from odapi.data.sources.listing import forget, names_in, similar_name
 from odapi.data.sources.yolo_keypoints import KeypointShape, keypoint_shape
-from odapi.data.sources.yolo_names import NAME_FILES, class_names
+from odapi.data.sources.yolo_names import MAX_CLASSES, NAME_FILES, class_names
 from odapi.data.sources.yolo_paths import PathFinder, SplitPaths, listed_images
 from odapi.data.sources.yolo_yaml import KEYS, SPLITS, DataFile, read_data_file
 from odapi.errors import DataError, did_you_mean
@@ -21,6 +22,8 @@ _SYNONYMS = (
     ("val", "valid", "validation"),
     ("test", "testing"),
 )
+
+_DESCRIPTION = re.compile(rb"^(train|val|valid|test|names)\s*:", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +75,11 @@ def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
     above = path.resolve().parent / "data.yaml"
     if not above.is_file() or any(name in names_in(path) for name in NAME_FILES):
         return layout
-    # A split is given by its folder: the classes are described one folder above.
-    described = _described(read_data_file(above), None, path)
+    # The folder of a split: the classes are described one folder above.
+    content = read_data_file(above)
+    if not _contains(content, path):
+        return layout
+    described = _described(content, None, path)
     return dataclasses.replace(
         layout,
         names=described.names,
@@ -101,12 +107,49 @@ def split_in_data_file(path: Path, part: str) -> str:
     return _matching(part, known) or ""
 
 
+def _contains(file: DataFile, folder: Path) -> bool:
+    """Returns whether a split of a data.yaml has images in or around a folder."""
+    finder = PathFinder(file.path.parent, _root(file))
+    wanted = folder.resolve()
+    for key in SPLITS:
+        for value in file.paths(key):
+            found = finder.find(value, Path.is_dir)
+            place = found.resolve() if found is not None else None
+            if place and (place.is_relative_to(wanted) or wanted.is_relative_to(place)):
+                return True
+    return False
+
+
 def _data_file_in(folder: Path) -> Path | None:
-    files = sorted(folder.glob("*.yaml")) + sorted(folder.glob("*.yml"))
+    """Returns the description file in a folder, or None.
+
+    Raises:
+        DataError: There are several.
+    """
+    names = sorted(names_in(folder))
+    suffixes = (".yaml", ".yml")
+    files = [folder / n for n in names if n.lower().endswith(suffixes)]
+    files = [f for f in files if f.is_file() and not f.name.startswith(".")]
     for file in files:
-        if file.stem in ("data", "dataset") or len(files) == 1:
+        if file.stem.lower() in ("data", "dataset"):
             return file
-    return next(iter(sorted(folder.glob("*.data"))), None)
+    # Others are settings of programs, such as args.yaml.
+    files = [f for f in files if _is_description(f)]
+    files = files or [folder / n for n in names if n.endswith(".data")]
+    if len(files) > 1:
+        raise DataError(
+            str(folder),
+            f"has several descriptions: {', '.join(f.name for f in files)}",
+            hint=f"name the file: yolo:{files[0]}",
+        )
+    return files[0] if files else None
+
+
+def _is_description(file: Path) -> bool:
+    try:
+        return bool(_DESCRIPTION.search(file.read_bytes()))
+    except OSError:
+        return True  # Refused when it is read.
 
 
 def _described(file: DataFile, split: str | None, images: Path | None) -> Layout:
@@ -115,12 +158,12 @@ def _described(file: DataFile, split: str | None, images: Path | None) -> Layout
     root = _root(file)
     finder = PathFinder(folder, root)
     names = class_names(file, finder)
-    stated = file.get("nc")
+    stated = str(file.get("nc"))
     layout = Layout(
         name=str(file.path) + (f"?split={split}" if split else ""),
         root=root,
         names=names,
-        num_classes=int(stated) if str(stated).isdecimal() else 0,
+        num_classes=min(int(stated), MAX_CLASSES) if stated.isdecimal() else 0,
         keypoints=keypoint_shape(file),
         are_polygons=file.get("lines") == "polygons",
         is_whole=split is None and images is None,
@@ -213,7 +256,11 @@ def _is_place(value: object, finder: PathFinder) -> bool:
         return False
     if found is None or found.name in NAME_FILES:
         return False
-    return bool(_folders_below(found)) if found.is_dir() else found.suffix == ".txt"
+    if not found.is_dir():
+        return found.suffix.lower() == ".txt"
+    # Not a folder of other things, such as the home folder, which may be large.
+    inside = any(b.resolve() in found.resolve().parents for b in finder.bases)
+    return inside and bool(_folders_below(found))
 
 
 def _matching(split: str, known: Sequence[str]) -> str | None:
@@ -256,6 +303,11 @@ def _of_folder(root: Path, split: str | None, images: Path | None) -> Layout:
         return Layout(name, root, tuple(folders))
     for place in _split_folders(root, split):
         return Layout(name, root, tuple(_folders_below(place)), is_whole=False)
+    for suffix in (".txt", ".TXT"):
+        file = root / f"{split}{suffix}"
+        if file.is_file():
+            listed = tuple(listed_images(file, PathFinder(root, root)))
+            return Layout(name, root, listed=listed, is_whole=False)
     raise _no_split(str(root), split, _known_splits(root))
 
 

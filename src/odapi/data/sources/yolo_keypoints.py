@@ -8,6 +8,8 @@ from odapi.data.sources.yolo_yaml import DataFile
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap
 
+_MAX_KEYPOINTS = 10_000  # Per object.
+
 
 @dataclasses.dataclass(frozen=True)
 class KeypointShape:
@@ -47,7 +49,7 @@ def keypoint_shape(file: DataFile) -> KeypointShape | None:
         not isinstance(shape, list)
         or len(shape) != 2
         or not all(isinstance(v, str) and v.isdecimal() for v in shape)
-        or int(shape[0]) < 1
+        or not 1 <= int(shape[0]) <= _MAX_KEYPOINTS
         or int(shape[1]) not in (2, 3)
     ):
         raise DataError(

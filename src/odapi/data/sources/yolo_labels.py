@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from odapi.data.sources.listing import names_in, similar_name, spelling
-from odapi.data.sources.yolo_names import NAME_FILES
+from odapi.data.sources.yolo_names import MAX_CLASSES, NAME_FILES
 from odapi.errors import DataError
 from odapi.files import read_text
 
@@ -45,6 +45,10 @@ class LabelFiles:
         """Returns the label files that belong to an image."""
         return set(self._file_of.values())
 
+    def without_file(self) -> list[Path]:
+        """Returns the images without a label file."""
+        return [image for image in self.images if image not in self._file_of]
+
     def without_image(self) -> list[Path]:
         """Returns the label files in the folders of used ones that have no image."""
         used = self.used()
@@ -57,13 +61,26 @@ class LabelFiles:
         ]
 
     def elsewhere(self) -> list[Path]:
-        """Returns files of objects below the root, in folders without used ones."""
+        """Returns files of objects in folders of the dataset without used ones."""
         folders = {os.path.realpath(f.parent) for f in self.used()}
         return [
             file
-            for file in all_labels(self.root)
+            for file in self.all()
             if os.path.realpath(file.parent) not in folders and is_label_file(file)
         ]
+
+    def all(self) -> list[Path]:
+        """Returns all txt files of the dataset that may hold objects, sorted.
+
+        They are those below the root, but at most two folders above the label files:
+        `path` of a data.yaml may be a folder of many datasets.
+        """
+        files = self.used() or self.images
+        common = Path(os.path.commonpath([os.path.realpath(f.parent) for f in files]))
+        root, base = Path(os.path.realpath(self.root)), common.parent.parent
+        inside = base.relative_to(root) if base.is_relative_to(root) else "."
+        found = (self.root / inside).rglob("*.[tT][xX][tT]")
+        return sorted(f for f in found if _may_be_label(f.name))
 
     def check_found(self, name: str) -> None:
         """Raises an error if no image has a label file.
@@ -153,11 +170,6 @@ def label_files(folder: Path) -> list[Path]:
     return [folder / n for n in sorted(names_in(folder)) if _may_be_label(n)]
 
 
-def all_labels(root: Path) -> list[Path]:
-    """Returns all txt files below a folder that may hold objects, sorted."""
-    return sorted(f for f in root.rglob("*.[tT][xX][tT]") if _may_be_label(f.name))
-
-
 def _may_be_label(name: str) -> bool:
     stem, _, suffix = name.lower().rpartition(".")
     is_other = stem in _OTHER or stem.startswith("readme")
@@ -208,4 +220,4 @@ def highest_class(files: Iterable[Path]) -> int:
         for line in lines_or_none(file)
         if len(line.split()) >= 5
     )
-    return max((n for n in numbers if n is not None), default=-1)
+    return max((n for n in numbers if n is not None and n < MAX_CLASSES), default=-1)

@@ -13,7 +13,7 @@ Path = pathlib.Path
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt", "classes.names")
 
-_MAX_CLASSES = 100_000  # Numbers beyond are no class numbers.
+MAX_CLASSES = 100_000  # Numbers beyond are no class numbers.
 
 
 def class_names(file: DataFile, finder: PathFinder) -> list[str]:
@@ -30,7 +30,7 @@ def class_names(file: DataFile, finder: PathFinder) -> list[str]:
         if found is not None:
             return names_in_file(found)
     by_number = _numbered(names)
-    if by_number is None or max(by_number, default=0) > _MAX_CLASSES:
+    if by_number is None or max(by_number, default=0) > MAX_CLASSES:
         raise DataError(
             file.place("names"),
             f"names must be a list of texts or numbered from 0, got {shorten(names)}",
