@@ -151,6 +151,30 @@ def test_unknown_classes_are_dropped_and_counted_on_request(kind, build, tmp_pat
     assert source.problems.count("unknown class, dropped") == 2
 
 
+def test_unknown_names_of_records_are_dropped_as_by_the_original(tmp_path):
+    # From tf_example_decoder_test.py of the original: the texts "cat" and "cheetah"
+    # with the labels 5 and 6 become the classes 3 and -1, by display name; objects of
+    # class -1 are then filtered.
+    label_map = tmp_path / "map.pbtxt"
+    label_map.write_text(
+        "item { name: '/m/cat' id: 3 display_name: 'cat' } "
+        "item { name: '/m/dog' id: 1 display_name: 'dog' }"
+    )
+    features = tiny_data.features_of(
+        "a",
+        image__object__class__text=[b"cat", b"cheetah"],
+        image__object__class__label=[5, 6],
+    )
+    path = tmp_path / "data.record"
+    tiny_data.write_records(path, [tiny_data.example(features)])
+    text = f'label_map_path: "{label_map}" {reader(f"tfrecord:{path}")}'
+    drop = "data_loading { drop_unknown_classes: true }"
+    source = build_train_source(config(text, ours=drop))
+    (sample,) = source
+    assert sample["classes"].tolist() == [2]  # Of id 3.
+    assert source.problems.count("unknown class, dropped") == 1
+
+
 def test_unknown_classes_of_records_of_a_reader_are_dropped(tmp_path):
     records = reader(tiny_data.write_tfrecord(tmp_path))
     path = tmp_path / "map.pbtxt"
