@@ -21,6 +21,7 @@ Pathlike = str | os.PathLike[str]
 
 IMAGE_SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".jpe", ".jfif",
+    ".ppm", ".pgm", ".jp2", ".avif",
 )  # fmt: skip
 
 _LFS = b"version https://git-lfs"
@@ -197,7 +198,7 @@ def read_json(
     refuse_lfs_pointer(data, os.fspath(path), error)
     try:
         return json.loads(data)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         reason = f"cannot be read: not valid JSON: {problem}"
         raise error(os.fspath(path), reason, hint) from problem
 

@@ -1,10 +1,14 @@
 """Label maps: class ids (from 1) and class indices (from 0)."""
 
+import collections
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from odapi.errors import DataError
+
+_MAX_ID = 2**31 - 1  # Class ids and indices are int32.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,8 +68,8 @@ class LabelMap:
             another one, such as an edited version of that of a trained model.
 
     Raises:
-        DataError: An id is below 1, an id or a name appears twice, or two keypoints
-            of a class have the same name.
+        DataError: An id is below 1 or too large, an id or a name appears twice, or two
+            keypoints of a class have the same name.
     """
 
     categories: tuple[Category, ...]
@@ -75,7 +79,7 @@ class LabelMap:
     def __post_init__(self) -> None:
         for name, other in (("id", "name"), ("name", "id")):
             values = [getattr(c, name) for c in self.categories]
-            twice = sorted({v for v in values if values.count(v) > 1}, key=str)
+            twice = _repeated(values)
             if twice:
                 equal = [c for c in self.categories if getattr(c, name) == twice[0]]
                 others = " and ".join(repr(getattr(c, other)) for c in equal)
@@ -87,7 +91,7 @@ class LabelMap:
                     "the other",
                 )
         ids = [k.id for c in self.categories for k in c.keypoints]
-        if twice := sorted({i for i in ids if ids.count(i) > 1 or i < 0}):
+        if twice := sorted({*_repeated(ids), *(i for i in ids if i < 0)}):
             raise DataError(
                 self.source,
                 f"keypoint id {twice[0]} is negative or appears twice",
@@ -95,7 +99,7 @@ class LabelMap:
             )
         for category in self.categories:
             labels = [k.name for k in category.keypoints if k.name]
-            if doubled := sorted({n for n in labels if labels.count(n) > 1}):
+            if doubled := _repeated(labels):
                 raise DataError(
                     self.source,
                     f"{category.name!r} has two keypoints with the name {doubled[0]!r}",
@@ -107,6 +111,13 @@ class LabelMap:
                 self.source,
                 f"id of {low[0].name!r} is {low[0].id}; ids count from 1",
                 hint="0 stands for the background; add 1 to every id",
+            )
+        high = [c for c in self.categories if c.id > _MAX_ID]
+        if high:
+            raise DataError(
+                self.source,
+                f"id of {high[0].name!r} is {high[0].id}; ids are at most {_MAX_ID}",
+                hint="number the classes from 1",
             )
 
     def __len__(self) -> int:
@@ -162,6 +173,24 @@ class LabelMap:
         return category.label if category else f"class {int(index) + 1}"
 
 
-def label_map_of(names: list[str], source: str = "label map") -> LabelMap:
-    """Returns the label map that numbers `names` from 1, in order."""
+def label_map_of(names: Sequence[str], source: str = "label map") -> LabelMap:
+    """Returns the label map that numbers `names` from 1, in order.
+
+    Raises:
+        DataError: The names are no list of texts, or a name appears twice.
+    """
+    wrong = [names] if isinstance(names, str) else names
+    wrong = [n for n in wrong if not isinstance(n, str) or n is names]
+    if wrong:
+        raise DataError(
+            source,
+            f"class names are a list of texts, got {wrong[0]!r}",
+            hint='such as ["cat", "dog"]',
+        )
     return LabelMap(tuple(Category(i + 1, n) for i, n in enumerate(names)), source)
+
+
+def _repeated(values: Sequence[Any]) -> list[Any]:
+    """Returns the values that appear more than once."""
+    counts = collections.Counter(values)
+    return sorted((v for v, count in counts.items() if count > 1), key=str)

@@ -4,7 +4,7 @@ import pytest
 
 from odapi.config.label_map import load_label_map, parse_label_map, save_label_map
 from odapi.errors import DataError
-from odapi.labels import Category, Keypoint, LabelMap
+from odapi.labels import Category, Keypoint, LabelMap, label_map_of
 
 FULL = """
 item: {
@@ -145,3 +145,20 @@ def test_a_missing_label_map_is_a_data_error(tmp_path):
 def test_an_empty_map_is_written_too(tmp_path):
     save_label_map(LabelMap(()), tmp_path / "map.pbtxt")
     assert (tmp_path / "map.pbtxt").read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [([1, 2], "1"), (["cat", None], "None"), ("cat", "'cat'"), ([b"cat"], "b'cat'")],
+)
+def test_class_names_are_a_list_of_texts(names, shown):
+    with pytest.raises(DataError) as caught:
+        label_map_of(names, "classes of x")
+    assert caught.value.problem == f"class names are a list of texts, got {shown}"
+
+
+@pytest.mark.parametrize("class_id", [2**31, 10**12])
+def test_ids_fit_into_the_integers_of_models(class_id):
+    assert LabelMap((Category(2**31 - 1, "cat"),)).num_classes == 2**31 - 1
+    with pytest.raises(DataError, match=f"id of 'cat' is {class_id}; ids are at most"):
+        LabelMap((Category(class_id, "cat"),))

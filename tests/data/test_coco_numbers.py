@@ -185,3 +185,56 @@ def test_boxes_that_are_no_lists_of_numbers(box, tmp_path):
     source = open_source(tiny_data.write_coco(tmp_path, change))
     assert len(source[0]["boxes"]) == 1
     assert {p.kind: p.count for p in source.problems} == {"malformed box": 1}
+
+
+def category(**changes):
+    return lambda content: content["categories"][0].update(changes)
+
+
+def numbered(*ids):
+    """Gives the two categories and their annotations other ids."""
+
+    def change(content):
+        for entry in content["categories"]:
+            entry["id"] = ids[entry["id"] - 1]
+        for entry in content["annotations"]:
+            entry["category_id"] = ids[entry["category_id"] - 1]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (category(name=None), "a category needs an id and a name, got"),
+        (category(name=""), "a category needs an id and a name, got"),
+        (category(id=True), "a category needs an id and a name, got"),
+        (numbered(-5, -4), "the id of category 'cat' is -5"),
+        (numbered(-1, 0), "the id of category 'cat' is -1"),
+        (numbered(1, 10**12), "id of 'dog' is 1000000000000; ids are at most"),
+        (lambda c: c.update(categories=[]), "(2 objects, first in a.jpg"),
+    ],
+)
+def test_categories_that_cannot_be_used_are_refused(change, problem, tmp_path):
+    with pytest.raises(DataError) as caught:
+        open_source(tiny_data.write_coco(tmp_path, change))
+    assert problem in caught.value.problem
+
+
+def test_without_categories_the_error_says_so(tmp_path):
+    spec = tiny_data.write_coco(tmp_path, lambda c: c.update(categories=[]))
+    with pytest.raises(DataError, match="it has none"):
+        open_source(spec)
+
+
+def test_json_that_is_nested_too_deeply_is_refused(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text("[" * 100_000)
+    with pytest.raises(DataError, match="not valid JSON: maximum recursion depth"):
+        open_source(f"coco:{file}")
+
+
+@pytest.mark.parametrize("kind", ["coco", "csv", "tfrecord", "voc", "yolo"])
+def test_a_path_that_the_system_refuses_is_no_traceback(kind):
+    with pytest.raises(DataError):
+        open_source(f"{kind}:{'a' * 5000}")

@@ -98,6 +98,12 @@ def test_class_name_wins_over_id(tmp_path):
     assert source[0]["classes"].tolist() == [1, 0]
 
 
+def test_names_in_other_encodings_stay_apart(tmp_path):
+    given = features(class__text=[b"caf\xe9", b"caf\xe8"], class__label=[1, 2])
+    source = opened(tmp_path, given)
+    assert [c.name for c in source.label_map] == [r"caf\xe9", r"caf\xe8"]
+
+
 def test_display_name_is_a_name_too(tmp_path):
     label_map = LabelMap(
         (Category(1, "/m/01yrx", "cat"), Category(5, "/m/0bt9lr", "dog"))

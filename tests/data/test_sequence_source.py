@@ -131,3 +131,15 @@ def test_its_fields_are_those_of_the_table():
     source = SequenceSource([item(weights=[1, 0.5])], NAMES)
     assert source.keys <= FIELDS.keys()
     assert source[0]["weights"].tolist() == [1, 0.5]
+
+
+@pytest.mark.parametrize("samples", [iter([]), (item() for _ in range(2)), 5])
+def test_samples_have_a_length_and_an_index(samples):
+    with pytest.raises(DataError, match="has no length or no index"):
+        SequenceSource(samples, NAMES)
+
+
+@pytest.mark.parametrize("names", ["cat", [1, 2]])
+def test_class_names_are_texts(names):
+    with pytest.raises(DataError, match="class names are a list of texts"):
+        SequenceSource([item()], names)

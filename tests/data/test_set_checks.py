@@ -297,3 +297,22 @@ def test_report_of_inspect_has_the_findings(tmp_path):
     report = inspect_source(open_source(coco(shares)(tmp_path)))
     [finding] = json.loads(json.dumps(report.as_dict()))["findings"]
     assert finding["check"] == "normalized_boxes"
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        ([], "none of its 3 objects can be used (object without class: 3)"),
+        ([-1, 1], "67% of the objects are dropped for one reason, object without class "
+         "(2)"),
+    ],
+)  # fmt: skip
+def test_objects_without_class_in_records_are_counted(labels, problem, tmp_path):
+    made = []
+    for name in tiny_data.SIZES:
+        given = {"image/object/class/text": []}
+        given["image/object/class/label"] = labels[: len(tiny_data.OBJECTS[name])]
+        made.append(tiny_data.example(tiny_data.features_of(name, **given)))
+    tiny_data.write_records(tmp_path / "a.record", made)
+    [finding] = check_set(survey(open_source(f"tfrecord:{tmp_path / 'a.record'}")))
+    assert finding.problem == problem

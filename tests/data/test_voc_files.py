@@ -386,3 +386,19 @@ def test_images_that_are_referred_to_keep_one_annotation_each(tmp_path):
     for i in range(2):
         assert again.encoded(i) == source.encoded(i)
         assert again[i]["classes"].tolist() == source[i]["classes"].tolist()
+
+
+@pytest.mark.parametrize("head", ["\n", "\n  \n", '\n<?xml version="1.0"?>', " "])
+def test_blanks_before_an_xml_file_are_skipped(head, tmp_path):
+    put_image(tmp_path / "a.jpg")
+    (tmp_path / "a.xml").write_text(head + tiny_data.voc_xml("a", objects=CAT))
+    source = open_source(f"voc:{tmp_path}")
+    assert (source[0]["classes"].tolist(), found(source)) == ([0], {})
+
+
+def test_an_empty_xml_file_is_counted(tmp_path):
+    for name, text in (("a", tiny_data.voc_xml("a", objects=CAT)), ("b", " \n ")):
+        put_image(tmp_path / f"{name}.jpg", ord(name))
+        (tmp_path / f"{name}.xml").write_text(text)
+    source = open_source(f"voc:{tmp_path}")
+    assert (source.image_ids, found(source)) == (["a"], {"unreadable annotation": 1})

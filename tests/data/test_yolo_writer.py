@@ -1,5 +1,7 @@
 """YOLO writer: polygons and keypoints are read back as they were."""
 
+import json
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -7,7 +9,7 @@ from typer.testing import CliRunner
 
 import tiny_data
 from odapi.cli.main import app
-from odapi.data.convert import Target, convert, write_split
+from odapi.data.convert import Target, convert, spec_of, write_split
 from odapi.data.sources.open import open_source
 from odapi.data.sources.yolo_yaml import read_data_file
 from odapi.errors import DataError
@@ -196,3 +198,20 @@ def test_real_masks_and_keypoints_survive(shared, tmp_path):
                 assert_allclose(other[key], sample[key], atol=1e-6)
                 visible = "keypoint_visibility"
                 assert_array_equal(other[visible], sample[visible])
+
+
+@pytest.mark.parametrize("suffix", [".ppm", ".jp2"])
+def test_rare_image_formats_are_read_back(suffix, tmp_path):
+    folder = tmp_path / "a"
+    tiny_data.write_images(folder / "images")
+    file = folder / "images" / f"a{suffix}"
+    (folder / "images" / "a.jpg").unlink()
+    file.write_bytes(tiny_data.encoded(suffix))
+    content = tiny_data.coco_content()
+    content["images"][0]["file_name"] = file.name
+    (folder / "a.json").write_text(json.dumps(content))
+    source = open_source(f"coco:{folder / 'a.json'}")
+    target = Target("yolo", tmp_path / "b")
+    again = open_source(spec_of(target, convert(source, target)))
+    assert len(again) == 3
+    assert not again.problems

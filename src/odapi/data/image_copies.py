@@ -115,7 +115,8 @@ def _annotation(source: BaseSource, index: int) -> bytes:
     objects = source.raw(index).objects
     boxes = np.asarray(objects["boxes"], np.float64).reshape(-1, 4)
     rows = np.concatenate([np.asarray(objects["classes"])[:, None], boxes], axis=1)
-    return rows[np.lexsort(rows.T)].round(4).tobytes()
+    with np.errstate(over="ignore"):  # Huge coordinates are counted elsewhere.
+        return rows[np.lexsort(rows.T)].round(4).tobytes()
 
 
 def find_copies(source: BaseSource, prints: Fingerprints) -> list[SetFinding]:

@@ -27,6 +27,8 @@ LOST_OBJECTS = (
     "image label",
     "unknown class, dropped",
 )
+# Of these, the ones that are left out before annotations are arrays.
+_NEVER_STORED = ("malformed box", "object without class", "unknown class, dropped")
 # Outcomes by which a box is used, but not as it is stored.
 CHANGED_BOXES = ("box beyond the image", "inverted box")
 SMALL_BOX = "box smaller than a pixel"
@@ -134,6 +136,8 @@ def survey(source: BaseSource, max_images: int = 1000) -> Survey:
     for problem in probe.problems:
         if problem.kind in LOST_OBJECTS:
             found.lost[problem.kind] += problem.count
+        if problem.kind in _NEVER_STORED:
+            found.stored += problem.count
         if problem.kind in CHANGED_BOXES:
             found.changed[problem.kind] += problem.count
     found.num_small = probe.problems.count(SMALL_BOX)

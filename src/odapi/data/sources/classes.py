@@ -90,7 +90,8 @@ class ClassIndex:
             self.name,
             f"classes are missing in {self.label_map.source}: {'; '.join(lines)}"
             + (f" and {more} more" if more > 0 else "")
-            + f"; it has {', '.join(known[:20])}{', ...' if len(known) > 20 else ''}",
+            + f"; it has {', '.join(known[:20]) or 'none'}"
+            + (", ..." if len(known) > 20 else ""),
             hint=" ".join(
                 [
                     guess,

@@ -168,6 +168,13 @@ def _id_shift(
 ) -> int:
     """Returns 1 if category ids count from 0, else 0."""
     used = {a.get("category_id") for anns in per_image.values() for a in anns}
+    for category in content["categories"]:
+        if category["id"] < 0 and category["id"] in used:
+            raise DataError(
+                str(file),
+                f"the id of category {category['name']!r} is {category['id']}",
+                hint="ids of categories are integers, from 1",
+            )
     if 0 not in used:
         return 0  # A category 0 without objects: Roboflow's root, camera traps' empty.
     if 0 in {c.get("id") for c in content["categories"]}:

@@ -44,7 +44,8 @@ def read_content(file: Path) -> Json:
         for number, entry in enumerate(content[key], 1):
             _normalize_ids(entry, f"entry {number} of {key}", file)
     for category in content["categories"]:
-        if not isinstance(category.get("id"), int) or "name" not in category:
+        named = category.get("name") not in (None, "")
+        if not named or type(category.get("id")) is not int:
             raise DataError(
                 str(file),
                 f"a category needs an id and a name, got {category}",

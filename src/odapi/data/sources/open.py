@@ -95,7 +95,12 @@ def open_source(
     if drop_unknown:
         options = {**parsed.options, "unknown": "drop"}
         parsed = dataclasses.replace(parsed, options=options)
-    return _OPENERS[parsed.kind](parsed, label_map, load_masks)
+    try:
+        return _OPENERS[parsed.kind](parsed, label_map, load_masks)
+    except OSError as error:  # Such as a folder without permission, or a long name.
+        place = f"dataset {parsed.kind}:{parsed.path[:200]}"
+        reason = f"cannot be read: {error.strerror or error}"
+        raise DataError(place, reason) from error
 
 
 def default_split(spec: Spec, part: str) -> str:

@@ -65,9 +65,16 @@ class SequenceSource(BaseSource):
         problems: Problems | None = None,
     ):
         if not isinstance(label_map, LabelMap):
-            label_map = label_map_of(list(label_map), f"classes of {name}")
+            label_map = label_map_of(label_map, f"classes of {name}")
         super().__init__(name, label_map, Problems() if problems is None else problems)
         self._samples = samples
+        if not hasattr(samples, "__len__") or not hasattr(samples, "__getitem__"):
+            raise DataError(
+                name,
+                f"{type(samples).__name__} has no length or no index",
+                hint="samples are a sequence with __len__ and __getitem__, such as a "
+                "list",
+            )
         if not len(samples):
             raise DataError(name, "has no samples")
         first = self._sample(0)

@@ -139,6 +139,9 @@ def _parse_xml(data: bytes) -> Element:
     except (ElementTree.ParseError, ValueError, LookupError):
         if is_lfs_pointer(data):
             raise ValueError("a Git LFS pointer: run `git lfs pull`") from None
+        bare = data.lstrip()
+        if bare != data:  # Nothing may stand before the declaration.
+            return _parse_xml(bare)
         declared = _ENCODING.match(data)
         if declared is None and not _is_utf8(data):
             raise ValueError("is not UTF-8, and declares no encoding") from None

@@ -61,7 +61,7 @@ def text_of(features: Any, name: str) -> str:
 def decoded(value: Any) -> str:
     """Returns a value as text; bytes that are not UTF-8 are replaced."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
+        return value.decode("utf-8", "backslashreplace")
     return str(value)
 
 
