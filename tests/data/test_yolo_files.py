@@ -237,6 +237,49 @@ def test_splits(yaml, split, found, tmp_path):
     assert open_source(f"yolo:{tmp_path}{split}").image_ids == found
 
 
+def test_datasets_lie_in_a_folder_datasets(tmp_path):
+    yaml = f"path: coco8 # of Ultralytics\ntrain: images/train\n{NAMES}"
+    write(
+        tmp_path, "datasets/coco8/images/train/a.png",
+        **{"datasets__coco8__labels__train__a.txt": LINE, "coco8.yaml": yaml},
+    )  # fmt: skip
+    assert objects(f"yolo:{tmp_path}/coco8.yaml") == {"a.png": 1}
+
+
+def test_test_images_that_do_not_exist_are_counted(tmp_path):
+    yaml = (
+        f"train: ../train/images\nval: ../valid/images\ntest: ../test/images\n{NAMES}"
+    )
+    names = ("train", "valid")
+    write(
+        tmp_path, *(f"{name}/images/{name}.png" for name in names),
+        **{f"{name}__labels__{name}.txt": LINE for name in names},
+        **{"data.yaml": yaml},
+    )  # fmt: skip
+    source = open_source(f"yolo:{tmp_path}")
+    assert source.image_ids == ["train", "valid"]
+    assert [(p.kind, p.outcome, p.first) for p in source.problems] == [
+        ("missing split", "skipped", [f"{tmp_path}/data.yaml:3 ('../test/images')"])
+    ]
+    for options in ("?split=test", ""):  # Asked for; the only one.
+        with pytest.raises(DataError, match=r"'\.\./test/images' does not exist"):
+            open_source(f"yolo:{tmp_path}{options}")
+        (tmp_path / "data.yaml").write_text(f"test: ../test/images\n{NAMES}")
+    (tmp_path / "data.yaml").write_text(yaml.replace("valid", "validation"))
+    with pytest.raises(DataError, match=r"'\.\./validation/images' does not exist"):
+        open_source(f"yolo:{tmp_path}")
+
+
+def test_the_folder_of_images_is_enough(tmp_path):
+    line = LINE.replace("0", "2", 1)
+    write(tmp_path, "train/images/a.png", **{"train__labels__a.txt": line})
+    spec = f"yolo:{tmp_path}/train/images"
+    names = [c.name for c in open_source(spec).label_map]
+    assert names == ["class 0", "class 1", "class 2"]
+    write(tmp_path, **{"data.yaml": "train: train/images\nnames: [x, y, z]\n"})
+    assert [c.name for c in open_source(spec).label_map] == ["x", "y", "z"]
+
+
 def test_a_split_that_is_missing_names_those_that_exist(tmp_path):
     write(tmp_path, "images/a.png", **{"data.yaml": f"train: images\n{NAMES}"})
     with pytest.raises(DataError, match="has no split 'val'; it has train"):

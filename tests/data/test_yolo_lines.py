@@ -41,6 +41,11 @@ def found(source):
         ([f"0 {BOX} 0.9 0.9 2 0.1 0.1 2"] * 3, "10 numbers .* 2 keypoints"),
         ([VISIBLE, f"1 {BOX}", VISIBLE.replace("0.55", "0.5")], "16 numbers"),
         (NINE + [PLAIN.replace("0.55", "0.99")], "12 numbers"),  # One is outside.
+        # As a polygon: edges that cross, a size far from the points, a concave corner.
+        ([f"0 {BOX} 0.25 0.3 0.55 0.5"], "8 numbers .* 2 keypoints"),
+        (["0 0.1 0.8 0.1 0.1 0.08 0.78 0.12 0.82"], "8 numbers .* 2 keypoints"),
+        (["0 0.8 0.8 0.3 0.3 0.75 0.8 0.85 0.75"], "8 numbers .* 2 keypoints"),
+        (["0 0.8 0.8 0.1 0.1 0.79 0.81"], "6 numbers .* 1 keypoints"),
     ],
 )
 def test_keypoints_without_kpt_shape_are_refused(lines, shape, tmp_path):
@@ -65,6 +70,12 @@ def test_lines_that_look_like_keypoints_can_be_polygons(tmp_path):
         ["0 0 0 1 0 1 1 0 1"],  # The whole image.
         [PLAIN, "0 0.4 0.4 0.5 0.4 0.5 0.5"],  # Of different lengths.
         ["0 0.9 0.1 0.95 0.1 0.95 0.2"],
+        # Small and near the center, where the first four numbers are a box as well.
+        ["0 0.4 0.4 0.6 0.4 0.6 0.55 0.4 0.55", "0 0.4 0.6 0.5 0.6 0.5 0.45 0.4 0.45"],
+        ["0 0.4 0.4 0.6 0.4 0.6 0.55 0.4 0.55 0.4 0.4"],  # Closed.
+        ["0 0.4 0.42 0.58 0.4 0.6 0.55 0.42 0.57"],  # A rotated rectangle.
+        ["0 0.4 0.4 0.5 0.5 0.45 0.6"],
+        ["0 0.4 0.4 0.5 0.4 0.58 0.5 0.5 0.6 0.4 0.6 0.35 0.5"],
     ],
 )
 def test_polygons_stay_polygons(lines, tmp_path):

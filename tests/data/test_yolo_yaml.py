@@ -43,6 +43,18 @@ def names_of(source):
         ("path: ../x#y # z\n", {"path": "../x#y"}),
         ("\ufefftrain: a\r\nval: b\r\n", {"train": "a", "val": "b"}),
         ("names: &a [x]\nother: *a\n", {"names": ["x"], "other": ["x"]}),
+        # Merged entries; own ones replace them, and the first mapping the next ones.
+        (
+            "d: &d\n  train: a\n  nc: 1\n<<: *d\nnc: 2\n",
+            {"nc": "2", "d": None, "train": "a"},
+        ),
+        (
+            "d: &d {nc: 1}\ne: &e {nc: 2, train: a}\n<<: [*d, *e]\n",
+            {"d": None, "e": None, "nc": "1", "train": "a"},
+        ),
+        ("names: {<<: &n {0: a, 1: b}, 1: c}\n", {"names": {"1": "c", "0": "a"}}),
+        ("<<: &a {<<: *a, nc: 1}\n", {"nc": "1"}),
+        ("<<: 5\nnc: 1\n", {"nc": "1"}),
         # Keys that are not used may have any value, also twice.
         ("roboflow:\n  url: https://a.b/c\n", {"roboflow": None}),
         ("hook: !!python/name:os.system\nx: 1\n", {"hook": "", "x": "1"}),
@@ -119,7 +131,8 @@ def named():
         ("train: a\nnames:\n\t0: cat\n", r"(?s)data\.yaml:3: is no YAML.*with tabs"),
         ("names: a: b\n", r"data\.yaml:1: is no YAML.*mapping values"),
         ("train: a\x07\n", r"data\.yaml:1: is no YAML: it has the character '\\x07'"),
-        ("a: 1\n--- \nb: 1\n", r"data\.yaml:2: is no YAML: .*single document"),
+        ("a: 1\n--- \nb: 1\n", r"(?s)data\.yaml:2: is no YAML: .*one document"),
+        ("train: *a\n", r"data\.yaml:1: is no YAML: found undefined alias"),
         ("- a\n- b\n", r"data\.yaml:1: must have keys"),
         ("", r"data\.yaml: is empty"),
         ("names: [a]\nnames: [b]\n", r"data\.yaml:2: 'names' is already given .* 1"),

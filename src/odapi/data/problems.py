@@ -20,6 +20,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "corrupt image": (SKIPPED, "the bytes cannot be decoded, or end too early"),
     "damaged JPEG": (KEPT, "stray bytes in a JPEG file; every pixel was decoded"),
     "missing image": (SKIPPED, "no file; more than half missing is refused"),
+    "missing split": (SKIPPED, "test images of data.yaml do not exist"),
     "image without a label file": (KEPT, "has no txt file in a YOLO dataset"),
     "unused label file": (SKIPPED, "a txt file of objects outside the label folders"),
     "classes without names": (KEPT, "neither data.yaml nor classes.txt names them"),

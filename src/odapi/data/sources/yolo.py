@@ -69,6 +69,8 @@ def open_yolo(
     """
     layout = read_layout(Path(path), split, Path(images) if images else None)
     problems = Problems()
+    for place in layout.missing:
+        problems.found("missing split", place)
     files = _images(layout, problems, skip_missing)
     labels = LabelFiles(layout.root, files)
     labels.check_found(layout.name)
@@ -125,7 +127,7 @@ def _names(layout: Layout, labels: LabelFiles) -> list[str]:
 def _label_map(layout: Layout, names: list[str], labels: LabelFiles) -> LabelMap:
     """Returns the classes of the dataset; those without names are numbered."""
     if not names:
-        highest = highest_class(labels.all())
+        highest = highest_class(labels.used().union(labels.all()))
         count = max(highest + 1, layout.num_classes)
         names = [f"class {i}" for i in range(count)]
     label_map = label_map_of(names, f"class names in {layout.name}")

@@ -22,6 +22,7 @@ _SYNONYMS = (
     ("val", "valid", "validation"),
     ("test", "testing"),
 )
+_TEST = 2  # Its place in `_SYNONYMS`.
 
 _DESCRIPTION = re.compile(rb"^(train|val|valid|test|names)\s*:", re.MULTILINE)
 
@@ -40,6 +41,7 @@ class Layout:
         keypoints: The keypoints of objects, or None.
         are_polygons: Whether it states that its lines are polygons.
         is_whole: Whether it contains all splits.
+        missing: Splits without images that were left out, for messages.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Layout:
     keypoints: KeypointShape | None = None
     are_polygons: bool = False
     is_whole: bool = True
+    missing: tuple[str, ...] = ()
 
 
 def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
@@ -72,11 +75,12 @@ def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
     if file is not None:
         return _described(read_data_file(file), split, images)
     layout = _of_folder(path, split, images)
-    above = path.resolve().parent / "data.yaml"
-    if not above.is_file() or any(name in names_in(path) for name in NAME_FILES):
+    # The folder of a split, or its images: the classes are described above.
+    above = [folder / "data.yaml" for folder in path.resolve().parents[:2]]
+    file = next((f for f in above if f.is_file()), None)
+    if file is None or any(name in names_in(path) for name in NAME_FILES):
         return layout
-    # The folder of a split: the classes are described one folder above.
-    content = read_data_file(above)
+    content = read_data_file(file)
     if not _contains(content, path):
         return layout
     described = _described(content, None, path)
@@ -173,10 +177,20 @@ def _described(file: DataFile, split: str | None, images: Path | None) -> Layout
         return dataclasses.replace(layout, folders=given)
     folders: list[Path] = []
     listed: list[Path] = []
+    missing: list[str] = []
     splits = SplitPaths(finder)
-    for key in _wanted(file, split, finder):
+    wanted = _wanted(file, split, finder)
+    for key in wanted:
+        # Exports name test images also if there are none.
+        is_optional = _group(key) == _TEST and split is None and len(wanted) > 1
         for value in file.paths(key):
-            place = splits.resolve(value, file.place(key))
+            try:
+                place = splits.resolve(value, file.place(key))
+            except DataError as error:
+                if not is_optional:
+                    raise
+                missing.append(f"{error.place} ({value!r})")
+                continue
             if place.is_dir():
                 folders += _folders_below(place)
             else:
@@ -185,6 +199,7 @@ def _described(file: DataFile, split: str | None, images: Path | None) -> Layout
         layout,
         folders=tuple(dict.fromkeys(folders)),
         listed=tuple(dict.fromkeys(listed)),
+        missing=tuple(missing),
     )
 
 
@@ -194,7 +209,12 @@ def _root(file: DataFile) -> Path:
     value = file.get("path")
     if not isinstance(value, str):
         return folder
-    return PathFinder(folder, folder).find(value, Path.is_dir) or folder
+    finder = PathFinder(folder, folder)
+    for place in (value, f"datasets/{value}"):  # Ultralytics downloads to `datasets`.
+        found = finder.find(place, Path.is_dir)
+        if found is not None:
+            return found
+    return folder
 
 
 def _given_images(images: Path, roots: Sequence[Path], name: str) -> tuple[Path, ...]:

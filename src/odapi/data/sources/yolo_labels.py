@@ -62,12 +62,14 @@ class LabelFiles:
 
     def elsewhere(self) -> list[Path]:
         """Returns files of objects in folders of the dataset without used ones."""
-        folders = {os.path.realpath(f.parent) for f in self.used()}
-        return [
-            file
-            for file in self.all()
-            if os.path.realpath(file.parent) not in folders and is_label_file(file)
-        ]
+        folders = {os.path.realpath(f) for f in {f.parent for f in self.used()}}
+        found = self.all()
+        others = {
+            folder
+            for folder in {f.parent for f in found}
+            if os.path.realpath(folder) not in folders
+        }
+        return [f for f in found if f.parent in others and is_label_file(f)]
 
     def all(self) -> list[Path]:
         """Returns all txt files of the dataset that may hold objects, sorted.
@@ -76,7 +78,8 @@ class LabelFiles:
         `path` of a data.yaml may be a folder of many datasets.
         """
         files = self.used() or self.images
-        common = Path(os.path.commonpath([os.path.realpath(f.parent) for f in files]))
+        folders = {f.parent for f in files}
+        common = Path(os.path.commonpath([os.path.realpath(f) for f in folders]))
         root, base = Path(os.path.realpath(self.root)), common.parent.parent
         inside = base.relative_to(root) if base.is_relative_to(root) else "."
         found = (self.root / inside).rglob("*.[tT][xX][tT]")

@@ -15,6 +15,7 @@ from odapi.errors import DataError
 # A polygon may exceed its image a little; a visibility of 2 or a pixel is beyond.
 _LOW, _HIGH = -0.5, 1.5
 _BOX = 4  # Numbers of a box; a confidence may follow.
+_ROUNDING = 1e-6  # Of coordinates that are written with few digits.
 
 Box = tuple[float, float, float, float]
 
@@ -150,7 +151,7 @@ class KeypointGuess:
         self._lengths: set[int] = set()
         self._first = ""
         self._lines = self._visible = self._triples = self._pairs = 0
-        self._contained = 0
+        self._contained = self._polygons = 0
 
     def add(self, texts: Sequence[str], where: str) -> None:
         """Adds the numbers of a line, without its class."""
@@ -167,8 +168,9 @@ class KeypointGuess:
                 self._triples += 1
                 self._visible += bool((points[:, 2] == 2).any())
                 self._contained += _contains(values[:_BOX], points[:, :2])
-        if len(rest) % 2 == 0:
-            self._pairs += _contains(values[:_BOX], rest.reshape(-1, 2))
+        if len(rest) % 2 == 0 and _contains(values[:_BOX], rest.reshape(-1, 2)):
+            self._pairs += 1
+            self._polygons += _is_polygon(values.reshape(-1, 2))
 
     def check(self, name: str) -> None:
         """Raises an error if the lines are keypoints.
@@ -200,7 +202,9 @@ class KeypointGuess:
             self._visible or self._contained >= enough
         ):
             return 3
-        return 2 if self._pairs >= enough else None
+        # Small polygons near the center of the image pass as a box with keypoints.
+        are_polygons = self._polygons >= self._SHARE * self._pairs
+        return 2 if self._pairs >= enough and not are_polygons else None
 
 
 def _contains(box: np.ndarray, points: np.ndarray) -> bool:
@@ -212,3 +216,22 @@ def _contains(box: np.ndarray, points: np.ndarray) -> bool:
         return False
     known = points[(points != 0).any(1)]
     return bool(((known >= low - margin) & (known <= high + margin)).all())
+
+
+def _is_polygon(points: np.ndarray) -> bool:
+    """Returns whether points `[k, 2]` are a polygon rather than a box and keypoints.
+
+    It is convex, as are most polygons that all have the same number of corners, and its
+    second point, which would be the size of a box, is near the others.
+    """
+    others = np.delete(points, 1, axis=0)
+    low, high = others.min(0), others.max(0)
+    margin = 2 * (high - low).max()
+    is_near = ((points[1] >= low - margin) & (points[1] <= high + margin)).all()
+    if not is_near or (points == 0).all(1).any():  # (0, 0): an unlabeled keypoint.
+        return False
+    edges = (np.roll(points, -1, axis=0) - points)[:, None]
+    offsets = points[None] - points[:, None]
+    # [edge, point]: negative to the left of an edge, positive to the right.
+    sides = edges[..., 0] * offsets[..., 1] - edges[..., 1] * offsets[..., 0]
+    return bool((sides > -_ROUNDING).all() or (sides < _ROUNDING).all())

@@ -18,6 +18,7 @@ _ABSENT = ("", "~", "null", "Null", "NULL")
 # Keys with a meaning; the values of all others may be anything, even malformed.
 SPLITS = ("train", "val", "valid", "test")
 _MAX_DEPTH = 3  # Of kpt_names: a mapping of lists.
+_MERGE = "tag:yaml.org,2002:merge"  # Key `<<`: the entries of other mappings.
 
 KEYS = (
     *SPLITS, "path", "names", "nc", "kpt_shape", "kpt_names", "flip_idx", "lines",
@@ -86,7 +87,7 @@ def read_data_file(path: Path) -> DataFile:
         )
     values: dict[str, Any] = {}
     lines: dict[str, int] = {}
-    for key_node, node in root.value:
+    for key_node, node in _entries(root):
         key = key_node.value
         if not isinstance(key_node, yaml.ScalarNode):
             continue
@@ -108,8 +109,8 @@ def _compose(text: str, path: Path) -> yaml.Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}" if mark else str(path)
-        context = f" {error.context}" if error.context else ""
-        problem = f"is no YAML:{context}: {error.problem}"
+        context = f": {error.context}" if error.context else ""
+        problem = f"is no YAML{context}: {error.problem}"
         raise DataError(place, problem, hint=_hint(error.problem or "")) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -122,6 +123,8 @@ def _compose(text: str, path: Path) -> yaml.Node | None:
 def _hint(problem: str) -> str:
     if "'\\t'" in problem:
         return "indent with spaces, not with tabs"
+    if "another document" in problem:
+        return "keep one document: remove the other one, and the line --- between them"
     return "put text with special characters into quotes: 'a: b'"
 
 
@@ -143,7 +146,7 @@ def _plain(node: yaml.Node, path: Path, depth: int = 0) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, path, depth + 1) for item in node.value]
     pairs: dict[str, Any] = {}
-    for key_node, value in node.value:
+    for key_node, value in _entries(node):
         key = str(key_node.value)
         if key in pairs:
             raise DataError(
@@ -153,6 +156,23 @@ def _plain(node: yaml.Node, path: Path, depth: int = 0) -> Any:
             )
         pairs[key] = _plain(value, path, depth + 1)
     return pairs
+
+
+def _entries(
+    node: yaml.MappingNode, depth: int = 0
+) -> list[tuple[yaml.Node, yaml.Node]]:
+    """Returns the entries of a mapping; its own ones replace merged ones."""
+    entries = [(key, value) for key, value in node.value if key.tag != _MERGE]
+    given = {key.value for key, _ in entries if isinstance(key, yaml.ScalarNode)}
+    for key, value in node.value:
+        if key.tag != _MERGE or depth == _MAX_DEPTH:
+            continue
+        for other in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+            if isinstance(other, yaml.MappingNode):
+                merged = _entries(other, depth + 1)
+                entries += [pair for pair in merged if pair[0].value not in given]
+                given |= {k.value for k, _ in merged if isinstance(k, yaml.ScalarNode)}
+    return entries
 
 
 def _text_or_list(node: yaml.Node) -> Any:
