@@ -233,3 +233,20 @@ def test_cell_without_an_end_is_no_csv():
     text = HEADER + '\n"' + "a" * 200_000
     with pytest.raises(DataError, match=r"x\.csv:\d+.*is no CSV"):
         list(read_rows(text, "x.csv"))
+
+
+@pytest.mark.parametrize(
+    "row", ['a.jpg,60,40,"cat,6,10,36,30', '"a.jpg,60,40,cat,6,10']
+)
+def test_a_quotation_mark_that_is_not_closed_is_refused(row, tmp_path):
+    rows = [row, "b.jpg,60,40,cat,6,10,36,30", "c.jpg,60,40,cat,6,10,36,30"]
+    file = write(tmp_path, HEADER, "a.jpg,60,40,dog,1,1,9,9", *rows)
+    with pytest.raises(DataError, match="a cell contains the next row") as caught:
+        open_source(f"csv:{file}")
+    assert caught.value.place == f"{file}:3"
+
+
+def test_lines_within_cells_of_other_columns_are_read(tmp_path):
+    rows = ['a.jpg,cat,6,10,36,30,"two\nlines"', "b.jpg,cat,6,10,16,20,"]
+    file = write(tmp_path, "image,class,xmin,ymin,xmax,ymax,note", *rows)
+    assert len(open_source(f"csv:{file}")) == 2

@@ -13,6 +13,7 @@ import tiny_data
 from odapi.data.sources.tfrecord import find_files, open_tfrecord
 from odapi.data.tfrecord.record_index import index_of
 from odapi.data.tfrecord.records import read_record, scan_records
+from odapi.data.tfrecord.shards import missing_shards
 from odapi.errors import DataError
 from requirement import require
 
@@ -231,3 +232,35 @@ def test_missing_file_says_what_is_there(file):
         open_tfrecord(str(file.parent / "train-*.tfrecord"))
     with pytest.raises(DataError, match="no folder"):
         open_tfrecord("/nowhere/at/all.record")
+
+
+SHARDS = ("x-00000-of-00003", "x-00002-of-00003", "y-0-of-2.gz", "z-00000-of-00001")
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["x-*"], ["x-00001-of-00003"]),
+        (["x-?????-of-00003"], ["x-00001-of-00003"]),
+        (["x-*-of-00003", "y-*"], ["x-00001-of-00003", "y-1-of-2.gz"]),
+        ([""], ["x-00001-of-00003", "y-1-of-2.gz"]),
+        (["x-00000-of-00003"], []),  # Only this one is asked for.
+        (["x-0000[02]-of-00003"], []),
+        (["z-*"], []),
+    ],
+)
+def test_missing_shards_of_a_glob_are_named(patterns, expected, tmp_path):
+    for name in SHARDS:
+        (tmp_path / name).write_bytes(b"")
+    given = [os.path.join(tmp_path, p) for p in patterns]
+    files = [
+        f for p in given for f in sorted(tmp_path.glob(os.path.basename(p) or "*"))
+    ]
+    assert missing_shards(given, files) == expected
+
+
+def test_a_missing_shard_is_counted(tmp_path):
+    tiny_data.write_records(tmp_path / "x.record-00000-of-00002", tiny_data.records())
+    for spec, counted in (("x.record-*", 1), ("x.record-00000-of-00002", 0)):
+        source = open_tfrecord(tmp_path / spec)
+        assert source.problems.count("missing shard") == counted

@@ -246,6 +246,7 @@ COUNTS = ("lost", "opened", "changed")
 
 
 BOX, OTHER, WHOLE = [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.5], [0, 0, 1, 1]
+CORNER = [[0.0, 0.0, 0.4 + i / 100, 0.5] for i in range(10)]
 
 
 @pytest.mark.parametrize(
@@ -274,6 +275,23 @@ BOX, OTHER, WHOLE = [0.1, 0.2, 0.3, 0.4], [0.1, 0.2, 0.3, 0.5], [0, 0, 1, 1]
         (made([BOX], lost={"NaN box": 1}, stored=2), []),  # Half.
         (made([BOX], lost={"NaN box": 2}, stored=3), ["dropped_objects"]),
         (made([BOX], lost={"unknown class, dropped": 2}, stored=3), []),  # Asked for.
+        (made([], declared=("cat", "Cat")), ["no_objects", "similar_classes"]),
+        (
+            made([BOX], declared=("traffic light", "Traffic_light ")),
+            ["similar_classes"],
+        ),
+        (made([BOX], declared=("dog", "dog\u200b")), ["similar_classes"]),
+        (made([BOX], declared=("caf\xe9", "cafe\u0301")), ["similar_classes"]),
+        (made([BOX], declared=("A", "a", "c", "c++", "c#", "1.5", "15")), []),
+        (made(CORNER, num_annotated=3), ["corner_boxes"]),
+        (made([*CORNER[1:], [0, 0, 0.51, 0.2]], num_annotated=3), []),
+        (made(CORNER, num_annotated=2), []),  # Few images.
+        (made(CORNER[1:], num_annotated=9), []),  # Few objects.
+        (made(CORNER, num_annotated=3, highest_px=1.0), ["normalized_boxes"]),
+        (made([BOX] * 10, num_annotated=9), ["equal_boxes"]),
+        (made([BOX, BOX, OTHER], num_uncounted=3), ["uncounted_objects"]),
+        (made([BOX, BOX, OTHER], num_uncounted=2), []),
+        (made([BOX, OTHER], num_uncounted=2), []),  # Few objects.
     ],
 )
 def test_bounds_of_the_checks(facts, expected):
@@ -316,3 +334,48 @@ def test_objects_without_class_in_records_are_counted(labels, problem, tmp_path)
     tiny_data.write_records(tmp_path / "a.record", made)
     [finding] = check_set(survey(open_source(f"tfrecord:{tmp_path / 'a.record'}")))
     assert finding.problem == problem
+
+
+def flagged(field):
+    def change(content):
+        for annotation in content["annotations"]:
+            annotation[field] = 1
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        coco(flagged("iscrowd")),
+        coco(flagged("difficult")),
+        voc(lambda text: text.replace("<object>", "<object><difficult>1</difficult>")),
+    ],
+)
+def test_objects_that_metrics_do_not_count_are_a_warning(write, tmp_path):
+    [finding] = check_set(survey(open_source(write(tmp_path))))
+    assert str(finding).startswith("all 3 objects are marked as crowd, difficult or")
+
+
+FIRST = (
+    "<object><name>cat</name><bndbox><xmin>6</xmin><ymin>10</ymin><xmax>36</xmax>"
+    "<ymax>30</ymax></bndbox></object>"
+)
+
+
+@pytest.mark.parametrize(
+    ("write", "expected"),
+    [
+        (tiny_data.write_voc, 0),
+        (voc(lambda text: text.replace("</annotation>", FIRST + "</annotation>")), 1),
+        (coco(lambda c: c["annotations"].append(c["annotations"][0] | {"id": 9})), 1),
+        (coco(lambda c: c["annotations"].append(
+            c["annotations"][0] | {"id": 9, "category_id": 2})), 0),
+    ],
+)  # fmt: skip
+def test_repeated_objects_are_counted_by_inspect(write, expected, tmp_path):
+    from odapi.data.inspect import inspect_source
+
+    source = open_source(write(tmp_path))
+    inspect_source(source)
+    assert source.problems.count("repeated object") == expected

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from odapi.data.image_copies import Fingerprints, count_copies, find_copies, find_shared
+from odapi.data.problems import Problems
 from odapi.data.sample import Sample
 from odapi.data.set_checks import SetFinding
 from odapi.data.sources.base import BaseSource
@@ -136,8 +137,17 @@ def inspect_source(
             report.unusable += 1
             continue
         report.add(sample, [source.label_map.label(c) for c in sample["classes"]])
+        _count_repeated(sample, source.problems)
     report.problems = source.problems.as_dict()
     return report
+
+
+def _count_repeated(sample: Sample, problems: Problems) -> None:
+    """Counts objects that have the class and the box of another one in their image."""
+    rows = np.column_stack([sample["classes"], sample["boxes"]])
+    repeated = len(rows) - len(np.unique(rows, axis=0))
+    if repeated:
+        problems.found("repeated object", sample["image_id"], repeated)
 
 
 def shared_images(train: BaseSource, evaluation: BaseSource) -> list[SetFinding]:

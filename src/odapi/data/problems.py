@@ -79,6 +79,8 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "same bytes": (KEPT, "two images have the same bytes under different names"),
     "same bytes, other objects": (KEPT, "and their annotations contradict each other"),
     "repeated annotation": (DROPPED, "the same object is listed twice"),
+    "repeated object": (KEPT, "the same class and the same box twice in an image"),
+    "missing shard": (SKIPPED, "of NAME-00000-of-00010 ... a file is not there"),
     "annotation without image": (DROPPED, "its image id is not in the file"),
     "image label": (DROPPED, "an annotation without a box, a mask or keypoints"),
     "unusable image": (SKIPPED, "a source of yours raised DataError for it"),

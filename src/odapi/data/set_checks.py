@@ -4,7 +4,9 @@ Each check is a row of `CHECKS`: a name, by which `options.data_loading.allow` t
 off, and a function of a `Survey`.
 """
 
+import collections
 import dataclasses
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,9 @@ _MOST = 0.5  # Share of the objects that is most of them.
 _SHARE_PX = 1.5  # No box of a dataset in pixels ends before this.
 _MIN_IMAGE = 8  # Pixels; below, boxes of one pixel are possible.
 _FEW, _SOME = 3, 5  # Objects that prove nothing when they agree.
+_HALF = 0.505  # Share of a side in which boxes lie that fit an image of half its size.
 _WHOLE = 0.98  # Share of the image that a box around all of it covers.
+_MANY = 10  # Objects that do prove something.
 _TOLERANCE = 1e-4  # Of equal boxes, normalized.
 
 
@@ -181,6 +185,55 @@ def _one_class(survey: "Survey") -> SetFinding | None:
     )
 
 
+def _similar_classes(survey: "Survey") -> SetFinding | None:
+    names: dict[str, list[str]] = collections.defaultdict(list)
+    for name in survey.declared:
+        names[_letters(name)].append(name)
+    # Single letters may be different classes, as in the recognition of text.
+    same = [n for letters, n in names.items() if len(n) > 1 and len(letters) > 1]
+    if not same:
+        return None
+    shown = "; ".join(", ".join(map(repr, n)) for n in same[:3])
+    return SetFinding(
+        "similar_classes",
+        f"classes whose names differ only in case, spaces or hidden characters: {shown}"
+        + ("; ..." if len(same) > 3 else ""),
+        "if they are one class, write its name in one way",
+    )
+
+
+def _letters(name: str) -> str:
+    """Returns a name without case, spaces, hyphens and hidden characters."""
+    text = unicodedata.normalize("NFC", name).casefold()
+    return "".join(
+        c for c in text if c not in "_-" and unicodedata.category(c)[0] not in "ZC"
+    )
+
+
+def _corner_boxes(survey: "Survey") -> SetFinding | None:
+    if survey.usable < _MANY or survey.num_annotated < _FEW:
+        return None
+    if survey.boxes[:, 2:].max() > _HALF:
+        return None
+    if _normalized_boxes(survey) or _equal_boxes(survey):
+        return None
+    return SetFinding(
+        "corner_boxes",
+        f"all {survey.usable} boxes lie in the upper left quarter of their images",
+        "do the boxes belong to smaller versions of the images, or are they percent?",
+    )
+
+
+def _uncounted_objects(survey: "Survey") -> SetFinding | None:
+    if survey.usable < _FEW or survey.num_uncounted < survey.usable:
+        return None
+    return SetFinding(
+        "uncounted_objects",
+        f"all {survey.usable} objects are marked as crowd, difficult or group",
+        "metrics do not count such objects; is the mark set by mistake?",
+    )
+
+
 def _cause(survey: "Survey", kind: str) -> str:
     """Returns the likely cause of a kind of problem that concerns most objects."""
     if kind == "box outside the image" and survey.num_far:
@@ -199,14 +252,15 @@ _PIXELS = (
 _CAUSES = {
     "annotation without image": "image_id must be the id of an entry of images",
     "malformed box": "a box has four numbers; YOLO separates them by spaces",
-    "NaN box": "a coordinate is missing or no number",
+    "NaN box": "a coordinate is missing or no number; rotated boxes are not read",
     "object without class": "no object names a class of the dataset",
     "image label": "annotations without bbox are labels of whole images",
     "box without area": "are the last two numbers width and height, or the far corner?",
     "box outside the image": "do the annotations belong to these images?",
     "box beyond the image": "are they corners where width and height are expected, or "
     "of images of another size?",
-    "inverted box": "are corners exchanged, or x and y?",
+    "inverted box": "are corners exchanged, or x and y, or are the last two numbers "
+    "width and height?",
     "unknown class, dropped": "compare the class names with the label map",
 }
 
@@ -219,6 +273,9 @@ CHECKS: dict[str, Callable[["Survey"], SetFinding | None]] = {
     "whole_image_boxes": _whole_image_boxes,
     "equal_boxes": _equal_boxes,
     "one_class": _one_class,
+    "similar_classes": _similar_classes,
+    "corner_boxes": _corner_boxes,
+    "uncounted_objects": _uncounted_objects,
 }
 EQUAL_IMAGES, SHARED_IMAGES = "equal_images", "shared_images"
 # All names; the last two are found by `image_copies`.

@@ -31,6 +31,8 @@ LOST_OBJECTS = (
 _NEVER_STORED = ("malformed box", "object without class", "unknown class, dropped")
 # Outcomes by which a box is used, but not as it is stored.
 CHANGED_BOXES = ("box beyond the image", "inverted box")
+# Fields of objects that metrics do not count.
+_FLAGS = ("is_crowd", "difficult", "group_of")
 SMALL_BOX = "box smaller than a pixel"
 FAR = 2.0  # Normalized coordinates above this are no boxes beyond an image.
 _THREADS = 16  # They wait for files.
@@ -58,6 +60,8 @@ class Survey:
         highest_px: Highest coordinate of boxes in pixels; None if there is no box.
         highest_share: Highest normalized coordinate as stored; None if there is none.
         num_far: Stored boxes with a normalized coordinate above `FAR`.
+        num_annotated: Images with usable boxes.
+        num_uncounted: Usable objects that are crowds, difficult or groups.
     """
 
     name: str
@@ -84,6 +88,8 @@ class Survey:
     highest_px: float | None = None
     highest_share: float | None = None
     num_far: int = 0
+    num_annotated: int = 0
+    num_uncounted: int = 0
 
     @property
     def usable(self) -> int:
@@ -190,6 +196,9 @@ def _add(found: Survey, raw: Raw | None, sample: Sample | None) -> np.ndarray:
             found.highest_share = max(high, found.highest_share or 0.0)
             found.num_far += int((np.abs(finite) > FAR).any(1).sum())
     found.classes.update(sample["classes"].tolist())
+    found.num_annotated += len(sample["boxes"]) > 0
+    flags = [np.asarray(sample[key], bool) for key in _FLAGS if key in sample]
+    found.num_uncounted += int(np.any(flags, axis=0).sum()) if flags else 0
     return np.asarray(sample["boxes"], np.float64)
 
 
@@ -198,7 +207,8 @@ def check_evaluation_source(source: BaseSource) -> list[SetFinding]:
 
     The classes are those of the model, of which the data may have only one.
     """
-    return [f for f in check_source(source) if f.check != "one_class"]
+    of_model = ("one_class", "similar_classes")
+    return [f for f in check_source(source) if f.check not in of_model]
 
 
 def check_source(source: BaseSource, max_images: int | None = None) -> list[SetFinding]:

@@ -53,7 +53,8 @@ COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
 # Checks of whole datasets, which `options.data_loading.allow` turns off.
 SET_CHECKS = (
     "no_objects", "pixel_boxes", "normalized_boxes", "dropped_objects",
-    "changed_boxes", "whole_image_boxes", "equal_boxes", "one_class", "equal_images",
+    "changed_boxes", "whole_image_boxes", "equal_boxes", "one_class", "similar_classes",
+    "corner_boxes", "uncounted_objects", "equal_images",
     "shared_images",
 )  # fmt: skip
 

@@ -81,15 +81,17 @@ def read_rows(text: str, place: str) -> Iterator[Row]:
         place: The file, for errors.
 
     Raises:
-        DataError: A column is missing, or the text is no CSV.
+        DataError: A column is missing, a quotation mark is not closed, or the text is
+            no CSV.
     """
     first = text.lstrip("\n").partition("\n")[0]
     delimiter = max(",;\t", key=first.count)
     decimal = "." if delimiter == "," else ","
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-    columns, count = None, 0
+    columns, count, end = None, 0, 0
     try:
         for cells in reader:
+            before, end = end, reader.line_num
             cells = [cell.strip() for cell in cells]
             if not any(cells):
                 continue
@@ -97,6 +99,16 @@ def read_rows(text: str, place: str) -> Iterator[Row]:
                 columns, count = _columns(cells, place), len(cells)
                 continue
             too_long = any(cells[count:])
+            needed = (columns.image, columns.label, *columns.box)
+            rest = "".join(
+                cells[i].partition("\n")[2] for i in needed if i < len(cells)
+            )
+            if delimiter in rest:
+                raise DataError(
+                    f"{place}:{before + 1}",
+                    "a cell contains the next row",
+                    hint="is a quotation mark not closed?",
+                )
             cells += [""] * (count - len(cells))
             yield _row(reader.line_num, cells, columns, decimal, too_long)
     except csv.Error as error:

@@ -19,6 +19,7 @@ from odapi.data.sources.files import unique_id
 from odapi.data.tfrecord.example import Example, encoded_image, read_example
 from odapi.data.tfrecord.record_index import RecordIndex, index_of
 from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
+from odapi.data.tfrecord.shards import missing_shards
 from odapi.errors import DataError
 from odapi.fields import FIELDS, LABELED_CLASSES, per_keypoint
 from odapi.labels import Category, Keypoint, LabelMap
@@ -61,7 +62,10 @@ def open_tfrecord(
         what = "indexing records"
         made = pool.map(lambda file: index_of(file, sequences), files)
         indices = list(track(made, what, len(files)))
-    return TFRecordSource(name, indices, label_map, drop_unknown, load_masks)
+    source = TFRecordSource(name, indices, label_map, drop_unknown, load_masks)
+    for missing in missing_shards(given, files):
+        source.problems.found("missing shard", missing)
+    return source
 
 
 def find_files(paths: Sequence[str | Path]) -> list[Path]:
