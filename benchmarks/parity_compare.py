@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import keras
 import numpy as np
 
 from benchmarks import parity_center, parity_rcnn, parity_step, parity_training
@@ -76,7 +77,8 @@ def _inference(compared: Comparison, detector, inputs: Arrays) -> Iterator[Row]:
         return
     size = inputs["images"].shape[1:3]
     if isinstance(detector, FasterRCNN):
-        pixels = detector.anchors(size) * np.tile(np.float32(size), 2)
+        anchors = keras.ops.convert_to_numpy(detector.anchors(inputs))
+        pixels = anchors * np.tile(np.float32(size), 2)
         yield compared.row("anchors", {"predict/anchors": pixels})
         yield from _found(compared, outputs)
         return
