@@ -186,6 +186,49 @@ def test_most_objects_lost_for_one_reason_is_a_warning(tmp_path):
     )
 
 
+def keypoints(x, y, visibility):
+    """Three objects whose keypoints are all at one place."""
+
+    def change(content):
+        content["categories"] = [
+            c | {"keypoints": ["a", "b"]} for c in content["categories"]
+        ]
+        for annotation in content["annotations"]:
+            annotation["keypoints"] = [x, y, visibility] * 2
+
+    return coco(change)
+
+
+def pose(rest, dimensions=3):
+    """Three objects with keypoints after their boxes."""
+
+    def write(folder):
+        spec = yolo(lambda text, name: text.replace("\n", f" {rest}\n"))(folder)
+        with (folder / "data.yaml").open("a") as file:
+            file.write(f"\nkpt_shape: [2, {dimensions}]\n")
+        return spec
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("write", "found"),
+    [
+        (keypoints(10, 10, 1), []),
+        (keypoints(10, 10, 0), ["unlabeled_keypoints"]),
+        (keypoints(0, 0, 0), ["unlabeled_keypoints"]),
+        (keypoints(999, 999, 2), ["unlabeled_keypoints"]),
+        (pose("0.2 0.2 2 0.3 0.3 2"), []),
+        (pose(""), ["unlabeled_keypoints"]),
+        (pose("0.2 0.2 2 0.3 0.3 2", 2), ["unlabeled_keypoints"]),
+        (pose("20 20 2 30 30 2"), ["unlabeled_keypoints"]),
+    ],
+)
+def test_a_set_without_a_labeled_keypoint_is_a_warning(write, found, tmp_path):
+    findings = check_set(survey(open_source(write(tmp_path / "data"))))
+    assert [(f.check, f.is_error) for f in findings] == [(c, False) for c in found]
+
+
 def test_corners_for_sizes_are_a_warning(tmp_path):
     [finding] = check_set(survey(open_source(coco(corners)(tmp_path))))
     assert (finding.check, finding.is_error) == ("changed_boxes", False)
@@ -270,6 +313,9 @@ CORNER = [[0.0, 0.0, 0.4 + i / 100, 0.5] for i in range(10)]
         (made([BOX] * 2, highest_px=9.0, num_small=1), []),
         (made([BOX], changed={"inverted box": 1}), ["changed_boxes"]),
         (made([BOX] * 2, changed={"box beyond the image": 1}), []),
+        (made([BOX, OTHER] * 2, with_keypoints=3), ["unlabeled_keypoints"]),
+        (made([BOX, OTHER] * 2, with_keypoints=2), []),  # Few objects.
+        (made([BOX, OTHER] * 2, with_keypoints=3, with_labeled=1), []),
         (made([], unreadable=9), ["no_objects"]),
         (made([BOX, OTHER] * 2, num_far=3, highest_share=9.0), ["pixel_boxes"]),
         (made([BOX], lost={"NaN box": 1}, stored=2), []),  # Half.

@@ -234,6 +234,18 @@ def _uncounted_objects(survey: "Survey") -> SetFinding | None:
     )
 
 
+def _unlabeled_keypoints(survey: "Survey") -> SetFinding | None:
+    if survey.with_keypoints < _FEW or survey.with_labeled:
+        return None
+    return SetFinding(
+        "unlabeled_keypoints",
+        f"none of {_count(survey.with_keypoints, 'object')} with keypoints has a "
+        "labeled one",
+        "the visibility of labeled keypoints is 1 or 2, and they must not be dropped "
+        "as malformed or outside of the image",
+    )
+
+
 def _cause(survey: "Survey", kind: str) -> str:
     """Returns the likely cause of a kind of problem that concerns most objects."""
     if kind == "box outside the image" and survey.num_far:
@@ -251,7 +263,8 @@ _PIXELS = (
 )
 _CAUSES = {
     "annotation without image": "image_id must be the id of an entry of images",
-    "malformed box": "a box has four numbers; YOLO separates them by spaces",
+    "malformed box": "a box has four numbers; YOLO separates them by spaces, and "
+    "coordinates of polygons are shares of width and height",
     "NaN box": "a coordinate is missing or no number; rotated boxes are not read",
     "object without class": "no object names a class of the dataset",
     "image label": "annotations without bbox are labels of whole images",
@@ -276,6 +289,7 @@ CHECKS: dict[str, Callable[["Survey"], SetFinding | None]] = {
     "similar_classes": _similar_classes,
     "corner_boxes": _corner_boxes,
     "uncounted_objects": _uncounted_objects,
+    "unlabeled_keypoints": _unlabeled_keypoints,
 }
 EQUAL_IMAGES, SHARED_IMAGES = "equal_images", "shared_images"
 # All names; the last two are found by `image_copies`.

@@ -62,6 +62,8 @@ class Survey:
         num_far: Stored boxes with a normalized coordinate above `FAR`.
         num_annotated: Images with usable boxes.
         num_uncounted: Usable objects that are crowds, difficult or groups.
+        with_keypoints: Usable objects in images whose objects have keypoints.
+        with_labeled: Of these, objects with a labeled keypoint.
     """
 
     name: str
@@ -90,6 +92,8 @@ class Survey:
     num_far: int = 0
     num_annotated: int = 0
     num_uncounted: int = 0
+    with_keypoints: int = 0
+    with_labeled: int = 0
 
     @property
     def usable(self) -> int:
@@ -199,6 +203,9 @@ def _add(found: Survey, raw: Raw | None, sample: Sample | None) -> np.ndarray:
     found.num_annotated += len(sample["boxes"]) > 0
     flags = [np.asarray(sample[key], bool) for key in _FLAGS if key in sample]
     found.num_uncounted += int(np.any(flags, axis=0).sum()) if flags else 0
+    if "keypoint_visibility" in sample:
+        found.with_keypoints += len(sample["classes"])
+        found.with_labeled += int((sample["keypoint_visibility"] > 0).any(1).sum())
     return np.asarray(sample["boxes"], np.float64)
 
 

@@ -54,7 +54,7 @@ COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
 SET_CHECKS = (
     "no_objects", "pixel_boxes", "normalized_boxes", "dropped_objects",
     "changed_boxes", "whole_image_boxes", "equal_boxes", "one_class", "similar_classes",
-    "corner_boxes", "uncounted_objects", "equal_images",
+    "corner_boxes", "uncounted_objects", "unlabeled_keypoints", "equal_images",
     "shared_images",
 )  # fmt: skip
 
