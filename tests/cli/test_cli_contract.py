@@ -1,5 +1,6 @@
 """Every subcommand: help, JSON output, exit codes, no lost markup."""
 
+import errno
 import json
 import re
 
@@ -154,3 +155,35 @@ def test_tables_in_a_pipe_have_no_trailing_blanks(tmp_path):
     assert not any(re.search(r"\s$", line) for line in lines)
     *table, _ = lines  # The last line names the file.
     assert max(map(len, table)) <= 100
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOTDIR, "Not a directory", "a/b"),
+         "NotADirectoryError: a/b: Not a directory"),
+        (OSError(errno.EACCES, "Permission denied", b"a"),
+         "PermissionError: a: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"),
+         "OSError: No space left on device"),
+    ],
+)  # fmt: skip
+def test_a_path_that_the_system_refuses_is_one_message(
+    error, message, capsys, monkeypatch
+):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code, capsys.readouterr().err) == (1, message + "\n")
+
+
+def test_other_errors_of_the_system_keep_their_traceback(monkeypatch):
+    def fail():
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(cli, "app", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        cli.main()

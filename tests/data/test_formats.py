@@ -7,6 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import tiny_data
+from odapi.data.convert import Target, convert, spec_of
 from odapi.data.sources import open_source
 from odapi.data.sources.open import Spec, parse_spec
 from odapi.errors import DataError
@@ -373,3 +374,18 @@ def test_yolo_number_without_a_name_is_refused(tmp_path):
     yolo(tmp_path, f"train: images\n{NAMED}", lines="7 0.5 0.5 0.1 0.1")
     with pytest.raises(DataError, match="number 7, counted from 0"):
         open_source(f"yolo:{tmp_path}")
+
+
+@pytest.mark.parametrize("kind", ["coco", "tfrecord", "voc", "yolo"])
+@pytest.mark.parametrize("name", [".a.jpg", "a\n.jpg", "\ta.jpg", "d:a.jpg", "..jpg"])
+def test_odd_names_of_images_are_read_back(kind, name, tmp_path):
+    spec = tiny_data.write_coco(
+        tmp_path / "in", lambda c: c["images"][0].update(file_name=name)
+    )
+    folder = tmp_path / "in" / "images"
+    (folder / "a.jpg").rename(folder / name)
+    out = tmp_path / "out" / ("a.record" if kind == "tfrecord" else "")
+    target = Target(kind, out)
+    again = open_source(spec_of(target, convert(open_source(spec), target)))
+    assert sum(len(again[i]["boxes"]) for i in range(len(again))) == 3
+    assert not again.problems

@@ -4,6 +4,8 @@ A module has one function with the name of its subcommand. Modules of this packa
 import no backend, NumPy or OpenCV at their top, so that `odapi --help` is fast.
 """
 
+import errno
+import os
 import sys
 
 import typer
@@ -65,3 +67,13 @@ def main() -> None:
     except OdapiError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.errno not in _FULL:
+            raise
+        # A path that the system refuses, such as an output below a file, or no space.
+        place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        print(f"{type(error).__name__}: {place}{error.strerror}", file=sys.stderr)
+        sys.exit(1)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -138,7 +139,7 @@ class ImageFiles:
             stem = old.stem
         else:  # Without a suffix, or with a wrong one, the bytes decide.
             stem = old.stem if len(old.suffix) in (4, 5) else old.name
-        stem = stem.replace(":", "_") or "image"
+        stem = _UNSAFE.sub("_", stem) or "image"
         name, count = f"{stem}{suffix}", 1
         # Annotations are named after images, hence unique stems.
         while Path(name).stem.lower() in self._taken:
@@ -146,6 +147,10 @@ class ImageFiles:
             name = f"{stem}_{count}{suffix}"
         self._taken.add(Path(name).stem.lower())
         return name
+
+
+# Windows' drives, line ends in lists, and files that are hidden.
+_UNSAFE = re.compile(r"^\.|[\x00-\x1f:]")
 
 
 def _same(suffix: str) -> tuple[str, ...]:
