@@ -254,7 +254,8 @@ def test_every_kind_has_a_case():
         "unusable keypoint",
         "keypoint outside the image",
         "keypoints outside their box",
-        "image without a label file",  # these three: test_yolo_files.py
+        "missing split",  # these four: test_yolo_files.py
+        "image without a label file",
         "unused label file",
         "classes without names",
         "box from mask",  # these five: test_object_masks.py
