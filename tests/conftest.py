@@ -51,12 +51,12 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    recorded = json.loads(_DURATIONS.read_text()) if _DURATIONS.exists() else {}
     for item in items:
         if item.get_closest_marker("backend") and _is_core(item):
             item.add_marker("core")
     if config.getoption("--record-durations"):
         return
+    recorded = json.loads(_DURATIONS.read_text())
     unmarked = [
         f"{item.nodeid} ({recorded[item.nodeid]:.0f} s)"
         for item in items

@@ -47,6 +47,7 @@ def names(folder):
     return sorted(p.name for p in folder.iterdir())
 
 
+@pytest.mark.slow
 def test_export_writes_the_original_s_layout(checkpoint, tmp_path):
     done = export("trained", tmp_path / "out")
     assert names(tmp_path / "out") == [

@@ -190,6 +190,7 @@ def test_mask_size_below_one_raises():
         CenterMasks(num_classes=2, loss=SigmoidLoss(), mask_size=(0, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.learning
 def test_mask_is_learned():
     if keras.backend.backend() == "jax":

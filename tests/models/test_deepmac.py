@@ -198,6 +198,7 @@ def test_padding_changes_no_loss():
 _MASK = "Loss/deep_mask_estimation"
 
 
+@pytest.mark.slow
 @pytest.mark.learning
 def test_mask_is_learned():
     if keras.backend.backend() == "jax":

@@ -35,6 +35,7 @@ def test_two_steps_train_save_and_evaluate(family, tmp_path):
     assert (loaded.step, loaded.detector.num_classes) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_further_from_its_weights(tmp_path, capsys):
     config = train_config("ssd")
     detector = odapi.build_detector(config, seed=11)

@@ -124,6 +124,7 @@ def test_averages_are_evaluated_and_training_continues_from_the_weights(run):
 
 
 @pytest.mark.backend
+@pytest.mark.slow
 def test_scaling_the_loss_changes_nothing_but_its_range(run, tmp_path):
     run(3, decay=0.9)
     plain = weights(run)
