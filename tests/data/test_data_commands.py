@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import tiny_data
 from odapi.cli.data import app
-from odapi.config.label_map import save_label_map
+from odapi.config.label_map import load_label_map, save_label_map
 from odapi.data.inspect import inspect_source, typical_images
 from odapi.data.inspect_tables import bar
 from odapi.data.sources import open_source
@@ -250,3 +250,42 @@ def test_convert_tells_what_is_lost(shared, tmp_path):
     result = run("convert", f"coco:{file}", "--to", "voc", "--output", tmp_path / "o")
     assert "Not written" in result.stderr
     assert "masks" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("write", "kind", "name", "shards"),
+    [
+        (tiny_data.write_tfrecord, "tfrecord", "data.record", "1"),
+        (tiny_data.write_coco, "coco", "data.json", "1"),
+        (tiny_data.write_voc, "tfrecord", "x.record", "2"),
+    ],
+)
+def test_convert_never_replaces_a_file(write, kind, name, shards, tmp_path):
+    spec = write(tmp_path)
+    there = tmp_path / (name if shards == "1" else f"{name}-00001-of-00002")
+    if not there.exists():
+        there.write_bytes(b"mine")
+    before = there.read_bytes()
+    arguments = ("--to", kind, "--output", str(tmp_path / name), "--shards", shards)
+    with pytest.raises(DataError) as caught:
+        run("convert", spec, *arguments)
+    assert (caught.value.place, caught.value.problem) == (str(there), "exists already")
+    assert there.read_bytes() == before
+
+
+def test_convert_keeps_a_label_map_of_other_classes(tmp_path):
+    spec = tiny_data.write_voc(tmp_path / "in")
+    out, given = tmp_path / "out", tmp_path / "map.pbtxt"
+
+    def convert(name, classes):
+        save_label_map(label_map_of(classes), given)
+        more = ("--to", "tfrecord", "--output", out / name, "--label-map", given)
+        run("convert", spec, *more)
+
+    convert("a.record", ["cat", "dog"])
+    convert("b.record", ["cat", "dog"])
+    for classes in (["dog", "cat"], ["cat", "dog", "cow"]):
+        with pytest.raises(DataError, match="exists already, with other classes"):
+            convert("c.record", classes)
+    names = [c.name for c in load_label_map(out / "label_map.pbtxt")]
+    assert (names, (out / "c.record").exists()) == (["cat", "dog"], False)

@@ -18,6 +18,8 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+_LABEL_MAP = "label_map.pbtxt"
+
 Spec = Annotated[
     str,
     typer.Argument(
@@ -196,6 +198,7 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Write a dataset in another format; images are not re-encoded."""
+    from odapi.config.label_map import keep_label_map
     from odapi.data.convert import Target, spec_of
     from odapi.data.convert import convert as run
     from odapi.data.formats.writer import empty_folder
@@ -206,6 +209,7 @@ def convert(
     folder = output.parent if output.suffix or to == "tfrecord" else output
     if folder == output:
         empty_folder(output)
+    keep_label_map(source.label_map, folder / _LABEL_MAP)
     written = run(source, target)
     path = _write_label_map(source.label_map, folder)
     made = spec_of(target, written)
@@ -330,7 +334,7 @@ def _print_problems(
 def _write_label_map(label_map: "LabelMap", folder: pathlib.Path) -> pathlib.Path:
     from odapi.config.label_map import save_label_map
 
-    path = folder / "label_map.pbtxt"
+    path = folder / _LABEL_MAP
     save_label_map(label_map, path)
     return path
 

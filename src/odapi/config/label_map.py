@@ -66,6 +66,22 @@ def save_label_map(label_map: LabelMap, path: str | os.PathLike) -> None:
     write_text(path, label_map_text(label_map))
 
 
+def keep_label_map(label_map: LabelMap, path: str | os.PathLike) -> None:
+    """Refuses to replace a file of other classes, which other data may need.
+
+    Raises:
+        DataError: There is such a file.
+    """
+    if not os.path.exists(path):
+        return
+    if label_map_text(load_label_map(path)) != label_map_text(label_map):
+        raise DataError(
+            os.fspath(path),
+            "exists already, with other classes",
+            hint=f"use its classes, --label-map {path}, or write to another folder",
+        )
+
+
 def label_map_text(label_map: LabelMap) -> str:
     """Returns a label map as the text of a pbtxt file."""
     message = pb.StringIntLabelMap()

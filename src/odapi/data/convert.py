@@ -4,8 +4,12 @@ import dataclasses
 import pathlib
 from collections.abc import Iterable, Mapping
 
-from odapi.data.formats.coco_writer import write_coco, write_coco_part
-from odapi.data.formats.tfrecord_writer import write_records_of, write_tfrecord
+from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
+from odapi.data.formats.tfrecord_writer import (
+    shard_paths,
+    write_records_of,
+    write_tfrecord,
+)
 from odapi.data.formats.voc_writer import write_voc
 from odapi.data.formats.writer import COPY, IMAGES, REFER, Written
 from odapi.data.formats.yolo_writer import LINES, write_yolo
@@ -65,7 +69,18 @@ def convert(
         source: The dataset.
         target: Destination and format.
         indices: The samples to write; None means all.
+
+    Raises:
+        DataError: A file of annotations or records exists already: it may be the one
+            that is read.
     """
+    for file in _files(target):
+        if file.exists():
+            raise DataError(
+                str(file),
+                "exists already",
+                hint="use another name, or delete it first",
+            )
     chosen: Iterable[int] = range(len(source)) if indices is None else indices
     if target.kind == "coco":
         return write_coco(source, target.path, chosen, target.images)
@@ -75,6 +90,15 @@ def convert(
     if target.kind == "voc":
         return write_voc(source, *place)
     return write_yolo(source, *place, target.lines)
+
+
+def _files(target: Target) -> list[Path]:
+    """Returns the files that a dataset consists of, besides those in new folders."""
+    if target.kind == "tfrecord":
+        return shard_paths(target.path, target.shards)
+    if target.kind == "coco":
+        return [coco_file(target.path)]
+    return []
 
 
 def write_split(

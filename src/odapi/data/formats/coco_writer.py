@@ -24,6 +24,11 @@ _NOT_WRITTEN = (
 )  # fmt: skip
 
 
+def coco_file(path: Path) -> Path:
+    """Returns the JSON file that `path`, a file or a folder, means."""
+    return path if path.suffix == ".json" else path / "annotations.json"
+
+
 def write_coco(
     source: BaseSource,
     path: Path,
@@ -41,7 +46,7 @@ def write_coco(
     Returns:
         Counts of written objects, and of values that COCO has no field for.
     """
-    file = path if path.suffix == ".json" else path / "annotations.json"
+    file = coco_file(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     files = ImageFiles(file.parent / "images", images)
     written = Written(file)
