@@ -16,6 +16,7 @@ from odapi.data.sources.sequence import SequenceSource
 
 HEIGHT, WIDTH = 40, 60
 BOX = [10, 10, 20, 15]  # x, y, width, height in pixels
+OTHER_BOX = [10, 10, 20, 16]  # Of another object, with the same mask.
 CORNERS = [[10, 10], [30, 10], [30, 25], [10, 25]]
 FLAT = [10, 10, 30, 10, 30, 25, 10, 25]
 MASK = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -126,7 +127,7 @@ def test_inspect_and_convert_count_the_masks_of_coco(
     segmentation, expected, verb, tmp_path
 ):
     annotation = {"bbox": BOX, "segmentation": segmentation}
-    sound = {"bbox": BOX, "segmentation": [FLAT]}
+    sound = {"bbox": OTHER_BOX, "segmentation": [FLAT]}
     source = open_source(write_coco(tmp_path / "data", annotation, sound))
     if verb == "inspect":
         assert inspect_source(source).objects == 2
@@ -169,7 +170,7 @@ def test_a_png_that_is_no_png_is_counted(tmp_path):
 
 
 def test_objects_without_a_mask_stay_without_one_in_our_records(tmp_path):
-    annotations = {"bbox": BOX, "segmentation": [FLAT]}, {"bbox": BOX, "id": 7}
+    annotations = {"bbox": BOX, "segmentation": [FLAT]}, {"bbox": OTHER_BOX, "id": 7}
     source = open_source(write_coco(tmp_path / "data", *annotations))
     target = Target("tfrecord", tmp_path / "out" / "x.record", "copy", 1)
     convert(source, target)
