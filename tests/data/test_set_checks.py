@@ -316,6 +316,21 @@ CORNER = [[0.0, 0.0, 0.4 + i / 100, 0.5] for i in range(10)]
         (made([BOX, OTHER] * 2, with_keypoints=3), ["unlabeled_keypoints"]),
         (made([BOX, OTHER] * 2, with_keypoints=2), []),  # Few objects.
         (made([BOX, OTHER] * 2, with_keypoints=3, with_labeled=1), []),
+        (made([BOX, OTHER] * 20, changed={"box beyond the image": 8}), []),
+        (
+            made([BOX, OTHER] * 20, changed={"box beyond the image": 10}),
+            ["changed_boxes"],
+        ),
+        (
+            made(
+                [BOX, OTHER] * 16,
+                stored=40,
+                lost={"box outside the image": 8},
+                changed={"box beyond the image": 2},
+            ),
+            ["changed_boxes"],
+        ),
+        (made([BOX, OTHER] * 26, changed={"box beyond the image": 10}), []),  # A fifth.
         (made([], unreadable=9), ["no_objects"]),
         (made([BOX, OTHER] * 2, num_far=3, highest_share=9.0), ["pixel_boxes"]),
         (made([BOX], lost={"NaN box": 1}, stored=2), []),  # Half.

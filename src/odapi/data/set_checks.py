@@ -19,6 +19,7 @@ _MOST = 0.5  # Share of the objects that is most of them.
 _SHARE_PX = 1.5  # No box of a dataset in pixels ends before this.
 _MIN_IMAGE = 8  # Pixels; below, boxes of one pixel are possible.
 _FEW, _SOME = 3, 5  # Objects that prove nothing when they agree.
+_SHARE_MISPLACED = 0.2  # Of boxes that are not within their images.
 _HALF = 0.505  # Share of a side in which boxes lie that fit an image of half its size.
 _WHOLE = 0.98  # Share of the image that a box around all of it covers.
 _MANY = 10  # Objects that do prove something.
@@ -101,7 +102,24 @@ def _changed_boxes(survey: "Survey") -> SetFinding | None:
                 f"one reason, {kind}",
                 _CAUSES[kind],
             )
-    return None
+    return _misplaced_boxes(survey)
+
+
+def _misplaced_boxes(survey: "Survey") -> SetFinding | None:
+    """Finds boxes of which many, but not most, are not within their images."""
+    outside = "box outside the image"
+    count = survey.changed["box beyond the image"] + survey.lost[outside]
+    if count < _MANY or count <= _SHARE_MISPLACED * survey.stored:
+        return None
+    if not survey.usable or survey.share_lost(outside) > _MOST:
+        return None
+    return SetFinding(
+        "changed_boxes",
+        f"{count} of {_count(survey.stored, 'box', 'boxes')} reach beyond their images "
+        "or lie outside of them",
+        "are they of images of another size, are x and y exchanged, or are they "
+        "centers or corners where others are expected?",
+    )
 
 
 def _normalized_boxes(survey: "Survey") -> SetFinding | None:
