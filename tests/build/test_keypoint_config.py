@@ -120,7 +120,7 @@ def test_the_17_names_of_coco_have_the_sigmas_of_coco(names, is_coco, tmp_path):
         )
     else:
         assert found != expected
-    comments = [line for line in text.splitlines() if line.startswith("#")]
+    comments = [line for line in text.splitlines() if line.startswith("# Sigmas")]
     of_cat = "those of COCO" if is_coco else "estimated from the annotations, so"
     assert len(comments) == 2
     assert of_cat in comments[0]
@@ -128,3 +128,21 @@ def test_the_17_names_of_coco_have_the_sigmas_of_coco(names, is_coco, tmp_path):
     parsed = pipeline_pb2.TrainEvalPipelineConfig()
     text_format.Parse(text, parsed)
     assert parsed == config
+
+
+@pytest.mark.parametrize(
+    ("names", "unpaired"),
+    [
+        (["left_ear", "right_ear"], False),
+        (["keypoint 0", "keypoint 1"], True),
+        (["left_ear", "tail"], True),
+        (["tail"], False),  # A single point has no other side.
+    ],
+)
+def test_a_comment_names_classes_without_pairs_for_flips(names, unpaired, tmp_path):
+    source = open_source(tiny_data.write_coco(tmp_path, with_people(names)))
+    text = keypoint_config_text(source)
+    assert (
+        "flip exchanges no keypoints of cat: none is named left" in text
+    ) == unpaired
+    assert "flip exchanges no keypoints of dog" in text

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import tiny_data
-from odapi.build.keypoint_config import keypoint_config
+from odapi.build.keypoint_config import keypoint_config, keypoint_config_text
 from odapi.data.sources.open import open_source
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap
@@ -254,7 +254,9 @@ def test_keypoints_of_a_label_map(about, given, visibility, problems, tmp_path):
 
 def test_flip_idx_is_the_permutation_of_flips(tmp_path):
     about = f"{POSE}\nkpt_names: [tip, port, starboard]\nflip_idx: [0, 2, 1]"
-    config = keypoint_config(open_source(dataset(tmp_path, THREE, about=about)))
+    source = open_source(dataset(tmp_path, THREE, about=about))
+    assert "flip exchanges no keypoints" not in keypoint_config_text(source)
+    config = keypoint_config(source)
     (step,) = config.train_config.data_augmentation_options
     assert step.random_horizontal_flip.keypoint_flip_permutation == [0, 2, 1]
     task = config.model.center_net.keypoint_estimation_task[0]

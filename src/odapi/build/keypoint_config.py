@@ -57,11 +57,14 @@ def keypoint_config(source: BaseSource) -> pipeline_pb2.TrainEvalPipelineConfig:
 def keypoint_config_text(source: BaseSource) -> str:
     """Returns the text of `keypoint_config`, with the origin of the sigmas.
 
+    A comment names the classes without pairs that a horizontal flip exchanges.
+
     Raises:
         DataError: No class has keypoints.
     """
     text = to_text(keypoint_config(source))
     lines = []
+    order = flip_permutation(source.label_map)
     for category in source.label_map:
         if not category.keypoints:
             continue
@@ -69,6 +72,12 @@ def keypoint_config_text(source: BaseSource) -> str:
         if coco_sigmas([k.name for k in category.keypoints]):
             origin = "those of COCO"
         lines.append(f"# Sigmas and standard deviations of {category.label}: {origin}.")
+        is_known = category.flip or any(order[k.id] != k.id for k in category.keypoints)
+        if len(category.keypoints) > 1 and not is_known:
+            lines.append(
+                f"# A horizontal flip exchanges no keypoints of {category.label}: none "
+                "is named left or right; if some are, set keypoint_flip_permutation."
+            )
     return "\n".join([*lines, text])
 
 
