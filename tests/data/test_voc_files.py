@@ -1,5 +1,7 @@
 """XML files, lists and images of Pascal VOC datasets in their many layouts."""
 
+import os
+
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -402,3 +404,24 @@ def test_an_empty_xml_file_is_counted(tmp_path):
         (tmp_path / f"{name}.xml").write_text(text)
     source = open_source(f"voc:{tmp_path}")
     assert (source.image_ids, found(source)) == (["a"], {"unreadable annotation": 1})
+
+
+@pytest.mark.parametrize(
+    ("write", "below"),
+    [(tiny_data.write_voc, "Annotations"), (tiny_data.write_yolo, "images")],
+)
+def test_a_folder_that_cannot_be_read_is_refused(write, below, tmp_path, monkeypatch):
+    spec = write(tmp_path)
+    locked = tmp_path / below / "more"
+    locked.mkdir()
+    scandir = os.scandir
+
+    def scan(path):
+        if os.fspath(path) == str(locked):
+            raise PermissionError(13, "Permission denied", str(locked))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.raises(DataError) as caught:
+        open_source(spec)
+    assert str(caught.value) == f"{locked}: cannot be read: Permission denied"

@@ -6,6 +6,7 @@ import os
 import pathlib
 import unicodedata
 import urllib.parse
+from collections.abc import Iterator
 
 Path = pathlib.Path
 
@@ -25,6 +26,30 @@ def _by_spelling(folder: Path) -> dict[str, list[str]]:
     for name in names_in(folder):
         found[spelling(name)].append(name)
     return found
+
+
+def walk(root: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Yields folder, subfolders and file names from `root` down, as os.walk.
+
+    Links are followed, each folder is visited once. Subfolders that are removed from
+    the list are left out.
+
+    Raises:
+        OSError: A folder cannot be read, such as for lack of permission.
+    """
+    seen = set()
+    for folder, folders, names in os.walk(root, onerror=_refuse, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:  # A link to a folder above.
+            folders.clear()
+            continue
+        seen.add(real)
+        yield Path(folder), folders, names
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def forget() -> None:

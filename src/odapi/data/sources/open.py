@@ -98,7 +98,7 @@ def open_source(
     try:
         return _OPENERS[parsed.kind](parsed, label_map, load_masks)
     except OSError as error:  # Such as a folder without permission, or a long name.
-        place = f"dataset {parsed.kind}:{parsed.path[:200]}"
+        place = os.fsdecode(error.filename or f"{parsed.kind}:{parsed.path}")[:200]
         reason = f"cannot be read: {error.strerror or error}"
         raise DataError(place, reason) from error
 

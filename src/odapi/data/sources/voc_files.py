@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from odapi.data.problems import Problems
 from odapi.data.sources.files import ImageFinder, image_files, unique_id
-from odapi.data.sources.listing import spelling
+from odapi.data.sources.listing import spelling, walk
 from odapi.errors import DataError
 from odapi.files import IMAGE_SUFFIXES, is_image_file, read_text
 
@@ -54,15 +54,9 @@ def find_xml_files(root: Path, problems: Problems) -> list[Path]:
 
 def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yields folders and their file names; hidden ones are left out."""
-    seen = set()
-    for folder, folders, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in seen:  # A link to a folder above.
-            folders.clear()
-            continue
-        seen.add(real)
+    for folder, folders, names in walk(root):
         folders[:] = sorted(f for f in folders if not f.startswith("."))
-        yield Path(folder), [n for n in names if not n.startswith(".")]
+        yield folder, [n for n in names if not n.startswith(".")]
 
 
 def _below(root: Path, file: Path) -> Path:

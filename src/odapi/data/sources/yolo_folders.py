@@ -1,13 +1,12 @@
 """Layout of YOLO datasets: images, splits, class names and keypoints."""
 
 import dataclasses
-import os
 import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
 from odapi.data.sources.files import image_files
-from odapi.data.sources.listing import forget, names_in, similar_name
+from odapi.data.sources.listing import forget, names_in, similar_name, walk
 from odapi.data.sources.yolo_keypoints import KeypointShape, keypoint_shape
 from odapi.data.sources.yolo_names import MAX_CLASSES, NAME_FILES, class_names
 from odapi.data.sources.yolo_paths import PathFinder, SplitPaths, listed_images
@@ -361,16 +360,11 @@ def _below(root: Path, *names: str) -> Path | None:
 def _folders_below(folder: Path) -> list[Path]:
     """Returns the folders with images, the folder itself and all below, sorted."""
     found: list[Path] = []
-    seen: set[str] = set()  # Links may form cycles.
-    for base, folders, _ in os.walk(folder, followlinks=True):
-        if os.path.realpath(base) in seen:
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(base))
+    for base, folders, _ in walk(folder):
         # Folders of version control, notebooks and macOS archives.
         folders[:] = sorted(f for f in folders if not f.startswith((".", "__MACOSX")))
-        if image_files(Path(base)):
-            found.append(Path(base))
+        if image_files(base):
+            found.append(base)
     return found
 
 
