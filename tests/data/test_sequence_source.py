@@ -143,3 +143,30 @@ def test_samples_have_a_length_and_an_index(samples):
 def test_class_names_are_texts(names):
     with pytest.raises(DataError, match="class names are a list of texts"):
         SequenceSource([item()], names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"masks": np.zeros((2, 20, 10), np.uint8)},
+            "['masks']: must have one row per box, [2, 10, 20], got [2, 20, 10]",
+        ),
+        # A single number per box would count for all of its keypoints.
+        (
+            {"keypoints": np.zeros((2, 3, 2)), "keypoint_visibility": [[2], [2]]},
+            "['keypoint_visibility']: must have 3 keypoints per box, got 1",
+        ),
+        (
+            {"keypoints": np.zeros((2, 1, 2)), "keypoint_visibility": [[2, 2]] * 2},
+            "['keypoint_visibility']: must have 1 keypoints per box, got 2",
+        ),
+        (
+            {"keypoints": np.zeros((2, 2, 2)), "keypoint_depths": [[1.0]] * 2},
+            "['keypoint_depths']: must have 2 keypoints per box, got 1",
+        ),
+    ],
+)
+def test_masks_and_keypoints_fit_the_image_and_each_other(changes, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        SequenceSource([item(**changes)], NAMES)[0]

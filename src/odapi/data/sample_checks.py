@@ -1,6 +1,6 @@
 """Validation of samples that user code made in Python."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,14 @@ import numpy as np
 from odapi.data.image.lazy_masks import LazyMasks
 from odapi.data.sample import Sample
 from odapi.errors import DataError, did_you_mean
-from odapi.fields import FIELDS, LABELED_CLASSES, REQUIRED, Field, Motion
+from odapi.fields import (
+    FIELDS,
+    LABELED_CLASSES,
+    REQUIRED,
+    Field,
+    Motion,
+    per_keypoint,
+)
 
 # Keys of a sample besides the fields of its objects.
 OTHER_KEYS = (
@@ -60,7 +67,20 @@ def check_sample(sample: Any, place: str, known: Iterable[str] = ()) -> Sample:
     for key, value in sample.items():
         if key in FIELDS:
             checked[key] = _checked(FIELDS[key], value, count, size, place)
+    if count and "keypoints" in checked:
+        _check_keypoints(checked, place)
     return checked
+
+
+def _check_keypoints(sample: Mapping[str, Any], place: str) -> None:
+    """Checks that all fields have as many keypoints as `keypoints`."""
+    expected = sample["keypoints"].shape[1]
+    for key in sample.keys() & set(per_keypoint()):
+        found = sample[key].shape[1]
+        if found != expected:
+            raise _wrong(
+                place, key, f"must have {expected} keypoints per box, got {found}"
+            )
 
 
 def check_image(image: Any, place: str) -> np.ndarray:
@@ -87,7 +107,7 @@ def _checked(
 ) -> Any:
     if isinstance(value, LazyMasks):
         if len(value) != count or (size and value.shape[1:] != size):
-            raise _wrong_shape(field, value.shape, count, place)
+            raise _wrong_shape(field, value.shape, count, place, size)
         return value
     array = _array(value, place, field.name)
     array = _converted(field, array, place)
@@ -104,7 +124,7 @@ def _checked(
         want in (None, side) for want, side in zip(fixed, sides, strict=True)
     )
     if array.ndim < 1 or len(array) != count or not fits:
-        raise _wrong_shape(field, array.shape, count, place)
+        raise _wrong_shape(field, array.shape, count, place, size)
     _check_values(field, array, place)
     return array
 
@@ -161,9 +181,14 @@ def _array(value: Any, place: str, key: str) -> np.ndarray:
 
 
 def _wrong_shape(
-    field: Field, shape: tuple[int, ...], count: int, place: str
+    field: Field,
+    shape: tuple[int, ...],
+    count: int,
+    place: str,
+    size: tuple[int, ...] | None,
 ) -> InvalidSampleError:
-    wanted = ", ".join(str(side) for side in (count, *field.shape))
+    sides = size if size and field.motion is Motion.IMAGE else field.shape
+    wanted = ", ".join(str(side) for side in (count, *sides))
     return _wrong(
         place, field.name,
         f"must have one row per box, [{wanted}], got {list(shape)}",
