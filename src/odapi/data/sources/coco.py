@@ -9,6 +9,7 @@ from odapi.data.sources.coco_annotations import AnnotationReader, has_shape
 from odapi.data.sources.coco_content import Json, read_content
 from odapi.data.sources.coco_keypoints import keypoint_names
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing, unique_id
+from odapi.data.sources.split_names import files_of_split, some_files
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap
 
@@ -90,20 +91,19 @@ def _json_file(path: Path, split: str | None) -> Path:
         return path
     if not path.is_dir():
         raise DataError(str(path), "no such file or folder")
-    folders = [path, path / "annotations"] + ([path / split] if split else [])
-    files = [f for folder in folders for f in sorted(folder.glob("*.json"))]
-    if split:
-        files = [f for f in files if split in f.stem or f.parent.name == split]
+    files = files_of_split(path, ".json", split or "")
     if len(files) > 1:  # COCO's own folder also has captions and keypoints.
         instances = [f for f in files if f.stem.startswith("instances")]
         files = instances or files
     if len(files) == 1:
         return files[0]
     names = ", ".join(str(f) for f in files) or "none"
+    there = "" if files else some_files(path, ".json")
     raise DataError(
         str(path),
         f"needs one annotation file, found {names}"
-        + (f" with {split!r} in its name" if split else ""),
+        + (f" with {split!r} in its name" if split else "")
+        + (f"; there are {there}" if there else ""),
         hint="name the file, coco:FILE.json, or add ?split=train",
     )
 

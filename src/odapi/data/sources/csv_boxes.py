@@ -13,6 +13,7 @@ from odapi.data.sources.base import Raw, Size
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.csv_columns import Row, read_rows
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing
+from odapi.data.sources.split_names import files_of_split, some_files
 from odapi.errors import DataError
 from odapi.files import read_text
 from odapi.labels import LabelMap, label_map_of
@@ -90,17 +91,15 @@ def _csv_file(path: Path, split: str | None) -> Path:
         return path
     if not path.is_dir():
         raise DataError(str(path), "no such file or folder")
-    folders = [path, path / "annotations"] + ([path / split] if split else [])
-    files = [f for d in folders for f in sorted(d.glob("*.csv"))]
-    if split:
-        files = [f for f in files if split in f.stem or f.parent.name == split]
+    files = files_of_split(path, ".csv", split or "")
     if len(files) == 1:
         return files[0]
     named = f" with {split!r} in its name" if split else ""
     found = f"has several: {', '.join(f.name for f in files)}" if files else "has no"
+    there = "" if files else some_files(path, ".csv")
     raise DataError(
         str(path),
-        f"{found} CSV file{named}",
+        f"{found} CSV file{named}" + (f"; there are {there}" if there else ""),
         hint="name the file, csv:FILE.csv, or add ?split=train",
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from odapi.data.problems import Problems
 from odapi.data.sources.files import ImageFinder, image_files, unique_id
 from odapi.data.sources.listing import spelling, walk
+from odapi.data.sources.split_names import synonyms
 from odapi.errors import DataError
 from odapi.files import IMAGE_SUFFIXES, is_image_file, read_text
 
@@ -97,17 +98,18 @@ def read_split(root: Path, split: str) -> tuple[Path, list[str] | None]:
     Raises:
         DataError: There is no such list or folder, or the list is not text.
     """
-    for folder in (root / "ImageSets" / "Main", root / "ImageSets", root):
-        file = folder / f"{split}.txt"
-        if file.is_file():
-            lines = read_text(file).split("\n")
-            return root, [line for line in lines if line.strip()]
-    if any(n.lower().endswith(".xml") for _, ns in _walk(root / split) for n in ns):
-        return root / split, None
     files = find_xml_files(root, Problems())
-    below = [f for f in files if split in _place(root, f)[1][:1]]
-    if below:  # `Annotations/train`, as there may be `JPEGImages/train`.
-        return root, list(ids_of(root, below, Problems()))
+    for name in synonyms(split):
+        for folder in (root / "ImageSets" / "Main", root / "ImageSets", root):
+            file = folder / f"{name}.txt"
+            if file.is_file():
+                lines = read_text(file).split("\n")
+                return root, [line for line in lines if line.strip()]
+        if any(n.lower().endswith(".xml") for _, ns in _walk(root / name) for n in ns):
+            return root / name, None
+        below = [f for f in files if name in _place(root, f)[1][:1]]
+        if below:  # `Annotations/train`, as there may be `JPEGImages/train`.
+            return root, list(ids_of(root, below, Problems()))
     lists = (*root.glob("ImageSets/Main/*.txt"), *root.glob("ImageSets/*.txt"))
     places = [_place(root, f) for f in files]
     folders = {(*head, *tail)[0] for head, tail in places if (*head, *tail)}

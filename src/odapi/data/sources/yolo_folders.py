@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from odapi.data.sources.files import image_files
 from odapi.data.sources.listing import forget, names_in, similar_name, walk
+from odapi.data.sources.split_names import SYNONYMS
 from odapi.data.sources.yolo_keypoints import KeypointShape, keypoint_shape
 from odapi.data.sources.yolo_names import MAX_CLASSES, NAME_FILES, class_names
 from odapi.data.sources.yolo_paths import PathFinder, SplitPaths, listed_images
@@ -15,13 +16,7 @@ from odapi.errors import DataError, did_you_mean
 
 Path = pathlib.Path
 
-# Names of the same split.
-_SYNONYMS = (
-    ("train", "training"),
-    ("val", "valid", "validation"),
-    ("test", "testing"),
-)
-_TEST = 2  # Its place in `_SYNONYMS`.
+_TEST = 2  # Its place in `SYNONYMS`.
 
 _DESCRIPTION = re.compile(rb"^(train|val|valid|test|names)\s*:", re.MULTILINE)
 
@@ -296,7 +291,7 @@ def _matching(split: str, known: Sequence[str]) -> str | None:
 
 
 def _group(name: str) -> int | None:
-    return next((i for i, g in enumerate(_SYNONYMS) if name.lower() in g), None)
+    return next((i for i, g in enumerate(SYNONYMS) if name.lower() in g), None)
 
 
 def _no_split(place: str, split: str, known: Sequence[str]) -> DataError:
@@ -332,7 +327,7 @@ def _of_folder(root: Path, split: str | None, images: Path | None) -> Layout:
 
 def _split_folders(root: Path, split: str) -> Iterator[Path]:
     group = _group(split)
-    names = (split, *(_SYNONYMS[group] if group is not None else ()))
+    names = (split, *(SYNONYMS[group] if group is not None else ()))
     for name in dict.fromkeys(names):
         for parts in (("images", name), (name, "images"), (name,)):
             place = _below(root, *parts)
