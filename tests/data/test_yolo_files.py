@@ -280,6 +280,14 @@ def test_the_folder_of_images_is_enough(tmp_path):
     assert [c.name for c in open_source(spec).label_map] == ["x", "y", "z"]
 
 
+def test_a_data_yaml_far_above_is_not_read(tmp_path):
+    write(
+        tmp_path, "sets/one/a.png",
+        **{"sets__one__a.txt": LINE, "data.yaml": "- settings of another program\n"},
+    )  # fmt: skip
+    assert objects(f"yolo:{tmp_path}/sets/one") == {"a.png": 1}
+
+
 def test_a_split_that_is_missing_names_those_that_exist(tmp_path):
     write(tmp_path, "images/a.png", **{"data.yaml": f"train: images\n{NAMES}"})
     with pytest.raises(DataError, match="has no split 'val'; it has train"):

@@ -70,7 +70,9 @@ def read_layout(path: Path, split: str | None, images: Path | None) -> Layout:
         return _described(read_data_file(file), split, images)
     layout = _of_folder(path, split, images)
     # The folder of a split, or its images: the classes are described above.
-    above = [folder / "data.yaml" for folder in path.resolve().parents[:2]]
+    place = path.resolve()
+    is_inner = "images" in (place.name.lower(), place.parent.name.lower())
+    above = [folder / "data.yaml" for folder in place.parents[: 1 + is_inner]]
     file = next((f for f in above if f.is_file()), None)
     if file is None or any(name in names_in(path) for name in NAME_FILES):
         return layout
