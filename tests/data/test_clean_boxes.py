@@ -1,10 +1,14 @@
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+import tiny_data
 from odapi.data.clean import clean_boxes, reference_size, same_shape
 from odapi.data.image.header import Header
 from odapi.data.problems import Problems
+from odapi.data.sources import open_source
 
 SIZE = (100, 200)
 NAN = float("nan")
@@ -128,3 +132,36 @@ def test_which_size_annotations_refer_to(name):
 )
 def test_same_shape(size, other, expected):
     assert same_shape(size, other) is expected
+
+
+UNKNOWN = ("0", "-4", "0.5", "", "nan", "inf", "1e999", "x")
+
+
+@pytest.mark.parametrize("side", [*UNKNOWN, "1e300"])
+@pytest.mark.parametrize("format", ["coco", "csv", "voc"])
+def test_sizes_that_are_no_sizes_are_unknown(format, side, tmp_path):
+    spec = tiny_data.WRITERS[format](tmp_path)
+    if format == "voc":
+        for file in (tmp_path / "Annotations").iterdir():
+            text = re.sub(
+                "<width>.*</width>", f"<width>{side}</width>", file.read_text()
+            )
+            file.write_text(text)
+    elif format == "csv":
+        lines = [line.split(",") for line in tiny_data.csv_lines()]
+        rows = [",".join([line[0], side, *line[2:]]) for line in lines[1:]]
+        text = "\n".join([",".join(lines[0]), *rows])
+        (tmp_path / "train_labels.csv").write_text(text)
+    else:
+        spec = tiny_data.write_coco(
+            tmp_path, lambda c: [i.update(width=side) for i in c["images"]]
+        )
+    source = open_source(spec)
+    assert np.round(source[0]["boxes"][0] * [40, 60, 40, 60]).tolist() == [
+        10,
+        6,
+        30,
+        36,
+    ]
+    counted = 0 if side in UNKNOWN else 1
+    assert source.problems.count("wrong image size") == counted

@@ -1,5 +1,6 @@
 """Validation and repair of annotated boxes."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,17 @@ _PIXEL = 0.999  # Pixels; sides of one pixel are not exact in float32.
 _ROUNDING = 0.5  # Pixels by which a box may exceed the image without being counted.
 
 Size = tuple[int, int]
+
+
+def annotated_size(height: float, width: float) -> Size | None:
+    """Returns the size of an image that an annotation gives, in pixels.
+
+    Returns:
+        (height, width), or None if it is unknown: below 1, which some tools write, or
+        no finite number.
+    """
+    known = all(1 <= side < math.inf for side in (height, width))
+    return (int(height), int(width)) if known else None
 
 
 def clean_boxes(

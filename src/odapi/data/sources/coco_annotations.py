@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.clean import annotated_size
 from odapi.data.keypoint_values import number_of
 from odapi.data.mask_encoding import as_polygons, decode_segmentation
 from odapi.data.object_masks import lack_boxes
@@ -68,11 +69,10 @@ class AnnotationReader:
             boxes.append(box)
             kept.append(annotation)
         sides = [number_of(image.get(side)) for side in ("height", "width")]
-        known = all(side > 0 and math.isfinite(side) for side in sides)
         return Raw(
             image_id=image_id,
             filename=image["file_name"],
-            size=(int(sides[0]), int(sides[1])) if known else None,
+            size=annotated_size(*sides),
             objects=self._objects(kept, classes, boxes, image["file_name"]),
             mask_of=self._mask_decoders(kept, boxes),
         )

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from odapi.data.clean import annotated_size
 from odapi.errors import DataError
 
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax"
@@ -129,9 +130,7 @@ def _row(
         box = (top, left, bottom, right)
     size = None
     if columns.size:
-        height, width = (_number(cells[i], decimal) for i in columns.size)
-        if height >= 1 and width >= 1:
-            size = (int(height), int(width))
+        size = annotated_size(*(_number(cells[i], decimal) for i in columns.size))
     return Row(line, cells[columns.image], cells[columns.label], box, size, too_long)
 
 

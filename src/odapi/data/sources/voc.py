@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from odapi.data.clean import annotated_size
 from odapi.data.problems import Problems
 from odapi.data.sources.base import Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
@@ -192,9 +193,8 @@ def _number(element: Element, path: str) -> float:
 
 
 def _size(annotation: Element) -> tuple[int, int] | None:
-    size = (_number(annotation, "size/height"), _number(annotation, "size/width"))
-    # Some tools write 0 for unknown.
-    return (int(size[0]), int(size[1])) if min(size) >= 1 else None
+    sides = (_number(annotation, f"size/{side}") for side in ("height", "width"))
+    return annotated_size(*sides)
 
 
 def _raw(annotation: Element, image_id: str, filename: str, index: ClassIndex) -> Raw:
