@@ -238,3 +238,18 @@ def test_json_that_is_nested_too_deeply_is_refused(tmp_path):
 def test_a_path_that_the_system_refuses_is_no_traceback(kind):
     with pytest.raises(DataError):
         open_source(f"{kind}:{'a' * 5000}")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "box", [[1, "inf", 5, 5], ["1e308"] * 4, [1, 1, "-inf", "inf"]]
+)
+def test_infinite_boxes_are_counted_without_a_warning(box, tmp_path):
+    from odapi.data.inspect import inspect_source
+
+    spec = tiny_data.write_coco(
+        tmp_path, lambda c: c["annotations"][0].update(bbox=box)
+    )
+    source = open_source(spec)
+    inspect_source(source)
+    assert source.problems.as_dict()[0]["kind"] in ("NaN box", "box outside the image")

@@ -321,7 +321,8 @@ class BaseSource:
                 self.problems.found(kind, raw.where(int(i)))
         objects["boxes"] = boxes
         if "area" in objects:
-            sides = (boxes[:, 2:] - boxes[:, :2]) * size
+            with np.errstate(over="ignore", invalid="ignore"):
+                sides = (boxes[:, 2:] - boxes[:, :2]) * size
             area = np.array(objects["area"], np.float32)
             unknown = np.isnan(area)
             area[unknown] = np.abs(sides.prod(1))[unknown]

@@ -102,7 +102,8 @@ class AnnotationReader:
 
         corners = np.array(boxes, np.float64).reshape(-1, 4)
         area = numbers("area", math.nan)
-        of_box = (corners[:, 2:] - corners[:, :2]).prod(1)
+        with np.errstate(over="ignore", invalid="ignore"):  # Counted when cleaned.
+            of_box = (corners[:, 2:] - corners[:, :2]).prod(1)
         of_box[lack_boxes(corners)] = math.nan
         objects: dict[str, np.ndarray] = {
             "boxes": corners,
