@@ -35,6 +35,12 @@ ALL_LOSSES = (
 )
 
 
+_TAKES_MINUTES_ON_JAX = pytest.mark.skipif(
+    keras.backend.backend() == "jax",
+    reason="compiling them takes minutes on JAX; their parts are tested there",
+)
+
+
 def deepmac(*fields, seed=1, options=()):
     settings = [f"{_PATH}.{field}" for field in (*_SMALL, *fields)]
     return build_detector(small_config("center", *settings, *options), seed=seed)
@@ -70,10 +76,7 @@ def _truth(y):
     return Groundtruth(**{k: ops.convert_to_tensor(v) for k, v in y.items()})
 
 
-@pytest.mark.skipif(
-    keras.backend.backend() == "jax",
-    reason="compiling them takes minutes on JAX; their parts are tested there",
-)
+@_TAKES_MINUTES_ON_JAX
 @pytest.mark.parametrize(
     ("fields", "inputs"),
     [
@@ -98,6 +101,7 @@ def test_networks_see_pixels_places_and_the_object(fields, inputs):
     assert (masks > 0).all() and (masks < 1).all()
 
 
+@_TAKES_MINUTES_ON_JAX
 @pytest.mark.parametrize(
     "fields",
     [
@@ -148,6 +152,7 @@ def test_incompatible_options_raise(fields, message):
         deepmac(*fields)
 
 
+@_TAKES_MINUTES_ON_JAX
 def test_every_loss_is_there_and_finite():
     found = losses(deepmac(*ALL_LOSSES))
     for name in (
