@@ -9,12 +9,13 @@ import time
 import keras
 import numpy as np
 import pytest
-from keras.ops import convert_to_numpy
+from keras.ops import convert_to_numpy, convert_to_tensor
 
 from learning import SEED, reached
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import load_arrays, values
 from odapi.errors import CheckpointError, DivergedError
+from odapi.structures import Groundtruth, present
 from tiny_detector import TinyDetector, TinyPipeline, make_batch
 
 
@@ -63,7 +64,8 @@ def _loss_on_other_images(detector):
     # Many images, since the loss of one batch of four jumps.
     batch = make_batch(1000, 64)
     outputs = detector({"images": batch.images}, training=True)
-    parts = detector.loss_parts(outputs, batch.groundtruth)
+    truth = {k: convert_to_tensor(v) for k, v in present(batch.groundtruth).items()}
+    parts = detector.loss_parts(outputs, Groundtruth(**truth))
     return float(convert_to_numpy(parts["Loss/classification_loss"]))
 
 
