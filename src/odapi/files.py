@@ -112,12 +112,15 @@ def read_text(path: Pathlike, error: type[OdapiError] = DataError) -> str:
     Raises:
         OdapiError: Of the type `error`: the file cannot be read or is not text.
     """
+    return decode_text(_read(path, error), os.fspath(path), error)
+
+
+def _read(path: Pathlike, error: type[OdapiError], hint: str = "") -> bytes:
     try:
-        data = pathlib.Path(path).read_bytes()
+        return pathlib.Path(path).read_bytes()
     except OSError as problem:
         reason = f"cannot be read: {problem.strerror or problem}"
-        raise error(os.fspath(path), reason) from problem
-    return decode_text(data, os.fspath(path), error)
+        raise error(os.fspath(path), reason, hint) from problem
 
 
 def decode_text(data: bytes, source: str, error: type[OdapiError] = DataError) -> str:
@@ -190,11 +193,7 @@ def read_json(
     Raises:
         OdapiError: Of the type `error`: the file cannot be read or is not JSON.
     """
-    try:
-        data = pathlib.Path(path).read_bytes()
-    except OSError as problem:
-        reason = f"cannot be read: {problem.strerror or problem}"
-        raise error(os.fspath(path), reason, hint) from problem
+    data = _read(path, error, hint)
     refuse_lfs_pointer(data, os.fspath(path), error)
     try:
         return json.loads(data)

@@ -119,13 +119,22 @@ def _annotation(source: BaseSource, index: int) -> bytes:
         return rows[np.lexsort(rows.T)].round(4).tobytes()
 
 
-def find_copies(source: BaseSource, prints: Fingerprints) -> list[SetFinding]:
-    """Returns a finding about images with the same bytes in a dataset, if any."""
-    problems = Problems()
+def find_copies(
+    source: BaseSource, prints: Fingerprints, problems: Problems | None = None
+) -> list[SetFinding]:
+    """Returns a finding about images with the same bytes in a dataset, if any.
+
+    Args:
+        source: The dataset.
+        prints: Its fingerprints.
+        problems: Also gets one problem per copy.
+    """
+    problems = Problems() if problems is None else problems
     total, differ = count_copies(source, prints.groups(), problems)
     if not total:
         return []
-    first = next(p.first[0] for p in problems if p.kind != SAME or not differ)
+    kind = SAME_OTHERWISE_ANNOTATED if differ else SAME
+    first = next(p.first[0] for p in problems if p.kind == kind)
     problem = f"{total} of {len(source)} images have the same bytes as another one"
     if differ:
         problem += f", {differ} of them with other objects"

@@ -1,22 +1,22 @@
 """Statistics of a dataset: counts, sizes, classes and problems."""
 
 import collections
-import concurrent.futures
 import dataclasses
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from odapi.data.image_copies import Fingerprints, count_copies, find_copies, find_shared
+from odapi.data.image_copies import Fingerprints, find_copies, find_shared
 from odapi.data.problems import Problems
+from odapi.data.read_ahead import read_ahead
 from odapi.data.sample import Sample
 from odapi.data.set_checks import SetFinding
 from odapi.data.sources.base import BaseSource
 from odapi.data.survey import check_source
 from odapi.errors import DataError
 from odapi.progress import track
+from odapi.runtime.cpus import num_cpus
 
 # Upper bounds of the side of a box, the root of its area, as a share of the image's.
 BOX_SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -130,8 +130,7 @@ def inspect_source(
     if indices is None:
         report.findings = check_source(source, len(source))
         prints = Fingerprints(source)
-        report.findings += find_copies(source, prints)
-        count_copies(source, prints.groups(), source.problems)
+        report.findings += find_copies(source, prints, source.problems)
     for sample in track(_read(source, chosen, decode), "inspecting", len(chosen)):
         if sample is None:
             report.unusable += 1
@@ -172,15 +171,7 @@ def _read(
         sample["size"] = sample.pop("image").shape[:2]
         return sample
 
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        ahead = 4 * (os.cpu_count() or 1)  # Bounds the samples that wait in memory.
-        waiting: collections.deque = collections.deque()
-        for index in indices:
-            waiting.append(pool.submit(read, index))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    yield from read_ahead(read, indices, num_cpus())
 
 
 def typical_images(source: BaseSource, count: int, seed: int = 0) -> list[int]:

@@ -1,7 +1,6 @@
 """One bounded pass over the annotations of a dataset, without decoding images."""
 
 import collections
-import concurrent.futures
 import copy
 import dataclasses
 from collections.abc import Iterable, Iterator
@@ -9,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from odapi.data.problems import Problems
+from odapi.data.read_ahead import read_ahead
 from odapi.data.sample import Sample
 from odapi.data.sample_checks import InvalidSampleError
 from odapi.data.set_checks import SetFinding, check_set
@@ -167,19 +167,7 @@ def _read(
         except DataError:
             return None, None
 
-    ahead = 4 * _THREADS
-    with concurrent.futures.ThreadPoolExecutor(min(_THREADS, len(source))) as pool:
-        waiting: collections.deque = collections.deque()
-        try:
-            for index in indices:
-                waiting.append(pool.submit(read, index))
-                if len(waiting) >= ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    yield from read_ahead(read, indices, min(_THREADS, len(source)))
 
 
 def _add(found: Survey, raw: Raw | None, sample: Sample | None) -> np.ndarray:
