@@ -11,6 +11,7 @@ from odapi.data.sources.base import BaseSource
 from odapi.draw.image import draw_objects
 from odapi.draw.mosaic import mosaic
 from odapi.errors import DataError
+from odapi.wording import counted
 
 _PAIRS_IN_A_ROW = 2
 
@@ -56,5 +57,4 @@ def draw_preview(
 
 
 def _count(sample: Sample) -> str:
-    count = len(sample["boxes"])
-    return f"{count} object" + ("" if count == 1 else "s")
+    return counted(len(sample["boxes"]), "object")

@@ -10,6 +10,7 @@ from keras import ops
 
 from odapi.labels import Category, LabelMap
 from odapi.models.detector import Detector
+from odapi.wording import first_names
 
 _CODE = 4  # Values of a box.
 _SCORES = re.compile(
@@ -53,8 +54,14 @@ class MovedRows(NamedTuple):
         """Returns a line for a report; none if all classes are the same."""
         if not self.moved and not self.new:
             return []
-        known = f"taken over by name: {_some(self.moved)}" if self.moved else ""
-        new = f"new, at their initial values: {_some(self.new)}" if self.new else ""
+        known = (
+            f"taken over by name: {first_names(self.moved, 5)}" if self.moved else ""
+        )
+        new = (
+            f"new, at their initial values: {first_names(self.new, 5)}"
+            if self.new
+            else ""
+        )
         return [f"  classes     {'; '.join(filter(None, (known, new)))}"]
 
 
@@ -155,8 +162,3 @@ def _moved(
         if there + background < old.shape[-2]:
             new[..., here + background, :] = old[..., there + background, :]
     return new.reshape(initial.shape)
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = f", ... ({len(names)} in all)" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more

@@ -20,6 +20,7 @@ from odapi.config.label_map import load_label_map
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
+from odapi.wording import first_names
 
 # Parts of the model restored by each type, by the original's names.
 KINDS = {
@@ -60,9 +61,11 @@ class RestoreReport:
         for reason, count in Counter(self.skipped.values()).most_common():
             names = [n for n, why in self.skipped.items() if why == reason]
             left = f"{count}, left at their initial values"
-            shown.append(f"  not loaded  {left} ({reason}): {_some(names)}")
+            shown.append(f"  not loaded  {left} ({reason}): {first_names(names, 3)}")
         if self.unused:
-            shown.append(f"  not used    {len(self.unused)}: {_some(self.unused)}")
+            shown.append(
+                f"  not used    {len(self.unused)}: {first_names(self.unused, 3)}"
+            )
         return shown
 
 
@@ -145,7 +148,7 @@ def adapt_shapes(
             source,
             f"none of its {len(arrays)} variables fits one of the {len(variables)} "
             f"of {KINDS[kind]}",
-            hint=f"there: {_some(list(arrays))}; here: {_some(list(variables))}",
+            hint=f"there: {first_names(arrays, 3)}; here: {first_names(variables, 3)}",
         )
     unused = tuple(n for n in arrays if n not in variables)
     return RestoreReport(source, kind, tuple(loaded), skipped, unused)
@@ -179,10 +182,3 @@ def _shape_reason(
     if classes and classes["there"] != classes["here"]:
         return f"{classes['there']} classes there, {classes['here']} here"
     return f"shape {there} there, {here} here"
-
-
-def _some(names: Any) -> str:
-    """Returns the first few names as text."""
-    names = list(names)
-    more = f", ... ({len(names)} in all)" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more

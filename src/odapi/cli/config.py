@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 
 from odapi.cli.options import Json, Set
-from odapi.cli.output import counted, plain, print_json, print_table, table
+from odapi.cli.output import plain, print_json, print_table, table
+from odapi.wording import counted
 
 app = typer.Typer(
     help="Check, show and compare pipeline configs.", no_args_is_help=True

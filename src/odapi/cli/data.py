@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odapi.cli.options import Json, Set
-from odapi.cli.output import counted, print_json, print_table, table
+from odapi.cli.output import print_json, print_table, table
+from odapi.wording import counted
 
 if TYPE_CHECKING:
     from odapi.data.formats.writer import Written

@@ -56,12 +56,3 @@ def plain(text: str) -> str:
     from rich.markup import escape
 
     return escape(text)
-
-
-def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun: "1 error", "2 errors".
-
-    >>> counted(1, "error"), counted(0, "image")
-    ('1 error', '0 images')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odapi.cli.options import Json, Set
-from odapi.cli.output import counted, print_json
+from odapi.cli.output import print_json
+from odapi.wording import counted
 
 if TYPE_CHECKING:
     from odapi.inference.predictions import Predictions

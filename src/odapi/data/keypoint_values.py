@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.data.numbers import number_of
 from odapi.data.problems import KEPT, Problems
 
 _X, _Y = ("x", "X"), ("y", "Y")
@@ -17,14 +18,6 @@ _VISIBILITY = ("v", "visibility", "visible", "score", "confidence")
 _MAX_VISIBILITY = 2
 # Distances outside the image, relative to its size: counted, and unlabeled.
 _OUTSIDE, _FAR = 0.1, 1.0
-
-
-def number_of(value: Any) -> float:
-    """Returns a number, also one that is written as text; NaN for anything else."""
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return float("nan")
 
 
 def flat_length(values: Any) -> int:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from odapi.wording import counted
+
 if TYPE_CHECKING:
     from odapi.data.survey import Survey
 
@@ -59,11 +61,11 @@ def _no_objects(survey: "Survey") -> SetFinding | None:
     if survey.usable:
         return None
     if survey.unreadable == survey.checked:
-        problem = f"none of its {_count(survey.num_images, 'image')} can be read"
+        problem = f"none of its {counted(survey.num_images, 'image')} can be read"
         return SetFinding("no_objects", problem, is_error=True)
     if not survey.lost:
         without = survey.num_images - survey.unreadable
-        problem = f"has no objects: {_count(without, 'image')} without any"
+        problem = f"has no objects: {counted(without, 'image')} without any"
         if survey.unreadable:
             problem += f", {survey.unreadable} that cannot be read"
         hint = "is it the right file, or the right folder of annotations?"
@@ -72,7 +74,7 @@ def _no_objects(survey: "Survey") -> SetFinding | None:
     total = survey.stored + survey.opened.total()
     return SetFinding(
         "no_objects",
-        f"none of its {_count(total, 'object')} can be used ({kinds})",
+        f"none of its {counted(total, 'object')} can be used ({kinds})",
         _cause(survey, survey.lost.most_common(1)[0][0]),
         is_error=True,
     )
@@ -98,7 +100,7 @@ def _changed_boxes(survey: "Survey") -> SetFinding | None:
         if survey.usable and count > _MOST * survey.stored:
             return SetFinding(
                 "changed_boxes",
-                f"{count} of {_count(survey.stored, 'box', 'boxes')} are changed for "
+                f"{count} of {counted(survey.stored, 'box', 'boxes')} are changed for "
                 f"one reason, {kind}",
                 _CAUSES[kind],
             )
@@ -115,8 +117,8 @@ def _misplaced_boxes(survey: "Survey") -> SetFinding | None:
         return None
     return SetFinding(
         "changed_boxes",
-        f"{count} of {_count(survey.stored, 'box', 'boxes')} reach beyond their images "
-        "or lie outside of them",
+        f"{count} of {counted(survey.stored, 'box', 'boxes')} reach beyond their "
+        "images or lie outside of them",
         "are they of images of another size, are x and y exchanged, or are they "
         "centers or corners where others are expected?",
     )
@@ -144,7 +146,7 @@ def _small_boxes(survey: "Survey") -> SetFinding | None:
         return None
     return SetFinding(
         "normalized_boxes",
-        f"{survey.num_small} of {_count(survey.stored, 'box', 'boxes')} are smaller "
+        f"{survey.num_small} of {counted(survey.stored, 'box', 'boxes')} are smaller "
         "than a pixel",
         "are they shares of width and height? This format has pixels",
     )
@@ -156,7 +158,7 @@ def _pixel_boxes(survey: "Survey") -> SetFinding | None:
         return None
     return SetFinding(
         "pixel_boxes",
-        f"{survey.num_far} of {_count(survey.stored, 'box', 'boxes')} are far outside "
+        f"{survey.num_far} of {counted(survey.stored, 'box', 'boxes')} are far outside "
         f"of their images, with coordinates up to {survey.highest_share:g}",
         _PIXELS,
         is_error=True,
@@ -169,7 +171,7 @@ def _whole_image_boxes(survey: "Survey") -> SetFinding | None:
         return None
     return SetFinding(
         "whole_image_boxes",
-        f"every box of {_count(survey.usable, 'object')} covers its whole image",
+        f"every box of {counted(survey.usable, 'object')} covers its whole image",
         "a detector cannot learn positions from labels of images",
     )
 
@@ -257,7 +259,7 @@ def _unlabeled_keypoints(survey: "Survey") -> SetFinding | None:
         return None
     return SetFinding(
         "unlabeled_keypoints",
-        f"none of {_count(survey.with_keypoints, 'object')} with keypoints has a "
+        f"none of {counted(survey.with_keypoints, 'object')} with keypoints has a "
         "labeled one",
         "the visibility of labeled keypoints is 1 or 2, and they must not be dropped "
         "as malformed or outside of the image",
@@ -269,10 +271,6 @@ def _cause(survey: "Survey", kind: str) -> str:
     if kind == "box outside the image" and survey.num_far:
         return f"coordinates up to {survey.highest_share:g}: {_PIXELS}"
     return _CAUSES.get(kind, "")
-
-
-def _count(number: int, word: str, words: str = "") -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {words or word + 's'}"
 
 
 _PIXELS = (

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from odapi.data.clean import annotated_size
-from odapi.data.keypoint_values import number_of
 from odapi.data.mask_encoding import as_polygons, decode_segmentation
+from odapi.data.numbers import number_of
 from odapi.data.object_masks import lack_boxes
 from odapi.data.problems import Problems
 from odapi.data.sources.base import MaskOf, Raw

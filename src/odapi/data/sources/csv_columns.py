@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from odapi.data.clean import annotated_size
+from odapi.data.numbers import number_of
 from odapi.errors import DataError
 
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax"
@@ -135,11 +136,7 @@ def _row(
 
 
 def _number(text: str, decimal: str) -> float:
-    """Returns a number, or NaN if there is none."""
-    try:
-        return float(text.replace(decimal, "."))
-    except ValueError:
-        return float("nan")
+    return number_of(text.replace(decimal, "."))
 
 
 def _columns(header: Sequence[str], place: str) -> _Columns:

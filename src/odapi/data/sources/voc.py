@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from odapi.data.clean import annotated_size
+from odapi.data.numbers import number_of
 from odapi.data.problems import Problems
 from odapi.data.sources.base import Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
@@ -186,10 +187,7 @@ def _text(element: Element, path: str) -> str:
 
 def _number(element: Element, path: str) -> float:
     """Returns a number, or NaN if there is none."""
-    try:
-        return float(_text(element, path))
-    except ValueError:
-        return float("nan")
+    return number_of(_text(element, path))
 
 
 def _size(annotation: Element) -> tuple[int, int] | None:
