@@ -92,6 +92,42 @@ def test_keypoints_without_visibility_are_visible(tmp_path):
     assert sample["keypoint_visibility"].tolist() == [[2], [0]]
 
 
+NOT_NUMBERS = "is not a list of numbers"
+
+
+@pytest.mark.parametrize(
+    ("feature", "values", "reason"),
+    [
+        (
+            "object/track/label",
+            [2**31, 0],
+            "image/object/track/label has a number beyond int32",
+        ),
+        ("object/class/label", ["one", "two"], f"image/object/class/label {NOT_NUMBERS}"),
+        ("object/bbox/ymin", ["a", "b"], f"image/object/bbox/ymin {NOT_NUMBERS}"),
+        ("encoded", [0.5], "image/encoded is not bytes"),
+        ("encoded", [1 << 40], "image/encoded is not bytes"),
+        ("height", [float("inf")], "image/height is not a number"),
+        ("height", [float("nan")], "image/height is not a number"),
+        ("height", ["tall"], "image/height is not a number"),
+    ],
+)
+def test_numbers_that_do_not_fit_lose_their_record_only(
+    feature, values, reason, tmp_path
+):
+    wrong = tiny_data.features_of("a") | {f"image/{feature}": values}
+    source = opened(tmp_path, tiny_data.features_of("b"), wrong)
+    assert source.image_ids == ["b"]
+    assert source.problems.as_dict() == [
+        {
+            "kind": "corrupt record",
+            "outcome": "skipped",
+            "first": [f"x.record: record 1, {reason}"],
+            "count": 1,
+        }
+    ]
+
+
 def test_class_name_wins_over_id(tmp_path):
     given = features(class__text=["dog", "cat"], class__label=[1, 2])
     source = opened(tmp_path, given, label_map=label_map_of(["cat", "dog"]))

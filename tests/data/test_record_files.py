@@ -11,7 +11,7 @@ import pytest
 
 import tiny_data
 from odapi.data.sources.tfrecord import find_files, open_tfrecord
-from odapi.data.tfrecord.record_index import index_of
+from odapi.data.tfrecord.indexing import index_of
 from odapi.data.tfrecord.records import read_record, scan_records
 from odapi.data.tfrecord.shards import missing_shards
 from odapi.errors import DataError
@@ -114,6 +114,45 @@ def test_truncated_within_a_header(file):
     assert source.problems.count("truncated record") == 1
 
 
+@pytest.mark.parametrize(
+    "junk",
+    [
+        bytes(1 << 24),
+        np.arange(1 << 20, dtype="<i4").tobytes(),
+        np.random.default_rng(0).integers(0, 2, 1 << 22, np.uint8).tobytes(),
+    ],
+    ids=["zeros", "small integers", "zeros and ones"],
+)
+def test_megabytes_without_a_record_are_skipped(file, junk):
+    sound = file.read_bytes()
+    file.write_bytes(sound + junk + b"\7" + sound)
+    seen = []
+    found = scan_records(file, seen.append)
+    assert found.numbers.tolist() == [0, 1, 2, 3, 4, 5]
+    start = len(sound)
+    assert found.damage == [("lost bytes", f"bytes {start} to {start + len(junk)}")]
+    steps = len(junk) >> 20  # One per megabyte.
+    assert seen[:steps] == list(range(start + 1, start + len(junk), 1 << 20))
+
+
+def test_zeros_of_a_compressed_file_are_unpacked_in_parts(file, tmp_path, cache):
+    packed = tmp_path / "packed.record.gz"
+    packed.write_bytes(gzip.compress(file.read_bytes() + bytes(1 << 26)))
+    shares = []
+    index = index_of(packed, progress=shares.append)
+    assert index.ids == ["a", "b", "c"]
+    size = file.stat().st_size
+    assert index.damage == [
+        (
+            "truncated record",
+            f"packed.record.gz: the last {1 << 26} bytes, from byte {size}",
+        )
+    ]
+    assert shares == sorted(shares)
+    assert shares[-1] < 1
+    assert len(shares) > 60
+
+
 def test_record_that_is_no_example_is_skipped(tmp_path):
     path = tmp_path / "x.record"
     tiny_data.write_records(path, [b"\xff\xff no example", *tiny_data.records()])
@@ -136,61 +175,6 @@ def test_what_is_no_record_file_is_refused(tmp_path):
     path.write_text(json.dumps({"images": list(range(100))}))
     with pytest.raises(DataError, match="is not a TFRecord file"):
         open_tfrecord(path)
-
-
-def test_index_is_kept_beside_the_file_and_used(file, monkeypatch):
-    first = index_of(file)
-    place = file.with_name(".data.record.index.npz")
-    assert place.is_file()
-    monkeypatch.setattr(
-        "odapi.data.tfrecord.record_index.scan_records",
-        lambda path: pytest.fail("was scanned again"),
-    )
-    again = index_of(file)
-    assert again.offsets.tolist() == first.offsets.tolist()
-    assert (again.ids, again.classes) == (first.ids, first.classes)
-
-
-def test_index_is_made_anew_when_the_file_changes(file):
-    index_of(file)
-    tiny_data.write_records(file, tiny_data.records()[:2])
-    assert len(index_of(file)) == 2
-
-
-def test_index_is_made_anew_when_only_the_time_changes(file, monkeypatch):
-    index_of(file)
-    os.utime(file, ns=(1, 1))
-    scanned = []
-    monkeypatch.setattr(
-        "odapi.data.tfrecord.record_index.scan_records",
-        lambda path: scanned.append(path) or scan_records(path),
-    )
-    index_of(file)
-    assert scanned == [file]
-
-
-def test_damaged_index_is_made_anew(file):
-    index_of(file)
-    place = file.with_name(".data.record.index.npz")
-    place.write_bytes(place.read_bytes()[:50])
-    assert len(index_of(file)) == 3
-
-
-def test_index_goes_to_the_cache_where_the_folder_is_read_only(file, cache):
-    file.parent.chmod(0o555)
-    try:
-        assert len(index_of(file)) == 3
-        assert list(file.parent.iterdir()) == [file]
-        assert len(list((cache / "records").iterdir())) == 1
-        assert len(index_of(file)) == 3
-    finally:
-        file.parent.chmod(0o755)
-
-
-def test_damage_is_told_again_by_a_stored_index(file):
-    flip(file, starts(file)[1] + 100)
-    open_tfrecord(file)
-    assert open_tfrecord(file).problems.count("corrupt record") == 1
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])

@@ -6,7 +6,7 @@ import glob
 import itertools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,13 +17,14 @@ from odapi.data.sources.base import BaseSource, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.files import unique_id
 from odapi.data.tfrecord.example import Example, encoded_image, read_example
-from odapi.data.tfrecord.record_index import RecordIndex, index_of
+from odapi.data.tfrecord.indexing import index_of
+from odapi.data.tfrecord.record_index import RecordIndex
 from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
 from odapi.data.tfrecord.shards import missing_shards
 from odapi.errors import DataError
 from odapi.fields import FIELDS, LABELED_CLASSES, per_keypoint
 from odapi.labels import Category, Keypoint, LabelMap
-from odapi.progress import track
+from odapi.progress import track_bytes
 
 Path = pathlib.Path
 
@@ -58,14 +59,36 @@ def open_tfrecord(
     files = find_files(given)
     name = ", ".join(str(p) for p in given)
     workers = min(len(files), os.cpu_count() or 1)
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        what = "indexing records"
-        made = pool.map(lambda file: index_of(file, sequences), files)
-        indices = list(track(made, what, len(files)))
+    with (
+        concurrent.futures.ThreadPoolExecutor(workers) as pool,
+        track_bytes() as show,
+    ):
+        shares = _Shares(files, show)
+        made = pool.map(lambda f: index_of(f, sequences, shares.of(f)), files)
+        indices = list(made)
     source = TFRecordSource(name, indices, label_map, drop_unknown, load_masks)
     for missing in missing_shards(given, files):
         source.problems.found("missing shard", missing)
     return source
+
+
+class _Shares:
+    """Shows how much of several files is indexed, as one bar."""
+
+    def __init__(self, files: Sequence[Path], show: Callable[[str, int, int], None]):
+        self._sizes = {file: os.path.getsize(file) for file in files}
+        self._done = dict.fromkeys(files, 0)
+        self._show = show
+
+    def of(self, file: Path) -> Callable[[float], None]:
+        """Returns the function that takes the share of a file that is done."""
+
+        def update(share: float) -> None:
+            self._done[file] = int(share * self._sizes[file])
+            done, total = sum(self._done.values()), sum(self._sizes.values())
+            self._show("indexing records", done, total)
+
+        return update
 
 
 def find_files(paths: Sequence[str | Path]) -> list[Path]:

@@ -83,9 +83,15 @@ def parse_example(data: bytes) -> Any:
 
 
 def encoded_image(features: Any) -> bytes:
-    """Returns the encoded image, b"" if the example has none."""
+    """Returns the encoded image, b"" if the example has none.
+
+    Raises:
+        ExampleError: It is not bytes.
+    """
     values = values_of(features, "image/encoded")
-    return bytes(values[0]) if len(values) else b""
+    if len(values) and not isinstance(values[0], bytes):
+        raise ExampleError("image/encoded is not bytes")
+    return values[0] if len(values) else b""
 
 
 def read_example(features: Any) -> Example:
@@ -94,8 +100,10 @@ def read_example(features: Any) -> Example:
     Masks and keypoints that do not fit the objects are left out.
 
     Raises:
-        ExampleError: Other features of the same objects differ in length.
+        ExampleError: Other features of the same objects differ in length, or values
+            are not of the type of their feature.
     """
+    encoded_image(features)
     boxes = _boxes(features)
     count, faults = len(boxes), list[Fault]()
     objects = {"boxes": boxes}

@@ -26,7 +26,9 @@ def numbers_of(features: Any, name: str, dtype: str) -> np.ndarray:
     """
     try:
         return np.array(values_of(features, name), dtype)
-    except (TypeError, ValueError, OverflowError) as error:
+    except OverflowError as error:
+        raise ExampleError(f"{name} has a number beyond {dtype}") from error
+    except (TypeError, ValueError) as error:
         raise ExampleError(f"{name} is not a list of numbers") from error
 
 
@@ -48,7 +50,7 @@ def integer_of(features: Any, name: str) -> int:
     values = values_of(features, name)
     try:
         return int(values[0]) if len(values) else 0
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ExampleError(f"{name} is not a number") from error
 
 
