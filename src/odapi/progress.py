@@ -1,10 +1,11 @@
 """Progress display: a bar on a terminal, occasional lines in a log."""
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
+
+from odapi.console import console as console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -12,23 +13,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOG_EVERY = 10.0  # Seconds between lines without a terminal.
-
-
-def console(
-    stderr: bool = True, soft_wrap: bool = True, log_width: int = 120
-) -> "Console":
-    """Returns a console on standard error or standard output.
-
-    Args:
-        stderr: True for progress and notes; False for results that were asked for.
-        soft_wrap: Whether long lines are left to the terminal instead of folded.
-        log_width: Columns of a pipe or log file, where rich would take 80.
-    """
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else log_width
-    return Console(stderr=stderr, width=width, highlight=False, soft_wrap=soft_wrap)
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
@@ -43,9 +27,16 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
         total = len(items)  # type: ignore[arg-type]
     shown = console()
     if shown.is_terminal:
-        from rich.progress import track as rich_track
+        from rich import progress
 
-        yield from rich_track(items, what, total=total, console=shown, transient=True)
+        columns = (
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.TaskProgressColumn(),
+            progress.TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        with progress.Progress(*columns, console=shown, transient=True) as bar:
+            yield from bar.track(items, total=total, description=what)
         return
     start = last = time.monotonic()
     for done, item in enumerate(items, 1):
@@ -69,7 +60,7 @@ def track_bytes() -> Iterator[Callable[[str, int, int | None], None]]:
     from rich import progress
 
     columns = (
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.DownloadColumn(),
         progress.TransferSpeedColumn(),

@@ -1,6 +1,13 @@
-"""Parts of messages: numbers with their nouns, and the first of many names."""
+"""Parts of messages: numbers with their nouns, the first of many names, safe text."""
 
+import re
 from collections.abc import Iterable
+
+# Control characters besides tab and line feed, line separators of Unicode, and marks
+# that reorder the text after them: a terminal would obey them.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -21,3 +28,12 @@ def first_names(names: Iterable[str], most: int) -> str:
     names = list(names)
     more = f", ... ({len(names)} in all)" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def visible(text: str) -> str:
+    r"""Returns text whose control characters are escaped, except tab and line feed.
+
+    >>> visible("cat\x1b[2J"), visible("ca\u202et")
+    ('cat\\x1b[2J', 'ca\\u202et')
+    """
+    return _UNSAFE.sub(lambda found: ascii(found.group())[1:-1], text)

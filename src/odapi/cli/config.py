@@ -1,16 +1,19 @@
 """`odapi config`: check, show and compare pipeline configs."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odapi.cli.app import App
 from odapi.cli.options import Json, Set
-from odapi.cli.output import plain, print_json, print_table, table
+from odapi.cli.output import print_json, print_table, table
+from odapi.console import console, write_line
 from odapi.wording import counted
 
-app = typer.Typer(
-    help="Check, show and compare pipeline configs.", no_args_is_help=True
-)
+if TYPE_CHECKING:
+    from odapi.config.findings import Finding
+
+app = App(help="Check, show and compare pipeline configs.")
 
 Config = Annotated[
     str,
@@ -53,7 +56,7 @@ def check(
     else:
         _print_findings(found, str(file))
         warnings = len(found) - errors
-        typer.echo(
+        write_line(
             f"{config}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
             + ("" if errors else "; the config can be used")
         )
@@ -75,7 +78,7 @@ def show(
 
     loaded = load_config(config, overrides or ())
     text = diff.with_defaults(loaded) if defaults else parse.to_text(loaded)
-    typer.echo(text, nl=False)
+    write_line(text.removesuffix("\n"))
 
 
 @app.command("diff")
@@ -99,23 +102,25 @@ def compare(
 
         print_json([dataclasses.asdict(row) for row in found])
     elif not found:
-        typer.echo("no difference")
+        write_line("no difference")
     else:
         shown = table("field", left, right)
         for row in found:
-            shown.add_row(plain(row.path), plain(row.left), plain(row.right))
+            shown.add_row(row.path, row.left, row.right)
         print_table(shown)
     if found:
         raise typer.Exit(1)
 
 
-def _print_findings(found, file: str) -> None:
-    if not found:
-        return
-    shown = table("", "field, problem and next step")
+def _print_findings(found: "list[Finding]", file: str) -> None:
+    """Prints one line per finding, and the next step below it."""
+    from rich.text import Text
+
+    output = console(stderr=False)
     for finding in found:
-        kind = "[red]error[/]" if finding.is_error else "[yellow]warning[/]"
-        place = f"{plain(file)}:{finding.line}\n" if finding.line else ""
-        cell = f"{place}[bold]{plain(finding.path)}[/]\n{plain(finding.problem)}"
-        shown.add_row(kind, cell + (f"\n{plain(finding.hint)}" if finding.hint else ""))
-    print_table(shown)
+        place = f"{file}:{finding.line}" if finding.line else file
+        style, kind = ("red", "error") if finding.is_error else ("yellow", "warning")
+        line = Text.assemble(f"{place}: ", (kind, style), ": ", (finding.path, "bold"))
+        output.print(line.append(f": {finding.problem}"))
+        if finding.hint:
+            output.print(f"  hint: {finding.hint}")

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odapi.cli.app import App
 from odapi.cli.options import Json, Set
 from odapi.cli.output import print_json, print_table, table
+from odapi.console import write_line
 from odapi.wording import counted
 
 if TYPE_CHECKING:
@@ -14,9 +16,8 @@ if TYPE_CHECKING:
     from odapi.data.sources.base import BaseSource
     from odapi.labels import LabelMap
 
-app = typer.Typer(
+app = App(
     help="Inspect, split and convert datasets.",
-    no_args_is_help=True,
 )
 
 _LABEL_MAP = "label_map.pbtxt"
@@ -101,11 +102,11 @@ def inspect(
         mosaic = draw_preview(source, chosen, augmentations, seed)
         path = save_image(folder / "mosaic.png", mosaic)
         if not as_json:
-            typer.echo(f"Saved {folder / 'report.json'} and {path}")
+            write_line(f"Saved {folder / 'report.json'} and {path}")
     if as_json:
         print_json(reports)
     else:
-        typer.echo(_next_step(target, output))
+        write_line(_next_step(target, output))
     if strict and wrong:
         raise typer.Exit(1)
 
@@ -171,9 +172,9 @@ def split(
     _print_parts(source, parts)
     _print_problems(source, written, kind)
     for name, made in ready.items():
-        typer.echo(f"{name}: {made}")
+        write_line(f"{name}: {made}")
     train, held_out = list(ready.values())[:2]
-    typer.echo(
+    write_line(
         f"Next: odapi train CONFIG --train-data {_quoted(train)} "
         f"--eval-data {_quoted(held_out)}"
     )
@@ -222,9 +223,9 @@ def convert(
         return
     _print_problems(source, {"": written}, to)
     counts = f"{counted(written.count, 'image')}, {counted(written.objects, 'object')}"
-    typer.echo(f"{counts}: {made}")
-    typer.echo(f"Label map: {path}")
-    typer.echo(f"Next: odapi data inspect {_quoted(made)}")
+    write_line(f"{counts}: {made}")
+    write_line(f"Label map: {path}")
+    write_line(f"Next: odapi data inspect {_quoted(made)}")
 
 
 def _open(spec: str, label_map: pathlib.Path | None) -> "BaseSource":
@@ -280,7 +281,7 @@ def _print_findings(source: "BaseSource") -> None:
     from odapi.progress import console
 
     for finding in check_source(source):
-        console().print(f"warning: {source.name}: {finding}", markup=False)
+        console().print(f"warning: {source.name}: {finding}")
 
 
 def _print_report(report: Any, source: "BaseSource") -> None:
@@ -290,7 +291,7 @@ def _print_report(report: Any, source: "BaseSource") -> None:
     output = console(stderr=False)
     for finding in report.findings:
         level = "error" if finding.is_error else "warning"
-        output.print(f"{level}: {report.name}: {finding}", markup=False)
+        output.print(f"{level}: {report.name}: {finding}")
     for shown in tables(report):
         output.print(shown)
     if source.problems:
@@ -329,7 +330,7 @@ def _print_problems(
         console().print(losses.table("Not written: the format cannot store it"))
     for key, lines in {"masks": "polygons", "keypoints": "keypoints"}.items():
         if kind == "yolo" and losses.count(key):
-            typer.echo(f"YOLO has one kind of lines: --lines {lines} writes the {key}")
+            write_line(f"YOLO has one kind of lines: --lines {lines} writes the {key}")
 
 
 def _write_label_map(label_map: "LabelMap", folder: pathlib.Path) -> pathlib.Path:
@@ -379,14 +380,14 @@ def keypoints(
     source = _open(spec, label_map)
     text = keypoint_config_text(source)
     if output is None:
-        typer.echo(text)
+        write_line(text)
         return
     path = _write_label_map(source.label_map, output)
     made = output / "keypoints.config"
     write_text(made, text)
-    typer.echo(f"Label map: {path}")
-    typer.echo(f"Config:    {made}")
-    typer.echo(
+    write_line(f"Label map: {path}")
+    write_line(f"Config:    {made}")
+    write_line(
         "Next: copy it into your pipeline.config, and set "
         f"model.center_net.keypoint_label_map_path to {path}"
     )

@@ -3,6 +3,7 @@
 import typer
 
 from odapi.cli.options import Json
+from odapi.console import write_line
 
 
 def doctor(as_json: Json = False) -> None:
@@ -26,18 +27,18 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _show(components) -> None:
-    from odapi.cli.output import plain, print_table, table
+    from rich.text import Text
+
+    from odapi.cli.output import print_table, table
 
     shown = table("component", "status", "version", "")
     colors = {"ok": "green", "not installed": "dim"}
     for c in components:
         note = f"{c.note}: {c.install}" if c.install else c.note
         color = colors.get(c.status, "red")
-        shown.add_row(
-            plain(c.name), f"[{color}]{c.status}[/]", plain(c.version), plain(note)
-        )
+        shown.add_row(c.name, Text(c.status, style=color), c.version, note)
     print_table(shown)
     from odapi.runtime.environment import is_usable
 
     if is_usable(components):
-        typer.echo("next: odapi quickstart")
+        write_line("Next: odapi quickstart")

@@ -13,6 +13,7 @@ def evaluate(
     checkpoint: Annotated[
         pathlib.Path,
         typer.Argument(
+            metavar="CHECKPOINT",
             help="Run folder (its best checkpoint), checkpoint folder, or export.",
             show_default=False,
         ),

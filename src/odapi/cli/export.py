@@ -15,13 +15,16 @@ def export(
     checkpoint: Annotated[
         pathlib.Path,
         typer.Argument(
+            metavar="CHECKPOINT",
             help="Run folder (its best checkpoint), checkpoint folder, or export.",
             show_default=False,
         ),
     ],
     output: Annotated[
         pathlib.Path,
-        typer.Argument(help="Folder to write to.", show_default=False),
+        typer.Argument(
+            metavar="OUTPUT", help="Folder to write to.", show_default=False
+        ),
     ],
     input_type: Annotated[
         str,
@@ -57,10 +60,11 @@ def export(
     # Only TensorFlow writes SavedModels, whatever the training ran on.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     from odapi import export as run
-    from odapi.progress import console, duration
+    from odapi.console import console, waiting
+    from odapi.progress import duration
 
     shown = console()
-    with shown.status("Exporting and verifying ..."):
+    with waiting("Exporting and verifying"):
         done = run(
             checkpoint,
             output,

@@ -23,17 +23,17 @@ from odapi.cli import (
     train,
     zoo,
 )
+from odapi.cli.app import App
+from odapi.console import prepare_streams, write_line
 from odapi.data.loader.malloc import keep_freed_memory
 from odapi.errors import OdapiError
 
-app = typer.Typer(
+app = App(
     name="odapi",
     help="Train, evaluate and ship object detectors from a pipeline.config.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage. "
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage. With --json, standard output "
+    "has one JSON document and nothing else; errors are text on standard error.\n\n"
     "odapi --install-completion sets up completion for your shell.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("quickstart")(quickstart.quickstart)
 app.command("train")(train.train)
@@ -52,7 +52,7 @@ def _version(
     version: bool = typer.Option(False, "--version", help="Print the version."),
 ) -> None:
     if version:
-        print(__version__)
+        write_line(__version__)
         raise typer.Exit()
 
 
@@ -61,19 +61,23 @@ def main() -> None:
 
     Exits with 0 when done, 1 when something failed, 2 for wrong usage.
     """
+    prepare_streams()
     keep_freed_memory()  # Before a backend starts its threads.
     try:
-        app()
+        app(prog_name="odapi")
     except OdapiError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
-        sys.exit(1)
+        _fail(error, str(error))
     except OSError as error:
         if error.filename is None and error.errno not in _FULL:
             raise
         # A path that the system refuses, such as an output below a file, or no space.
         place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
-        print(f"{type(error).__name__}: {place}{error.strerror}", file=sys.stderr)
-        sys.exit(1)
+        _fail(error, f"{place}{error.strerror}")
+
+
+def _fail(error: Exception, text: str) -> None:
+    write_line(f"{type(error).__name__}: {text}", stderr=True)
+    sys.exit(1)
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,23 +1,26 @@
 """Output of the subcommands: tables for people, one JSON document for programs.
 
-Exit codes of every subcommand: 0 done, 1 failed, 2 wrong usage.
+Exit codes of every subcommand: 0 done, 1 failed, 2 wrong usage. With `--json`, standard
+output has one JSON document and nothing else; progress, warnings and errors are text on
+standard error, and a command that fails prints no document unless it has a result.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
-import typer
+from odapi.console import console, write_line
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-PIPE_WIDTH = 100  # Columns of a table that is not printed to a terminal.
 
 
 def print_json(content: Any) -> None:
     """Prints one JSON document to standard output."""
     import json
 
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str))
+    encoding = (sys.stdout.encoding or "").lower()
+    is_ascii = not encoding.startswith("utf")
+    write_line(json.dumps(content, indent=2, ensure_ascii=is_ascii, default=str))
 
 
 def table(*columns: str, title: str = "") -> "Table":
@@ -38,21 +41,5 @@ def table(*columns: str, title: str = "") -> "Table":
 
 
 def print_table(shown: "Table") -> None:
-    """Prints a table to standard output."""
-    from odapi.progress import console
-
-    output = console(stderr=False, soft_wrap=False, log_width=PIPE_WIDTH)
-    if output.is_terminal:
-        output.print(shown)
-        return
-    with output.capture() as captured:
-        output.print(shown)
-    for line in captured.get().splitlines():  # Without the padding of the last column.
-        typer.echo(line.rstrip())
-
-
-def plain(text: str) -> str:
-    """Returns text for a cell, with brackets that are no markup."""
-    from rich.markup import escape
-
-    return escape(text)
+    """Prints a table to standard output: one line per row in a pipe."""
+    console(stderr=False).print(shown)

@@ -19,6 +19,7 @@ def predict(
     model: Annotated[
         pathlib.Path,
         typer.Argument(
+            metavar="MODEL",
             help="Run folder (its best checkpoint), checkpoint folder, or exported "
             "folder (its SavedModel is run).",
             show_default=False,
@@ -27,6 +28,7 @@ def predict(
     source: Annotated[
         list[str],
         typer.Argument(
+            metavar="SOURCE",
             help="Files, folders, globs; - reads names from standard input.",
             show_default=False,
         ),
@@ -99,21 +101,21 @@ def predict(
 
 def _show(found: "Predictions", min_score: float) -> None:
     """Prints one row per image; all results are in the files."""
-    from rich.markup import escape
     from rich.table import Table
 
     from odapi.progress import console
 
     number = sum(len(row) for row in found)
     table = Table(
-        title=f"{number} objects in {len(found)} images, score {min_score:g} or more",
+        title=f"{counted(number, 'object')} in {counted(len(found), 'image')}, "
+        f"score {min_score:g} or more",
         title_justify="left",
     )
     table.add_column("image", overflow="fold")
     table.add_column("found")
     for row in found[:_MAX_ROWS]:
         objects = row.summary() if len(row) else ""
-        table.add_row(escape(str(row.path or row.image_id)), escape(objects))
+        table.add_row(str(row.path or row.image_id), objects)
     if len(found) > _MAX_ROWS:
         table.add_row(f"... {len(found) - _MAX_ROWS} more images", "")
     output = console(stderr=False)
@@ -123,9 +125,9 @@ def _show(found: "Predictions", min_score: float) -> None:
     if found.skipped:
         output.print(f"Skipped {counted(len(found.skipped), 'image')}:")
         for name, reason in list(found.skipped.items())[:_MAX_ROWS]:
-            output.print(f"- {name}: {reason}", markup=False)
+            output.print(f"- {name}: {reason}")
     for path in _places(found.files):
-        output.print(f"Wrote {path}", markup=False)
+        output.print(f"Wrote {path}")
 
 
 def _next_steps(found: "Predictions", datasets: dict[str, pathlib.Path | None]) -> None:
@@ -133,7 +135,7 @@ def _next_steps(found: "Predictions", datasets: dict[str, pathlib.Path | None]) 
 
     written = {kind: path for kind, path in datasets.items() if path is not None}
     for kind, path in written.items():
-        console().print(f"Next: odapi data inspect {kind}:{path}", markup=False)
+        console().print(f"Next: odapi data inspect {kind}:{path}")
     if not found.files:
         console().print("For drawn images and COCO results add --output found")
 

@@ -59,5 +59,5 @@ def _show(summary: Any) -> None:
     table.add_row("Images", str(summary.mosaic))
     table.add_row("Summary", str(summary.folder / "summary.json"))
     shown = console(stderr=False)
-    shown.print(table, soft_wrap=False)
+    shown.print(table)
     shown.print(f"\nNext: {summary.next_command}")

@@ -5,10 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(
-    help="Data pipelines of Context R-CNN on Apache Beam: pip install 'odapi\\[beam]'.",
-    epilog="Options for Beam follow after --, such as: -- --runner=FlinkRunner",
-    no_args_is_help=True,
+from odapi.cli.app import App
+from odapi.console import write_line
+
+app = App(
+    help="Data pipelines of Context R-CNN on Apache Beam: pip install 'odapi[beam]'.",
+    epilog="Options are also accepted with underscores, as in the original. Options "
+    "for Beam follow after --, such as: -- --runner=FlinkRunner",
 )
 _BEAM: Any = {"allow_extra_args": True}
 
@@ -217,10 +220,10 @@ def add_context(
 def _tell(numbers: Mapping[str, int], following: str) -> None:
     """Prints the counts and the next command."""
     read, written = numbers.get("read", 0), numbers.get("written", 0)
-    typer.echo(f"Read {read} records, wrote {written}")
+    write_line(f"Read {read} records, wrote {written}")
     for name, number in numbers.items():
         if name.startswith("skipped"):
-            typer.echo(f"{name} ({number})")
+            write_line(f"{name} ({number})")
     if read and not written:
         raise typer.Exit(1)
-    typer.echo(f"Next: {following}")
+    write_line(f"Next: {following}")

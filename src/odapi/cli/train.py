@@ -11,7 +11,9 @@ from odapi.cli.options import EvalData, Set, TrainData
 def train(
     config: Annotated[
         str,
-        typer.Argument(help="A pipeline.config, or a folder that has one."),
+        typer.Argument(
+            metavar="CONFIG", help="A pipeline.config, or a folder that has one."
+        ),
     ],
     model_dir: Annotated[
         pathlib.Path,

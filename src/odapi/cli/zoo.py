@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odapi.cli.app import App
 from odapi.cli.options import Json, Set
 from odapi.cli.output import print_json
+from odapi.console import write_line
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from odapi.zoo.catalog import Model
 
-app = typer.Typer(
+app = App(
     help="List and download pretrained models of the TF2 zoo, import checkpoints.",
-    no_args_is_help=True,
 )
 
 
@@ -39,23 +40,25 @@ def list_models(
         print_json([m.as_dict() for m in chosen])
         return
     if not chosen:
-        typer.echo("No model matches all filters; remove one", err=True)
+        write_line("No model matches all filters; remove one", stderr=True)
         raise typer.Exit(1)
     from odapi.progress import console
 
-    console(stderr=False, soft_wrap=False).print(_table(chosen))
+    console(stderr=False).print(_table(chosen))
     for model in chosen:
         if model.note and "classification" not in model.tasks:
-            typer.echo(f"{model.name}: {model.note}")
-    typer.echo(f"License: {chosen[0].license}")
-    typer.echo(f"Next: odapi zoo download {chosen[0].name}")
+            write_line(f"{model.name}: {model.note}")
+    write_line(f"License: {chosen[0].license}")
+    write_line(f"Next: odapi zoo download {chosen[0].name}")
 
 
 @app.command()
 def download(
     name: Annotated[
         str,
-        typer.Argument(help="Name, as in odapi zoo list.", show_default=False),
+        typer.Argument(
+            metavar="NAME", help="Name, as in odapi zoo list.", show_default=False
+        ),
     ],
     output: Annotated[
         pathlib.Path, typer.Option(help="Folder for archives and their content.")
@@ -77,17 +80,17 @@ def download(
         done = run(name, output, base_url, progress)
     if done.sha256:
         known = "verified" if done.known else "recorded for later downloads"
-        typer.echo(f"{done.folder}, sha256 {done.sha256} ({known})")
+        write_line(f"{done.folder}, sha256 {done.sha256} ({known})")
     else:
-        typer.echo(f"{done.folder} exists already")
+        write_line(f"{done.folder} exists already")
     folder = shlex.quote(str(done.folder))
     if "classification" in done.model.tasks:
-        typer.echo(
+        write_line(
             f"Next: odapi train CONFIG --set train_config.fine_tune_checkpoint={folder}"
             " --set train_config.fine_tune_checkpoint_type=classification"
         )
     else:
-        typer.echo(f"Next: odapi zoo import {folder}")
+        write_line(f"Next: odapi zoo import {folder}")
 
 
 @app.command("import")
@@ -95,6 +98,7 @@ def import_(
     checkpoint: Annotated[
         pathlib.Path,
         typer.Argument(
+            metavar="CHECKPOINT",
             help="Unpacked zoo archive, training folder or export of the TF Object "
             "Detection API, or a prefix such as checkpoint/ckpt-0.",
             show_default=False,
@@ -121,13 +125,13 @@ def import_(
     overrides: Set = None,
 ) -> None:
     """Make a checkpoint of the original one of ours: eval, predict, export, train."""
-    from odapi.progress import console
     from odapi.zoo.checkpoint.reader import Checkpoint
 
     Checkpoint(checkpoint)  # A wrong path is told before a backend is loaded.
+    from odapi.console import waiting
     from odapi.zoo.import_checkpoint import import_checkpoint
 
-    with console().status("building the model, then reading its weights ..."):
+    with waiting("Building the model, then reading its weights"):
         done = import_checkpoint(
             checkpoint,
             output,
@@ -137,13 +141,13 @@ def import_(
             keep_optimizer=keep_optimizer,
         )
     for line in done.lines:
-        typer.echo(line)
+        write_line(line)
     folder = shlex.quote(str(done.folder))
-    typer.echo(f"Next: odapi predict {folder} photos/ --output found")
-    typer.echo(f"      odapi eval {folder} --eval-data coco:annotations.json")
-    typer.echo(f"      odapi export {folder} exported")
+    write_line(f"Next: odapi predict {folder} photos/ --output found")
+    write_line(f"      odapi eval {folder} --eval-data coco:annotations.json")
+    write_line(f"      odapi export {folder} exported")
     if keep_optimizer:
-        typer.echo(f"      odapi train {folder} --model-dir {folder}")
+        write_line(f"      odapi train {folder} --model-dir {folder}")
 
 
 def _table(chosen: "tuple[Model, ...]") -> "Table":

@@ -75,12 +75,13 @@ def print_warnings(warnings: Sequence[Finding]) -> None:
     """Prints warnings on standard error, one per line."""
     if not warnings:
         return
-    from odapi.progress import console
+    from rich.text import Text
+
+    from odapi.console import console
 
     target = console()
     for finding in warnings:
-        text = str(finding).replace("[", "\\[")
-        target.print(f"[yellow]warning[/]: {text}")
+        target.print(Text("warning", "yellow").append(f": {finding}", "default"))
 
 
 def _below(path: str, refused: Sequence[str]) -> bool:

@@ -90,4 +90,4 @@ def _warn_of(source: Source) -> None:
     if not isinstance(source, BaseSource):
         return
     for finding in check_evaluation_source(source):
-        console().print(f"warning: evaluation data: {finding}", markup=False)
+        console().print(f"warning: evaluation data: {finding}")

@@ -152,7 +152,7 @@ def _cleared(folder: pathlib.Path) -> pathlib.Path:
 def _config(data: MadeDataset, seed: int, overrides: tuple[str, ...]) -> Any:
     text = importlib.resources.files("odapi.quickstart") / "pipeline.config"
     return load_config(
-        text.read_text(),
+        text.read_text("utf-8"),
         [
             f"model.ssd.num_classes={len(data.names)}",
             f"options.train_data=coco:{data.train}",
@@ -189,9 +189,13 @@ class _Phases:
 
     @contextmanager
     def __call__(self, name: str, what: str) -> Iterator[None]:
+        from rich.text import Text
+
         shown = console()
         number = len(self.seconds) + 1
-        shown.print(f"[bold]{number}/5 {name}[/bold]: {what} ...")
+        shown.print(
+            Text(f"{number}/5 {name}", "bold").append(f": {what} ...", "not bold")
+        )
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start

@@ -129,7 +129,7 @@ def active_backend() -> str:
 
     home = pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras"))
     try:
-        return json.loads((home / "keras.json").read_text())["backend"]
+        return json.loads((home / "keras.json").read_text("utf-8"))["backend"]
     except (OSError, ValueError, KeyError, TypeError):
         return "tensorflow"
 

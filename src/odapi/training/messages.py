@@ -9,7 +9,7 @@ def print_lines(*lines: str) -> None:
     """Prints lines on standard error."""
     shown = console()
     for line in lines:
-        shown.print(line, markup=False)
+        shown.print(line)
 
 
 def print_problems(dataset_name: str, pipeline: Any) -> None:

@@ -74,7 +74,7 @@ class Display:
         self._shown_at, self._shown_step = time.monotonic(), step
         if not self._console.is_terminal:
             line = f"step {step} of {self.num_steps}  {stats.numbers}  {stats.speed}"
-            self._console.print(line.rstrip(), markup=False)
+            self._console.print(line.rstrip())
             return
         if self._bar is None:
             self._bar = _live(self._console)
@@ -83,7 +83,7 @@ class Display:
 
     def note(self, text: str) -> None:
         """Prints a line above the bar."""
-        self._console.print(text, markup=False)
+        self._console.print(text)
 
     def pause(self) -> None:
         """Removes the bar while something else shows its own."""
