@@ -134,12 +134,15 @@ def test_an_error_in_the_block_keeps_the_old_folder(tmp_path):
 
 
 def test_leftovers_of_killed_processes_are_removed(tmp_path):
-    for name in (".writing-a-1-0", "a", "a.old", "b.old", ".writing-b-1-0"):
+    mine = [".writing-a-1-0", ".writing-b-1-0", ".replaced-a", ".replaced-b"]
+    for name in [*mine, "a", "a.old"]:  # The last one is the user's.
         (tmp_path / name).mkdir()
     files.remove_unfinished(tmp_path, "a")
-    assert sorted(os.listdir(tmp_path)) == [".writing-b-1-0", "a", "b.old"]
+    assert sorted(os.listdir(tmp_path)) == [
+        ".replaced-b", ".writing-b-1-0", "a", "a.old"
+    ]  # fmt: skip
     files.remove_unfinished(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    assert sorted(os.listdir(tmp_path)) == ["a", "a.old", "b"]
 
 
 def test_a_file_system_that_cannot_sync_folders(tmp_path, monkeypatch):

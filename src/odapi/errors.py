@@ -40,6 +40,10 @@ class ExportError(OdapiError):
     """An exported model computes different outputs than the detector."""
 
 
+class OutputError(OdapiError):
+    """An output cannot be written, or its place has files that odapi did not write."""
+
+
 class MissingPackageError(OdapiError, ImportError):
     """A feature needs a package that is not installed."""
 

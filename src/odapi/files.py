@@ -26,7 +26,7 @@ IMAGE_SUFFIXES = (
 
 _LFS = b"version https://git-lfs"
 _UNFINISHED = ".writing-"
-_REPLACED = ".old"
+_REPLACED = ".replaced-"
 _counter = itertools.count()  # Threads of a process may write the same file.
 
 
@@ -249,7 +249,7 @@ def move_into_place(source: pathlib.Path, target: pathlib.Path) -> None:
 
 def replaced_path(path: pathlib.Path) -> pathlib.Path:
     """Returns the name of an old folder between the two renames of its replacement."""
-    return path.with_name(path.name + _REPLACED)
+    return path.with_name(_REPLACED + path.name)
 
 
 def remove_unfinished(parent: pathlib.Path, name: str = "*") -> None:
@@ -267,8 +267,8 @@ def remove_unfinished(parent: pathlib.Path, name: str = "*") -> None:
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)
-    for old in parent.glob(f"{name}{_REPLACED}"):
-        final = old.with_name(old.name.removesuffix(_REPLACED))
+    for old in parent.glob(f"{_REPLACED}{name}"):
+        final = old.with_name(old.name.removeprefix(_REPLACED))
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)
         else:

@@ -8,7 +8,7 @@ import pytest
 import odapi
 from odapi.api.shared_models import SHARED_MODELS
 from odapi.draw.file import save_image
-from odapi.errors import CheckpointError, ConfigError
+from odapi.errors import CheckpointError, ConfigError, OutputError
 
 ObjectDetector = odapi.ObjectDetector
 
@@ -197,9 +197,9 @@ def test_what_is_saved_loads_with_equal_results(config, image, tmp_path):
         built.export(tmp_path / "exported")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "notes.txt").write_text("")
-    with pytest.raises(CheckpointError, match="has other content"):
+    with pytest.raises(OutputError, match="did not write: notes"):
         built.save(tmp_path / "full")
-    with pytest.raises(CheckpointError, match="is a file"):
+    with pytest.raises(OutputError, match="is a file; a checkpoint is a folder"):
         built.save(tmp_path / "full" / "notes.txt")
 
 

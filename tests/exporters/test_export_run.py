@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+import odapi
 from odapi.checkpoints import load_detector as detectors
 from odapi.config.load import load_config
 from odapi.errors import (
@@ -15,6 +16,7 @@ from odapi.errors import (
     DataError,
     ExportError,
     MissingPackageError,
+    OutputError,
 )
 from odapi.exporters import export_process as process
 from odapi.exporters import verify
@@ -44,7 +46,7 @@ def checkpoint(tiny, tmp_path, monkeypatch):
 
 
 def names(folder):
-    return sorted(p.name for p in folder.iterdir())
+    return sorted(p.name for p in folder.iterdir() if p.name != ".odapi.json")
 
 
 @pytest.mark.slow
@@ -70,10 +72,16 @@ def test_export_writes_the_original_s_layout(checkpoint, tmp_path):
 def test_export_replaces_its_own_files_and_no_others(checkpoint, tmp_path):
     export("trained", tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    (tmp_path / "saved_model" / "old").touch()
+    for old in ("saved_model.old", "checkpoint.old"):  # Copies that the user made.
+        (tmp_path / old).mkdir()
+    weights = (tmp_path / "checkpoint" / "weights.h5").stat().st_ino
     export("trained", tmp_path)
+    assert (tmp_path / "checkpoint" / "weights.h5").stat().st_ino != weights
     assert (tmp_path / "notes.txt").read_text() == "mine"
-    assert not (tmp_path / "saved_model" / "old").exists()
+    assert names(tmp_path) == [
+        "checkpoint", "checkpoint.old", "label_map.pbtxt", "notes.txt",
+        "pipeline.config", "saved_model", "saved_model.old",
+    ]  # fmt: skip
 
 
 def test_untrained_detector_is_refused_unless_allowed(checkpoint, tmp_path):
@@ -94,13 +102,88 @@ def test_failed_comparison_leaves_nothing(checkpoint, tmp_path, monkeypatch):
     assert names(tmp_path / "out") == []
 
 
-def test_folder_of_a_training_is_not_written_to(checkpoint, tmp_path):
-    (tmp_path / "checkpoints").mkdir()
-    with pytest.raises(CheckpointError, match=r"needs a separate folder[\s\S]*export"):
-        export("trained", tmp_path)
+def lay_out(folder, files):
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"the user's {name}")
+
+
+ORIGINAL = ("checkpoint/ckpt-0.index", "checkpoint/ckpt-0.data-00000-of-00001",
+            "checkpoint/checkpoint", "saved_model/saved_model.pb", "label_map.pbtxt",
+            "pipeline.config")  # fmt: skip
+MODEL_DIR = ("ckpt-6.index", "ckpt-6.data-00000-of-00001", "checkpoint")
+OLD_RUN = ("checkpoints/step-00000007/weights.h5", "pipeline.config")
+OLD_EXPORT = ("checkpoint/weights.h5", "saved_model/saved_model.pb", "pipeline.config")
+
+
+@pytest.mark.parametrize(
+    "files, problem",
+    [
+        (
+            ORIGINAL,
+            "has files that odapi did not write, a TensorFlow checkpoint among them "
+            "(checkpoint/ckpt-0): checkpoint/, label_map.pbtxt, pipeline.config, "
+            "saved_model/",
+        ),
+        (
+            MODEL_DIR,
+            "has files that odapi did not write, a TensorFlow checkpoint among them "
+            "(ckpt-6): checkpoint, ckpt-6.data-00000-of-00001, ckpt-6.index",
+        ),
+        (("label_map.pbtxt",), "has files that odapi did not write: label_map.pbtxt"),
+        (("notes.txt",), "has files that odapi did not write: notes.txt"),
+        (
+            OLD_RUN,
+            "is a training run that odapi wrote; an export needs its own folder",
+        ),
+        (
+            (*OLD_EXPORT, "checkpoint/averages.h5"),
+            "is an imported checkpoint that odapi wrote; an export needs its own "
+            "folder",
+        ),
+        (
+            (*OLD_EXPORT, "checkpoint/ckpt-9.index"),
+            "has files that odapi did not write, a TensorFlow checkpoint among them "
+            "(checkpoint/ckpt-9): checkpoint/ckpt-9.index",
+        ),
+    ],
+)
+def test_a_folder_of_the_user_is_refused_before_any_work(tmp_path, files, problem):
+    folder = tmp_path / "mine"
+    lay_out(folder, files)
+    with pytest.raises(OutputError) as caught:
+        odapi.export("no such run", folder)
+    hint = f"choose a new folder, such as {folder}-2"
+    assert str(caught.value) == f"{folder}: {problem}\n  hint: {hint}"
+    for name in files:
+        assert (folder / name).read_text() == f"the user's {name}"
+
+
+def test_an_export_that_the_user_changed_is_refused(checkpoint, tmp_path):
+    folder = tmp_path / "out"
+    export("trained", folder)
+    (folder / "pipeline.config").write_text("model {}  # mine")
+    (folder / "saved_model" / "assets.extra").mkdir()
+    (folder / "saved_model" / "assets.extra" / "example").write_text("mine")
+    with pytest.raises(OutputError) as caught:
+        export("trained", folder)
+    assert caught.value.problem == (
+        "has files that odapi did not write: saved_model/assets.extra/example; files "
+        "that were changed since odapi wrote them: pipeline.config"
+    )
+    assert (folder / "pipeline.config").read_text() == "model {}  # mine"
+
+
+def test_an_export_of_an_older_version_is_replaced(checkpoint, tmp_path):
+    lay_out(tmp_path / "old", OLD_EXPORT)
+    done = export("trained", tmp_path / "old")
+    assert (done.folder / "saved_model" / "saved_model.pb").stat().st_size > 1000
+
+
+def test_an_export_is_no_file(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match="is a file"):
-        export("trained", tmp_path / "file")
+    with pytest.raises(OutputError, match="file: is a file; an export is a folder"):
+        export("no such run", tmp_path / "file")
 
 
 def test_check_images_are_read_first(checkpoint, tmp_path):

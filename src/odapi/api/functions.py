@@ -13,6 +13,8 @@ from odapi.files import Pathlike
 from odapi.inference.predict import collect, open_stream, save_outputs
 from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor
+from odapi.outputs.folder import check_folder
+from odapi.outputs.kinds import EXPORT
 
 if TYPE_CHECKING:
     from odapi.config.load import Config
@@ -121,7 +123,7 @@ def export(
 
     Args:
         model: As for `evaluate`.
-        output_dir: The folder; an earlier export there is replaced.
+        output_dir: A new folder, or that of an earlier export, which is replaced.
         input_type: What the SavedModel takes; see `ObjectDetector.export`.
         overrides: Of the config, such as
             "model.ssd.post_processing.batch_non_max_suppression.score_threshold=0.3".
@@ -130,9 +132,12 @@ def export(
     Raises:
         CheckpointError: There is no model, or it was never trained.
         ConfigError: An override is wrong, or the model cannot be exported.
+        OutputError: The folder has files that odapi did not write, or cannot be
+            written.
         ExportError: The SavedModel gives other results than the model.
         MissingPackageError: TensorFlow is not installed.
     """
+    check_folder(output_dir, EXPORT)
     options: dict[str, Any] = {
         "batch_size": batch_size,
         "untrained": untrained,

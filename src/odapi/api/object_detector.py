@@ -18,6 +18,8 @@ from odapi.inference.predictions import Predictions
 from odapi.inference.predictor import Predictor
 from odapi.inference.stream import PredictionStream
 from odapi.labels import LabelMap
+from odapi.outputs.folder import OutputFolder, check_folder
+from odapi.outputs.kinds import CHECKPOINT, EXPORT
 
 if TYPE_CHECKING:
     from odapi.checkpoints.load_detector import LoadedDetector
@@ -292,7 +294,8 @@ class ObjectDetector:
         """Writes the model as a SavedModel, compared with the model before.
 
         Args:
-            output_dir: Folder for the SavedModel, config, label map and weights.
+            output_dir: Folder for the SavedModel, config, label map and weights: a new
+                one, or that of an earlier export, which is replaced.
             input_type: "image_tensor", "float_image_tensor",
                 "encoded_image_string_tensor" or "tf_example".
             batch_size: Images per call; None: any number.
@@ -303,11 +306,14 @@ class ObjectDetector:
         Raises:
             CheckpointError: The model was never trained.
             ConfigError: The model cannot be exported.
+            OutputError: The folder has files that odapi did not write, or cannot be
+                written.
             ExportError: The SavedModel gives other results than the model.
             MissingPackageError: TensorFlow is not installed.
         """
         from odapi.exporters.export import export
 
+        check_folder(output_dir, EXPORT)
         options: dict[str, Any] = {
             "batch_size": batch_size,
             "untrained": untrained,
@@ -349,15 +355,17 @@ class ObjectDetector:
         """Writes a checkpoint folder, which `load` reads: weights, config, label map.
 
         Args:
-            path: The folder; an existing checkpoint there is replaced.
+            path: A new folder, or one that `save` wrote, which is replaced.
 
         Raises:
-            CheckpointError: The model is an exported program without weights, the
-                folder has other content, or it cannot be written.
+            CheckpointError: The model is an exported program without weights.
+            OutputError: The folder has files that `save` did not write, or cannot be
+                written.
         """
         from odapi.api.save import save_checkpoint
 
-        return save_checkpoint(self.with_weights("save"), pathlib.Path(path))
+        output = OutputFolder(pathlib.Path(path).expanduser(), CHECKPOINT)
+        return save_checkpoint(self.with_weights("save"), output)
 
     @property
     def checkpoint(self) -> pathlib.Path | None:

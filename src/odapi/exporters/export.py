@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from odapi.errors import CheckpointError, DataError
 from odapi.exporters.exporter import Exporter, ExportOptions
 from odapi.exporters.formats import exporter_of
-from odapi.files import move_into_place, unfinished_path
+from odapi.files import move_into_place, remove_unfinished, unfinished_path
+from odapi.outputs.folder import OutputFolder
+from odapi.outputs.kinds import EXPORT
 from odapi.runtime import backend
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def export(
     Args:
         checkpoint: A model_dir (its best checkpoint, else the last), a checkpoint
             folder, or a folder written by this function.
-        output_dir: Folder to write to; files of an earlier export are replaced.
+        output_dir: A new folder, or that of an earlier export, which is replaced.
         input_type: "image_tensor" (uint8 images), "float_image_tensor",
             "encoded_image_string_tensor" (image files) or "tf_example"; DeepMAC also
             supports "image_and_boxes_tensor", with boxes as a second input.
@@ -98,14 +100,16 @@ def export(
         CheckpointError: There is no checkpoint, or it is not trained.
         ConfigError: The format is unknown, an override is invalid, or the model cannot
             be exported.
+        OutputError: The folder has files that odapi did not write, or cannot be
+            written.
         ExportError: The outputs of the exported model differ from the detector's.
         MissingPackageError: A package that the format needs is not installed.
     """
     exporter = exporter_of(format)
-    output = _check_output(pathlib.Path(output_dir))
+    output = OutputFolder(output_dir, EXPORT)
     arguments: dict[str, Any] = {
         "checkpoint": os.fspath(checkpoint),
-        "output_dir": os.fspath(output),
+        "output_dir": os.fspath(output.path),
         "input_type": input_type,
         "overrides": list(overrides),
         "format": format,
@@ -126,26 +130,13 @@ def export(
     loaded = _load(arguments["checkpoint"], arguments["overrides"], untrained)
     verification, megabytes = _write(loaded, output, exporter, options, images)
     return Exported(
-        folder=output,
+        folder=output.path,
         format=format,
         checkpoint=loaded.folder,
         input_type=input_type,
         megabytes=megabytes,
         **dataclasses.asdict(verification),
     )
-
-
-def _check_output(output: pathlib.Path) -> pathlib.Path:
-    """Checks the output folder before the export starts."""
-    if output.exists() and not output.is_dir():
-        raise CheckpointError(str(output), "is a file; an export is a folder")
-    if (output / "checkpoints").is_dir():
-        raise CheckpointError(
-            str(output),
-            "is a training folder; an export needs a separate folder",
-            hint=f"write to {output / 'export'}",
-        )
-    return output
 
 
 def _read_image(path: str) -> Any:
@@ -172,7 +163,7 @@ def _load(checkpoint: str, overrides: list[str], untrained: bool) -> "LoadedDete
 
 def _write(
     loaded: "LoadedDetector",
-    output: pathlib.Path,
+    output: OutputFolder,
     exporter: Exporter,
     options: ExportOptions,
     images: list,
@@ -182,7 +173,8 @@ def _write(
     from odapi.exporters.verify import verify
 
     resizer = model_resizer(loaded.config)
-    writing = unfinished_path(output / "export")
+    remove_unfinished(output.path, "export")
+    writing = unfinished_path(output.path / "export")
     model = writing / exporter.filename
     try:
         writing.mkdir(parents=True)
@@ -211,8 +203,10 @@ def _write_checkpoint(loaded: "LoadedDetector", folder: pathlib.Path) -> None:
         write_metadata(place)
 
 
-def _move(writing: pathlib.Path, output: pathlib.Path, model: str) -> None:
-    (output / _KEYPOINTS).unlink(missing_ok=True)
+def _move(writing: pathlib.Path, output: OutputFolder, model: str) -> None:
+    folder = output.begin()
+    (folder / _KEYPOINTS).unlink(missing_ok=True)
     optional = [_KEYPOINTS] if (writing / _KEYPOINTS).exists() else []
     for name in (model, *_PARTS, *optional):
-        move_into_place(writing / name, output / name)
+        move_into_place(writing / name, folder / name)
+    output.finish()

@@ -17,11 +17,12 @@ from odapi.errors import (
     DataError,
     ExportError,
     OdapiError,
+    OutputError,
 )
 
 _ERRORS: dict[str, type[OdapiError]] = {
     kind.__name__: kind
-    for kind in (CheckpointError, ConfigError, DataError, ExportError)
+    for kind in (CheckpointError, ConfigError, DataError, ExportError, OutputError)
 }
 _RESULT_MARK = "odapi-export-result:"
 
