@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from odapi.wording import visible
+
 
 class OdapiError(ValueError):
     """A mistake that the user can mend.
@@ -14,7 +16,8 @@ class OdapiError(ValueError):
     """
 
     def __init__(self, place: str, problem: str, hint: str = ""):
-        super().__init__(f"{place}: {problem}" + (f"\n  hint: {hint}" if hint else ""))
+        text = f"{place}: {problem}" + (f"\n  hint: {hint}" if hint else "")
+        super().__init__(visible(text))  # Names in files may have control characters.
         self.place = place
         self.problem = problem
         self.hint = hint

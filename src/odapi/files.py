@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, Literal
 
@@ -24,6 +25,7 @@ IMAGE_SUFFIXES = (
     ".ppm", ".pgm", ".jp2", ".avif",
 )  # fmt: skip
 
+_MAX_IMAGE_BYTES = (1 << 31) - 1  # OpenCV decodes no more.
 _LFS = b"version https://git-lfs"
 _UNFINISHED = ".writing-"
 _REPLACED = ".replaced-"
@@ -115,9 +117,45 @@ def read_text(path: Pathlike, error: type[OdapiError] = DataError) -> str:
     return decode_text(_read(path, error), os.fspath(path), error)
 
 
+def read_file(path: Pathlike, size: int = -1) -> bytes:
+    """Returns the content of a file, or its first `size` bytes.
+
+    Raises:
+        OSError: It cannot be read, or is no file: reading a named pipe or a device may
+            never end. What a shell pipes into `/dev/stdin` or `/dev/fd` is read.
+    """
+    mode = os.stat(path).st_mode
+    piped = stat.S_ISFIFO(mode) and os.fspath(path).startswith(("/dev/", "/proc/"))
+    if not stat.S_ISREG(mode) and not piped:
+        kind = next((name for test, name in _KINDS if test(mode)), "no file")
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file", os.fspath(path))
+    with open(path, "rb") as file:
+        return file.read(size)
+
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+def read_image_file(path: Pathlike, size: int = -1) -> bytes:
+    """Returns the content of an image file, or its first `size` bytes.
+
+    Raises:
+        OSError: It cannot be read, is no file, or is larger than any image.
+    """
+    if size < 0 and os.stat(path).st_size > _MAX_IMAGE_BYTES:
+        raise OSError(errno.EFBIG, "it has more than 2 GB", os.fspath(path))
+    return read_file(path, size)
+
+
 def _read(path: Pathlike, error: type[OdapiError], hint: str = "") -> bytes:
     try:
-        return pathlib.Path(path).read_bytes()
+        return read_file(path)
     except OSError as problem:
         reason = f"cannot be read: {problem.strerror or problem}"
         raise error(os.fspath(path), reason, hint) from problem

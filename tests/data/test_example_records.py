@@ -103,7 +103,11 @@ NOT_NUMBERS = "is not a list of numbers"
             [2**31, 0],
             "image/object/track/label has a number beyond int32",
         ),
-        ("object/class/label", ["one", "two"], f"image/object/class/label {NOT_NUMBERS}"),
+        (
+            "object/class/label",
+            ["one", "two"],
+            f"image/object/class/label {NOT_NUMBERS}",
+        ),
         ("object/bbox/ymin", ["a", "b"], f"image/object/bbox/ymin {NOT_NUMBERS}"),
         ("encoded", [0.5], "image/encoded is not bytes"),
         ("encoded", [1 << 40], "image/encoded is not bytes"),

@@ -38,7 +38,8 @@ def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSo
     reader, path = config.train_input_reader, "train_input_reader"
     names = keypoint_label_map(config)
     spec, drop = options(config).train_data, _drops_unknown(config)
-    return build_source(reader, path, spec, label_map, names, drop)
+    source = build_source(reader, path, spec, label_map, names, drop)
+    return _with_limit(source, config)
 
 
 def build_eval_source(
@@ -72,7 +73,8 @@ def build_eval_source(
     if label_map is None and not _label_map_path(reader, spec):
         label_map = _train_label_map(config)
     names, drop = keypoint_label_map(config), _drops_unknown(config)
-    return build_source(reader, path, spec, label_map, names, drop)
+    source = build_source(reader, path, spec, label_map, names, drop)
+    return _with_limit(source, config)
 
 
 def build_source(
@@ -114,6 +116,14 @@ def build_source(
     if reader.sample_1_of_n_examples > 1:
         every = range(0, len(source), reader.sample_1_of_n_examples)
         source = Subset(source, every)
+    return source
+
+
+def _with_limit(source: BaseSource, config: Any) -> BaseSource:
+    """Sets the limit on the pixels of an image, if the config has one."""
+    loading = options(config).data_loading
+    if loading.HasField("max_image_megapixels"):
+        source.max_pixels = loading.max_image_megapixels * 1_000_000
     return source
 
 

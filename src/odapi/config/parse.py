@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from odapi.config import parse_errors, scan
 from odapi.errors import ConfigError, OdapiError
-from odapi.files import decode_text
+from odapi.files import decode_text, read_file
 
 M = TypeVar("M", bound=Message)
 
@@ -58,7 +58,7 @@ def read_text(path: str | os.PathLike, error: type[OdapiError] = ConfigError) ->
     if path.is_dir():
         raise error(str(path), "is a folder, not a file")
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as problem:
         raise error(str(path), f"cannot be read: {problem.strerror}") from problem
     text = _decode(data, str(path), error)

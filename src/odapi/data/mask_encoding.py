@@ -10,7 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-_MAX_PIXELS = 1 << 30  # A mask with more is a mistake in its size.
+from odapi.data.image.header import read_header
+from odapi.data.image.limit import check_pixels, max_image_pixels
 
 Rle = dict[str, Any]  # {"size": [h, w], "counts": bytes, str or list of int}
 
@@ -98,7 +99,7 @@ def decode_rle(rle: Rle) -> np.ndarray:
     from hotcoco import mask
 
     counts, (height, width) = rle["counts"], rle["size"]
-    if int(height) * int(width) > _MAX_PIXELS:
+    if int(height) * int(width) > max_image_pixels():
         raise ValueError(f"the size of a mask cannot be {height} x {width}")
     if isinstance(counts, (list, tuple, np.ndarray)):
         return _decode_counts(np.asarray(counts, np.int64), height, width)
@@ -135,10 +136,11 @@ def decode_png_mask(data: bytes) -> np.ndarray:
     The alpha channel is the mask of an image of a single color.
 
     Raises:
-        ValueError: The bytes are no image.
+        ValueError: The bytes are no image, or one with too many pixels.
     """
     image = None
     if data:
+        check_pixels(data, read_header(data), "mask", None)
         flags = cv2.IMREAD_UNCHANGED
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None:

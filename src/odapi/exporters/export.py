@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 from odapi.errors import CheckpointError, DataError
 from odapi.exporters.exporter import Exporter, ExportOptions
 from odapi.exporters.formats import exporter_of
-from odapi.files import move_into_place, remove_unfinished, unfinished_path
+from odapi.files import (
+    move_into_place,
+    read_image_file,
+    remove_unfinished,
+    unfinished_path,
+)
 from odapi.outputs.folder import OutputFolder
 from odapi.outputs.kinds import EXPORT
 from odapi.runtime import backend
@@ -143,7 +148,7 @@ def _read_image(path: str) -> Any:
     from odapi.data.image.decode import decode_image
 
     try:
-        return decode_image(pathlib.Path(path).read_bytes(), path)
+        return decode_image(read_image_file(path), path)
     except OSError as error:
         raise DataError(path, f"cannot be read: {error.strerror}") from error
 

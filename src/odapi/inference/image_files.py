@@ -13,7 +13,7 @@ import numpy as np
 
 from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
-from odapi.files import IMAGE_SUFFIXES, is_image_file
+from odapi.files import IMAGE_SUFFIXES, is_image_file, read_image_file
 
 _THREADS = 4
 _AHEAD = 16  # Images decoded in advance: hides the disk, fits into memory.
@@ -62,7 +62,7 @@ def read_images(paths: Iterable[pathlib.Path]) -> Iterator[ReadImage]:
 
 def _read(path: pathlib.Path) -> ReadImage:
     try:
-        return ReadImage(path, decode_image(path.read_bytes(), str(path)))
+        return ReadImage(path, decode_image(read_image_file(path), str(path)))
     except OSError as error:
         return ReadImage(path, None, error.strerror or str(error))
     except DataError as error:

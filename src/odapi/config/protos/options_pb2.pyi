@@ -77,7 +77,7 @@ class EarlyStopping(_message.Message):
     def __init__(self, patience: _Optional[int] = ..., min_delta: _Optional[float] = ...) -> None: ...
 
 class DataLoading(_message.Message):
-    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes", "drop_unknown_classes", "allow")
+    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes", "drop_unknown_classes", "allow", "max_image_megapixels")
     THREADS_FIELD_NUMBER: _ClassVar[int]
     PREFETCH_FIELD_NUMBER: _ClassVar[int]
     SIZE_BUCKETS_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +85,7 @@ class DataLoading(_message.Message):
     PROCESSES_FIELD_NUMBER: _ClassVar[int]
     DROP_UNKNOWN_CLASSES_FIELD_NUMBER: _ClassVar[int]
     ALLOW_FIELD_NUMBER: _ClassVar[int]
+    MAX_IMAGE_MEGAPIXELS_FIELD_NUMBER: _ClassVar[int]
     threads: int
     prefetch: int
     size_buckets: int
@@ -92,4 +93,5 @@ class DataLoading(_message.Message):
     processes: int
     drop_unknown_classes: bool
     allow: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ..., drop_unknown_classes: _Optional[bool] = ..., allow: _Optional[_Iterable[str]] = ...) -> None: ...
+    max_image_megapixels: int
+    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ..., drop_unknown_classes: _Optional[bool] = ..., allow: _Optional[_Iterable[str]] = ..., max_image_megapixels: _Optional[int] = ...) -> None: ...

@@ -7,6 +7,7 @@ import numpy as np
 import simplejpeg
 
 from odapi.data.image.header import Header, read_header
+from odapi.data.image.limit import check_pixels
 from odapi.errors import DataError
 from odapi.files import is_lfs_pointer
 
@@ -26,6 +27,7 @@ def decode_image(
     orient: bool = True,
     header: Header | None = None,
     notice: Callable[[], None] | None = None,
+    max_pixels: int | None = None,
 ) -> np.ndarray:
     """Decodes a JPEG, PNG, BMP, WebP or TIFF file, or the first frame of a GIF.
 
@@ -38,15 +40,18 @@ def decode_image(
         orient: Whether to apply the EXIF orientation.
         header: Header of `data`, if already known.
         notice: Called if a JPEG has stray bytes but no pixel is lost.
+        max_pixels: Limit by the header; None takes `max_image_pixels`.
 
     Returns:
         `[h, w, 3]` uint8.
 
     Raises:
-        DataError: The bytes are not an image, damaged, or truncated.
+        DataError: The bytes are not an image, damaged, or truncated, or the image has
+            too many pixels.
     """
     if header is None:
         header = read_header(data)
+    check_pixels(data, header, place, max_pixels)
     image: np.ndarray | None
     if header.format == "jpeg":
         image = _decode_jpeg(data, place, notice)

@@ -15,6 +15,7 @@ from odapi.data.context_features import CONTEXT, CONTEXT_IDS, CONTEXT_KEYS
 from odapi.data.image.decode import decode_image
 from odapi.data.image.header import Header, read_header
 from odapi.data.image.lazy_masks import Decode, LazyMasks
+from odapi.data.image.limit import check_pixels
 from odapi.data.keypoint_values import clean_keypoints, count_outside_boxes
 from odapi.data.object_masks import (
     box_of_keypoints,
@@ -60,6 +61,12 @@ class Raw:
     mask_of: list[MaskOf | None] | None = None
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def shown_name(self) -> str:
+        """The id, and the name of the file if it differs, for messages."""
+        other = self.filename and self.filename != self.image_id
+        return f"{self.image_id} ({self.filename})" if other else self.image_id
+
     def where(self, index: int) -> str:
         """Returns the name of an object for a list of problems."""
         return f"{self.image_id}, object {index + 1}"
@@ -72,6 +79,7 @@ class BaseSource:
 
     Attributes:
         is_stored: False if samples are made in Python, which may take long.
+        max_pixels: Limit on the pixels of an image; None takes `max_image_pixels`.
 
     Args:
         name: For messages, such as the path.
@@ -83,6 +91,7 @@ class BaseSource:
     """
 
     is_stored = True
+    max_pixels: int | None = None
 
     def __init__(
         self,
@@ -142,7 +151,7 @@ class BaseSource:
         """
         if not 0 <= index < len(self):
             raise IndexError(index)
-        raw, data = self._load_counted(index)
+        raw, data = self._load_counted(index, self.load)
         header = read_header(data)
         pixels = None
         if header.stored_size is None:
@@ -204,7 +213,7 @@ class BaseSource:
         Raises:
             DataError: The bytes are not an image.
         """
-        raw, data = self._load_counted(index)
+        raw, data = self._load_counted(index, self.load)
         header = read_header(data)
         if header.stored_size is None:
             header = Header(header.format, self._decode(data, raw, header).shape[:2])
@@ -216,39 +225,37 @@ class BaseSource:
         return self.load(index)
 
     def _header(self, index: int) -> tuple[Raw, Header]:
-        try:
-            raw, data = self.load_head(index)
-        except DataError as error:
-            self._found_corrupt(error.place, error)
-            raise
+        raw, data = self._load_counted(index, self.load_head)
         header = read_header(data)
-        if (
-            header.stored_size is None
-        ):  # The header is longer than the beginning that was read.
-            raw, data = self._load_counted(index)
+        # The header may be longer than the beginning that was read.
+        if header.stored_size is None:
+            raw, data = self._load_counted(index, self.load)
             header = read_header(data)
         if header.stored_size is None:
             pixels = self._decode(data, raw, header)
             header = Header(header.format, pixels.shape[:2])
         return raw, header
 
-    def _load_counted(self, index: int) -> tuple[Raw, bytes]:
+    def _load_counted(
+        self, index: int, load: Callable[[int], tuple[Raw, bytes]]
+    ) -> tuple[Raw, bytes]:
         try:
-            return self.load(index)
+            raw, data = load(index)
+            check_pixels(data, read_header(data), raw.shown_name, self.max_pixels)
         except DataError as error:
             self._found_corrupt(error.place, error)
             raise
+        return raw, data
 
     def _decode(self, data: bytes, raw: Raw, header: Header) -> np.ndarray:
-        place = raw.image_id
-        if raw.filename and raw.filename != raw.image_id:
-            place = f"{raw.image_id} ({raw.filename})"
+        place = raw.shown_name
         try:
             return decode_image(
                 data,
                 f"{self.name}: {place}",
                 header=header,
                 notice=lambda: self.problems.found("damaged JPEG", place),
+                max_pixels=self.max_pixels,
             )
         except DataError as error:
             self._found_corrupt(place, error)

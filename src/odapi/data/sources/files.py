@@ -9,7 +9,7 @@ from odapi.data.problems import Problems
 from odapi.data.sources.base import BaseSource, Raw
 from odapi.data.sources.listing import forget, names_in, similar_path
 from odapi.errors import DataError
-from odapi.files import IMAGE_SUFFIXES, is_image_file
+from odapi.files import IMAGE_SUFFIXES, is_image_file, read_image_file
 from odapi.labels import LabelMap
 
 Path = pathlib.Path
@@ -83,8 +83,7 @@ class FileSource(BaseSource):
     def _read(self, index: int, size: int) -> bytes:
         path = self.path(index)
         try:
-            with open(path, "rb") as file:
-                return file.read(size)
+            return read_image_file(path, size)
         except OSError as error:
             problem = error.strerror or str(error)
             raise DataError(str(path), f"cannot be read: {problem}") from error

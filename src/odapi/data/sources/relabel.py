@@ -50,6 +50,7 @@ class Relabeled(BaseSource):
         )
         self._source = source
         self.is_stored = source.is_stored
+        self.max_pixels = source.max_pixels
         self._indices = np.full(max(indices, default=-1) + 1, -1, np.int32)
         self._indices[list(indices)] = list(indices.values())
 

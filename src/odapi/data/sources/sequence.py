@@ -16,6 +16,7 @@ from odapi.data.sample_checks import InvalidSampleError, check_image, check_samp
 from odapi.data.sources.base import BaseSource, Raw, Size
 from odapi.errors import DataError
 from odapi.fields import FIELDS, LABELED_CLASSES, REQUIRED
+from odapi.files import read_image_file
 from odapi.labels import LabelMap, label_map_of
 
 
@@ -198,7 +199,7 @@ class SequenceSource(BaseSource):
         if not isinstance(image, pathlib.Path):
             return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
         try:
-            return image.read_bytes()
+            return read_image_file(image)
         except OSError as error:
             raise DataError(str(image), f"cannot be read: {error.strerror}") from error
 

@@ -20,6 +20,7 @@ class Subset(BaseSource):
         )
         self._source = source
         self.is_stored = source.is_stored
+        self.max_pixels = source.max_pixels
         self._indices = list(indices)
         if not self._indices:
             raise DataError(self.name, "has no image")

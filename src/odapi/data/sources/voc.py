@@ -21,7 +21,7 @@ from odapi.data.sources.voc_files import (
     read_split,
 )
 from odapi.errors import DataError
-from odapi.files import is_lfs_pointer
+from odapi.files import is_lfs_pointer, read_file
 from odapi.labels import LabelMap, label_map_of
 
 Path = pathlib.Path
@@ -119,7 +119,7 @@ def _listed(
 
 def _parse(file: Path, problems: Problems) -> Element | None:
     try:
-        root = _parse_xml(file.read_bytes())
+        root = _parse_xml(read_file(file))
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
         problems.found("unreadable annotation", f"{file.name} ({error})")
         return None

@@ -13,6 +13,7 @@ from odapi.data.sources.yolo_names import MAX_CLASSES, NAME_FILES, class_names
 from odapi.data.sources.yolo_paths import PathFinder, SplitPaths, listed_images
 from odapi.data.sources.yolo_yaml import KEYS, SPLITS, DataFile, read_data_file
 from odapi.errors import DataError, did_you_mean
+from odapi.files import read_file
 
 Path = pathlib.Path
 
@@ -147,7 +148,7 @@ def _data_file_in(folder: Path) -> Path | None:
 
 def _is_description(file: Path) -> bool:
     try:
-        return bool(_DESCRIPTION.search(file.read_bytes()))
+        return bool(_DESCRIPTION.search(read_file(file)))
     except OSError:
         return True  # Refused when it is read.
 
