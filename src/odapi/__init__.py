@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from odapi.errors import ExportError as ExportError
     from odapi.errors import MissingPackageError as MissingPackageError
     from odapi.errors import OdapiError as OdapiError
+    from odapi.errors import OutputError as OutputError
     from odapi.inference.prediction import DetectedObject as DetectedObject
     from odapi.inference.prediction import Prediction as Prediction
     from odapi.inference.predictions import Predictions as Predictions
@@ -71,12 +72,13 @@ _MODULES = {
     "DivergedError": "odapi.errors",
     "ExportError": "odapi.errors",
     "MissingPackageError": "odapi.errors",
+    "OutputError": "odapi.errors",
 }
 
 # Names that need Keras, which is then started without its log. The others start it
 # when they load weights.
 _WITH_BACKEND = (
-    "build_detector", "build_dataset", "load_detector", "import_checkpoint", "train",
+    "build_detector", "build_dataset", "load_detector",
 )  # fmt: skip
 
 __all__ = ["__version__", "models", *_MODULES]

@@ -17,7 +17,7 @@ from odapi.cli.zoo import app
 from odapi.config import parse
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config, save_config
-from odapi.errors import CheckpointError, ConfigError, DataError
+from odapi.errors import CheckpointError, ConfigError, DataError, OutputError
 from odapi.labels import label_map_of
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import coco
@@ -43,7 +43,7 @@ _BUILT = {}
 @pytest.fixture(autouse=True)
 def built_once(monkeypatch):
     """Importing and loading give every weight a value: one detector does for all."""
-    for module in ("odapi.zoo.import_checkpoint", "odapi.checkpoints.load_detector"):
+    for module in ("odapi.build.detector", "odapi.checkpoints.load_detector"):
         monkeypatch.setattr(f"{module}.build_detector", _build)
 
 
@@ -268,7 +268,7 @@ def test_the_command(archive, tmp_path):
     assert "variables\n  trained     3 steps\n  classes     2 without" in done.output
     assert f"Next: odapi predict {tmp_path / 'run'} photos/" in done.output
     assert f"odapi train {tmp_path / 'run'} --model-dir" in done.output
-    with pytest.raises(CheckpointError, match="already exists"):
+    with pytest.raises(OutputError, match="is a training run that odapi wrote"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
     with pytest.raises(CheckpointError, match="does not exist"):
         CliRunner().invoke(app, ["import", "gone"], catch_exceptions=False)
@@ -328,7 +328,12 @@ def test_what_is_not_used_is_named(archive, tmp_path):
             "ignored by the original, which trained all variables",
         ),
         ({}, {"config": "gone.config"}, ConfigError, r"gone\.config"),
-        ({}, {"output": "."}, CheckpointError, "already exists"),
+        (
+            {},
+            {"output": "."},
+            OutputError,
+            r"\.: has files that odapi did not write: .*such as odapi$",
+        ),
     ],
 )
 def test_what_cannot_be_imported_leaves_nothing(

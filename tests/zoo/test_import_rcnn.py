@@ -29,7 +29,7 @@ _BUILT = {}
 def narrowed(monkeypatch):
     """Importing and loading give every weight a value: one detector does for all."""
     narrow(monkeypatch)
-    for module in ("odapi.zoo.import_checkpoint", "odapi.checkpoints.load_detector"):
+    for module in ("odapi.build.detector", "odapi.checkpoints.load_detector"):
         monkeypatch.setattr(f"{module}.build_detector", _build)
 
 

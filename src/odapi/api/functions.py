@@ -15,6 +15,7 @@ from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor
 from odapi.outputs.folder import check_folder
 from odapi.outputs.kinds import EXPORT
+from odapi.runtime import backend
 
 if TYPE_CHECKING:
     from odapi.config.load import Config
@@ -41,7 +42,8 @@ def train(
         config: A `pipeline.config`, its folder, its text, a loaded config, or an
             `ObjectDetector`, whose weights training starts from.
         model_dir: Run folder: checkpoints, config, label map, event files for
-            TensorBoard, `metrics.jsonl` and `training.json`.
+            TensorBoard, `metrics.jsonl` and `training.json`. A new folder, one with a
+            config or label map of yours, which are kept, or a run to resume.
         overrides: Of the config, such as "train_config.batch_size=8".
         options: See `odapi.training.train.train`: `train_data`, `eval_data`,
             `classes`, `callbacks`, `augmentations`, `trackers`, `num_steps`,
@@ -53,7 +55,13 @@ def train(
         DataError: A dataset cannot be used.
         CheckpointError: A checkpoint cannot be read or written.
         DivergedError: A loss became NaN or exploded.
+        OutputError: `model_dir` has files that odapi did not write, such as a
+            checkpoint of the TF Object Detection API, or cannot be written.
     """
+    from odapi.training.model_dir import check_model_dir
+
+    check_model_dir(model_dir, config)
+    backend.load()
     from odapi.training.train import train as run
 
     if isinstance(config, ObjectDetector):

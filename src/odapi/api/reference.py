@@ -37,7 +37,7 @@ SECTIONS = {
     "Classes of objects": ("LabelMap", "Category"),
     "Errors": (
         "OdapiError", "ConfigError", "DataError", "CheckpointError", "DivergedError",
-        "ExportError", "MissingPackageError",
+        "ExportError", "OutputError", "MissingPackageError",
     ),
 }  # fmt: skip
 

@@ -132,6 +132,12 @@ def is_tf2(index: pathlib.Path) -> bool:
         return _OBJECT_GRAPH in content
 
 
+def number_of(index: pathlib.Path) -> int | None:
+    """Returns the number in the name of a checkpoint, such as 6 of ckpt-6.index."""
+    number = _NUMBER.search(index.stem)
+    return int(number[1]) if number else None
+
+
 def _last(folder: pathlib.Path) -> pathlib.Path | None:
     """Returns the checkpoint of a folder that TensorFlow would restore."""
     if not folder.is_dir():
@@ -148,8 +154,8 @@ def _last(folder: pathlib.Path) -> pathlib.Path | None:
 
 
 def _age(index: pathlib.Path) -> tuple[int, str]:
-    number = _NUMBER.search(index.stem)
-    return int(number[1]) if number else -1, index.stem
+    number = number_of(index)
+    return -1 if number is None else number, index.stem
 
 
 def _tensorflow(index: pathlib.Path, path: pathlib.Path) -> IdentifiedPath:

@@ -62,7 +62,7 @@ EXPORT = Kind(
     ("saved_model/*", *_MODEL, "checkpoint/weights.h5")
     + tuple(f"checkpoint/{name}" for name in _MODEL),
 )
-IMPORT = Kind("import", "an imported checkpoint", replaced=False)
+IMPORT = Kind("import", "an imported checkpoint", replaced=False, whole=True)
 CHECKPOINT = Kind(
     "checkpoint",
     "a checkpoint",

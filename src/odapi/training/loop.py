@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from odapi.build.optimizer import Optimization
+from odapi.checkpoints.run_folder import write_run_metadata
 from odapi.models.detector import Detector
 from odapi.report.history import History
 from odapi.trackers.tracker import Tracker
@@ -22,6 +23,7 @@ from odapi.training.callbacks.step_counter import StepCounter
 from odapi.training.callbacks.stop_signal import StopSignal
 from odapi.training.callbacks.user_callbacks import UserCallbacks
 from odapi.training.dynamic_shapes import compile_by_size, of_any_size
+from odapi.training.messages import print_kept
 from odapi.training.plan import Outcome, Plan
 from odapi.training.prefetcher import Prefetcher
 from odapi.training.resume import ResumePoint
@@ -70,7 +72,7 @@ def fit(
     facts: dict[str, Any] = {}
     if resume_from is not None:
         facts = resume.restore(resume_from, detector, optimizer, pipeline)
-    _write(write_metadata, model_dir)
+    print_kept(write_run_metadata(model_dir, write_metadata))
     step = facts.get("step", 0)
     state = RunState(
         plan,
@@ -115,14 +117,6 @@ def fit(
             prefetcher.close()
             display.pause()
     return state.finished()
-
-
-def _write(
-    write_metadata: Callable[[pathlib.Path], None], folder: pathlib.Path
-) -> None:
-    """Writes config and label map of a run, which a refused run keeps as they were."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_metadata(folder)
 
 
 def _run_steps(

@@ -1,5 +1,7 @@
 """Lines that a training prints for the user."""
 
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from odapi.progress import console
@@ -10,6 +12,15 @@ def print_lines(*lines: str) -> None:
     shown = console()
     for line in lines:
         shown.print(line)
+
+
+def print_kept(files: Sequence[pathlib.Path]) -> None:
+    """Prints which files of the user were kept in the folder of a run."""
+    for file in files:
+        print_lines(
+            f"Kept {file}, which odapi did not write; that of this run is beside its "
+            "checkpoints"
+        )
 
 
 def print_problems(dataset_name: str, pipeline: Any) -> None:

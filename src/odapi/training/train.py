@@ -13,6 +13,7 @@ from odapi.build.detector import build_detector
 from odapi.build.optimizer import build_optimizer
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.metadata import metadata_writer
+from odapi.checkpoints.run_folder import mark_run
 from odapi.config.check import find, print_warnings
 from odapi.config.findings import raise_errors
 from odapi.config.load import Config, load_config, options
@@ -154,6 +155,7 @@ def _run(
     _freeze(config, detector)
     if resume_from is None:
         _initialize(config, detector, model, pipeline.label_map)
+    mark_run(model_dir)
     trackers.log_config(config)
     try:
         with warnings.catch_warnings():

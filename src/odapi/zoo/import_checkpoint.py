@@ -4,24 +4,26 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints.restore import RestoreReport, adapt_shapes
-from odapi.checkpoints.weights import save_arrays, save_weights
+from odapi.checkpoints.run_folder import write_run_metadata
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config, save_config
 from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import LabelMap
-from odapi.models.detector import Detector
+from odapi.outputs.folder import OutputFolder
+from odapi.outputs.kinds import IMPORT
+from odapi.runtime import backend
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
 from odapi.zoo.keypoints import named_keypoints
-from odapi.zoo.names.detector_keys import detector_keys
-from odapi.zoo.optimizer_state import save_optimizer
+
+if TYPE_CHECKING:
+    from odapi.checkpoints.restore import RestoreReport
+    from odapi.models.detector import Detector
 
 _CONFIG = folders.CONFIG
 
@@ -72,6 +74,7 @@ def import_checkpoint(
     Raises:
         CheckpointError: The checkpoint cannot be read, or does not fill all weights of
             the model; nothing is written then.
+        OutputError: The folder is not a new one, or cannot be written.
         ConfigError: The config is invalid, or its model cannot be built.
         DataError: The label map cannot be read.
     """
@@ -83,8 +86,13 @@ def import_checkpoint(
             "is an exported model, which has no optimizer state",
             hint="omit --keep-optimizer, or import the training folder",
         )
-    target = _check_output(output, checkpoint.index)
+    new = _check_output(output, checkpoint.index)
+    target = new.path
     file = _config_file(config, pathlib.Path(path).expanduser(), checkpoint.index)
+    backend.load()
+    from odapi.build.detector import build_detector
+    from odapi.zoo.names.detector_keys import detector_keys
+
     loaded = load_config(file, overrides)
     classes, origin = classes_of(loaded, _num_classes(loaded), file.parent, label_map)
     classes = named_keypoints(loaded, classes, file.parent)
@@ -101,7 +109,7 @@ def import_checkpoint(
     lines += _fill_placeholder(loaded, target)
     state = _state(checkpoint, keys, detector, loaded, keep_optimizer)
     lines += state.lines
-    _write(target, step, detector, _describer(loaded, classes), state.save)
+    _write(new, step, detector, _describer(loaded, classes), state.save)
     return Imported(target, checkpoint.prefix, step, tuple(lines))
 
 
@@ -114,12 +122,14 @@ class _State:
 
 
 def _fill(
-    detector: Detector,
+    detector: "Detector",
     keys: dict[str, str],
     checkpoint: Checkpoint,
     config: pathlib.Path,
 ) -> list[str]:
     """Loads all weights and returns lines of the report."""
+    from odapi.checkpoints.restore import adapt_shapes
+
     found = values.read_values(checkpoint, keys)
     classes = values.class_counts(detector, keys, found.arrays)
     variables = detector.named_variables()
@@ -131,7 +141,7 @@ def _fill(
 
 
 def _not_filled(
-    report: RestoreReport,
+    report: "RestoreReport",
     keys: dict[str, str],
     classes: dict[str, int],
     config: pathlib.Path,
@@ -158,10 +168,13 @@ def _not_filled(
 def _state(
     checkpoint: Checkpoint,
     keys: dict[str, str],
-    detector: Detector,
+    detector: "Detector",
     config: Any,
     keep_optimizer: bool,
 ) -> _State:
+    from odapi.checkpoints.weights import save_arrays
+    from odapi.zoo.optimizer_state import save_optimizer
+
     averages = values.read_slots(checkpoint, keys, values.AVERAGE)
     lines = []
     if averages:
@@ -215,13 +228,14 @@ def _describer(config: Any, classes: LabelMap) -> Callable[[pathlib.Path], None]
 
 
 def _write(
-    target: pathlib.Path,
+    output: OutputFolder,
     step: int | None,
-    detector: Detector,
+    detector: "Detector",
     describe: Callable[[pathlib.Path], None],
     save_state: Callable[[pathlib.Path], None],
 ) -> None:
     """Writes a run folder, or without a step a folder in the form of an export."""
+    from odapi.checkpoints.weights import save_weights
 
     def fill(folder: pathlib.Path) -> None:
         save_weights(detector, folder / folders.WEIGHTS)
@@ -234,29 +248,23 @@ def _write(
         describe(folder)
 
     if step is None:
-        folders.write_folder(target, fill_export)
+        folders.write_folder(output.path, fill_export)
+        output.finish()
         return
-    written = folders.write(target, step, fill)
-    describe(target)
-    folders.set_pointer(target, "last", written)
+    written = folders.write(output.path, step, fill)
+    write_run_metadata(output.path, describe)
+    folders.set_pointer(output.path, "last", written)
 
 
 def _check_output(
     output: str | os.PathLike[str] | None, index: pathlib.Path
-) -> pathlib.Path:
+) -> OutputFolder:
     """Checks the output folder before the import starts."""
     if output is None:
         folder = index.parent.resolve()
         archive = folder.parent if folder.name == "checkpoint" else folder
         output = pathlib.Path("runs") / archive.name
-    target = pathlib.Path(output).expanduser()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise CheckpointError(
-            str(target),
-            "already exists; an import needs a new folder",
-            hint="choose another with --output",
-        )
-    return target
+    return OutputFolder(pathlib.Path(output).expanduser(), IMPORT)
 
 
 def _config_file(
