@@ -90,7 +90,7 @@ BAD = [
     ("random_rgb_to_gray {}", r"\[0\]\.random_rgb_to_gray: is not supported"),
     (
         "random_absolute_pad_image { pad_color: 3 }",
-        r"\[0\]\.random_absolute_pad_image\.pad_color: has 1 values",
+        r"\[0\]\.random_absolute_pad_image\.pad_color: has 1 value",
     ),
     (
         "ssd_random_crop { operations { max_area: 1.0 } }",

@@ -239,7 +239,7 @@ WRONG = {
                 anchor_generator_pb2.AnchorGenerator(),
             )
         ),
-        "scales: has 1 values for 6 layers",
+        "scales: has 1 value for 6 layers",
     ),
     "strides": (
         lambda: build_anchors(
@@ -248,7 +248,7 @@ WRONG = {
                 anchor_generator_pb2.AnchorGenerator(),
             )
         ),
-        "height_stride: has 1 values, width_stride has 0",
+        "height_stride: has 1 value, width_stride has 0",
     ),
     "coder": (
         lambda: build_coder(

@@ -91,7 +91,7 @@ def test_what_is_missing_there_is_named(tmp_path):
 def test_nothing_that_fits_is_an_error(tmp_path):
     folder = saved(tmp_path, TinyDetector())
     save_arrays(folder / folders.WEIGHTS, {"conv2d/kernel": np.zeros(3)})
-    with pytest.raises(CheckpointError, match="none of its 1 variables fits one of"):
+    with pytest.raises(CheckpointError, match="none of its 1 variable fits one of"):
         restore(TinyDetector(), str(folder), "full")
 
 

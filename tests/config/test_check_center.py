@@ -29,7 +29,7 @@ def test_the_small_model_is_fine():
         ),
         (
             f"{_OBJECTS}.center_head_params={{num_filters: 8}}",
-            "center_head_params.num_filters: has 1 values, kernel_sizes has 0",
+            "center_head_params.num_filters: has 1 value, kernel_sizes has 0",
         ),
         (
             f"{_BOXES}.scale_head_params={{num_filters: 0 kernel_sizes: 3}}",

@@ -440,7 +440,7 @@ class TestConstructors:
         ("arguments", "message"),
         [
             ({}, "needs num_classes, or the names"),
-            ({"num_classes": 3, "classes": ["a"]}, "is 3, but 1 classes are named"),
+            ({"num_classes": 3, "classes": ["a"]}, "is 3, but got 1 class"),
             ({"classes": "cat"}, "must be a list of names, got 'cat'"),
             ({"num_classes": 3, "backbone": "mobilenet"}, "(?s)SSD.backbone.*mean"),
         ],

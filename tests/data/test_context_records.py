@@ -203,7 +203,7 @@ def test_a_frame_can_be_written_as_a_tf_example(tmp_path):
         (
             sequence(("a", "b"), region__label__confidence=[[1.0, 1.0]]),
             True,
-            "region/label/confidence: 1 entries for 2 frames",
+            "region/label/confidence: 1 entry for 2 frames",
         ),
         (b"\x0b", True, "not a tf.SequenceExample"),
         (b"", True, "no image/encoded of frames; it has no keys"),

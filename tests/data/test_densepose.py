@@ -79,7 +79,7 @@ def test_points_are_rows_of_their_objects():
         ({"num": (2, 2)}, "densepose/part_index: 3 values for 4"),
         ({"num": (337, 1)}, "0 to 336"),
         ({"num": (-1, 1)}, "0 to 336"),
-        ({"u": (0.5,)}, "densepose/u: 1 values for 3"),
+        ({"u": (0.5,)}, "densepose/u: 1 value for 3"),
     ],
 )
 def test_lists_that_do_not_fit_are_refused(changes, words):

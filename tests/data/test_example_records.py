@@ -196,8 +196,8 @@ def test_size_that_was_not_filled_in_is_unknown(size, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"is_crowd": [1]}, "image/object/is_crowd: 1 values for 2"),
-        ({"class__text": ["cat"]}, "image/object/class/text: 1 values for 2"),
+        ({"is_crowd": [1]}, "image/object/is_crowd: 1 value for 2"),
+        ({"class__text": ["cat"]}, "image/object/class/text: 1 value for 2"),
         ({"bbox__ymin": [0.1]}, "box coordinates differ in number: 1 ymin, 2 xmin"),
         ({"bbox__ymin": ["a", "b"]}, "is not a list of numbers"),
     ],
@@ -221,7 +221,7 @@ POINTS = WHOLE | {"keypoint__x": [0.1] * 4, "keypoint__y": [0.2] * 4}
     ("change", "kind", "message"),
     [
         ({"mask": [1.0, 0.0]}, "malformed mask", "image/object/mask: 2 values for 2 x"),
-        ({"mask": [b"one"]}, "malformed mask", "image/object/mask: 1 values for 2 obj"),
+        ({"mask": [b"one"]}, "malformed mask", "image/object/mask: 1 value for 2 obj"),
         ({"keypoint__x": [0.1]}, "malformed keypoints", "1 x and 0 y of keypoints"),
         (
             POINTS | {"keypoint__visibility": [2] * 3},

@@ -87,15 +87,19 @@ def test_evaluation_images_among_the_training_images(tmp_path):
     train = voc_with(tmp_path / "voc")
     part = Subset(train, [1])
     [finding] = shared(train, part)  # By path.
-    assert finding.problem == "1 of 1 images are training images, too, such as b"
+    assert (
+        finding.problem == "training images are evaluated, too: 1 of 1 image, such as b"
+    )
     other = open_source(tiny_data.write_coco(tmp_path / "coco"))
     [finding] = shared(train, other)  # By bytes.
     assert finding.problem == (
-        "3 of 3 images are training images, too, such as 1 (there a)"
+        "training images are evaluated, too: 3 of 3 images, such as 1 (there a)"
     )
     records = open_source(tiny_data.write_tfrecord(tmp_path / "records"))
     [finding] = shared(records, part)  # Of another format.
-    assert finding.problem == "1 of 1 images are training images, too, such as b"
+    assert (
+        finding.problem == "training images are evaluated, too: 1 of 1 image, such as b"
+    )
     new = tmp_path / "new"
     tiny_data.write_voc(new)
     for seed, name in enumerate("abc", 20):
@@ -110,7 +114,9 @@ def test_bounded_work_says_how_far_it_went(tmp_path, monkeypatch):
     part = Fingerprints(train, is_bounded=True)
     assert (part.checked, part.groups(), part.is_cut) == (4, [[0, 3]], True)
     [finding] = find_shared(part, Fingerprints(Subset(train, [0])))
-    assert finding.problem.startswith("at least 1 of 1 images are training images")
+    assert finding.problem.startswith(
+        "training images are evaluated, too: at least 1 of 1 image, such as"
+    )
     monkeypatch.setattr(image_copies, "MAX_FILES", 99)
     size = (tmp_path / "JPEGImages" / "a.jpg").stat().st_size
     monkeypatch.setattr(image_copies, "MAX_BYTES", 3 * size - 1)

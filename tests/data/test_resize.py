@@ -178,7 +178,7 @@ def test_grayscale_is_the_luma_in_one_channel():
     [
         (lambda: FixedShape(0, 3), "height must be 1 or more"),
         (lambda: KeepAspectRatio(5, 4), "above max_dimension 4"),
-        (lambda: KeepAspectRatio(4, 4, pad_value=(1.0,)), "1 values for 3 channels"),
+        (lambda: KeepAspectRatio(4, 4, pad_value=(1.0,)), "1 value for 3 channels"),
         (lambda: Identity(method="lanczos"), "method must be one of"),
         (lambda: ConditionalShape("larger"), "condition must be"),
         (lambda: PadToMultiple(-1), "multiple must be 1 or more"),

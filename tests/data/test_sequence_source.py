@@ -159,7 +159,7 @@ def test_class_names_are_texts(names):
         ),
         (
             {"keypoints": np.zeros((2, 1, 2)), "keypoint_visibility": [[2, 2]] * 2},
-            "['keypoint_visibility']: must have 1 keypoints per box, got 2",
+            "['keypoint_visibility']: must have 1 keypoint per box, got 2",
         ),
         (
             {"keypoints": np.zeros((2, 2, 2)), "keypoint_depths": [[1.0]] * 2},

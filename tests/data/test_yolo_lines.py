@@ -45,7 +45,7 @@ def found(source):
         ([f"0 {BOX} 0.25 0.3 0.55 0.5"], "8 numbers .* 2 keypoints"),
         (["0 0.1 0.8 0.1 0.1 0.08 0.78 0.12 0.82"], "8 numbers .* 2 keypoints"),
         (["0 0.8 0.8 0.3 0.3 0.75 0.8 0.85 0.75"], "8 numbers .* 2 keypoints"),
-        (["0 0.8 0.8 0.1 0.1 0.79 0.81"], "6 numbers .* 1 keypoints"),
+        (["0 0.8 0.8 0.1 0.1 0.79 0.81"], "6 numbers .* 1 keypoint\\b"),
     ],
 )
 def test_keypoints_without_kpt_shape_are_refused(lines, shape, tmp_path):

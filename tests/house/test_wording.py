@@ -5,6 +5,7 @@ The rules, with what to write instead, are in CONTRIBUTING.md under "Wording".
 
 import ast
 import io
+import itertools
 import pathlib
 import re
 import tokenize
@@ -161,7 +162,31 @@ def _identifiers(path):
             yield node.lineno, node.attr
 
 
+_NOUNS = re.compile(
+    r" (boxes|bytes|classes|entries|errors|files|images|keypoints|levels|lines|masks|"
+    r"names|numbers|objects|records|rows|steps|values|variables|warnings)\b(?!/)"
+)
+_COUNTS = re.compile(r"(len|sum)\(.*\)|(.*[._])?(num_\w+|count|total|number|steps)")
+
+
+def uncounted():
+    """Returns messages that may read "1 images": `counted` has the singular."""
+    return [
+        f"{_where(path, node.lineno)}: {ast.unparse(value.value)}{noun.group()} "
+        "-> odapi.wording.counted"
+        for path in SOURCES
+        for node in _nodes(path)
+        if isinstance(node, ast.JoinedStr)
+        for value, text in itertools.pairwise(node.values)
+        if isinstance(value, ast.FormattedValue)
+        and isinstance(text, ast.Constant)
+        and (noun := _NOUNS.match(text.value))
+        and _COUNTS.fullmatch(ast.unparse(value.value))
+    ]
+
+
 RULES = [
+    uncounted,
     docstring_openings,
     distributives,
     phrases,

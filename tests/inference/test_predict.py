@@ -223,7 +223,7 @@ def test_arrays_are_images_too(tmp_path):
         (np.zeros((3, 4, 5), np.uint8), "channels come last"),
         (np.zeros((0, 4, 3), np.uint8), r"got shape \(0, 4, 3\)"),
         (np.zeros((2, 4, 4, 4, 3), np.uint8), "got shape"),
-        ("missing.jpg", "none of 1 images could be read"),
+        ("missing.jpg", "none of 1 image could be read"),
         ([], "none were given"),
         (5, "cannot be of type int"),
         ({"a": 1}, "cannot be of type dict"),

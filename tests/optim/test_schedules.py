@@ -105,7 +105,7 @@ def test_a_schedule_is_made_again_from_its_config(name):
         (lambda: ExponentialDecay(1.0, 5, 0.0), "decay_factor must be above 0"),
         (lambda: ManualSteps([0, 5], [1.0, 1.0, 1.0]), r"must rise .* got \[0, 5\]"),
         (lambda: ManualSteps([5, 5], [1.0, 1.0, 1.0]), "must rise"),
-        (lambda: ManualSteps([5], [1.0]), "1 steps need 2 rates, got 1"),
+        (lambda: ManualSteps([5], [1.0]), "needs 2 rates for 1 step, got 1"),
         (lambda: CosineDecay(0.1, 100, 0.2, 10), "0.1 is below warmup_learning_rate"),
         (lambda: CosineDecay(0.1, 5, 0.0, 10), "total_steps 5 is below warmup_steps"),
     ],

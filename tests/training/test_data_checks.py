@@ -58,8 +58,9 @@ def test_warnings_are_printed_before_the_first_step(tmp_path, capsys):
     other = open_source(tiny_data.write_voc(tmp_path / "eval"))
     check_data(source, other)
     assert capsys.readouterr().err.replace("\n", " ") == (
-        "warning: evaluation data: 3 of 3 images are training images, too, such as a "
-        "(there 1) (metrics on them do not show how the detector does on new images; "
+        "warning: evaluation data: training images are evaluated, too: 3 of 3 images, "
+        "such as a (there 1) (metrics on them do not show how the detector does on "
+        "new images; "
         "`odapi data split` makes separate parts) [shared_images] "
     )
     check_data(source, other, allow=["shared_images"])

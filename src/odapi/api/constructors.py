@@ -15,6 +15,7 @@ from odapi.build.model_configs import ImageSize, config_for
 from odapi.errors import ConfigError
 from odapi.labels import LabelMap, label_map_of
 from odapi.models.detector import Detector
+from odapi.wording import counted
 
 __all__ = [
     "SSD", "CenterNet", "EfficientDet", "FasterRCNN", "MaskRCNN", "RetinaNet",
@@ -233,7 +234,7 @@ def _build(
         if number != len(label_map):
             raise ConfigError(
                 f"{family}.num_classes",
-                f"is {number}, but {len(label_map)} classes are named",
+                f"is {number}, but got {counted(len(label_map), 'class', 'classes')}",
                 hint="leave it out: classes say how many there are",
             )
     if number is None:

@@ -20,6 +20,7 @@ from odapi.inference.stream import PredictionStream
 from odapi.labels import LabelMap
 from odapi.outputs.folder import OutputFolder, check_folder
 from odapi.outputs.kinds import CHECKPOINT, EXPORT
+from odapi.wording import counted
 
 if TYPE_CHECKING:
     from odapi.checkpoints.load_detector import LoadedDetector
@@ -135,7 +136,10 @@ class ObjectDetector:
         return cls.load(zoo_model(name, cache), overrides)
 
     def __repr__(self) -> str:
-        return f"<ObjectDetector {self._held.origin}: {len(self.label_map)} classes>"
+        return (
+            f"<ObjectDetector {self._held.origin}: "
+            f"{counted(len(self.label_map), 'class', 'classes')}>"
+        )
 
     @property
     def path(self) -> pathlib.Path | None:

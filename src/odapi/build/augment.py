@@ -16,6 +16,7 @@ from odapi.data.augment.pad import AbsolutePad
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
 from odapi.data.loader.pipeline import Augmentation
 from odapi.errors import ConfigError
+from odapi.wording import counted
 
 _PATH = "train_config.data_augmentation_options"
 
@@ -61,7 +62,8 @@ def check_keypoints(
         if num_keypoints > 1 and found != num_keypoints and (found or mirrors):
             raise ConfigError(
                 f"{path}[{index}].{step.field}",
-                f"has {found} entries; objects have {num_keypoints} keypoints",
+                f"has {counted(found, 'entry', 'entries')}; objects have "
+                f"{counted(num_keypoints, 'keypoint')}",
                 hint="give the index of each keypoint's mirror image, such as the "
                 "left eye's for the right eye; its own index where it has none",
             )

@@ -9,6 +9,7 @@ from odapi.data.context_features import CONTEXT, BankShape
 from odapi.data.sources.base import BaseSource
 from odapi.errors import ConfigError, DataError
 from odapi.layers.context_attention import Attention, ContextAttention
+from odapi.wording import counted
 
 
 def context_of(rcnn: Any, path: str, context: BuildContext) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def check_context(shape: BankShape | None, source: BaseSource, path: str) -> Non
             raise ConfigError(
                 place,
                 f"is {shape.length}, but context features of {source.name} have "
-                f"{bank.shape[1]} numbers",
+                f"{counted(bank.shape[1], 'number')}",
                 hint=f"--set {place}={bank.shape[1]}",
             )
         return

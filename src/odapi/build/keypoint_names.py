@@ -6,6 +6,7 @@ from typing import Any
 from odapi.config.label_map import load_label_map
 from odapi.errors import ConfigError, DataError
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 
 def keypoint_label_map(config: Any) -> LabelMap | None:
@@ -44,7 +45,8 @@ def check_keypoint_ids(config: Any, num_keypoints: int) -> None:
         if last is not None and last.id >= num_keypoints:
             raise ConfigError(
                 "train_input_reader.num_keypoints",
-                f"objects have {num_keypoints} keypoints, but {last.name!r} of "
+                f"objects have {counted(num_keypoints, 'keypoint')}, but "
+                f"{last.name!r} of "
                 f"{task.keypoint_class_name!r} has id {last.id}, counted from 0",
                 hint=f"set it to {names.num_keypoints}, and use_keypoint_label_map: "
                 "true if records name their keypoints",

@@ -7,6 +7,7 @@ from odapi.config.view import view
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.errors import ConfigError
+from odapi.wording import counted
 
 _PATH = "train_input_reader.sample_from_datasets_weights"
 
@@ -37,7 +38,8 @@ def build_mixture(
         raise ConfigError(
             _PATH,
             "needs input paths that do not share files",
-            hint=f"they hold {sum(whole)} records separately, but {len(source)} "
+            hint=f"they hold {counted(sum(whole), 'record')} separately, but "
+            f"{len(source)} "
             "together",
         )
     return parts, weights

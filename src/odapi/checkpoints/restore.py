@@ -20,7 +20,7 @@ from odapi.config.label_map import load_label_map
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
-from odapi.wording import first_names
+from odapi.wording import counted, first_names
 
 # Parts of the model restored by each type, by the original's names.
 KINDS = {
@@ -55,7 +55,7 @@ class RestoreReport:
         total = len(self.loaded) + len(self.skipped)
         shown = [
             f"Starting from {self.source} ({self.kind}: {KINDS[self.kind]})",
-            f"  loaded      {len(self.loaded)} of {total} variables",
+            f"  loaded      {len(self.loaded)} of {counted(total, 'variable')}",
             *self.classes,
         ]
         for reason, count in Counter(self.skipped.values()).most_common():
@@ -146,7 +146,8 @@ def adapt_shapes(
     if not loaded:
         raise CheckpointError(
             source,
-            f"none of its {len(arrays)} variables fits one of the {len(variables)} "
+            f"none of its {counted(len(arrays), 'variable')} fits one of the "
+            f"{len(variables)} "
             f"of {KINDS[kind]}",
             hint=f"there: {first_names(arrays, 3)}; here: {first_names(variables, 3)}",
         )

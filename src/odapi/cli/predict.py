@@ -151,5 +151,5 @@ def _nothing(best: float) -> str:
 def _places(files: list[pathlib.Path]) -> list[str]:
     """Returns the files written; drawn images by their folder."""
     drawn = [f for f in files if f.suffix in (".jpg", ".png")]
-    places = [f"{drawn[0].parent} ({len(drawn)} images)"] if drawn else []
+    places = [f"{drawn[0].parent} ({counted(len(drawn), 'image')})"] if drawn else []
     return places + [str(f) for f in files if f not in drawn]

@@ -7,6 +7,7 @@ import typer
 
 from odapi.cli.options import Json, Set
 from odapi.cli.output import print_json
+from odapi.wording import counted
 
 
 def quickstart(
@@ -45,9 +46,9 @@ def _show(summary: Any) -> None:
 
     table = Table(title="Quick start", show_header=False, title_justify="left")
     images = summary.images
-    kinds = f"{len(summary.classes)} classes of {summary.objects}"
+    kinds = f"{counted(len(summary.classes), 'class', 'classes')} of {summary.objects}"
     table.add_row("Data", f"{images['train']} + {images['val']} images, {kinds}")
-    table.add_row("Training", f"{summary.steps} steps from random weights")
+    table.add_row("Training", f"{counted(summary.steps, 'step')} from random weights")
     for name, label in (
         ("DetectionBoxes_Precision/mAP@.50IOU", "mAP@.50 on held-out objects"),
         ("DetectionBoxes_Precision/mAP", "mAP on held-out objects"),

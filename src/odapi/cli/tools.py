@@ -7,6 +7,7 @@ import typer
 
 from odapi.cli.app import App
 from odapi.console import write_line
+from odapi.wording import counted
 
 app = App(
     help="Data pipelines of Context R-CNN on Apache Beam: pip install 'odapi[beam]'.",
@@ -220,7 +221,7 @@ def add_context(
 def _tell(numbers: Mapping[str, int], following: str) -> None:
     """Prints the counts and the next command."""
     read, written = numbers.get("read", 0), numbers.get("written", 0)
-    write_line(f"Read {read} records, wrote {written}")
+    write_line(f"Read {counted(read, 'record')}, wrote {written}")
     for name, number in numbers.items():
         if name.startswith("skipped"):
             write_line(f"{name} ({number})")

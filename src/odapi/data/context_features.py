@@ -14,6 +14,7 @@ import numpy as np
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample
 from odapi.errors import DataError
+from odapi.wording import counted
 
 # Keys of a sample.
 CONTEXT, CONTEXT_IDS = "context_features", "context_image_ids"
@@ -52,7 +53,8 @@ def read_context(features: Any) -> dict[str, Any]:
     numbers = _floats(features[VALUES]) if VALUES in features else np.zeros(0, "f4")
     if len(numbers) % lengths[0]:
         raise ValueError(
-            f"{VALUES}: {len(numbers)} numbers are not whole rows of {lengths[0]}"
+            f"{VALUES}: {counted(len(numbers), 'number')} are not whole rows of "
+            f"{lengths[0]}"
         )
     found: dict[str, Any] = {CONTEXT: numbers.reshape(-1, int(lengths[0]))}
     ids: Any = features[IDS].bytes_list.value if IDS in features else ()

@@ -12,6 +12,7 @@ from odapi.data.problems import Problems
 from odapi.data.set_checks import EQUAL_IMAGES, SHARED_IMAGES, SetFinding
 from odapi.data.sources.base import BaseSource
 from odapi.errors import DataError
+from odapi.wording import counted
 
 SAME, SAME_OTHERWISE_ANNOTATED = "same bytes", "same bytes, other objects"
 _THREADS = 16  # They wait for files.
@@ -135,7 +136,9 @@ def find_copies(
         return []
     kind = SAME_OTHERWISE_ANNOTATED if differ else SAME
     first = next(p.first[0] for p in problems if p.kind == kind)
-    problem = f"{total} of {len(source)} images have the same bytes as another one"
+    problem = (
+        f"{total} of {counted(len(source), 'image')} have the same bytes as another one"
+    )
     if differ:
         problem += f", {differ} of them with other objects"
     return [SetFinding(EQUAL_IMAGES, f"{problem}, such as {first}")]
@@ -151,7 +154,8 @@ def find_shared(train: Fingerprints, evaluation: Fingerprints) -> list[SetFindin
     name, same = evaluation.source.image_ids[ours], train.source.image_ids[theirs]
     cut = "at least " if train.is_cut or evaluation.is_cut else ""
     problem = (
-        f"{cut}{len(shared)} of {total} images are training images, too, such as {name}"
+        f"training images are evaluated, too: {cut}{len(shared)} of "
+        f"{counted(total, 'image')}, such as {name}"
     )
     if same != name:
         problem += f" (there {same})"
@@ -171,8 +175,9 @@ def _find_names(train: BaseSource, evaluation: BaseSource) -> list[SetFinding]:
     if len(alike) < max(_NAMED, _ALIKE * len(evaluation)):
         return []
     problem = (
-        f"{len(alike)} of {len(evaluation)} images have the names of training images, "
-        f"such as {alike[0]}, but other bytes: are they the same, encoded again?"
+        f"{len(alike)} of {counted(len(evaluation), 'image')} have the names of "
+        f"training images, such as {alike[0]}, but other bytes: "
+        "are they the same, encoded again?"
     )
     return [SetFinding(SHARED_IMAGES, problem, _SEPARATE)]
 

@@ -16,6 +16,7 @@ from odapi.fields import (
     Motion,
     per_keypoint,
 )
+from odapi.wording import counted
 
 # Keys of a sample besides the fields of its objects.
 OTHER_KEYS = (
@@ -79,7 +80,9 @@ def _check_keypoints(sample: Mapping[str, Any], place: str) -> None:
         found = sample[key].shape[1]
         if found != expected:
             raise _wrong(
-                place, key, f"must have {expected} keypoints per box, got {found}"
+                place,
+                key,
+                f"must have {counted(expected, 'keypoint')} per box, got {found}",
             )
 
 

@@ -52,7 +52,7 @@ def check_set(survey: "Survey") -> list[SetFinding]:
     """Returns the mistakes of a dataset, errors first."""
     found = [f for check in CHECKS.values() if (f := check(survey)) is not None]
     if not survey.is_complete:
-        part = f"; checked {survey.checked} of {survey.num_images} images"
+        part = f"; checked {survey.checked} of {counted(survey.num_images, 'image')}"
         found = [dataclasses.replace(f, problem=f.problem + part) for f in found]
     return sorted(found, key=lambda f: not f.is_error)
 
@@ -185,7 +185,8 @@ def _equal_boxes(survey: "Survey") -> SetFinding | None:
     shown = ", ".join(f"{v:.3g}" for v in boxes[0])
     return SetFinding(
         "equal_boxes",
-        f"all {survey.usable} boxes are equal: [{shown}] as shares of y, x, y, x",
+        f"all {counted(survey.usable, 'box', 'boxes')} are equal: [{shown}] as shares "
+        f"of y, x, y, x",
         "were they written by a script with fixed numbers?",
     )
 
@@ -198,7 +199,7 @@ def _one_class(survey: "Survey") -> SetFinding | None:
     used = next(iter(survey.classes)) + 1
     return SetFinding(
         "one_class",
-        f"all {survey.usable} objects have one class (id {used}), but "
+        f"all {counted(survey.usable, 'object')} have one class (id {used}), but "
         f"{len(survey.declared)} are declared: {', '.join(survey.declared[:5])}"
         + (", ..." if len(survey.declared) > 5 else ""),
         "does the export write the class of every object?",
@@ -239,7 +240,8 @@ def _corner_boxes(survey: "Survey") -> SetFinding | None:
         return None
     return SetFinding(
         "corner_boxes",
-        f"all {survey.usable} boxes lie in the upper left quarter of their images",
+        f"all {counted(survey.usable, 'box', 'boxes')} lie in the upper left quarter "
+        f"of their images",
         "do the boxes belong to smaller versions of the images, or are they percent?",
     )
 
@@ -249,7 +251,8 @@ def _uncounted_objects(survey: "Survey") -> SetFinding | None:
         return None
     return SetFinding(
         "uncounted_objects",
-        f"all {survey.usable} objects are marked as crowd, difficult or group",
+        f"all {counted(survey.usable, 'object')} are marked as crowd, difficult or "
+        f"group",
         "metrics do not count such objects; is the mark set by mistake?",
     )
 

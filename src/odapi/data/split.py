@@ -10,6 +10,7 @@ from odapi.data.image_copies import count_copies
 from odapi.data.sources.base import BaseSource
 from odapi.errors import DataError
 from odapi.progress import track
+from odapi.wording import counted
 
 DEFAULT_SHARES: Mapping[str, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
 
@@ -118,7 +119,9 @@ def stratify(
         raise DataError("shares", f"must be above 0 and sum to 1, got {list(shares)}")
     if len(labels) < len(shares):
         raise DataError(
-            "split", f"{len(labels)} images cannot fill {len(shares)} parts"
+            "split",
+            f"{counted(len(labels), 'image')} cannot fill "
+            f"{counted(len(shares), 'part')}",
         )
     rng = np.random.default_rng(seed)
     weight = np.ones(len(labels)) if weights is None else np.asarray(weights, float)

@@ -9,6 +9,7 @@ import numpy as np
 from odapi.draw.colors import INK, WHITE
 from odapi.draw.image import as_rgb
 from odapi.draw.text import fit_text, put_text, text_size
+from odapi.wording import counted
 
 
 def mosaic(
@@ -34,7 +35,9 @@ def mosaic(
     if not len(images):
         raise ValueError("a mosaic needs at least one image")
     if len(captions) not in (0, len(images)):
-        raise ValueError(f"{len(captions)} captions for {len(images)} images")
+        raise ValueError(
+            f"{counted(len(captions), 'caption')} for {counted(len(images), 'image')}"
+        )
     shown = [_fitted(as_rgb(image), cell) for image in images]
     high = max(image.shape[0] for image in shown)
     wide = max(image.shape[1] for image in shown)

@@ -16,6 +16,7 @@ from odapi.evaluation.evaluation_loop import EvaluationExample, EvaluationResult
 from odapi.evaluation.metric_files import as_json, write_categories
 from odapi.files import write_json
 from odapi.metrics.evaluator import RECALLS, ClassResult
+from odapi.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -73,7 +74,7 @@ def notes(result: EvaluationResult) -> list[str]:
         lines.insert(0, "A dash is a metric without anything to measure (-1 in files):")
     if result.skipped:
         first = list(result.skipped.items())[:_MAX_SKIPPED]
-        lines.append(f"Skipped {_images(len(result.skipped))}, for example:")
+        lines.append(f"Skipped {counted(len(result.skipped), 'image')}, for example:")
         lines += [f"- {image_id}: {reason}" for image_id, reason in first]
     return lines + [f"Hint: {hint}" for hint in result.hints]
 
@@ -145,13 +146,10 @@ def write_report(
 def _headline(result: EvaluationResult) -> str:
     step = "" if result.step is None else f"step {result.step}, "
     return (
-        f"{step}{result.num_images} images, {result.num_objects} objects, "
+        f"{step}{counted(result.num_images, 'image')}, "
+        f"{counted(result.num_objects, 'object')}, "
         f"{result.images_per_second:.1f} images/s"
     )
-
-
-def _images(number: int) -> str:
-    return "1 image" if number == 1 else f"{number} images"
 
 
 def _number(value: float) -> str:
@@ -183,4 +181,6 @@ def _of_class(name: str) -> bool:
 
 
 def _classes(number: int) -> str:
-    return "this class" if number == 1 else f"these {number} classes"
+    return (
+        "this class" if number == 1 else f"these {counted(number, 'class', 'classes')}"
+    )

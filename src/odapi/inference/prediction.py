@@ -14,6 +14,7 @@ from odapi.errors import DataError, MissingPackageError
 from odapi.geometry.masks import paste_masks, paste_window
 from odapi.inference.result_files import coco_results
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -145,7 +146,9 @@ class Prediction:
                     f"array of indices, got {index!r}"
                 )
             if rows.dtype == bool and np.ndim(index) == 0:
-                raise TypeError(f"one bool is not a mask of {len(self)} objects")
+                raise TypeError(
+                    f"one bool is not a mask of {counted(len(self), 'object')}"
+                )
         chosen = {
             name: value[rows]
             for name in _ARRAYS

@@ -12,6 +12,7 @@ from odapi.inference.prediction import Prediction
 from odapi.inference.result_files import ResultsWriter, categories_of
 from odapi.inference.stream import PredictionStream
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 if TYPE_CHECKING:
     import pandas
@@ -42,7 +43,10 @@ class Predictions(list[Prediction]):
     def __repr__(self) -> str:
         objects = sum(len(found) for found in self)
         skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
-        return f"<Predictions of {len(self)} images: {objects} objects{skipped}>"
+        return (
+            f"<Predictions of {counted(len(self), 'image')}: "
+            f"{counted(objects, 'object')}{skipped}>"
+        )
 
     def take(self, stream: PredictionStream) -> None:
         """Copies the counts of a stream that these predictions came from."""

@@ -11,6 +11,7 @@ from odapi.inference.images import Images, batches
 from odapi.inference.prediction import OPTIONAL, Prediction
 from odapi.inference.predictor import Arrays
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 Predict = Callable[[Sequence[np.ndarray]], list[Arrays]]
 
@@ -79,7 +80,9 @@ class PredictionStream:
         if not self.count and self.skipped:
             name, reason = next(iter(self.skipped.items()))
             raise DataError(
-                name, f"{reason}; none of {len(self.skipped)} images could be read"
+                name,
+                f"{reason}; none of {counted(len(self.skipped), 'image')} could be "
+                f"read",
             )
 
     def _readable(self) -> Iterator[ReadImage]:

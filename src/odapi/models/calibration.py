@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from odapi.structures import Tensor
+from odapi.wording import counted
 
 
 class Calibration(Protocol):
@@ -96,7 +97,8 @@ class ClassFunctions:
         unknown = [c for c in by_channel if not 0 <= c < width]
         if unknown:
             raise ValueError(
-                f"calibration of class {unknown[0]}, but there are {width} classes"
+                f"calibration of class {unknown[0]}, but there are "
+                f"{counted(width, 'class', 'classes')}"
             )
         columns = (scores[..., i] for i in range(width))
         columns = (

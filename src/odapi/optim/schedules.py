@@ -10,6 +10,8 @@ from typing import Any
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from odapi.wording import counted
+
 
 class Constant(LearningRateSchedule):
     """A constant rate."""
@@ -96,8 +98,8 @@ class ManualSteps(LearningRateSchedule):
         _check_rates(**{f"rate {i}": rate for i, rate in enumerate(rates)})
         if len(rates) != len(boundaries) + 1:
             raise ValueError(
-                f"{len(boundaries)} steps need {len(boundaries) + 1} rates, "
-                f"got {len(rates)}"
+                f"needs {len(boundaries) + 1} rates for "
+                f"{counted(len(boundaries), 'step')}, got {len(rates)}"
             )
         if any(b < 1 for b in boundaries) or sorted(set(boundaries)) != boundaries:
             raise ValueError(f"steps must rise and be 1 or more, got {boundaries}")

@@ -21,6 +21,7 @@ from odapi.progress import console, duration
 from odapi.quickstart.dataset import MadeDataset, make_dataset
 from odapi.quickstart.glyphs import has_digits
 from odapi.runtime import backend
+from odapi.wording import counted
 
 _DATA, _MODEL, _EXPORTED = "data", "model", "exported"
 _EVALUATION, _PREDICTIONS = "evaluation", "predictions"
@@ -93,7 +94,7 @@ def quickstart(
     folder = _cleared(pathlib.Path(output))
     backend.load()
     phases = _Phases()
-    with phases("data", f"{num_train + num_val} images of {objects}"):
+    with phases("data", f"{counted(num_train + num_val, 'image')} of {objects}"):
         data = make_dataset(folder / _DATA, objects, num_train, num_val, seed)
     with phases("train", "a small SSD from random weights"):
         config = _config(data, seed, overrides)

@@ -11,6 +11,7 @@ from odapi.structures import BACKGROUND, AnchorTargets, Groundtruth, Tensor
 from odapi.targets.coders import BoxCoder
 from odapi.targets.matchers import ArgmaxMatcher
 from odapi.targets.similarities import Similarity
+from odapi.wording import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +172,7 @@ def _fit_background(scores: Tensor, width: int) -> Tensor:
     if extra == -1:
         return ops.pad(scores, [[0, 0], [0, 0], [1, 0]])
     raise ValueError(
-        f"groundtruth has multiclass scores for {scores.shape[-1]} classes, the model "
+        f"groundtruth has multiclass scores for "
+        f"{counted(scores.shape[-1], 'class', 'classes')}, the model "
         f"predicts {width}, including the background"
     )

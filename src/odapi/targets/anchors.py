@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from odapi.wording import counted
+
 Size = tuple[int, int]  # height, width
 
 
@@ -128,7 +130,7 @@ class SsdAnchors:
             if values and len(values) != len(self.scales):
                 raise ValueError(
                     f"{name} must be empty or have one pair per level "
-                    f"({len(self.scales)} levels), got {len(values)}"
+                    f"({counted(len(self.scales), 'level')}), got {len(values)}"
                 )
         if 0 in self.per_location:
             raise ValueError("a level has no anchors; set aspect_ratios")

@@ -7,6 +7,7 @@ from keras import ops
 
 from odapi.geometry.heatmaps import draw_gaussians, gaussian_sigma
 from odapi.structures import Groundtruth, Tensor
+from odapi.wording import counted
 
 
 class CellTargets(NamedTuple):
@@ -67,7 +68,8 @@ class WeightedKeypoints:
         if len(self.indices) != len(self.weights):
             raise ValueError(
                 "keypoint_weights_for_center needs one weight per keypoint of its "
-                f"class: {len(self.indices)} keypoints, got {len(self.weights)} weights"
+                f"class: {counted(len(self.indices), 'keypoint')}, got "
+                f"{len(self.weights)} weights"
             )
         if min(self.weights, default=0.0) < 0 or not any(self.weights):
             raise ValueError(

@@ -11,6 +11,7 @@ from keras import ops
 
 from odapi.geometry import boxes as geometry
 from odapi.structures import Tensor
+from odapi.wording import counted
 
 # Added to sides before division and logarithm, as in the original: padding has no
 # area.
@@ -213,4 +214,6 @@ def _constant(values: tuple[float, ...]) -> Tensor:
 
 def _check_scales(scales: tuple[float, ...], number: int) -> None:
     if len(scales) != number or min(scales) <= 0:
-        raise ValueError(f"scales must be {number} numbers > 0, got {scales}")
+        raise ValueError(
+            f"scales must be {counted(number, 'number')} > 0, got {scales}"
+        )

@@ -10,6 +10,7 @@ from odapi.config.label_map import load_label_map
 from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import Category, LabelMap, label_map_of
+from odapi.wording import counted
 
 _COCO_CLASSES = 90  # The highest id; ten have no class.
 
@@ -43,7 +44,8 @@ def classes_of(
         if found.num_classes > num_classes:
             raise CheckpointError(
                 str(path),
-                f"has ids up to {found.num_classes}, the model {num_classes} classes",
+                f"has ids up to {found.num_classes}, the model "
+                f"{counted(num_classes, 'class', 'classes')}",
                 hint="use the label map of the training: --label-map FILE",
             )
         return found, f"{len(found)}, of {path}"

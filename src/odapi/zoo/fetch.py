@@ -16,6 +16,7 @@ from typing import Any
 
 from odapi import files
 from odapi.errors import CheckpointError
+from odapi.wording import counted
 
 _BLOCK = 1 << 18
 _PART = ".part"
@@ -127,7 +128,7 @@ def _download(
             file.flush()
             os.fsync(file.fileno())
     if total is not None and done != total:
-        raise _incomplete(url, part, f"received {done} of {total} bytes")
+        raise _incomplete(url, part, f"received {done} of {counted(total, 'byte')}")
     part.with_name(part.name + _FACTS).unlink(missing_ok=True)
 
 
@@ -150,7 +151,7 @@ def _incomplete(url: str, part: pathlib.Path, how: str) -> CheckpointError:
     return CheckpointError(
         url,
         f"was not downloaded completely: {how}",
-        hint=f"run the same command again; it resumes from {size} bytes",
+        hint=f"run the same command again; it resumes from {counted(size, 'byte')}",
     )
 
 

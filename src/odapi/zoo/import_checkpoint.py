@@ -16,6 +16,7 @@ from odapi.labels import LabelMap
 from odapi.outputs.folder import OutputFolder
 from odapi.outputs.kinds import IMPORT
 from odapi.runtime import backend
+from odapi.wording import counted
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
@@ -180,7 +181,7 @@ def _state(
     if averages:
         used = config.eval_config.use_moving_averages
         lines.append(
-            f"  averages    of {len(averages)} variables, "
+            f"  averages    of {counted(len(averages), 'variable')}, "
             + ("used: " if used else "kept, not used: ")
             + f"eval_config.use_moving_averages is {str(used).lower()}"
         )

@@ -12,6 +12,7 @@ from odapi.errors import CheckpointError, ConfigError
 from odapi.models.detector import Detector
 from odapi.optim.ema import averages_of
 from odapi.runtime.compat import optimizer_slots
+from odapi.wording import counted
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.values import read_slots, step_of
 
@@ -66,7 +67,8 @@ def save_optimizer(
 
     return (
         save,
-        f"  optimizer   {slots} of {len(trained)} variables: training can resume",
+        f"  optimizer   {slots} of {counted(len(trained), 'variable')}: training can "
+        f"resume",
     )
 
 

@@ -7,6 +7,7 @@ Source: https://github.com/google/snappy/blob/main/format_description.txt.
 """
 
 from odapi.checkpoints.index.varint import take, varint
+from odapi.wording import counted
 
 _LITERAL, _COPY_1, _COPY_2 = 0, 1, 2
 # Literals from this length on have their length in separate bytes.
@@ -22,7 +23,7 @@ def decompress(data: bytes) -> bytes:
     """
     size, at = varint(data, 0)
     if size > _MAX_BYTES:
-        raise ValueError(f"a block claims to have {size} bytes")
+        raise ValueError(f"a block claims to have {counted(size, 'byte')}")
     out = bytearray()
     while at < len(data):
         tag = data[at]
@@ -36,7 +37,7 @@ def decompress(data: bytes) -> bytes:
         if len(out) > size:
             break
     if len(out) != size:
-        raise ValueError(f"a block has {len(out)} bytes instead of {size}")
+        raise ValueError(f"a block has {counted(len(out), 'byte')} instead of {size}")
     return bytes(out)
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from odapi.checkpoints.index.snappy import decompress
 from odapi.checkpoints.index.varint import take, varint
 from odapi.data.tfrecord.records import masked_crc32c
+from odapi.wording import counted
 
 _FOOTER = 48
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
@@ -67,7 +68,9 @@ def _entries(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     restarts = int.from_bytes(take(block, len(block) - 4, 4), "little")
     end = len(block) - 4 - 4 * restarts
     if end < 0:
-        raise ValueError(f"a block of {len(block)} bytes has {restarts} restarts")
+        raise ValueError(
+            f"a block of {counted(len(block), 'byte')} has {restarts} restarts"
+        )
     at, key = 0, b""
     while at < end:
         shared, at = varint(block, at)

@@ -6,6 +6,7 @@ from typing import Any
 from odapi.config.findings import Finding, error, warning
 from odapi.config.rules.choices import EXTRACTORS
 from odapi.config.rules.extractors import num_levels, pyramid_of
+from odapi.wording import counted
 
 # Anchors of the lowest layer with reduce_boxes_in_lowest_layer.
 _REDUCED = 3
@@ -20,7 +21,8 @@ def about_ssd_anchors(path: str, generator: Any) -> Iterator[Finding]:
         if given and given != generator.num_layers:
             yield error(
                 f"{path}.{name}",
-                f"has {given} values for {generator.num_layers} layers",
+                f"has {counted(given, 'value')} for "
+                f"{counted(generator.num_layers, 'layer')}",
                 "give one per layer, or none",
             )
     for name in ("stride", "offset"):
@@ -30,7 +32,7 @@ def about_ssd_anchors(path: str, generator: Any) -> Iterator[Finding]:
         if rows != columns:
             yield error(
                 f"{path}.height_{name}",
-                f"has {rows} values, width_{name} has {columns}",
+                f"has {counted(rows, 'value')}, width_{name} has {columns}",
                 "give both, or neither",
             )
     if not generator.aspect_ratios:
@@ -72,7 +74,7 @@ def about_flexible(path: str, generator: Any) -> Iterator[Finding]:
         if sizes != ratios:
             yield error(
                 f"{path}.anchor_grid[{index}].base_sizes",
-                f"has {sizes} values, aspect_ratios has {ratios}",
+                f"has {counted(sizes, 'value')}, aspect_ratios has {ratios}",
             )
 
 
@@ -122,7 +124,8 @@ def _match_multiscale(path: str, generator: Any, extractor: Any) -> Iterator[Fin
         if anchors != levels:
             yield error(
                 path,
-                f"has {anchors} levels, but the feature extractor has {levels} feature "
+                f"has {counted(anchors, 'level')}, but the feature extractor has "
+                f"{levels} feature "
                 "maps",
             )
         return

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from odapi.config.findings import Finding, error
+from odapi.wording import counted
 
 
 def about_permutation(field: str) -> Callable[[str, Any], Iterator[Finding]]:
@@ -25,7 +26,8 @@ def about_pad_color(path: str, step: Any) -> Iterator[Finding]:
     if len(step.pad_color) not in (0, 3):
         yield error(
             f"{path}.pad_color",
-            f"has {len(step.pad_color)} values; give red, green and blue, or none",
+            f"has {counted(len(step.pad_color), 'value')}; give red, green and blue, "
+            f"or none",
         )
 
 
@@ -36,5 +38,5 @@ def about_pad_value(path: str, resizer: Any) -> Iterator[Finding]:
     if given not in (0, channels):
         yield error(
             f"{path}.per_channel_pad_value",
-            f"has {given} values for {channels} channels",
+            f"has {counted(given, 'value')} for {channels} channels",
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 from odapi.config.findings import Finding, error, warning
 from odapi.config.readers import eval_reader
+from odapi.wording import counted
 
 _PATH = "model.center_net"
 _CONVERTER = "score_converter"
@@ -32,7 +33,7 @@ def about_head(path: str, head: Any) -> Iterator[Finding]:
     if filters != kernels:
         yield error(
             f"{path}.num_filters",
-            f"has {filters} values, kernel_sizes has {kernels}",
+            f"has {counted(filters, 'value')}, kernel_sizes has {kernels}",
             "give both for each layer before the last",
         )
 

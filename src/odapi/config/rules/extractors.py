@@ -9,6 +9,7 @@ from odapi.config.rules.choices import (
     EXTRACTORS,
     RCNN_EXTRACTORS,
 )
+from odapi.wording import counted
 
 # Levels of backbones under a pyramid: all but those listed have 2 to 5.
 _LEVELS = (2, 5)
@@ -152,7 +153,8 @@ def about_center_extractor(path: str, extractor: Any) -> Iterator[Finding]:
         given = len(getattr(extractor, name))
         if given not in (0, 1, 3):
             yield error(
-                f"{path}.{name}", f"has {given} values; give 3, one per channel"
+                f"{path}.{name}",
+                f"has {counted(given, 'value')}; give 3, one per channel",
             )
     if extractor.type not in CENTER_EXTRACTORS:
         return

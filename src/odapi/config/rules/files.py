@@ -11,6 +11,7 @@ from odapi.config.label_map import load_label_map
 from odapi.config.load import options
 from odapi.errors import DataError
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
 _KINDS = ("coco", "voc", "yolo", "csv", "tfrecord")
@@ -54,7 +55,8 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
     if len(readers) > 1:
         yield warning(
             "eval_input_reader",
-            f"has {len(readers)} entries; the original evaluates only the first, too",
+            f"has {counted(len(readers), 'entry', 'entries')}; the original evaluates "
+            f"only the first, too",
         )
     yield from _find_other_classes(maps)
     if for_training and readers:
@@ -162,7 +164,7 @@ def _find_label_map(
         yield warning(
             field,
             f"is {num_classes}, but the highest id of {path} is {highest}: "
-            f"{num_classes - highest} classes are never trained",
+            f"{counted(num_classes - highest, 'class', 'classes')} are never trained",
             fix,
         )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from odapi.config import schema
 from odapi.config.findings import Finding, error, warning
+from odapi.wording import counted
 
 
 def about_focal_loss(path: str, loss: Any) -> Iterator[Finding]:
@@ -34,7 +35,7 @@ def about_points(path: str, pairs: Any) -> Iterator[Finding]:
     """Yields points of an `XYPairs` that do not make a function."""
     xs = [pair.x for pair in pairs.x_y_pair]
     if len(xs) < 2:
-        yield error(path, f"has {len(xs)} points; a line needs two")
+        yield error(path, f"has {counted(len(xs), 'point')}; a line needs two")
     elif any(right <= left for left, right in itertools.pairwise(xs)):
         yield error(path, "the points must be in the order of x, each x once")
 
@@ -69,13 +70,15 @@ def find_limits(config: Any, path: str, num_classes: int) -> Iterator[Finding]:
     if nms.max_total_detections > nms.max_detections_per_class * num_classes > 0:
         yield warning(
             f"{path}.max_total_detections",
-            f"is {nms.max_total_detections}, but {num_classes} classes with "
+            f"is {nms.max_total_detections}, but "
+            f"{counted(num_classes, 'class', 'classes')} with "
             f"{nms.max_detections_per_class} detections each give fewer",
         )
     if nms.use_class_agnostic_nms and nms.max_classes_per_detection > num_classes:
         yield error(
             f"{path}.max_classes_per_detection",
-            f"is {nms.max_classes_per_detection}, but there are {num_classes} classes",
+            f"is {nms.max_classes_per_detection}, but there are "
+            f"{counted(num_classes, 'class', 'classes')}",
         )
 
 

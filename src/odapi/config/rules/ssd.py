@@ -7,6 +7,7 @@ from odapi.config.findings import Finding, error
 from odapi.config.readers import all_readers
 from odapi.config.rules.anchors import anchors_per_location, find_mismatch
 from odapi.config.rules.postprocess import find_calibration, find_converter, find_limits
+from odapi.wording import counted
 
 _PATH = "model.ssd"
 # Losses in which all anchors of an image are weighted together.
@@ -74,7 +75,8 @@ def _find_code_size(ssd: Any) -> Iterator[Finding]:
     if predictor.box_code_size != size:
         yield error(
             f"{_PATH}.box_predictor.{kind}.box_code_size",
-            f"is {predictor.box_code_size}, but codes of {coder} have {size} numbers",
+            f"is {predictor.box_code_size}, but codes of {coder} have "
+            f"{counted(size, 'number')}",
         )
 
 
@@ -97,7 +99,7 @@ def find_keypoints(config: Any) -> Iterator[Finding]:
             yield error(
                 f"{path}.num_keypoints",
                 f"is {reader.num_keypoints}, but codes of keypoint_box_coder have "
-                f"{encoded} keypoints",
+                f"{counted(encoded, 'keypoint')}",
             )
 
 

@@ -10,6 +10,7 @@ from odapi.config.findings import Finding, error, warning
 from odapi.config.load import options
 from odapi.config.view import decimal
 from odapi.errors import did_you_mean
+from odapi.wording import counted
 
 # Learning rates of the zoo's momentum recipes and the batch size of each.
 _ZOO_BATCH = {0.8: 512, 0.08: 128, 0.04: 64}
@@ -82,7 +83,7 @@ def _find_rate(train: Any) -> Iterator[Finding]:
             yield warning(
                 f"{path}.burnin_steps",
                 f"is {schedule.burnin_steps}, and the training has only "
-                f"{train.num_steps} steps",
+                f"{counted(train.num_steps, 'step')}",
             )
 
 
@@ -154,7 +155,8 @@ def _find_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
     if 0 < num_steps <= schedule.warmup_steps:
         yield warning(
             f"{path}.warmup_steps",
-            f"is {schedule.warmup_steps}, and the training has only {num_steps} steps",
+            f"is {schedule.warmup_steps}, and the training has only "
+            f"{counted(num_steps, 'step')}",
         )
     elif 0 < num_steps and schedule.total_steps != num_steps:
         more = (
@@ -175,7 +177,8 @@ def _find_manual(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
         if 0 < num_steps <= step.step:
             yield warning(
                 f"{path}.schedule[{index}].step",
-                f"{step.step} is never reached: the training has {num_steps} steps",
+                f"{step.step} is never reached: the training has "
+                f"{counted(num_steps, 'step')}",
             )
             return
 
@@ -218,7 +221,7 @@ def _find_batch_norm(config: Any) -> Iterator[Finding]:
                 yield warning(
                     path,
                     f"with {owner.decay:.7g}, {left:.0%} of the batch statistics are "
-                    f"still the initial ones after {steps} steps",
+                    f"still the initial ones after {counted(steps, 'step')}",
                     "evaluation uses them; train longer, or set a smaller decay, "
                     f"{enough:g} or below",
                 )
@@ -280,6 +283,7 @@ def _find_options(config: Any) -> Iterator[Finding]:
     if ours.early_stopping.patience and 0 < steps <= ours.evaluation.every_n_steps:
         yield warning(
             "options.early_stopping.patience",
-            f"has no effect: the only evaluation is after the last of {steps} steps",
+            f"has no effect: the only evaluation is after the last of "
+            f"{counted(steps, 'step')}",
             "--set options.evaluation.every_n_steps=...",
         )

@@ -15,6 +15,7 @@ from odapi.data.positions import Move, moved_positions, scaled_positions
 from odapi.data.sample import Sample, keep_objects
 from odapi.fields import per_keypoint
 from odapi.geometry.overlap import area, overlap_area
+from odapi.wording import counted
 
 
 class Window(NamedTuple):
@@ -188,7 +189,8 @@ def _permuted(values: np.ndarray, permutation: Sequence[int]) -> np.ndarray:
         return values
     if len(permutation) != values.shape[1]:
         raise ValueError(
-            f"the permutation of keypoints has {len(permutation)} entries, objects "
-            f"have {values.shape[1]} keypoints"
+            f"the permutation of keypoints has "
+            f"{counted(len(permutation), 'entry', 'entries')}, objects "
+            f"have {counted(values.shape[1], 'keypoint')}"
         )
     return values[:, list(permutation)]

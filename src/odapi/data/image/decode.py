@@ -10,6 +10,7 @@ from odapi.data.image.header import Header, read_header
 from odapi.data.image.limit import check_pixels
 from odapi.errors import DataError
 from odapi.files import is_lfs_pointer
+from odapi.wording import counted
 
 # OpenCV would print what the DataError already reports.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -116,7 +117,7 @@ def _why_not(data: bytes, header: Header) -> str:
     if _is_web_page(data):
         return "is a web page, not an image: the download failed"
     if header.format:
-        return f"damaged {header.format.upper()} ({len(data)} bytes)"
+        return f"damaged {header.format.upper()} ({counted(len(data), 'byte')})"
     return (
         f"cannot be read as an image; it begins with {data[:12]!r}; "
         "supported are JPEG, PNG, BMP, GIF, WebP and TIFF"

@@ -20,6 +20,7 @@ from odapi.data.image.interpolate import resize_area, resize_cubic
 from odapi.data.image.lazy import LazyImage
 from odapi.data.positions import scaled_positions
 from odapi.data.sample import Sample
+from odapi.wording import counted
 
 Method = Literal["bilinear", "nearest", "bicubic", "area"]
 
@@ -91,7 +92,8 @@ class _Resizer:
         channels = 1 if self.grayscale else 3
         if self.pad_value and len(self.pad_value) != channels:
             raise ValueError(
-                f"per_channel_pad_value has {len(self.pad_value)} values for "
+                f"per_channel_pad_value has {counted(len(self.pad_value), 'value')} "
+                f"for "
                 f"{channels} channels"
             )
 

@@ -15,6 +15,7 @@ from odapi.data.sample import Sample, Source
 from odapi.data.sample_checks import InvalidSampleError
 from odapi.errors import DataError
 from odapi.structures import Batch
+from odapi.wording import counted
 
 # Offset to positions that no training reaches: substitutes of unusable samples.
 _SUBSTITUTE_OFFSET = 1 << 40
@@ -125,6 +126,6 @@ def none_usable(source: Source, last: DataError) -> DataError:
     """Returns the error for a dataset without any usable sample."""
     return DataError(
         source.name,
-        f"none of {len(source)} images can be used; the last: {last}",
+        f"none of {counted(len(source), 'image')} can be used; the last: {last}",
         hint="run `odapi data inspect` on it",
     )

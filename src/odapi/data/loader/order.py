@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
 
+from odapi.wording import counted
+
 # Period of the pattern of a mixture, in positions.
 _PATTERN = 1000
 
@@ -43,7 +45,8 @@ class Order:
     def __post_init__(self):
         if len(self.parts) != len(self.weights):
             raise ValueError(
-                f"{len(self.weights)} weights for {len(self.parts)} parts of the data"
+                f"{len(self.weights)} weights for {counted(len(self.parts), 'part')} "
+                f"of the data"
             )
         if self.weights and (min(self.weights) < 0 or not any(self.weights)):
             raise ValueError(

@@ -5,6 +5,7 @@ import collections
 from odapi.data.problems import Problems
 from odapi.errors import DataError, did_you_mean
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 _NAMED = 5
 
@@ -78,7 +79,7 @@ class ClassIndex:
         if not self._unknown:
             return
         for name, count in self._counts.items():
-            self.problems.found("unknown class", f"{name} ({count} objects)")
+            self.problems.found("unknown class", f"{name} ({counted(count, 'object')})")
         lines = [
             f"{name!r} ({self._counts[name]} objects, first in {', '.join(where[:3])})"
             for name, where in list(self._unknown.items())[:_NAMED]

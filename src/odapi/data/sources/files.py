@@ -11,6 +11,7 @@ from odapi.data.sources.listing import forget, names_in, similar_path
 from odapi.errors import DataError
 from odapi.files import IMAGE_SUFFIXES, is_image_file, read_image_file
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 Path = pathlib.Path
 
@@ -184,7 +185,7 @@ def check_missing(
     first = ", ".join(list(missing)[:3])
     raise DataError(
         name,
-        f"{len(missing)} of {total} images are missing, such as {first}; "
+        f"{len(missing)} of {counted(total, 'image')} are missing, such as {first}; "
         f"searched {finder.looked_in()}",
         hint="give the folder: ?images=DIR; or ?missing=skip to continue without them",
     )

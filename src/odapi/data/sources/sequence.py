@@ -18,6 +18,7 @@ from odapi.errors import DataError
 from odapi.fields import FIELDS, LABELED_CLASSES, REQUIRED
 from odapi.files import read_image_file
 from odapi.labels import LabelMap, label_map_of
+from odapi.wording import counted
 
 
 class SampleSequence(Protocol):
@@ -172,7 +173,7 @@ class SequenceSource(BaseSource):
             raise InvalidSampleError(
                 f"{place}['classes']",
                 f"class {classes.max()} is not in {self.label_map.source}, which has "
-                f"{count} classes",
+                f"{counted(count, 'class', 'classes')}",
                 hint="classes count from 0: the id in the label map minus 1",
             )
 

@@ -27,6 +27,7 @@ from odapi.data.sources.yolo_lines import KeypointGuess, LineReader, Row
 from odapi.data.sources.yolo_names import names_beside
 from odapi.errors import DataError
 from odapi.labels import LabelMap, label_map_of
+from odapi.wording import counted
 
 Path = pathlib.Path
 
@@ -225,7 +226,7 @@ class _Reader:
             return [NO_SLOT] * shape.count
         names = shape.names_of(number)
         if names is not None and row.points[len(names) :, 2].any():
-            reason = f"kpt_names of class {number} has {len(names)} names"
+            reason = f"kpt_names of class {number} has {counted(len(names), 'name')}"
             self.problems.found("malformed keypoints", f"{where} ({reason})")
         if names is not None and not names:
             return [NO_SLOT] * shape.count

@@ -7,6 +7,7 @@ from odapi.data.sources.yolo_names import shorten
 from odapi.data.sources.yolo_yaml import DataFile
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap
+from odapi.wording import counted
 
 _MAX_KEYPOINTS = 10_000  # Per object.
 
@@ -93,7 +94,8 @@ def _check_names(file: DataFile, owner: str, names: list, count: int) -> None:
         raise DataError(
             file.place("kpt_names"),
             f"kpt_names of {owner} must be up to {count} different names, as "
-            f"kpt_shape has {count} keypoints; got {len(names)}: {shorten(names)}",
+            f"kpt_shape has {counted(count, 'keypoint')}; got {len(names)}: "
+            f"{shorten(names)}",
         )
 
 

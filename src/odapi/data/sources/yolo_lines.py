@@ -11,6 +11,7 @@ from odapi.data.problems import Problems
 from odapi.data.sources.base import MaskOf
 from odapi.data.sources.yolo_keypoints import KeypointShape
 from odapi.errors import DataError
+from odapi.wording import counted
 
 # A polygon may exceed its image a little; a visibility of 2 or a pixel is beyond.
 _LOW, _HIGH = -0.5, 1.5
@@ -61,7 +62,7 @@ class LineReader:
                 self._malformed(where, f"{text!r} is no number")
                 return None
         if len(values) < _BOX:
-            self._malformed(where, f"{len(values)} numbers, a box has 4")
+            self._malformed(where, f"{counted(len(values), 'number')}, a box has 4")
             return None
         if self.keypoints:
             return self._with_keypoints(values, where)
@@ -78,7 +79,8 @@ class LineReader:
         if len(given) != expected:
             self.problems.found(
                 "malformed keypoints",
-                f"{where} ({len(given)} numbers of keypoints, kpt_shape says "
+                f"{where} ({counted(len(given), 'number')} of keypoints, kpt_shape "
+                f"says "
                 f"{expected})",
             )
         elif None in given:
@@ -94,7 +96,7 @@ class LineReader:
         if polygon.min() < _LOW or polygon.max() > _HIGH:
             self._malformed(
                 where,
-                f"{len(values)} numbers, neither a box nor a polygon, whose "
+                f"{counted(len(values), 'number')}, neither a box nor a polygon, whose "
                 "coordinates are 0 to 1; keypoints need kpt_shape",
             )
             return None
@@ -103,7 +105,7 @@ class LineReader:
         if is_odd:
             self.problems.found(
                 "malformed mask",
-                f"{where} ({len(values)} numbers, but a polygon has pairs)",
+                f"{where} ({counted(len(values), 'number')}, but a polygon has pairs)",
             )
         else:
             row.mask_of = functools.partial(_polygon_mask, polygon)
@@ -189,7 +191,7 @@ class KeypointGuess:
         raise DataError(
             name,
             f"{length} numbers per object, as in {self._first}, look like a box and "
-            f"{count} keypoints, not like a polygon; kpt_shape is missing",
+            f"{counted(count, 'keypoint')}, not like a polygon; kpt_shape is missing",
             hint=f"write kpt_shape: [{count}, {dimensions}] in data.yaml; if they are "
             "polygons, add the option lines=polygons to the path",
         )

@@ -23,6 +23,7 @@ from odapi.data.tfrecord.feature_values import (
 from odapi.data.tfrecord.keypoint_features import POINTS, Fault, read_keypoints
 from odapi.data.tfrecord.protos import example_pb2
 from odapi.fields import FIELDS, MAX_DENSEPOSE_POINTS, asked_by
+from odapi.wording import counted
 
 # Decodes a mask, given the (height, width) of the image.
 MaskOf = Callable[[tuple[int, int]], np.ndarray]
@@ -224,8 +225,10 @@ def _masks(
     is_png = features[_MASK].WhichOneof("kind") == "bytes_list"
     expected = count if is_png else count * height * width
     if len(found) != expected:
-        of = f"{count} objects" if is_png else f"{count} x {size}"
-        faults.append(("malformed mask", f"{_MASK}: {len(found)} values for {of}"))
+        of = counted(count, "object") if is_png else f"{count} x {size}"
+        faults.append(
+            ("malformed mask", f"{_MASK}: {counted(len(found), 'value')} for {of}")
+        )
         return None
     if is_png:
         return [functools.partial(_png_mask, bytes(p)) if p else None for p in found]

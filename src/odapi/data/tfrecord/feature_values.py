@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from odapi.wording import counted
+
 
 class ExampleError(ValueError):
     """The bytes are not a tf.Example of an image with objects."""
@@ -74,7 +76,7 @@ def checked(values: Any, count: int, feature: str) -> Any:
         ExampleError: There are not `count` of them.
     """
     if len(values) != count:
-        raise ExampleError(f"{feature}: {len(values)} values for {count}")
+        raise ExampleError(f"{feature}: {counted(len(values), 'value')} for {count}")
     return values
 
 
@@ -85,5 +87,7 @@ def rows_of(values: np.ndarray, count: int, feature: str) -> np.ndarray:
         ExampleError: Their number is not a multiple of `count`.
     """
     if len(values) % count:
-        raise ExampleError(f"{feature}: {len(values)} values for {count} objects")
+        raise ExampleError(
+            f"{feature}: {counted(len(values), 'value')} for {counted(count, 'object')}"
+        )
     return values.reshape(count, -1).astype(np.float32)

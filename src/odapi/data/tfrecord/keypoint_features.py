@@ -17,6 +17,7 @@ from odapi.data.tfrecord.feature_values import (
     numbers_of,
     values_of,
 )
+from odapi.wording import counted
 
 POINTS = "image/object/keypoint/"
 MALFORMED = "malformed keypoints"
@@ -92,7 +93,9 @@ def _widths(features: Any, total: int, count: int, texts: list[str]) -> list[int
     if len(numbers) == count and sum(numbers) == total and min(numbers) >= 0:
         return numbers
     if total % count:
-        raise ExampleError(f"{POINTS}x: {total} values for {count} objects")
+        raise ExampleError(
+            f"{POINTS}x: {counted(total, 'value')} for {counted(count, 'object')}"
+        )
     widths = [total // count] * count
     if not numbers and texts and "" not in texts:
         runs = _runs_of_names(texts)

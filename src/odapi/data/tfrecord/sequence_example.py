@@ -12,6 +12,7 @@ from typing import Any
 from odapi.data import context_features
 from odapi.data.tfrecord.feature_values import ExampleError
 from odapi.data.tfrecord.protos import example_pb2
+from odapi.wording import counted
 
 _SHOWN = 12  # Keys that an error names.
 IMAGE, ANNOTATED = "image/encoded", "region/is_annotated"
@@ -66,7 +67,10 @@ def parse_sequence(data: bytes) -> Any:
         entries = len(lists[name].feature) if name in lists else count
         # An empty list means unknown for all frames.
         if entries not in (0, count):
-            raise ExampleError(f"{name}: {entries} entries for {count} frames")
+            raise ExampleError(
+                f"{name}: {counted(entries, 'entry', 'entries')} for "
+                f"{counted(count, 'frame')}"
+            )
     return message
 
 

@@ -20,6 +20,7 @@ from odapi.metrics.coco.summary import (
 )
 from odapi.metrics.evaluator import Arrays, Evaluator
 from odapi.metrics.pixel_boxes import xywh_px
+from odapi.wording import counted
 
 # Boxes are kept as float32 in [0, 1]. Rounding to a thousandth of a pixel restores the
 # values of the annotation file, so that 32 x 32 pixels stay 32 x 32 pixels.
@@ -271,7 +272,7 @@ class CocoBoxMetrics(Evaluator):
         return f"no groundtruth object{of} {AREAS[area].text} in {self._images()}"
 
     def _images(self) -> str:
-        return "1 image" if self.num_images == 1 else f"{self.num_images} images"
+        return counted(self.num_images, "image")
 
 
 def _names(categories: Sequence[Category]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from odapi.metrics.coco.keypoint_sigmas import DEFAULT_SIGMA, estimate_sigmas
 from odapi.metrics.coco.summary import AREAS, mean_of_known
 from odapi.metrics.evaluator import Arrays, Evaluator
 from odapi.metrics.pixel_boxes import xywh_px
+from odapi.wording import counted
 
 
 class SummaryRow(NamedTuple):
@@ -241,7 +242,8 @@ def _pixels(arrays: Arrays, ids: Sequence[int]) -> NDArray[np.float64]:
     points = np.asarray(arrays["keypoints"], np.float64)
     if points.size and points.shape[1] <= max(ids):
         raise ValueError(
-            f"there are {points.shape[1]} keypoints; the label map has {max(ids) + 1}"
+            f"there are {counted(points.shape[1], 'keypoint')}; the label map has "
+            f"{max(ids) + 1}"
         )
     if not points.size:
         return np.zeros((len(points), len(ids), 2))

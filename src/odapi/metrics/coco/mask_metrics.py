@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from odapi.geometry.masks import MaskWindow, Rle, paste_masks, run_lengths, window_rle
 from odapi.metrics.coco.box_metrics import CocoBoxMetrics
 from odapi.metrics.evaluator import Arrays
+from odapi.wording import counted
 
 
 class CocoMaskMetrics(CocoBoxMetrics):
@@ -34,7 +35,8 @@ class CocoMaskMetrics(CocoBoxMetrics):
         if masks is None or len(masks) != classes.size:
             raise ValueError(
                 f"image {image_id!r}: mask metrics need one mask per object; there "
-                f"are {0 if masks is None else len(masks)} for {classes.size} objects"
+                f"are {0 if masks is None else len(masks)} for "
+                f"{counted(classes.size, 'object')}"
             )
         size = _size(truth)
         given = truth.get("area")

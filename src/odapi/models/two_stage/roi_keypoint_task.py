@@ -13,6 +13,7 @@ from odapi.models.two_stage.roi_task import Regions, RoiTask, select_matched
 from odapi.models.two_stage.rois import unflatten_rois
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.roi_targets import assign_roi_keypoints, decode_roi_keypoints
+from odapi.wording import counted
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,7 +49,11 @@ class RoiKeypointTask(RoiTask):
         """
         wanted, points = self.head.options.num_keypoints, groundtruth.keypoints
         if points is None or points.shape[2] != wanted:
-            found = "no keypoints" if points is None else f"{points.shape[2]} keypoints"
+            found = (
+                "no keypoints"
+                if points is None
+                else counted(points.shape[2], "keypoint")
+            )
             raise DataError(
                 "the groundtruth",
                 f"has {found}, but the model learns {wanted}",

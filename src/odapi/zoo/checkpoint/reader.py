@@ -20,6 +20,7 @@ from odapi.checkpoints.index.table import read_table
 from odapi.checkpoints.index.varint import varint
 from odapi.data.tfrecord.records import masked_crc32c
 from odapi.errors import CheckpointError, did_you_mean
+from odapi.wording import counted
 from odapi.zoo.checkpoint.graph import ObjectGraph
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -172,7 +173,8 @@ class Checkpoint:
         if len(stored) != entry.size:
             raise CheckpointError(
                 str(path),
-                f"is truncated: it has {len(data)} bytes, but needs at least "
+                f"is truncated: it has {counted(len(data), 'byte')}, but needs at "
+                f"least "
                 f"{entry.offset + entry.size}",
                 hint=_AGAIN,
             )
@@ -269,7 +271,9 @@ def _strings(stored: bytes, entry: _Entry) -> np.ndarray:
     """Decodes strings, stored as all lengths, a checksum of these, and the bytes."""
     count = int(np.prod(entry.shape, dtype=np.int64))
     if count > len(stored):
-        raise ValueError(f"{count} strings in {len(stored)} bytes")
+        raise ValueError(
+            f"{counted(count, 'string')} in {counted(len(stored), 'byte')}"
+        )
     lengths, at = [], 0
     for _ in range(count):
         length, at = varint(stored, at)
