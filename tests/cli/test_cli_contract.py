@@ -12,23 +12,13 @@ from odapi.cli import main as cli
 from odapi.errors import ConfigError
 from tiny_data import write_coco
 
-# Subcommands that print text for people only: progress, or a file's content.
-_WITHOUT_JSON = {
-    ("train",),
-    ("config", "show"),
-    ("data", "keypoints"),
-    ("zoo", "download"),
-    ("zoo", "import"),
-    *(path for path in COMMANDS if path[0] == "tools"),
-}
-
 
 def run(*arguments):
     return CliRunner().invoke(cli.app, [str(a) for a in arguments])
 
 
-@pytest.mark.parametrize("path", sorted(set(COMMANDS) - _WITHOUT_JSON), ids=" ".join)
-def test_subcommands_that_print_tables_have_json(path):
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_subcommand_has_json(path):
     assert "--json" in {o for p in COMMANDS[path].params for o in p.opts}
 
 
@@ -109,6 +99,25 @@ def test_data_convert_and_split_print_one_json_document(tmp_path):
     shares = ["--shares", "50/50", "--output", tmp_path / "parts", "--json"]
     parts = json.loads(run("data", "split", spec, *shares).output)
     assert sum(part["images"] for part in parts.values()) == made["images"]
+
+
+def test_config_show_prints_json(tmp_path):
+    path = tmp_path / "pipeline.config"
+    path.write_text("model { ssd { num_classes: 3 } }")
+    shown = json.loads(run("config", "show", path, "--json").output)
+    assert shown == {"model": {"ssd": {"num_classes": 3}}}
+    shown = json.loads(run("config", "show", path, "--json", "--defaults").output)
+    assert shown["model"]["ssd"]["negative_class_weight"] == 1.0
+
+
+def test_an_error_leaves_standard_output_empty_with_json(tmp_path, capsys, monkeypatch):
+    arguments = ["odapi", "config", "show", str(tmp_path / "none.config"), "--json"]
+    monkeypatch.setattr("sys.argv", arguments)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (1, "")
+    assert printed.err.startswith(f"ConfigError: {tmp_path / 'none.config'}: ")
 
 
 def test_config_check_and_diff_print_json(tmp_path):

@@ -60,5 +60,6 @@ def test_the_layout_of_help():
         "  --base-url TEXT  URL of a mirror. Default: the server of the zoo.  "
         "[env var:\n"
         "                   ODAPI_ZOO_URL]\n"
+        "  --json           Print one JSON document instead of tables.\n"
         "  -h, --help       Show this message and exit.\n"
     )

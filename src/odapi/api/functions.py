@@ -47,7 +47,7 @@ def train(
         overrides: Of the config, such as "train_config.batch_size=8".
         options: See `odapi.training.train.train`: `train_data`, `eval_data`,
             `classes`, `callbacks`, `augmentations`, `trackers`, `num_steps`,
-            `batch_size`, `seed`.
+            `epochs`, `batch_size`, `seed`.
 
     Raises:
         ConfigError: The config cannot be trained, or differs too much from that of

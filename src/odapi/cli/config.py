@@ -71,13 +71,23 @@ def show(
     defaults: Annotated[
         bool, typer.Option(help="Show the defaults of every block as well.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
-    """Print a config as canonical text, with overrides applied."""
+    """Print a config as canonical text, with overrides applied.
+
+    With --json, as nested objects with the names of the fields.
+    """
     from odapi.config import diff, parse
     from odapi.config.load import load_config
 
     loaded = load_config(config, overrides or ())
     text = diff.with_defaults(loaded) if defaults else parse.to_text(loaded)
+    if as_json:
+        from google.protobuf.json_format import MessageToDict
+
+        shown = load_config(text) if defaults else loaded
+        print_json(MessageToDict(shown, preserving_proto_field_name=True))
+        return
     write_line(text.removesuffix("\n"))
 
 

@@ -368,6 +368,7 @@ def keypoints(
         typer.Option(help="Folder for label_map.pbtxt and keypoints.config."),
     ] = None,
     label_map: LabelMapPath = None,
+    as_json: Json = False,
 ) -> None:
     """Print the keypoint section of a config for a dataset.
 
@@ -379,15 +380,19 @@ def keypoints(
 
     source = _open(spec, label_map)
     text = keypoint_config_text(source)
-    if output is None:
-        write_line(text)
-        return
-    path = _write_label_map(source.label_map, output)
-    made = output / "keypoints.config"
-    write_text(made, text)
-    write_line(f"Label map: {path}")
-    write_line(f"Config:    {made}")
-    write_line(
-        "Next: copy it into your pipeline.config, and set "
-        f"model.center_net.keypoint_label_map_path to {path}"
-    )
+    result = {"text": text}
+    if output is not None:
+        path = _write_label_map(source.label_map, output)
+        made = write_text(output / "keypoints.config", text)
+        result |= {"label_map": str(path), "config": str(made)}
+    if as_json:
+        print_json(result)
+    elif output is None:
+        write_line(text.removesuffix("\n"))
+    else:
+        write_line(f"Label map: {path}")
+        write_line(f"Config:    {made}")
+        write_line(
+            "Next: copy it into your pipeline.config, and set "
+            f"model.center_net.keypoint_label_map_path to {path}"
+        )

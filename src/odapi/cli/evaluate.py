@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from odapi.cli.options import EvalData, Json, Set
+from odapi.cli.options import Device, EvalData, Json, Set, select_device
 from odapi.cli.output import print_json
 
 
@@ -19,6 +19,7 @@ def evaluate(
         ),
     ],
     eval_data: EvalData = None,
+    device: Device = None,
     overrides: Set = None,
     batch_size: Annotated[
         int | None,
@@ -38,6 +39,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained detector: COCO metrics, tables, images."""
+    select_device(device)
     from odapi import evaluate as run
 
     result = run(

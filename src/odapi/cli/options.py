@@ -19,6 +19,13 @@ EvalData = Annotated[
         "csv:PATH or tfrecord:GLOB. Default: the config's eval_input_reader."
     ),
 ]
+Device = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DEVICE",
+        help="cpu, gpu (all GPUs) or gpu:N (one of them). Default: all GPUs, if any.",
+    ),
+]
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document instead of tables."),
@@ -30,3 +37,18 @@ TrainData = Annotated[
         "train_input_reader."
     ),
 ]
+
+
+def select_device(name: str | None) -> None:
+    """Takes over the option --device; call it after the backend is chosen.
+
+    Raises:
+        ConfigError: The name has another form, or the backend finds no GPU.
+    """
+    from odapi.runtime.device_choice import require_gpu, use_device
+
+    if name is None:
+        return
+    use_device(name)
+    if name != "cpu":
+        require_gpu(name)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odapi.cli.options import Json, Set
+from odapi.cli.options import Device, Json, Set, select_device
 from odapi.cli.output import print_json
 from odapi.wording import counted
 
@@ -73,9 +73,11 @@ def predict(
             help="Memory bank of a Context R-CNN for all images: a .npy file.",
         ),
     ] = None,
+    device: Device = None,
     overrides: Set = None,
 ) -> None:
     """Find objects in images: drawn images, COCO results, datasets to train on."""
+    select_device(device)
     from odapi import predict as run
 
     found = run(

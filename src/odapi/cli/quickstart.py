@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from odapi.cli.options import Json, Set
+from odapi.cli.options import Device, Json, Set, select_device
 from odapi.cli.output import print_json
 from odapi.wording import counted
 
@@ -25,10 +25,12 @@ def quickstart(
             show_default=False,
         ),
     ] = None,
+    device: Device = None,
     overrides: Set = None,
     as_json: Json = False,
 ) -> None:
     """Make a dataset, train on it, evaluate, export and predict, in minutes."""
+    select_device(device)
     from odapi.quickstart.quickstart import as_json as to_json
     from odapi.quickstart.quickstart import quickstart as run
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from odapi.cli.app import App
+from odapi.cli.options import Json
+from odapi.cli.output import print_json
 from odapi.console import write_line
 from odapi.wording import counted
 
@@ -49,6 +51,7 @@ def create(
         int,
         _option("num-images-per-shard", "Images per file.", min=1),
     ] = 200,
+    as_json: Json = False,
 ) -> None:
     """Create tf.Examples with location, date and sequence of camera trap images."""
     from odapi.tools.tool_run import create_camera_traps
@@ -56,6 +59,7 @@ def create(
     _tell(
         create_camera_traps(metadata, images, output, per_shard, context.args),
         f"odapi tools generate-detections --detection-input-tfrecord '{output}-*' ...",
+        as_json,
     )
 
 
@@ -70,6 +74,7 @@ def detections(
         _option("confidence-threshold", "Minimum score of a box.", min=0.0, max=1.0),
     ] = 0.9,
     shards: Shards = 0,
+    as_json: Json = False,
 ) -> None:
     """Add detected boxes to images that only have a class label."""
     from odapi.tools.tool_run import generate_detections
@@ -77,6 +82,7 @@ def detections(
     _tell(
         generate_detections(records, output, model, min_score, shards, context.args),
         f"odapi tools generate-embeddings --embedding-input-tfrecord '{output}-*' ...",
+        as_json,
     )
 
 
@@ -102,6 +108,7 @@ def embeddings(
         ),
     ] = "final_box_features",
     shards: Shards = 0,
+    as_json: Json = False,
 ) -> None:
     """Add box features of a detector to images, for memory banks."""
     from odapi.tools.tool_run import generate_embeddings
@@ -111,6 +118,7 @@ def embeddings(
             records, output, model, top, bottom, kind, shards, context.args
         ),
         f"odapi tools add-context --input-tfrecord '{output}-*' ...",
+        as_json,
     )
 
 
@@ -188,6 +196,7 @@ def add_context(
         _option("max-clip-length", "Frames per sequence; 0: no limit.", min=0),
     ] = 0,
     shards: Shards = 0,
+    as_json: Json = False,
 ) -> None:
     """Add the memory bank of its camera and time to each image."""
     from odapi.tools.memory_bank import AddContext, GroupKey
@@ -215,12 +224,16 @@ def add_context(
     _tell(
         add_context(records, output, key, banks, shards, context.args),
         f"odapi data inspect '{spec}'",
+        as_json,
     )
 
 
-def _tell(numbers: Mapping[str, int], following: str) -> None:
+def _tell(numbers: Mapping[str, int], following: str, as_json: bool) -> None:
     """Prints the counts and the next command."""
     read, written = numbers.get("read", 0), numbers.get("written", 0)
+    if as_json:
+        print_json(dict(numbers))
+        raise typer.Exit(1 if read and not written else 0)
     write_line(f"Read {counted(read, 'record')}, wrote {written}")
     for name, number in numbers.items():
         if name.startswith("skipped"):

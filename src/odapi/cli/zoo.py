@@ -71,6 +71,7 @@ def download(
             show_default=False,
         ),
     ] = "",
+    as_json: Json = False,
 ) -> None:
     """Download and unpack a model; an interrupted download is resumed."""
     from odapi.progress import track_bytes
@@ -78,6 +79,10 @@ def download(
 
     with track_bytes() as progress:
         done = run(name, output, base_url, progress)
+    if as_json:
+        found = {"name": done.model.name, "folder": str(done.folder)}
+        print_json(found | {"sha256": done.sha256, "verified": done.known})
+        return
     if done.sha256:
         known = "verified" if done.known else "recorded for later downloads"
         write_line(f"{done.folder}, sha256 {done.sha256} ({known})")
@@ -123,6 +128,7 @@ def import_(
         ),
     ] = False,
     overrides: Set = None,
+    as_json: Json = False,
 ) -> None:
     """Make a checkpoint of the original one of ours: eval, predict, export, train."""
     from odapi.zoo.checkpoint.reader import Checkpoint
@@ -140,6 +146,10 @@ def import_(
             overrides=overrides or (),
             keep_optimizer=keep_optimizer,
         )
+    if as_json:
+        found = {"folder": str(done.folder), "source": str(done.source)}
+        print_json(found | {"step": done.step, "report": list(done.lines)})
+        return
     for line in done.lines:
         write_line(line)
     folder = shlex.quote(str(done.folder))

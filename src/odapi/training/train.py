@@ -28,6 +28,7 @@ from odapi.runtime.determinism import seed_everything
 from odapi.trackers.tracker import Tracker
 from odapi.training import resume
 from odapi.training.data_checks import check_data
+from odapi.training.epochs import steps_of
 from odapi.training.evaluator import Evaluator
 from odapi.training.freeze import freeze
 from odapi.training.given_data import Data, GivenData
@@ -54,6 +55,7 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
     augmentations: Sequence[Augmentation] = (),
     trackers: Sequence[Tracker] = (),
     num_steps: int | None = None,
+    epochs: float | None = None,
     batch_size: int | None = None,
     seed: int | None = None,
 ) -> Outcome:
@@ -83,6 +85,8 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
             the config and before the resizer.
         trackers: Objects with the methods of `odapi.trackers.tracker.Tracker`.
         num_steps, batch_size: `train_config.num_steps`, `train_config.batch_size`.
+        epochs: Length of the training in passes over the training images, instead of
+            `num_steps`.
         seed: `options.seed`.
 
     Raises:
@@ -103,6 +107,9 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
     }
     given = [f"{path}={value}" for path, value in short.items() if value is not None]
     loaded = load_config(model.config if model else config, [*overrides, *given])
+    if epochs is not None:
+        known = model.label_map if model else None
+        loaded.train_config.num_steps = steps_of(epochs, num_steps, loaded, data, known)
     if model:  # Its weights take the place of these.
         loaded.train_config.ClearField("fine_tune_checkpoint")
         options(loaded).ClearField("backbone_weights")
