@@ -1,6 +1,7 @@
 """`odapi data inspect|split|convert`, as a user calls them."""
 
 import json
+import os
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from odapi.config.label_map import load_label_map, save_label_map
 from odapi.data.inspect import inspect_source, typical_images
 from odapi.data.inspect_tables import bar
 from odapi.data.sources import open_source
-from odapi.errors import DataError
+from odapi.errors import DataError, OutputError
 from odapi.labels import label_map_of
 
 
@@ -187,8 +188,62 @@ def test_a_folder_with_files_is_not_written_to(many, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious.txt").write_text("mine")
     for command in (["split", many], ["convert", many, "--to", "voc"]):
-        with pytest.raises(DataError, match="is not empty"):
+        with pytest.raises(OutputError) as caught:
             run(*command, "--output", tmp_path / "out")
+        assert str(caught.value) == (
+            f"{tmp_path}/out: has files that odapi did not write: precious.txt\n"
+            f"  hint: choose a new folder, such as {tmp_path}/out-2"
+        )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["convert", "--to", "coco"],
+        ["convert", "--to", "voc"],
+        ["convert", "--to", "yolo"],
+        ["convert", "--to", "tfrecord"],
+        ["split"],
+        ["split", "--to", "tfrecord"],
+        ["inspect"],
+        ["keypoints"],
+    ],
+)
+def test_impossible_outputs_are_refused_before_data_is_read(command, tmp_path):
+    (tmp_path / "file").touch()
+    verb, *more = command
+    with pytest.raises(OutputError) as caught:
+        run(verb, "coco:gone.json", *more, "--output", tmp_path / "file" / "a")
+    assert str(caught.value) == (
+        f"{tmp_path}/file/a: cannot be written: {tmp_path}/file is a file\n"
+        "  hint: choose a folder that exists or can be made, and that you may write to"
+    )
+
+
+def test_a_record_is_not_written_over_a_folder(tmp_path):
+    (tmp_path / "annotations").mkdir()
+    with pytest.raises(OutputError) as caught:
+        run("convert", "coco:gone.json", "--to", "tfrecord", "--output",
+            tmp_path / "annotations")  # fmt: skip
+    assert caught.value.problem == "is a folder; a file is needed"
+    assert caught.value.hint == f"name a file in it: {tmp_path}/annotations/NAME"
+
+
+@pytest.mark.parametrize("verb", ["convert", "split"])
+def test_a_dataset_of_odapi_is_not_replaced(verb, many, tmp_path):
+    more = ["--to", "yolo", "--output", tmp_path / "v1.0"]
+    run(verb, many, *more)
+    with pytest.raises(OutputError, match="is a dataset that odapi wrote, which is"):
+        run(verb, many, *more)
+    assert (tmp_path / "v1.0" / "label_map.pbtxt").is_file()
+
+
+def test_a_report_is_replaced(many, tmp_path):
+    for name in ("one", "one", "two"):
+        run("inspect", many, "--output", tmp_path / name)
+    (tmp_path / "two" / "mosaic.png").write_bytes(b"mine")
+    with pytest.raises(OutputError, match=r"changed since odapi wrote them: mosaic"):
+        run("inspect", many, "--output", tmp_path / "two")
 
 
 @pytest.mark.parametrize("to", ["coco", "voc", "yolo", "tfrecord"])
@@ -267,13 +322,46 @@ def test_convert_never_replaces_a_file(write, kind, name, shards, tmp_path):
         there.write_bytes(b"mine")
     before = there.read_bytes()
     arguments = ("--to", kind, "--output", str(tmp_path / name), "--shards", shards)
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(OutputError) as caught:
         run("convert", spec, *arguments)
     assert (caught.value.place, caught.value.problem) == (str(there), "exists already")
     assert there.read_bytes() == before
 
 
-def test_convert_keeps_a_label_map_of_other_classes(tmp_path):
+MAP = """# Ours since 2019.
+item { id: 3 name: "dog" }
+item { id: 7 name: "cat" }
+item { id: 9 name: "bird" }
+"""
+
+
+@pytest.mark.parametrize("kind", ["tfrecord", "coco"])
+def test_convert_takes_the_ids_of_a_label_map_beside_the_file(kind, tmp_path):
+    spec, out = tiny_data.write_voc(tmp_path / "in"), tmp_path / "annotations"
+    out.mkdir()
+    (out / "label_map.pbtxt").write_text(MAP)
+    file = out / ("val.record" if kind == "tfrecord" else "val.json")
+    run("convert", spec, "--to", kind, "--output", file)
+    assert (out / "label_map.pbtxt").read_text() == MAP
+    classes = load_label_map(out / "label_map.pbtxt")
+    found = open_source(f"{kind}:{file}", classes)
+    assert [s["classes"].tolist() for s in found] == [[6, 2], [2], []]
+    if kind == "coco":
+        categories = json.loads(file.read_text())["categories"]
+        ids = {c["name"]: c["id"] for c in categories}
+        assert ids == {"dog": 3, "cat": 7, "bird": 9}
+
+
+def test_convert_stops_at_classes_that_a_label_map_beside_lacks(tmp_path):
+    spec, out = tiny_data.write_voc(tmp_path / "in"), tmp_path / "annotations"
+    out.mkdir()
+    (out / "label_map.pbtxt").write_text('item { id: 1 name: "dog" }')
+    with pytest.raises(DataError, match=r"missing in .*/label_map\.pbtxt: 'cat'"):
+        run("convert", spec, "--to", "tfrecord", "--output", out / "val.record")
+    assert os.listdir(out) == ["label_map.pbtxt"]
+
+
+def test_convert_with_another_label_map_than_that_beside_the_file(tmp_path):
     spec = tiny_data.write_voc(tmp_path / "in")
     out, given = tmp_path / "out", tmp_path / "map.pbtxt"
 
@@ -284,8 +372,15 @@ def test_convert_keeps_a_label_map_of_other_classes(tmp_path):
 
     convert("a.record", ["cat", "dog"])
     convert("b.record", ["cat", "dog"])
-    for classes in (["dog", "cat"], ["cat", "dog", "cow"]):
-        with pytest.raises(DataError, match="exists already, with other classes"):
+    for classes, problem in {
+        (
+            "dog",
+            "cat",
+        ): "'dog' is 2 there, 1 in the dataset, 'cat' is 1 there, 2 in the dataset",
+        ("cat", "dog", "cow"): "'cow' is missing there, 3 in the dataset",
+    }.items():
+        with pytest.raises(DataError) as caught:
             convert("c.record", classes)
+        assert caught.value.problem == f"exists already, with other ids: {problem}"
     names = [c.name for c in load_label_map(out / "label_map.pbtxt")]
     assert (names, (out / "c.record").exists()) == (["cat", "dog"], False)

@@ -46,7 +46,7 @@ def checkpoint(tiny, tmp_path, monkeypatch):
 
 
 def names(folder):
-    return sorted(p.name for p in folder.iterdir() if p.name != ".odapi.json")
+    return sorted(p.name for p in folder.iterdir() if p.name != ".odapi")
 
 
 @pytest.mark.slow

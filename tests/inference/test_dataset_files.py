@@ -7,7 +7,7 @@ import pytest
 
 from odapi.data.sources.open import open_source
 from odapi.draw.file import save_image
-from odapi.errors import DataError
+from odapi.errors import DataError, OutputError
 from odapi.inference.prediction import Prediction
 from odapi.inference.predictions import Predictions
 from odapi.labels import Category, Keypoint, LabelMap, label_map_of
@@ -82,7 +82,7 @@ def test_a_class_without_a_name_gets_one(paths, tmp_path):
 
 
 def test_a_folder_with_files_is_refused(paths):
-    with pytest.raises(DataError, match="is not empty"):
+    with pytest.raises(OutputError, match="has files that odapi did not write"):
         predictions(paths).save_coco(paths[0].parent)
     with pytest.raises(DataError, match="at least one image"):
         Predictions().save_txt(paths[0].parent / "new")

@@ -68,7 +68,7 @@ def test_an_earlier_output_is_replaced_and_its_other_files_deleted(tmp_path):
     lay_out(tmp_path, ["notes.txt", "images.zip"])
     write(tmp_path, PREDICTIONS, ["detections.json", "images/b.jpg"])
     assert tree(tmp_path) == [
-        ".odapi.json", "detections.json", "images", "images.zip", "images/b.jpg",
+        ".odapi", "detections.json", "images", "images.zip", "images/b.jpg",
         "notes.txt",
     ]  # fmt: skip
 
@@ -163,7 +163,7 @@ def test_folders_of_versions_without_marker_files(tmp_path, files, kind, problem
 @pytest.mark.parametrize("content", ["", "[]", '{"kind": 1}', "{"])
 def test_a_damaged_marker_proves_nothing(tmp_path, content):
     lay_out(tmp_path, ["metrics.json"])
-    (tmp_path / ".odapi.json").write_text(content)
+    (tmp_path / ".odapi").write_text(content)
     with pytest.raises(OutputError, match=r"did not write: metrics\.json"):
         check_folder(tmp_path, EVALUATION)
 

@@ -164,7 +164,7 @@ def test_the_files_of_a_run_are_replaced_until_the_user_changes_them(tmp_path):
     assert write_run_metadata(tmp_path, write("b")) == [tmp_path / "pipeline.config"]
     assert write_run_metadata(tmp_path, write("c")) == []  # Equal: nothing to say.
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        ".odapi.json", "label_map.pbtxt", "pipeline.config"
+        ".odapi", "label_map.pbtxt", "pipeline.config"
     ]  # fmt: skip
 
 

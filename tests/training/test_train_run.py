@@ -65,7 +65,7 @@ def test_a_run_leaves_what_others_need(train, capsys):
         "weights.h5",
     ]
     assert sorted(p.name for p in train.model_dir.iterdir()) == [
-        ".odapi.json",
+        ".odapi",
         "checkpoints",
         "curves.png",
         "label_map.pbtxt",

@@ -1,5 +1,6 @@
 """`odapi data`: inspect, split and convert datasets."""
 
+import contextlib
 import pathlib
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,13 +15,10 @@ from odapi.wording import counted
 if TYPE_CHECKING:
     from odapi.data.formats.writer import Written
     from odapi.data.sources.base import BaseSource
-    from odapi.labels import LabelMap
 
 app = App(
     help="Inspect, split and convert datasets.",
 )
-
-_LABEL_MAP = "label_map.pbtxt"
 
 Spec = Annotated[
     str,
@@ -82,7 +80,11 @@ def inspect(
     from odapi.data.inspect import inspect_source, shared_images, typical_images
     from odapi.draw.file import save_image
     from odapi.files import write_json
+    from odapi.outputs.folder import OutputFolder
+    from odapi.outputs.kinds import INSPECTION
 
+    written = OutputFolder(output, INSPECTION) if output else None
+    files: list[pathlib.Path] = []
     wrong, reports = 0, {}
     train: BaseSource | None = None
     for name, source, augmentations in _to_inspect(target, label_map, overrides):
@@ -94,15 +96,17 @@ def inspect(
         reports[name or "data"] = report.as_dict()
         if not as_json:
             _print_report(report, source)
-        if output is None:
+        if written is None:
             continue
-        folder = output / name
-        write_json(folder / "report.json", report.as_dict())
+        folder = (written.path if files else written.begin()) / name
+        files.append(write_json(folder / "report.json", report.as_dict()))
         chosen = typical_images(source, images, seed)
         mosaic = draw_preview(source, chosen, augmentations, seed)
-        path = save_image(folder / "mosaic.png", mosaic)
+        files.append(save_image(folder / "mosaic.png", mosaic))
         if not as_json:
-            write_line(f"Saved {folder / 'report.json'} and {path}")
+            write_line(f"Saved {files[-2]} and {files[-1]}")
+    if written is not None:
+        written.finish(files)
     if as_json:
         print_json(reports)
     else:
@@ -138,21 +142,24 @@ def split(
 
     Images with the same bytes stay in the same part.
     """
-    from odapi.data.convert import Target, spec_of, write_split
-    from odapi.data.formats.writer import empty_folder
+    from odapi.config.label_map import place_label_map
+    from odapi.data.convert import Target, new_dataset, spec_of, write_split
     from odapi.data.sources.tfrecord import TFRecordSource
     from odapi.data.split import parse_shares, split_source
+    from odapi.outputs.folder import check_folder
+    from odapi.outputs.kinds import DATASET
 
     wanted = parse_shares(shares)
+    check_folder(output, DATASET)
     source = _open(spec, label_map)
     _print_findings(source)
     kind = to or ("tfrecord" if isinstance(source, TFRecordSource) else "coco")
     how = images or ("refer" if kind == "coco" and hasattr(source, "path") else "copy")
     target = Target(kind, output, how, shards, lines=lines)
-    empty_folder(output)
     parts = split_source(source, wanted, seed)
-    written = write_split(source, parts, target)
-    _write_label_map(source.label_map, output)
+    with new_dataset(output):
+        written = write_split(source, parts, target)
+        place_label_map(source.label_map, output)
     ready = {
         name: spec_of(Target(kind, output, how, shards, name), part)
         for name, part in written.items()
@@ -189,7 +196,8 @@ def convert(
     output: Annotated[
         pathlib.Path,
         typer.Option(
-            help="New folder; for coco also a .json file, for tfrecord a file.",
+            help="New folder; for coco also a .json file, for tfrecord a file. A label "
+            "map beside the file is kept, with its ids.",
             show_default=False,
         ),
     ],
@@ -200,20 +208,21 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Write a dataset in another format; images are not re-encoded."""
-    from odapi.config.label_map import keep_label_map
-    from odapi.data.convert import Target, spec_of
+    from odapi.config.label_map import LABEL_MAP, check_label_map, place_label_map
+    from odapi.data.convert import Target, new_dataset, spec_of
     from odapi.data.convert import convert as run
-    from odapi.data.formats.writer import empty_folder
 
     target = Target(to, output, images, shards, lines=lines)
+    target.check()
+    beside = target.folder / LABEL_MAP
+    if label_map is None and beside.is_file():
+        label_map = beside  # Of other records in the folder: its ids are kept.
     source = _open(spec, label_map)
     _print_findings(source)
-    folder = output.parent if output.suffix or to == "tfrecord" else output
-    if folder == output:
-        empty_folder(output)
-    keep_label_map(source.label_map, folder / _LABEL_MAP)
-    written = run(source, target)
-    path = _write_label_map(source.label_map, folder)
+    check_label_map(source.label_map, beside)
+    with contextlib.nullcontext() if target.is_file else new_dataset(output):
+        written = run(source, target)
+        path = place_label_map(source.label_map, target.folder)
     made = spec_of(target, written)
     if as_json:
         print_json(
@@ -333,14 +342,6 @@ def _print_problems(
             write_line(f"YOLO has one kind of lines: --lines {lines} writes the {key}")
 
 
-def _write_label_map(label_map: "LabelMap", folder: pathlib.Path) -> pathlib.Path:
-    from odapi.config.label_map import save_label_map
-
-    path = folder / _LABEL_MAP
-    save_label_map(label_map, path)
-    return path
-
-
 def _next_step(target: str, output: pathlib.Path | None) -> str:
     again = _quoted(target)
     if output is None:
@@ -376,18 +377,24 @@ def keypoints(
     permutation for horizontal flips, and the edges of the skeleton.
     """
     from odapi.build.keypoint_config import keypoint_config_text
+    from odapi.config.label_map import LABEL_MAP, save_label_map
     from odapi.files import write_text
+    from odapi.outputs.folder import OutputFolder
+    from odapi.outputs.kinds import KEYPOINTS
 
+    written = OutputFolder(output, KEYPOINTS) if output else None
     source = _open(spec, label_map)
     text = keypoint_config_text(source)
     result = {"text": text}
-    if output is not None:
-        path = _write_label_map(source.label_map, output)
-        made = write_text(output / "keypoints.config", text)
+    if written is not None:
+        path = written.begin() / LABEL_MAP
+        save_label_map(source.label_map, path)
+        made = write_text(written.path / "keypoints.config", text)
+        written.finish([path, made])
         result |= {"label_map": str(path), "config": str(made)}
     if as_json:
         print_json(result)
-    elif output is None:
+    elif written is None:
         write_line(text.removesuffix("\n"))
     else:
         write_line(f"Label map: {path}")

@@ -1,6 +1,7 @@
 """Label maps: the pbtxt files that number the classes of a data set."""
 
 import os
+import pathlib
 from typing import Any
 
 from odapi.config import parse, scan
@@ -8,6 +9,9 @@ from odapi.config.protos import string_int_label_map_pb2 as pb
 from odapi.errors import DataError
 from odapi.files import write_text
 from odapi.labels import Category, Keypoint, LabelMap
+from odapi.wording import first_names
+
+LABEL_MAP = "label_map.pbtxt"
 
 _BACKGROUND = ("background", "__background__", "bg", "none_of_the_above")
 
@@ -66,20 +70,43 @@ def save_label_map(label_map: LabelMap, path: str | os.PathLike) -> None:
     write_text(path, label_map_text(label_map))
 
 
-def keep_label_map(label_map: LabelMap, path: str | os.PathLike) -> None:
-    """Refuses to replace a file of other classes, which other data may need.
+def place_label_map(label_map: LabelMap, folder: str | os.PathLike) -> pathlib.Path:
+    """Writes `label_map.pbtxt` beside a dataset; an existing one is kept.
 
     Raises:
-        DataError: There is such a file.
+        DataError: As `check_label_map`.
     """
-    if not os.path.exists(path):
+    path = pathlib.Path(folder) / LABEL_MAP
+    check_label_map(label_map, path)
+    if not path.exists():
+        save_label_map(label_map, path)
+    return path
+
+
+def check_label_map(label_map: LabelMap, path: pathlib.Path) -> None:
+    """Checks that a label map that other data may need has the classes of a dataset.
+
+    Raises:
+        DataError: It has other classes or ids.
+    """
+    if not path.exists():
         return
-    if label_map_text(load_label_map(path)) != label_map_text(label_map):
+    there = _named_ids(load_label_map(path))
+    wrong = [
+        f"{name!r} is {there.get(name) or 'missing'} there, {number} in the dataset"
+        for name, number in _named_ids(label_map).items()
+        if there.get(name) != number
+    ]
+    if wrong:
         raise DataError(
-            os.fspath(path),
-            "exists already, with other classes",
+            str(path),
+            f"exists already, with other ids: {first_names(wrong, 5)}",
             hint=f"use its classes, --label-map {path}, or write to another folder",
         )
+
+
+def _named_ids(label_map: LabelMap) -> dict[str, int]:
+    return {category.name: category.id for category in label_map}
 
 
 def label_map_text(label_map: LabelMap) -> str:

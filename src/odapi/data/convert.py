@@ -1,8 +1,9 @@
 """Conversion between dataset formats; images are copied unchanged."""
 
+import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
 from odapi.data.formats.tfrecord_writer import (
@@ -17,6 +18,9 @@ from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import CocoSource
 from odapi.data.sources.tfrecord import TFRecordSource
 from odapi.errors import DataError, unknown_choice
+from odapi.outputs.file import check_new_file
+from odapi.outputs.folder import OutputFolder, check_folder
+from odapi.outputs.kinds import DATASET
 
 Path = pathlib.Path
 
@@ -56,6 +60,43 @@ class Target:
         if self.lines and self.lines not in LINES:
             raise unknown_choice("--lines", self.lines, LINES, DataError)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the dataset is written as a file, into a folder that may exist."""
+        if self.kind == "coco":
+            return coco_file(self.path) == self.path
+        return self.kind == "tfrecord"
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the dataset and its label map."""
+        return self.path.parent if self.is_file else self.path
+
+    def check(self) -> None:
+        """Checks the destination, before any data is read.
+
+        Raises:
+            OutputError: A file exists already, the folder has files, or they cannot
+                be written.
+        """
+        if not self.is_file:
+            check_folder(self.path, DATASET)
+        for file in _files(self):
+            check_new_file(file)
+
+
+@contextlib.contextmanager
+def new_dataset(folder: Path) -> Iterator[None]:
+    """Marks a folder as a dataset of odapi, which is complete when the block ends.
+
+    Raises:
+        OutputError: The folder has files, or cannot be written.
+    """
+    output = OutputFolder(folder, DATASET)
+    output.begin()
+    yield
+    output.finish(())
+
 
 def convert(
     source: BaseSource, target: Target, indices: Iterable[int] | None = None
@@ -71,16 +112,11 @@ def convert(
         indices: The samples to write; None means all.
 
     Raises:
-        DataError: A file of annotations or records exists already: it may be the one
-            that is read.
+        OutputError: A file of annotations or records exists already: it may be the
+            one that is read.
     """
     for file in _files(target):
-        if file.exists():
-            raise DataError(
-                str(file),
-                "exists already",
-                hint="use another name, or delete it first",
-            )
+        check_new_file(file)
     chosen: Iterable[int] = range(len(source)) if indices is None else indices
     if target.kind == "coco":
         return write_coco(source, target.path, chosen, target.images)

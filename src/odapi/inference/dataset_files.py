@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from odapi.data.convert import Target, convert
-from odapi.data.formats.writer import Written, empty_folder
+from odapi.data.convert import Target, convert, new_dataset
+from odapi.data.formats.writer import Written
 from odapi.data.problems import Problems
 from odapi.data.sources.base import BaseSource, MaskOf, Raw
 from odapi.data.sources.files import FileSource
@@ -32,13 +32,15 @@ def write_dataset(
         label_map: The classes of the model.
 
     Raises:
-        DataError: The folder has files or cannot be written, or there is no image.
+        DataError: There is no image.
+        OutputError: The folder has files, or cannot be written.
     """
     if not predictions:
         raise DataError(str(folder), "needs at least one image")
     try:
-        target = Target(kind, empty_folder(folder))
-        return convert(predicted_source(predictions, label_map), target)
+        with new_dataset(folder):
+            source = predicted_source(predictions, label_map)
+            return convert(source, Target(kind, folder))
     except OSError as error:
         raise unwritable(folder, error) from error
 

@@ -150,7 +150,8 @@ def _check_content(folder: pathlib.Path, kind: Kind) -> None:
 def _check_ours(folder: pathlib.Path, kind: Kind, marker: Marker) -> None:
     """Checks that a folder of odapi has nothing of the user that would be replaced."""
     if not kind.replaced:
-        raise _refused(folder, f"is {kind.noun} that odapi wrote, which is kept")
+        what = "wrote" if marker.files is not None else "began to write"
+        raise _refused(folder, f"is {kind.noun} that odapi {what}, which is kept")
     foreign, changed = _not_ours(folder, kind, marker)
     parts = []
     if foreign:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from odapi.errors import OutputError
 from odapi.files import read_json_object, write_json
 
-MARKER = ".odapi.json"
+MARKER = ".odapi"
 
 _MAX_HASHED = 1 << 16  # Larger files are compared by their size only.
 

@@ -10,6 +10,7 @@ from odapi.data.sources.tfrecord import TFRecordSource
 from odapi.data.tfrecord.example_writer import example_of
 from odapi.data.tfrecord.records import write_record
 from odapi.errors import DataError
+from odapi.files import atomic_open
 
 Path = pathlib.Path
 
@@ -29,9 +30,8 @@ def write_tfrecord(
         Counts of what was written; with shards, its `path` is a glob.
     """
     written = Written(shard_glob(path, shards))
-    path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(open(p, "wb")) for p in shard_paths(path, shards)]
+        files = [stack.enter_context(atomic_open(p)) for p in shard_paths(path, shards)]
         for _, sample in samples(source, indices):
             record = example_of(sample, source.label_map)
             write_record(files[written.count % shards], record)
@@ -46,9 +46,8 @@ def write_records_of(
 ) -> Written:
     """Copies records of a source byte for byte."""
     written = Written(shard_glob(path, shards))
-    path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(open(p, "wb")) for p in shard_paths(path, shards)]
+        files = [stack.enter_context(atomic_open(p)) for p in shard_paths(path, shards)]
         for index in indices:
             write_record(files[written.count % shards], source.record(index))
             written.objects += len(source.raw(index).objects["boxes"])

@@ -166,22 +166,6 @@ def _link(origin: Path, path: Path) -> None:
         shutil.copyfile(origin, path)
 
 
-def empty_folder(path: Path, force: bool = False) -> Path:
-    """Returns a new or empty folder.
-
-    Raises:
-        DataError: It has files, which would mix two datasets.
-    """
-    if path.is_file():
-        raise DataError(str(path), "is a file; a folder is needed")
-    if path.is_dir() and any(path.iterdir()) and not force:
-        raise DataError(
-            str(path), "is not empty", hint="use another folder, or empty this one"
-        )
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def in_pixels(sample: Sample) -> np.ndarray:
     """Returns the boxes `[n, 4]` float64 in pixels.
 
