@@ -62,7 +62,7 @@ class Target:
 
     @property
     def is_file(self) -> bool:
-        """Whether the dataset is written as a file, into a folder that may exist."""
+        """True for a file, whose folder may exist; False for a new folder."""
         if self.kind == "coco":
             return coco_file(self.path) == self.path
         return self.kind == "tfrecord"
