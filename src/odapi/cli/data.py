@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odapi.cli.app import App
+from odapi.cli.open_spec import open_spec
 from odapi.cli.options import Json, Set
 from odapi.cli.output import print_json, print_table, table
 from odapi.console import write_line
@@ -151,7 +152,7 @@ def split(
 
     wanted = parse_shares(shares)
     check_folder(output, DATASET)
-    source = _open(spec, label_map)
+    source = open_spec(spec, label_map)
     _print_findings(source)
     kind = to or ("tfrecord" if isinstance(source, TFRecordSource) else "coco")
     how = images or ("refer" if kind == "coco" and hasattr(source, "path") else "copy")
@@ -217,7 +218,7 @@ def convert(
     beside = target.folder / LABEL_MAP
     if label_map is None and beside.is_file():
         label_map = beside  # Of other records in the folder: its ids are kept.
-    source = _open(spec, label_map)
+    source = open_spec(spec, label_map)
     _print_findings(source)
     check_label_map(source.label_map, beside)
     with contextlib.nullcontext() if target.is_file else new_dataset(output):
@@ -237,32 +238,12 @@ def convert(
     write_line(f"Next: odapi data inspect {_quoted(made)}")
 
 
-def _open(spec: str, label_map: pathlib.Path | None) -> "BaseSource":
-    from odapi.data.sources.open import open_source
-
-    if label_map is None:
-        return open_source(spec)
-    from odapi.config.label_map import load_label_map
-    from odapi.data.keypoint_slots import with_keypoints_of
-    from odapi.errors import DataError
-
-    classes = load_label_map(label_map)
-    source = open_source(spec, classes)
-    if classes.num_keypoints or not source.num_keypoints:
-        return source
-    try:  # A label map of classes alone would lose the names of keypoints.
-        named = with_keypoints_of(classes, open_source(spec).label_map)
-    except DataError:
-        return source
-    return open_source(spec, named) if named.num_keypoints else source
-
-
 def _to_inspect(
     target: str, label_map: pathlib.Path | None, overrides: list[str] | None
 ) -> "list[tuple[str, BaseSource, tuple[Any, ...]]]":
     """Returns name, source and augmentations of each dataset."""
     if not _is_config(target):
-        return [("", _open(target, label_map), ())]
+        return [("", open_spec(target, label_map), ())]
     from odapi.build.augment import build_augmentations
     from odapi.build.source import build_eval_source, build_train_source
     from odapi.config.label_map import load_label_map
@@ -383,7 +364,7 @@ def keypoints(
     from odapi.outputs.kinds import KEYPOINTS
 
     written = OutputFolder(output, KEYPOINTS) if output else None
-    source = _open(spec, label_map)
+    source = open_spec(spec, label_map)
     text = keypoint_config_text(source)
     result = {"text": text}
     if written is not None:
