@@ -22,12 +22,36 @@ def test_history_finds_the_best_and_counts_since_then(tmp_path):
     assert json.loads(lines[1]) == {"step": 2, "metrics": {"mAP": 0.3}}
 
 
-def test_history_skips_broken_lines(tmp_path):
-    good = '{"step": 7, "metrics": {"mAP": null}}'
-    (tmp_path / "metrics.jsonl").write_text(f'{{"step"\n[]\n{good}\n{{"step": 1}}\n')
+DAMAGED = [
+    b'{"step"',
+    b"[]",
+    b"7",
+    b'{"step": 1}',
+    b'{"metrics": {"mAP": 1}}',
+    b'{"step": 1, "metrics": [1]}',
+    b'{"step": "1", "metrics": {}}',
+    b'{"step": -1, "metrics": {}}',
+    b'{"step": 1e400, "metrics": {"a": 1}}',
+    b'{"step": NaN, "metrics": {"a": 1}}',
+    b'{"step": 1, "metrics": {"a": 1e400}}',
+    b'{"step": 1, "metrics": {"a": "0.5"}}',
+    b'{"step": 1, "metrics": {"a": [1]}}',
+    b'{"step": 1, "metrics": {"a": ' + b"9" * 400 + b"}}",
+    b'{"step": 1, "metrics": {"gr\xfc\xdfe": 1}}',
+    b"[" * 100_000,
+    b"\0\0\0",
+]
+
+
+def test_history_skips_and_counts_damaged_lines(tmp_path):
+    good = b'{"step": 7, "metrics": {"mAP": null, "other": 1}}'
+    file = tmp_path / "metrics.jsonl"
+    file.write_bytes(b"\n".join([*DAMAGED, b"", good]) + b"\n")
     history = History(tmp_path, 9)
     assert [e["step"] for e in history.evaluations] == [7]
-    assert math.isnan(history.at(7)["mAP"])
+    assert math.isnan(history.at(7)["mAP"]) and history.at(7)["other"] == 1.0
+    assert history.problems == [f"{file}: skipped 17 damaged lines of 18"]
+    assert History(tmp_path, 9).problems == []  # They were removed.
 
 
 def test_history_keeps_losses_up_to_the_step_that_a_run_resumes_from(tmp_path):

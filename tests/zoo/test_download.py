@@ -1,10 +1,12 @@
 """Downloads: interrupted, cut short, changed, missing, and unsafe archives."""
 
+import base64
 import hashlib
 import http.server
 import io
 import json
 import pathlib
+import random
 import tarfile
 import threading
 
@@ -45,6 +47,7 @@ class Mirror:
     def __init__(self):
         self.body = pack_outputs(CONTENT)
         self.ranges, self.cut, self.status, self.requests = True, None, None, []
+        self.headers = {}
         mirror = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -77,6 +80,8 @@ class Mirror:
         request.send_response(206 if start else 200)
         request.send_header("Content-Length", str(len(part)))
         request.send_header("ETag", etag)
+        for name, value in self.headers.items():
+            request.send_header(name, value)
         request.end_headers()
         request.wfile.write(part if self.cut is None else part[: self.cut])
 
@@ -215,14 +220,88 @@ def test_a_place_that_cannot_be(mirror, tmp_path):
         download("efficientdet_d0", tmp_path, mirror.url)
 
 
-def test_a_damaged_archive_does_not_stay_the_one_to_compare_with(mirror, tmp_path):
+def test_a_download_that_is_damaged_is_made_again(mirror, tmp_path):
     good = mirror.body
     mirror.body = good[: len(good) // 2]
     with pytest.raises(CheckpointError, match=r"is damaged.*\n.*delete it and run"):
         download(NAME, tmp_path, mirror.url)
-    (tmp_path / f"{NAME}.tar.gz").unlink()
+    assert list(tmp_path.iterdir()) == []
     mirror.body = good
     assert whole(download(NAME, tmp_path, mirror.url).folder) == CONTENT
+
+
+def test_a_damaged_archive_of_the_user_is_kept(tmp_path):
+    file = tmp_path / f"{NAME}.tar.gz"
+    file.write_bytes(pack_outputs(CONTENT)[:-9])
+    with pytest.raises(CheckpointError) as caught:
+        download(NAME, tmp_path, "http://127.0.0.1:9")
+    assert str(caught.value) == (
+        f"{file}: is damaged: Compressed file ended before the end-of-stream marker "
+        "was reached\n  hint: delete it and run the same command again"
+    )
+    assert [f.name for f in tmp_path.iterdir()] == [file.name]
+
+
+def test_the_md5_of_the_server_is_compared(mirror, tmp_path):
+    right = base64.b64encode(hashlib.md5(mirror.body).digest()).decode()
+    mirror.headers = {"x-goog-hash": "crc32c=AAAAAA==,md5=AAAAAAAAAAAAAAAAAAAAAA=="}
+    with pytest.raises(CheckpointError) as caught:
+        download(NAME, tmp_path, mirror.url)
+    assert caught.value.problem == (
+        "was not downloaded completely: its MD5 is not that which the server names"
+    )
+    mirror.headers = {"x-goog-hash": f"crc32c=AAAAAA==,md5={right}"}
+    assert whole(download(NAME, tmp_path, mirror.url).folder) == CONTENT
+
+
+def test_the_server_of_the_zoo_is_asked_by_https():
+    assert find(NAME).url() == (
+        "https://download.tensorflow.org/models/object_detection/"
+        "tf2/20200711/efficientdet_d0_coco17_tpu-32.tar.gz"
+    )
+
+
+def test_every_flipped_bit_of_an_archive_is_found(tmp_path):
+    rng = random.Random(2)
+    content = {f"{NAME}/ckpt-0.data": rng.randbytes(20_000), f"{NAME}/b": b"b" * 3000}
+    good, file = pack_outputs(content), tmp_path / "a.tar.gz"
+    refused = 0
+    for number in range(200):
+        damaged, out = bytearray(good), tmp_path / str(number) / NAME
+        damaged[rng.randrange(len(good))] ^= 1 << rng.randrange(8)
+        file.write_bytes(damaged)
+        try:
+            archive.unpack(file, out)
+        except CheckpointError:
+            assert not out.exists()
+            refused += 1
+        else:  # In the time or the name in the header of gzip.
+            assert whole(out) == content
+    assert refused > 190
+
+
+@pytest.mark.parametrize("size", [1, 10, 300, 1000, 5000, 10_000])
+def test_archives_that_end_early(tmp_path, size):
+    good = pack_outputs({f"{NAME}/a": random.Random(0).randbytes(20_000)})
+    (tmp_path / "a.tar.gz").write_bytes(good[:size])
+    with pytest.raises(CheckpointError, match=r"is damaged|is no \.tar\.gz"):
+        archive.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_archive_that_unpacks_to_too_much(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "MAX_BYTES", 1_000_000)
+    file = tmp_path / "a.tar.gz"
+    for name, content in (("data", bytes(2_000_000)), ("l" * 2_000_000, b"")):
+        file.write_bytes(pack_outputs({f"a/{name}": content}))
+        with pytest.raises(CheckpointError) as caught:
+            archive.unpack(file, tmp_path / "out")
+        assert str(caught.value) == (
+            f"{file}: unpacks to more than 1000000 bytes; nothing was unpacked\n  "
+            "hint: no archive of the zoo is that large; if you trust it, unpack it "
+            f"yourself: tar -xzf {file}"
+        )
+        assert [f for f in tmp_path.rglob("*") if f.is_file()] == [file]
 
 
 def special(name, kind, target=""):
@@ -268,11 +347,34 @@ def test_a_member_twice_is_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", b"<html>gone</html>"])
-def test_what_is_no_archive(tmp_path, content):
+PAGE = (
+    "is a web page, not an archive\n  hint: a proxy or a login page answered instead "
+    "of the server; delete the file and download it with a browser, or from a mirror "
+    "(--base-url)"
+)
+AGAIN = "\n  hint: delete it and run the same command again"
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", f"is an empty file, not an archive{AGAIN}"),
+        (b"no archive", f"is no .tar.gz archive{AGAIN}"),
+        (b"PK\x03\x04", f"is no .tar.gz archive{AGAIN}"),
+        (b"<html>gone</html>", PAGE),
+        (b"\n <!DOCTYPE html><html>", PAGE),
+        (
+            b"version https://git-lfs.github.com/spec/v1",
+            "is a Git LFS pointer, not an archive\n  hint: fetch the content: git lfs "
+            "pull",
+        ),
+    ],
+)
+def test_what_is_no_archive(tmp_path, content, message):
     (tmp_path / "a.tar.gz").write_bytes(content)
-    with pytest.raises(CheckpointError, match="is damaged"):
+    with pytest.raises(CheckpointError) as caught:
         archive.unpack(tmp_path / "a.tar.gz", tmp_path / "out")
+    assert str(caught.value) == f"{tmp_path / 'a.tar.gz'}: {message}"
     assert not (tmp_path / "out").exists()
 
 

@@ -64,9 +64,12 @@ def wrap_detector(detector: "Detector") -> Model:
 def _load_keras(file: pathlib.Path) -> Model:
     import keras
 
+    from odapi.checkpoints.zip_file import check_zip
+
+    check_zip(file, ("config.json", "metadata.json", "model.weights.h5"))
     try:
         return wrap_detector(keras.saving.load_model(file, compile=False))
-    except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+    except Exception as error:  # A file of another program raises any type of error.
         if isinstance(error, OdapiError):
             raise
         raise CheckpointError(

@@ -4,8 +4,9 @@ import pathlib
 
 import keras
 
+from odapi.checkpoints.array_file import Shapes, read_arrays
 from odapi.checkpoints.folder import AVERAGES, CONFIG
-from odapi.checkpoints.weights import assign, load_arrays, save_arrays, values
+from odapi.checkpoints.weights import load_into, save_arrays, values
 from odapi.config.load import load_config
 from odapi.errors import CheckpointError
 from odapi.models.detector import Detector
@@ -27,7 +28,7 @@ def load(
     """Restores the averages that `save` wrote into the optimizer."""
     averages = _by_name(detector, optimizer)
     if averages:
-        assign(averages, load_arrays(folder / AVERAGES), str(folder / AVERAGES))
+        load_into(averages, folder / AVERAGES)
 
 
 def use_averages(folder: pathlib.Path, detector: Detector) -> bool:
@@ -42,12 +43,22 @@ def use_averages(folder: pathlib.Path, detector: Detector) -> bool:
     path = folder / AVERAGES
     if not path.is_file():
         return False
-    arrays = load_arrays(path)
     variables = detector.named_variables()
-    unknown = sorted(arrays.keys() - variables.keys())
-    if unknown:
-        raise CheckpointError(str(path), f"{unknown[0]} is not of this model")
-    assign({name: variables[name] for name in arrays}, arrays, str(path))
+
+    def check(shapes: Shapes) -> None:
+        unknown = sorted(shapes.keys() - variables.keys())
+        if unknown:
+            raise CheckpointError(str(path), f"{unknown[0]} is not of this model")
+        for name, shape in shapes.items():
+            if shape != tuple(variables[name].shape):
+                raise CheckpointError(
+                    str(path),
+                    f"{name} has shape {shape}, the model has "
+                    f"{tuple(variables[name].shape)}",
+                )
+
+    for name, array in read_arrays(path, check).items():
+        variables[name].assign(array)
     return True
 
 

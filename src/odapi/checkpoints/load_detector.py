@@ -10,12 +10,11 @@ from odapi.checkpoints import averages
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.folder import Pathlike
 from odapi.checkpoints.metadata import find_keypoints
-from odapi.checkpoints.training_state import FACTS
+from odapi.checkpoints.training_state import find_step
 from odapi.checkpoints.weights import load_weights
 from odapi.config.label_map import load_label_map
 from odapi.config.load import Config, load_config
 from odapi.errors import CheckpointError
-from odapi.files import read_json_object
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
 
@@ -61,11 +60,4 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
     load_weights(detector, folder / folders.WEIGHTS)
     if config.eval_config.use_moving_averages:
         averages.use_averages(folder, detector)
-    return LoadedDetector(detector, config, label_map, _step(folder), folder)
-
-
-def _step(folder: pathlib.Path) -> int | None:
-    try:
-        return int(read_json_object(folder / FACTS)["step"])
-    except (ValueError, KeyError, TypeError):
-        return folders.step_of(folder)
+    return LoadedDetector(detector, config, label_map, find_step(folder), folder)

@@ -3,15 +3,17 @@
 Names are `layer/variable`, as Keras Applications name their layers.
 """
 
+import math
 import pathlib
+import zipfile
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
-from zipfile import BadZipFile
 
 import keras
 import numpy as np
 
 from odapi.checkpoints.weights import load_arrays
+from odapi.checkpoints.zip_file import check_zip
 from odapi.errors import CheckpointError, ConfigError, unknown_choice
 
 IMAGENET = "imagenet"
@@ -132,11 +134,30 @@ def _by_order(
 
 
 def _read_npz(path: pathlib.Path) -> dict[str, np.ndarray]:
+    check_zip(path)
     try:
+        with zipfile.ZipFile(path) as opened:
+            for member in opened.infolist():
+                _check_claim(opened, member)
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, TypeError, BadZipFile) as error:
+    except Exception as error:  # A damaged header raises any type of error in NumPy.
         raise CheckpointError(str(path), f"cannot be read: {error}") from error
+
+
+def _check_claim(opened: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Raises ValueError for an array that claims more data than its file has."""
+    with opened.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    if math.prod(shape) * dtype.itemsize > member.file_size:
+        raise ValueError(
+            f"{member.filename} has {member.file_size} bytes, but claims the shape "
+            f"{shape} of {dtype}"
+        )
 
 
 def _short(name: str) -> str:

@@ -8,20 +8,31 @@ import h5py
 import keras
 import numpy as np
 
+from odapi.checkpoints.array_file import Shapes, read_arrays, with_checksum
 from odapi.errors import CheckpointError
 from odapi.files import Pathlike
 from odapi.models.detector import Detector
+
+_BLOCK_SIZE = 1 << 22  # Bytes by which an HDF5 file in memory grows.
 
 
 def save_arrays(path: Pathlike, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes arrays under their names; a "/" in a name makes HDF5 groups.
 
+    The file is made in memory: HDF5 crashes the process when a disk is full. It ends
+    with its checksum.
+
     Raises:
-        OSError, RuntimeError: The disk is full or cannot be written.
+        OSError: The disk is full or cannot be written.
     """
-    with h5py.File(path, "w") as file:
+    options: dict[str, Any] = {"backing_store": False, "block_size": _BLOCK_SIZE}
+    with h5py.File(pathlib.Path(path).name, "w", driver="core", **options) as file:
         for name, array in arrays.items():
             file.create_dataset(name, data=array)
+        file.flush()
+        image = file.id.get_file_image()
+    with open(path, "wb") as written:
+        written.writelines(with_checksum(image))
 
 
 def load_arrays(path: Pathlike) -> dict[str, np.ndarray]:
@@ -30,20 +41,20 @@ def load_arrays(path: Pathlike) -> dict[str, np.ndarray]:
     Raises:
         CheckpointError: The file is missing, damaged, or not HDF5.
     """
-    arrays: dict[str, np.ndarray] = {}
+    return read_arrays(path)
 
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            arrays[name] = np.asarray(item[()])
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except (OSError, RuntimeError) as error:
-        exists = pathlib.Path(path).exists()
-        problem = f"cannot be read: {error}" if exists else "does not exist"
-        raise CheckpointError(str(path), problem) from error
-    return arrays
+def load_into(variables: Mapping[str, keras.Variable], path: Pathlike) -> None:
+    """Assigns to each variable the array of its name in a file.
+
+    Raises:
+        CheckpointError: The file is damaged, or names or shapes differ; then nothing
+            is assigned, and no array was read.
+    """
+    place = str(path)
+    arrays = read_arrays(path, lambda shapes: _check_fit(variables, shapes, place))
+    for name, variable in variables.items():
+        variable.assign(arrays[name])
 
 
 def values(variables: Mapping[str, keras.Variable]) -> dict[str, np.ndarray]:
@@ -63,24 +74,16 @@ def load_weights(detector: Detector, path: Pathlike) -> None:
         CheckpointError: The file is damaged, or names or shapes differ;
             then nothing is loaded.
     """
-    assign(detector.named_variables(), load_arrays(path), str(path))
+    load_into(detector.named_variables(), path)
 
 
-def assign(
-    variables: Mapping[str, keras.Variable],
-    arrays: Mapping[str, np.ndarray],
-    place: str,
+def _check_fit(
+    variables: Mapping[str, keras.Variable], shapes: Shapes, place: str
 ) -> None:
-    """Assigns to each variable the array of its name.
-
-    Raises:
-        CheckpointError: A name is missing on one side, or a shape differs;
-            then nothing is assigned.
-    """
-    problems = [f"{n} is missing" for n in variables if n not in arrays]
-    problems += [f"{n} is not of this model" for n in arrays if n not in variables]
-    for name in variables.keys() & arrays.keys():
-        want, got = tuple(variables[name].shape), arrays[name].shape
+    problems = [f"{n} is missing" for n in variables if n not in shapes]
+    problems += [f"{n} is not of this model" for n in shapes if n not in variables]
+    for name in variables.keys() & shapes.keys():
+        want, got = tuple(variables[name].shape), shapes[name]
         if want != got:
             problems.append(f"{name} has shape {got}, the model has {want}")
     if problems:
@@ -90,5 +93,3 @@ def assign(
             f"does not fit the model: {'; '.join(sorted(problems)[:3])}{more}",
             hint="check that pipeline.config beside it is that of the training",
         )
-    for name, variable in variables.items():
-        variable.assign(arrays[name])

@@ -11,6 +11,7 @@ from typing import Any
 
 from odapi.errors import CheckpointError
 from odapi.files import write_text
+from odapi.wording import counted
 
 LEARNING_RATE = "learning_rate"
 
@@ -23,19 +24,39 @@ class History:
     Args:
         model_dir: Folder of the run.
         last_step: Entries after this step are removed: the run is resumed there.
+
+    Damaged lines of the files are left out; `problems` has a line of text per file
+    that says how many.
     """
 
     def __init__(self, model_dir: pathlib.Path, last_step: int):
         self._evaluations = model_dir / _EVALUATIONS
         self._losses = model_dir / _LOSSES
-        self.evaluations = _read(self._evaluations, "metrics", last_step)
-        self.losses = _read(self._losses, "losses", last_step)
+        self.problems: list[str] = []
+        self.evaluations = self._read(self._evaluations, "metrics", last_step)
+        self.losses = self._read(self._losses, "losses", last_step)
         for path, lines in (
             (self._evaluations, self.evaluations),
             (self._losses, self.losses),
         ):
             if path.exists():
                 _write(path, lines)
+
+    def _read(
+        self, path: pathlib.Path, key: str, last_step: int
+    ) -> list[dict[str, Any]]:
+        try:
+            lines = path.read_bytes().splitlines()
+        except OSError:
+            return []
+        entries = [_entry(line, key) for line in lines if line.strip()]
+        whole = [entry for entry in entries if entry is not None]
+        damaged = len(entries) - len(whole)
+        if damaged:
+            self.problems.append(
+                f"{path}: skipped {counted(damaged, 'damaged line')} of {len(entries)}"
+            )
+        return [entry for entry in whole if entry["step"] <= last_step]
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
         """Adds an evaluation; one of the same step is replaced."""
@@ -88,23 +109,29 @@ def nan_to_null(value: Any) -> Any:
     return value
 
 
-def _read(path: pathlib.Path, key: str, last_step: int) -> list[dict[str, Any]]:
+def _entry(line: bytes, key: str) -> dict[str, Any] | None:
+    """Returns the entry in a line; None if an editor or a crash has damaged it."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return []
-    found: list[dict[str, Any]] = []
-    for line in lines:
-        try:
-            entry = json.loads(line)
-            numbers = entry[key].items()
-            values = {n: math.nan if v is None else float(v) for n, v in numbers}
-            step = int(entry["step"])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            continue  # Skip lines broken by an editor or a crash.
-        if step <= last_step:
-            found.append({"step": step, key: values})
-    return found
+        entry = json.loads(line)
+        values = {name: _number(value) for name, value in entry[key].items()}
+        step = entry["step"]
+    except (
+        ValueError, LookupError, TypeError, AttributeError, ArithmeticError,
+        RecursionError,
+    ):  # fmt: skip
+        return None
+    if type(step) is not int or step < 0:
+        return None
+    return {"step": step, key: values}
+
+
+def _number(value: Any) -> float:
+    """Returns a number of a file, in which NaN and infinity are null."""
+    if value is None:
+        return math.nan
+    if type(value) not in (int, float) or math.isinf(value):
+        raise TypeError(f"not a finite number: {value!r}")
+    return float(value)
 
 
 def _write(path: pathlib.Path, entries: list[dict[str, Any]]) -> None:

@@ -27,6 +27,12 @@ def read_summary(model_dir: pathlib.Path) -> dict[str, Any]:
     return read_json_object(model_dir / _FILE)
 
 
+def seconds_before(model_dir: pathlib.Path) -> float:
+    """Returns the training time of the runs so far; 0 if it cannot be read."""
+    seconds = read_summary(model_dir).get("seconds")
+    return seconds if isinstance(seconds, float) and math.isfinite(seconds) else 0.0
+
+
 def summary_lines(model_dir: pathlib.Path) -> list[str]:
     """Returns the summary of a finished run as lines of text."""
     summary = read_summary(model_dir)

@@ -1,7 +1,7 @@
 """The training loop: Keras' `fit` with a list of callbacks, one file each."""
 
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -74,16 +74,10 @@ def fit(
         facts = resume.restore(resume_from, detector, optimizer, pipeline)
     print_kept(write_run_metadata(model_dir, write_metadata))
     step = facts.get("step", 0)
-    state = RunState(
-        plan,
-        Outcome(step=step, resumed=step > 0),
-        optimization.rate_at,
-        data_position=pipeline.get_state(),
-        seconds_before=facts.get("seconds", 0.0),
-        reference_loss=facts.get("reference_loss"),
-    )
+    state = _run_state(plan, optimization, pipeline, facts)
     prefetcher, display = Prefetcher(pipeline), Display(plan.num_steps)
     history, stop_signal = History(model_dir, step), StopSignal(state, display.note)
+    display.note(*history.problems)
     checkpoint = Checkpoint(
         state,
         model_dir,
@@ -117,6 +111,20 @@ def fit(
             prefetcher.close()
             display.pause()
     return state.finished()
+
+
+def _run_state(
+    plan: Plan, optimization: Optimization, pipeline: Any, facts: Mapping[str, Any]
+) -> RunState:
+    step = facts.get("step", 0)
+    return RunState(
+        plan,
+        Outcome(step=step, resumed=step > 0),
+        optimization.rate_at,
+        data_position=pipeline.get_state(),
+        seconds_before=facts.get("seconds", 0.0),
+        reference_loss=facts.get("reference_loss"),
+    )
 
 
 def _run_steps(

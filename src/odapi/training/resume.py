@@ -124,6 +124,12 @@ def restore(
                 "--seed, which starts the data from the beginning, or start a new run "
                 f"from this one: --model-dir NEW {fine_tune(checkpoint)}",
             ) from error
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            raise CheckpointError(
+                str(checkpoint / training_state.FACTS),
+                f"is damaged: its position in the data cannot be used ({error!r})",
+                hint="to start the data from the beginning, resume with another --seed",
+            ) from error
     return facts
 
 

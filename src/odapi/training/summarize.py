@@ -6,7 +6,7 @@ import keras
 
 from odapi.report.curves import save_curves
 from odapi.report.history import History
-from odapi.report.training_summary import read_summary, write_summary
+from odapi.report.training_summary import seconds_before, write_summary
 from odapi.training.plan import Outcome, Plan
 
 
@@ -21,7 +21,7 @@ def write_report(model_dir: pathlib.Path, outcome: Outcome, plan: Plan) -> None:
     history = History(model_dir, outcome.step)
     step, value, _ = history.best(plan.best_metric)
     best = {"step": step, "metric": plan.best_metric, "value": value}
-    earlier = read_summary(model_dir).get("seconds", 0.0) if outcome.resumed else 0.0
+    earlier = seconds_before(model_dir) if outcome.resumed else 0.0
     curves = save_curves(model_dir, history)
     write_summary(
         model_dir,

@@ -1,9 +1,11 @@
 """Safe unpacking of archives into a folder that appears only when it is complete.
 
-Paths and kinds of members are checked by `tarfile`'s "data" filter. Links, which it
-allows within the archive, are refused here: no archive of the zoo has any.
+The whole file is read, beyond the last member, since the checksum of gzip is at its
+end. Paths and kinds of members are checked by `tarfile`'s "data" filter. Links, which
+it allows within the archive, are refused here: no archive of the zoo has any.
 """
 
+import gzip
 import pathlib
 import shutil
 import tarfile
@@ -12,6 +14,26 @@ from collections.abc import Callable
 
 from odapi import files
 from odapi.errors import CheckpointError
+
+MAX_BYTES = 16 << 30  # The largest archive of the zoo unpacks to less than 2 GB.
+
+_BLOCK = 1 << 20
+_GZIP = b"\x1f\x8b"
+_PAGE = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<body")
+_AGAIN = "delete it and run the same command again"
+
+
+class _TooLargeError(Exception):
+    pass
+
+
+class _Stream(gzip.GzipFile):
+    """A gzip file that ends with an error when it unpacks to too many bytes."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() + max(size or 0, 0) > MAX_BYTES:
+            raise _TooLargeError
+        return super().read(size)
 
 
 def unpack(
@@ -29,27 +51,79 @@ def unpack(
         advance: Called with the size of each file that was written.
 
     Raises:
-        CheckpointError: The archive is damaged or unsafe, or the disk is full; nothing
-            is written then.
+        CheckpointError: The archive is damaged, unsafe or unpacks to more than
+            `MAX_BYTES`, or the disk is full; nothing is written then.
         RuntimeError: This Python has no safe unpacking (3.11.4 has it).
     """
     _check_python()
+    _check_kind(archive)
     files.remove_unfinished(folder.parent, folder.name)
     writing = files.unfinished_path(folder)
     try:
         writing.mkdir(parents=True)
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                _check_member(member, writing, archive)
-                tar.extract(member, writing, set_attrs=False, filter="data")
-                advance(member.size)
+        _extract(archive, writing, advance)
         files.sync_tree(writing)
         files.move_into_place(_top(writing), folder)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except _TooLargeError as error:
+        raise CheckpointError(
+            str(archive),
+            f"unpacks to more than {MAX_BYTES} bytes; nothing was unpacked",
+            hint="no archive of the zoo is that large; if you trust it, unpack it "
+            f"yourself: tar -xzf {archive}",
+        ) from error
+    except (
+        tarfile.TarError, EOFError, zlib.error, OSError, ValueError, MemoryError,
+        OverflowError,
+    ) as error:  # fmt: skip
+        if isinstance(error, CheckpointError):
+            raise
         raise _failed(archive, folder, error) from error
     finally:
         shutil.rmtree(writing, ignore_errors=True)
     return folder
+
+
+def _extract(
+    archive: pathlib.Path, folder: pathlib.Path, advance: Callable[[int], None]
+) -> None:
+    with _Stream(archive) as stream:
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            for member in tar:
+                _check_member(member, folder, archive)
+                if member.offset_data + member.size > MAX_BYTES:
+                    raise _TooLargeError
+                tar.extract(member, folder, set_attrs=False, filter="data")
+                advance(member.size)
+        # Only zeros follow; at the end, the checksum of gzip is compared.
+        while block := stream.read(_BLOCK):
+            if block.strip(b"\0"):
+                raise tarfile.ReadError("the header of a file in it is damaged")
+
+
+def _check_kind(archive: pathlib.Path) -> None:
+    """Raises CheckpointError for files that are certainly no .tar.gz."""
+    try:
+        with open(archive, "rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        raise CheckpointError(
+            str(archive), f"cannot be read: {error.strerror}"
+        ) from error
+    if start.startswith(_GZIP):
+        return
+    problem, hint = "is no .tar.gz archive", _AGAIN
+    if not start:
+        problem = "is an empty file, not an archive"
+    elif start.lstrip().lower().startswith(_PAGE):
+        problem = "is a web page, not an archive"
+        hint = (
+            "a proxy or a login page answered instead of the server; delete the file "
+            "and download it with a browser, or from a mirror (--base-url)"
+        )
+    elif files.is_lfs_pointer(start):
+        problem = "is a Git LFS pointer, not an archive"
+        hint = "fetch the content: git lfs pull"
+    raise CheckpointError(str(archive), problem, hint=hint)
 
 
 def _check_python() -> None:
@@ -107,5 +181,5 @@ def _failed(
     return CheckpointError(
         str(archive),
         f"is damaged: {error}",
-        hint="delete it and run the same command again",
+        hint=_AGAIN,
     )

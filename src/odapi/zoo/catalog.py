@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from odapi.errors import ConfigError, did_you_mean
 
-BASE_URL = "http://download.tensorflow.org/models/object_detection"
+BASE_URL = "https://download.tensorflow.org/models/object_detection"
 TASKS = ("boxes", "keypoints", "masks", "classification")
 
 _FILE = "zoo.json"

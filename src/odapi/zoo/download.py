@@ -74,8 +74,10 @@ def download(
 
     try:
         unpack(archive, folder, advance)
-    except CheckpointError:
+    except CheckpointError as error:
         if not got.known:
             forget(archive)
+        if got.is_new and error.place == str(archive):
+            archive.unlink(missing_ok=True)
         raise
     return Downloaded(model, folder, got.sha256, got.known)

@@ -4,6 +4,9 @@ Our own code instead of the package pooch, which cannot resume: archives of the 
 large.
 """
 
+import base64
+import binascii
+import contextlib
 import dataclasses
 import hashlib
 import http.client
@@ -34,11 +37,13 @@ class Fetched:
         path: The file.
         sha256: Checksum, hexadecimal.
         known: Whether the checksum equals that of an earlier download.
+        is_new: Whether it was downloaded now.
     """
 
     path: pathlib.Path
     sha256: str
     known: bool
+    is_new: bool = False
 
 
 def fetch(
@@ -49,7 +54,8 @@ def fetch(
     """Downloads a file, unless it exists.
 
     The checksum of the first download is stored in `path` + ".json"; later downloads
-    must have the same. Interrupted downloads are resumed.
+    must have the same. A download must have the MD5 that the server names, as Google
+    Cloud Storage does. Interrupted downloads are resumed.
 
     Args:
         url: Source.
@@ -61,17 +67,21 @@ def fetch(
             changed since the first download, or the disk is full.
     """
     expected = _facts(path).get("sha256")
-    if not path.is_file():
+    is_new = not path.is_file()
+    if is_new:
         part = path.with_name(path.name + _PART)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _download(url, part, advance)
+            md5 = _download(url, part, advance)
         except OSError as error:
             raise _failed(url, path, part, error) from error
         except http.client.HTTPException as error:
             raise _incomplete(
                 url, part, f"the response ended early ({error})"
             ) from error
+        if md5 and _digest(part, _md5) != md5:
+            part.unlink()
+            raise _incomplete(url, part, "its MD5 is not that which the server names")
         digest = _digest(part)
         if expected and digest != expected:
             part.unlink()
@@ -84,7 +94,7 @@ def fetch(
     if not expected:
         facts = {"url": url, "sha256": digest, "bytes": path.stat().st_size}
         _write_facts(path, facts)
-    return Fetched(path, digest, bool(expected))
+    return Fetched(path, digest, bool(expected), is_new)
 
 
 def forget(path: pathlib.Path) -> None:
@@ -94,7 +104,8 @@ def forget(path: pathlib.Path) -> None:
 
 def _download(
     url: str, part: pathlib.Path, advance: Callable[[int, int | None], None]
-) -> None:
+) -> str:
+    """Downloads the rest of a file; returns the MD5 that the server names, or ""."""
     have = part.stat().st_size if part.is_file() else 0
     request = urllib.request.Request(url, headers={"User-Agent": "odapi"})
     before = _facts(part)
@@ -110,9 +121,9 @@ def _download(
         error.close()
         # The part is complete, or of another file: start over.
         part.unlink()
-        _download(url, part, advance)
-        return
+        return _download(url, part, advance)
     with answer:
+        md5 = _named_md5(answer.headers.get_all("x-goog-hash") or [])
         resumed = answer.status == http.client.PARTIAL_CONTENT
         start = have if resumed else 0
         length = answer.headers.get("Content-Length")
@@ -130,11 +141,30 @@ def _download(
     if total is not None and done != total:
         raise _incomplete(url, part, f"received {done} of {counted(total, 'byte')}")
     part.with_name(part.name + _FACTS).unlink(missing_ok=True)
+    return md5
 
 
-def _digest(path: pathlib.Path) -> str:
+def _named_md5(headers: list[str]) -> str:
+    """Returns the hexadecimal MD5 in headers of Google Cloud Storage, or "".
+
+    >>> _named_md5(["crc32c=n03x6A==", "md5=1B2M2Y8AsgTpgAmY7PhCfg=="])
+    'd41d8cd98f00b204e9800998ecf8427e'
+    """
+    values = [value.strip() for header in headers for value in header.split(",")]
+    for value in values:
+        if value.startswith("md5="):
+            with contextlib.suppress(binascii.Error):
+                return base64.b64decode(value.removeprefix("md5=")).hex()
+    return ""
+
+
+def _md5() -> Any:
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _digest(path: pathlib.Path, kind: Any = "sha256") -> str:
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, kind).hexdigest()
 
 
 def _facts(path: pathlib.Path) -> dict[str, Any]:

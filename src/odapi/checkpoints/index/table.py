@@ -16,8 +16,9 @@ from odapi.checkpoints.index.varint import take, varint
 from odapi.data.tfrecord.records import masked_crc32c
 from odapi.wording import counted
 
+MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
+
 _FOOTER = 48
-_MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _TRAILER = 5  # Bytes behind a block: compression and checksum.
 _PLAIN, _SNAPPY = 0, 1
 
@@ -32,7 +33,7 @@ def read_table(data: bytes) -> dict[bytes, bytes]:
         ValueError: The data is no table, cut short or damaged.
     """
     footer = data[-_FOOTER:]
-    if len(footer) < _FOOTER or footer[-8:] != _MAGIC:
+    if len(footer) < _FOOTER or footer[-8:] != MAGIC:
         raise ValueError(
             "it does not end like an index: cut short, or another kind of file"
         )

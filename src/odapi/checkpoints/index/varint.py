@@ -27,3 +27,17 @@ def take(data: bytes, at: int, size: int) -> bytes:
     if len(part) != size:
         raise ValueError(f"expected {size} bytes at {at}, found {len(part)}")
     return part
+
+
+def to_varint(number: int) -> bytes:
+    """Returns the bytes of a number.
+
+    >>> to_varint(300).hex()
+    'ac02'
+    """
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)

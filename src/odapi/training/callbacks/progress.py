@@ -81,9 +81,10 @@ class Display:
             self._bar.start()
         self._bar.update(_lines(step, self.num_steps, stats))
 
-    def note(self, text: str) -> None:
-        """Prints a line above the bar."""
-        self._console.print(text)
+    def note(self, *texts: str) -> None:
+        """Prints each text as lines above the bar."""
+        for text in texts:
+            self._console.print(text)
 
     def pause(self) -> None:
         """Removes the bar while something else shows its own."""

@@ -60,7 +60,7 @@ class ObjectGraph:
         for name in path.split("/"):
             if at is None:
                 return None
-            at = self._nodes[at].children.get(_unescaped(name))
+            at = self._nodes[at].children.get(unescaped(name))
         return at
 
     def _key(self, node: int) -> str | None:
@@ -77,10 +77,10 @@ class ObjectGraph:
                 raise ValueError(f"the graph refers to an object beyond its {count}")
 
 
-def _unescaped(name: str) -> str:
+def unescaped(name: str) -> str:
     """Returns the name of a child in the graph from its escaped form in keys.
 
-    >>> _unescaped("box.Sscale"), _unescaped("a..b")
+    >>> unescaped("box.Sscale"), unescaped("a..b")
     ('box/scale', 'a.b')
     """
     return re.sub(r"\.([.S])", lambda m: "." if m[1] == "." else "/", name)

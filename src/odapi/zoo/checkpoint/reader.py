@@ -26,11 +26,11 @@ from odapi.zoo.checkpoint.graph import ObjectGraph
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
-_STRING = 7
+STRING = 7
 # By their number in TensorFlow's DataType.
-_DTYPES = {
+DTYPES = {
     1: np.float32, 2: np.float64, 3: np.int32, 4: np.uint8, 5: np.int16, 6: np.int8,
-    _STRING: object, 8: np.complex64, 9: np.int64, 10: np.bool_,
+    STRING: object, 8: np.complex64, 9: np.int64, 10: np.bool_,
     14: ml_dtypes.bfloat16, 17: np.uint16, 18: np.complex128, 19: np.float16,
     22: np.uint32, 23: np.uint64,
 }  # fmt: skip
@@ -117,7 +117,7 @@ class Checkpoint:
 
     def dtype(self, key: str) -> np.dtype:
         """Returns the dtype of a tensor; `object` for strings, which are bytes."""
-        return np.dtype(_DTYPES.get(self._entry(key).dtype, np.void))
+        return np.dtype(DTYPES.get(self._entry(key).dtype, np.void))
 
     def __getitem__(self, key: str) -> np.ndarray:
         """Returns a tensor.
@@ -132,11 +132,11 @@ class Checkpoint:
                 "is a partitioned variable, which is not supported",
                 hint="load and save it with TensorFlow without partitions",
             )
-        if entry.dtype not in _DTYPES:
+        if entry.dtype not in DTYPES:
             raise CheckpointError(place, f"has the unknown type {entry.dtype}")
         stored = self._stored(entry)
         try:
-            if entry.dtype == _STRING:
+            if entry.dtype == STRING:
                 return _strings(stored, entry)
             return _numbers(stored, entry)
         except ValueError as error:
@@ -264,7 +264,7 @@ def _numbers(stored: bytes, entry: _Entry) -> np.ndarray:
     if masked_crc32c(stored) != entry.crc:
         raise ValueError("the checksum is wrong")
     # A copy: the bytes are read-only.
-    return np.frombuffer(stored, _DTYPES[entry.dtype]).reshape(entry.shape).copy()
+    return np.frombuffer(stored, DTYPES[entry.dtype]).reshape(entry.shape).copy()
 
 
 def _strings(stored: bytes, entry: _Entry) -> np.ndarray:

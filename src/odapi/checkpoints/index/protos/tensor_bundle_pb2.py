@@ -24,21 +24,23 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2odapi/checkpoints/index/protos/tensor_bundle.proto\x12\x11odapi.checkpoints\";\n\x11\x42undleHeaderProto\x12\x12\n\nnum_shards\x18\x01 \x01(\x05\x12\x12\n\nendianness\x18\x02 \x01(\x05\"]\n\x10TensorShapeProto\x12\x34\n\x03\x64im\x18\x02 \x03(\x0b\x32\'.odapi.checkpoints.TensorShapeProto.Dim\x1a\x13\n\x03\x44im\x12\x0c\n\x04size\x18\x01 \x01(\x03\"\x12\n\x10TensorSliceProto\"\xca\x01\n\x10\x42undleEntryProto\x12\r\n\x05\x64type\x18\x01 \x01(\x05\x12\x32\n\x05shape\x18\x02 \x01(\x0b\x32#.odapi.checkpoints.TensorShapeProto\x12\x10\n\x08shard_id\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x0c\n\x04size\x18\x05 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x06 \x01(\x07\x12\x33\n\x06slices\x18\x07 \x03(\x0b\x32#.odapi.checkpoints.TensorSliceProtob\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n2odapi/checkpoints/index/protos/tensor_bundle.proto\x12\x11odapi.checkpoints\"\x1e\n\nVersionDef\x12\x10\n\x08producer\x18\x01 \x01(\x05\"k\n\x11\x42undleHeaderProto\x12\x12\n\nnum_shards\x18\x01 \x01(\x05\x12\x12\n\nendianness\x18\x02 \x01(\x05\x12.\n\x07version\x18\x03 \x01(\x0b\x32\x1d.odapi.checkpoints.VersionDef\"]\n\x10TensorShapeProto\x12\x34\n\x03\x64im\x18\x02 \x03(\x0b\x32\'.odapi.checkpoints.TensorShapeProto.Dim\x1a\x13\n\x03\x44im\x12\x0c\n\x04size\x18\x01 \x01(\x03\"\x12\n\x10TensorSliceProto\"\xca\x01\n\x10\x42undleEntryProto\x12\r\n\x05\x64type\x18\x01 \x01(\x05\x12\x32\n\x05shape\x18\x02 \x01(\x0b\x32#.odapi.checkpoints.TensorShapeProto\x12\x10\n\x08shard_id\x18\x03 \x01(\x05\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x0c\n\x04size\x18\x05 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x06 \x01(\x07\x12\x33\n\x06slices\x18\x07 \x03(\x0b\x32#.odapi.checkpoints.TensorSliceProtob\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'odapi.checkpoints.index.protos.tensor_bundle_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_BUNDLEHEADERPROTO']._serialized_start=73
-  _globals['_BUNDLEHEADERPROTO']._serialized_end=132
-  _globals['_TENSORSHAPEPROTO']._serialized_start=134
-  _globals['_TENSORSHAPEPROTO']._serialized_end=227
-  _globals['_TENSORSHAPEPROTO_DIM']._serialized_start=208
-  _globals['_TENSORSHAPEPROTO_DIM']._serialized_end=227
-  _globals['_TENSORSLICEPROTO']._serialized_start=229
-  _globals['_TENSORSLICEPROTO']._serialized_end=247
-  _globals['_BUNDLEENTRYPROTO']._serialized_start=250
-  _globals['_BUNDLEENTRYPROTO']._serialized_end=452
+  _globals['_VERSIONDEF']._serialized_start=73
+  _globals['_VERSIONDEF']._serialized_end=103
+  _globals['_BUNDLEHEADERPROTO']._serialized_start=105
+  _globals['_BUNDLEHEADERPROTO']._serialized_end=212
+  _globals['_TENSORSHAPEPROTO']._serialized_start=214
+  _globals['_TENSORSHAPEPROTO']._serialized_end=307
+  _globals['_TENSORSHAPEPROTO_DIM']._serialized_start=288
+  _globals['_TENSORSHAPEPROTO_DIM']._serialized_end=307
+  _globals['_TENSORSLICEPROTO']._serialized_start=309
+  _globals['_TENSORSLICEPROTO']._serialized_end=327
+  _globals['_BUNDLEENTRYPROTO']._serialized_start=330
+  _globals['_BUNDLEENTRYPROTO']._serialized_end=532
 # @@protoc_insertion_point(module_scope)

@@ -6,13 +6,21 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class VersionDef(_message.Message):
+    __slots__ = ("producer",)
+    PRODUCER_FIELD_NUMBER: _ClassVar[int]
+    producer: int
+    def __init__(self, producer: _Optional[int] = ...) -> None: ...
+
 class BundleHeaderProto(_message.Message):
-    __slots__ = ("num_shards", "endianness")
+    __slots__ = ("num_shards", "endianness", "version")
     NUM_SHARDS_FIELD_NUMBER: _ClassVar[int]
     ENDIANNESS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     num_shards: int
     endianness: int
-    def __init__(self, num_shards: _Optional[int] = ..., endianness: _Optional[int] = ...) -> None: ...
+    version: VersionDef
+    def __init__(self, num_shards: _Optional[int] = ..., endianness: _Optional[int] = ..., version: _Optional[_Union[VersionDef, _Mapping]] = ...) -> None: ...
 
 class TensorShapeProto(_message.Message):
     __slots__ = ("dim",)
