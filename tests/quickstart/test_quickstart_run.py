@@ -5,7 +5,9 @@ import json
 import pytest
 
 from odapi.config.check import check
-from odapi.errors import DataError
+from odapi.errors import OutputError
+from odapi.outputs.folder import OutputFolder
+from odapi.outputs.kinds import QUICKSTART
 from odapi.quickstart import quickstart as module
 from odapi.quickstart.quickstart import quickstart
 
@@ -38,20 +40,44 @@ def test_quick_start_without_scikit_learn_runs_to_the_end(tmp_path, monkeypatch)
 
 def test_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(DataError, match=r"not made by a quick start[\s\S]*--output"):
+    with pytest.raises(OutputError, match=r"files that odapi did not write: thesis"):
         quickstart(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
-    with pytest.raises(DataError, match="not made by a quick start"):
+    with pytest.raises(OutputError, match="is a file; a quick start is a folder"):
         quickstart(tmp_path / "thesis.tex")
 
 
-def test_earlier_quick_start_is_replaced_and_other_files_stay(tmp_path):
-    folder = module._cleared(tmp_path / "new")
-    for name in ("model", "notes"):
-        (folder / name).mkdir()
-    (folder / "summary.json").touch()
-    module._cleared(folder)
-    assert sorted(p.name for p in folder.iterdir()) == [".quickstart", "notes"]
+PARTS = (
+    "data/train/0001.jpg", "data/val.json", "model/checkpoints/step-00000002/w.h5",
+    "model/.odapi", "exported/checkpoint/weights.h5", "exported/saved_model/assets/a",
+    "evaluation/metrics.json", "predictions/images/a.jpg", "summary.json",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("state", ["complete", "interrupted", "older"])
+def test_earlier_quick_start_is_replaced_and_other_files_stay(tmp_path, state):
+    output = OutputFolder(tmp_path / "new", QUICKSTART)
+    folder = output.begin()
+    for name in (*PARTS, "notes/a.txt", "all_predictions/a.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    if state == "complete":
+        output.finish()
+    if state == "older":
+        (folder / ".odapi").rename(folder / ".quickstart")
+    module._cleared(OutputFolder(folder, QUICKSTART))
+    left = {p.name for p in folder.iterdir()} - {".quickstart"}
+    assert left == {".odapi", "notes", "all_predictions"}
+
+
+def test_data_that_the_user_added_to_a_quick_start(tmp_path):
+    output = OutputFolder(tmp_path, QUICKSTART)
+    (output.begin() / "data/train").mkdir(parents=True)
+    (tmp_path / "data/train/0001.jpg").touch()
+    output.finish()
+    (tmp_path / "data/train/0002.jpg").touch()
+    with pytest.raises(OutputError, match=r"did not write: data/train/0002\.jpg"):
+        quickstart(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["digits", "shapes"])

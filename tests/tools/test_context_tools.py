@@ -14,8 +14,9 @@ from numpy.testing import assert_allclose
 import tiny_data
 from odapi.data.image.shrink import shrunk_jpeg
 from odapi.data.tfrecord.protos import example_pb2
-from odapi.errors import DataError, MissingPackageError
+from odapi.errors import DataError, MissingPackageError, OutputError
 from odapi.tools import records
+from odapi.tools import tool_run as run
 from odapi.tools.camera_traps import ImageExample, read_metadata
 from odapi.tools.detections import AddBoxes, SeveralClassesError
 from odapi.tools.embeddings import Embed, embed_box, embed_date, embedded_rows
@@ -383,3 +384,24 @@ def test_without_beam_the_line_that_installs_it_is_shown():
     )
     assert 'pip install "odapi[beam]"' in done.stdout
     assert issubclass(MissingPackageError, ImportError)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda out: run.create_camera_traps("gone.json", ".", out),
+        lambda out: run.generate_detections("gone", out, "model"),
+        lambda out: run.generate_embeddings("gone", out, "model"),
+        lambda out: run.add_context("gone", out, GroupKey(), AddContext()),
+    ],
+)
+def test_records_are_not_replaced_and_impossible_prefixes_come_first(call, tmp_path):
+    (tmp_path / "traps-00000-of-00002").touch()
+    with pytest.raises(OutputError) as caught:
+        call(str(tmp_path / "traps"))
+    assert str(caught.value) == (
+        f"{tmp_path}/traps: has files already: traps-00000-of-00002\n"
+        f"  hint: choose a new name, such as {tmp_path}/traps-2"
+    )
+    with pytest.raises(OutputError, match="traps-00000-of-00002 is a file"):
+        call(str(tmp_path / "traps-00000-of-00002" / "a"))

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from odapi import files
 from odapi.cli.zoo import app
-from odapi.errors import CheckpointError, ConfigError
+from odapi.errors import CheckpointError, ConfigError, OutputError
 from odapi.zoo import archive
 from odapi.zoo.catalog import find
 from odapi.zoo.download import download
@@ -214,8 +214,14 @@ def test_a_full_disk(mirror, tmp_path, monkeypatch):
 
 def test_a_place_that_cannot_be(mirror, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="is a file; downloads need a folder"):
-        download(NAME, tmp_path / "file", mirror.url)
+    for output, problem in {
+        "file": "file is a file",
+        "file/zoo": "file is a file",
+        "n" * 300: "File name too long",
+    }.items():
+        with pytest.raises(OutputError, match=problem):
+            download(NAME, tmp_path / output, mirror.url)
+    assert mirror.requests == []
     with pytest.raises(ConfigError, match="did you mean"):
         download("efficientdet_d0", tmp_path, mirror.url)
 

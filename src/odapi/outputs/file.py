@@ -1,5 +1,6 @@
 """Output files: a new name, or a file that odapi wrote."""
 
+import glob
 import os
 import pathlib
 
@@ -7,6 +8,7 @@ from odapi.errors import OutputError
 from odapi.files import Pathlike
 from odapi.outputs.folder import new_place
 from odapi.outputs.writable import probe_file, refused_paths, shown_path
+from odapi.wording import first_names
 
 
 def check_new_file(file: Pathlike) -> pathlib.Path:
@@ -27,6 +29,25 @@ def check_new_file(file: Pathlike) -> pathlib.Path:
             raise existing_file(path, "exists already")
     probe_file(path)
     return path
+
+
+def check_new_shards(prefix: str) -> None:
+    """Checks that no file `prefix-00000-of-0000N` exists, and that one can be written.
+
+    Prefixes of remote file systems, such as "gs://bucket/a", are not checked.
+
+    Raises:
+        OutputError: There is such a file, or the prefix cannot be written.
+    """
+    if "://" in prefix:
+        return
+    path = pathlib.Path(os.path.expanduser(prefix))
+    with refused_paths(path):
+        there = sorted(path.parent.glob(f"{glob.escape(path.name)}-*-of-*"))
+    if there:
+        names = first_names((shown_path(file.name) for file in there), 3)
+        raise existing_file(path, f"has files already: {names}")
+    probe_file(path)
 
 
 def existing_file(path: pathlib.Path, problem: str) -> OutputError:

@@ -53,6 +53,8 @@ _WEIGHTS = ("weights.h5", "averages.h5", "training_state.json")
 RUN = Kind(
     "run",
     "a training run",
+    (*_MODEL, "checkpoints/*", "train/*", "eval/*", "metrics.jsonl", "losses.jsonl")
+    + ("curves.png", "training.json"),
     continued=True,
     kept=("*.config", "*.pbtxt"),
 )
@@ -91,10 +93,22 @@ KEYPOINTS = Kind(
 )
 STEP = Kind("step", "a checkpoint of a training run", replaced=False)
 DATASET = Kind("dataset", "a dataset", replaced=False)
+
+
+def _inside(folder: str, kind: Kind) -> tuple[str, ...]:
+    """Returns the patterns of an output in a folder of another, with its marker."""
+    return tuple(f"{folder}/{pattern}" for pattern in (*kind.patterns, ".*"))
+
+
 QUICKSTART = Kind(
     "quickstart",
     "a quick start",
-    ("data/*", "summary.json", "detections.jpg"),
+    ("data/train/*.jpg", "data/val/*.jpg", "data/train.json", "data/val.json")
+    + ("summary.json", "detections.jpg")
+    + _inside("model", RUN)
+    + _inside("exported", EXPORT)
+    + _inside("evaluation", EVALUATION)
+    + _inside("predictions", PREDICTIONS),
 )
 
 KINDS = {

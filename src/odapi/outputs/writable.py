@@ -17,6 +17,8 @@ def probe_folder(folder: Pathlike) -> None:
     """
     path = pathlib.Path(folder)
     with refused_paths(path):
+        if os.path.lexists(path) and not path.is_dir():
+            raise OutputError(shown_path(path), "is a file; a folder is needed")
         _write_probe(path / "probe")
 
 

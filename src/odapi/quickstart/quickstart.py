@@ -15,8 +15,9 @@ from odapi.config.load import load_config
 from odapi.data.image.decode import decode_image
 from odapi.draw.file import save_image
 from odapi.draw.mosaic import mosaic
-from odapi.errors import DataError
 from odapi.files import write_json
+from odapi.outputs.folder import OutputFolder
+from odapi.outputs.kinds import QUICKSTART
 from odapi.progress import console, duration
 from odapi.quickstart.dataset import MadeDataset, make_dataset
 from odapi.quickstart.glyphs import has_digits
@@ -25,7 +26,7 @@ from odapi.wording import counted
 
 _DATA, _MODEL, _EXPORTED = "data", "model", "exported"
 _EVALUATION, _PREDICTIONS = "evaluation", "predictions"
-_SUMMARY, _MOSAIC, _MARK = "summary.json", "detections.jpg", ".quickstart"
+_SUMMARY, _MOSAIC = "summary.json", "detections.jpg"
 _NUM_PREDICTED = 12  # Images in the mosaic.
 _MIN_SCORE = 0.5
 
@@ -88,10 +89,11 @@ def quickstart(
         num_train, num_val: Number of images per split.
 
     Raises:
-        DataError: `output` has files of something else.
+        OutputError: `output` has files of something else, or cannot be written.
     """
     objects = objects or ("digits" if has_digits() else "shapes")
-    folder = _cleared(pathlib.Path(output))
+    place = OutputFolder(output, QUICKSTART)
+    folder = _cleared(place)
     backend.load()
     phases = _Phases()
     with phases("data", f"{counted(num_train + num_val, 'image')} of {objects}"):
@@ -120,6 +122,7 @@ def quickstart(
         mosaic=folder / _MOSAIC,
     )
     write_json(folder / _SUMMARY, as_json(summary))
+    place.finish()
     return summary
 
 
@@ -132,17 +135,9 @@ def as_json(summary: Summary) -> dict[str, Any]:
     return content
 
 
-def _cleared(folder: pathlib.Path) -> pathlib.Path:
+def _cleared(output: OutputFolder) -> pathlib.Path:
     """Returns the folder without the files of an earlier quick start."""
-    if folder.exists() and not (folder / _MARK).is_file():
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise DataError(
-                str(folder),
-                "exists and was not made by a quick start",
-                hint="choose another folder with --output",
-            )
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _MARK).touch()
+    folder = output.begin()
     for name in (_DATA, _MODEL, _EXPORTED, _EVALUATION, _PREDICTIONS):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (_SUMMARY, _MOSAIC):

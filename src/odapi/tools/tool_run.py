@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from odapi.errors import DataError, unknown_choice
 from odapi.files import read_json
+from odapi.outputs.file import check_new_shards
 from odapi.tools.beam import Records, Step
 from odapi.tools.camera_traps import ImageExample, read_metadata
 from odapi.tools.detections import AddBoxes
@@ -43,6 +44,7 @@ def create_camera_traps(
         raise DataError(
             "num_images_per_shard", f"must be 1 or more: {images_per_shard}"
         )
+    check_new_shards(output)
     traps = read_metadata(metadata)
     work = Records(beam_arguments)
     entries = [(i, traps.annotations.get(i["id"], [])) for i in traps.images]
@@ -72,6 +74,7 @@ def generate_detections(
         beam_arguments: Beam options.
         load: Loads the model.
     """
+    check_new_shards(output)
     work = Records(beam_arguments)
     step = Step(AddBoxes(model, min_score, load))
     made = work.apply(work.read(records), "add boxes", step)
@@ -102,6 +105,7 @@ def generate_embeddings(
         raise unknown_choice("embedding_type", kind, FEATURES, DataError)
     if min(top, bottom) < 0 or not top + bottom:
         raise DataError("top_k_embedding_count", f"{top} best and {bottom} worst: none")
+    check_new_shards(output)
     work = Records(beam_arguments)
     step = Step(Embed(model, top, bottom, kind, load))
     made = work.apply(work.read(records), "embed", step)
@@ -124,6 +128,7 @@ def add_context(
         key: Groups the images that share a bank.
         context: Builds the banks.
     """
+    check_new_shards(output)
     work = Records(beam_arguments)
     pairs = work.apply(work.read(records), "key", Step(key))
     step = Step(context, many=True)

@@ -6,6 +6,8 @@ import pathlib
 from collections.abc import Callable
 
 from odapi.errors import CheckpointError
+from odapi.outputs.file import check_new_file
+from odapi.outputs.writable import probe_folder
 from odapi.zoo.archive import unpack
 from odapi.zoo.catalog import BASE_URL, Model, find
 from odapi.zoo.fetch import fetch, forget
@@ -52,14 +54,15 @@ def download(
     Raises:
         CheckpointError: The download fails, or the archive is damaged.
         ConfigError: There is no such model.
+        OutputError: The folder cannot be written.
     """
     model = find(name)
     place = pathlib.Path(output).expanduser()
-    if place.exists() and not place.is_dir():
-        raise CheckpointError(str(place), "is a file; downloads need a folder")
     folder = place / model.name
-    if folder.exists():
+    if os.path.isdir(folder):
         return Downloaded(model, folder, "", False)
+    check_new_file(folder)
+    probe_folder(place)
     base = base_url or os.environ.get(BASE_URL_VARIABLE, "") or BASE_URL
     archive = place / f"{model.name}.tar.gz"
     got = fetch(
