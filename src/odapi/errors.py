@@ -3,7 +3,9 @@
 import difflib
 from collections.abc import Iterable
 
-from odapi.wording import visible
+from odapi.wording import shortened, visible
+
+_LONGEST = 3000  # Characters of a place or a problem in a message.
 
 
 class OdapiError(ValueError):
@@ -16,8 +18,9 @@ class OdapiError(ValueError):
     """
 
     def __init__(self, place: str, problem: str, hint: str = ""):
-        text = f"{place}: {problem}" + (f"\n  hint: {hint}" if hint else "")
-        super().__init__(visible(text))  # Names in files may have control characters.
+        # Names and values in files may be long, and have control characters.
+        text = f"{shortened(place, _LONGEST)}: {shortened(problem, _LONGEST)}"
+        super().__init__(visible(text + (f"\n  hint: {hint}" if hint else "")))
         self.place = place
         self.problem = problem
         self.hint = hint

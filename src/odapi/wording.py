@@ -37,3 +37,13 @@ def visible(text: str) -> str:
     ('cat\\x1b[2J', 'ca\\u202et')
     """
     return _UNSAFE.sub(lambda found: ascii(found.group())[1:-1], text)
+
+
+def shortened(text: str, most: int) -> str:
+    """Returns text whose middle is left out if it has more than `most` characters.
+
+    >>> shortened("0123456789" * 3, 10)
+    '01234 ... 56789'
+    """
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]} ... {text[-half:]}"

@@ -9,3 +9,14 @@ def number_of(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return float("nan")
+
+
+def is_whole(text: str) -> bool:
+    """Returns whether a text is a whole number, from 0, of at most 18 digits.
+
+    Python refuses to convert thousands of digits, and int64 holds 18.
+
+    >>> is_whole("12"), is_whole("-1"), is_whole("1.0"), is_whole("9" * 19)
+    (True, False, False, False)
+    """
+    return text.isdecimal() and len(text) <= 18

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from odapi.wording import shortened
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -99,6 +101,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
 }
 
 _NAMED = 5  # First occurrences that are kept by name.
+_LONGEST = 500  # Characters of one: a name may hold a whole file.
 
 
 @dataclasses.dataclass
@@ -160,7 +163,7 @@ class Problems:
             self._seen.add(key)
             problem.count += count
             if len(problem.first) < _NAMED:
-                problem.first.append(where)
+                problem.first.append(shortened(where, _LONGEST))
         if self.tell is not None:
             self.tell(kind, outcome, where, count, enough)
 

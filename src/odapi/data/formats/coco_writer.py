@@ -9,6 +9,7 @@ import numpy as np
 
 from odapi.data.formats.writer import COPY, ImageFiles, Written, in_pixels, samples
 from odapi.data.mask_encoding import encode_rle
+from odapi.data.numbers import is_whole
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import CocoSource
@@ -115,7 +116,7 @@ def write_coco_part(
 
 def _integers(ids: list[str]) -> list[int]:
     """Returns the ids as integers if all are integers, else numbers from 1."""
-    if all(i.isdecimal() and str(int(i)) == i for i in ids):
+    if all(is_whole(i) and str(int(i)) == i for i in ids):
         return [int(i) for i in ids]
     return list(range(1, len(ids) + 1))
 

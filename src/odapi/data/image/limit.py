@@ -24,7 +24,7 @@ def max_image_pixels() -> int:
     given = os.environ.get(_VARIABLE, "")
     if not given:
         return MAX_MEGAPIXELS * 1_000_000
-    if not given.isdecimal() or not int(given):
+    if not re.fullmatch(r"0*[1-9]\d{0,8}", given):
         raise DataError(
             _VARIABLE,
             f"must be a whole number of megapixels, from 1, got {given!r}",

@@ -95,10 +95,10 @@ class AnnotationReader:
         boxes: list[Box],
         name: str,
     ) -> dict[str, np.ndarray]:
-        def numbers(field: str, default: float) -> np.ndarray:
-            return np.array(
-                [self._number(a, field, default, name) for a in annotations]
-            )
+        def numbers(field: str, default: float, dtype: type = float) -> np.ndarray:
+            limit = np.iinfo(np.int32).max if dtype is np.int32 else _MAX_FLOAT32
+            found = [self._number(a, field, default, name, limit) for a in annotations]
+            return np.array(found).astype(dtype)
 
         corners = np.array(boxes, np.float64).reshape(-1, 4)
         area = numbers("area", math.nan)
@@ -108,15 +108,17 @@ class AnnotationReader:
         objects: dict[str, np.ndarray] = {
             "boxes": corners,
             "classes": np.array(classes, np.int32),
-            "is_crowd": numbers("iscrowd", 0).astype(bool),
+            "is_crowd": numbers("iscrowd", 0, bool),
             "area": np.where(np.isnan(area), of_box, area).astype(np.float32),
         }
         for key, (field, default, dtype) in EXTRA_FIELDS.items():
             if any(field in a for a in annotations):
-                objects[key] = numbers(field, default).astype(dtype)
+                objects[key] = numbers(field, default, dtype)
         return objects | self.keypoints.objects(annotations, classes, name)
 
-    def _number(self, annotation: Json, field: str, default: float, name: str) -> float:
+    def _number(
+        self, annotation: Json, field: str, default: float, name: str, limit: float
+    ) -> float:
         """Returns the number in a field, also if written as text."""
         value = annotation.get(field)
         if value is None:
@@ -124,7 +126,7 @@ class AnnotationReader:
         if isinstance(value, str) and value.strip().lower() in _BOOLEANS:
             return _BOOLEANS[value.strip().lower()]
         number = number_of(value)
-        if abs(number) <= _MAX_FLOAT32:
+        if abs(number) <= limit:
             return number
         where = f"{name}, annotation {annotation.get('id', '?')}: {field} {value!r}"
         self.problems.found("malformed number", where)

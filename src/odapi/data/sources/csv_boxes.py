@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from odapi.data.clean import same_shape
+from odapi.data.numbers import is_whole
 from odapi.data.problems import Problems
 from odapi.data.sources.base import Raw, Size
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
@@ -175,7 +176,7 @@ def _raw(
 def _class_of(label: str, where: str, index: ClassIndex) -> int:
     """Returns the index of a class by its name, or by its id if no name is equal."""
     known = index.label_map
-    is_name = label in known.by_name or not label.isdecimal()
+    is_name = label in known.by_name or not is_whole(label)
     if not is_name and known.of_data_id(int(label)) is not None:
         return index.of_id(int(label), where)
     return index.of_name(label, where)
@@ -190,7 +191,7 @@ def _scale(size: Size, other: Size | None) -> np.ndarray:
 
 def _natural(name: str) -> tuple[bool, int, str]:
     """Returns a sort key that puts class numbers in their order."""
-    return (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
+    return (not is_whole(name), int(name) if is_whole(name) else 0, name)
 
 
 def _folders(file: Path, images: str | Path | None) -> list[Path]:

@@ -5,6 +5,7 @@ import pathlib
 import re
 from collections.abc import Iterator, Sequence
 
+from odapi.data.numbers import is_whole
 from odapi.data.sources.files import image_files
 from odapi.data.sources.listing import forget, names_in, similar_name, walk
 from odapi.data.sources.split_names import SYNONYMS
@@ -164,7 +165,7 @@ def _described(file: DataFile, split: str | None, images: Path | None) -> Layout
         name=str(file.path) + (f"?split={split}" if split else ""),
         root=root,
         names=names,
-        num_classes=min(int(stated), MAX_CLASSES) if stated.isdecimal() else 0,
+        num_classes=min(int(stated), MAX_CLASSES) if is_whole(stated) else 0,
         keypoints=keypoint_shape(file),
         are_polygons=file.get("lines") == "polygons",
         is_whole=split is None and images is None,

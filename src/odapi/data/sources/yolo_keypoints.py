@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 
+from odapi.data.numbers import is_whole
 from odapi.data.sources.yolo_names import shorten
 from odapi.data.sources.yolo_yaml import DataFile
 from odapi.errors import DataError
@@ -49,7 +50,7 @@ def keypoint_shape(file: DataFile) -> KeypointShape | None:
     if (
         not isinstance(shape, list)
         or len(shape) != 2
-        or not all(isinstance(v, str) and v.isdecimal() for v in shape)
+        or not all(isinstance(v, str) and is_whole(v) for v in shape)
         or not 1 <= int(shape[0]) <= _MAX_KEYPOINTS
         or int(shape[1]) not in (2, 3)
     ):
@@ -76,7 +77,7 @@ def _names(
     if isinstance(given, list):
         given = {str(i): names for i, names in enumerate(given)}
     if not isinstance(given, dict) or not all(
-        k.isdecimal() and isinstance(v, list) for k, v in given.items()
+        is_whole(k) and isinstance(v, list) for k, v in given.items()
     ):
         raise DataError(
             file.place("kpt_names"),
@@ -104,7 +105,7 @@ def _flip(file: DataFile, count: int) -> tuple[int, ...]:
     if given is None or given == []:
         return ()
     texts = given if isinstance(given, list) else []
-    numbers = [int(v) for v in texts if isinstance(v, str) and v.isdecimal()]
+    numbers = [int(v) for v in texts if isinstance(v, str) and is_whole(v)]
     if sorted(numbers) != list(range(count)):
         raise DataError(
             file.place("flip_idx"),

@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Iterable
 from typing import Any
 
+from odapi.data.numbers import is_whole
 from odapi.data.sources.listing import names_in
 from odapi.data.sources.yolo_paths import PathFinder, text_lines
 from odapi.data.sources.yolo_yaml import DataFile
@@ -49,7 +50,7 @@ def _numbered(names: Any) -> dict[int, str] | None:
         names = {str(i): name for i, name in enumerate(names)}
     if not isinstance(names, dict):
         return None
-    if not all(k.isdecimal() and isinstance(v, str) for k, v in names.items()):
+    if not all(is_whole(k) and isinstance(v, str) for k, v in names.items()):
         return None
     return {int(k): v for k, v in names.items()}
 

@@ -1,0 +1,19 @@
+"""Damaged inputs of every kind end in success or in an OdapiError, soon."""
+
+import fuzz_harness
+import pytest
+from fuzz_kinds import KINDS
+
+_CASES = 300
+_FEWER = {"config": 100, "voc": 200, "yolo": 200, "tfrecord": 200}  # They take longer.
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_damaged_inputs_are_read_or_refused(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("ODAPI_CACHE", str(tmp_path))
+    cases = _FEWER.get(name, _CASES)
+    found = fuzz_harness.run(KINDS[name], cases, seed=0)
+    assert found.failed == []
+    assert found.read + found.refused == cases
+    assert found.read  # Damage that is always noticed tests one message.
