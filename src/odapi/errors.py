@@ -51,13 +51,21 @@ class OutputError(OdapiError):
 
 
 class MissingPackageError(OdapiError, ImportError):
-    """A feature needs a package that is not installed."""
+    """A feature needs a package that is not installed.
 
-    def __init__(self, feature: str, package: str, extra: str):
+    Args:
+        feature: What needs it.
+        package: Its name.
+        extra: The extra of odapi that installs it.
+        otherwise: What can be done instead.
+    """
+
+    def __init__(self, feature: str, package: str, extra: str, otherwise: str = ""):
+        install = f'pip install "odapi[{extra}]"'
         super().__init__(
             feature,
             f"needs the package {package!r}, which is not installed",
-            hint=f'pip install "odapi[{extra}]"',
+            hint=f"{install}, or {otherwise}" if otherwise else install,
         )
 
 

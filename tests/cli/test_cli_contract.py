@@ -51,23 +51,48 @@ def test_an_error_of_the_user_is_one_message_and_exit_code_1(capsys, monkeypatch
     assert printed.err == expected
 
 
-def test_doctor_names_backends_devices_and_install_commands(monkeypatch):
+def test_doctor_names_backends_devices_and_install_commands():
     components = {c["name"]: c for c in json.loads(run("doctor", "--json").output)}
     assert components["keras"]["status"] == "ok"
     active = [c for c in components.values() if c["note"].startswith("active backend")]
     assert len(active) == 1 and "CPU" in active[0]["note"]
-    monkeypatch.setenv("KERAS_BACKEND", "nothing")
-    assert {c["name"] for c in json.loads(run("doctor", "--json").output)} == set(
-        components
+
+
+@pytest.mark.parametrize(
+    ("variable", "row"),
+    [
+        ("jax", None),
+        ("torhc", ("broken", "KERAS_BACKEND: unknown value 'torhc'; known values are "
+                   "tensorflow, jax, torch; did you mean 'torch'?", "")),
+        ("torch", ("missing", "KERAS_BACKEND=torch: needs the package 'torch', which "
+                   "is not installed",
+                   'pip install "odapi[torch]", or use what is installed: '
+                   "KERAS_BACKEND=tensorflow")),
+    ],
+)  # fmt: skip
+def test_doctor_reports_a_backend_that_cannot_be_chosen(monkeypatch, variable, row):
+    from odapi.runtime import backend_choice, environment
+
+    installed = ("tensorflow", "jax")
+    monkeypatch.setattr(backend_choice, "_running", lambda: "")
+    monkeypatch.setattr(backend_choice, "is_installed", lambda m: m in installed)
+    monkeypatch.setattr(
+        environment, "_active", lambda *args: environment.Component("x")
     )
+    monkeypatch.setenv("KERAS_BACKEND", variable)
+    done = run("doctor", "--json")
+    rows = [c for c in json.loads(done.output) if c["name"] == "backend"]
+    found = [(c["status"], c["note"], c["install"]) for c in rows]
+    assert found == ([row] if row else [])
+    assert done.exit_code == (1 if row else 0)
 
 
 def test_doctor_fails_if_a_required_package_is_missing(monkeypatch):
     from odapi.runtime import environment
 
-    known = environment._is_installed
+    known = environment.is_installed
     monkeypatch.setattr(
-        environment, "_is_installed", lambda name: name != "hotcoco" and known(name)
+        environment, "is_installed", lambda name: name != "hotcoco" and known(name)
     )
     done = run("doctor")
     assert done.exit_code == 1

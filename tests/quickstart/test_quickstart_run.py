@@ -1,7 +1,9 @@
 """The quick start: files that it writes, and folders that it refuses."""
 
 import json
+import types
 
+import keras
 import pytest
 
 from odapi.config.check import check
@@ -36,6 +38,38 @@ def test_quick_start_without_scikit_learn_runs_to_the_end(tmp_path, monkeypatch)
     assert (folder / "detections.jpg").stat().st_size > 1000
     assert len(list((folder / "predictions").rglob("*.jpg"))) == 3
     assert (folder / "exported" / "saved_model" / "saved_model.pb").is_file()
+
+
+def test_without_tensorflow_the_trained_detector_predicts(
+    tmp_path, monkeypatch, capsys
+):
+    from odapi.cli.quickstart import _show
+
+    used = []
+    monkeypatch.setattr(module, "is_installed", lambda name: False)
+    monkeypatch.setattr(module.api, "train", lambda config, folder: None)
+    result = types.SimpleNamespace(
+        metrics=dict.fromkeys(
+            ("DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.50IOU"), 0.5
+        )
+    )
+    monkeypatch.setattr(module.api, "evaluate", lambda model, output: result)
+    monkeypatch.setattr(module, "_predict", lambda model, *_: used.append(model) or 0)
+    folder = tmp_path / "q"
+    summary = quickstart(folder, objects="shapes", num_train=1, num_val=1)
+    assert used == [folder / "model"]
+    assert summary.difference is None
+    command = f"odapi predict {folder / 'model'} {folder / 'data/val'} --output "
+    assert summary.next_command.startswith(command)
+    content = json.loads((folder / "summary.json").read_text())
+    assert content["difference"] is None
+    assert content["backend"] == keras.backend.backend()
+    skipped = 'needs TensorFlow: pip install "odapi[tensorflow]"'
+    printed = capsys.readouterr().err
+    assert f"4/5 export: skipped: {skipped}\n" in printed
+    assert "5/5 predict: with the trained detector ...\n" in printed
+    _show(summary)
+    assert f"skipped: {skipped}" in capsys.readouterr().out
 
 
 def test_folder_with_other_files_is_refused(tmp_path):
@@ -106,6 +140,7 @@ def test_printed_table_has_the_numbers_that_are_written(tmp_path, capsys):
         found=7,
         seconds={"train": 61.0, "total": 75.5},
         mosaic=tmp_path / "detections.jpg",
+        backend="jax",
     )
     _show(summary)
     shown = capsys.readouterr().out
@@ -113,8 +148,10 @@ def test_printed_table_has_the_numbers_that_are_written(tmp_path, capsys):
         "0.876",
         "0.512",
         "8 + 2 images",
+        "100 steps from random weights on jax",
+        "differs from the detector by 2e-06",
         "1 min 15 s",
-        "Next: odapi predict",
+        f"Next: odapi predict {tmp_path / 'exported'} ",
     ):
         assert text in shown
     assert module.as_json(summary)["mosaic"] == str(tmp_path / "detections.jpg")

@@ -63,6 +63,9 @@ def test_the_search_finds_what_compat_uses():
     assert sorted(set(private_uses(COMPAT.read_text(encoding="utf-8")))) == [
         "_flatten_layers",
         "jax_state_sync",
+        "keras.src.backend.common.global_state",
+        "keras.src.random.seed_generator",
+        "keras.src.utils.rng_utils",
         "tensorflow.python.eager.wrap_function",
         "tensorflow.python.framework.convert_to_constants",
     ]

@@ -2,6 +2,7 @@
 
 python exact_resume.py MODEL_DIR NUM_STEPS [KILL_AT]
 """
+# ruff: noqa: E402
 
 import os
 import pathlib
@@ -9,6 +10,10 @@ import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from odapi.runtime import backend
+
+backend.load()
 
 import keras
 
@@ -57,3 +62,4 @@ fit(
     resume_from=ResumePoint(last) if last else None,
 )
 save_weights(detector, model_dir / "final.h5")
+print([name for name in ("tensorflow", "jax", "torch") if name in sys.modules])

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Device, EvalData, Json, Set, select_device
 from odapi.cli.output import print_json
 
@@ -36,9 +37,11 @@ def evaluate(
     max_images: Annotated[
         int, typer.Option(min=0, help="Maximum number of images; 0: all.")
     ] = 0,
+    backend: Backend = None,
     as_json: Json = False,
 ) -> None:
     """Evaluate a trained detector: COCO metrics, tables, images."""
+    select_backend(backend)
     select_device(device)
     from odapi import evaluate as run
 

@@ -1,12 +1,12 @@
 """`odapi export`."""
 
 import dataclasses
-import os
 import pathlib
 from typing import Annotated
 
 import typer
 
+from odapi.cli.backend import Backend, select_export_backend
 from odapi.cli.options import Json, Set
 from odapi.cli.output import print_json
 
@@ -51,14 +51,14 @@ def export(
             "synthetic one. Repeatable.",
         ),
     ] = None,
+    backend: Backend = None,
     as_json: Json = False,
 ) -> None:
     """Export a SavedModel with the original's signatures, and verify it.
 
     The folder also holds pipeline.config, label map and weights.
     """
-    # Only TensorFlow writes SavedModels, whatever the training ran on.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
+    select_export_backend(backend)
     from odapi import export as run
     from odapi.console import console, waiting
     from odapi.progress import duration

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Device, Json, Set, select_device
 from odapi.cli.output import print_json
 from odapi.wording import counted
@@ -75,8 +76,10 @@ def predict(
     ] = None,
     device: Device = None,
     overrides: Set = None,
+    backend: Backend = None,
 ) -> None:
     """Find objects in images: drawn images, COCO results, datasets to train on."""
+    select_backend(backend)
     select_device(device)
     from odapi import predict as run
 

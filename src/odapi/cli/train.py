@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Device, EvalData, Json, Set, TrainData, select_device
 from odapi.cli.output import print_json
 
@@ -43,12 +44,14 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Sets options.seed.")] = None,
     device: Device = None,
     overrides: Set = None,
+    backend: Backend = None,
     as_json: Json = False,
 ) -> None:
     """Train a detector, or resume an interrupted training.
 
     Ctrl-C saves a checkpoint and ends; the same command resumes from it.
     """
+    select_backend(backend)
     select_device(device)
     from odapi import train as run
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odapi.cli.app import App
+from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Json, Set
 from odapi.cli.output import print_json
 from odapi.console import write_line
@@ -128,6 +129,7 @@ def import_(
         ),
     ] = False,
     overrides: Set = None,
+    backend: Backend = None,
     as_json: Json = False,
 ) -> None:
     """Make a checkpoint of the original one of ours: eval, predict, export, train."""
@@ -135,6 +137,8 @@ def import_(
 
     Checkpoint(checkpoint)  # A wrong path is told before a backend is loaded.
     from odapi.console import waiting
+
+    select_backend(backend)
     from odapi.zoo.import_checkpoint import import_checkpoint
 
     with waiting("Building the model, then reading its weights"):

@@ -22,6 +22,7 @@ from odapi.progress import console, duration
 from odapi.quickstart.dataset import MadeDataset, make_dataset
 from odapi.quickstart.glyphs import has_digits
 from odapi.runtime import backend
+from odapi.runtime.backend_choice import choose, is_installed
 from odapi.wording import counted
 
 _DATA, _MODEL, _EXPORTED = "data", "model", "exported"
@@ -42,11 +43,13 @@ class Summary:
         images: Number of images by split.
         steps: Number of training steps.
         metrics: On the held-out split, by the original's names.
-        difference: Between exported model and detector, as `Exported.difference`.
+        difference: Between exported model and detector, as `Exported.difference`; None
+            without TensorFlow, which export needs.
         found: Number of detections in the predicted images with a score of 0.5 or
             more.
         seconds: Duration by phase, and "total".
         mosaic: Mosaic of the predictions.
+        backend: Of Keras.
     """
 
     folder: pathlib.Path
@@ -55,17 +58,19 @@ class Summary:
     images: dict[str, int]
     steps: int
     metrics: dict[str, float]
-    difference: float
+    difference: float | None
     found: int
     seconds: dict[str, float]
     mosaic: pathlib.Path
+    backend: str
 
     @property
     def next_command(self) -> str:
         """A command to try next."""
         folder = self.folder
+        model = folder / (_MODEL if self.difference is None else _EXPORTED)
         return (
-            f"odapi predict {folder / _EXPORTED} {folder / _DATA / 'val'} "
+            f"odapi predict {model} {folder / _DATA / 'val'} "
             f"--output {folder / 'all_predictions'}"
         )
 
@@ -103,12 +108,18 @@ def quickstart(
         api.train(config, folder / _MODEL)
     with phases("evaluate", "on held-out objects"):
         result = api.evaluate(folder / _MODEL, output=folder / _EVALUATION)
-    with phases("export", "a SavedModel, verified against the detector"):
-        exported = api.export(
-            folder / _MODEL, folder / _EXPORTED, check_images=_val_images(data)[:2]
-        )
-    with phases("predict", "with the exported model"):
-        found = _predict(exported.folder, data, folder)
+    model, difference = folder / _MODEL, None
+    if is_installed("tensorflow"):
+        with phases("export", "a SavedModel, verified against the detector"):
+            exported = api.export(
+                model, folder / _EXPORTED, check_images=_val_images(data)[:2]
+            )
+        model, difference = exported.folder, exported.difference
+    else:
+        phases.skip("export", 'needs TensorFlow: pip install "odapi[tensorflow]"')
+    which = "trained detector" if difference is None else "exported model"
+    with phases("predict", f"with the {which}"):
+        found = _predict(model, data, folder)
     summary = Summary(
         folder=folder,
         objects=objects,
@@ -116,10 +127,11 @@ def quickstart(
         images={"train": num_train, "val": num_val},
         steps=config.train_config.num_steps,
         metrics=dict(result.metrics),
-        difference=exported.difference,
+        difference=difference,
         found=found,
         seconds=phases.seconds | {"total": sum(phases.seconds.values())},
         mosaic=folder / _MOSAIC,
+        backend=choose().name,
     )
     write_json(folder / _SUMMARY, as_json(summary))
     place.finish()
@@ -163,10 +175,10 @@ def _val_images(data: MadeDataset) -> list[pathlib.Path]:
     return sorted((data.val.parent / "val").glob("*.jpg"))
 
 
-def _predict(exported: pathlib.Path, data: MadeDataset, folder: pathlib.Path) -> int:
-    """Draws the detections of the exported model; returns their number."""
+def _predict(model: pathlib.Path, data: MadeDataset, folder: pathlib.Path) -> int:
+    """Draws the detections of a model; returns their number."""
     predictions = api.predict(
-        exported,
+        model,
         _val_images(data)[:_NUM_PREDICTED],
         output=folder / _PREDICTIONS,
         min_score=_MIN_SCORE,
@@ -182,17 +194,22 @@ class _Phases:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._number = 0
 
     @contextmanager
     def __call__(self, name: str, what: str) -> Iterator[None]:
-        from rich.text import Text
-
-        shown = console()
-        number = len(self.seconds) + 1
-        shown.print(
-            Text(f"{number}/5 {name}", "bold").append(f": {what} ...", "not bold")
-        )
+        self._title(name, f"{what} ...")
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
-        shown.print(f"    done in {duration(self.seconds[name])}")
+        console().print(f"    done in {duration(self.seconds[name])}")
+
+    def skip(self, name: str, reason: str) -> None:
+        self._title(name, f"skipped: {reason}")
+
+    def _title(self, name: str, text: str) -> None:
+        from rich.text import Text
+
+        self._number += 1
+        title = Text(f"{self._number}/5 {name}", "bold")
+        console().print(title.append(f": {text}", "not bold"))

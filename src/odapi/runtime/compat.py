@@ -40,6 +40,19 @@ def sync_variables(model: keras.Model) -> None:
         sync()
 
 
+def seed_keras(seed: int) -> None:
+    """Sets the seed of `keras.random` and of initializers without a seed.
+
+    Uses the state that `keras.utils.set_random_seed` sets.
+    """
+    from keras.src.backend.common import global_state
+    from keras.src.random import seed_generator
+    from keras.src.utils import rng_utils
+
+    global_state.set_global_attribute(rng_utils.GLOBAL_RANDOM_SEED, seed)
+    global_state.set_global_attribute(seed_generator.GLOBAL_SEED_GENERATOR, None)
+
+
 # By class: lists of variables in Keras 3, and the names of these slots in Keras 2.
 _OPTIMIZER_SLOTS = {
     "SGD": {"momentums": "momentum"},

@@ -1,6 +1,12 @@
 """Random seeds and deterministic operations."""
 
+import random
+import sys
+
 import keras
+import numpy as np
+
+from odapi.runtime.compat import seed_keras
 
 
 def seed_everything(seed: int, deterministic: bool) -> None:
@@ -12,7 +18,15 @@ def seed_everything(seed: int, deterministic: bool) -> None:
             somewhat slower, until the process ends. On JAX the CPU always does; for a
             GPU set XLA_FLAGS to `--xla_gpu_deterministic_ops=true` before the start.
     """
-    keras.utils.set_random_seed(seed % 2**32)
+    seed = seed % 2**32
+    random.seed(seed)
+    np.random.seed(seed)
+    seed_keras(seed)
+    # Not `keras.utils.set_random_seed`: it imports TensorFlow on every backend.
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(seed)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(seed)
     if not deterministic:
         return
     if keras.backend.backend() == "tensorflow":

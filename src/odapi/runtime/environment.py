@@ -2,14 +2,14 @@
 
 import dataclasses
 import importlib.metadata
-import importlib.util
-import os
 import platform
 import shutil
 import sys
 from collections.abc import Iterator
 
-from odapi.runtime.backend import BACKENDS, load
+from odapi.errors import MissingPackageError, OdapiError
+from odapi.runtime.backend import load
+from odapi.runtime.backend_choice import BACKENDS, choose, is_installed
 from odapi.runtime.cpus import num_cpus
 
 OK, MISSING, OPTIONAL, BROKEN = "ok", "missing", "not installed", "broken"
@@ -79,59 +79,54 @@ def _package(
     module: str, distributions: tuple[str, ...], purpose: str, extra: str = ""
 ) -> Component:
     name = distributions[0]
-    if _is_installed(module):
+    if is_installed(module):
         return Component(name, OK, _version(distributions), purpose)
     install = f'pip install "odapi[{extra}]"' if extra else f"pip install {name}"
     return Component(name, OPTIONAL if extra else MISSING, "", purpose, install)
 
 
 def _backends() -> Iterator[Component]:
-    active = active_backend()
+    try:
+        active, reason = choose()
+    except OdapiError as error:
+        active, reason = "", ""
+        yield _no_backend(error)
     for name in BACKENDS:
-        is_active = name == active
-        if not _is_installed(name):
-            yield Component(
-                name,
-                MISSING if is_active else OPTIONAL,
-                note="active backend" if is_active else "backend",
-                install=f'pip install "odapi[{name}]"',
-            )
-        elif is_active:
-            yield _active(name)
+        if not is_installed(name):
+            install = f'pip install "odapi[{name}]"'
+            yield Component(name, OPTIONAL, note="backend", install=install)
+        elif name == active:
+            yield _active(name, reason)
         else:
             version = _version(_BACKENDS[name])
             yield Component(name, OK, version, f"KERAS_BACKEND={name} selects it")
 
 
-def _active(name: str) -> Component:
+def _no_backend(error: OdapiError) -> Component:
+    note = f"{error.place}: {error.problem}"
+    if isinstance(error, MissingPackageError):
+        return Component("backend", MISSING, note=note, install=error.hint)
+    return Component("backend", BROKEN, note=f"{note}; {error.hint}".rstrip("; "))
+
+
+def _active(name: str, reason: str) -> Component:
     version = _version(_BACKENDS[name])
     try:
         load()
         found = _devices(name)
     except Exception as error:  # Whatever a broken installation raises.
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        failure = f"{type(error).__name__}: {error}".splitlines()[0]
         return Component(
             name,
             BROKEN,
             version,
-            f"active backend cannot be imported: {reason}",
+            f"active backend ({reason}) cannot be imported: {failure}",
             f'pip install --force-reinstall "odapi[{name}]"',
         )
-    return Component(name, OK, version, f"active backend, devices: {', '.join(found)}")
-
-
-def active_backend() -> str:
-    """Returns the backend that Keras uses: KERAS_BACKEND, its file, or TensorFlow."""
-    if name := os.environ.get("KERAS_BACKEND"):
-        return name
-    import json
-    import pathlib
-
-    home = pathlib.Path(os.environ.get("KERAS_HOME", pathlib.Path.home() / ".keras"))
-    try:
-        return json.loads((home / "keras.json").read_text("utf-8"))["backend"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return "tensorflow"
+    devices = ", ".join(found)
+    return Component(
+        name, OK, version, f"active backend ({reason}), devices: {devices}"
+    )
 
 
 def _devices(backend: str) -> list[str]:
@@ -155,13 +150,6 @@ def _resources() -> Iterator[Component]:
     yield Component("cpu", version=f"{num_cpus()} cores", note=platform.machine())
     free = shutil.disk_usage(".").free / 1e9
     yield Component("disk", version=f"{free:.0f} GB free", note="current folder")
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def _version(distributions: tuple[str, ...]) -> str:

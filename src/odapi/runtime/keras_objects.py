@@ -5,6 +5,9 @@ Keras, so the registration happens as soon as somebody imports Keras: at once if
 imported already, else at the end of its import. Detector classes are not imported for
 it: a stand-in is registered under the name of each, and a detector is rebuilt from its
 config by `odapi.build` when it is loaded.
+
+Keras takes TensorFlow if it is told no backend; that import is also where it is told
+the one that is installed.
 """
 
 import importlib
@@ -54,7 +57,7 @@ def register_with_keras() -> None:
 
 
 class _KerasImport(importlib.abc.MetaPathFinder):
-    """Finds Keras as Python does, and calls `register` after its import."""
+    """Finds Keras as Python does; calls `register` after its import."""
 
     def find_spec(
         self,
@@ -64,8 +67,14 @@ class _KerasImport(importlib.abc.MetaPathFinder):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != "keras":
             return None
+        from odapi.runtime.backend_choice import prefer_installed
+
+        prefer_installed()
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:  # Somebody may have looked for Keras only.
+            sys.meta_path.insert(0, self)
         if spec is not None and spec.loader is not None:
             spec.loader = _RegisteringLoader(spec.loader)
         return spec
@@ -83,6 +92,7 @@ class _RegisteringLoader(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         register()
+        sys.meta_path[:] = [f for f in sys.meta_path if not isinstance(f, _KerasImport)]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)  # get_data, get_source, is_package ...

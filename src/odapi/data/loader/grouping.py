@@ -2,11 +2,15 @@
 
 import collections
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
-
-import grain
+from typing import TYPE_CHECKING, Any
 
 from odapi.data.sample import Sample
+from odapi.runtime.backend import load_grain
+
+if TYPE_CHECKING:
+    import grain
+else:
+    grain = load_grain()
 
 _PARENT, _WAITING = "samples", "waiting"
 

@@ -35,6 +35,7 @@ from odapi.data.sample_checks import InvalidSampleError
 from odapi.errors import DataError
 from odapi.fields import FIELDS
 from odapi.labels import LabelMap
+from odapi.runtime.backend import load_grain
 from odapi.runtime.cpus import num_cpus
 from odapi.structures import Batch
 
@@ -264,8 +265,7 @@ class Pipeline:
         return self._iterator
 
     def _dataset(self, processes: Processes | None) -> Any:
-        import grain
-
+        grain: Any = load_grain()
         if processes is not None:
             batches = grain.MapDataset.source(range(sys.maxsize)).map(processes)
             ahead = max(MAX_PENDING * self.processes, self.prefetch)

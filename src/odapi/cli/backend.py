@@ -1,0 +1,60 @@
+"""The option --backend of subcommands that run a model."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from odapi.console import write_line
+
+if TYPE_CHECKING:
+    from odapi.runtime.backend_choice import Choice
+
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        help="tensorflow, jax or torch. Default: KERAS_BACKEND, else what is installed."
+    ),
+]
+
+
+def select_backend(name: str | None) -> None:
+    """Takes over the option; the backend is named on standard error when it starts.
+
+    Raises:
+        ConfigError: The name is unknown.
+        MissingPackageError: The backend is not installed.
+    """
+    from odapi.runtime.backend import when_started
+    from odapi.runtime.backend_choice import use
+
+    if name is not None:
+        use(name)
+    when_started(_show)
+
+
+def select_export_backend(name: str | None, format: str = "saved_model") -> None:
+    """Selects the backend that writes a format, whatever the training ran on.
+
+    Raises:
+        ConfigError: The option names another one.
+        MissingPackageError: The backend is not installed.
+    """
+    import os
+
+    from odapi.errors import ConfigError
+    from odapi.exporters.formats import exporter_of
+    from odapi.runtime.backend_choice import OPTION, VARIABLE
+
+    exporter = exporter_of(format)
+    select_backend(name)
+    if name not in (None, exporter.backend):
+        raise ConfigError(
+            OPTION,
+            f"is {name}, and a {exporter.title} is exported on {exporter.backend}",
+            hint=f"leave out {OPTION}: checkpoints are the same on every backend",
+        )
+    os.environ[VARIABLE] = exporter.backend
+
+
+def _show(choice: "Choice") -> None:
+    write_line(f"Backend: {choice.name} ({choice.reason})", stderr=True)
