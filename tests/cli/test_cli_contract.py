@@ -161,7 +161,7 @@ def test_tables_in_a_pipe_have_no_trailing_blanks(tmp_path):
     path.write_text("model { ssd { num_classes: 0 } }")
     other = tmp_path / "other.config"
     other.write_text("model { ssd { num_classes: 3 } }")
-    lines = run("config", "diff", path, other).output.splitlines()
+    lines = run("config", "diff", path, other).stdout.splitlines()
     assert lines == [
         f"field                  {path}  {other}",
         "model.ssd.num_classes  0" + " " * 41 + "3",
@@ -171,7 +171,7 @@ def test_tables_in_a_pipe_have_no_trailing_blanks(tmp_path):
 def test_config_check_prints_one_line_per_finding(tmp_path):
     path = tmp_path / "pipeline.config"
     path.write_text("model {\n  ssd {\n    num_classes: 0\n  }\n}\n")
-    lines = run("config", "check", path, "--no-paths").output.splitlines()
+    lines = run("config", "check", path, "--no-paths").stdout.splitlines()
     assert f"{path}:2: error: model.ssd.image_resizer: is missing" in lines
     assert [n for n in lines if n.startswith(f"{path}:3: error: model.ssd.num_classes")]
     assert lines[-1].startswith(f"{path}: ")
@@ -208,3 +208,37 @@ def test_other_errors_of_the_system_keep_their_traceback(monkeypatch):
     monkeypatch.setattr(cli, "app", fail)
     with pytest.raises(OSError, match="Input/output error"):
         cli.main()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["config", "check", "{config}", "--no-paths"],
+         "Next: odapi train '{config}' --model-dir DIR\n"),
+        (["config", "show", "{config}"], "Next: odapi config check '{config}'\n"),
+        (["config", "diff", "{config}", "{other}"],
+         "Next: odapi config check {other}\n"),
+        (["data", "inspect", "{data}"],
+         "Next: odapi data inspect '{data}' --output DIR draws images\n"),
+        (["zoo", "list", "--family", "mask"],
+         "Next: odapi zoo download mask_rcnn_inception_resnet_v2_1024x1024_coco17_"
+         "gpu-8\n"),
+        (["doctor"], "Next: odapi quickstart\n"),
+    ],
+)  # fmt: skip
+def test_the_next_step_is_a_command_for_the_shell_on_standard_error(
+    tmp_path, shared, arguments, expected
+):
+    names = {
+        "config": tmp_path / "my [1].config",
+        "other": tmp_path / "other.config",
+        "data": write_coco(tmp_path / "my data"),
+    }
+    text = (
+        shared / "configs/tf2/ssd_mobilenet_v2_320x320_coco17_tpu-8.config"
+    ).read_text("utf-8")
+    names["config"].write_text(text)
+    names["other"].write_text("model { ssd { num_classes: 3 } }")
+    done = run(*(a.format(**names) for a in arguments))
+    assert done.stderr == expected.format(**names)
+    assert "Next" not in done.stdout

@@ -50,7 +50,7 @@ def test_show_prints_what_loads_back(run, shared):
     from odapi.config.load import load_config
 
     done = run("show", shared / FPN, "--set", "options.seed=3")
-    assert load_config(done.output) == load_config(shared / FPN, ["options.seed=3"])
+    assert load_config(done.stdout) == load_config(shared / FPN, ["options.seed=3"])
 
 
 def test_show_with_defaults_marks_them(run, shared):

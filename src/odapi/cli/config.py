@@ -6,7 +6,7 @@ import typer
 
 from odapi.cli.app import App
 from odapi.cli.options import Json, Set
-from odapi.cli.output import print_json, print_table, table
+from odapi.cli.output import next_step, print_json, print_table, quoted, table
 from odapi.console import console, write_line
 from odapi.wording import counted
 
@@ -60,6 +60,8 @@ def check(
             f"{config}: {counted(errors, 'error')}, {counted(warnings, 'warning')}"
             + ("" if errors else "; the config can be used")
         )
+        if not errors:
+            next_step(f"odapi train {quoted(config)} --model-dir DIR")
     if errors:
         raise typer.Exit(1)
 
@@ -89,6 +91,7 @@ def show(
         print_json(MessageToDict(shown, preserving_proto_field_name=True))
         return
     write_line(text.removesuffix("\n"))
+    next_step(f"odapi config check {quoted(config)}")
 
 
 @app.command("diff")
@@ -118,6 +121,7 @@ def compare(
         for row in found:
             shown.add_row(row.path, row.left, row.right)
         print_table(shown)
+        next_step(f"odapi config check {quoted(right)}")
     if found:
         raise typer.Exit(1)
 

@@ -9,7 +9,7 @@ import typer
 from odapi.cli.app import App
 from odapi.cli.open_spec import open_spec
 from odapi.cli.options import Json, Set
-from odapi.cli.output import print_json, print_table, table
+from odapi.cli.output import next_step, print_json, print_table, quoted, table
 from odapi.console import write_line
 from odapi.wording import counted
 
@@ -111,7 +111,7 @@ def inspect(
     if as_json:
         print_json(reports)
     else:
-        write_line(_next_step(target, output))
+        next_step(*_next_steps(target, output))
     if strict and wrong:
         raise typer.Exit(1)
 
@@ -182,9 +182,9 @@ def split(
     for name, made in ready.items():
         write_line(f"{name}: {made}")
     train, held_out = list(ready.values())[:2]
-    write_line(
-        f"Next: odapi train CONFIG --train-data {_quoted(train)} "
-        f"--eval-data {_quoted(held_out)}"
+    next_step(
+        f"odapi train CONFIG --train-data {quoted(train)} "
+        f"--eval-data {quoted(held_out)} --model-dir DIR"
     )
 
 
@@ -235,7 +235,7 @@ def convert(
     counts = f"{counted(written.count, 'image')}, {counted(written.objects, 'object')}"
     write_line(f"{counts}: {made}")
     write_line(f"Label map: {path}")
-    write_line(f"Next: odapi data inspect {_quoted(made)}")
+    next_step(f"odapi data inspect {quoted(made)}")
 
 
 def _to_inspect(
@@ -323,23 +323,16 @@ def _print_problems(
             write_line(f"YOLO has one kind of lines: --lines {lines} writes the {key}")
 
 
-def _next_step(target: str, output: pathlib.Path | None) -> str:
-    again = _quoted(target)
+def _next_steps(target: str, output: pathlib.Path | None) -> list[str]:
+    again = quoted(target)
     if output is None:
-        return f"Next: odapi data inspect {again} --output DIR draws images"
+        return [f"odapi data inspect {again} --output DIR draws images"]
     if _is_config(target):
-        return f"Next: odapi train {again} --model-dir DIR"
-    return (
-        f"Next: odapi train CONFIG --train-data {again}, "
-        f"or odapi data split {again} --output DIR"
-    )
-
-
-def _quoted(text: str) -> str:
-    """Returns a spec quoted for the shell, where `?` and `*` are globs."""
-    import shlex
-
-    return shlex.quote(text)
+        return [f"odapi train {again} --model-dir DIR"]
+    return [
+        f"odapi train CONFIG --train-data {again} --model-dir DIR",
+        f"odapi data split {again} --output DIR",
+    ]
 
 
 @app.command()
@@ -377,10 +370,11 @@ def keypoints(
         print_json(result)
     elif written is None:
         write_line(text.removesuffix("\n"))
+        next_step(f"odapi data keypoints {quoted(spec)} --output DIR writes files")
     else:
         write_line(f"Label map: {path}")
         write_line(f"Config:    {made}")
-        write_line(
-            "Next: copy it into your pipeline.config, and set "
+        next_step(
+            "copy it into your pipeline.config, and set "
             f"model.center_net.keypoint_label_map_path to {path}"
         )

@@ -3,7 +3,6 @@
 import typer
 
 from odapi.cli.options import Json
-from odapi.console import write_line
 
 
 def doctor(as_json: Json = False) -> None:
@@ -29,7 +28,7 @@ def doctor(as_json: Json = False) -> None:
 def _show(components) -> None:
     from rich.text import Text
 
-    from odapi.cli.output import print_table, table
+    from odapi.cli.output import next_step, print_table, table
 
     shown = table("component", "status", "version", "")
     colors = {"ok": "green", "not installed": "dim"}
@@ -41,4 +40,4 @@ def _show(components) -> None:
     from odapi.runtime.environment import is_usable
 
     if is_usable(components):
-        write_line("Next: odapi quickstart")
+        next_step("odapi quickstart")

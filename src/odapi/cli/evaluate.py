@@ -7,7 +7,8 @@ import typer
 
 from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Device, EvalData, Json, Set, select_device
-from odapi.cli.output import print_json
+from odapi.cli.output import next_step, print_json, quoted
+from odapi.console import write_line
 
 
 def evaluate(
@@ -67,12 +68,11 @@ def evaluate(
 
 
 def _next_step(checkpoint: pathlib.Path, output: pathlib.Path | None) -> None:
-    from odapi.progress import console
-
-    shown = console()
+    model = quoted(checkpoint)
+    steps = [f"odapi predict {model} IMAGES --output found"]
+    steps.append(f"odapi export {model} exported")
     if output is None:
-        shown.print(f"\nImages: odapi eval {checkpoint} --output evaluation")
+        steps.append(f"odapi eval {model} --output evaluation writes tables and images")
     else:
-        shown.print(f"\nSaved tables and images to {output}")
-    shown.print(f"Next: odapi predict {checkpoint} IMAGES --output found")
-    shown.print(f"      odapi export {checkpoint} exported")
+        write_line(f"Saved tables and images to {output}", stderr=True)
+    next_step(*steps)

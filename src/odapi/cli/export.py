@@ -8,7 +8,7 @@ import typer
 
 from odapi.cli.backend import Backend, select_export_backend
 from odapi.cli.options import Json, Set
-from odapi.cli.output import print_json
+from odapi.cli.output import next_step, print_json, quoted
 
 
 def export(
@@ -83,7 +83,7 @@ def export(
         f"Loading takes {duration(done.load_seconds)}, the first prediction "
         f"{duration(done.first_seconds)}, the next {done.second_seconds * 1e3:.0f} ms."
     )
-    shown.print(f"\nNext: odapi eval {output}")
+    next_step(f"odapi eval {quoted(output)}", f"odapi predict {quoted(output)} IMAGES")
     if input_type == "image_tensor":
         load = f"tf.saved_model.load('{done.saved_model}')"
         shown.print(f"Serve: {load}(images)  # uint8 [b, h, w, 3]")

@@ -23,6 +23,19 @@ def print_json(content: Any) -> None:
     write_line(json.dumps(content, indent=2, ensure_ascii=is_ascii, default=str))
 
 
+def next_step(*commands: str) -> None:
+    """Prints the commands that may follow, on standard error."""
+    for number, command in enumerate(commands):
+        write_line(("      " if number else "Next: ") + command, stderr=True)
+
+
+def quoted(text: object) -> str:
+    """Returns a path or spec quoted for the shell, where `?`, `*` and `[` are globs."""
+    import shlex
+
+    return shlex.quote(str(text))
+
+
 def table(*columns: str, title: str = "") -> "Table":
     """Returns a table without frame whose cells fold instead of being cut."""
     from rich import box

@@ -7,7 +7,7 @@ import typer
 
 from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Device, Json, Set, select_device
-from odapi.cli.output import print_json
+from odapi.cli.output import next_step, print_json, quoted
 from odapi.wording import counted
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def predict(
         print_json(found.to_json())
         return
     _show(found, min_score)
-    _next_steps(found, {"yolo": save_txt, "voc": save_voc, "coco": save_coco})
+    _next_steps(model, found, {"yolo": save_txt, "voc": save_voc, "coco": save_coco})
 
 
 def _show(found: "Predictions", min_score: float) -> None:
@@ -135,14 +135,22 @@ def _show(found: "Predictions", min_score: float) -> None:
         output.print(f"Wrote {path}")
 
 
-def _next_steps(found: "Predictions", datasets: dict[str, pathlib.Path | None]) -> None:
-    from odapi.progress import console
-
+def _next_steps(
+    model: pathlib.Path,
+    found: "Predictions",
+    datasets: dict[str, pathlib.Path | None],
+) -> None:
+    """Prints commands for the datasets written; without files, how to get them."""
     written = {kind: path for kind, path in datasets.items() if path is not None}
-    for kind, path in written.items():
-        console().print(f"Next: odapi data inspect {kind}:{path}")
+    steps = [
+        f"odapi data inspect {quoted(f'{k}:{path}')}" for k, path in written.items()
+    ]
     if not found.files:
-        console().print("For drawn images and COCO results add --output found")
+        steps.append(
+            f"odapi predict {quoted(model)} ... --output found writes drawn images and "
+            "COCO results"
+        )
+    next_step(*steps)
 
 
 def _nothing(best: float) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Device, Json, Set, select_device
-from odapi.cli.output import print_json
+from odapi.cli.output import next_step, print_json
 from odapi.wording import counted
 
 
@@ -78,7 +78,7 @@ def _show(summary: Any) -> None:
     table.add_row("Summary", str(summary.folder / "summary.json"))
     shown = console(stderr=False)
     shown.print(table)
-    shown.print(f"\nNext: {summary.next_command}")
+    next_step(summary.next_command)
 
 
 def _export(summary: Any) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from odapi.cli.app import App
 from odapi.cli.options import Json
-from odapi.cli.output import print_json
+from odapi.cli.output import next_step, print_json, quoted
 from odapi.console import write_line
 from odapi.wording import counted
 
@@ -58,7 +58,8 @@ def create(
 
     _tell(
         create_camera_traps(metadata, images, output, per_shard, context.args),
-        f"odapi tools generate-detections --detection-input-tfrecord '{output}-*' ...",
+        f"odapi tools generate-detections --detection-input-tfrecord "
+        f"{_glob(output)} ...",
         as_json,
     )
 
@@ -81,7 +82,8 @@ def detections(
 
     _tell(
         generate_detections(records, output, model, min_score, shards, context.args),
-        f"odapi tools generate-embeddings --embedding-input-tfrecord '{output}-*' ...",
+        f"odapi tools generate-embeddings --embedding-input-tfrecord "
+        f"{_glob(output)} ...",
         as_json,
     )
 
@@ -117,7 +119,7 @@ def embeddings(
         generate_embeddings(
             records, output, model, top, bottom, kind, shards, context.args
         ),
-        f"odapi tools add-context --input-tfrecord '{output}-*' ...",
+        f"odapi tools add-context --input-tfrecord {_glob(output)} ...",
         as_json,
     )
 
@@ -223,7 +225,7 @@ def add_context(
         spec += "?type=sequence"
     _tell(
         add_context(records, output, key, banks, shards, context.args),
-        f"odapi data inspect '{spec}'",
+        f"odapi data inspect {quoted(spec)}",
         as_json,
     )
 
@@ -240,4 +242,8 @@ def _tell(numbers: Mapping[str, int], following: str, as_json: bool) -> None:
             write_line(f"{name} ({number})")
     if read and not written:
         raise typer.Exit(1)
-    write_line(f"Next: {following}")
+    next_step(following)
+
+
+def _glob(prefix: str) -> str:
+    return quoted(f"{prefix}-*")

@@ -1,7 +1,6 @@
 """`odapi zoo`: pretrained models and checkpoints of the TF Object Detection API."""
 
 import pathlib
-import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +8,7 @@ import typer
 from odapi.cli.app import App
 from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Json, Set
-from odapi.cli.output import print_json
+from odapi.cli.output import next_step, print_json, quoted
 from odapi.console import write_line
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def list_models(
         if model.note and "classification" not in model.tasks:
             write_line(f"{model.name}: {model.note}")
     write_line(f"License: {chosen[0].license}")
-    write_line(f"Next: odapi zoo download {chosen[0].name}")
+    next_step(f"odapi zoo download {chosen[0].name}")
 
 
 @app.command()
@@ -89,14 +88,14 @@ def download(
         write_line(f"{done.folder}, sha256 {done.sha256} ({known})")
     else:
         write_line(f"{done.folder} exists already")
-    folder = shlex.quote(str(done.folder))
+    folder = quoted(done.folder)
     if "classification" in done.model.tasks:
-        write_line(
-            f"Next: odapi train CONFIG --set train_config.fine_tune_checkpoint={folder}"
+        next_step(
+            f"odapi train CONFIG --set train_config.fine_tune_checkpoint={folder}"
             " --set train_config.fine_tune_checkpoint_type=classification"
         )
     else:
-        write_line(f"Next: odapi zoo import {folder}")
+        next_step(f"odapi zoo import {folder}")
 
 
 @app.command("import")
@@ -156,12 +155,15 @@ def import_(
         return
     for line in done.lines:
         write_line(line)
-    folder = shlex.quote(str(done.folder))
-    write_line(f"Next: odapi predict {folder} photos/ --output found")
-    write_line(f"      odapi eval {folder} --eval-data coco:annotations.json")
-    write_line(f"      odapi export {folder} exported")
+    folder = quoted(done.folder)
+    steps = [
+        f"odapi predict {folder} photos/ --output found",
+        f"odapi eval {folder} --eval-data coco:annotations.json",
+        f"odapi export {folder} exported",
+    ]
     if keep_optimizer:
-        write_line(f"      odapi train {folder} --model-dir {folder}")
+        steps.append(f"odapi train {folder} --model-dir {folder}")
+    next_step(*steps)
 
 
 def _table(chosen: "tuple[Model, ...]") -> "Table":

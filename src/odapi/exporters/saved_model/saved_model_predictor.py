@@ -11,6 +11,7 @@ import numpy as np
 from odapi.config.label_map import load_label_map
 from odapi.data.context_features import one_bank
 from odapi.errors import CheckpointError
+from odapi.exporters.saved_model.plain_path import plain_path
 from odapi.labels import LabelMap
 
 SERVING = "serving_default"
@@ -45,7 +46,8 @@ class SavedModelPredictor:
         path = _require_saved_model(pathlib.Path(folder))
         self.name = str(path)
         start = time.perf_counter()
-        self._model = tf.saved_model.load(self.name)
+        with plain_path(path) as readable:
+            self._model = tf.saved_model.load(readable)
         self.load_seconds = time.perf_counter() - start
         self.signatures: dict[str, Any] = dict(self._model.signatures)
         if SERVING not in self.signatures:
