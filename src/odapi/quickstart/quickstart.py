@@ -4,6 +4,7 @@ import dataclasses
 import importlib.resources
 import os
 import pathlib
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -67,12 +68,10 @@ class Summary:
     @property
     def next_command(self) -> str:
         """A command to try next."""
-        folder = self.folder
-        model = folder / (_MODEL if self.difference is None else _EXPORTED)
-        return (
-            f"odapi predict {model} {folder / _DATA / 'val'} "
-            f"--output {folder / 'all_predictions'}"
-        )
+        model = _MODEL if self.difference is None else _EXPORTED
+        parts = (model, f"{_DATA}/val", "all_predictions")
+        model, images, found = (shlex.quote(str(self.folder / part)) for part in parts)
+        return f"odapi predict {model} {images} --output {found}"
 
 
 def quickstart(
