@@ -13,7 +13,7 @@ from odapi.checkpoints import load_detector
 from odapi.checkpoints.load_detector import LoadedDetector
 from odapi.config.load import load_config, options
 from odapi.data.problems import Problems
-from odapi.errors import ConfigError, DataError
+from odapi.errors import ConfigError, DataError, OutputError
 from odapi.evaluation import evaluate
 from presence_evaluator import PresenceAccuracy
 
@@ -90,6 +90,7 @@ def test_output_is_a_folder_of_files(asked, tmp_path):
     asked["bad"] = ["3"]
     result = odapi.evaluate("runs/first", output=tmp_path / "out", with_losses=True)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        ".odapi",
         "categories.csv",
         "detections.json",
         "label_map.json",
@@ -120,4 +121,21 @@ def test_a_failed_evaluation_leaves_no_results(asked, tmp_path):
     asked["bad"] = [s["image_id"] for s in SAMPLES]
     with pytest.raises(DataError, match="no image could be evaluated"):
         odapi.evaluate("runs/first", output=tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert [p.name for p in (tmp_path / "out").iterdir()] == [".odapi"]
+
+
+def test_an_evaluation_replaces_an_evaluation_and_nothing_else(asked, tmp_path):
+    out = tmp_path / "out"
+    odapi.evaluate("runs/first", output=out)
+    (out / "notes.txt").write_text("mine")
+    odapi.evaluate("runs/first", output=out, max_images=1)
+    assert [p.name for p in (out / "side_by_side").iterdir()] == ["000.jpg"]
+    (out / "metrics.json").write_text("{}")
+    with pytest.raises(OutputError) as caught:
+        odapi.evaluate("gone", output=out)
+    assert caught.value.problem == (
+        "has files that were changed since odapi wrote them: metrics.json"
+    )
+    assert (out / "notes.txt").read_text() == "mine"
+    with pytest.raises(OutputError, match="is a file; the output of an evaluation is"):
+        odapi.evaluate("gone", output=out / "notes.txt")

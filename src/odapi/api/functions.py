@@ -11,10 +11,11 @@ from odapi.api.object_detector import ObjectDetector
 from odapi.errors import ConfigError
 from odapi.files import Pathlike
 from odapi.inference.predict import collect, open_stream, save_outputs
+from odapi.inference.prediction_outputs import PredictionOutputs
 from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor
 from odapi.outputs.folder import check_folder
-from odapi.outputs.kinds import EXPORT
+from odapi.outputs.kinds import EVALUATION, EXPORT
 from odapi.runtime import backend
 
 if TYPE_CHECKING:
@@ -98,7 +99,10 @@ def evaluate(
         CheckpointError: There is no model, or it does not fit its config.
         ConfigError: An override or the config is wrong.
         DataError: The dataset cannot be read, or has no image.
+        OutputError: `output` has files that odapi did not write, or cannot be written.
     """
+    if output is not None:
+        check_folder(output, EVALUATION)
     return _weights(model, overrides).evaluate(
         eval_data,
         batch_size=batch_size,
@@ -189,7 +193,8 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
         batch_size: Images per call of the model.
         overrides: Of the config; for a path with weights only.
         context: Memory bank of a Context R-CNN; see `ObjectDetector.predict`.
-        output: Folder for drawn images and `detections.json`.
+        output: Folder for drawn images and `detections.json`: a new one, or that of an
+            earlier call, which is replaced.
         draw: Whether to draw images into `output`.
         coco_results: File for COCO results; None: `detections.json` in `output`.
         save_txt, save_voc, save_coco: New folder for a YOLO, Pascal VOC or COCO
@@ -199,7 +204,10 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
         CheckpointError: There is no model, or it does not fit its config.
         DataError: The source is no image, no image could be read, or a result cannot
             be written.
+        OutputError: An output has files that odapi did not write, or cannot be written.
     """
+    datasets = {"save_txt": save_txt, "save_voc": save_voc, "save_coco": save_coco}
+    outputs = PredictionOutputs(output, coco_results, datasets)
     if isinstance(model, str | os.PathLike):
         model = ObjectDetector.load(model, overrides)
     else:
@@ -211,8 +219,10 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
     drawings = None
     if output is not None and draw:
         drawings = Drawings(pathlib.Path(output) / "images")
+    outputs.begin()
     found = collect(stream, drawings)
     save_outputs(found, coco_results, save_txt, save_voc, save_coco)
+    outputs.finish(found.files)
     return found
 
 

@@ -259,7 +259,8 @@ class ObjectDetector:
                 "csv:PATH" or "tfrecord:GLOB"; None: the evaluation data of the config.
             batch_size: Images per batch; None takes `eval_config.batch_size`.
             output: Folder for `metrics.json`, `detections.json` (COCO results),
-                tables and images; None writes nothing.
+                tables and images: a new one, or that of an earlier evaluation, which is
+                replaced; None writes nothing.
             with_losses: Also compute the losses, as `Loss/...`.
             max_images: Stop after so many images; 0: all.
             evaluators: Evaluators besides those of the config.
@@ -267,6 +268,8 @@ class ObjectDetector:
         Raises:
             ConfigError: The config cannot be evaluated.
             DataError: The dataset cannot be read, or has no image.
+            OutputError: `output` has files that odapi did not write, or cannot be
+                written.
         """
         loaded = self.with_weights("evaluate")
         from odapi.config.load import load_config

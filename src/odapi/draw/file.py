@@ -7,6 +7,7 @@ import numpy as np
 
 from odapi.errors import DataError
 from odapi.files import write_bytes
+from odapi.outputs.image_mark import mark_image
 
 _OPTIONS = {kind: (cv2.IMWRITE_JPEG_QUALITY, 92) for kind in (".jpg", ".jpeg")}
 
@@ -14,14 +15,14 @@ _OPTIONS = {kind: (cv2.IMWRITE_JPEG_QUALITY, 92) for kind in (".jpg", ".jpeg")}
 def save_image(path: str | pathlib.Path, image: np.ndarray) -> pathlib.Path:
     """Writes an RGB image `[h, w, 3]` uint8; the suffix selects the format.
 
-    Folders are made as needed.
+    Folders are made as needed. JPEG and PNG files get the mark of odapi.
 
     Raises:
         DataError: The suffix is unknown, or the file cannot be written.
     """
     path = pathlib.Path(path)
     data = encode_image(image, path.suffix or ".png", str(path))
-    return write_bytes(path, data)
+    return write_bytes(path, mark_image(data))
 
 
 def encode_image(image: np.ndarray, kind: str = ".png", place: str = "image") -> bytes:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import pathlib
 from collections.abc import Sequence
 
 from odapi.build.dataset import build_eval_dataset
@@ -18,6 +17,8 @@ from odapi.files import write_json
 from odapi.inference.result_files import ResultsWriter, categories_of
 from odapi.metrics.collection import MetricCollection
 from odapi.metrics.evaluator import Evaluator
+from odapi.outputs.folder import OutputFolder
+from odapi.outputs.kinds import EVALUATION
 from odapi.progress import console
 
 
@@ -42,7 +43,9 @@ def evaluate(
     Raises:
         ConfigError: The config is invalid.
         DataError: The dataset cannot be read, or has no image.
+        OutputError: `output` has files that odapi did not write, or cannot be written.
     """
+    report = None if output is None else OutputFolder(output, EVALUATION)
     config = loaded.config.eval_config
     # Classes are matched by name to those of the model.
     dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
@@ -54,8 +57,8 @@ def evaluate(
         dataset.check_has(loaded.detector.groundtruth_fields)
     with contextlib.ExitStack() as stack:
         writer = None
-        if output is not None:
-            folder = pathlib.Path(output)
+        if report is not None:
+            folder = report.begin()
             writer = stack.enter_context(
                 ResultsWriter(folder / "detections.json", label_map=loaded.label_map)
             )
@@ -64,7 +67,7 @@ def evaluate(
             dataset,
             evaluator,
             with_losses=with_losses,
-            num_examples=config.num_visualizations if output is not None else 0,
+            num_examples=config.num_visualizations if report is not None else 0,
             max_images=max_images,
             writer=writer,
         )
@@ -74,14 +77,16 @@ def evaluate(
         label_map=loaded.label_map,
         keypoint_edges=keypoint_edges(config),
     )
-    if output is not None:
-        write_report(
+    if report is not None:
+        files = write_report(
             folder,
             result,
             min_score=config.min_score_threshold,
             max_boxes=config.max_num_boxes_to_visualize,
         )
-        write_json(folder / "label_map.json", categories_of(loaded.label_map))
+        files.append(folder / "detections.json")
+        names = categories_of(loaded.label_map)
+        report.finish([*files, write_json(folder / "label_map.json", names)])
     return result
 
 

@@ -14,6 +14,8 @@ from odapi.errors import DataError, MissingPackageError
 from odapi.geometry.masks import paste_masks, paste_window
 from odapi.inference.result_files import coco_results
 from odapi.labels import LabelMap
+from odapi.outputs.file import check_new_file
+from odapi.outputs.image_mark import is_marked
 from odapi.wording import counted
 
 if TYPE_CHECKING:
@@ -262,10 +264,14 @@ class Prediction:
     def save(self, path: str | pathlib.Path) -> pathlib.Path:
         """Writes `plot()` to an image file, such as "found.jpg", and returns its path.
 
+        JPEG and PNG files of an earlier call are replaced.
+
         Raises:
             DataError: The suffix is unknown, or the file cannot be written.
+            OutputError: There is a file that odapi did not write, such as the image
+                itself.
         """
-        return save_image(path, self.plot())
+        return save_image(check_new_file(path, is_marked), self.plot())
 
     def crop(self, margin: float = 0.0) -> list[np.ndarray]:
         """Returns the part of the image within each box, `[h, w, 3]` uint8 each.

@@ -9,9 +9,17 @@ from odapi.errors import DataError
 from odapi.files import Pathlike, write_json
 from odapi.inference.dataset_files import write_dataset
 from odapi.inference.prediction import Prediction
-from odapi.inference.result_files import ResultsWriter, categories_of
+from odapi.inference.result_files import (
+    ResultsWriter,
+    categories_of,
+    check_results_file,
+    images_file,
+    results_facts,
+)
 from odapi.inference.stream import PredictionStream
 from odapi.labels import LabelMap
+from odapi.outputs.file import check_new_file
+from odapi.outputs.image_mark import is_marked
 from odapi.wording import counted
 
 if TYPE_CHECKING:
@@ -53,8 +61,15 @@ class Predictions(list[Prediction]):
         self.skipped, self.best_score = stream.skipped, stream.best_score
 
     def save(self, folder: Pathlike) -> list[pathlib.Path]:
-        """Draws every image with its objects into a folder; returns the files."""
-        drawings = Drawings(folder)
+        """Draws every image with its objects into a folder; returns the files.
+
+        Raises:
+            OutputError: The folder has a file of the same name that odapi did not
+                write, such as the image itself.
+        """
+        drawings, names = Drawings(folder), Drawings(folder)
+        for found in self:  # Before the first is written.
+            check_new_file(names.path_of(found), is_marked)
         return [drawings.save(found) for found in self]
 
     def save_coco_results(self, file: Pathlike) -> list[pathlib.Path]:
@@ -65,8 +80,11 @@ class Predictions(list[Prediction]):
 
         Returns:
             Both files.
+
+        Raises:
+            OutputError: There is such a file that odapi did not write.
         """
-        path = pathlib.Path(file)
+        path = check_results_file(file)
         with ResultsWriter(path, label_map=self.label_map) as writer:
             for found in self:
                 writer.add(str(found.image_id), found.arrays(), found.size)
@@ -74,8 +92,9 @@ class Predictions(list[Prediction]):
             "images": [_image_entry(found) for found in self],
             "categories": categories_of(self.label_map),
             "skipped": self.skipped,
+            "results": results_facts(path),
         }
-        return [path, write_json(path.with_suffix(".images.json"), content)]
+        return [path, write_json(images_file(path), content)]
 
     def save_coco(self, folder: Pathlike) -> Written:
         """Writes a COCO dataset to train on: images, `annotations.json`.
@@ -133,13 +152,17 @@ class Drawings:
 
     def save(self, found: Prediction) -> pathlib.Path:
         """Draws one image; returns its file."""
+        return found.save(self.path_of(found))
+
+    def path_of(self, found: Prediction) -> pathlib.Path:
+        """Returns a path that no other image of this object has."""
         path = found.path or pathlib.Path(f"image_{found.image_id:0>4}")
         suffix = ".png" if path.suffix.lower() in _LOSSLESS else ".jpg"
         name = f"{path.stem}{suffix}"
         if name in self._names:  # From another folder, or with another suffix.
             name = f"{path.stem}_{found.image_id:0>4}{suffix}"
         self._names.add(name)
-        return found.save(self.folder / name)
+        return self.folder / name
 
 
 def _image_entry(found: Prediction) -> dict[str, Any]:

@@ -9,10 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from odapi.files import Pathlike, atomic_open, unwritable
+from odapi.files import Pathlike, atomic_open, read_json_object, unwritable
 from odapi.geometry.masks import paste_masks, window_rle
 from odapi.labels import LabelMap
 from odapi.metrics.pixel_boxes import xywh_px
+from odapi.outputs.file import check_new_file
+from odapi.outputs.marker import signature
+from odapi.outputs.writable import refused_paths
 
 _DECIMALS = 3  # Of boxes, in pixels.
 
@@ -87,6 +90,36 @@ def coco_image_id(image_id: str) -> int | str:
     (139, 'street_7')
     """
     return int(image_id) if image_id.isdecimal() else image_id
+
+
+def images_file(results: Pathlike) -> pathlib.Path:
+    """Returns the file beside COCO results that names images and classes."""
+    return pathlib.Path(results).with_suffix(".images.json")
+
+
+def check_results_file(results: Pathlike) -> pathlib.Path:
+    """Checks that COCO results can be written; those of odapi may be replaced.
+
+    Raises:
+        OutputError: The file or that beside it is not of odapi, was changed since, or
+            cannot be written.
+    """
+    with refused_paths(results):
+        about = read_json_object(images_file(results))
+    is_ours = about.keys() >= {"images", "categories", "skipped"}
+    written = about.get("results")  # Missing in files of older versions.
+
+    def is_unchanged(path: pathlib.Path) -> bool:
+        return is_ours and (written is None or written == results_facts(path))
+
+    check_new_file(images_file(results), lambda path: is_ours)
+    return check_new_file(results, is_unchanged)
+
+
+def results_facts(results: pathlib.Path) -> dict[str, Any]:
+    """Returns name, size and checksum of a file, by which it is recognized later."""
+    size, checksum = signature(results)
+    return {"file": results.name, "bytes": size, "crc32": checksum}
 
 
 class ResultsWriter:

@@ -3,6 +3,7 @@
 import glob
 import os
 import pathlib
+from collections.abc import Callable
 
 from odapi.errors import OutputError
 from odapi.files import Pathlike
@@ -11,8 +12,18 @@ from odapi.outputs.writable import probe_file, refused_paths, shown_path
 from odapi.wording import first_names
 
 
-def check_new_file(file: Pathlike) -> pathlib.Path:
-    """Checks the path of a new file before any work, and returns it.
+def _never(path: pathlib.Path) -> bool:
+    return False
+
+
+def check_new_file(
+    file: Pathlike, is_ours: Callable[[pathlib.Path], bool] = _never
+) -> pathlib.Path:
+    """Checks the path of a file before any work, and returns it.
+
+    Args:
+        file: The file.
+        is_ours: Recognizes an existing file that odapi wrote, which may be replaced.
 
     Raises:
         OutputError: It exists already, or cannot be written.
@@ -25,8 +36,9 @@ def check_new_file(file: Pathlike) -> pathlib.Path:
                 "is a folder; a file is needed",
                 hint=f"name a file in it: {shown_path(path / 'NAME')}",
             )
-        if os.path.lexists(path):
-            raise existing_file(path, "exists already")
+        if os.path.lexists(path) and not is_ours(path):
+            mine = "" if is_ours is _never else ", and odapi did not write it"
+            raise existing_file(path, f"exists already{mine}")
     probe_file(path)
     return path
 

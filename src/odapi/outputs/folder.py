@@ -63,7 +63,8 @@ class OutputFolder:
         """Marks the folder as complete; deletes files of the output it replaced.
 
         Args:
-            files: The files that were written; None: all that are there.
+            files: The files that were written, also into other folders; None: all
+                that are there.
 
         Raises:
             OutputError: The folder cannot be written.
@@ -72,7 +73,8 @@ class OutputFolder:
             if files is None:
                 written = list(_files(self.path, self.kind))
             else:
-                written = [pathlib.Path(file) for file in files]
+                paths = (pathlib.Path(file) for file in files)
+                written = [p for p in paths if p.is_relative_to(self.path)]
             for file in set(self._before) - set(written):
                 file.unlink(missing_ok=True)
             found = signatures(self.path, (f for f in written if f.is_file()))
