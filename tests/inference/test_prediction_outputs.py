@@ -1,4 +1,4 @@
-"""Outputs of predictions: nothing of the user's is replaced, and all is checked first."""
+"""Outputs of predictions: nothing of the user is replaced; checks come first."""
 
 import json
 import pathlib
