@@ -269,7 +269,7 @@ def atomic_folder(path: Pathlike) -> Iterator[pathlib.Path]:
         yield writing
         sync_tree(writing)
         move_into_place(writing, path)
-    except Exception:
+    except (Exception, KeyboardInterrupt):
         shutil.rmtree(writing, ignore_errors=True)
         raise
 
@@ -283,6 +283,16 @@ def move_into_place(source: pathlib.Path, target: pathlib.Path) -> None:
     source.rename(target) if source.is_dir() else os.replace(source, target)
     sync([target.parent])
     shutil.rmtree(replaced, ignore_errors=True)
+
+
+def remove_folder(path: pathlib.Path) -> None:
+    """Deletes a folder under a temporary name, so that no half of it is ever seen."""
+    doomed = unfinished_path(path)
+    try:
+        path.rename(doomed)
+    except OSError:  # On Windows, a file in it may be open: the next start deletes it.
+        return
+    shutil.rmtree(doomed, ignore_errors=True)
 
 
 def replaced_path(path: pathlib.Path) -> pathlib.Path:

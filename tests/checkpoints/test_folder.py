@@ -128,6 +128,56 @@ def test_a_kill_at_any_moment_leaves_a_whole_checkpoint(
     assert folders.latest(tmp_path).joinpath(folders.WEIGHTS).read_text() == "third"
 
 
+FILES = ("averages.h5", "training_state.h5", "weights.h5")
+
+
+@pytest.mark.parametrize("deleted", [0, 1, 2, 3])
+def test_a_kill_while_an_old_checkpoint_is_deleted_leaves_no_half(
+    tmp_path, monkeypatch, deleted
+):
+    for step in (1, 2):
+        folder = save(tmp_path, step)
+        for name in FILES:
+            (folder / name).write_text("x")
+
+    def killed(path, ignore_errors):
+        for name in FILES[:deleted]:
+            (path / name).unlink()
+        raise KilledError
+
+    monkeypatch.setattr(files.shutil, "rmtree", killed)
+    with pytest.raises(KilledError):
+        folders.prune(tmp_path, 0)
+    monkeypatch.undo()
+    assert sorted(folders.steps(tmp_path)) == [2]
+    assert [n for n in names(tmp_path) if n.startswith("step")] == ["step-00000002"]
+    folders.remove_partial(tmp_path)
+    assert names(tmp_path) == ["last", "step-00000002"]
+
+
+def test_leftovers_of_killed_trainings_are_removed(tmp_path):
+    save(tmp_path, 8)
+    root = tmp_path / "checkpoints"
+    for step in ("step-00000002", ".writing-step-00000004-17-0"):
+        (root / step).mkdir()
+        (root / step / "training_state.h5").write_text("x")
+    (root / "step-00000003").mkdir()
+    (root / "step-00000006").mkdir()
+    (root / "step-00000006" / "notes.txt").write_text("of the user")
+    left = (".writing-last-23460", ".writing-best-23460-1")
+    for name in left:
+        (root / name).write_text("{}")
+    mine = (".writing-metrics.jsonl-17-3", ".writing-training.json-17-9")
+    for name in (*mine, ".writing-exported-18-0"):
+        (tmp_path / name).write_text("")
+    folders.remove_partial(tmp_path)
+    assert names(tmp_path) == ["last", "step-00000006", "step-00000008"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        ".writing-exported-18-0",
+        "checkpoints",
+    ]
+
+
 def test_a_damaged_pointer_falls_back_to_the_newest_folder(tmp_path):
     save(tmp_path, 1)
     newest = save(tmp_path, 20)

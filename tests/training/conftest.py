@@ -10,6 +10,7 @@ import pytest
 from odapi.build.optimizer import Optimization
 from odapi.checkpoints import folder as folders
 from odapi.optim import optimizers, schedules
+from odapi.runtime.interrupts import Interrupts
 from odapi.training.loop import fit
 from odapi.training.plan import Plan
 from odapi.training.resume import ResumePoint
@@ -21,6 +22,7 @@ class Run:
     """Keyword arguments of a training, and what came of it."""
 
     model_dir: pathlib.Path
+    config: str = "x"
     detector: Any = None
     pipeline: Any = None
     tracker: Any = None
@@ -50,18 +52,20 @@ class Run:
         folders.remove_partial(self.model_dir)
         last = folders.latest(self.model_dir)
         plan = Plan(num_steps, best_metric="mAP", **plan)
-        outcome = fit(
-            self.detector,
-            Optimization(optimizer, schedules.Constant(rate)),
-            self.pipeline,
-            plan,
-            self.model_dir,
-            lambda folder: (folder / "pipeline.config").write_text("x"),
-            evaluate=evaluate if scores else self.evaluate,
-            tracker=self.tracker,
-            callbacks=self.callbacks,
-            resume_from=ResumePoint(last) if last else None,
-        )
+        with Interrupts() as interrupts:
+            outcome = fit(
+                self.detector,
+                Optimization(optimizer, schedules.Constant(rate)),
+                self.pipeline,
+                plan,
+                self.model_dir,
+                lambda folder: (folder / "pipeline.config").write_text(self.config),
+                interrupts,
+                evaluate=evaluate if scores else self.evaluate,
+                tracker=self.tracker,
+                callbacks=self.callbacks,
+                resume_from=ResumePoint(last) if last else None,
+            )
         self.optimizer = optimizer
         return outcome
 

@@ -21,6 +21,7 @@ from odapi.build.optimizer import Optimization
 from odapi.checkpoints.weights import save_weights
 from odapi.optim import optimizers, schedules
 from odapi.runtime.determinism import seed_everything
+from odapi.runtime.interrupts import Interrupts
 from odapi.training.loop import fit
 from odapi.training.plan import Plan
 from odapi.training.resume import ResumePoint, find_checkpoint
@@ -58,6 +59,7 @@ fit(
     Plan(num_steps, evaluate_every=10, save_every=20, average=True, best_metric="mAP"),
     model_dir,
     lambda folder: None,
+    Interrupts(),
     evaluate=lambda detector, step: {"mAP": 0.5},
     resume_from=ResumePoint(last) if last else None,
 )

@@ -261,3 +261,103 @@ def test_the_step_is_compiled_once(run, monkeypatch):
     run.detector = Counting()
     run(7, scores=lambda step: 0.5, evaluate_every=3)
     assert len(traces) == (7 if keras.backend.backend() == "torch" else 1)
+
+
+def killed_in_the_evaluation(run, step, **plan):
+    """Trains until an evaluation, and dies in it without any handler."""
+
+    def score(at):
+        if at == step:
+            raise SystemExit
+        return at / 10
+
+    with contextlib.suppress(SystemExit):
+        run(scores=score, evaluate_every=2, **plan)
+    run.detector = run.pipeline = None
+    run.evaluated.clear()
+
+
+def evaluated_steps(run):
+    lines = (run.model_dir / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["step"] for line in lines]
+
+
+@pytest.mark.parametrize("killed_at", [2, 4, 6])
+def test_an_evaluation_that_a_kill_prevented_is_made_on_resume(run, capsys, killed_at):
+    killed_in_the_evaluation(run, killed_at, num_steps=6)
+    assert steps(run)[-1] == killed_at
+    outcome = run(6, scores=lambda step: step / 10, evaluate_every=2)
+    assert outcome.step == 6
+    assert evaluated_steps(run) == [2, 4, 6]
+    assert folders.read_pointer(run.model_dir, "best")["step"] == 6
+    line = f"The evaluation of step {killed_at} was interrupted; it is made now\n"
+    assert (line in capsys.readouterr().err) == (killed_at < 6)
+
+
+def test_early_stopping_counts_an_evaluation_that_is_made_on_resume(run):
+    killed_in_the_evaluation(run, 4, num_steps=9, patience=1)
+    outcome = run(9, scores=lambda step: 0.1, evaluate_every=2, patience=1)
+    assert (outcome.step, outcome.reason) == (4, "early stopping")
+    assert outcome.steps == 0
+
+
+def test_a_signal_interrupts_an_evaluation_that_is_made_on_resume(run):
+    killed_in_the_evaluation(run, 4, num_steps=9)
+
+    def score(step):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise AssertionError("goes on")
+
+    outcome = run(9, scores=score, evaluate_every=2)
+    assert (outcome.step, outcome.reason) == (4, "interrupted")
+
+
+def test_a_signal_before_the_first_step_raises_and_saves_nothing(run):
+    class Interrupted(TinyPipeline):
+        def __iter__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+            return super().__iter__()
+
+    run.pipeline = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        run(9)
+    assert steps(run) == []
+
+
+def test_a_signal_before_an_evaluation_prevents_it(run, monkeypatch):
+    write = folders.write
+
+    def interrupted(*args):
+        os.kill(os.getpid(), signal.SIGINT)
+        return write(*args)
+
+    monkeypatch.setattr(folders, "write", interrupted)
+    outcome = run(9, scores=lambda step: 0.5, evaluate_every=4)
+    assert (outcome.step, outcome.reason) == (4, "interrupted")
+    assert (steps(run), run.evaluated) == ([4], [])
+
+
+def test_every_part_of_a_run_is_recorded(run):
+    run(2)
+    run.detector = run.pipeline = None
+    parts = run(5).parts
+    backend = keras.backend.backend()
+    found = [(p["first_step"], p["last_step"], p["steps"], p["backend"]) for p in parts]
+    assert found == [(1, 2, 2, backend), (3, 5, 3, backend)]
+    assert all(part["seconds"] > 0 for part in parts)
+    facts = folders.latest(run.model_dir) / "training_state.json"
+    assert json.loads(facts.read_text())["parts"] == parts
+
+
+def test_a_resumed_run_gets_its_config_after_a_step(run):
+    run(2)
+    config = run.model_dir / "pipeline.config"
+    run.config, run.detector, run.pipeline = "changed", None, TinyPipeline()
+    run.pipeline.bad_at = {2: np.nan}
+    with pytest.raises(DivergedError):
+        run(4)
+    assert config.read_text() == "x"
+    run.detector = run.pipeline = None
+    run(4)
+    assert config.read_text() == "changed"

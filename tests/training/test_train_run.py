@@ -76,7 +76,7 @@ def test_a_run_leaves_what_others_need(train, capsys):
         "training.json",
     ]
     said = capsys.readouterr().err
-    assert "Finished after step 4" in said and "Next: odapi eval" in said
+    assert "Finished after step 4" in said and "Next: odapi predict" in said
 
 
 def test_short_names_are_config_paths_and_are_saved(train, tmp_path):
@@ -175,3 +175,86 @@ def test_frozen_variables_are_told(train, monkeypatch, capsys):
     monkeypatch.setattr("odapi.training.train.detector_keys", lambda detector: {})
     train("train_config.freeze_variables=FeatureExtractor")
     assert "Frozen: 4 of 6 trainable variables" in capsys.readouterr().err
+
+
+def files_of(folder):
+    return {
+        path: (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "reason"),
+    [
+        (4, "all 4 steps of this run are done"),
+        (2, "4 steps are done, 2 were asked for (train_config.num_steps)"),
+    ],
+)
+def test_a_call_with_nothing_to_do_says_so_and_changes_no_file(
+    train, capsys, num_steps, reason
+):
+    first = train()
+    before = files_of(train.model_dir)
+    capsys.readouterr()
+    rate = "train_config.optimizer.momentum_optimizer.learning_rate"
+    outcome = train(
+        f"{rate}.constant_learning_rate.learning_rate=0.5", num_steps=num_steps
+    )
+    assert capsys.readouterr().err.endswith(
+        f"\nNothing to do: {reason}; no file was changed\n"
+        "  to train longer: --num-steps N with N above 4\n"
+    )
+    assert files_of(train.model_dir) == before
+    assert (outcome.step, outcome.metrics) == (4, first.metrics)
+    assert outcome.losses.keys() == first.losses.keys()
+    assert outcome.parts == first.parts
+
+
+def test_a_run_that_stopped_early_has_nothing_to_do(train, monkeypatch, capsys):
+    def evaluator(config, dataset, detector, label_map, tracker):
+        return lambda detector, step: {MAP: 0.5}
+
+    monkeypatch.setattr(run, "Evaluator", evaluator)
+    patience = "options.early_stopping.patience=1"
+    assert train(patience, num_steps=8).reason == "early stopping"
+    before = files_of(train.model_dir)
+    capsys.readouterr()
+    assert train(patience, num_steps=8).reason == "early stopping"
+    assert capsys.readouterr().err.endswith(
+        "\nNothing to do: early stopping ended this run at step 4 "
+        "(options.early_stopping.patience: 1); no file was changed\n"
+        "  to train longer: a larger options.early_stopping.patience\n"
+    )
+    assert files_of(train.model_dir) == before
+    assert train("options.early_stopping.patience=9", num_steps=6).step == 6
+
+
+def test_a_final_evaluation_that_a_kill_prevented_is_made_by_the_same_command(train):
+    train()
+    config = (train.model_dir / "pipeline.config").read_bytes()
+    summary = json.loads((train.model_dir / "training.json").read_text())
+    metrics = train.model_dir / "metrics.jsonl"
+    first, _ = metrics.read_text().splitlines(keepends=True)
+    metrics.write_text(first)
+    (train.model_dir / "checkpoints" / "best").unlink()
+    outcome = train(num_steps=3)
+    assert (outcome.step, outcome.metrics, outcome.steps) == (4, {MAP: 0.4}, 0)
+    assert folders.read_pointer(train.model_dir, "best")["step"] == 4
+    assert (train.model_dir / "pipeline.config").read_bytes() == config
+    again = json.loads((train.model_dir / "training.json").read_text())
+    assert again["losses"] == summary["losses"] != {}
+    assert again["parts"] == summary["parts"]
+
+
+def test_a_best_mark_that_a_kill_prevented_is_set_by_the_same_command(train):
+    train()
+    (train.model_dir / "checkpoints" / "best").unlink()
+    train()
+    assert folders.read_pointer(train.model_dir, "best") == {
+        "folder": "step-00000004",
+        "step": 4,
+        "metric": MAP,
+        "value": 0.4,
+    }

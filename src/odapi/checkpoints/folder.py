@@ -14,20 +14,31 @@ that a pointer names is complete.
 
 import pathlib
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from odapi import files
 from odapi.checkpoints import identify
-from odapi.errors import CheckpointError
+from odapi.errors import CheckpointError, OdapiError
 from odapi.files import Pathlike
+from odapi.outputs.marker import MARKER
 
 WEIGHTS = "weights.h5"
 AVERAGES = "averages.h5"
 CONFIG = "pipeline.config"
 LABEL_MAP = "label_map.pbtxt"
 
+# Of models with keypoints: the file named in the config may be on another machine.
+KEYPOINTS = "keypoint_label_map.pbtxt"
+
+_CHECKPOINT_FILES = {
+    WEIGHTS, AVERAGES, CONFIG, LABEL_MAP, KEYPOINTS, "training_state.h5",
+    "training_state.json",
+}  # fmt: skip
+_RUN_FILES = (
+    CONFIG, LABEL_MAP, KEYPOINTS, "metrics.jsonl", "losses.jsonl", "training.json",
+    "curves.png", MARKER, "metadata",
+)  # fmt: skip
 _ROOT = "checkpoints"
 _STEP = re.compile(r"step-(\d+)$")
 
@@ -64,16 +75,23 @@ def write_folder(
     try:
         with files.atomic_folder(final) as writing:
             fill(writing)
-    except (OSError, RuntimeError) as error:  # h5py raises both when a disk is full.
-        if isinstance(error, CheckpointError):
+    except (OSError, RuntimeError, MemoryError) as error:
+        raise _not_written(final, error) from error
+    except OdapiError as error:
+        if not isinstance(error.__cause__, OSError):
             raise
-        raise CheckpointError(
-            str(final),
-            f"could not be written: {error}",
-            hint="earlier checkpoints are complete; free disk space, then run the same "
-            "command again",
-        ) from error
+        raise _not_written(final, error.__cause__) from error
     return final
+
+
+def _not_written(final: pathlib.Path, problem: BaseException) -> CheckpointError:
+    reason = getattr(problem, "strerror", None) or problem or "not enough memory"
+    return CheckpointError(
+        str(final),
+        f"could not be written: {reason}",
+        hint="earlier checkpoints are complete; free disk space, then run the same "
+        "command again",
+    )
 
 
 def set_pointer(
@@ -127,17 +145,44 @@ def step_of(folder: pathlib.Path) -> int | None:
     return int(match[1]) if match else None
 
 
-def prune(model_dir: Pathlike, keep: int) -> None:
-    """Deletes all checkpoints but the last, the best and the `keep` newest others."""
-    kept = {latest(model_dir), best(model_dir)}
+def prune(model_dir: Pathlike, keep: int, also: Iterable[pathlib.Path] = ()) -> None:
+    """Deletes all checkpoints but the last, the best and the `keep` newest others.
+
+    Args:
+        model_dir: Folder of the run.
+        keep: Number of others to keep.
+        also: Checkpoints to keep in any case.
+    """
+    kept = {latest(model_dir), best(model_dir), *also}
     others = [f for _, f in sorted(steps(model_dir).items()) if f not in kept]
     for folder in others[: max(len(others) - keep, 0)]:
-        shutil.rmtree(folder, ignore_errors=True)
+        files.remove_folder(folder)
+
+
+def remove(folder: pathlib.Path) -> None:
+    """Deletes a checkpoint."""
+    files.remove_folder(folder)
 
 
 def remove_partial(model_dir: Pathlike) -> None:
-    """Deletes incomplete folders of killed processes; no other process may write."""
-    files.remove_unfinished(pathlib.Path(model_dir) / _ROOT)
+    """Deletes what killed trainings left behind; no other process may write.
+
+    These are temporary files and folders, and checkpoints without weights.
+    """
+    model_dir = pathlib.Path(model_dir)
+    for name in _RUN_FILES:
+        files.remove_unfinished(model_dir, name)
+    files.remove_unfinished(model_dir / _ROOT)
+    for folder in (model_dir / _ROOT).glob("step-*"):
+        if _STEP.match(folder.name) and _is_half_deleted(folder):
+            files.remove_folder(folder)
+
+
+def _is_half_deleted(folder: pathlib.Path) -> bool:
+    """Returns True if a folder has no weights, and no files but those of odapi."""
+    if (folder / WEIGHTS).exists() or not folder.is_dir():
+        return False
+    return all(file.name in _CHECKPOINT_FILES for file in folder.iterdir())
 
 
 def find(path: Pathlike) -> pathlib.Path:

@@ -8,11 +8,8 @@ from odapi.build.keypoint_names import keypoint_label_map
 from odapi.checkpoints import folder as folders
 from odapi.config.label_map import load_label_map, save_label_map
 from odapi.config.load import save_config
+from odapi.errors import CheckpointError
 from odapi.labels import LabelMap
-
-# Written for models with keypoints: the file named in the config may be on another
-# machine.
-KEYPOINTS = "keypoint_label_map.pbtxt"
 
 
 def metadata_writer(config: Any, label_map: LabelMap) -> Callable[[pathlib.Path], None]:
@@ -21,14 +18,16 @@ def metadata_writer(config: Any, label_map: LabelMap) -> Callable[[pathlib.Path]
     Args:
         config: A TrainEvalPipelineConfig.
         label_map: The classes.
+
+    The function raises `CheckpointError` if a file cannot be written.
     """
     keypoints = keypoint_label_map(config)
 
     def write_metadata(folder: pathlib.Path) -> None:
-        save_config(config, folder / folders.CONFIG)
-        save_label_map(label_map, folder / folders.LABEL_MAP)
+        save_config(config, folder / folders.CONFIG, CheckpointError)
+        save_label_map(label_map, folder / folders.LABEL_MAP, CheckpointError)
         if keypoints is not None:
-            save_label_map(keypoints, folder / KEYPOINTS)
+            save_label_map(keypoints, folder / folders.KEYPOINTS, CheckpointError)
 
     return write_metadata
 
@@ -37,7 +36,7 @@ def find_keypoints(config: Any, folder: pathlib.Path) -> None:
     """Points a config to the keypoint label map in its folder, if it has one."""
     if not config.model.center_net.keypoint_estimation_task:
         return
-    for name in (KEYPOINTS, folders.LABEL_MAP):
+    for name in (folders.KEYPOINTS, folders.LABEL_MAP):
         file = folder / name
         if file.is_file() and load_label_map(file).num_keypoints:
             config.model.center_net.keypoint_label_map_path = str(file)

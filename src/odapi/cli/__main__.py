@@ -1,5 +1,5 @@
 """`python -m odapi.cli` is the command `odapi`."""
 
-from odapi.cli.main import main
+from odapi.cli.start import main
 
 main()

@@ -6,7 +6,7 @@ from typing import Any
 
 from odapi.config import parse, scan
 from odapi.config.protos import string_int_label_map_pb2 as pb
-from odapi.errors import DataError
+from odapi.errors import DataError, OdapiError
 from odapi.files import write_text
 from odapi.labels import Category, Keypoint, LabelMap
 from odapi.wording import first_names
@@ -65,9 +65,15 @@ def parse_label_map(text: str, source: str = "label map") -> LabelMap:
     return LabelMap(tuple(categories), source)
 
 
-def save_label_map(label_map: LabelMap, path: str | os.PathLike) -> None:
-    """Writes a label map as a pbtxt file, which loads back equal."""
-    write_text(path, label_map_text(label_map))
+def save_label_map(
+    label_map: LabelMap, path: str | os.PathLike, error: type[OdapiError] = DataError
+) -> None:
+    """Writes a label map as a pbtxt file, which loads back equal.
+
+    Raises:
+        OdapiError: Of the type `error`: the file cannot be written.
+    """
+    write_text(path, label_map_text(label_map), error=error)
 
 
 def place_label_map(label_map: LabelMap, folder: str | os.PathLike) -> pathlib.Path:

@@ -8,7 +8,7 @@ from typing import Any
 from odapi.config import parse
 from odapi.config.override import apply_overrides
 from odapi.config.protos import options_pb2, pipeline_pb2
-from odapi.errors import ConfigError
+from odapi.errors import ConfigError, DataError, OdapiError
 from odapi.files import write_text
 
 Config = pipeline_pb2.TrainEvalPipelineConfig
@@ -45,9 +45,15 @@ def load_config(
     return loaded
 
 
-def save_config(config: Config, path: str | os.PathLike) -> None:
-    """Writes a config as canonical text, which loads back equal."""
-    write_text(path, parse.to_text(config))
+def save_config(
+    config: Config, path: str | os.PathLike, error: type[OdapiError] = DataError
+) -> None:
+    """Writes a config as canonical text, which loads back equal.
+
+    Raises:
+        OdapiError: Of the type `error`: the file cannot be written.
+    """
+    write_text(path, parse.to_text(config), error=error)
 
 
 def options(config: Config) -> options_pb2.Options:

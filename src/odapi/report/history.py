@@ -23,7 +23,8 @@ class History:
 
     Args:
         model_dir: Folder of the run.
-        last_step: Entries after this step are removed: the run is resumed there.
+        last_step: Entries after this step are left out: the run is resumed there.
+            The first new entry removes them from the files.
 
     Damaged lines of the files are left out; `problems` has a line of text per file
     that says how many.
@@ -35,12 +36,8 @@ class History:
         self.problems: list[str] = []
         self.evaluations = self._read(self._evaluations, "metrics", last_step)
         self.losses = self._read(self._losses, "losses", last_step)
-        for path, lines in (
-            (self._evaluations, self.evaluations),
-            (self._losses, self.losses),
-        ):
-            if path.exists():
-                _write(path, lines)
+        self._is_saved = _has_text(self._evaluations, self.evaluations)
+        self._are_losses_saved = _has_text(self._losses, self.losses)
 
     def _read(
         self, path: pathlib.Path, key: str, last_step: int
@@ -59,22 +56,45 @@ class History:
         return [entry for entry in whole if entry["step"] <= last_step]
 
     def add(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Adds an evaluation; one of the same step is replaced."""
+        """Adds an evaluation; one of the same step is replaced.
+
+        Raises:
+            CheckpointError: The file cannot be written; the next call, or `flush`,
+                writes this evaluation too.
+        """
         self.evaluations = [e for e in self.evaluations if e["step"] != step]
         self.evaluations.append({"step": step, "metrics": dict(metrics)})
-        _write(self._evaluations, self.evaluations)
+        self._is_saved = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Writes what could not be written yet.
+
+        Raises:
+            CheckpointError: A file cannot be written.
+        """
+        if not self._is_saved:
+            _write(self._evaluations, self.evaluations)
+            self._is_saved = True
+        if not self._are_losses_saved:  # The file may end within a line.
+            _write(self._losses, self.losses)
+            self._are_losses_saved = True
 
     def add_losses(self, step: int, losses: Mapping[str, float], rate: float) -> None:
         """Adds the mean losses of the last steps, and the learning rate.
 
-        A line that cannot be written is dropped: it must not end the run.
+        Lines that cannot be written now are written with a later one: they must not
+        end the run.
         """
         self.losses.append({"step": step, "losses": {**losses, LEARNING_RATE: rate}})
         try:
-            with self._losses.open("a", encoding="utf-8") as file:
-                file.write(_line(self.losses[-1]))
-        except OSError:
-            return
+            if self._are_losses_saved:
+                with self._losses.open("a", encoding="utf-8") as file:
+                    file.write(_line(self.losses[-1]))
+            else:
+                self.flush()
+        except (OSError, CheckpointError):
+            self._are_losses_saved = False
 
     def at(self, step: int) -> dict[str, float] | None:
         """Returns the metrics of a step, or None if it was not evaluated."""
@@ -134,9 +154,20 @@ def _number(value: Any) -> float:
     return float(value)
 
 
+def _has_text(path: pathlib.Path, entries: list[dict[str, Any]]) -> bool:
+    """Returns whether a file has these entries and no others, or is missing."""
+    try:
+        return path.read_bytes() == _text(entries).encode()
+    except OSError:
+        return not path.exists()
+
+
+def _text(entries: list[dict[str, Any]]) -> str:
+    return "".join(map(_line, entries))
+
+
 def _write(path: pathlib.Path, entries: list[dict[str, Any]]) -> None:
-    text = "".join(map(_line, entries))
-    write_text(path, text, durable=True, error=CheckpointError)
+    write_text(path, _text(entries), durable=True, error=CheckpointError)
 
 
 def _line(entry: Mapping[str, Any]) -> str:

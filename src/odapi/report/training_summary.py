@@ -1,7 +1,9 @@
 """The summary of a run: `training.json`, and the lines printed at its end."""
 
+import importlib.util
 import math
 import pathlib
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,12 +29,6 @@ def read_summary(model_dir: pathlib.Path) -> dict[str, Any]:
     return read_json_object(model_dir / _FILE)
 
 
-def seconds_before(model_dir: pathlib.Path) -> float:
-    """Returns the training time of the runs so far; 0 if it cannot be read."""
-    seconds = read_summary(model_dir).get("seconds")
-    return seconds if isinstance(seconds, float) and math.isfinite(seconds) else 0.0
-
-
 def summary_lines(model_dir: pathlib.Path) -> list[str]:
     """Returns the summary of a finished run as lines of text."""
     summary = read_summary(model_dir)
@@ -51,10 +47,30 @@ def summary_lines(model_dir: pathlib.Path) -> list[str]:
         )
     if summary.get("curves"):
         lines.append(f"Curves: {model_dir / summary['curves']}")
-    lines.append(f"Next: odapi eval {model_dir}")
-    lines.append(f"      odapi export {model_dir}")
-    lines.append(f"      tensorboard --logdir {model_dir}")
-    return lines
+    return lines + next_lines(model_dir, summary)
+
+
+def next_lines(model_dir: pathlib.Path, summary: Mapping[str, Any]) -> list[str]:
+    """Returns the commands after a training, only those that can run here.
+
+    Args:
+        model_dir: Folder of the run.
+        summary: Its summary.
+    """
+    run = shlex.quote(str(model_dir))
+    commands = [f"odapi predict {run} IMAGES --output found"]
+    if not summary.get("metrics"):  # Otherwise, it has been evaluated already.
+        commands.insert(0, f"odapi eval {run} --eval-data SPEC")
+    if importlib.util.find_spec("tensorflow"):
+        commands.append(f"odapi export {run} exported")
+    if importlib.util.find_spec("tensorboard") and _has_events(model_dir):
+        commands.append(f"tensorboard --logdir {run}")
+    heads = ["Next: ", *["      "] * len(commands)]
+    return [head + command for head, command in zip(heads, commands, strict=False)]
+
+
+def _has_events(model_dir: pathlib.Path) -> bool:
+    return any(model_dir.glob("*/events.out.tfevents.*"))
 
 
 def _headline(summary: Mapping[str, Any]) -> str:

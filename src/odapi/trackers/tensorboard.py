@@ -3,12 +3,13 @@
 They are written by the package tensorboard, without TensorFlow.
 """
 
+import contextlib
 import os
 import pathlib
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +38,7 @@ class TensorBoard:
         self._event, self._summary = event_pb2.Event, summary_pb2.Summary
         self._tensor = tensor_pb2.TensorProto
         self._folder = pathlib.Path(folder)
-        self._file: BinaryIO | None = None
+        self._path: pathlib.Path | None = None
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Writes scalars by their tags."""
@@ -67,24 +68,35 @@ class TensorBoard:
         self._write(0, summary)
 
     def close(self) -> None:
-        """Closes the file if it was created."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Does nothing: every record is written completely when it is made."""
 
     def _write(self, step: int, summary: Any) -> None:
-        if self._file is None:
-            self._file = self._open()
+        if self._path is None:
+            self._path = self._create()
         event = self._event(wall_time=time.time(), step=step, summary=summary)
-        write_record(self._file, event.SerializeToString())
-        self._file.flush()
+        _append(self._path, event)
 
-    def _open(self) -> BinaryIO:
+    def _create(self) -> pathlib.Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         # TensorBoard looks for this prefix; process and time make the name unique.
         name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}"
         path = self._folder / f"{name}.{os.getpid()}.{time.monotonic_ns()}"
-        file = open(path, "wb")
         version = self._event(wall_time=time.time(), file_version="brain.Event:2")
-        write_record(file, version.SerializeToString())
-        return file
+        _append(path, version)
+        return path
+
+
+def _append(path: pathlib.Path, event: Any) -> None:
+    """Appends a record completely or not at all: readers stop at a partial one.
+
+    Raises:
+        OSError: The disk is full or cannot be written.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    try:
+        with open(path, "ab") as file:
+            write_record(file, event.SerializeToString())
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.truncate(path, size)
+        raise

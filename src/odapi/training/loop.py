@@ -1,15 +1,16 @@
 """The training loop: Keras' `fit` with a list of callbacks, one file each."""
 
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
 
 from odapi.build.optimizer import Optimization
-from odapi.checkpoints.run_folder import write_run_metadata
 from odapi.models.detector import Detector
 from odapi.report.history import History
+from odapi.runtime.interrupts import Interrupts
 from odapi.trackers.tracker import Tracker
 from odapi.training import resume
 from odapi.training.callbacks.checkpoint import Checkpoint
@@ -19,28 +20,29 @@ from odapi.training.callbacks.input_images import InputImages
 from odapi.training.callbacks.loss_log import LossLog
 from odapi.training.callbacks.nan_guard import NaNGuard
 from odapi.training.callbacks.progress import Display, Progress
+from odapi.training.callbacks.run_metadata import RunMetadata
 from odapi.training.callbacks.step_counter import StepCounter
 from odapi.training.callbacks.stop_signal import StopSignal
 from odapi.training.callbacks.user_callbacks import UserCallbacks
 from odapi.training.dynamic_shapes import compile_by_size, of_any_size
-from odapi.training.messages import print_kept
 from odapi.training.plan import Outcome, Plan
 from odapi.training.prefetcher import Prefetcher
 from odapi.training.resume import ResumePoint
-from odapi.training.run_state import RunState
+from odapi.training.run_state import RunState, parts_of
 
 # Steps of one epoch of `fit`, at whose end nothing happens but that Keras restarts the
 # means of the losses (see `StepLosses`).
 _FIT_EPOCH = 100
 
 
-def fit(
+def fit(  # noqa: PLR0913 (the parts of a training)
     detector: Detector,
     optimization: Optimization,
     pipeline: Any,
     plan: Plan,
     model_dir: pathlib.Path,
     write_metadata: Callable[[pathlib.Path], None],
+    interrupts: Interrupts,
     *,
     evaluate: EvaluateFunction | None = None,
     tracker: Tracker | None = None,
@@ -56,7 +58,9 @@ def fit(
         plan: Settings of the run.
         model_dir: Folder of checkpoints and history.
         write_metadata: Writes config and label map into a folder: that of the run,
-            after it was resumed, and that of each checkpoint.
+            see `RunMetadata`, and that of each checkpoint.
+        interrupts: Catches Ctrl-C and SIGTERM; shielded after the first step, also
+            when this function has returned.
         evaluate: Evaluates a detector; None: there is no evaluation.
         tracker: Records losses and images; None: no tracker.
         callbacks: Callbacks of the user, see `UserCallbacks`.
@@ -72,11 +76,9 @@ def fit(
     facts: dict[str, Any] = {}
     if resume_from is not None:
         facts = resume.restore(resume_from, detector, optimizer, pipeline)
-    print_kept(write_run_metadata(model_dir, write_metadata))
-    step = facts.get("step", 0)
-    state = _run_state(plan, optimization, pipeline, facts)
+    state = _state(plan, optimization, pipeline, facts)
     prefetcher, display = Prefetcher(pipeline), Display(plan.num_steps)
-    history, stop_signal = History(model_dir, step), StopSignal(state, display.note)
+    history = History(model_dir, state.step)
     display.note(*history.problems)
     checkpoint = Checkpoint(
         state,
@@ -95,34 +97,42 @@ def fit(
         Progress(state, display),
         LossLog(state, history, tracker),
         *([InputImages(state, prefetcher, tracker)] if tracker else []),
-        stop_signal,
+        StopSignal(state, interrupts, display.note),
+        RunMetadata(write_metadata, model_dir, checkpoint),
         checkpoint,
     ]
+    catching_up: list[Evaluate | EarlyStopping] = []
     if evaluate is not None:
-        hooks += [
-            Evaluate(state, evaluate, checkpoint, history, display, stop_signal),
+        catching_up = [
+            Evaluate(state, evaluate, checkpoint, history, display, interrupts),
             EarlyStopping(state, history),
         ]
-    hooks.append(UserCallbacks(state, callbacks))
-    with stop_signal:
-        try:
-            _run_steps(detector, optimizer, prefetcher, hooks, plan.num_steps - step)
-        finally:
-            prefetcher.close()
-            display.pause()
+    hooks += [*catching_up, UserCallbacks(state, callbacks)]
+    detector.optimizer = optimizer
+    try:
+        for hook in catching_up:
+            hook.set_model(detector)
+            hook.catch_up()
+        steps_left = 0 if state.is_ending else plan.num_steps - state.step
+        _run_steps(detector, optimizer, prefetcher, hooks, steps_left)
+    finally:
+        prefetcher.close()
+        display.pause()
+    history.flush()
     return state.finished()
 
 
-def _run_state(
+def _state(
     plan: Plan, optimization: Optimization, pipeline: Any, facts: Mapping[str, Any]
 ) -> RunState:
+    """Returns the state of a run at its start, or where it is resumed."""
     step = facts.get("step", 0)
     return RunState(
         plan,
         Outcome(step=step, resumed=step > 0),
         optimization.rate_at,
         data_position=pipeline.get_state(),
-        seconds_before=facts.get("seconds", 0.0),
+        parts_before=parts_of(facts),
         reference_loss=facts.get("reference_loss"),
     )
 
@@ -136,7 +146,6 @@ def _run_steps(
 ) -> None:
     """Runs the remaining steps; if there are none, saves and evaluates only."""
     if num_steps <= 0:
-        detector.optimizer = optimizer
         finished = keras.callbacks.CallbackList(hooks, model=detector)
         finished.on_train_begin()
         finished.on_train_end()
@@ -147,14 +156,17 @@ def _run_steps(
         batches = of_any_size(batches)
         compile_by_size(detector)
     try:
-        detector.fit(
-            batches,
-            steps_per_epoch=min(_FIT_EPOCH, num_steps),
-            epochs=-(-num_steps // _FIT_EPOCH),
-            callbacks=hooks,
-            shuffle=False,
-            verbose=0,
-        )
+        with warnings.catch_warnings():
+            # Of blocks of a backbone above the last level that the config uses.
+            warnings.filterwarnings("ignore", "Gradients do not exist")
+            detector.fit(
+                batches,
+                steps_per_epoch=min(_FIT_EPOCH, num_steps),
+                epochs=-(-num_steps // _FIT_EPOCH),
+                callbacks=hooks,
+                shuffle=False,
+                verbose=0,
+            )
     except Exception:
         prefetcher.raise_own_error()
         raise

@@ -1,5 +1,9 @@
-"""Lines that a training prints for the user."""
+"""Lines that a training prints for the user.
 
+They may go to a file on a full disk, which must not end the training.
+"""
+
+import contextlib
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +14,9 @@ from odapi.progress import console
 def print_lines(*lines: str) -> None:
     """Prints lines on standard error."""
     shown = console()
-    for line in lines:
-        shown.print(line)
+    with contextlib.suppress(OSError):
+        for line in lines:
+            shown.print(line)
 
 
 def print_kept(files: Sequence[pathlib.Path]) -> None:
@@ -27,4 +32,6 @@ def print_problems(dataset_name: str, pipeline: Any) -> None:
     """Prints the table of problems in a dataset, if there were any."""
     problems = getattr(pipeline, "problems", None)
     if problems:
-        console().print(problems.table(f"Problems in the {dataset_name}"))
+        table = problems.table(f"Problems in the {dataset_name}")
+        with contextlib.suppress(OSError):
+            console().print(table)

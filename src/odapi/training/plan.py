@@ -1,6 +1,7 @@
 """Settings of a training run, and its result."""
 
 import dataclasses
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,9 @@ class Outcome:
         images_per_second: Training speed of this run.
         waiting: Share of the training time spent waiting for data, 0 to 1.
         resumed: True if the run was resumed from a checkpoint.
+        steps: Updates done by this call.
+        parts: One dict per call that trained steps of the run: `first_step`,
+            `last_step`, `steps`, `seconds`, `backend`.
     """
 
     step: int
@@ -60,3 +64,5 @@ class Outcome:
     images_per_second: float = 0.0
     waiting: float = 0.0
     resumed: bool = False
+    steps: int = 0
+    parts: list[dict[str, Any]] = dataclasses.field(default_factory=list)

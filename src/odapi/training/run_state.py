@@ -1,7 +1,7 @@
 """State of a training run that its callbacks share."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -24,7 +24,7 @@ class RunState:
         outcome: Result of the run so far; returned at the end.
         rate_at: Learning rate of a step, counted from 0.
         data_position: Position of the pipeline after the batch of the last step.
-        seconds_before: Training time of earlier runs in the same folder.
+        parts_before: Earlier calls that trained this run, see `parts`.
         reference_loss: Total loss of the first step; None before it.
         meter: Speed of this run.
         batch: The batch of the last step; None before the first.
@@ -36,12 +36,15 @@ class RunState:
     outcome: Outcome
     rate_at: Callable[[int], float]
     data_position: Any = None
-    seconds_before: float = 0.0
+    parts_before: Sequence[dict[str, Any]] = ()
     reference_loss: float | None = None
     meter: ThroughputMeter = dataclasses.field(default_factory=ThroughputMeter)
     batch: FedBatch | None = None
     losses: Mapping[str, float] = dataclasses.field(default_factory=dict)
     evaluated_step: int | None = None
+
+    def __post_init__(self) -> None:
+        self._first_step = self.outcome.step  # Done before this call.
 
     @property
     def step(self) -> int:
@@ -70,16 +73,45 @@ class RunState:
 
     def finished(self) -> Outcome:
         """Returns the outcome with the speed of this run."""
+        self.outcome.steps = self.step - self._first_step
+        self.outcome.parts = self.parts()
         self.outcome.seconds = self.meter.total_seconds
         self.outcome.images_per_second = self.meter.images_per_second
         self.outcome.waiting = self.meter.waiting
         return self.outcome
 
+    def parts(self) -> list[dict[str, Any]]:
+        """Returns one dict per call that trained steps of this run, for JSON."""
+        if self.step == self._first_step:
+            return list(self.parts_before)
+        part = {
+            "first_step": self._first_step + 1,
+            "last_step": self.step,
+            "steps": self.step - self._first_step,
+            "seconds": self.meter.total_seconds,
+            "backend": keras.backend.backend(),
+        }
+        return [*self.parts_before, part]
+
     def facts(self) -> dict[str, Any]:
         """Returns what resuming needs beside arrays, as values for JSON."""
+        parts = self.parts()
         return {
             "step": self.step,
             "data": self.data_position,
-            "seconds": self.seconds_before + self.meter.total_seconds,
+            "seconds": sum(part["seconds"] for part in parts),
+            "parts": parts,
             "reference_loss": self.reference_loss,
         }
+
+
+def parts_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Returns the parts in the facts of a checkpoint.
+
+    Of an imported run, and of one without parts, all steps are one part.
+    """
+    step, parts = facts.get("step", 0), facts.get("parts")
+    if parts or not step:
+        return list(parts or ())
+    known = {"first_step": 1, "last_step": step, "steps": step}
+    return [{**known, "seconds": facts.get("seconds", 0.0), "backend": None}]

@@ -1,7 +1,8 @@
 """The trackers of a run: TensorBoard, and those of the user."""
 
+import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from odapi.config import parse
 from odapi.config.load import Config
@@ -34,7 +35,8 @@ class RunTrackers:
 
     def __init__(self, model_dir: pathlib.Path, trackers: Sequence[Tracker]):
         users = [_wrapped(index, tracker) for index, tracker in enumerate(trackers)]
-        boards = [_tensorboard(model_dir / part) for part in ("train", "eval")]
+        warn = _once(print_lines)
+        boards = [_tensorboard(model_dir / part, warn) for part in ("train", "eval")]
         self.train, self.eval = (
             CombinedTracker([board, *(PrefixedTracker(t, prefix) for t in users)])
             for board, prefix in zip(boards, ("train/", "eval/"), strict=True)
@@ -51,8 +53,13 @@ class RunTrackers:
         self._all.close()
 
 
-def _tensorboard(folder: pathlib.Path) -> FailSafeTracker:
-    return FailSafeTracker(lambda: TensorBoard(folder), print_lines, "TensorBoard")
+def _tensorboard(folder: pathlib.Path, warn: Callable[[str], None]) -> FailSafeTracker:
+    return FailSafeTracker(lambda: TensorBoard(folder), warn, "TensorBoard")
+
+
+def _once(warn: Callable[[str], None]) -> Callable[[str], None]:
+    """Returns a function that passes each text on to `warn` once."""
+    return functools.lru_cache(maxsize=None)(warn)
 
 
 def _wrapped(index: int, tracker: Tracker) -> FailSafeTracker:

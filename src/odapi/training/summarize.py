@@ -2,11 +2,9 @@
 
 import pathlib
 
-import keras
-
 from odapi.report.curves import save_curves
 from odapi.report.history import History
-from odapi.report.training_summary import seconds_before, write_summary
+from odapi.report.training_summary import read_summary, write_summary
 from odapi.training.plan import Outcome, Plan
 
 
@@ -15,25 +13,33 @@ def write_report(model_dir: pathlib.Path, outcome: Outcome, plan: Plan) -> None:
 
     Args:
         model_dir: Folder of the run.
-        outcome: Result of the run; the seconds of earlier runs are added.
+        outcome: Result of the run.
         plan: Settings of the run.
     """
     history = History(model_dir, outcome.step)
     step, value, _ = history.best(plan.best_metric)
     best = {"step": step, "metric": plan.best_metric, "value": value}
-    earlier = seconds_before(model_dir) if outcome.resumed else 0.0
     curves = save_curves(model_dir, history)
+    measured = {
+        "last_run_seconds": outcome.seconds,
+        "images_per_second": outcome.images_per_second,
+        "waiting_for_data": outcome.waiting,
+        "losses": outcome.losses,
+    }
+    if not outcome.steps:  # The figures of the last call that trained are kept.
+        earlier = read_summary(model_dir)
+        known = {
+            n: v for n, v in earlier.items() if isinstance(v, type(measured.get(n)))
+        }
+        measured = {name: known.get(name, now) for name, now in measured.items()}
     write_summary(
         model_dir,
         {
             "step": outcome.step,
             "reason": outcome.reason,
-            "seconds": earlier + outcome.seconds,
-            "last_run_seconds": outcome.seconds,
-            "images_per_second": outcome.images_per_second,
-            "waiting_for_data": outcome.waiting,
-            "backend": keras.backend.backend(),
-            "losses": outcome.losses,
+            "seconds": sum(part["seconds"] for part in outcome.parts),
+            "parts": outcome.parts,
+            **measured,
             "metrics": outcome.metrics,
             "best": best if step else None,
             "patience": plan.patience,

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,11 +24,14 @@ from odapi.labels import LabelMap
 from odapi.models.detector import Detector
 from odapi.report.training_summary import summary_lines
 from odapi.runtime.determinism import seed_everything
+from odapi.runtime.interrupts import Interrupts
 from odapi.trackers.tracker import Tracker
 from odapi.training import resume
 from odapi.training.data_checks import check_data
+from odapi.training.device_checks import check_batch_size
 from odapi.training.epochs import steps_of
 from odapi.training.evaluator import Evaluator
+from odapi.training.finished_run import finished
 from odapi.training.freeze import freeze
 from odapi.training.given_data import Data, GivenData
 from odapi.training.given_model import GivenModel, given_model
@@ -38,6 +40,7 @@ from odapi.training.loop import fit
 from odapi.training.messages import print_lines, print_problems
 from odapi.training.plan import Outcome, Plan
 from odapi.training.resume import ResumePoint
+from odapi.training.run_lock import locked
 from odapi.training.run_trackers import RunTrackers
 from odapi.training.summarize import write_report
 from odapi.zoo.names.detector_keys import detector_keys
@@ -64,7 +67,8 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         odapi.train("pipeline.config", "runs/first", ["train_config.batch_size=8"])
 
     If `model_dir` has a checkpoint, training resumes from the last one exactly.
-    Ctrl-C and SIGTERM save and return; a second Ctrl-C raises KeyboardInterrupt.
+    Ctrl-C and SIGTERM save and return; before the first step is done, and the second
+    time, they raise KeyboardInterrupt.
     Data, callbacks, augmentations and trackers of your own are described in
     docs/training.md, "Training from Python".
 
@@ -94,7 +98,8 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
             the run in `model_dir`.
         DataError: A dataset cannot be used, or a sample or an augmentation of yours
             has the wrong form.
-        CheckpointError: A checkpoint cannot be read, or the last cannot be written.
+        CheckpointError: A checkpoint cannot be read, the last cannot be written, or
+            another training writes to `model_dir`.
         DivergedError: A loss became NaN or exploded.
     """
     model = given_model(config)
@@ -117,19 +122,33 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
     print_warnings(
         raise_errors(f for f in find(loaded) if not f.path.startswith(replaced))
     )
-    run_trackers = RunTrackers(pathlib.Path(model_dir), trackers)
-    try:
-        return _run(
-            loaded,
-            pathlib.Path(model_dir),
-            model,
-            data,
-            callbacks,
-            augmentations,
-            run_trackers,
-        )
-    finally:
-        run_trackers.close()
+    check_batch_size(loaded.train_config.batch_size)
+    folder = pathlib.Path(model_dir)
+    with Interrupts() as interrupts, locked(folder, print_lines):
+        run_trackers = RunTrackers(folder, trackers)
+        try:
+            return _run(
+                loaded,
+                folder,
+                model,
+                data,
+                callbacks,
+                augmentations,
+                run_trackers,
+                interrupts,
+            )
+        except KeyboardInterrupt:
+            print_lines(_interrupted(folder))
+            raise
+        finally:
+            run_trackers.close()
+
+
+def _interrupted(model_dir: pathlib.Path) -> str:
+    last = folders.latest(model_dir)
+    if last is None:
+        return "Interrupted before a step was saved."
+    return f"Interrupted; the last checkpoint is {last}: run the same command to resume"
 
 
 def _run(
@@ -140,10 +159,17 @@ def _run(
     callbacks: Sequence[keras.callbacks.Callback],
     augmentations: Sequence[Augmentation],
     trackers: RunTrackers,
+    interrupts: Interrupts,
 ) -> Outcome:
     """Builds everything, in the order in which mistakes are cheapest, and trains."""
     seed_everything(options(config).seed, options(config).deterministic)
-    resume_from = _find_run(config, model_dir)
+    plan = plan_of(config)
+    resume_from, changes = _find_run(config, model_dir)
+    if resume_from is not None:
+        evaluates = _evaluates(config, data)
+        if outcome := finished(model_dir, resume_from.checkpoint, plan, evaluates):
+            return outcome
+        print_lines(f"Resuming from checkpoint {resume_from.checkpoint}", *changes)
     classes = resume_from.label_map if resume_from else None
     try:
         pipeline, eval_dataset = _build_datasets(
@@ -152,39 +178,38 @@ def _run(
     except UnknownClassError as error:
         raise resume_from.new_classes(error) if resume_from else error from error
     _check_datasets(config, pipeline, eval_dataset)
+    interrupts.check()
     detector = build_detector(config, seed=options(config).seed)
     pipeline.select_fields(detector.groundtruth_fields)
     evaluate = None
     if eval_dataset is not None:
-        evaluate = Evaluator(
-            config, eval_dataset, detector, pipeline.label_map, trackers.eval
-        )
+        classes = pipeline.label_map
+        evaluate = Evaluator(config, eval_dataset, detector, classes, trackers.eval)
     _freeze(config, detector)
     if resume_from is None:
         _initialize(config, detector, model, pipeline.label_map)
     mark_run(model_dir)
     trackers.log_config(config)
+    interrupts.check()
     try:
-        with warnings.catch_warnings():
-            # Of blocks of a backbone above the last level that the config uses.
-            warnings.filterwarnings("ignore", "Gradients do not exist")
-            outcome = fit(
-                detector,
-                build_optimizer(config),
-                pipeline,
-                plan_of(config),
-                model_dir,
-                metadata_writer(config, pipeline.label_map),
-                evaluate=evaluate,
-                tracker=trackers.train,
-                callbacks=callbacks,
-                resume_from=resume_from,
-            )
+        outcome = fit(
+            detector,
+            build_optimizer(config),
+            pipeline,
+            plan,
+            model_dir,
+            metadata_writer(config, pipeline.label_map),
+            interrupts,
+            evaluate=evaluate,
+            tracker=trackers.train,
+            callbacks=callbacks,
+            resume_from=resume_from,
+        )
     finally:
         pipeline.close()
         print_problems("training data", pipeline)
         print_problems("evaluation data", eval_dataset)
-    write_report(model_dir, outcome, plan_of(config))
+    write_report(model_dir, outcome, plan)
     print_lines(*summary_lines(model_dir))
     return outcome
 
@@ -206,15 +231,26 @@ def plan_of(config: Config) -> Plan:
     )
 
 
-def _find_run(config: Config, model_dir: pathlib.Path) -> ResumePoint | None:
-    """Returns the checkpoint to resume from; None if the run is new."""
+def _find_run(
+    config: Config, model_dir: pathlib.Path
+) -> tuple[ResumePoint | None, list[str]]:
+    """Returns the checkpoint to resume from, and lines about changes of the config.
+
+    Of a new run, these are None and [].
+    """
     checkpoint = resume.find_checkpoint(model_dir)
     if checkpoint is None:
-        return None
+        return None, []
     found = resume.differences(load_config(checkpoint / folders.CONFIG), config)
-    print_lines(f"Resuming from checkpoint {checkpoint}", *resume.lines(found))
     label_map = resume.find_label_map(checkpoint)
-    return ResumePoint(checkpoint, resume.same_data(found), label_map)
+    point = ResumePoint(checkpoint, resume.same_data(found), label_map)
+    return point, resume.lines(found)
+
+
+def _evaluates(config: Config, data: GivenData) -> bool:
+    return bool(
+        data.has_eval_samples or options(config).eval_data or config.eval_input_reader
+    )
 
 
 def _build_datasets(
@@ -233,9 +269,7 @@ def _build_datasets(
     pipeline = build_train_dataset(
         config, source=source, augmentations=augmentations, label_map=run_classes
     )
-    if not (
-        data.has_eval_samples or options(config).eval_data or config.eval_input_reader
-    ):
+    if not _evaluates(config, data):
         return pipeline, None
     label_map = pipeline.label_map
     eval_source = data.eval_source(config, label_map)

@@ -1,8 +1,9 @@
 """Writes the checkpoints of a training."""
 
+import contextlib
 import pathlib
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -15,6 +16,14 @@ from odapi.models.detector import Detector
 from odapi.runtime.compat import sync_variables
 from odapi.training.callbacks.nan_guard import advice
 from odapi.training.run_state import RunState
+
+
+class _Best(NamedTuple):
+    """A checkpoint with the best value of a metric."""
+
+    folder: pathlib.Path
+    metric: str
+    value: float
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -50,6 +59,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._detector, self._optimizer = detector, optimizer
         self._write_metadata, self._note = write_metadata, note
         self._evaluates = evaluates
+        self._unmarked: _Best | None = None  # Could not be marked yet.
 
     @property
     def last_path(self) -> str:
@@ -69,10 +79,18 @@ class Checkpoint(keras.callbacks.Callback):
         if state.is_due(plan.save_every) or (
             self._evaluates and state.is_due(plan.evaluate_every)
         ):
-            try:
+            with self.tolerating():
                 self.save()
-            except CheckpointError as error:
-                self._note(f"CheckpointError: {error}\nTraining continues.")
+
+    @contextlib.contextmanager
+    def tolerating(self) -> Iterator[None]:
+        """Reports a `CheckpointError` instead of raising it, except at the end."""
+        try:
+            yield
+        except CheckpointError as error:
+            if self.state.is_ending:
+                raise
+            self._note(f"CheckpointError: {error}\nTraining continues.")
 
     def on_train_end(self, logs: Any = None) -> None:
         """Writes the checkpoint of the last step.
@@ -110,16 +128,38 @@ class Checkpoint(keras.callbacks.Callback):
             self._write_metadata(folder)
 
         folder = folders.write(self.model_dir, step, fill)
-        folders.set_pointer(self.model_dir, "last", folder)
+        try:
+            folders.set_pointer(self.model_dir, "last", folder)
+        except CheckpointError:
+            folders.remove(folder)  # Its space is needed for the next one.
+            raise
         self.last = folder
         self._note(f"Saved checkpoint to {folder}")
-        folders.prune(self.model_dir, self.state.plan.keep)
+        with self.tolerating():
+            self._point_to_best()
+        self._prune()
 
     def mark_best(self, metric: str, value: float) -> None:
-        """Makes the last checkpoint the best one."""
+        """Makes the last checkpoint the best one.
+
+        Raises:
+            CheckpointError: The disk is full or cannot be written; the checkpoint is
+                kept, and marked when the next one is written.
+        """
         if self.last is None:
             return
-        folders.set_pointer(
-            self.model_dir, "best", self.last, metric=metric, value=value
-        )
-        folders.prune(self.model_dir, self.state.plan.keep)
+        self._unmarked = _Best(self.last, metric, value)
+        self._point_to_best()
+        self._prune()
+
+    def _point_to_best(self) -> None:
+        if self._unmarked is not None:
+            folder, metric, value = self._unmarked
+            folders.set_pointer(
+                self.model_dir, "best", folder, metric=metric, value=value
+            )
+            self._unmarked = None
+
+    def _prune(self) -> None:
+        also = [self._unmarked.folder] if self._unmarked else []
+        folders.prune(self.model_dir, self.state.plan.keep, also)

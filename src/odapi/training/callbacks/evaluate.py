@@ -9,9 +9,9 @@ from odapi.models.detector import Detector
 from odapi.optim.ema import averaged
 from odapi.report.history import History
 from odapi.runtime.compat import sync_variables
+from odapi.runtime.interrupts import Interrupts
 from odapi.training.callbacks.checkpoint import Checkpoint
 from odapi.training.callbacks.progress import Display
-from odapi.training.callbacks.stop_signal import StopSignal
 from odapi.training.run_state import INTERRUPTED, RunState
 
 # (detector, step) -> metrics by name.
@@ -27,7 +27,7 @@ class Evaluate(keras.callbacks.Callback):
         checkpoint: Has saved the step that is evaluated.
         history: Writes `metrics.jsonl`.
         display: Shows the best metric.
-        stop_signal: Lets a signal interrupt an evaluation.
+        interrupts: Lets a signal interrupt an evaluation.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class Evaluate(keras.callbacks.Callback):
         checkpoint: Checkpoint,
         history: History,
         display: Display,
-        stop_signal: StopSignal,
+        interrupts: Interrupts,
     ):
         super().__init__()
         self.state, self.history = state, history
         self._function, self._checkpoint = function, checkpoint
-        self._display, self._stop_signal = display, stop_signal
+        self._display, self._interrupts = display, interrupts
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Evaluates if an evaluation is due."""
@@ -62,18 +62,28 @@ class Evaluate(keras.callbacks.Callback):
         else:
             state.outcome.metrics = known
 
+    def catch_up(self) -> None:
+        """Evaluates the step that is resumed, if a kill prevented that."""
+        state = self.state
+        is_due = state.is_due(state.plan.evaluate_every) and not state.is_ending
+        if state.outcome.resumed and is_due and self.history.at(state.step) is None:
+            self._display.note(
+                f"The evaluation of step {state.step} was interrupted; it is made now"
+            )
+            self._evaluate()
+
     def _evaluate(self) -> None:
         self._display.pause()
         sync_variables(self.model)
         try:
-            with self._stop_signal.interruptible():
+            with self._interrupts.interruptible():
                 if self.state.plan.average:
                     with averaged(self.model.optimizer):
                         metrics = self._function(self.model, self.state.step)
                 else:
                     metrics = self._function(self.model, self.state.step)
         except KeyboardInterrupt:
-            if self._stop_signal.aborted:
+            if self._interrupts.aborted:
                 raise
             self.state.end(self.model, INTERRUPTED)
             return
@@ -82,11 +92,13 @@ class Evaluate(keras.callbacks.Callback):
     def _record(self, metrics: dict[str, float]) -> None:
         state, name = self.state, self.state.plan.best_metric
         state.outcome.metrics, state.evaluated_step = metrics, state.step
-        self.history.add(state.step, metrics)
+        with self._checkpoint.tolerating():
+            self.history.add(state.step, metrics)
         best_step, value, _ = self.history.best(name, state.plan.min_delta)
         is_best = best_step == state.step == self._checkpoint.saved_step
         if is_best:
-            self._checkpoint.mark_best(name, value)
+            with self._checkpoint.tolerating():
+                self._checkpoint.mark_best(name, value)
         if name in metrics:
             best = "best so far" if is_best else f"best {value:.4f} at step {best_step}"
             self._display.note(

@@ -1,5 +1,6 @@
 """Progress display: a live bar on a terminal, a line now and then in a log file."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -74,7 +75,7 @@ class Display:
         self._shown_at, self._shown_step = time.monotonic(), step
         if not self._console.is_terminal:
             line = f"step {step} of {self.num_steps}  {stats.numbers}  {stats.speed}"
-            self._console.print(line.rstrip())
+            self.note(line.rstrip())
             return
         if self._bar is None:
             self._bar = _live(self._console)
@@ -83,8 +84,9 @@ class Display:
 
     def note(self, *texts: str) -> None:
         """Prints each text as lines above the bar."""
-        for text in texts:
-            self._console.print(text)
+        with contextlib.suppress(OSError):  # A log file on a full disk.
+            for text in texts:
+                self._console.print(text)
 
     def pause(self) -> None:
         """Removes the bar while something else shows its own."""

@@ -1,0 +1,169 @@
+"""Signals are never lost, and end a command within seconds."""
+
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+import odapi
+from odapi.runtime.interrupts import Interrupted, Interrupts
+
+
+def send(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
+    time.sleep(1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_raises(number):
+    before = signal.getsignal(number), sys.unraisablehook
+    with pytest.raises(Interrupted) as caught, Interrupts() as interrupts:
+        send(number)
+    assert (caught.value.number, interrupts.requested) == (number, True)
+    assert (signal.getsignal(number), sys.unraisablehook) == before
+
+
+def test_within_a_shield_the_first_signal_is_recorded_and_the_second_raises():
+    notes = []
+    with pytest.raises(Interrupted), Interrupts() as interrupts:
+        interrupts.note = notes.append
+        interrupts.shield()
+        send()
+        assert (interrupts.requested, interrupts.aborted) == (True, False)
+        with pytest.raises(Interrupted), interrupts.interruptible():
+            raise AssertionError("a signal that came before does not raise")
+        send()
+    assert interrupts.aborted
+    assert notes == [
+        "SIGINT: stopping after this step and saving; a second signal aborts"
+    ]
+
+
+def test_a_signal_in_a_garbage_collection_callback_is_raised_again():
+    """As in `_xla_gc_callback` of JAX, whose errors Python ignores."""
+    sent = []
+
+    def callback(phase, info):
+        if not sent:
+            sent.append(phase)
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    gc.callbacks.append(callback)
+    try:
+        with pytest.raises(Interrupted), Interrupts() as interrupts:
+            gc.collect()
+            time.sleep(5)
+            raise AssertionError("swallowed")
+    finally:
+        gc.callbacks.remove(callback)
+    assert interrupts.requested and not interrupts.aborted
+
+
+def test_a_signal_in_a_destructor_is_raised_again():
+    class Dying:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    with pytest.raises(Interrupted), Interrupts():
+        Dying()
+        time.sleep(5)
+        raise AssertionError("swallowed")
+
+
+def command(tmp_path, body):
+    """Starts a command `odapi` whose subcommands are the given code."""
+    main = tmp_path / "main.py"
+    main.write_text("def main():\n" + textwrap.indent(textwrap.dedent(body), "    "))
+    code = """
+        import sys, importlib.util
+        from odapi.cli import start
+        spec = importlib.util.spec_from_file_location("odapi.cli.main", sys.argv[1])
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        sys.modules["odapi.cli.main"] = module
+        start.main()
+    """
+    source = os.path.dirname(os.path.dirname(odapi.__file__))
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code), str(main)],
+        env=os.environ | {"PYTHONPATH": source},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+# Stays in native code without the GIL, as a compilation does: no handler runs.
+NATIVE = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)"
+
+
+@pytest.mark.parametrize(
+    ("body", "number", "code", "said"),
+    [
+        ("import time; time.sleep(60)", signal.SIGINT, 130, "Interrupted.\n"),
+        ("import time; time.sleep(60)", signal.SIGTERM, 143, "Interrupted.\n"),
+        # Typer makes an exit code of the error, a broken import another error.
+        (
+            "import time, sys\ntry: time.sleep(60)\n"
+            "except KeyboardInterrupt: sys.exit(130)",
+            signal.SIGTERM,
+            143,
+            "Interrupted.\n",
+        ),
+        (
+            "import time\ntry: time.sleep(60)\n"
+            "except KeyboardInterrupt: raise ImportError('half')",
+            signal.SIGINT,
+            130,
+            "Interrupted.\n",
+        ),
+        (
+            "import time, sys\ntry: time.sleep(60)\n"
+            "except KeyboardInterrupt: sys.exit(0)",
+            signal.SIGINT,
+            0,
+            "",
+        ),
+    ],
+)
+def test_a_command_ends_with_a_message_and_an_exit_code(
+    tmp_path, body, number, code, said
+):
+    process = command(tmp_path, "print('ready', flush=True)\n" + body)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (code, said)
+
+
+def test_a_command_ends_within_native_code(tmp_path, monkeypatch):
+    shorter = "import odapi.runtime.interrupts as i; i._GRACE_SECONDS = 0.5\n"
+    process = command(tmp_path, f"{shorter}print('ready', flush=True)\n{NATIVE}")
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (130, "Interrupted.\n")
+
+
+def test_shielded_native_code_ends_with_the_second_signal(tmp_path):
+    body = f"""
+        import odapi.runtime.interrupts as i; i._GRACE_SECONDS = 0.5
+        i.Interrupts().shield()
+        print('ready', flush=True)
+        {NATIVE}
+    """
+    process = command(tmp_path, body)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stderr) == (130, "Interrupted.\n")
