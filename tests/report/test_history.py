@@ -51,6 +51,7 @@ def test_history_skips_and_counts_damaged_lines(tmp_path):
     assert [e["step"] for e in history.evaluations] == [7]
     assert math.isnan(history.at(7)["mAP"]) and history.at(7)["other"] == 1.0
     assert history.problems == [f"{file}: skipped 17 damaged lines of 18"]
+    history.flush()
     assert History(tmp_path, 9).problems == []  # They were removed.
 
 
