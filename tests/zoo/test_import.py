@@ -1,8 +1,13 @@
 """Importing: the original's checkpoints as folders of ours that all verbs take."""
 
 import itertools
+import json
+import os
 import pathlib
+import subprocess
+import sys
 
+import keras
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -272,6 +277,26 @@ def test_the_command(archive, tmp_path):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
     with pytest.raises(CheckpointError, match="does not exist"):
         CliRunner().invoke(app, ["import", "gone"], catch_exceptions=False)
+
+
+def test_nothing_of_the_backend_reaches_the_terminal(archive, tmp_path):
+    source, _ = archive()
+    quiet = ("TF_CPP_MIN_LOG_LEVEL", "GLOG_minloglevel")
+    environment = {k: v for k, v in os.environ.items() if k not in quiet}
+    run = tmp_path / "my run"
+    done = subprocess.run(
+        [sys.executable, "-m", "odapi.cli", "zoo", "import", str(source)]
+        + ["--output", str(run), "--json"],
+        capture_output=True,
+        text=True,
+        env=environment | {"KERAS_BACKEND": keras.backend.backend()},
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["folder"]) == (0, str(run))
+    assert done.stderr == (
+        "Building the model, then reading its weights ...\n"
+        f"Backend: {keras.backend.backend()} (set by KERAS_BACKEND)\n"
+    )
 
 
 def test_the_default_output_is_named_for_the_archive(archive, tmp_path, monkeypatch):
