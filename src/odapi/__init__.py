@@ -23,6 +23,7 @@ from odapi.runtime.keras_objects import register_with_keras
 if TYPE_CHECKING:
     from odapi.api.functions import evaluate as evaluate
     from odapi.api.functions import export as export
+    from odapi.api.functions import export_checkpoint as export_checkpoint
     from odapi.api.functions import predict as predict
     from odapi.api.functions import train as train
     from odapi.api.object_detector import ObjectDetector as ObjectDetector
@@ -58,6 +59,7 @@ _MODULES = {
     "evaluate": "odapi.api.functions",
     "predict": "odapi.api.functions",
     "export": "odapi.api.functions",
+    "export_checkpoint": "odapi.api.functions",
     "load_config": "odapi.config.load",
     "build_detector": "odapi.build.detector",
     "build_dataset": "odapi.build.keras_dataset",

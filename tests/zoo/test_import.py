@@ -22,6 +22,7 @@ from odapi.cli.zoo import app
 from odapi.config import parse
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config, save_config
+from odapi.config.model_part import load_model_config
 from odapi.errors import CheckpointError, ConfigError, DataError, OutputError
 from odapi.labels import label_map_of
 from odapi.zoo.checkpoint.reader import Checkpoint
@@ -384,3 +385,79 @@ def test_a_checkpoint_without_config(archive, tmp_path):
     with pytest.raises(CheckpointError, match=r"no pipeline\.config.*\n.*--config"):
         import_checkpoint(source, tmp_path / "run")
     assert import_checkpoint(source, tmp_path / "run", config=config).folder.is_dir()
+
+
+SLIP = """eval_input_reader {
+  label_map_path: "PATH_TO_BE_CONFIGURED"
+  tf_record_input_reader { input_path: "PATH_TO_BE_CONFIGURED"s }
+}
+"""
+
+
+def test_the_slip_in_the_config_of_the_zoos_mask_rcnn_is_passed_over(archive, tmp_path):
+    folder, _ = archive()
+    file = folder / "pipeline.config"
+    text = file.read_text()
+    file.write_text(f"{SLIP}{text}")
+    done = import_checkpoint(folder, tmp_path / "run")
+    assert (
+        f"  config      eval_input_reader is not used: {file}:3:63: 's' stands "
+        "directly behind a string"
+    ) in done.lines
+    assert load_config(tmp_path / "run").model == load_config(text).model
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert caught.value.hint == (
+        "delete s behind the string, or write it on its own line"
+    )
+
+
+@pytest.mark.parametrize(
+    "before, after, unused",
+    [
+        ("train_config { bogus: 1 }", "", ["train_config"]),
+        (
+            "train_config { batch_size: }",
+            "eval_config {",
+            ["train_config", "eval_config"],
+        ),
+        ("eval_config { num_examples: 3", "", ["eval_config"]),  # Is not closed.
+        ("", "} }", []),
+        ("bogus { a: 1 }", "bogus_too < >", ["bogus", "bogus_too"]),
+        ("", 'train_input_reader { label_map_path: "a }', ["train_input_reader"]),
+    ],
+)
+def test_mistakes_outside_of_the_model_are_passed_over(tmp_path, before, after, unused):
+    model = "model { ssd { num_classes: 7 } }"
+    file = tmp_path / "pipeline.config"
+    file.write_text(f"{before}\n{model}\n{after}\n")
+    loaded = load_model_config(tmp_path, ["model.ssd.num_classes=8"])
+    assert loaded.config.model.ssd.num_classes == 8
+    assert [note.split(" is not used")[0] for note in loaded.notes] == unused
+
+
+def test_a_mistake_in_the_model_is_an_error_at_its_place(tmp_path):
+    file = tmp_path / "pipeline.config"
+    file.write_text("train_config { bogus: 1 }\nmodel { ssd { num_clases: 7 } }\n")
+    with pytest.raises(ConfigError, match=r"pipeline\.config:2:15: Ssd has no field"):
+        load_model_config(file)
+    file.write_text("train_config { bogus: 1 }\n")
+    with pytest.raises(
+        ConfigError, match=r"pipeline\.config:1:16: .* no field 'bogus'"
+    ):
+        load_model_config(file)
+
+
+def test_a_config_of_another_name_is_taken_if_it_is_the_only_one(archive, tmp_path):
+    folder, _ = archive()
+    (folder / "pipeline.config").rename(folder / "ssd.config")
+    done = import_checkpoint(folder, tmp_path / "run")
+    assert (done.folder / "pipeline.config").is_file()
+    (folder / "other.config").write_text("")
+    with pytest.raises(CheckpointError) as caught:
+        import_checkpoint(folder, tmp_path / "other")
+    assert str(caught.value) == (
+        f"{folder}: no pipeline.config next to the checkpoint\n  hint: name the one "
+        f"that it was trained with, --config FILE: {folder / 'other.config'}, "
+        f"{folder / 'ssd.config'}"
+    )

@@ -14,8 +14,8 @@ from odapi.inference.predict import collect, open_stream, save_outputs
 from odapi.inference.prediction_outputs import PredictionOutputs
 from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor
-from odapi.outputs.folder import check_folder
-from odapi.outputs.kinds import EVALUATION, EXPORT
+from odapi.outputs.folder import OutputFolder, check_folder
+from odapi.outputs.kinds import EVALUATION, EXPORT, ORIGINAL_CHECKPOINT
 from odapi.runtime import backend
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from odapi.exporters.export import Exported
     from odapi.metrics.evaluator import Evaluator
     from odapi.training.plan import Outcome
+    from odapi.zoo.export_checkpoint import ExportedCheckpoint
 
 
 def train(
@@ -163,6 +164,40 @@ def export(
     from odapi.exporters.export import export as run
 
     return run(locate_weights(model), output_dir, input_type, overrides, **options)
+
+
+def export_checkpoint(
+    model: Pathlike | ObjectDetector,
+    output_dir: Pathlike,
+    overrides: Sequence[str] = (),
+) -> "ExportedCheckpoint":
+    """Writes a model as a TF2 checkpoint of the TF Object Detection API.
+
+        odapi.export_checkpoint("runs/first", "for_the_original")
+
+    The folder has the form of an archive of its zoo: `checkpoint/ckpt-0`,
+    `pipeline.config` and `label_map.pbtxt`. Its programs train, evaluate and export
+    it, and `import_checkpoint` reads it back. TensorFlow is not needed.
+
+    Args:
+        model: As for `evaluate`.
+        output_dir: A new folder, or that of an earlier call, which is replaced.
+        overrides: Of the config, such as "train_config.batch_size=8".
+
+    Raises:
+        CheckpointError: There is no model, or a part of it does not exist in the
+            original.
+        ConfigError: An override is wrong.
+        OutputError: The folder has files that odapi did not write, or cannot be
+            written.
+    """
+    from odapi.zoo.export_checkpoint import export_checkpoint as run
+
+    output = OutputFolder(output_dir, ORIGINAL_CHECKPOINT)
+    if isinstance(model, ObjectDetector):
+        _no_overrides(overrides)
+        return run(model.with_weights("be written as a checkpoint"), output)
+    return run(ObjectDetector.load(model, overrides).with_weights("export"), output)
 
 
 def predict(  # noqa: PLR0913 (keyword arguments of the public API)

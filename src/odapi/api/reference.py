@@ -25,7 +25,9 @@ they are used together.
 SECTIONS = {
     "Models": ("ObjectDetector",),
     "Results": ("Prediction", "DetectedObject", "Predictions"),
-    "Functions": ("train", "evaluate", "predict", "export", "import_checkpoint"),
+    "Functions": ("train", "evaluate", "predict", "export", "import_checkpoint",
+        "export_checkpoint",
+    ),
     "Building": ("load_config", "build_detector", "build_dataset", "load_detector"),
     "Architectures": tuple(
         f"models.{name}"

@@ -166,6 +166,39 @@ def import_(
     next_step(*steps)
 
 
+@app.command("export-checkpoint")
+def export_checkpoint(
+    model: Annotated[
+        pathlib.Path,
+        typer.Argument(
+            metavar="MODEL",
+            help="Run folder, checkpoint, import, or folder of odapi export.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        pathlib.Path,
+        typer.Argument(metavar="OUTPUT", help="New folder.", show_default=False),
+    ],
+    overrides: Set = None,
+    backend: Backend = None,
+    as_json: Json = False,
+) -> None:
+    """Write a model as a TF2 checkpoint for the TF Object Detection API."""
+    select_backend(backend)
+    import odapi
+    from odapi.console import waiting
+
+    with waiting("Building the model, then reading its weights"):
+        done = odapi.export_checkpoint(model, output, overrides or ())
+    if as_json:
+        print_json(vars(done) | {"report": done.lines()})
+        return
+    for line in done.lines():
+        write_line(line)
+    next_step(f"odapi zoo import {quoted(done.folder)}")
+
+
 def _table(chosen: "tuple[Model, ...]") -> "Table":
     from rich import box
     from rich.table import Table

@@ -82,6 +82,10 @@ def _translate(
     said: str, text: str, at: tuple[int, int], blocks: Blocks
 ) -> tuple[str, str]:
     if match := _NO_FIELD.search(said):
+        if _is_behind_text(text, at):
+            name = match.group(2)
+            hint = f"delete {name} behind the string, or write it on its own line"
+            return f"{name!r} stands directly behind a string", hint
         return _no_field(match.group(1), match.group(2), blocks)
     if match := _NO_VALUE.search(said):
         return _no_value(text, at, blocks, match.group(2).rstrip("."))
@@ -99,6 +103,12 @@ def _translate(
     if match := _TWICE.search(said):
         return f"{match.group(1)} is given twice", ""
     return _bad_syntax(said, text, at, blocks)
+
+
+def _is_behind_text(text: str, at: tuple[int, int]) -> bool:
+    """Returns True if a quote ends directly before a place."""
+    line, column = at
+    return text.split("\n")[line - 1][: column - 1].endswith(('"', "'"))
 
 
 def _no_field(owner: str, name: str, blocks: Blocks) -> tuple[str, str]:

@@ -64,6 +64,11 @@ EXPORT = Kind(
     ("saved_model/*", *_MODEL, "checkpoint/weights.h5")
     + tuple(f"checkpoint/{name}" for name in _MODEL),
 )
+ORIGINAL_CHECKPOINT = Kind(
+    "original checkpoint",
+    "a checkpoint for the TF Object Detection API",
+    ("checkpoint/checkpoint", "checkpoint/ckpt-0.*", *_MODEL),
+)
 IMPORT = Kind("import", "an imported checkpoint", replaced=False, whole=True)
 CHECKPOINT = Kind(
     "checkpoint",
@@ -114,8 +119,8 @@ QUICKSTART = Kind(
 KINDS = {
     kind.name: kind
     for kind in (
-        RUN, STEP, EXPORT, IMPORT, CHECKPOINT, PREDICTIONS, EVALUATION, INSPECTION,
-        KEYPOINTS, DATASET, QUICKSTART,
+        RUN, STEP, EXPORT, ORIGINAL_CHECKPOINT, IMPORT, CHECKPOINT, PREDICTIONS,
+        EVALUATION, INSPECTION, KEYPOINTS, DATASET, QUICKSTART,
     )
 }  # fmt: skip
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.run_folder import write_run_metadata
 from odapi.config.label_map import save_label_map
-from odapi.config.load import load_config, save_config
+from odapi.config.load import save_config
+from odapi.config.model_part import load_model_config
 from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
 from odapi.labels import LabelMap
 from odapi.outputs.folder import OutputFolder
 from odapi.outputs.kinds import IMPORT
 from odapi.runtime import backend
-from odapi.wording import counted
+from odapi.wording import counted, first_names
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
 from odapi.zoo.classes import classes_of
@@ -94,7 +95,7 @@ def import_checkpoint(
     from odapi.build.detector import build_detector
     from odapi.zoo.names.detector_keys import detector_keys
 
-    loaded = load_config(file, overrides)
+    loaded, notes = load_model_config(file, overrides)
     classes, origin = classes_of(loaded, _num_classes(loaded), file.parent, label_map)
     classes = named_keypoints(loaded, classes, file.parent)
     if loaded.model.center_net.keypoint_estimation_task:
@@ -107,6 +108,7 @@ def import_checkpoint(
     if step is None:
         lines[-1] = "  trained     unknown: exported models do not store it"
     lines.append(f"  classes     {origin}")
+    lines += [f"  config      {note}" for note in notes]
     lines += _fill_placeholder(loaded, target)
     state = _state(checkpoint, keys, detector, loaded, keep_optimizer)
     lines += state.lines
@@ -275,12 +277,16 @@ def _config_file(
     if config is not None:
         given = pathlib.Path(config).expanduser()
         return given / _CONFIG if given.is_dir() else given
-    places = [path, index.parent, index.parent.parent]
-    for folder in places:
+    found: list[str] = []
+    for folder in (path, index.parent, index.parent.parent):
         if (folder / _CONFIG).is_file():
             return folder / _CONFIG
-    raise CheckpointError(
-        str(path),
-        f"no {_CONFIG} next to the checkpoint",
-        hint="use the one that it was trained with: --config pipeline.config",
-    )
+        others = sorted(folder.glob("*.config")) if folder.is_dir() else []
+        if len(others) == 1:  # Trained with a file of another name.
+            return others[0]
+        found += [name for name in map(str, others) if name not in found]
+    hint = "use the one that it was trained with: --config pipeline.config"
+    if found:
+        names = first_names(found, 5)
+        hint = f"name the one that it was trained with, --config FILE: {names}"
+    raise CheckpointError(str(path), f"no {_CONFIG} next to the checkpoint", hint=hint)
