@@ -125,3 +125,17 @@ def test_a_backend_that_is_missing_is_named_with_the_line_that_installs_it():
     )
     done = _run(code, KERAS_BACKEND="torch")
     assert 'pip install "odapi[torch]"' in done.stdout, done.stderr
+
+
+def test_output_goes_through_the_console():
+    """`odapi.console` prints names as they are; these would read them as markup."""
+    others = ("typer.echo", "rich.print", "rich.console.Console", "Text.from_markup")
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+        for path in FILES
+        if path.name not in ("console.py", "start.py")  # The latter imports nothing.
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and (name := ast.unparse(node.func)) in (*others, "Console", "print")
+    ]
+    assert found == []

@@ -280,6 +280,7 @@ def test_the_command(archive, tmp_path):
         CliRunner().invoke(app, ["import", "gone"], catch_exceptions=False)
 
 
+@pytest.mark.slow  # A process of its own starts the backend and builds a model.
 def test_nothing_of_the_backend_reaches_the_terminal(archive, tmp_path):
     source, _ = archive()
     quiet = ("TF_CPP_MIN_LOG_LEVEL", "GLOG_minloglevel")

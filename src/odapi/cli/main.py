@@ -31,8 +31,9 @@ from odapi.errors import OdapiError
 app = App(
     name="odapi",
     help="Train, evaluate and ship object detectors from a pipeline.config.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage. With --json, standard output "
-    "has one JSON document and nothing else; errors are text on standard error.\n\n"
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted by Ctrl-C. "
+    "With --json, standard output has one JSON document and nothing else; "
+    "errors are text on standard error.\n\n"
     "odapi --install-completion sets up completion for your shell.",
 )
 app.command("quickstart")(quickstart.quickstart)
