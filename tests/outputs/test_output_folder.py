@@ -48,6 +48,15 @@ def test_hidden_files_and_those_of_the_system_are_no_content(tmp_path, kind):
     check_folder(tmp_path, kind)
 
 
+@pytest.mark.parametrize("kind", [EXPORT, RUN, CHECKPOINT])
+def test_folders_without_files_are_no_content(tmp_path, kind):
+    (tmp_path / "train" / "a").mkdir(parents=True)
+    check_folder(tmp_path, kind)
+    (tmp_path / "train" / "a" / "link").symlink_to("nowhere")
+    with pytest.raises(OutputError, match=r"did not write: train/\n"):
+        check_folder(tmp_path, kind)
+
+
 def test_a_folder_that_is_replaced_as_a_whole_may_hold_no_hidden_file(tmp_path):
     lay_out(tmp_path, [".git/HEAD"])
     with pytest.raises(OutputError, match=r"did not write: \.git/\n"):
@@ -210,7 +219,7 @@ def test_read_only_folders(tmp_path, monkeypatch, place):
     [
         ("a", "a-2"),
         ("b", "b-3"),
-        ("c.json", "c-2.json"),
+        ("v1.0", "v1.0-2"),
         (".", "odapi"),
         ("..", "../odapi"),
     ],

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from odapi.errors import OutputError
 from odapi.files import Pathlike
-from odapi.outputs.folder import new_place
+from odapi.outputs.folder import unused_name
 from odapi.outputs.writable import probe_file, refused_paths, shown_path
 from odapi.wording import first_names
 
@@ -64,8 +64,7 @@ def check_new_shards(prefix: str) -> None:
 
 def existing_file(path: pathlib.Path, problem: str) -> OutputError:
     """Returns the error for a file that is not replaced."""
+    new = unused_name(path, path.stem, path.suffix)
     return OutputError(
-        shown_path(path),
-        problem,
-        hint=f"choose a new name, such as {shown_path(new_place(path))}",
+        shown_path(path), problem, hint=f"choose a new name, such as {shown_path(new)}"
     )

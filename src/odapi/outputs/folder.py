@@ -99,16 +99,21 @@ def find_marker(folder: pathlib.Path) -> Marker | None:
 
 
 def new_place(path: Pathlike) -> pathlib.Path:
-    """Returns an unused path with a similar name, to name it in a hint."""
+    """Returns an unused folder with a similar name, to name it in a hint."""
     path = pathlib.Path(path)
     if not path.name or path.name == "..":
         path = path / "odapi"
         if not os.path.lexists(path):
             return path
+    return unused_name(path, path.name, "")
+
+
+def unused_name(path: pathlib.Path, stem: str, suffix: str) -> pathlib.Path:
+    """Returns the first unused path beside another: `stem`, a number and `suffix`."""
     number = 2
-    while os.path.lexists(_numbered(path, number)):
+    while os.path.lexists(path.with_name(f"{stem}-{number}{suffix}")):
         number += 1
-    return _numbered(path, number)
+    return path.with_name(f"{stem}-{number}{suffix}")
 
 
 def listing(folder: pathlib.Path, names: Sequence[str]) -> str:
@@ -120,10 +125,6 @@ def listing(folder: pathlib.Path, names: Sequence[str]) -> str:
         return f": {text}"
     last = indices[-1].relative_to(folder).with_suffix("").as_posix()
     return f", a TensorFlow checkpoint among them ({last}): {text}"
-
-
-def _numbered(path: pathlib.Path, number: int) -> pathlib.Path:
-    return path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def _check_content(folder: pathlib.Path, kind: Kind) -> None:
@@ -183,7 +184,16 @@ def _entries(folder: pathlib.Path, kind: Kind) -> list[str]:
     names = [n for n in names if n not in (MARKER, *_SYSTEM_FILES)]
     if not kind.whole:
         names = [n for n in names if not n.startswith(".")]
-    return [n for n in names if not (matches(n, kind.kept) and (folder / n).is_file())]
+    return [n for n in names if not _is_harmless(folder / n, kind)]
+
+
+def _is_harmless(path: pathlib.Path, kind: Kind) -> bool:
+    """Returns whether an entry is a kept file of the user, or a folder without files."""
+    if path.is_symlink():
+        return False
+    if path.is_dir():
+        return all(p.is_dir() and not p.is_symlink() for p in path.rglob("*"))
+    return matches(path.name, kind.kept)
 
 
 def _not_ours(
