@@ -258,3 +258,16 @@ def test_a_best_mark_that_a_kill_prevented_is_set_by_the_same_command(train):
         "metric": MAP,
         "value": 0.4,
     }
+
+
+def test_a_config_of_the_user_in_the_folder_of_the_run_is_kept(train, capsys):
+    train.model_dir.mkdir()
+    mine = train.model_dir / "pipeline.config"
+    mine.write_text("# My own remarks.\nmodel {}\n")
+    train(num_steps=1)
+    train(num_steps=2)  # Resumes: the folder is that of a run now.
+    assert mine.read_text() == "# My own remarks.\nmodel {}\n"
+    assert (folders.find(train.model_dir) / "pipeline.config").stat().st_size > 100
+    shown = " ".join(capsys.readouterr().err.split())
+    kept = f"Kept {mine}, which odapi did not write; that of this run is beside its"
+    assert shown.count(kept) == 2

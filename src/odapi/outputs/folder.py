@@ -188,7 +188,7 @@ def _entries(folder: pathlib.Path, kind: Kind) -> list[str]:
 
 
 def _is_harmless(path: pathlib.Path, kind: Kind) -> bool:
-    """Returns whether an entry is a kept file of the user, or a folder without files."""
+    """Returns whether an entry is a kept file, or a folder without files."""
     if path.is_symlink():
         return False
     if path.is_dir():
