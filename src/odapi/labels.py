@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from odapi.errors import DataError
+from odapi.wording import first_names
 
+_IN_REPR = 10  # Classes.
 _MAX_ID = 2**31 - 1  # Class ids and indices are int32.
 
 
@@ -57,7 +59,7 @@ class Category:
         return self.display_name or self.name
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class LabelMap:
     """The categories of a dataset, by id. Ids may have gaps, as in COCO.
 
@@ -119,6 +121,10 @@ class LabelMap:
                 f"id of {high[0].name!r} is {high[0].id}; ids are at most {_MAX_ID}",
                 hint="number the classes from 1",
             )
+
+    def __repr__(self) -> str:
+        names = [f"{c.id} {c.label}" for c in self.categories]
+        return f"<LabelMap {self.source}: {first_names(names, _IN_REPR) or 'empty'}>"
 
     def __len__(self) -> int:
         return len(self.categories)

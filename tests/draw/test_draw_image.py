@@ -226,3 +226,40 @@ def test_files_that_cannot_be_written_are_named(tmp_path):
     with pytest.raises(DataError, match="cannot be written"):
         save_image(tmp_path / "file" / "image.png", gray())
     assert encode_image(gray()).startswith(b"\x89PNG")
+
+
+def test_outputs_of_a_saved_model_are_drawn_as_they_are():
+    boxes = np.array([[0.1, 0.1, 0.4, 0.5], [0.5, 0.5, 0.9, 0.9], [0, 0, 1, 1]], "f4")
+    outputs = {
+        "detection_boxes": boxes[None],
+        "detection_classes": np.array([[2.0, 1.0, 1.0]], "f4"),
+        "detection_scores": np.array([[0.9, 0.5, 0.0]], "f4"),
+        "detection_multiclass_scores": np.zeros((1, 3, 3), "f4"),
+        "num_detections": np.array([2.0], "f4"),
+    }
+    expected = draw_objects(
+        gray(), objects(*boxes[:2], classes=[1, 0], scores=[0.9, 0.5]), NAMES
+    )
+    np.testing.assert_array_equal(draw_objects(gray(), outputs, NAMES), expected)
+    of_one = {name: value[0] for name, value in outputs.items()}
+    np.testing.assert_array_equal(draw_objects(gray(), of_one, NAMES), expected)
+    two = {name: np.concatenate([value] * 2) for name, value in outputs.items()}
+    with pytest.raises(ValueError, match="outputs of 2 images; draw them one by one"):
+        draw_objects(gray(), two, NAMES)
+
+
+def test_float_images_from_0_to_1_are_shown():
+    assert (as_rgb(np.full((2, 3, 3), 0.5)) == 127).all()
+    assert (as_rgb(np.full((2, 3, 3), 128.0)) == 128).all()
+    assert (as_rgb(np.zeros((2, 3, 3))) == 0).all()
+
+
+def test_a_class_whose_name_the_font_lacks_shows_its_id(monkeypatch):
+    written = []
+    monkeypatch.setattr(
+        "odapi.draw.image._draw_label", lambda _, label, __: written.append(label.text)
+    )
+    names = label_map_of(["हिन्दी", "🐶 dog"])
+    found = objects([0.1, 0.1, 0.5, 0.5], [0.6, 0.6, 1, 1], classes=[0, 1])
+    draw_objects(gray(400, 600), found, names)
+    assert written == ["class 1 (हिन्दी)", "🐶 dog"]

@@ -44,7 +44,7 @@ def test_mosaic_is_a_little_wider_than_high(number):
 def test_mosaic_refuses_what_it_cannot_show():
     with pytest.raises(ValueError, match="needs at least one image"):
         mosaic([])
-    with pytest.raises(ValueError, match="1 captions for 2 images"):
+    with pytest.raises(ValueError, match="1 caption for 2 images"):
         mosaic([image(4, 4)] * 2, ["a"])
 
 

@@ -54,7 +54,7 @@ def test_eval_json_is_json_and_nothing_else(evaluated):
 def test_eval_passes_its_options_on(evaluated, tmp_path):
     run("eval", "runs/first", "--eval-data", "coco:val.json", "--set", "a=1",
         "--set", "b=2", "--batch-size", 4, "--output", tmp_path, "--losses",
-        "--max-images", 7)  # fmt: skip
+        "--max-images", 7, "--label-map", tmp_path / "a.pbtxt")  # fmt: skip
     assert evaluated == {
         "checkpoint": "runs/first",
         "eval_data": "coco:val.json",
@@ -63,4 +63,5 @@ def test_eval_passes_its_options_on(evaluated, tmp_path):
         "output": tmp_path,
         "with_losses": True,
         "max_images": 7,
+        "label_map": tmp_path / "a.pbtxt",
     }

@@ -12,7 +12,13 @@ from evaluation_fakes import LABEL_MAP, FakeDataset, FakeSource, PixelDetector, 
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
 from odapi.evaluation.metric_files import as_json
-from odapi.evaluation.result_report import notes, show, write_report
+from odapi.evaluation.result_report import (
+    drawing_threshold,
+    low_score_hints,
+    notes,
+    show,
+    write_report,
+)
 from odapi.inference.result_files import (
     ResultsWriter,
     categories_of,
@@ -148,7 +154,7 @@ FOUND = {
 def test_coco_results_are_pixels_and_ids_of_the_label_map(tmp_path):
     path = tmp_path / "new" / "found.json"
     with ResultsWriter(path) as writer:
-        writer.add("17", FOUND, (100, 200))
+        writer.add(17, FOUND, (100, 200))
         writer.add("street", FOUND, (100, 200))
     rows = json.loads(path.read_text())
     assert rows[0] == {
@@ -229,6 +235,9 @@ def test_our_results_give_the_same_numbers_to_pycocotools(tmp_path):
         result = evaluate_loop(
             PixelDetector(), dataset, CocoBoxMetrics(LABEL_MAP), writer=writer
         )
+    rows = json.loads((tmp_path / "found.json").read_text())
+    rows = [row | {"image_id": int(row["image_id"])} for row in rows]
+    (tmp_path / "found.json").write_text(json.dumps(rows))
     truth_set = coco.COCO()
     rows = [
         (s["image_id"], box * 32, index)
@@ -258,3 +267,56 @@ def test_our_results_give_the_same_numbers_to_pycocotools(tmp_path):
     oracle.summarize()
     ours = list(result.metrics.values())
     np.testing.assert_allclose(ours, oracle.stats, rtol=0, atol=1e-9)
+
+
+def with_best_score(score):
+    found = [(*BOX, 0, score), (6, 6, 9, 9, 1, 1)]
+    dataset = FakeDataset(FakeSource([sample("1", [(*BOX, 0)], found)]))
+    return evaluate_loop(PixelDetector(), dataset, CocoBoxMetrics(LABEL_MAP))
+
+
+@pytest.mark.parametrize(
+    ("score", "threshold", "hints"),
+    [
+        (9, 0.5, []),
+        (
+            4,
+            0.2,
+            [
+                "no detection has a score of 0.5 or more, the best has 0.4: drawn "
+                "images show those of 0.2 or more; odapi predict shows them with "
+                "--min-score 0.2"
+            ],
+        ),
+    ],
+)
+def test_the_best_boxes_are_drawn_where_none_has_a_high_score(
+    monkeypatch, tmp_path, score, threshold, hints
+):
+    drawn = []
+
+    def side_by_side(image, *_, min_score, **__):
+        drawn.append(min_score)
+        return image
+
+    monkeypatch.setattr("odapi.evaluation.result_report.side_by_side", side_by_side)
+    result = with_best_score(score)
+    assert result.best_score == pytest.approx(score / 10)
+    assert low_score_hints(result, 0.5) == hints
+    write_report(tmp_path, result, min_score=0.5)
+    assert drawn == [pytest.approx(threshold)]
+    assert drawing_threshold(result, 0.5) == pytest.approx(threshold)
+
+
+def test_a_result_without_detections_has_no_hint_about_scores():
+    dataset = FakeDataset(FakeSource([sample("1", [(*BOX, 0)], [])]))
+    result = evaluate_loop(PixelDetector(), dataset, CocoBoxMetrics(LABEL_MAP))
+    assert low_score_hints(result, 0.5) == []
+
+
+def test_the_repr_of_a_result_is_a_line(result):
+    assert repr(result) == (
+        "<EvaluationResult of 3 images, 2 objects, 1 skipped: "
+        "DetectionBoxes_Precision/mAP 0.5050, DetectionBoxes_Precision/mAP@.50IOU "
+        "0.5050, DetectionBoxes_Precision/mAP@.75IOU 0.5050 and 11 more metrics>"
+    )

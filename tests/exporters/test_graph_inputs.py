@@ -146,6 +146,54 @@ def test_image_files_of_other_modes_get_three_channels(mode):
     np.testing.assert_allclose(images, np.full((1, 4, 5, 3), 120), atol=1)
 
 
+def bmp(mode, **colors):
+    """Returns a BMP file whose two halves differ, and the pixels that it shows."""
+    pil = require("PIL.Image")
+    image = np.zeros((5, 7, 3), np.uint8)
+    image[:2], image[2:, 3:] = (250, 10, 30), (20, 200, 90)
+    image = pil.fromarray(image).convert(mode, **colors)
+    buffer = io.BytesIO()
+    image.save(buffer, "BMP")
+    return buffer.getvalue(), np.asarray(image.convert("RGB"))
+
+
+BMPS = {"P": {"palette": 1, "colors": 256}, "L": {}, "1": {}, "RGB": {}, "RGBA": {}}
+
+
+@pytest.mark.parametrize("mode", BMPS)
+def test_bmp_files_with_a_palette_have_their_colors(mode):
+    data, expected = bmp(mode, **BMPS[mode])
+    decode = graph_inputs.prepare("encoded_image_string_tensor", Identity())
+    images, _ = decode(tf.constant([data]))
+    np.testing.assert_array_equal(images[0], expected)
+
+
+def test_a_bmp_file_whose_first_row_is_the_top_one_is_not_turned():
+    data, expected = bmp("P", **BMPS["P"])
+    top_down = bytearray(data)
+    top_down[22:26] = (-5).to_bytes(4, "little", signed=True)
+    decode = graph_inputs.prepare("encoded_image_string_tensor", Identity())
+    images, _ = decode(tf.constant([bytes(top_down)]))
+    np.testing.assert_array_equal(images[0], expected[::-1])
+
+
+def test_a_compressed_bmp_file_is_refused_with_a_message_of_ours():
+    data = bytearray(bmp("P", **BMPS["P"])[0])
+    data[30] = 1
+    decode = graph_inputs.prepare("encoded_image_string_tensor", Identity())
+    with pytest.raises(tf.errors.InvalidArgumentError, match="save it as PNG"):
+        decode(tf.constant([bytes(data)]))
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_images_of_other_channels_are_refused_with_a_message_of_ours(channels, dtype):
+    run = tf.function(lambda x: graph_inputs.resize(FixedShape(8, 8), x))
+    concrete = run.get_concrete_function(tf.TensorSpec(None, dtype))
+    with pytest.raises(Exception, match="input_images_must_have_3_channels_RGB"):
+        concrete(tf.zeros([1, 4, 5, channels], dtype))
+
+
 @pytest.mark.parametrize(
     ("input_type", "batch", "dtype", "shape"),
     [

@@ -1,5 +1,6 @@
 """Image sources: arrays, PIL images, iterators, and the stream of predictions."""
 
+import io
 import itertools
 
 import numpy as np
@@ -46,6 +47,55 @@ def test_sources_in_memory(source, expected, total):
     assert number == total and len(images) == len(expected)
     for image, wanted in zip(images, expected, strict=True):
         assert image.dtype == np.uint8 and image.tolist() == wanted.tolist()
+
+
+def test_encoded_images_and_open_files(tmp_path):
+    path = save_image(tmp_path / "a.png", RGB)
+    data = path.read_bytes()
+    with path.open("rb") as one, path.open("rb") as other:
+        sources = [data, bytearray(data), memoryview(data), one, [data, other]]
+        for source in [*sources, iter([data]), np.array([data], object)]:
+            images, _ = read(source)
+            assert [i.tolist() for i in images] == [RGB.tolist()] * len(images)
+            assert images
+    images = open_images([data, b"no", io.BytesIO(b"")])
+    rows = list(images.rows)
+    assert images.total == 3 and rows[0].image is not None
+    assert [str(row.path) for row in rows[1:]] == ["image 2", "image 3"]
+    assert rows[2].problem == "is empty (0 bytes)"
+
+
+def test_arrays_of_several_sizes_are_a_list():
+    ragged = np.empty(2, object)
+    ragged[:] = [RGB, RGB[:2]]
+    images, total = read(ragged)
+    assert total == 2 and [i.shape for i in images] == [(4, 6, 3), (2, 6, 3)]
+
+
+class Tensor:
+    """A tensor of a backend; `fails` like one on another device."""
+
+    shape = RGB.shape
+
+    def __init__(self, fails=False):
+        self.fails = fails
+
+    def __array__(self, dtype=None, copy=None):
+        if self.fails:
+            raise TypeError("can't convert cuda:0 device type tensor to numpy")
+        return RGB
+
+
+def test_tensors_are_arrays():
+    for source in (Tensor(), [Tensor()], iter([Tensor()])):
+        assert [i.tolist() for i in read(source)[0]] == [RGB.tolist()]
+    with pytest.raises(DataError) as caught:
+        read([Tensor(fails=True)])
+    assert str(caught.value) == (
+        "images: a Tensor cannot be converted to an array: can't convert cuda:0 device "
+        "type tensor to numpy\n"
+        "  hint: convert it, such as tensor.detach().cpu().numpy()"
+    )
 
 
 def test_files_and_arrays_mix(tmp_path):

@@ -12,8 +12,9 @@ from evaluation_fakes import LABEL_MAP, SIZE, PixelDetector
 from odapi import predict
 from odapi.data.image.decode import decode_image
 from odapi.data.image.resize import FixedShape, KeepAspectRatio
+from odapi.data.sources.open import open_source
 from odapi.draw.file import save_image
-from odapi.errors import DataError
+from odapi.errors import DataError, OutputError
 from odapi.inference.image_files import find_images, read_images
 
 
@@ -228,8 +229,10 @@ def test_arrays_are_images_too(tmp_path):
         ([], "none were given"),
         (5, "cannot be of type int"),
         ({"a": 1}, "cannot be of type dict"),
-        (b"jpeg", "cannot be of type bytes"),
+        (b"jpeg", "image 1: cannot be read as an image; it begins with b'jpeg'"),
         ([5], "cannot contain int"),
+        ("https://example.org/a.jpg", "is a web address"),
+        (io.StringIO("text"), "image 1: is open as text"),
     ],
 )
 def test_wrong_images_are_refused(images, message):
@@ -241,6 +244,121 @@ def test_wrong_images_are_refused(images, message):
 def test_wrong_options_are_refused(options):
     with pytest.raises(DataError, match=next(iter(options))):
         predict(Bright(), np.zeros((4, 4, 3), np.uint8), **options)
+
+
+class Three:
+    """Finds three objects in every image."""
+
+    label_map = LABEL_MAP
+
+    def __call__(self, images):
+        boxes = np.array([[0, 0, 0.5, 0.5], [0.5, 0, 1, 1], [0, 0.5, 0.5, 1]], "f4")
+        scores = np.array([0.6, 0.9, 0.2], "f4")
+        row = {"boxes": boxes, "classes": np.array([0, 1, 1]), "scores": scores}
+        return [row for _ in images]
+
+
+WHITE = np.full((20, 40, 3), 255, np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [("circle", 0.9), ("square", 0.6)]),
+        ({"classes": ["square"]}, [("square", 0.6)]),
+        ({"classes": "circle"}, [("circle", 0.9)]),
+        ({"classes": 2}, [("circle", 0.9)]),
+        ({"classes": ["2"]}, [("circle", 0.9)]),
+        ({"classes": ["square,circle"]}, [("circle", 0.9), ("square", 0.6)]),
+        ({"classes": [1, "circle"]}, [("circle", 0.9), ("square", 0.6)]),
+        ({"max_detections": 1}, [("circle", 0.9)]),
+        ({"max_detections": 1, "classes": 1}, [("square", 0.6)]),
+        ({"max_detections": 9, "min_score": 0}, [
+            ("circle", 0.9), ("square", 0.6), ("circle", 0.2)]),
+    ],
+)  # fmt: skip
+def test_objects_of_some_classes_and_the_best_ones(options, expected):
+    (found,) = predict(Three(), WHITE, **options)
+    scores = [round(float(s), 2) for s in found.scores]
+    assert list(zip(found.labels, scores, strict=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"classes": ["sqare"]},
+            "classes: the model has no class 'sqare'; they are square, circle\n"
+            "  hint: did you mean 'square'?",
+        ),
+        ({"classes": 3}, "classes: the model has no class 3; they are square, circle"),
+        ({"classes": []}, "classes: none are given\n  hint: leave it out to keep all"),
+        ({"max_detections": 0}, "max_detections: must be 1 or more, got 0"),
+    ],
+)
+def test_classes_that_the_model_lacks_are_refused(options, message):
+    with pytest.raises(DataError) as caught:
+        predict(Three(), WHITE, **options)
+    assert str(caught.value) == message
+
+
+def test_the_best_score_is_that_of_the_selected_classes():
+    found = predict(Three(), WHITE, 0.95, classes="square")
+    assert found.best_score == pytest.approx(0.6)
+    assert repr(found) == "<Predictions of 1 image: 0 objects, best score 0.6>"
+
+
+def test_a_csv_file_has_a_row_per_object_and_is_a_dataset(folder):
+    found = predict(Three(), folder / "frame_2.png", save_csv=folder / "found.csv")
+    path = folder / "frame_2.png"
+    assert (folder / "found.csv").read_text().splitlines() == [
+        "image_id,path,width,height,class_id,label,score,x_min,y_min,x_max,y_max",
+        f"1,{path},60,40,2,circle,0.9,0.000,20.000,60.000,40.000",
+        f"1,{path},60,40,1,square,0.6,0.000,0.000,30.000,20.000",
+    ]
+    assert found.files == [folder / "found.csv"]
+    sample = open_source(f"csv:{folder / 'found.csv'}")[0]
+    np.testing.assert_allclose(sample["boxes"], found[0].boxes)
+
+
+def test_crops_are_sorted_by_class(folder, tmp_path):
+    out = tmp_path / "crops"
+    found = predict(Three(), [folder / "frame_2.png", WHITE], save_crop=out)
+    files = sorted(p.relative_to(out).as_posix() for p in out.rglob("*/*.*"))
+    assert files == [
+        "circle/frame_2_1.png", "circle/image_0002_1.jpg",
+        "square/frame_2_2.png", "square/image_0002_2.jpg",
+    ]  # fmt: skip
+    assert decode_image((out / files[0]).read_bytes()).shape == (20, 60, 3)
+    assert found.files == [out]
+    with pytest.raises(OutputError) as caught:
+        predict(Three(), WHITE, save_crop=out)
+    assert caught.value.place == str(out)
+
+
+def test_a_csv_file_of_others_is_not_replaced(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("image,price\n")
+    with pytest.raises(OutputError, match="exists already, and odapi did not write it"):
+        predict(Three(), WHITE, save_csv=path)
+    path.unlink()
+    for _ in range(2):
+        predict(Three(), WHITE, save_csv=path)
+    assert len(path.read_text().splitlines()) == 3
+
+
+def test_files_of_a_folder_that_are_no_images_are_counted(folder):
+    (folder / "phone.HEIC").write_bytes(b"")
+    (folder / "deep" / "b.heic").write_bytes(b"")
+    (folder / ".hidden").write_bytes(b"")
+    (folder / "README").write_bytes(b"")
+    found = predict(Bright(), folder)
+    assert found.ignored == {".heic": 2, ".txt": 1, "without suffix": 1}
+    assert predict(Bright(), iter([folder])).ignored == found.ignored
+    (folder / "none").mkdir()
+    (folder / "none" / "a.heic").write_bytes(b"")
+    with pytest.raises(DataError, match=r"no image; not looked at: 1 \.heic"):
+        predict(Bright(), folder / "none")
 
 
 def test_images_come_in_batches(folder):

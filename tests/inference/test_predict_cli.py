@@ -37,7 +37,7 @@ class Bright:
 @pytest.fixture
 def bright(monkeypatch):
     detector = odapi.ObjectDetector(HeldModel(Model(Bright()), None))
-    monkeypatch.setattr(odapi.ObjectDetector, "load", lambda *_: detector)
+    monkeypatch.setattr(odapi.ObjectDetector, "load", lambda *_, **__: detector)
 
 
 @pytest.fixture
@@ -122,3 +122,30 @@ def test_predict_refuses_overrides_of_an_exported_model(tmp_path):
 def test_options_out_of_range_are_refused(arguments):
     result = run("predict", "runs/first", "a.jpg", *arguments)
     assert result.exit_code == 2
+
+
+def test_options_of_the_selection_and_of_files(bright, images, tmp_path):
+    (images / "phone.heic").write_bytes(b"")
+    result = run(
+        "predict", "runs/first", images, "--classes", "square,circle",
+        "--max-detections", 1, "--save-csv", tmp_path / "a.csv",
+        "--save-crop", tmp_path / "crops", "--json",
+    )  # fmt: skip
+    content = json.loads(result.stdout)
+    assert (content["ignored"], content["best_score"]) == ({".heic": 1}, 0.9804)
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == 13
+    assert len(list((tmp_path / "crops" / "square").iterdir())) == 12
+    assert content["files"] == [str(tmp_path / "crops"), str(tmp_path / "a.csv")]
+
+
+def test_files_that_are_no_images_are_counted_below_the_table(bright, images):
+    (images / "phone.heic").write_bytes(b"")
+    result = run("predict", "runs/first", images)
+    assert "not looked at: 1 .heic\n" in result.stdout
+
+
+def test_a_class_that_the_model_lacks_is_refused(bright, images):
+    result = run("predict", "runs/first", images, "--classes", "triangle")
+    assert str(result.exception) == (
+        "classes: the model has no class 'triangle'; they are square, circle"
+    )

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from odapi.api.object_detector import ObjectDetector
+from odapi.api.object_detector import Classes, ObjectDetector
+from odapi.api.predictors import predictor_of_model
 from odapi.errors import ConfigError
 from odapi.files import Pathlike
+from odapi.inference.crops import Crops
+from odapi.inference.predict import Classes as Selected
 from odapi.inference.predict import collect, open_stream, save_outputs
 from odapi.inference.prediction_outputs import PredictionOutputs
 from odapi.inference.predictions import Drawings, Predictions
@@ -19,10 +22,12 @@ from odapi.outputs.kinds import EVALUATION, EXPORT, ORIGINAL_CHECKPOINT
 from odapi.runtime import backend
 
 if TYPE_CHECKING:
+    from odapi.checkpoints.load_detector import LoadedDetector
     from odapi.config.load import Config
-    from odapi.evaluation.evaluation_loop import EvaluationResult
+    from odapi.evaluation.result import EvaluationResult
     from odapi.exporters.export import Exported
     from odapi.metrics.evaluator import Evaluator
+    from odapi.models.detector import Detector
     from odapi.training.plan import Outcome
     from odapi.zoo.export_checkpoint import ExportedCheckpoint
 
@@ -81,6 +86,7 @@ def evaluate(
     with_losses: bool = False,
     max_images: int = 0,
     evaluators: "Sequence[Evaluator]" = (),
+    label_map: Classes = None,
 ) -> "EvaluationResult":
     """Computes the metrics of a model on a dataset.
 
@@ -89,12 +95,14 @@ def evaluate(
 
     Args:
         model: A run folder (its best checkpoint, else the last), a checkpoint
-            folder, a folder written by `odapi export`, or an `ObjectDetector`.
+            folder, a folder written by `odapi export` (its weights are evaluated), a
+            SavedModel (it is run), or an `ObjectDetector`.
         eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH`, `csv:PATH`
             or `tfrecord:GLOB`; None: the evaluation data of the config.
         overrides: Of the config, such as "eval_config.batch_size=8"; for a path only.
         batch_size, output, with_losses, max_images, evaluators: See
             `ObjectDetector.evaluate`.
+        label_map: The classes of the model; see `ObjectDetector.load`. For a path only.
 
     Raises:
         CheckpointError: There is no model, or it does not fit its config.
@@ -104,7 +112,7 @@ def evaluate(
     """
     if output is not None:
         check_folder(output, EVALUATION)
-    return _weights(model, overrides).evaluate(
+    return _to_evaluate(model, overrides, label_map).evaluate(
         eval_data,
         batch_size=batch_size,
         output=output,
@@ -158,7 +166,7 @@ def export(
         "format": format,
     }
     if isinstance(model, ObjectDetector):
-        _no_overrides(overrides)
+        _not_for_loaded(overrides)
         return model.export(output_dir, input_type, **options)
     from odapi.api.model_path import locate_weights
     from odapi.exporters.export import export as run
@@ -201,12 +209,15 @@ def export_checkpoint(
 
 
 def predict(  # noqa: PLR0913 (keyword arguments of the public API)
-    model: Pathlike | ObjectDetector | Predictor,
+    model: "Pathlike | ObjectDetector | Predictor | LoadedDetector | Detector",
     source: Any,
     min_score: float = 0.5,
     *,
+    classes: Selected = None,
+    max_detections: int | None = None,
     batch_size: int = 8,
     overrides: Sequence[str] = (),
+    label_map: Classes = None,
     context: Pathlike | np.ndarray | None = None,
     output: Pathlike | None = None,
     draw: bool = True,
@@ -214,6 +225,8 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
     save_txt: Pathlike | None = None,
     save_voc: Pathlike | None = None,
     save_coco: Pathlike | None = None,
+    save_csv: Pathlike | None = None,
+    save_crop: Pathlike | None = None,
 ) -> Predictions:
     """Finds objects in images, and writes them to files on request.
 
@@ -222,11 +235,15 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
 
     Args:
         model: A run folder, a checkpoint folder, a folder written by `odapi export`
-            (its SavedModel is run), an `ObjectDetector`, or any `Predictor`.
+            (its SavedModel is run), a SavedModel, an `ObjectDetector`, what
+            `load_detector` or `build_detector` returned, or any `Predictor`.
         source: Images, as for `ObjectDetector.predict`.
         min_score: Objects with a lower score are left out everywhere.
+        classes: Names or ids of the classes to keep; None: all.
+        max_detections: Maximum number of objects per image; None: all.
         batch_size: Images per call of the model.
         overrides: Of the config; for a path with weights only.
+        label_map: The classes of the model; see `ObjectDetector.load`. For a path only.
         context: Memory bank of a Context R-CNN; see `ObjectDetector.predict`.
         output: Folder for drawn images and `detections.json`: a new one, or that of an
             earlier call, which is replaced.
@@ -234,49 +251,62 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
         coco_results: File for COCO results; None: `detections.json` in `output`.
         save_txt, save_voc, save_coco: New folder for a YOLO, Pascal VOC or COCO
             dataset to train on.
+        save_csv: CSV file with one row per object.
+        save_crop: New folder for the part of the image within each box.
 
     Raises:
         CheckpointError: There is no model, or it does not fit its config.
-        DataError: The source is no image, no image could be read, or a result cannot
-            be written.
+        DataError: The source is no image, no image could be read, the model has no
+            such class, or a result cannot be written.
         OutputError: An output has files that odapi did not write, or cannot be written.
     """
     datasets = {"save_txt": save_txt, "save_voc": save_voc, "save_coco": save_coco}
-    outputs = PredictionOutputs(output, coco_results, datasets)
+    outputs = PredictionOutputs(output, coco_results, datasets, save_csv, save_crop)
     if isinstance(model, str | os.PathLike):
-        model = ObjectDetector.load(model, overrides)
+        model = ObjectDetector.load(model, overrides, label_map)
     else:
-        _no_overrides(overrides)
-    predictor = model.predictor if isinstance(model, ObjectDetector) else model
-    stream = open_stream(predictor, source, min_score, batch_size, context)
+        _not_for_loaded(overrides, label_map)
+    stream = open_stream(
+        predictor_of_model(model), source, min_score, batch_size, context,
+        classes=classes, max_detections=max_detections,
+    )  # fmt: skip
     if output is not None and coco_results is None:
         coco_results = pathlib.Path(output) / "detections.json"
     drawings = None
     if output is not None and draw:
         drawings = Drawings(pathlib.Path(output) / "images")
     outputs.begin()
-    found = collect(stream, drawings)
-    save_outputs(found, coco_results, save_txt, save_voc, save_coco)
+    crops = None if save_crop is None else Crops(save_crop)
+    found = collect(stream, drawings, crops)
+    save_outputs(found, coco_results, save_txt, save_voc, save_coco, save_csv)
     outputs.finish(found.files)
     return found
 
 
-def _weights(
-    model: Pathlike | ObjectDetector, overrides: Sequence[str]
+def _to_evaluate(
+    model: Pathlike | ObjectDetector, overrides: Sequence[str], label_map: Classes
 ) -> ObjectDetector:
-    """Returns the object of a model that has weights."""
+    """Returns the object of a model: its weights, or a program that has none."""
     if isinstance(model, ObjectDetector):
-        _no_overrides(overrides)
+        _not_for_loaded(overrides, label_map)
         return model
-    from odapi.api.model_path import locate_weights
+    from odapi.api.model_path import locate, locate_weights
 
-    return ObjectDetector.load(locate_weights(model), overrides)
+    place = locate(model)
+    path = model if place.is_program else locate_weights(model)
+    return ObjectDetector.load(path, overrides, label_map)
 
 
-def _no_overrides(overrides: Sequence[str]) -> None:
+def _not_for_loaded(overrides: Sequence[str], label_map: Classes = None) -> None:
     if overrides:
         raise ConfigError(
             overrides[0],
             "the model is loaded already; overrides apply while it is loaded",
             hint="ObjectDetector.load(path, overrides)",
+        )
+    if label_map is not None:
+        raise ConfigError(
+            "label_map",
+            "the model is loaded already; its classes are named while it is loaded",
+            hint="ObjectDetector.load(path, label_map=...)",
         )

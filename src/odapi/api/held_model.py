@@ -8,6 +8,7 @@ from odapi.api.load_model import load_model, shared_model
 from odapi.api.model_path import ModelPath, locate
 from odapi.api.shared_models import SHARED_MODELS, Model
 from odapi.errors import CheckpointError
+from odapi.labels import LabelMap
 
 if TYPE_CHECKING:
     from odapi.checkpoints.load_detector import LoadedDetector
@@ -21,13 +22,19 @@ class HeldModel:
         model: The model.
         place: Where it was loaded from; None: built in memory.
         overrides: That it was loaded with.
+        label_map: Names of the classes that it was loaded with.
     """
 
     def __init__(
-        self, model: Model, place: ModelPath | None, overrides: Sequence[str] = ()
+        self,
+        model: Model,
+        place: ModelPath | None,
+        overrides: Sequence[str] = (),
+        label_map: LabelMap | None = None,
     ):
         model.owners.add(self)
         self.model, self.place, self.overrides = model, place, tuple(overrides)
+        self._label_map = label_map
         self._changed = place is None  # Whether the weights may differ from the files.
 
     @property
@@ -45,7 +52,8 @@ class HeldModel:
         """
         loaded = self.model.loaded
         if loaded is None and self.place is not None and self.place.weights:
-            loaded = shared_model(locate(self.place.weights)).loaded
+            place = locate(self.place.weights)
+            loaded = shared_model(place, label_map=self._label_map).loaded
         if loaded is None:
             raise self.refused(f"has no weights, so it cannot {verb}")
         return loaded
@@ -61,7 +69,7 @@ class HeldModel:
         if self.place is not None and not self._changed:
             if len(self.model.owners) > 1:
                 self.model.owners.discard(self)
-                self.model = load_model(self.place, self.overrides)
+                self.model = load_model(self.place, self.overrides, self._label_map)
                 self.model.owners.add(self)
             else:
                 SHARED_MODELS.release(self.model)

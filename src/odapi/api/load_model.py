@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 
 from odapi.api.model_path import ModelPath
 from odapi.api.shared_models import SHARED_MODELS, Model, key_of
-from odapi.errors import CheckpointError, OdapiError
+from odapi.config.label_map import load_label_map
+from odapi.errors import CheckpointError, ConfigError, OdapiError
+from odapi.exporters.formats import missing_packages
 from odapi.labels import LabelMap, label_map_of
+from odapi.progress import console
 from odapi.runtime import backend
 
 if TYPE_CHECKING:
@@ -16,7 +19,46 @@ if TYPE_CHECKING:
     from odapi.models.detector import Detector
 
 
-def shared_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
+def as_label_map(
+    given: "LabelMap | Sequence[str] | os.PathLike[str] | None",
+) -> LabelMap | None:
+    """Returns a label map that is given as such, as a file or as a list of names.
+
+    Raises:
+        DataError: The file cannot be read, or a name appears twice.
+    """
+    if given is None or isinstance(given, LabelMap):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return load_label_map(pathlib.Path(given).expanduser())
+    return label_map_of(list(given))
+
+
+def check_overrides(place: ModelPath, overrides: Sequence[str]) -> None:
+    """Raises ConfigError if there are overrides and the model cannot be changed."""
+    if not overrides:
+        return
+    if place.exported is not None:
+        raise ConfigError(
+            overrides[0],
+            "an exported model cannot be changed",
+            hint=f"load its weights: {place.weights}, or export again with the override"
+            if place.weights
+            else "export again with the override",
+        )
+    if place.keras_file is not None:
+        raise ConfigError(
+            overrides[0],
+            "a .keras file holds its own config and cannot be changed",
+            hint="ObjectDetector.from_config(config, overrides) builds another",
+        )
+
+
+def shared_model(
+    place: ModelPath,
+    overrides: Sequence[str] = (),
+    label_map: LabelMap | None = None,
+) -> Model:
     """Returns a model, loaded once per process; see `SharedModels`.
 
     Raises:
@@ -26,21 +68,63 @@ def shared_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
     folder = place.exported or place.weights or place.keras_file
     if folder is None:
         raise CheckpointError(str(place.path), "is no model")
-    key = key_of(folder, overrides, place.format)
-    return SHARED_MODELS.get(key, lambda: load_model(place, overrides))
+    key = (key_of(folder, overrides, place.format), label_map)
+    return SHARED_MODELS.get(key, lambda: load_model(place, overrides, label_map))
 
 
-def load_model(place: ModelPath, overrides: Sequence[str] = ()) -> Model:
-    """Loads a model from its files, as `shared_model` does at the first call."""
-    if place.exported is not None:
-        return Model(place.load_exported())
+def load_model(
+    place: ModelPath,
+    overrides: Sequence[str] = (),
+    label_map: LabelMap | None = None,
+) -> Model:
+    """Loads a model from its files, as `shared_model` does at the first call.
+
+    Without the package that runs an exported program, the weights beside it are used.
+    """
+    if place.exported is not None and not _falls_back(place):
+        return Model(place.load_exported(label_map))
     backend.load()
     if place.keras_file is not None:
-        return _load_keras(place.keras_file)
+        model = _load_keras(place.keras_file)
+    else:
+        model = _load_weights(place, overrides)
+    return model if label_map is None else _renamed(model, label_map)
+
+
+def _falls_back(place: ModelPath) -> bool:
+    missing = missing_packages(place.format)
+    if not missing or place.weights is None:
+        return False
+    console().print(
+        f"note: {missing[0]} is not installed, so the weights in {place.weights} are "
+        f"used instead of the {place.title}"
+    )
+    return True
+
+
+def _load_weights(place: ModelPath, overrides: Sequence[str]) -> Model:
     from odapi.checkpoints.load_detector import load_detector
     from odapi.inference.detector_predictor import predictor_of
 
     loaded = load_detector(place.weights or place.path, overrides)
+    return Model(predictor_of(loaded), loaded)
+
+
+def _renamed(model: Model, label_map: LabelMap) -> Model:
+    """Returns a model with other names of its classes."""
+    from odapi.inference.detector_predictor import predictor_of
+
+    if model.loaded is None:
+        raise CheckpointError("the model", "has no classes to name")
+    number = model.loaded.detector.num_classes
+    if label_map.num_classes > number:
+        raise CheckpointError(
+            label_map.source,
+            f"has ids up to {label_map.num_classes}, the model has {number}",
+            hint="use the label map of the training",
+        )
+    model.loaded.detector.label_map = label_map
+    loaded = model.loaded._replace(label_map=label_map)
     return Model(predictor_of(loaded), loaded)
 
 
@@ -80,7 +164,7 @@ def _load_keras(file: pathlib.Path) -> Model:
 def build_model(
     config: "str | os.PathLike[str] | Config",
     overrides: Sequence[str] = (),
-    label_map: LabelMap | Sequence[str] | None = None,
+    label_map: "LabelMap | Sequence[str] | os.PathLike[str] | None" = None,
 ) -> Model:
     """Builds a model with random weights from a config.
 
@@ -101,10 +185,9 @@ def build_model(
 
     loaded_config = load_config(config, overrides)
     detector = build_detector(loaded_config)
-    if label_map is None:
-        label_map = config_label_map(loaded_config, detector.num_classes)
-    elif not isinstance(label_map, LabelMap):
-        label_map = label_map_of(list(label_map))
-    detector.label_map = label_map
-    loaded = LoadedDetector(detector, loaded_config, label_map, 0, pathlib.Path())
+    classes = as_label_map(label_map)
+    if classes is None:
+        classes = config_label_map(loaded_config, detector.num_classes)
+    detector.label_map = classes
+    loaded = LoadedDetector(detector, loaded_config, classes, 0, pathlib.Path())
     return Model(predictor_of(loaded), loaded)

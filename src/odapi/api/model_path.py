@@ -15,6 +15,7 @@ from odapi.exporters.formats import EXPORTERS
 
 if TYPE_CHECKING:
     from odapi.inference.predictor import Predictor
+    from odapi.labels import LabelMap
 
 ACCEPTED = (
     "a run folder (--model-dir of `odapi train`), one of its checkpoints, a folder "
@@ -47,15 +48,28 @@ class ModelPath:
         """Name of the exported format in messages, or ""."""
         return EXPORTERS[self.format].title if self.format else ""
 
-    def load_exported(self) -> "Predictor":
+    @property
+    def is_program(self) -> bool:
+        """True if the path names the exported program itself, or has nothing else."""
+        if self.exported is None or self.weights is None:
+            return self.exported is not None
+        named = self.path.parent if self.path.is_file() else self.path
+        return named.resolve() == self.exported.resolve()
+
+    def load_exported(
+        self, label_map: "str | os.PathLike[str] | LabelMap | None" = None
+    ) -> "Predictor":
         """Returns the exported program as a predictor.
+
+        Args:
+            label_map: The classes, or their file; None: those beside the program.
 
         Raises:
             CheckpointError: The path is no exported model, or cannot be loaded.
         """
         if self.exported is None:
             raise CheckpointError(str(self.path), "is not an exported model")
-        return EXPORTERS[self.format].load(self.exported)
+        return EXPORTERS[self.format].load(self.exported, label_map)
 
 
 def locate(path: str | os.PathLike[str]) -> ModelPath:

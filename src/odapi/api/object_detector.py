@@ -8,11 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 
 from odapi.api.held_model import HeldModel
-from odapi.api.load_model import build_model, shared_model, wrap_detector
+from odapi.api.load_model import (
+    as_label_map,
+    build_model,
+    check_overrides,
+    shared_model,
+    wrap_detector,
+)
 from odapi.api.model_path import locate
 from odapi.api.zoo_models import zoo_model
-from odapi.errors import ConfigError
 from odapi.files import Pathlike
+from odapi.inference.predict import Classes as Selected
 from odapi.inference.predict import collect, open_stream
 from odapi.inference.predictions import Predictions
 from odapi.inference.predictor import Predictor
@@ -25,13 +31,14 @@ from odapi.wording import counted
 if TYPE_CHECKING:
     from odapi.checkpoints.load_detector import LoadedDetector
     from odapi.config.load import Config
-    from odapi.evaluation.evaluation_loop import EvaluationResult
+    from odapi.evaluation.result import EvaluationResult
     from odapi.exporters.export import Exported
     from odapi.metrics.evaluator import Evaluator
     from odapi.models.detector import Detector
     from odapi.training.plan import Outcome
 
 Context = Pathlike | np.ndarray | None
+Classes = LabelMap | Sequence[str] | Pathlike | None
 
 
 class ObjectDetector:
@@ -48,7 +55,12 @@ class ObjectDetector:
         self._held = held
 
     @classmethod
-    def load(cls, path: Pathlike, overrides: Sequence[str] = ()) -> "ObjectDetector":
+    def load(
+        cls,
+        path: Pathlike,
+        overrides: Sequence[str] = (),
+        label_map: Classes = None,
+    ) -> "ObjectDetector":
         """Loads a model from a path.
 
         The files are read once per process: a second object of the same unchanged
@@ -60,6 +72,8 @@ class ObjectDetector:
                 folder, a folder written by `export`, a SavedModel, or a .keras file.
             overrides: Of its config, such as
                 "model.ssd.post_processing.batch_non_max_suppression.iou_threshold=0.5".
+            label_map: The classes: a `LabelMap`, its file, or a list of names; None:
+                those of the model. SavedModels of the TF2 zoo have COCO's.
 
         Raises:
             CheckpointError: There is no model, it is damaged, or it does not fit its
@@ -68,29 +82,17 @@ class ObjectDetector:
                 .keras file.
         """
         place = locate(path)
-        if place.exported is not None and overrides:
-            raise ConfigError(
-                overrides[0],
-                "an exported model cannot be changed",
-                hint=f"load its weights: {place.weights}, or export again with the "
-                "override"
-                if place.weights
-                else "export again with the override",
-            )
-        if place.keras_file is not None and overrides:
-            raise ConfigError(
-                overrides[0],
-                "a .keras file holds its own config and cannot be changed",
-                hint="ObjectDetector.from_config(config, overrides) builds another",
-            )
-        return cls(HeldModel(shared_model(place, overrides), place, overrides))
+        check_overrides(place, overrides)
+        classes = as_label_map(label_map)
+        model = shared_model(place, overrides, classes)
+        return cls(HeldModel(model, place, overrides, classes))
 
     @classmethod
     def from_config(
         cls,
         config: "Pathlike | Config",
         overrides: Sequence[str] = (),
-        label_map: LabelMap | Sequence[str] | None = None,
+        label_map: Classes = None,
     ) -> "ObjectDetector":
         """Builds a model with random weights from a pipeline config.
 
@@ -195,13 +197,15 @@ class ObjectDetector:
     @overload
     def predict(
         self, source: Any, min_score: float = ..., *, stream: Literal[False] = ...,
-        batch_size: int = ..., context: Context = ...,
+        batch_size: int = ..., context: Context = ..., classes: Selected = ...,
+        max_detections: int | None = ...,
     ) -> Predictions: ...
 
     @overload
     def predict(
         self, source: Any, min_score: float = ..., *, stream: Literal[True],
-        batch_size: int = ..., context: Context = ...,
+        batch_size: int = ..., context: Context = ..., classes: Selected = ...,
+        max_detections: int | None = ...,
     ) -> PredictionStream: ...
     # fmt: on
 
@@ -213,6 +217,8 @@ class ObjectDetector:
         stream: bool = False,
         batch_size: int = 8,
         context: Context = None,
+        classes: Selected = None,
+        max_detections: int | None = None,
     ) -> Predictions | PredictionStream:
         """Finds objects in images.
 
@@ -221,7 +227,8 @@ class ObjectDetector:
 
         Args:
             source: A file, folder or glob, a NumPy array `[h, w, 3]` uint8 RGB or a
-                batch of them, a PIL image, or a list or iterator of these.
+                batch of them, a PIL image, the bytes of an image file, an open file,
+                or a list or iterator of these.
             min_score: Objects with a lower score are left out.
             stream: Return an iterator that predicts while it is consumed, instead of
                 a list. Memory then does not grow with the number of images.
@@ -229,14 +236,20 @@ class ObjectDetector:
                 wait until a batch is full.
             context: Memory bank `[n, d]` of a Context R-CNN, the same for all images,
                 or a .npy file that holds it; None: an empty one.
+            classes: Names or ids of the classes to keep; None: all.
+            max_detections: Maximum number of objects per image; None: all.
 
         Returns:
             One `Prediction` per image that could be read, in their order.
 
         Raises:
-            DataError: The source is no image, or no image of it could be read.
+            DataError: The source is no image, no image of it could be read, or the
+                model has no such class.
         """
-        found = open_stream(self.predictor, source, min_score, batch_size, context)
+        found = open_stream(
+            self.predictor, source, min_score, batch_size, context,
+            classes=classes, max_detections=max_detections,
+        )  # fmt: skip
         return found if stream else collect(found)
 
     def evaluate(
@@ -251,8 +264,8 @@ class ObjectDetector:
     ) -> "EvaluationResult":
         """Computes the metrics of the model on a dataset.
 
-        An exported model is evaluated with the weights in its folder, which the
-        export was compared with.
+        The folder of an export is evaluated with its weights, which the export was
+        compared with; a SavedModel without weights, or named itself, by running it.
 
         Args:
             data: Such as "coco:val.json", "voc:PATH?split=val", "yolo:PATH",
@@ -271,22 +284,12 @@ class ObjectDetector:
             OutputError: `output` has files that odapi did not write, or cannot be
                 written.
         """
-        loaded = self.with_weights("evaluate")
-        from odapi.config.load import load_config
-        from odapi.evaluation.evaluate import evaluate
+        from odapi.api.evaluate_model import evaluate_held
 
-        changes = []
-        if data:
-            changes.append(f"options.eval_data={data}")
-        if batch_size:
-            changes.append(f"eval_config.batch_size={batch_size}")
-        return evaluate(
-            loaded._replace(config=load_config(loaded.config, changes)),
-            output=output,
-            with_losses=with_losses,
-            max_images=max_images,
-            evaluators=evaluators,
-        )
+        return evaluate_held(
+            self._held, data, batch_size, with_losses,
+            output=output, max_images=max_images, evaluators=evaluators,
+        )  # fmt: skip
 
     def export(
         self,

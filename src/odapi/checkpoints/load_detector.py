@@ -28,6 +28,10 @@ class LoadedDetector(NamedTuple):
     step: int | None  # Number of training steps, if known.
     folder: pathlib.Path  # The checkpoint folder.
 
+    def __repr__(self) -> str:
+        step = "" if self.step is None else f" at step {self.step}"
+        return f"<LoadedDetector {self.folder}{step}: {self.label_map}>"
+
 
 def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetector:
     """Loads a trained detector.

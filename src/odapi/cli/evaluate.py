@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from odapi.cli.backend import Backend, select_backend
-from odapi.cli.options import Device, EvalData, Json, Set, select_device
+from odapi.cli.options import (
+    Device,
+    EvalData,
+    Json,
+    LabelMapFile,
+    Set,
+    select_device,
+)
 from odapi.cli.output import next_step, print_json, quoted
 from odapi.console import write_line
 
@@ -16,7 +23,8 @@ def evaluate(
         pathlib.Path,
         typer.Argument(
             metavar="CHECKPOINT",
-            help="Run folder (its best checkpoint), checkpoint folder, or export.",
+            help="Run folder (its best checkpoint), checkpoint folder, export (its "
+            "weights), or a SavedModel, which is run.",
             show_default=False,
         ),
     ],
@@ -35,6 +43,7 @@ def evaluate(
         ),
     ] = None,
     losses: Annotated[bool, typer.Option(help="Also compute the losses.")] = False,
+    label_map: LabelMapFile = None,
     max_images: Annotated[
         int, typer.Option(min=0, help="Maximum number of images; 0: all.")
     ] = 0,
@@ -54,6 +63,7 @@ def evaluate(
         output=output,
         with_losses=losses,
         max_images=max_images,
+        label_map=label_map,
     )
     if as_json:
         from odapi.evaluation.metric_files import as_json as to_json
@@ -64,13 +74,16 @@ def evaluate(
     from odapi.progress import console
 
     show(result, console(stderr=False))
-    _next_step(checkpoint, output)
+    _next_step(checkpoint, output, can_export=result.step is not None)
 
 
-def _next_step(checkpoint: pathlib.Path, output: pathlib.Path | None) -> None:
+def _next_step(
+    checkpoint: pathlib.Path, output: pathlib.Path | None, can_export: bool
+) -> None:
     model = quoted(checkpoint)
     steps = [f"odapi predict {model} IMAGES --output found"]
-    steps.append(f"odapi export {model} exported")
+    if can_export:
+        steps.append(f"odapi export {model} exported")
     if output is None:
         steps.append(f"odapi eval {model} --output evaluation writes tables and images")
     else:

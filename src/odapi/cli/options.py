@@ -1,5 +1,6 @@
 """Options that several subcommands share."""
 
+import pathlib
 from typing import Annotated
 
 import typer
@@ -24,6 +25,15 @@ Device = Annotated[
     typer.Option(
         metavar="DEVICE",
         help="cpu, gpu (all GPUs) or gpu:N (one of them). Default: all GPUs, if any.",
+    ),
+]
+LabelMapFile = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--label-map",
+        metavar="FILE",
+        help="Label map (pbtxt) that names the classes of the model. Default: the "
+        "model's own; COCO's for a SavedModel of the zoo.",
     ),
 ]
 Json = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odapi.cli.backend import Backend, select_backend
-from odapi.cli.options import Device, Json, Set, select_device
+from odapi.cli.options import Device, Json, LabelMapFile, Set, select_device
 from odapi.cli.output import next_step, print_json, quoted
 from odapi.wording import counted
 
@@ -21,8 +21,8 @@ def predict(
         pathlib.Path,
         typer.Argument(
             metavar="MODEL",
-            help="Run folder (its best checkpoint), checkpoint folder, or exported "
-            "folder (its SavedModel is run).",
+            help="Run folder (its best checkpoint), checkpoint folder, exported folder "
+            "(its SavedModel is run), or a SavedModel.",
             show_default=False,
         ),
     ],
@@ -41,6 +41,18 @@ def predict(
     min_score: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Leave out objects below it.")
     ] = 0.5,
+    classes: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Keep only these classes: names or ids. Repeatable, or separated by "
+            "commas.",
+        ),
+    ] = None,
+    max_detections: Annotated[
+        int | None,
+        typer.Option(min=1, help="Keep only the best N objects per image."),
+    ] = None,
     batch_size: Annotated[
         int, typer.Option(min=1, help="Images per call of the model.")
     ] = 8,
@@ -66,6 +78,17 @@ def predict(
         pathlib.Path | None,
         typer.Option(metavar="DIR", help="Write a COCO dataset (JSON)."),
     ] = None,
+    save_csv: Annotated[
+        pathlib.Path | None,
+        typer.Option(metavar="FILE", help="Write a CSV file, one row per object."),
+    ] = None,
+    save_crop: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            metavar="DIR", help="Write the part of the image within each box."
+        ),
+    ] = None,
+    label_map: LabelMapFile = None,
     as_json: Json = False,
     context: Annotated[
         pathlib.Path | None,
@@ -87,7 +110,10 @@ def predict(
         model,
         source,
         min_score,
+        classes=classes,
+        max_detections=max_detections,
         batch_size=batch_size,
+        label_map=label_map,
         overrides=overrides or (),
         context=context,
         output=output,
@@ -96,6 +122,8 @@ def predict(
         save_txt=save_txt,
         save_voc=save_voc,
         save_coco=save_coco,
+        save_csv=save_csv,
+        save_crop=save_crop,
     )
     if as_json:
         print_json(found.to_json())
@@ -108,19 +136,21 @@ def _show(found: "Predictions", min_score: float) -> None:
     """Prints one row per image; all results are in the files."""
     from rich.table import Table
 
+    from odapi.inference.image_files import ignored_files
     from odapi.progress import console
 
     number = sum(len(row) for row in found)
+    objects = counted(number, "object")
+    images = counted(len(found), "image")
     table = Table(
-        title=f"{counted(number, 'object')} in {counted(len(found), 'image')}, "
-        f"score {min_score:g} or more",
+        title=f"{objects} in {images}, score {min_score:g} or more",
         title_justify="left",
     )
     table.add_column("image", overflow="fold")
     table.add_column("found")
     for row in found[:_MAX_ROWS]:
-        objects = row.summary() if len(row) else ""
-        table.add_row(str(row.path or row.image_id), objects)
+        summary = row.summary() if len(row) else ""
+        table.add_row(str(row.path or row.image_id), summary)
     if len(found) > _MAX_ROWS:
         table.add_row(f"... {len(found) - _MAX_ROWS} more images", "")
     output = console(stderr=False)
@@ -131,6 +161,8 @@ def _show(found: "Predictions", min_score: float) -> None:
         output.print(f"Skipped {counted(len(found.skipped), 'image')}:")
         for name, reason in list(found.skipped.items())[:_MAX_ROWS]:
             output.print(f"- {name}: {reason}")
+    if found.ignored:
+        output.print(f"not looked at: {ignored_files(found.ignored)}")
     for path in _places(found.files):
         output.print(f"Wrote {path}")
 

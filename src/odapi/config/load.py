@@ -13,6 +13,8 @@ from odapi.files import write_text
 
 Config = pipeline_pb2.TrainEvalPipelineConfig
 FILE_NAME = "pipeline.config"
+# Before options that are comments; those that a user commented out lack it.
+_COMMENTED = "# Options of odapi, comments for other parsers; odapi reads them:"
 
 
 def load_config(
@@ -37,10 +39,10 @@ def load_config(
         loaded = Config()
         loaded.CopyFrom(config)
     elif _is_text(config):
-        loaded = parse.parse(str(config), Config(), "config text")
+        loaded = parse.parse(_uncommented(str(config)), Config(), "config text")
     else:
         path = config_file(config)
-        loaded = parse.parse(parse.read_text(path), Config(), str(path))
+        loaded = parse.parse(_uncommented(parse.read_text(path)), Config(), str(path))
     apply_overrides(loaded, overrides)
     return loaded
 
@@ -54,6 +56,31 @@ def save_config(
         OdapiError: Of the type `error`: the file cannot be written.
     """
     write_text(path, parse.to_text(config), error=error)
+
+
+def save_plain_config(config: Config, path: str | os.PathLike) -> None:
+    """Writes a config that parsers of the TF Object Detection API can read.
+
+    Our own options, which their protos do not know, become comments; `load_config`
+    reads them.
+    """
+    plain = load_config(config)
+    extension: Any = options_pb2.options
+    plain.ClearExtension(extension)
+    text = parse.to_text(plain)
+    if config.HasExtension(extension):
+        own = Config()
+        own.Extensions[options_pb2.options].CopyFrom(options(config))
+        lines = parse.to_text(own).splitlines()
+        text += "\n".join([_COMMENTED, *(f"# {line}" for line in lines)]) + "\n"
+    write_text(path, text)
+
+
+def _uncommented(text: str) -> str:
+    """Returns the text of a config with the options of `save_plain_config`."""
+    before, mark, block = text.partition(f"{_COMMENTED}\n")
+    lines = [line.removeprefix("# ") for line in block.splitlines(keepends=True)]
+    return before + mark + "".join(lines)
 
 
 def options(config: Config) -> options_pb2.Options:

@@ -8,9 +8,11 @@ import cv2
 import numpy as np
 
 from odapi.draw.colors import Color, color_of, text_color_on
+from odapi.draw.drawn_text import is_legible
 from odapi.draw.labels import Label, place_labels
+from odapi.draw.serving_outputs import is_serving_output, objects_of
 from odapi.draw.skeleton import Edges, draw_keypoints, edges_of
-from odapi.draw.text import put_text
+from odapi.draw.text import has_glyph, put_text
 from odapi.fields import FIELDS
 from odapi.geometry.masks import MaskWindow, paste_masks
 from odapi.labels import LabelMap
@@ -72,19 +74,24 @@ def draw_objects(
     omitted. Lines and text scale with the image.
 
     Args:
-        image: `[h, w, 3]` uint8 RGB; gray and float images in 0..255 are converted.
+        image: `[h, w, 3]` uint8 RGB; gray and float images, in 0..255 or 0..1, are
+            converted.
         objects: Detections or groundtruth of one image, keys as in a sample:
             `boxes [n, 4]` normalized; optionally `classes [n]`, `scores [n]`,
             `is_crowd`, `difficult [n]`, `masks [n, h, w]` of the whole image or
             `box_masks [n, h, w]` of the boxes, `keypoints [n, k, 2]` with
             `keypoint_scores [n, k]`, of which those up to 0.1 are not drawn, and
-            `captions [n]` (text instead of the class's name).
+            `captions [n]` (text instead of the class's name). `classes` count from 0.
+            The outputs of a SavedModel for one image (`detection_boxes`,
+            `detection_classes`, ...) are taken as they are, with ids from 1.
         label_map: Names of the classes.
         min_score: Objects with a lower score are not drawn.
         max_objects: Maximum number of objects to draw, best scores first.
         style: Sizes and labels.
     """
     image = as_rgb(image)
+    if is_serving_output(objects):
+        objects = objects_of(objects)
     height, width = image.shape[:2]
     style = style.sized(height, width)
     objects = chosen(objects, min_score, max_objects)
@@ -111,8 +118,8 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     """Returns a copy of an image as `[h, w, 3]` uint8.
 
     Args:
-        image: `[h, w]` or `[h, w, c]`, uint8 or float in 0..255; of more than three
-            channels the first three are shown.
+        image: `[h, w]` or `[h, w, c]`, uint8 or float, in 0..255 or, if no value is
+            higher, in 0..1; of more than three channels the first three are shown.
 
     Raises:
         ValueError: It has another shape, or no pixels.
@@ -123,7 +130,10 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     if image.ndim != 3 or 0 in image.shape:
         raise ValueError(f"an image is [h, w] or [h, w, c], got shape {image.shape}")
     if image.dtype != np.uint8:
-        image = np.clip(np.nan_to_num(image), 0, 255).astype(np.uint8)
+        image = np.nan_to_num(image)
+        if image.dtype.kind == "f" and image.max() <= 1:
+            image = image * 255
+        image = np.clip(image, 0, 255).astype(np.uint8)
     if image.shape[2] < 3:
         image = np.repeat(image[..., :1], 3, axis=-1)
     return np.array(image[..., :3], order="C")
@@ -208,8 +218,7 @@ def _captions(
         if objects.get("captions") is not None:
             words.append(str(objects["captions"][i]))
         elif style.labels and objects.get("classes") is not None:
-            known = label_map.label(index) if label_map else f"class {index + 1}"
-            words.append(known)
+            words.append(_name(int(index), label_map))
         if style.scores and objects.get("scores") is not None:
             words.append(_percent(float(objects["scores"][i])))
         for flag, word in (("is_crowd", "(crowd)"), ("difficult", "(difficult)")):
@@ -217,6 +226,12 @@ def _captions(
                 words.append(word)
         captions.append(" ".join(words))
     return captions
+
+
+def _name(index: int, label_map: LabelMap | None) -> str:
+    """Returns the name of a class, with its id if the font has none of its letters."""
+    name = label_map.label(index) if label_map else f"class {index + 1}"
+    return name if is_legible(name, has_glyph) else f"class {index + 1} ({name})"
 
 
 def _percent(score: float) -> str:

@@ -1,4 +1,7 @@
-"""Text on images, in the fonts of OpenCV 5: any script, any size."""
+"""Text on images, in the fonts of OpenCV 5: any size, most scripts.
+
+Right-to-left text and emoji are converted; see `odapi.draw.drawn_text`.
+"""
 
 import functools
 
@@ -6,6 +9,7 @@ import cv2
 import numpy as np
 
 from odapi.draw.colors import Color
+from odapi.draw.drawn_text import cached_drawn_text
 
 _WEIGHT = 500  # Between regular and semibold: legible at 10 pixels.
 
@@ -15,8 +19,24 @@ def _font() -> cv2.FontFace:
     return cv2.FontFace("sans")
 
 
+@functools.lru_cache(maxsize=4096)
+def has_glyph(character: str) -> bool:
+    """Returns whether the font has a character: it draws "?" for others."""
+    if character.isascii() or character.isspace():
+        return True
+    return not np.array_equal(_drawn(character), _drawn("?"))
+
+
+def _drawn(character: str) -> np.ndarray:
+    canvas = np.zeros((40, 60, 3), np.uint8)
+    white = (255, 255, 255)
+    cv2.putText(canvas, character, (5, 30), white, _font(), 24, _WEIGHT)
+    return canvas
+
+
 def text_size(text: str, height: int) -> tuple[int, int]:
     """Returns (width, ascent) in pixels of a line of text with a font height."""
+    text = cached_drawn_text(text, has_glyph)
     # The image size only affects wrapping; a large one disables it.
     _, _, width, _ = cv2.getTextSize(
         (1 << 20, 1 << 20), text, (0, 0), _font(), height, _WEIGHT
@@ -28,6 +48,7 @@ def put_text(
     image: np.ndarray, text: str, left: int, baseline: int, height: int, color: Color
 ) -> None:
     """Writes one line into `image` (RGB, changed in place)."""
+    text = cached_drawn_text(text, has_glyph)
     cv2.putText(
         image,
         text,

@@ -5,7 +5,7 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from odapi.evaluation.evaluation_loop import EvaluationResult
+from odapi.evaluation.result import EvaluationResult
 from odapi.files import atomic_open, unwritable
 
 

@@ -12,8 +12,8 @@ from odapi.draw.image import Style
 from odapi.draw.mosaic import mosaic
 from odapi.draw.plots import precision_recall_plot
 from odapi.draw.side_by_side import side_by_side
-from odapi.evaluation.evaluation_loop import EvaluationExample, EvaluationResult
 from odapi.evaluation.metric_files import as_json, write_categories
+from odapi.evaluation.result import EvaluationExample, EvaluationResult
 from odapi.files import write_json
 from odapi.metrics.evaluator import RECALLS, ClassResult
 from odapi.wording import counted
@@ -92,19 +92,50 @@ def show(result: EvaluationResult, console: "Console") -> None:
         console.print(result.problems.table())
 
 
+def drawing_threshold(result: EvaluationResult, min_score: float) -> float:
+    """Returns the score from which detections are drawn.
+
+    This is `min_score`, or half of the best score if no detection reaches it: images
+    without any box would show nothing.
+    """
+    if not 0 < result.best_score < min_score:
+        return min_score
+    return 0.5 * result.best_score
+
+
+def low_score_hints(result: EvaluationResult, min_score: float) -> list[str]:
+    """Returns a message if no detection reaches the score from which boxes are drawn.
+
+    Args:
+        result: The result.
+        min_score: `eval_config.min_score_threshold`.
+    """
+    lower = drawing_threshold(result, min_score)
+    if lower == min_score:
+        return []
+    return [
+        f"no detection has a score of {min_score:.2g} or more, the best has "
+        f"{result.best_score:.2g}: drawn images show those of {lower:.2g} or more; "
+        f"odapi predict shows them with --min-score {lower:.2g}"
+    ]
+
+
 def draw_example(
     result: EvaluationResult,
     example: EvaluationExample,
     min_score: float,
     max_boxes: int,
 ) -> np.ndarray:
-    """Draws detections (left) and groundtruth (right), `[h, w, 3]` uint8."""
+    """Draws detections (left) and groundtruth (right), `[h, w, 3]` uint8.
+
+    If no detection of the evaluation reaches `min_score`, the best ones are drawn.
+    """
     return side_by_side(
         example.image,
         example.detections,
         example.groundtruth,
         result.label_map,
-        min_score=min_score,
+        min_score=drawing_threshold(result, min_score),
         max_objects=max_boxes,
         title=example.image_id,
         style=Style(edges=result.keypoint_edges),

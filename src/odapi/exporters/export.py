@@ -196,9 +196,10 @@ def _write(
 
 def _write_checkpoint(loaded: "LoadedDetector", folder: pathlib.Path) -> None:
     """Writes config, label map and weights, from which the detector is rebuilt."""
-    from odapi.checkpoints.folder import WEIGHTS
+    from odapi.checkpoints.folder import CONFIG, WEIGHTS
     from odapi.checkpoints.metadata import metadata_writer
     from odapi.checkpoints.weights import save_weights
+    from odapi.config.load import save_plain_config
 
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir()
@@ -206,6 +207,8 @@ def _write_checkpoint(loaded: "LoadedDetector", folder: pathlib.Path) -> None:
     write_metadata = metadata_writer(loaded.config, loaded.label_map)
     for place in (folder, checkpoint):
         write_metadata(place)
+    # Tools for exports of the original parse it with the original's protos.
+    save_plain_config(loaded.config, folder / CONFIG)
 
 
 def _move(writing: pathlib.Path, output: OutputFolder, model: str) -> None:

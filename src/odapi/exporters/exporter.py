@@ -14,6 +14,7 @@ from odapi.data.image.resize import Resizer
 from odapi.errors import MissingPackageError
 from odapi.exporters.input_types import check_input_type
 from odapi.inference.predictor import Predictor
+from odapi.labels import LabelMap
 
 if TYPE_CHECKING:
     from odapi.models.detector import Detector
@@ -116,8 +117,16 @@ class Exporter(abc.ABC):
         """Returns the exported model at `path` or in the folder `path`, else None."""
 
     @abc.abstractmethod
-    def load(self, path: str | os.PathLike) -> Predictor:
+    def load(
+        self,
+        path: str | os.PathLike,
+        label_map: str | os.PathLike[str] | LabelMap | None = None,
+    ) -> Predictor:
         """Returns an exported model as a predictor.
+
+        Args:
+            path: See `find`.
+            label_map: The classes, or their file; None: those beside the model.
 
         Raises:
             CheckpointError: There is none, or it cannot be read.

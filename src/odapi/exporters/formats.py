@@ -1,5 +1,7 @@
 """The table of export formats."""
 
+import importlib.util
+
 from odapi.errors import unknown_choice
 from odapi.exporters.exporter import Exporter
 from odapi.exporters.saved_model.saved_model_exporter import SavedModelExporter
@@ -7,6 +9,12 @@ from odapi.exporters.saved_model.saved_model_exporter import SavedModelExporter
 EXPORTERS: dict[str, Exporter] = {
     exporter.format: exporter for exporter in (SavedModelExporter(),)
 }
+
+
+def missing_packages(format: str) -> list[str]:
+    """Returns the packages that a format needs and that are not installed."""
+    needed = exporter_of(format).packages
+    return [name for name in needed if importlib.util.find_spec(name) is None]
 
 
 def exporter_of(format: str) -> Exporter:

@@ -1,12 +1,13 @@
 """Image files by name: files, folders, globs, and a list on standard input."""
 
+import collections
 import concurrent.futures
 import glob
 import itertools
 import pathlib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from odapi.errors import DataError
 from odapi.files import IMAGE_SUFFIXES, is_image_file, read_image_file
 
 _THREADS = 4
+_WEB = re.compile(r"(https?|ftp|s3|gs)://")
 _AHEAD = 16  # Images decoded in advance: hides the disk, fits into memory.
 
 
@@ -27,21 +29,28 @@ class ReadImage(NamedTuple):
     problem: str = ""
 
 
-def find_images(names: Iterable[str]) -> list[pathlib.Path]:
+def find_images(
+    names: Iterable[str], ignored: collections.Counter[str] | None = None
+) -> list[pathlib.Path]:
     """Returns the image files of names, each once, in the order of the names.
 
     Args:
         names: Files; folders, whose images at any depth are taken in natural order;
             globs such as "shots/**/*.jpg"; "-" reads names from standard input, one
             per line.
+        ignored: Counts the other files of folders, by suffix.
 
     Raises:
-        DataError: A glob matches no file, a folder has no image, or no name is given.
+        DataError: A glob matches no file, a folder has no image, a name is a web
+            address, or no name is given.
     """
     found: dict[pathlib.Path, None] = {}
+    others: collections.Counter[str] = (
+        collections.Counter() if ignored is None else ignored
+    )
     for name in names:
         given = _from_stdin() if str(name) == "-" else [str(name)]
-        for path in itertools.chain.from_iterable(_expand(g) for g in given):
+        for path in itertools.chain.from_iterable(_expand(g, others) for g in given):
             found[path] = None
     if not found:
         raise DataError(
@@ -78,18 +87,12 @@ def _from_stdin() -> list[str]:
     return [line.strip() for line in sys.stdin if line.strip()]
 
 
-def _expand(name: str) -> list[pathlib.Path]:
+def _expand(name: str, ignored: collections.Counter[str]) -> list[pathlib.Path]:
     path = pathlib.Path(name).expanduser()
     if path.is_dir():
-        inside = (p for p in path.rglob("*") if is_image_file(p))
-        images = sorted((p for p in inside if p.is_file()), key=_natural)
-        if not images:
-            raise DataError(
-                name,
-                "the folder contains no image",
-                hint=f"images end in {', '.join(IMAGE_SUFFIXES)}",
-            )
-        return images
+        return _in_folder(path, name, ignored)
+    if _WEB.match(name):
+        raise DataError(name, "is a web address", hint="download the image first")
     if not path.exists() and glob.has_magic(name):
         matches = glob.glob(str(path), recursive=True)
         images = sorted((pathlib.Path(m) for m in matches), key=_natural)
@@ -99,6 +102,39 @@ def _expand(name: str) -> list[pathlib.Path]:
         return images
     # A missing file is reported with those that cannot be read.
     return [path]
+
+
+def _in_folder(
+    folder: pathlib.Path, name: str, ignored: collections.Counter[str]
+) -> list[pathlib.Path]:
+    others: collections.Counter[str] = collections.Counter()
+    images = []
+    for path in folder.rglob("*"):
+        if not path.is_file():
+            continue
+        if is_image_file(path):
+            images.append(path)
+        elif not path.name.startswith("."):
+            others[path.suffix.lower() or "without suffix"] += 1
+    if not images:
+        there = f"; not looked at: {ignored_files(others)}" if others else ""
+        raise DataError(
+            name,
+            f"the folder contains no image{there}",
+            hint=f"images end in {', '.join(IMAGE_SUFFIXES)}",
+        )
+    ignored.update(others)
+    return sorted(images, key=_natural)
+
+
+def ignored_files(counts: Mapping[str, int]) -> str:
+    """Returns numbers of files by suffix as text.
+
+    >>> ignored_files({".txt": 1, ".heic": 2})
+    '2 .heic, 1 .txt'
+    """
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{number} {suffix}" for suffix, number in ordered)
 
 
 def _natural(path: pathlib.Path) -> list[tuple[int, str]]:

@@ -1,16 +1,21 @@
 """Prediction with the outputs of `odapi predict`: drawings, results, datasets."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from odapi.errors import DataError
 from odapi.files import Pathlike
+from odapi.inference.crops import Crops
 from odapi.inference.images import Images, open_images
 from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor, SizedPredictor
-from odapi.inference.stream import PredictionStream, batch_size_for, check_options
+from odapi.inference.selection import Selection, class_ids
+from odapi.inference.stream import PredictionStream, batch_size_for
 from odapi.progress import track
+
+Classes = Iterable[str | int] | str | int | None
 
 
 def open_stream(
@@ -19,6 +24,9 @@ def open_stream(
     min_score: float = 0.5,
     batch_size: int = 8,
     context: Pathlike | np.ndarray | None = None,
+    *,
+    classes: Classes = None,
+    max_detections: int | None = None,
 ) -> PredictionStream:
     """Returns the predictions of a predictor as a stream.
 
@@ -28,12 +36,17 @@ def open_stream(
         min_score: Objects with a lower score are left out.
         batch_size: Images per call of the model.
         context: Memory bank of a Context R-CNN; None: an empty one.
+        classes: Names or ids of the classes to keep; None: all.
+        max_detections: Maximum number of objects per image; None: all.
 
     Raises:
-        DataError: An option is out of range, the source names no image, or the model
-            has no temporal context.
+        DataError: An option is out of range, the model has no such class, the source
+            names no image, or the model has no temporal context.
     """
-    check_options(min_score, batch_size)
+    ids = class_ids(classes, predictor.label_map)
+    selection = Selection(min_score, ids, max_detections)
+    if batch_size < 1:
+        raise DataError("batch_size", f"must be 1 or more, got {batch_size}")
     images: Images = open_images(source)
     run: Any = predictor
     if isinstance(predictor, SizedPredictor):
@@ -43,7 +56,7 @@ def open_stream(
         set_context(run, context)
     edges = getattr(predictor, "keypoint_edges", ())
     return PredictionStream(
-        images, run, predictor.label_map, min_score, batch_size, edges
+        images, run, predictor.label_map, selection, batch_size, edges
     )
 
 
@@ -61,7 +74,11 @@ def set_context(predictor: Any, bank: Pathlike | np.ndarray | None) -> None:
         predictor.attend(bank)
 
 
-def collect(stream: PredictionStream, drawings: Drawings | None = None) -> Predictions:
+def collect(
+    stream: PredictionStream,
+    drawings: Drawings | None = None,
+    crops: Crops | None = None,
+) -> Predictions:
     """Returns all predictions of a stream.
 
     Images are dropped where their file can be read again.
@@ -69,14 +86,19 @@ def collect(stream: PredictionStream, drawings: Drawings | None = None) -> Predi
     Args:
         stream: Is consumed.
         drawings: Also draws every image.
+        crops: Also crops every object.
     """
     found = Predictions(label_map=stream.label_map)
     shown = track(stream, "predicting", stream.total) if stream.has_files else stream
     for prediction in shown:
         if drawings is not None:
             found.files.append(drawings.save(prediction))
+        if crops is not None:
+            crops.save(prediction)
         found.append(prediction.without_pixels())
     found.take(stream)
+    if crops is not None:
+        found.files.append(crops.finish())
     return found
 
 
@@ -86,6 +108,7 @@ def save_outputs(
     save_txt: Pathlike | None = None,
     save_voc: Pathlike | None = None,
     save_coco: Pathlike | None = None,
+    save_csv: Pathlike | None = None,
 ) -> None:
     """Writes predictions to files; adds these to `found.files`.
 
@@ -93,9 +116,12 @@ def save_outputs(
         found: The predictions.
         coco_results: File for COCO results.
         save_txt, save_voc, save_coco: Folder for a YOLO, Pascal VOC or COCO dataset.
+        save_csv: File with one row per object.
     """
     if coco_results is not None:
         found.files += found.save_coco_results(coco_results)
+    if save_csv is not None:
+        found.files.append(found.save_csv(save_csv))
     for folder, save in (
         (save_txt, found.save_txt),
         (save_voc, found.save_voc),

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from odapi.errors import OutputError
 from odapi.files import Pathlike
+from odapi.inference.csv_file import check_csv_file
 from odapi.inference.result_files import check_results_file
 from odapi.outputs.folder import OutputFolder, check_folder
-from odapi.outputs.kinds import DATASET, PREDICTIONS
+from odapi.outputs.kinds import CROPS, DATASET, PREDICTIONS
 from odapi.outputs.writable import shown_path
 
 
@@ -19,6 +20,8 @@ class PredictionOutputs:
         output: Folder for drawn images and results.
         results: File for COCO results.
         datasets: New folders for datasets by the name of the option.
+        csv: CSV file.
+        crops: New folder for crops.
 
     Raises:
         OutputError: Two are the same, have files that odapi did not write, or cannot be
@@ -30,12 +33,19 @@ class PredictionOutputs:
         output: Pathlike | None,
         results: Pathlike | None = None,
         datasets: Mapping[str, Pathlike | None] | None = None,
+        csv: Pathlike | None = None,
+        crops: Pathlike | None = None,
     ):
         folders = {name: p for name, p in (datasets or {}).items() if p is not None}
-        _check_distinct({"output": output, "coco_results": results} | folders)
+        others = {"coco_results": results, "save_csv": csv, "save_crop": crops}
+        _check_distinct({"output": output} | others | folders)
         self._output = None if output is None else OutputFolder(output, PREDICTIONS)
         if results is not None:
             check_results_file(results)
+        if csv is not None:
+            check_csv_file(csv)
+        if crops is not None:
+            check_folder(crops, CROPS)
         for folder in folders.values():
             check_folder(folder, DATASET)
 

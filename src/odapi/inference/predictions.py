@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 from odapi.data.formats.writer import Written
 from odapi.errors import DataError
 from odapi.files import Pathlike, write_json
+from odapi.inference.crops import Crops
+from odapi.inference.csv_file import write_csv
 from odapi.inference.dataset_files import write_dataset
+from odapi.inference.image_names import ImageNames
 from odapi.inference.prediction import Prediction
 from odapi.inference.result_files import (
     ResultsWriter,
@@ -26,16 +29,15 @@ if TYPE_CHECKING:
     import pandas
 
 
-_LOSSLESS = {".png", ".bmp", ".gif"}
-
-
 class Predictions(list[Prediction]):
     """List with one `Prediction` per image that could be read.
 
     Attributes:
         skipped: Reason by file, of each image that could not be read.
+        ignored: Number of files per suffix, of folders, that are no images.
         files: Files written by `odapi.predict`.
-        best_score: Highest score of all objects, including those below `min_score`.
+        best_score: Highest score of the selected classes, including those below
+            `min_score`.
         label_map: The classes of the model.
     """
 
@@ -44,6 +46,7 @@ class Predictions(list[Prediction]):
     ):
         super().__init__(rows)
         self.skipped: dict[str, str] = {}
+        self.ignored: dict[str, int] = {}
         self.files: list[pathlib.Path] = []
         self.best_score = 0.0
         self.label_map = label_map or (self[0].label_map if self else LabelMap(()))
@@ -51,14 +54,15 @@ class Predictions(list[Prediction]):
     def __repr__(self) -> str:
         objects = sum(len(found) for found in self)
         skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
-        return (
-            f"<Predictions of {counted(len(self), 'image')}: "
-            f"{counted(objects, 'object')}{skipped}>"
-        )
+        best = f", best score {self.best_score:.2g}" if self and not objects else ""
+        images = counted(len(self), "image")
+        found = counted(objects, "object")
+        return f"<Predictions of {images}: {found}{best}{skipped}>"
 
     def take(self, stream: PredictionStream) -> None:
         """Copies the counts of a stream that these predictions came from."""
         self.skipped, self.best_score = stream.skipped, stream.best_score
+        self.ignored = stream.ignored
 
     def save(self, folder: Pathlike) -> list[pathlib.Path]:
         """Draws every image with its objects into a folder; returns the files.
@@ -87,7 +91,7 @@ class Predictions(list[Prediction]):
         path = check_results_file(file)
         with ResultsWriter(path, label_map=self.label_map) as writer:
             for found in self:
-                writer.add(str(found.image_id), found.arrays(), found.size)
+                writer.add(found.image_id, found.arrays(), found.size)
         content = {
             "images": [_image_entry(found) for found in self],
             "categories": categories_of(self.label_map),
@@ -116,6 +120,25 @@ class Predictions(list[Prediction]):
         """
         return write_dataset(self, "yolo", pathlib.Path(folder), self.label_map)
 
+    def save_crop(self, folder: Pathlike) -> pathlib.Path:
+        """Writes the part of the image within each box, in one folder per class.
+
+        Raises:
+            OutputError: The folder has files, or cannot be written.
+        """
+        crops = Crops(folder)
+        for found in self:
+            crops.save(found)
+        return crops.finish()
+
+    def save_csv(self, file: Pathlike) -> pathlib.Path:
+        """Writes a CSV file with one row per object; boxes are in pixels.
+
+        Raises:
+            OutputError: The file is not of odapi, or cannot be written.
+        """
+        return write_csv(self, file)
+
     def to_pandas(self) -> "pandas.DataFrame":
         """Returns a table with one row per object of all images.
 
@@ -135,6 +158,8 @@ class Predictions(list[Prediction]):
         return {
             "images": [_json_of(found) for found in self],
             "skipped": self.skipped,
+            "ignored": self.ignored,
+            "best_score": round(self.best_score, 4),
             "files": [str(file) for file in self.files],
         }
 
@@ -148,7 +173,7 @@ class Drawings:
 
     def __init__(self, folder: Pathlike):
         self.folder = pathlib.Path(folder)
-        self._names: set[str] = set()
+        self._names = ImageNames()
 
     def save(self, found: Prediction) -> pathlib.Path:
         """Draws one image; returns its file."""
@@ -156,13 +181,7 @@ class Drawings:
 
     def path_of(self, found: Prediction) -> pathlib.Path:
         """Returns a path that no other image of this object has."""
-        path = found.path or pathlib.Path(f"image_{found.image_id:0>4}")
-        suffix = ".png" if path.suffix.lower() in _LOSSLESS else ".jpg"
-        name = f"{path.stem}{suffix}"
-        if name in self._names:  # From another folder, or with another suffix.
-            name = f"{path.stem}_{found.image_id:0>4}{suffix}"
-        self._names.add(name)
-        return self.folder / name
+        return self.folder / "".join(self._names.of(found))
 
 
 def _image_entry(found: Prediction) -> dict[str, Any]:

@@ -83,15 +83,6 @@ def _keypoints(
     return values.reshape(-1).tolist()
 
 
-def coco_image_id(image_id: str) -> int | str:
-    """Returns an image id as COCO's tools expect it: as a number if it is one.
-
-    >>> coco_image_id("139"), coco_image_id("street_7")
-    (139, 'street_7')
-    """
-    return int(image_id) if image_id.isdecimal() else image_id
-
-
 def images_file(results: Pathlike) -> pathlib.Path:
     """Returns the file beside COCO results that names images and classes."""
     return pathlib.Path(results).with_suffix(".images.json")
@@ -128,7 +119,7 @@ class ResultsWriter:
     The file appears under its name when it is complete.
 
         with ResultsWriter("detections.json") as writer:
-            writer.add("139", detections, (480, 640))
+            writer.add(139, detections, (480, 640))
 
     Args:
         path: The file.
@@ -159,10 +150,11 @@ class ResultsWriter:
         self._file.write("[")
         return self
 
-    def add(self, image_id: str, detections: Mapping[str, Any], size: Any) -> None:
+    def add(
+        self, image_id: int | str, detections: Mapping[str, Any], size: Any
+    ) -> None:
         """Writes the detections of an image; `size` is (height, width) in pixels."""
-        number = coco_image_id(image_id)
-        for row in coco_results(number, detections, size, self.label_map):
+        for row in coco_results(image_id, detections, size, self.label_map):
             if row["score"] < self.min_score:
                 continue
             self._file.write(",\n " if self.num_detections else "\n ")

@@ -10,10 +10,12 @@ from odapi.inference.image_files import ReadImage
 from odapi.inference.images import Images, batches
 from odapi.inference.prediction import OPTIONAL, Prediction
 from odapi.inference.predictor import Arrays
+from odapi.inference.selection import Selection
 from odapi.labels import LabelMap
 from odapi.wording import counted
 
 Predict = Callable[[Sequence[np.ndarray]], list[Arrays]]
+_ALL_CLASSES = Selection()
 
 
 class PredictionStream:
@@ -23,13 +25,14 @@ class PredictionStream:
         images: What to predict on.
         predict: A `Predictor`, or any callable of that form.
         label_map: The classes.
-        min_score: Objects with a lower score are left out.
+        selection: The objects to keep.
         batch_size: Images per call of `predict`.
         keypoint_edges: Pairs of keypoint ids that drawings connect.
 
     Attributes:
         skipped: Reason by file, of each image so far that could not be read.
-        best_score: Highest score so far, including those below `min_score`.
+        best_score: Highest score so far of the selected classes, including those below
+            `min_score`.
         count: Images so far, without those skipped.
     """
 
@@ -38,7 +41,7 @@ class PredictionStream:
         images: Images,
         predict: Predict,
         label_map: LabelMap,
-        min_score: float = 0.5,
+        selection: Selection = _ALL_CLASSES,
         batch_size: int = 8,
         keypoint_edges: tuple[tuple[int, int], ...] = (),
     ):
@@ -48,7 +51,7 @@ class PredictionStream:
         self._images = images
         self._predict = predict
         self.label_map = label_map
-        self._min_score = min_score
+        self._selection = selection
         self._batch_size = batch_size
         self._edges = keypoint_edges
         self._predictions = self._run()
@@ -65,6 +68,11 @@ class PredictionStream:
         return self._images.total
 
     @property
+    def ignored(self) -> dict[str, int]:
+        """Number of files per suffix, of folders, that are no images."""
+        return dict(self._images.ignored)
+
+    @property
     def has_files(self) -> bool:
         """True if all images are files."""
         return self._images.from_files
@@ -74,8 +82,7 @@ class PredictionStream:
             found = self._predict([np.asarray(row.image) for row in rows])
             for row, objects in zip(rows, found, strict=True):
                 self.count += 1
-                best = float(np.max(objects["scores"], initial=0.0))
-                self.best_score = max(self.best_score, best)
+                self.best_score = max(self.best_score, self._best_score(objects))
                 yield self._prediction(row, objects)
         if not self.count and self.skipped:
             name, reason = next(iter(self.skipped.items()))
@@ -92,37 +99,31 @@ class PredictionStream:
             else:
                 yield row
 
+    def _best_score(self, objects: Arrays) -> float:
+        class_ids = np.asarray(objects["classes"], np.int32) + 1
+        scores = np.asarray(objects["scores"], np.float32)
+        wanted = scores[self._selection.of_classes(class_ids) & np.isfinite(scores)]
+        return float(np.max(wanted, initial=0.0))
+
     def _prediction(self, row: ReadImage, objects: Arrays) -> Prediction:
         scores = np.asarray(objects["scores"], np.float32)
         boxes = np.asarray(objects["boxes"], np.float32).reshape(-1, 4)
+        class_ids = np.asarray(objects["classes"], np.int32) + 1
         finite = np.isfinite(boxes).all(axis=-1)
-        keep = np.flatnonzero((scores >= self._min_score) & (scores > 0) & finite)
-        keep = keep[np.argsort(-scores[keep], kind="stable")]
+        keep = self._selection.rows(np.where(finite, scores, 0), class_ids)
         image = np.asarray(row.image)
         return Prediction(
             image_id=self._images.ids.get(row.path, self.count),
             size=(image.shape[0], image.shape[1]),
             boxes=boxes[keep],
             scores=scores[keep],
-            class_ids=np.asarray(objects["classes"], np.int32)[keep] + 1,
+            class_ids=class_ids[keep],
             label_map=self.label_map,
             path=row.path if row.path.name else None,
             keypoint_edges=self._edges,
             pixels=image,
             **{k: np.asarray(objects[k])[keep] for k in OPTIONAL if k in objects},
         )
-
-
-def check_options(min_score: float, batch_size: int) -> None:
-    """Checks the options of a prediction.
-
-    Raises:
-        DataError: One is out of its range.
-    """
-    if not 0 <= min_score <= 1:
-        raise DataError("min_score", f"must be from 0 to 1, got {min_score}")
-    if batch_size < 1:
-        raise DataError("batch_size", f"must be 1 or more, got {batch_size}")
 
 
 def batch_size_for(total: int | None, batch_size: int) -> int:

@@ -99,6 +99,8 @@ KEYPOINTS = Kind(
 STEP = Kind("step", "a checkpoint of a training run", replaced=False)
 DATASET = Kind("dataset", "a dataset", replaced=False)
 
+CROPS = Kind("crops", "crops of objects", replaced=False)
+
 
 def _inside(folder: str, kind: Kind) -> tuple[str, ...]:
     """Returns the patterns of an output in a folder of another, with its marker."""
@@ -120,7 +122,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         RUN, STEP, EXPORT, ORIGINAL_CHECKPOINT, IMPORT, CHECKPOINT, PREDICTIONS,
-        EVALUATION, INSPECTION, KEYPOINTS, DATASET, QUICKSTART,
+        EVALUATION, INSPECTION, KEYPOINTS, DATASET, CROPS, QUICKSTART,
     )
 }  # fmt: skip
 

@@ -13,10 +13,8 @@ import numpy as np
 from odapi.api.model_path import locate
 from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
-from odapi.exporters.saved_model.saved_model_predictor import (
-    SERVING,
-    SavedModelPredictor,
-)
+from odapi.exporters.saved_model.detection_signature import SERVING
+from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
 from odapi.tools import records
 
 Found = dict[str, np.ndarray]

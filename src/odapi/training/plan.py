@@ -3,6 +3,10 @@
 import dataclasses
 from typing import Any
 
+from odapi.wording import first_names
+
+_IN_REPR = 4  # Metrics and losses.
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -37,7 +41,7 @@ class Plan:
         return self.evaluate_every or self.num_steps
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(repr=False)
 class Outcome:
     """Result of a training run.
 
@@ -66,3 +70,9 @@ class Outcome:
     resumed: bool = False
     steps: int = 0
     parts: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+
+    def __repr__(self) -> str:
+        named = {**self.metrics, **self.losses}
+        values = [f"{k} {v:.4f}" for k, v in named.items()]
+        shown = first_names(values, _IN_REPR) or "no metrics"
+        return f"<Outcome at step {self.step} ({self.reason}): {shown}>"

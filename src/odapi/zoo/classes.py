@@ -57,6 +57,12 @@ def classes_of(
     return label_map_of(names), origin
 
 
+def num_classes_of(config: Any) -> int:
+    """Returns `num_classes` of the model of a config; 0 without a model."""
+    model = config.model.WhichOneof("model")
+    return getattr(config.model, model).num_classes if model else 0
+
+
 def coco() -> LabelMap:
     """Returns the 80 classes of COCO, with ids up to 90 as in the original."""
     file = importlib.resources.files("odapi.zoo") / "facts" / "coco_classes.json"

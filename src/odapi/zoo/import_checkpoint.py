@@ -20,7 +20,7 @@ from odapi.runtime import backend
 from odapi.wording import counted, first_names
 from odapi.zoo import values
 from odapi.zoo.checkpoint.reader import Checkpoint
-from odapi.zoo.classes import classes_of
+from odapi.zoo.classes import classes_of, num_classes_of
 from odapi.zoo.keypoints import named_keypoints
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def import_checkpoint(
     from odapi.zoo.names.detector_keys import detector_keys
 
     loaded, notes = load_model_config(file, overrides)
-    classes, origin = classes_of(loaded, _num_classes(loaded), file.parent, label_map)
+    classes, origin = classes_of(loaded, num_classes_of(loaded), file.parent, label_map)
     classes = named_keypoints(loaded, classes, file.parent)
     if loaded.model.center_net.keypoint_estimation_task:
         names = target.resolve() / folders.LABEL_MAP
@@ -202,11 +202,6 @@ def _state(
             save_arrays(folder / folders.AVERAGES, averages)
 
     return _State(save, lines)
-
-
-def _num_classes(config: Any) -> int:
-    model = config.model.WhichOneof("model")
-    return getattr(config.model, model).num_classes if model else 0
 
 
 def _fill_placeholder(config: Any, target: pathlib.Path) -> list[str]:

@@ -48,7 +48,7 @@ class Relabeled(BaseSource):
         super().__init__(
             source.name, label_map, source.problems, source.keys, source.num_keypoints
         )
-        self._source = source
+        self.source = source
         self.is_stored = source.is_stored
         self.max_pixels = source.max_pixels
         self._indices = np.full(max(indices, default=-1) + 1, -1, np.int32)
@@ -57,55 +57,55 @@ class Relabeled(BaseSource):
     def with_keys(self, keys: Iterable[str], num_keypoints: int = 0) -> Self:
         """Returns the source with its samples restricted to some optional fields."""
         other = super().with_keys(keys, num_keypoints)
-        other._source = self._source.with_keys(other.keys, num_keypoints)
+        other.source = self.source.with_keys(other.keys, num_keypoints)
         return other
 
     def __len__(self) -> int:
-        return len(self._source)
+        return len(self.source)
 
     @property
     def image_ids(self) -> list[str]:
         """The id of each sample, in order."""
-        return self._source.image_ids
+        return self.source.image_ids
 
     def raw(self, index: int) -> Raw:
         """Returns the annotations with the new class indices."""
-        return self._raw(self._source.raw(index))
+        return self._raw(self.source.raw(index))
 
     def encoded(self, index: int) -> bytes:
         """Returns the image file's bytes."""
-        return self._source.encoded(index)
+        return self.source.encoded(index)
 
     def load(self, index: int) -> tuple[Raw, bytes]:
         """Returns the annotations and the image file's bytes."""
-        raw, data = self._source.load(index)
+        raw, data = self.source.load(index)
         return self._raw(raw), data
 
     def load_head(self, index: int) -> tuple[Raw, bytes]:
         """Returns the annotations and the beginning of the image file."""
-        raw, data = self._source.load_head(index)
+        raw, data = self.source.load_head(index)
         return self._raw(raw), data
 
     def image_path(self, index: int) -> pathlib.Path | None:
         """Returns the path of the image file; None if it is no file of its own."""
-        return self._source.image_path(index)
+        return self.source.image_path(index)
 
     def fingerprint(self, index: int) -> bytes:
         """Returns a hash that is equal for images with the same bytes."""
-        return self._source.fingerprint(index)
+        return self.source.fingerprint(index)
 
     # Sources of arrays have no file to decode: these ask the source itself.
     def __getitem__(self, index: int) -> Sample:
         """Returns a sample of the source with the new class indices."""
-        return self._renumbered(self._source[index])
+        return self._renumbered(self.source[index])
 
     def annotations(self, index: int) -> Sample:
         """Returns the sample without its image, plus `size` (h, w) of the image."""
-        return self._renumbered(self._source.annotations(index))
+        return self._renumbered(self.source.annotations(index))
 
     def raw_and_annotations(self, index: int) -> tuple[Raw, Sample]:
         """Returns the annotations as stored, and as `annotations` returns them."""
-        raw, sample = self._source.raw_and_annotations(index)
+        raw, sample = self.source.raw_and_annotations(index)
         return self._raw(raw), self._renumbered(sample)
 
     def _raw(self, raw: Raw) -> Raw:

@@ -18,42 +18,42 @@ class Subset(BaseSource):
             source.keys,
             source.num_keypoints,
         )
-        self._source = source
+        self.source = source
         self.is_stored = source.is_stored
         self.max_pixels = source.max_pixels
-        self._indices = list(indices)
-        if not self._indices:
+        self.indices = list(indices)
+        if not self.indices:
             raise DataError(self.name, "has no image")
 
     def __len__(self) -> int:
-        return len(self._indices)
+        return len(self.indices)
 
     @property
     def image_ids(self) -> list[str]:
         """The id of each sample, in order."""
-        ids = self._source.image_ids
-        return [ids[i] for i in self._indices]
+        ids = self.source.image_ids
+        return [ids[i] for i in self.indices]
 
     def raw(self, index: int) -> Raw:
         """Returns the annotations as stored in the files."""
-        return self._source.raw(self._indices[index])
+        return self.source.raw(self.indices[index])
 
     def encoded(self, index: int) -> bytes:
         """Returns the image file's bytes."""
-        return self._source.encoded(self._indices[index])
+        return self.source.encoded(self.indices[index])
 
     def image_path(self, index: int) -> pathlib.Path | None:
         """Returns the path of the image file; None if it is no file of its own."""
-        return self._source.image_path(self._indices[index])
+        return self.source.image_path(self.indices[index])
 
     def fingerprint(self, index: int) -> bytes:
         """Returns a hash that is equal for images with the same bytes."""
-        return self._source.fingerprint(self._indices[index])
+        return self.source.fingerprint(self.indices[index])
 
     def load(self, index: int) -> tuple[Raw, bytes]:
         """Returns the annotations and the image file's bytes."""
-        return self._source.load(self._indices[index])
+        return self.source.load(self.indices[index])
 
     def load_head(self, index: int) -> tuple[Raw, bytes]:
         """Returns the annotations and the beginning of the image file."""
-        return self._source.load_head(self._indices[index])
+        return self.source.load_head(self.indices[index])

@@ -1,1 +1,5 @@
-"""Export to TensorFlow SavedModels with the signatures of the original's exporter."""
+"""SavedModels: writing with the original's signatures, and running those of anyone."""
+
+from odapi.exporters.saved_model.saved_model_predictor import (
+    SavedModelPredictor as SavedModelPredictor,
+)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from odapi.data.image import resize as host
 from odapi.errors import ConfigError
 from odapi.exporters.input_types import BOXES, ENCODED, EXAMPLE, check_input_type
+from odapi.exporters.saved_model.graph_decode import decode, encoded_of
 from odapi.structures import Tensor
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def prepare(input_type: str, resizer: host.Resizer) -> Callable[[Tensor], tuple]
         "image_tensor": lambda images: resize(resizer, images),
         BOXES: lambda images: resize(resizer, images),
         "float_image_tensor": lambda images: resize(resizer, images),
-        ENCODED: lambda encoded: _decode(resizer, encoded),
-        EXAMPLE: lambda examples: _decode(resizer, _encoded_of(examples)),
+        ENCODED: lambda files: _resize_files(resizer, files),
+        EXAMPLE: lambda examples: _resize_files(resizer, encoded_of(examples)),
     }[input_type]
 
 
@@ -86,6 +87,10 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
         raise ConfigError(
             "model.image_resizer", f"{type(resizer).__name__} cannot be exported"
         )
+    # Servers check no shapes: the name of the operation is part of their message.
+    images = tf.ensure_shape(
+        images, [None, None, None, 3], name="input_images_must_have_3_channels_RGB"
+    )
     shape = tf.shape(images)
     true, padded = _SIZES[type(resizer)](resizer, shape[1], shape[2])
     # Cast first: converters assume that operations on uint8 return uint8.
@@ -95,33 +100,27 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
         resized = tf.reduce_sum(resized * tf.constant(_GRAY), axis=-1, keepdims=True)
     if true is not padded:
         resized = _pad(resized, true, padded, resizer.pad_value)  # type: ignore[attr-defined]
+    channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
+    if true is not padded:
+        # Converters such as TFLite's ignore `set_shape` and know no EnsureShape.
+        resized = tf.reshape(resized, [-1, padded[0], padded[1], channels])
     static = [tf.get_static_value(side) for side in tf.unstack(padded)]
-    resized.set_shape([None, *static, None])
+    resized.set_shape([images.shape[0], *static, channels])
     return resized, tf.tile(tf.stack(true)[None], [shape[0], 1])
 
 
-def _encoded_of(examples: Tensor) -> Tensor:
-    """Returns the encoded images `[b]` of serialized tf.Examples `[b]`."""
-    import tensorflow as tf
-
-    feature = tf.io.FixedLenFeature([], tf.string)
-    return tf.io.parse_example(examples, {"image/encoded": feature})["image/encoded"]
-
-
-def _decode(resizer: host.Resizer, encoded: Tensor) -> tuple[Tensor, Tensor]:
+def _resize_files(resizer: host.Resizer, files: Tensor) -> tuple[Tensor, Tensor]:
     """Decodes and resizes image files `[b]` of varying sizes."""
     import tensorflow as tf
 
     def one(data: Tensor) -> tuple[Tensor, Tensor]:
-        image = tf.io.decode_image(data, channels=3, expand_animations=False)
-        image.set_shape([None, None, 3])
-        images, sizes = resize(resizer, image[None])
+        images, sizes = resize(resizer, decode(data)[None])
         return images[0], sizes[0]
 
     channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
     shape = [*(host.fixed_size(resizer) or (None, None)), channels]
     specs = (tf.TensorSpec(shape, tf.float32), tf.TensorSpec([2], tf.int32))
-    return tf.map_fn(one, encoded, fn_output_signature=specs)
+    return tf.map_fn(one, files, fn_output_signature=specs)
 
 
 def _pad(images: Tensor, true: Tensor, padded: Tensor, value: tuple) -> Tensor:

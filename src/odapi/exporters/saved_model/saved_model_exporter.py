@@ -14,12 +14,11 @@ from odapi.data.image.resize import Resizer
 from odapi.exporters.exporter import Exporter, ExportOptions, Outputs
 from odapi.exporters.input_types import EXAMPLE
 from odapi.exporters.saved_model import graph_inputs
-from odapi.exporters.saved_model.saved_model_predictor import (
-    FOLDER,
-    SERVING,
-    SavedModelPredictor,
-    find_saved_model,
-)
+from odapi.exporters.saved_model.detection_signature import SERVING
+from odapi.exporters.saved_model.image_values import example_of_image
+from odapi.exporters.saved_model.load_saved_model import FOLDER, find_saved_model
+from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
+from odapi.labels import LabelMap
 from odapi.runtime import backend
 
 if TYPE_CHECKING:
@@ -58,10 +57,16 @@ class SavedModelExporter(Exporter):
         """Returns the SavedModel at `path` or in the folder `path`, else None."""
         return find_saved_model(path)
 
-    def load(self, path: str | os.PathLike) -> SavedModelPredictor:
+    def load(
+        self,
+        path: str | os.PathLike,
+        label_map: str | os.PathLike[str] | LabelMap | None = None,
+    ) -> SavedModelPredictor:
         """Returns a SavedModel as a predictor."""
         backend.load_tensorflow("running a SavedModel")
-        return SavedModelPredictor(path)
+        predictor = SavedModelPredictor(path, label_map)
+        _ = predictor.image_input  # Refuses other models before images are read.
+        return predictor
 
     def resize(
         self, resizer: Resizer, image: np.ndarray
@@ -103,7 +108,7 @@ class RunnableSavedModel:
             value = tf.io.encode_png(value)
         kind = self._input_type if entry_point == SERVING else entry_point
         if kind == EXAMPLE:
-            value = tf.constant(_example(value.numpy()))
+            value = tf.constant(example_of_image(value.numpy()))
         images = tf.stack([tf.cast(value, spec.dtype)] * rows)
         repeated = {k: np.repeat(v, rows, axis=0) for k, v in side_inputs.items()}
         given = None if boxes is None else np.repeat(boxes, rows, axis=0)
@@ -112,11 +117,3 @@ class RunnableSavedModel:
     def call(self, entry_point: str, inputs: tuple[Any, Any, dict]) -> Outputs:
         """Returns the outputs of a signature."""
         return self._predictor.run(entry_point, *inputs)
-
-
-def _example(encoded: bytes) -> bytes:
-    import tensorflow as tf
-
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
-    features = tf.train.Features(feature={"image/encoded": feature})
-    return tf.train.Example(features=features).SerializeToString()

@@ -1,5 +1,6 @@
 """Predictor that runs a SavedModel."""
 
+import functools
 import os
 import pathlib
 import time
@@ -8,19 +9,32 @@ from typing import Any
 
 import numpy as np
 
-from odapi.config.label_map import load_label_map
-from odapi.data.context_features import one_bank
+from odapi.data.context_features import FEATURES, SIZE, one_bank
 from odapi.errors import CheckpointError
-from odapi.exporters.saved_model.plain_path import plain_path
+from odapi.exporters.saved_model.checksums import check_files
+from odapi.exporters.saved_model.detection_signature import (
+    BOXES,
+    SERVING,
+    ImageInput,
+    find_detection_signature,
+    image_input,
+    input_specs,
+)
+from odapi.exporters.saved_model.image_values import ImageEncoder
+from odapi.exporters.saved_model.load_saved_model import (
+    load_saved_model,
+    not_runnable,
+    require_saved_model,
+)
+from odapi.exporters.saved_model.saved_model_classes import classes_beside
+from odapi.inference.image_in_memory import as_array, as_rgb_uint8
 from odapi.labels import LabelMap
 
-SERVING = "serving_default"
-FOLDER = "saved_model"
-_FILE = "saved_model.pb"
+_SIDE_INPUTS = (FEATURES, SIZE)  # Of Context R-CNN; zeros mean no memory bank.
 
 
 class SavedModelPredictor:
-    """Runs an exported model; needs TensorFlow, but neither Keras nor a config.
+    """Runs a SavedModel; needs TensorFlow, but neither Keras nor a config.
 
         predictor = SavedModelPredictor("exported")
         odapi.predict(predictor, "photos/", output="drawn")
@@ -28,37 +42,38 @@ class SavedModelPredictor:
 
     Args:
         folder: A folder written by `odapi export`, its `saved_model`, or a SavedModel
-            of another exporter with the same signatures.
+            of another exporter: with one image as input, whatever its name, and the
+            outputs `detection_boxes`, `detection_scores` and `detection_classes`.
+        label_map: The classes, or their file; None: see `classes_beside`.
 
     Attributes:
         name: Path of the SavedModel.
-        label_map: Read from the file next to the SavedModel; empty without one.
+        label_map: The classes; empty if nothing names them.
         load_seconds: Duration of loading.
         signatures: Concrete functions by name.
 
     Raises:
-        CheckpointError: There is no SavedModel, or it lacks the default signature.
+        CheckpointError: There is no SavedModel, or it is damaged.
+        DataError: The label map cannot be read.
     """
 
-    def __init__(self, folder: str | os.PathLike):
-        import tensorflow as tf
-
-        path = _require_saved_model(pathlib.Path(folder))
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        label_map: str | os.PathLike[str] | LabelMap | None = None,
+    ):
+        path = require_saved_model(pathlib.Path(folder))
         self.name = str(path)
+        check_files(path)
         start = time.perf_counter()
-        with plain_path(path) as readable:
-            self._model = tf.saved_model.load(readable)
+        self._model = load_saved_model(path)
         self.load_seconds = time.perf_counter() - start
         self.signatures: dict[str, Any] = dict(self._model.signatures)
-        if SERVING not in self.signatures:
-            names = ", ".join(sorted(self.signatures)) or "none"
-            raise CheckpointError(
-                self.name, f"has no signature {SERVING}; its signatures are {names}"
-            )
         self.keypoint_edges: tuple[tuple[int, int], ...] = ()
         self.side_inputs: dict[str, np.ndarray] = {}
-        beside = path.parent / "label_map.pbtxt"
-        self.label_map = load_label_map(beside) if beside.is_file() else LabelMap(())
+        default = self.signatures.get(SERVING)
+        outputs = default.structured_outputs if default else {}
+        self.label_map = classes_beside(path, outputs, label_map)
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[dict[str, Any]]:
         """Returns the detections of each image; see `Predictor`.
@@ -74,6 +89,15 @@ class SavedModelPredictor:
         found = (self.outputs(image, side) for image in images)
         return [_detections({k: v[0] for k, v in row.items()}) for row in found]
 
+    @functools.cached_property
+    def image_input(self) -> ImageInput:
+        """The signature and the input that `outputs` uses.
+
+        Raises:
+            CheckpointError: No signature takes images and returns detections.
+        """
+        return find_detection_signature(self.name, self.signatures, _SIDE_INPUTS)
+
     def attend(self, bank: str | os.PathLike | np.ndarray) -> None:
         """Sets one memory bank `[n, d]` of a Context R-CNN for all images.
 
@@ -83,7 +107,7 @@ class SavedModelPredictor:
         Raises:
             DataError: Its shape does not fit the model.
         """
-        specs = self.side_specs(self._image_signature())
+        specs = self.side_specs(self.image_input.signature)
         shapes = {name: tuple(spec.shape[1:]) for name, spec in specs.items()}
         self.side_inputs = one_bank(bank, shapes)
 
@@ -94,35 +118,54 @@ class SavedModelPredictor:
 
         Args:
             images: uint8 RGB `[h, w, 3]`, or `[b, h, w, 3]` of one size. They are
-                split into batches if the model has a fixed batch size.
+                split into batches if the model has a fixed batch size, resized if it
+                has a fixed size, and encoded if it takes image files.
             side_inputs: Further inputs by name, one row per image; missing ones are
                 zeros, which means no memory bank.
 
         Raises:
-            CheckpointError: The model takes encoded images only.
+            CheckpointError: The model has no signature for images, or fails.
+            DataError: The images are not uint8, or have another shape.
         """
-        import tensorflow as tf
-
-        images = np.asarray(images, np.uint8)
-        images = images[None] if images.ndim == 3 else images
-        name = self._image_signature()
-        spec = self.spec(name)
-        size = spec.shape[0] or len(images)
+        images = as_array(images)
+        rows = list(images) if images.ndim == 4 else [images]
+        pixels = [as_rgb_uint8(image) for image in rows]
+        size = self.image_input.batch_size or len(rows)
         parts = []
-        for start in range(0, len(images), size):
-            part = images[start : start + size]
-            filled = _fill_up(part, size)
+        for start in range(0, len(rows), size):
+            part = pixels[start : start + size]
             side = {
                 key: _fill_up(np.asarray(value)[start : start + size], size)
                 for key, value in (side_inputs or {}).items()
             }
-            found = self.run(
-                name, tf.cast(tf.constant(filled), spec.dtype), side_inputs=side
-            )
+            found = self._run_images(_fill_up(np.stack(part), size), side)
             parts.append(
                 {k: v[: len(part)] for k, v in found.items() if _is_per_image(k)}
             )
         return {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+
+    @functools.cached_property
+    def _encoder(self) -> ImageEncoder:
+        return ImageEncoder(self.image_input)
+
+    def _run_images(
+        self, images: np.ndarray, side_inputs: Mapping[str, Any]
+    ) -> dict[str, np.ndarray]:
+        """Returns the outputs for a batch; tries each form that the input may have."""
+        import tensorflow as tf
+
+        signature = self.image_input.signature
+        for form in self._encoder.forms:
+            value = tf.constant(self._encoder.encode(images, form))
+            try:
+                found = self.run(signature, value, side_inputs=side_inputs)
+            except CheckpointError:
+                if form == self._encoder.forms[-1]:
+                    raise
+                continue
+            self._encoder.forms = (form,)
+            return found
+        raise AssertionError("an input has at least one form")
 
     def run(
         self,
@@ -131,40 +174,51 @@ class SavedModelPredictor:
         boxes: Any = None,
         side_inputs: Mapping[str, Any] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Calls a signature with `input_tensor`, and with `boxes` if it takes them.
+        """Calls a signature with its image input, and with `boxes` if it takes them.
 
         Missing `side_inputs` are zeros.
+
+        Raises:
+            CheckpointError: The value does not fit the signature, or the model fails.
         """
         import tensorflow as tf
 
-        given = {} if boxes is None else {"boxes": boxes}
+        image = self._input(signature)
+        value = tf.convert_to_tensor(value)
+        if not image.spec.shape.is_compatible_with(value.shape):
+            raise CheckpointError(
+                f"{self.name} ({signature})",
+                f"{image.name} must be {image.title}, got {list(value.shape)}",
+                hint="images have three channels, RGB",
+            )
+        given = {} if boxes is None else {BOXES: boxes}
         for name, spec in self.side_specs(signature).items():
             rows = [n or s for n, s in zip(spec.shape, value.shape[:1], strict=False)]
             shape = [*rows, *spec.shape[1:]]
             zeros = np.zeros(shape, spec.dtype.as_numpy_dtype)
             given[name] = tf.cast((side_inputs or {}).get(name, zeros), spec.dtype)
-        found = self.signatures[signature](input_tensor=value, **given)
+        try:
+            found = self.signatures[signature](**{image.name: value}, **given)
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            raise not_runnable(f"{self.name} ({signature})", error) from error
         return {name: tensor.numpy() for name, tensor in found.items()}
 
-    def _image_signature(self) -> str:
-        for name in (SERVING, "image_tensor", "float_image_tensor"):
-            if name in self.signatures and self.spec(name).shape.rank == 4:
-                return name
-        raise CheckpointError(
-            self.name,
-            "takes encoded images only",
-            hint="export it with --input-type image_tensor, or call "
-            "run('serving_default', files)",
-        )
-
     def spec(self, name: str) -> Any:
-        """Returns the `tf.TensorSpec` of a signature's `input_tensor`."""
-        return self.signatures[name].structured_input_signature[1]["input_tensor"]
+        """Returns the `tf.TensorSpec` of a signature's image input."""
+        return self._input(name).spec
 
     def side_specs(self, name: str) -> dict[str, Any]:
         """Returns the `tf.TensorSpec` of each side input of a signature, by name."""
-        specs = self.signatures[name].structured_input_signature[1]
-        return {k: v for k, v in specs.items() if k not in ("input_tensor", "boxes")}
+        specs = input_specs(self.signatures[name])
+        return {
+            k: v for k, v in specs.items() if k not in (self._input(name).name, BOXES)
+        }
+
+    def _input(self, signature: str) -> ImageInput:
+        found = image_input(signature, self.signatures[signature])
+        if found is None:
+            raise CheckpointError(self.name, f"{signature} has no image as input")
+        return found
 
 
 def _fill_up(rows: np.ndarray, size: int) -> np.ndarray:
@@ -179,11 +233,12 @@ def _is_per_image(name: str) -> bool:
 
 def _detections(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
     """Returns the detections of one image in the form of `Predictor`."""
-    n = int(outputs["num_detections"])
+    scores = outputs["detection_scores"]
+    n = int(outputs.get("num_detections", len(scores)))
     found = {
         "boxes": outputs["detection_boxes"][:n],
         "classes": outputs["detection_classes"][:n].astype(np.int32) - 1,
-        "scores": outputs["detection_scores"][:n],
+        "scores": scores[:n],
     }
     if "detection_masks" in outputs:
         found["box_masks"] = outputs["detection_masks"][:n]
@@ -191,24 +246,3 @@ def _detections(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
         if f"detection_{key}" in outputs:
             found[key] = outputs[f"detection_{key}"][:n]
     return found
-
-
-def find_saved_model(folder: str | os.PathLike) -> pathlib.Path | None:
-    """Returns the SavedModel at a path or in the folder of an export, else None."""
-    folder = pathlib.Path(folder)
-    if folder.name == _FILE and folder.is_file():
-        return folder.parent
-    candidates = (folder, folder / FOLDER)
-    return next((c for c in candidates if (c / _FILE).is_file()), None)
-
-
-def _require_saved_model(folder: pathlib.Path) -> pathlib.Path:
-    found = find_saved_model(folder)
-    if found is not None:
-        return found
-    there = "has" if folder.is_dir() else "does not exist;"
-    raise CheckpointError(
-        str(folder),
-        f"{there} no {_FILE}",
-        hint=f"export one with: odapi export {folder} exported",
-    )

@@ -1,6 +1,7 @@
 """Writer of SavedModels with the signatures of the original's exporter."""
 
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,9 @@ from odapi.errors import ConfigError
 from odapi.exporters.input_types import BOXES, INPUT_TYPES, check_input_type
 from odapi.exporters.named_outputs import detect, named_outputs
 from odapi.exporters.saved_model import graph_inputs
+from odapi.exporters.saved_model.checksums import write_checksums
+from odapi.exporters.saved_model.detection_signature import SERVING
 from odapi.exporters.saved_model.frozen_function import FrozenFunction
-from odapi.exporters.saved_model.saved_model_predictor import SERVING
 
 if TYPE_CHECKING:
     from odapi.models.detector import Detector
@@ -108,6 +110,7 @@ def _save(
     # tensors of the graph before freezing. Exported models are not trained.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
+    write_checksums(pathlib.Path(folder))
 
 
 def _core(

@@ -1,0 +1,64 @@
+"""Evaluation of the model that an `ObjectDetector` holds."""
+
+from typing import TYPE_CHECKING, Any
+
+from odapi.errors import ConfigError
+
+if TYPE_CHECKING:
+    from odapi.api.held_model import HeldModel
+    from odapi.api.model_path import ModelPath
+    from odapi.config.load import Config
+    from odapi.evaluation.result import EvaluationResult
+
+
+def evaluate_held(
+    held: "HeldModel",
+    data: str | None,
+    batch_size: int | None,
+    with_losses: bool,
+    **options: Any,
+) -> "EvaluationResult":
+    """Evaluates weights, or an exported program that has none.
+
+    Args:
+        held: The model.
+        data: Dataset; None: that of the config.
+        batch_size: Images per batch; None: that of the config.
+        with_losses: Also compute the losses.
+        options: See `odapi.evaluation.evaluate.evaluate`.
+
+    Raises:
+        ConfigError: The config cannot be evaluated, or a program has no losses.
+        DataError: The dataset cannot be read, or has no image.
+    """
+    from odapi.config.load import load_config
+    from odapi.evaluation import evaluate as evaluation
+
+    changes = [f"options.eval_data={data}"] if data else []
+    if held.place is not None and held.model.loaded is None and held.place.is_program:
+        if with_losses:
+            raise ConfigError(
+                "losses",
+                "cannot be computed for an exported program",
+                hint="evaluate the weights that it was exported from",
+            )
+        config = load_config(_config_beside(held.place), changes)
+        return evaluation.evaluate_program(held.model.predictor, config, **options)
+    loaded = held.with_weights("evaluate")
+    if batch_size:
+        changes.append(f"eval_config.batch_size={batch_size}")
+    loaded = loaded._replace(config=load_config(loaded.config, changes))
+    return evaluation.evaluate(loaded, with_losses=with_losses, **options)
+
+
+def _config_beside(place: "ModelPath") -> "Config":
+    """Returns the pipeline config of an exported program, or an empty one."""
+    from odapi.config.load import FILE_NAME, Config, load_config
+
+    if place.weights is not None:
+        return load_config(place.weights)
+    file = place.exported.parent / FILE_NAME if place.exported else None
+    try:
+        return load_config(file) if file is not None and file.is_file() else Config()
+    except ConfigError:  # It only adds metrics and data.
+        return Config()
