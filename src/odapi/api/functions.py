@@ -203,7 +203,7 @@ def export_checkpoint(
 
     output = OutputFolder(output_dir, ORIGINAL_CHECKPOINT)
     if isinstance(model, ObjectDetector):
-        _no_overrides(overrides)
+        _not_for_loaded(overrides)
         return run(model.with_weights("be written as a checkpoint"), output)
     return run(ObjectDetector.load(model, overrides).with_weights("export"), output)
 
