@@ -26,12 +26,11 @@ _SHOWN = 3  # Cases per reason.
 def main(arguments: list[str] | None = None) -> int:
     """Runs all kinds; returns 1 if a case failed."""
     sys.path[:0] = [str(_TESTS), str(_TESTS / "fuzz")]
-    from fuzz_kinds import KINDS
-
+    kinds = _kinds()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--cases", type=int, default=10_000, help="per kind and seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
+    parser.add_argument("--kinds", nargs="+", default=list(kinds), choices=kinds)
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     options = parser.parse_args(arguments)
     failures = 0
@@ -64,6 +63,13 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"      --kinds {name} {shown}")
         failures += number
     return 1 if failures else 0
+
+
+def _kinds():
+    from fuzz_checkpoints import CHECKPOINT_KINDS
+    from fuzz_kinds import DATA_KINDS
+
+    return DATA_KINDS | CHECKPOINT_KINDS
 
 
 def _in_process(name, count, seed, first):
@@ -100,12 +106,12 @@ def _in_process(name, count, seed, first):
 
 def _work(name, count, seed, first, pipe):
     from fuzz_harness import run
-    from fuzz_kinds import KINDS
 
+    kind = _kinds()[name]
     with tempfile.TemporaryDirectory() as cache:
         os.environ["ODAPI_CACHE"] = cache
         for number in range(first, first + count):
-            pipe.send(run(KINDS[name], 1, seed, number))
+            pipe.send(run(kind, 1, seed, number))
     pipe.close()
 
 

@@ -253,3 +253,14 @@ def test_infinite_boxes_are_counted_without_a_warning(box, tmp_path):
     source = open_source(spec)
     inspect_source(source)
     assert source.problems.as_dict()[0]["kind"] in ("NaN box", "box outside the image")
+
+
+def test_infinite_boxes_beside_objects_without_boxes_give_no_warning(tmp_path):
+    def change(content):
+        first, second, _ = content["annotations"]
+        first["bbox"] = [0, 0, 1e308, 1e308]
+        del second["bbox"], second["area"]
+        second["segmentation"] = [[30, 0, 60, 0, 60, 20, 30, 20]]
+
+    source = open_source(tiny_data.write_coco(tmp_path, change))
+    assert source[0]["area"].tolist() == [600.0, 600.0]  # Warnings are errors here.

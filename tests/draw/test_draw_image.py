@@ -197,6 +197,8 @@ def test_text_fits_its_width():
     shortened = fit_text("a very long name of a class", 12, 60)
     assert shortened.endswith("…") and text_size(shortened, 12)[0] <= 60
     assert fit_text("name", 12, 1) == ""
+    long = fit_text("m" * 1_000_000, 12, 60)
+    assert long == fit_text("m" * 100, 12, 60) == "m" * (len(long) - 1) + "…"
 
 
 def test_colors_differ_and_never_change():

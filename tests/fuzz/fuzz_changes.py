@@ -1,5 +1,6 @@
 """Random damage to files: bytes, text, JSON trees, tf.Examples."""
 
+import copy
 import json
 
 import numpy as np
@@ -105,11 +106,11 @@ def damage_json(data, rng):
         if kind == 0:
             del holder[key]
         elif kind == 1 and isinstance(holder, list):
-            holder.append(holder[key])
+            holder.append(copy.deepcopy(holder[key]))
         elif kind == 2 and isinstance(holder, dict):
             holder[str(rng.choice(("id", "name", "x", "")))] = holder.pop(key)
         else:
-            holder[key] = VALUES[rng.integers(len(VALUES))]
+            holder[key] = copy.deepcopy(VALUES[rng.integers(len(VALUES))])
     return json.dumps(content).encode()
 
 

@@ -274,7 +274,7 @@ def _read_image(folder):
         raise AssertionError(f"decoded to {image.shape} {image.dtype}")
 
 
-KINDS = {
+DATA_KINDS = {
     "coco": Kind(
         _write_coco,
         damage_files("data.json", changes.damage_json),

@@ -2,7 +2,10 @@
 
 import fuzz_harness
 import pytest
-from fuzz_kinds import KINDS
+from fuzz_checkpoints import CHECKPOINT_KINDS
+from fuzz_kinds import DATA_KINDS
+
+KINDS = DATA_KINDS | CHECKPOINT_KINDS
 
 _CASES = 300
 _FEWER = {"config": 100, "voc": 200, "yolo": 200, "tfrecord": 200}  # They take longer.

@@ -4,6 +4,7 @@ import json
 import math
 
 from odapi.losses.names import TOTAL_LOSS
+from odapi.report.curves import save_curves
 from odapi.report.history import History
 
 
@@ -23,6 +24,7 @@ def test_history_finds_the_best_and_counts_since_then(tmp_path):
 
 
 DAMAGED = [
+    b'{"step": 9223372036854775808, "metrics": {}}',
     b'{"step"',
     b"[]",
     b"7",
@@ -50,7 +52,7 @@ def test_history_skips_and_counts_damaged_lines(tmp_path):
     history = History(tmp_path, 9)
     assert [e["step"] for e in history.evaluations] == [7]
     assert math.isnan(history.at(7)["mAP"]) and history.at(7)["other"] == 1.0
-    assert history.problems == [f"{file}: skipped 17 damaged lines of 18"]
+    assert history.problems == [f"{file}: skipped 18 damaged lines of 19"]
     history.flush()
     assert History(tmp_path, 9).problems == []  # They were removed.
 
@@ -74,3 +76,12 @@ def test_losses_that_cannot_be_written_do_not_end_a_training(tmp_path):
     history = History(tmp_path / "gone", 0)
     history.add_losses(1, {TOTAL_LOSS: 1.0}, rate=0.1)
     assert history.losses[0]["step"] == 1
+
+
+def test_curves_of_enormous_values_and_names_are_drawn(tmp_path):
+    names = {"n" * 100_000: 1.0, "huge": 1.7e308, TOTAL_LOSS: -1.7e308}
+    line = {"step": 2**62, "losses": {**names, "learning_rate": 0.1}}
+    (tmp_path / "losses.jsonl").write_text(json.dumps(line) + "\n")
+    history = History(tmp_path, 2**63)
+    assert history.problems == []
+    assert save_curves(tmp_path, history) == tmp_path / "curves.png"

@@ -12,6 +12,7 @@ from odapi.draw.colors import INK, PALE, WHITE, Color, color_of
 from odapi.draw.text import fit_text, put_text, text_size
 
 _SUBPIXELS = 4  # Bits: OpenCV draws lines at sixteenths of a pixel.
+_LARGEST = 1e300  # Of a range: its ends have differences.
 _MAX_NAMED = 24  # Maximum number of lines in a legend.
 
 
@@ -142,7 +143,7 @@ def precision_recall_plot(
 def _range(values: Sequence[npt.ArrayLike]) -> tuple[float, float]:
     arrays = [np.asarray(v, float).reshape(-1) for v in values]
     flat = np.concatenate([*arrays, np.zeros(0)])
-    flat = flat[np.isfinite(flat)]
+    flat = np.clip(flat[np.isfinite(flat)], -_LARGEST, _LARGEST)
     if not flat.size:
         return 0.0, 1.0
     low, high = float(flat.min()), float(flat.max())
@@ -193,7 +194,8 @@ def _draw_line(canvas: np.ndarray, frame: _Frame, line: Line, color: Color) -> N
     x, y = np.asarray(line.x, float), np.asarray(line.y, float)
     whole = np.isfinite(x) & np.isfinite(y)
     # Clipped, since values far outside would overflow.
-    points = np.stack([frame.x(x), frame.y(y)], axis=-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        points = np.stack([frame.x(x), frame.y(y)], axis=-1)
     points = np.clip(np.nan_to_num(points), -1e4, 1e5)
     points = np.round(points * (1 << _SUBPIXELS)).astype(np.int32)
     width = 3 if line.wide else 2
@@ -212,7 +214,8 @@ def _draw_line(canvas: np.ndarray, frame: _Frame, line: Line, color: Color) -> N
 
 
 def _legend_width(lines: Sequence[Line], font: int, width: int) -> int:
-    widest = max(text_size(line.name, font)[0] for line in lines)
+    # Names of a whole file are cut when they are drawn.
+    widest = max(text_size(line.name[:width], font)[0] for line in lines)
     return min(widest + 3 * font, width // 3)
 
 

@@ -3,6 +3,7 @@
 Right-to-left text and emoji are converted; see `odapi.draw.drawn_text`.
 """
 
+import bisect
 import functools
 
 import cv2
@@ -68,10 +69,13 @@ def fit_text(text: str, height: int, width: int) -> str:
     >>> fit_text("a very long name of a file.jpg", 12, 70)
     'a very lon…'
     """
-    if text_size(text, height)[0] <= width:
+    longest = max(width, 1)  # No character is narrower than a pixel.
+    if len(text) <= longest and text_size(text, height)[0] <= width:
         return text
-    for end in range(len(text) - 1, 0, -1):
-        shorter = text[:end].rstrip() + "…"
-        if text_size(shorter, height)[0] <= width:
-            return shorter
-    return ""
+
+    def is_too_wide(end: int) -> bool:
+        return text_size(text[:end].rstrip() + "…", height)[0] > width
+
+    ends = range(1, min(len(text), longest + 1))
+    end = bisect.bisect_left(ends, True, key=is_too_wide)
+    return text[:end].rstrip() + "…" if end else ""

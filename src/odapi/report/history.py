@@ -140,7 +140,7 @@ def _entry(line: bytes, key: str) -> dict[str, Any] | None:
         RecursionError,
     ):  # fmt: skip
         return None
-    if type(step) is not int or step < 0:
+    if type(step) is not int or not 0 <= step < 1 << 63:
         return None
     return {"step": step, key: values}
 

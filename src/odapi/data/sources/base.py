@@ -329,10 +329,10 @@ class BaseSource:
         objects["boxes"] = boxes
         if "area" in objects:
             with np.errstate(over="ignore", invalid="ignore"):
-                sides = (boxes[:, 2:] - boxes[:, :2]) * size
+                of_box = np.abs(((boxes[:, 2:] - boxes[:, :2]) * size).prod(1))
+                of_box = of_box.astype(np.float32)
             area = np.array(objects["area"], np.float32)
-            unknown = np.isnan(area)
-            area[unknown] = np.abs(sides.prod(1))[unknown]
+            area = np.where(np.isnan(area), of_box, area)
             objects["area"] = area
 
     def _mask(
