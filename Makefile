@@ -11,7 +11,7 @@ SUPERVISION_STAMP := $(SUPERVISION)/.stamp
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam test-supervision durations lint format protos lock clean
+.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam test-supervision test-wheel durations lint format protos lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -38,7 +38,7 @@ test: env  ## Run the tests: all fast ones on TensorFlow, the core of the model 
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not parity"
 	@KERAS_BACKEND=jax $(PYTEST) -m "core and not slow and not parity"
 
-test-all: test-slow test-jax test-torch test-beam test-supervision  ## Run what `make test` leaves out.
+test-all: test-slow test-jax test-torch test-beam test-supervision test-wheel  ## Run what `make test` leaves out.
 
 test-slow: env  ## Run trainings, exports and parity of whole models on TensorFlow.
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "slow or parity"
@@ -73,6 +73,9 @@ $(SUPERVISION_STAMP): $(STAMP) requirements/supervision.txt
 
 test-supervision: env $(SUPERVISION_STAMP)  ## Run the tests of predictions in supervision and pandas.
 	@NEED_SUPERVISION=1 $(SUPERVISION)/bin/python -m pytest -q tests/inference/test_other_libraries.py
+
+test-wheel: env  ## Install the wheel with each backend alone, and run it outside the repository.
+	@$(BIN)/python tests/packaging/run_wheel.py $(JOBS)
 
 lint: env  ## Check format, lint, types and imports, as .ci/run does.
 	@$(BIN)/ruff format --check .

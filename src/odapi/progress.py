@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from odapi.console import console as console
+from odapi.notebook import NotebookText, in_notebook
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOG_EVERY = 10.0  # Seconds between lines without a terminal.
+NOTEBOOK_SECONDS = 0.5  # Between updates of a text in a notebook.
 
 
 def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
@@ -38,13 +40,19 @@ def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T
         with progress.Progress(*columns, console=shown, transient=True) as bar:
             yield from bar.track(items, total=total, description=what)
         return
+    text = NotebookText() if in_notebook() else None
+    show, every = (text.show, NOTEBOOK_SECONDS) if text else (shown.print, _LOG_EVERY)
     start = last = time.monotonic()
-    for done, item in enumerate(items, 1):
-        yield item
-        now = time.monotonic()
-        if now - last >= _LOG_EVERY:
-            last = now
-            shown.print(_line(what, done, total, now - start))
+    try:
+        for done, item in enumerate(items, 1):
+            yield item
+            now = time.monotonic()
+            if now - last >= every:
+                last = now
+                show(_line(what, done, total, now - start))
+    finally:
+        if text:
+            text.clear()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Progress display: a live bar on a terminal, a line now and then in a log file."""
+"""Progress display: live on a terminal and in a notebook, some lines in a log file."""
 
 import contextlib
 import time
@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import keras
 
-from odapi.progress import console, duration
+from odapi.notebook import NotebookText, in_notebook
+from odapi.progress import NOTEBOOK_SECONDS, console, duration
 from odapi.training.run_state import RunState
 from odapi.training.step_losses import RunningMean
 
@@ -55,13 +56,15 @@ class Display:
         # Log files need whole lines; on a terminal they would be cut off.
         self._console.soft_wrap = not self._console.is_terminal
         self._bar: Any = None
+        self._notebook = NotebookText() if in_notebook() else None
         self._shown_at = self._shown_step = 0.0
 
     def is_due(self, step: int) -> bool:
         """Returns True if `show` should be called: its numbers cost some work."""
         elapsed = time.monotonic() - self._shown_at
-        if self._console.is_terminal:
-            return elapsed >= _REFRESH_SECONDS or step == self.num_steps
+        if self._notebook or self._console.is_terminal:
+            every = NOTEBOOK_SECONDS if self._notebook else _REFRESH_SECONDS
+            return elapsed >= every or step == self.num_steps
         steps = step - self._shown_step
         return (
             not self._shown_at
@@ -73,6 +76,10 @@ class Display:
     def show(self, step: int, stats: StepStats) -> None:
         """Shows the numbers of a step."""
         self._shown_at, self._shown_step = time.monotonic(), step
+        if self._notebook:
+            top = f"step {step} of {self.num_steps}  {stats.speed}".rstrip()
+            self._notebook.show(f"{top}\n{stats.numbers}")
+            return
         if not self._console.is_terminal:
             line = f"step {step} of {self.num_steps}  {stats.numbers}  {stats.speed}"
             self.note(line.rstrip())
@@ -90,6 +97,8 @@ class Display:
 
     def pause(self) -> None:
         """Removes the bar while something else shows its own."""
+        if self._notebook:
+            self._notebook.clear()
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
