@@ -143,7 +143,7 @@ def test_printed_table_has_the_numbers_that_are_written(tmp_path, capsys):
         backend="jax",
     )
     _show(summary)
-    shown = capsys.readouterr().out
+    shown = "".join(capsys.readouterr())
     for text in (
         "0.876",
         "0.512",
