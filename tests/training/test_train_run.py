@@ -271,3 +271,37 @@ def test_a_config_of_the_user_in_the_folder_of_the_run_is_kept(train, capsys):
     shown = " ".join(capsys.readouterr().err.split())
     kept = f"Kept {mine}, which odapi did not write; that of this run is beside its"
     assert shown.count(kept) == 2
+
+
+def test_a_policy_of_keras_is_recorded_as_the_precision(train, monkeypatch):
+    monkeypatch.setattr(run, "precision_of_keras", lambda: "BFLOAT16")
+    train(num_steps=1)
+    saved = odapi.config.load.options(load_config(folders.find(train.model_dir)))
+    assert saved.precision == saved.BFLOAT16
+
+
+def test_a_batch_that_does_not_divide_by_the_devices_is_refused_first(
+    train, monkeypatch
+):
+    def refuse(batch_size):
+        raise ConfigError("train_config.batch_size", f"{batch_size}")
+
+    monkeypatch.setattr(run, "check_batch_size", refuse)
+    with pytest.raises(ConfigError, match=r"^train_config.batch_size: 2$"):
+        train()
+    assert not train.model_dir.exists()
+
+
+def test_a_run_is_trained_further_from_another_folder(train, tmp_path, monkeypatch):
+    data = write_coco(tmp_path / "data")
+    (tmp_path / "elsewhere").mkdir()
+    relative = data.replace(f"{tmp_path}/", "")
+    options = {"train_data": relative, "eval_data": relative, "classes": None}
+    monkeypatch.chdir(tmp_path)
+    train(num_steps=1, **options)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    none = {"train_data": None, "eval_data": None, "classes": None}
+    outcome = train(config=train.model_dir, num_steps=2, **none)
+    assert (outcome.step, outcome.resumed) == (2, True)
+    saved = load_config(folders.latest(train.model_dir))
+    assert odapi.config.load.options(saved).train_data == data

@@ -4,6 +4,8 @@ import dataclasses
 import warnings
 from typing import Any
 
+import keras
+
 from odapi.build.anchors import build_anchors
 from odapi.build.box_predictor import build_box_predictor
 from odapi.build.center_net import build_center_net
@@ -22,6 +24,7 @@ from odapi.config.protos import options_pb2
 from odapi.config.rules.registry import Part, require
 from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
+from odapi.errors import ConfigError
 from odapi.labels import LabelMap
 from odapi.layers.norm import BatchNorm
 from odapi.models.detector import Detector
@@ -146,10 +149,41 @@ _MODELS = {
 }
 
 
+# By Keras' global dtype policies, which options.precision comes before.
+_POLICIES = {
+    "float32": "FLOAT32",
+    "mixed_bfloat16": "BFLOAT16",
+    "mixed_float16": "FLOAT16",
+}
+
+
+def precision_of_keras() -> str:
+    """Returns the precision that stands for the dtype policy a user has set in Keras.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    policy, floatx = keras.config.dtype_policy().name, keras.config.floatx()
+    if policy in _POLICIES and floatx == "float32":
+        return _POLICIES[policy]
+    setting = f"floatx is {floatx!r}"
+    if floatx == "float32":
+        setting = f"dtype policy is {policy!r}"
+    raise ConfigError(
+        "options.precision",
+        f"Keras' {setting}, but weights of a detector are float32",
+        hint='keras.config.set_floatx("float32"), and options.precision: BFLOAT16 or '
+        'FLOAT16, or keras.config.set_dtype_policy("mixed_bfloat16") or '
+        '"mixed_float16", to compute in 16 bits',
+    )
+
+
 def _dtype(option: Any) -> str:
-    if option.precision == option.FLOAT32:
-        return "float32"
     name = option.Precision.Name(option.precision)
+    if not option.HasField("precision"):
+        name = precision_of_keras()
+    if name == "FLOAT32":
+        return "float32"
     if computes_on_cpu():
         # Not an error: a model trained on an accelerator can be evaluated anywhere.
         warnings.warn(

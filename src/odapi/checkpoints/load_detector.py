@@ -10,6 +10,7 @@ from odapi.checkpoints import averages
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.folder import Pathlike
 from odapi.checkpoints.metadata import find_keypoints
+from odapi.checkpoints.start_folder import use_start_folder
 from odapi.checkpoints.training_state import find_step
 from odapi.checkpoints.weights import load_weights
 from odapi.config.label_map import load_label_map
@@ -54,7 +55,9 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
     for name in (folders.CONFIG, folders.LABEL_MAP):
         if not (folder / name).is_file():
             raise CheckpointError(str(folder), f"has no {name}")
-    config = load_config(folder / folders.CONFIG, overrides)
+    config = load_config(folder / folders.CONFIG)
+    use_start_folder(config, folder)
+    config = load_config(config, overrides)
     label_map = load_label_map(folder / folders.LABEL_MAP)
     find_keypoints(config, folder)
     if (names := keypoint_label_map(config)) is not None:

@@ -10,9 +10,11 @@ from odapi.build.dataset import build_eval_dataset
 from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.build.source import build_eval_source
 from odapi.checkpoints.load_detector import LoadedDetector
+from odapi.checkpoints.start_folder import with_start_folder
 from odapi.data.sample import Source
 from odapi.data.sources.base import BaseSource
 from odapi.data.survey import check_evaluation_source
+from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop, evaluate_predictor_loop
 from odapi.evaluation.result import EvaluationResult
 from odapi.evaluation.result_report import low_score_hints, write_report
@@ -52,7 +54,10 @@ def evaluate(
     """
     report = _report(output)
     # Classes are matched by name to those of the model.
-    dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
+    try:
+        dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
+    except DataError as error:
+        raise with_start_folder(error, loaded.folder) from error
     _warn_of(dataset.source)
     if with_losses:
         dataset.check_has(loaded.detector.groundtruth_fields)

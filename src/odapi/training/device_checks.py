@@ -20,12 +20,12 @@ def check_batch_size(batch_size: int) -> None:
     devices = mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
     if batch_size % devices == 0:
         return
-    fitting = sorted(
-        {max(batch_size // devices, 1) * devices, -(-batch_size // devices) * devices}
-    )
+    below, above = batch_size // devices * devices, -(-batch_size // devices) * devices
+    fitting = [str(size) for size in (below, above) if size]
+    images = "1 image does" if batch_size == 1 else f"{batch_size} images do"
     raise ConfigError(
         "train_config.batch_size",
-        f"{batch_size} images do not divide by {devices} devices "
+        f"{images} not divide by {devices} devices "
         f"(keras.distribution: {type(distribution).__name__})",
-        hint=f"use {' or '.join(map(str, fitting))}, or fewer devices",
+        hint=f"use {' or '.join(fitting)}, or fewer devices",
     )

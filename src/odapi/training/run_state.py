@@ -111,7 +111,11 @@ def parts_of(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     Of an imported run, and of one without parts, all steps are one part.
     """
     step, parts = facts.get("step", 0), facts.get("parts")
-    if parts or not step:
+    if not step or (isinstance(parts, list) and parts and all(map(_is_part, parts))):
         return list(parts or ())
     known = {"first_step": 1, "last_step": step, "steps": step}
     return [{**known, "seconds": facts.get("seconds", 0.0), "backend": None}]
+
+
+def _is_part(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("seconds"), (int, float))

@@ -8,11 +8,12 @@ from typing import Any
 import keras
 
 from odapi.build.dataset import build_eval_dataset, build_train_dataset
-from odapi.build.detector import build_detector
+from odapi.build.detector import build_detector, precision_of_keras
 from odapi.build.optimizer import build_optimizer
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.metadata import metadata_writer
 from odapi.checkpoints.run_folder import mark_run
+from odapi.checkpoints.start_folder import use_start_folder
 from odapi.config.check import find, print_warnings
 from odapi.config.findings import raise_errors
 from odapi.config.load import Config, load_config, options
@@ -111,7 +112,11 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         "options.seed": seed,
     }
     given = [f"{path}={value}" for path, value in short.items() if value is not None]
-    loaded = load_config(model.config if model else config, [*overrides, *given])
+    loaded = load_config(
+        model.config if model else _run_config(config), [*overrides, *given]
+    )
+    if not options(loaded).HasField("precision"):
+        loaded = load_config(loaded, _precision(precision_of_keras()))
     if epochs is not None:
         known = model.label_map if model else None
         loaded.train_config.num_steps = steps_of(epochs, num_steps, loaded, data, known)
@@ -142,6 +147,24 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
             raise
         finally:
             run_trackers.close()
+
+
+def _precision(name: str) -> list[str]:
+    """Returns the override that records a precision which Keras' policy stands for."""
+    return [] if name == "FLOAT32" else [f"options.precision={name}"]
+
+
+def _run_config(config: Any) -> Any:
+    """Returns the config of a run with the paths of its data; others as they are."""
+    if isinstance(config, Config) or not os.path.exists(config):
+        return config
+    folder = pathlib.Path(config)
+    checkpoint = folders.latest(folder if folder.is_dir() else folder.parent)
+    if checkpoint is None:
+        return config
+    loaded = load_config(config)
+    use_start_folder(loaded, checkpoint)
+    return loaded
 
 
 def _interrupted(model_dir: pathlib.Path) -> str:
@@ -241,7 +264,9 @@ def _find_run(
     checkpoint = resume.find_checkpoint(model_dir)
     if checkpoint is None:
         return None, []
-    found = resume.differences(load_config(checkpoint / folders.CONFIG), config)
+    saved = load_config(checkpoint / folders.CONFIG)
+    use_start_folder(saved, checkpoint)
+    found = resume.differences(saved, config)
     label_map = resume.find_label_map(checkpoint)
     point = ResumePoint(checkpoint, resume.same_data(found), label_map)
     return point, resume.lines(found)

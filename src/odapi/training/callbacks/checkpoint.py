@@ -10,6 +10,7 @@ import numpy as np
 
 from odapi.checkpoints import averages, training_state
 from odapi.checkpoints import folder as folders
+from odapi.checkpoints.start_folder import start_facts
 from odapi.checkpoints.weights import save_arrays, values
 from odapi.errors import CheckpointError, DivergedError
 from odapi.models.detector import Detector
@@ -123,7 +124,7 @@ class Checkpoint(keras.callbacks.Callback):
         def fill(folder: pathlib.Path) -> None:
             save_arrays(folder / folders.WEIGHTS, weights)
             averages.save(folder, self._detector, self._optimizer)
-            facts = self.state.facts()
+            facts = self.state.facts() | start_facts(self.model_dir)
             training_state.save(folder, self._detector, self._optimizer, facts)
             self._write_metadata(folder)
 
