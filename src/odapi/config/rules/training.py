@@ -16,6 +16,8 @@ from odapi.wording import counted
 _ZOO_BATCH = {0.8: 512, 0.08: 128, 0.04: 64}
 # Highest learning rate of the zoo per image of a batch, 0.8 / 512, doubled.
 _MAX_RATE_PER_IMAGE = 2 * 0.8 / 512
+# With gradients that are clipped: the recipes learn with 0.04 and batches of 5.
+_MAX_CLIPPED_RATE_PER_IMAGE = 0.01
 _MAX_ADAM_RATE = 0.01
 
 # Share of the initial batch statistics that is left without harm.
@@ -73,7 +75,9 @@ def _find_rate(train: Any) -> Iterator[Finding]:
     optimizer, path, schedule = found
     kind = path.rsplit(".", 1)[1]
     highest, field = _highest(kind, schedule)
-    yield from _find_high_rate(optimizer, f"{path}.{field}", highest, train.batch_size)
+    clips = train.gradient_clipping_by_norm > 0
+    path_of_rate, batch = f"{path}.{field}", train.batch_size
+    yield from _find_high_rate(optimizer, path_of_rate, highest, batch, clips)
     if kind == "cosine_decay_learning_rate":
         yield from _find_cosine(path, schedule, train.num_steps)
     elif kind == "manual_step_learning_rate":
@@ -103,7 +107,7 @@ def _highest(kind: str, schedule: Any) -> tuple[float, str]:
 
 
 def _find_high_rate(
-    optimizer: str, path: str, rate: float, batch: int
+    optimizer: str, path: str, rate: float, batch: int, clips: bool
 ) -> Iterator[Finding]:
     rate = decimal(rate)
     if rate == 0:
@@ -111,6 +115,8 @@ def _find_high_rate(
     elif optimizer == "adam_optimizer" and rate > _MAX_ADAM_RATE:
         yield warning(path, f"{rate:g} is high for Adam; usual is 0.001")
     elif optimizer == "momentum_optimizer" and batch:
+        if clips and rate <= batch * _MAX_CLIPPED_RATE_PER_IMAGE:
+            return
         zoo = _ZOO_BATCH.get(rate, 0)
         if batch * 2 >= zoo and rate / batch <= _MAX_RATE_PER_IMAGE:
             return
