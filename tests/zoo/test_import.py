@@ -147,6 +147,7 @@ def test_a_training_without_class_names_asks_for_them(shared, tmp_path):
     )
     data = f"voc:{shared / 'data/bccd'}?split=trainval"
     overrides = ['train_input_reader.label_map_path=""', "eval_input_reader="]
+    overrides.append("train_config.num_steps=5")
     with pytest.raises(DataError) as error:
         odapi.train(tmp_path / "run", tmp_path / "run", overrides, train_data=data)
     assert "'WBC' (301 objects" in error.value.problem

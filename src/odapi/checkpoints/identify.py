@@ -123,6 +123,18 @@ def tensorflow_index(path: pathlib.Path) -> pathlib.Path | None:
     return index if index.is_file() else None
 
 
+def missing_last(path: pathlib.Path, index: pathlib.Path) -> str:
+    """Returns the checkpoint that a state file names and that is not there, or "".
+
+    Args:
+        path: The folder or the state file that the user gave.
+        index: The .index file that was taken instead: `tensorflow_index(path)`.
+    """
+    name = _named_last(index.parent)
+    is_chosen = path.is_dir() or path.name == _STATE
+    return name if is_chosen and name != index.stem else ""
+
+
 def is_tf2(index: pathlib.Path) -> bool:
     """Returns True for a TF2 (object-based) checkpoint, False for TF1 (name-based)."""
     content = index.read_bytes()
@@ -142,15 +154,20 @@ def _last(folder: pathlib.Path) -> pathlib.Path | None:
     """Returns the checkpoint of a folder that TensorFlow would restore."""
     if not folder.is_dir():
         return None
-    state = folder / _STATE
-    if state.is_file():
-        named = _STATE_PATH.search(state.read_text("utf-8", errors="replace"))
-        # The path may be from another machine; only the name is used.
-        name = re.split(r"[/\\]", named[1])[-1] if named else ""
-        index = folder / f"{name}.index"
-        if name and index.is_file():
-            return index
+    name = _named_last(folder)
+    if name and (folder / f"{name}.index").is_file():
+        return folder / f"{name}.index"
     return max(folder.glob("*.index"), key=_age, default=None)
+
+
+def _named_last(folder: pathlib.Path) -> str:
+    """Returns the name of the last checkpoint in the state file of a folder, or ""."""
+    state = folder / _STATE
+    if not state.is_file():
+        return ""
+    named = _STATE_PATH.search(state.read_text("utf-8", errors="replace"))
+    # The path may be from another machine; only the name is used.
+    return re.split(r"[/\\]", named[1])[-1] if named else ""
 
 
 def _age(index: pathlib.Path) -> tuple[int, str]:

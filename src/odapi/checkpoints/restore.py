@@ -15,8 +15,14 @@ import numpy as np
 from odapi.checkpoints import averages, pretrained
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.class_rows import MovedRows, move_class_rows
+from odapi.checkpoints.extractors import (
+    extractor_beside,
+    extractor_of,
+    other_model,
+)
 from odapi.checkpoints.weights import load_arrays
 from odapi.config.label_map import load_label_map
+from odapi.config.load import load_config
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
@@ -108,7 +114,8 @@ def restore(
     classes = {}
     if there is not None:
         classes = {"there": there.num_classes, "here": detector.num_classes}
-    report = adapt_shapes(variables, rows.arrays, str(folder), kind, classes)
+    other = other_model(extractor_beside(folder), extractor_name(detector))
+    report = adapt_shapes(variables, rows.arrays, str(folder), kind, classes, other)
     return dataclasses.replace(report, classes=tuple(rows.lines()))
 
 
@@ -118,6 +125,7 @@ def adapt_shapes(
     source: str,
     kind: str,
     classes: Mapping[str, int],
+    other_model: str = "",
 ) -> RestoreReport:
     """Assigns arrays to the variables of the same name and shape.
 
@@ -127,6 +135,7 @@ def adapt_shapes(
         source: Their path, for messages.
         kind: A key of `KINDS`.
         classes: Numbers of classes "there" (checkpoint) and "here"; {} if unknown.
+        other_model: Problem if no array fits because the model is another one, or "".
 
     Raises:
         CheckpointError: No array fits.
@@ -143,6 +152,12 @@ def adapt_shapes(
         else:
             variable.assign(arrays[name])
             loaded.append(name)
+    if not loaded and other_model:
+        raise CheckpointError(
+            source,
+            f"{other_model}: none of its weights fits",
+            hint="use a checkpoint of that extractor, or the config of the checkpoint",
+        )
     if not loaded:
         raise CheckpointError(
             source,
@@ -167,6 +182,12 @@ def _arrays(
     full_names = {id(v): n for n, v in detector.named_variables().items()}
     names = {full_names[id(v)]: short for short, v in variables.items()}
     return {names[n]: array for n, array in arrays.items() if n in names}
+
+
+def extractor_name(detector: Detector) -> str:
+    """Returns the extractor of a detector; "" if it was assembled from parts."""
+    text = detector.pipeline_config
+    return extractor_of(load_config(text)) if text else ""
 
 
 def _label_map(folder: pathlib.Path) -> LabelMap | None:

@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from google.protobuf.message import Message
 
 from odapi.config import parse_errors, scan
+from odapi.config.windows_paths import find_here, is_windows_path
 from odapi.errors import ConfigError, OdapiError
 from odapi.files import decode_text, read_file
 
@@ -155,10 +156,17 @@ def _refuse_bad_characters(text: str, source: str, error: type[OdapiError]) -> N
 
 def _plain_backslashes(text: str, source: str, error: type[OdapiError]) -> str:
     """Doubles the backslashes that escape nothing, as the original read them."""
-    if "\\" not in text:
+    if "\\" not in text and ":/" not in text:
         return text
     pieces, end = [], 0
     for field, token in scan.strings(text):
+        if field in PATH_FIELDS and is_windows_path(token.text[1:-1]):
+            path = token.text[1:-1].replace("\\\\", "/").replace("\\", "/")
+            here = find_here(path, pathlib.Path(source).parent)
+            if here is not None:
+                pieces += [text[end : token.start], f"{token.text[0]}{here}"]
+                end = token.start + len(token.text) - 1
+                continue
         if "\\" not in token.text:
             continue
         if field in PATH_FIELDS:

@@ -120,9 +120,10 @@ def restore(
             raise DataError(
                 error.place,
                 error.problem,
-                hint=f"{error.hint}. If the dataset has grown, resume with another "
-                "--seed, which starts the data from the beginning, or start a new run "
-                f"from this one: --model-dir NEW {fine_tune(checkpoint)}",
+                hint=f"{error.hint}. If ".removeprefix(". ")
+                + "the dataset has grown, resume with another --seed, which starts the "
+                "data from the beginning, or start a new run from this one: "
+                f"--model-dir NEW {fine_tune(checkpoint)}",
             ) from error
         except (ValueError, TypeError, LookupError, AttributeError) as error:
             raise CheckpointError(

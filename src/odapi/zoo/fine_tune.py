@@ -10,7 +10,13 @@ import pathlib
 
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints import identify
-from odapi.checkpoints.restore import KINDS, RestoreReport, adapt_shapes
+from odapi.checkpoints.extractors import extractor_beside, other_family, other_model
+from odapi.checkpoints.restore import (
+    KINDS,
+    RestoreReport,
+    adapt_shapes,
+    extractor_name,
+)
 from odapi.errors import CheckpointError, unknown_choice
 from odapi.models.detector import Detector
 from odapi.zoo.checkpoint.reader import Checkpoint
@@ -53,8 +59,14 @@ def restore_tf2(detector: Detector, path: str, kind: str) -> RestoreReport:
     found = read_values(checkpoint, keys)
     variables = detector.variables_for(kind)
     classes = {} if kind != "full" else class_counts(detector, keys, found.arrays)
-    report = adapt_shapes(variables, found.arrays, checkpoint.prefix, kind, classes)
-    return dataclasses.replace(report, unused=found.unused)
+    there = extractor_beside(checkpoint.index.parent) or other_family(
+        checkpoint, keys.values()
+    )
+    other = other_model(there, extractor_name(detector))
+    report = adapt_shapes(
+        variables, found.arrays, checkpoint.prefix, kind, classes, other
+    )
+    return dataclasses.replace(report, source=checkpoint.described, unused=found.unused)
 
 
 def _keys(detector: Detector, checkpoint: Checkpoint, kind: str) -> dict[str, str]:

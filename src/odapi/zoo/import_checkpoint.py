@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from odapi.checkpoints import folder as folders
+from odapi.checkpoints.extractors import extractor_beside, other_family, other_model
 from odapi.checkpoints.run_folder import write_run_metadata
 from odapi.config.label_map import save_label_map
 from odapi.config.load import save_config
@@ -103,7 +104,10 @@ def import_checkpoint(
         loaded.model.center_net.keypoint_label_map_path = str(names)
     detector = build_detector(loaded, label_map=classes)
     keys = detector_keys(detector)
-    lines = [f"Imported {checkpoint.prefix}", *_fill(detector, keys, checkpoint, file)]
+    lines = [
+        f"Imported {checkpoint.described}",
+        *_fill(detector, keys, checkpoint, file),
+    ]
     lines.append(f"  trained     {'' if step is None else step} steps".rstrip())
     if step is None:
         lines[-1] = "  trained     unknown: exported models do not store it"
@@ -131,15 +135,20 @@ def _fill(
     config: pathlib.Path,
 ) -> list[str]:
     """Loads all weights and returns lines of the report."""
-    from odapi.checkpoints.restore import adapt_shapes
+    from odapi.checkpoints.restore import adapt_shapes, extractor_name
 
     found = values.read_values(checkpoint, keys)
     classes = values.class_counts(detector, keys, found.arrays)
     variables = detector.named_variables()
-    report = adapt_shapes(variables, found.arrays, checkpoint.prefix, "full", classes)
+    there = extractor_beside(checkpoint.index.parent)
+    there = there or other_family(checkpoint, keys.values())
+    other = other_model(there, extractor_name(detector))
+    report = adapt_shapes(
+        variables, found.arrays, checkpoint.prefix, "full", classes, other
+    )
     report = dataclasses.replace(report, unused=found.unused)
     if report.skipped:
-        raise _not_filled(report, keys, classes, config)
+        raise _not_filled(report, keys, classes, config, other)
     return report.lines()[1:]
 
 
@@ -148,7 +157,14 @@ def _not_filled(
     keys: dict[str, str],
     classes: dict[str, int],
     config: pathlib.Path,
+    other: str,
 ) -> CheckpointError:
+    if other and not classes:
+        return CheckpointError(
+            report.source,
+            f"{other} ({config}); not all weights fit",
+            hint="use the config that the checkpoint was trained with: --config FILE",
+        )
     total = len(report.loaded) + len(report.skipped)
     name, why = next(iter(report.skipped.items()))
     key = f"its key is {keys[name]}" if name in keys else "it has no such part"

@@ -9,6 +9,7 @@ from typing import Any
 from odapi.config.findings import Finding, error, warning
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
+from odapi.config.windows_paths import is_windows_path
 from odapi.errors import DataError
 from odapi.labels import LabelMap
 from odapi.wording import counted
@@ -125,8 +126,11 @@ def _matches(path: str, globs: bool) -> bool:
 
 
 def _path_hint(path: str) -> str:
-    if "\\" in path and os.sep != "\\":
-        return "this is a Windows path; use / between folders"
+    if is_windows_path(path):
+        return (
+            "this is a Windows path, and no end of it exists here; set it to the path "
+            "on this machine, with / between folders"
+        )
     if os.path.isabs(path):
         parent = pathlib.Path(path).parent
         return "" if parent.is_dir() else f"the folder {str(parent)!r} does not exist"

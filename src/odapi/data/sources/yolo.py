@@ -176,8 +176,9 @@ class _Reader:
         try:
             lines = label_lines(file) if file else []
         except DataError as error:
-            where = f"{error.place} ({error.problem}; {error.hint})"
-            self.problems.found("unreadable annotation", where.replace("; )", ")"))
+            hint = f"; {error.hint}" if error.hint else ""
+            where = f"{error.place} ({error.problem}{hint})"
+            self.problems.found("unreadable annotation", where)
             return None
         rows: list[tuple[int, Row]] = []
         places: list[list[int]] = []

@@ -20,7 +20,7 @@ from odapi.checkpoints.index.table import read_table
 from odapi.checkpoints.index.varint import varint
 from odapi.data.tfrecord.records import masked_crc32c
 from odapi.errors import CheckpointError, did_you_mean
-from odapi.wording import counted
+from odapi.wording import counted, first_names
 from odapi.zoo.checkpoint.graph import ObjectGraph
 
 SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -67,7 +67,9 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str]):
         self._mapped: dict[int, np.ndarray] = {}
-        self.index = _find(pathlib.Path(path).expanduser())
+        given = pathlib.Path(path).expanduser()
+        self.index = _find(given)
+        self._missing = identify.missing_last(given, self.index)
         try:
             table = read_table(self.index.read_bytes())
             header = parse_header(table.pop(b""))
@@ -89,6 +91,16 @@ class Checkpoint:
     def prefix(self) -> str:
         """TensorFlow's name of the checkpoint: the path without ".index"."""
         return str(self.index).removesuffix(".index")
+
+    @property
+    def described(self) -> str:
+        """The prefix, with a remark if another checkpoint was to be expected."""
+        if not self._missing:
+            return self.prefix
+        return (
+            f"{self.prefix} (the file 'checkpoint' names {self._missing}, "
+            "which is missing)"
+        )
 
     def keys(self) -> list[str]:
         """Returns the keys of all tensors, as they are stored."""
@@ -220,8 +232,7 @@ def _refused(path: pathlib.Path, index: pathlib.Path | None) -> CheckpointError:
         return CheckpointError(
             str(path),
             "does not exist, and there is no .index file of that name",
-            hint="use the folder with ckpt-N.index, or the prefix, for example "
-            f"{path / 'ckpt-0'}",
+            hint=_there(path.parent),
         )
     if _is_odapi_checkpoint(path):
         return CheckpointError(
@@ -235,6 +246,17 @@ def _refused(path: pathlib.Path, index: pathlib.Path | None) -> CheckpointError:
         "is an empty folder" if empty else "has no checkpoint: there is no .index file",
         hint="use the folder with ckpt-N.index and the ckpt-N.data files",
     )
+
+
+def _there(folder: pathlib.Path) -> str:
+    """Returns the hint that lists the checkpoints of a folder."""
+    if not folder.is_dir():
+        return f"the folder {str(folder)!r} does not exist either"
+    places = (folder, folder / "checkpoint")
+    found = [str(i).removesuffix(".index") for p in places for i in p.glob("*.index")]
+    if found:
+        return f"the checkpoints there are {first_names(sorted(found), 8)}"
+    return "use the folder with ckpt-N.index, or the prefix, such as .../ckpt-0"
 
 
 def _is_odapi_checkpoint(path: pathlib.Path) -> bool:
