@@ -20,7 +20,8 @@ from odapi.labels import label_map_of
 
 HINT = (
     "\n  hint: if it is an image of yours, raise the limit: ODAPI_MAX_MEGAPIXELS=N for "
-    "any command, or --set options.data_loading.max_image_megapixels=N"
+    "any command, or --set options.data_loading.max_image_megapixels=N for the data of "
+    "a config"
 )
 
 

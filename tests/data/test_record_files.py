@@ -114,6 +114,17 @@ def test_truncated_within_a_header(file):
     assert source.problems.count("truncated record") == 1
 
 
+def test_file_that_becomes_shorter_while_it_is_scanned_is_refused(tmp_path):
+    path = tmp_path / "x.record"
+    tiny_data.write_records(path, [bytes(1 << 20)] * 4)
+    with pytest.raises(DataError) as caught:
+        scan_records(path, lambda scanned: os.truncate(path, (1 << 20) + 100))
+    assert str(caught.value) == (
+        f"{path}: became shorter while it was read: it had 4194368 bytes, and now has "
+        "1048676\n  hint: open it again, and change files only while nothing reads them"
+    )
+
+
 @pytest.mark.parametrize(
     "junk",
     [

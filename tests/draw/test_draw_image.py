@@ -265,3 +265,10 @@ def test_a_class_whose_name_the_font_lacks_shows_its_id(monkeypatch):
     found = objects([0.1, 0.1, 0.5, 0.5], [0.6, 0.6, 1, 1], classes=[0, 1])
     draw_objects(gray(400, 600), found, names)
     assert written == ["class 1 (हिन्दी)", "🐶 dog"]
+
+
+def test_a_long_name_is_shortened_before_its_score():
+    found = {"boxes": [[0.3, 0.1, 0.9, 0.9]], "classes": [0], "scores": [0.87]}
+    short = {**found, "captions": ["a wolf a wolf a wolf a wolf a wolf a wolf a wol…"]}
+    drawn = draw_objects(gray(200, 640), found, label_map_of(["a wolf " * 40]))
+    assert np.array_equal(drawn, draw_objects(gray(200, 640), short))

@@ -239,6 +239,22 @@ def test_images_of_many_sizes_keep_their_size():
         assert found["scores"].shape == (2, 3)
 
 
+@pytest.mark.backend
+def test_compiled_shapes_are_bounded(monkeypatch):
+    monkeypatch.setattr("odapi.inference.model._MAX_COMPILED", 1)
+    monkeypatch.setattr("odapi.inference.model._MAX_COMPILED_JAX", 2)
+    model = evaluation_model(FixedShapes())
+    steps = [model._step((1, height, 9, 3)) for height in (8, 9, 8, 10, 8, 9)]
+    assert len({id(step) for step in model._steps.values()}) == 2
+    if keras.backend.backend() == "jax":  # 9 was used before 8, and is made again.
+        assert list(model._steps) == [(1, 8, 9, 3), (1, 9, 9, 3)]
+        assert steps[0] is steps[2] is steps[4]
+        assert steps[1] is not steps[5]
+    else:
+        assert list(model._steps) == [(1, 8, 9, 3), "eager"]
+        assert steps[1] is steps[3] is steps[5]
+
+
 def test_a_detector_keeps_its_evaluation_model():
     detector = PixelDetector()
     assert evaluation_model(detector) is evaluation_model(detector)

@@ -1,6 +1,7 @@
 """TF2 checkpoints without TensorFlow: every tensor, and every kind of damage."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -227,3 +228,18 @@ def test_unsupported_tensors_are_refused(tmp_path):
         checkpoint["kernel"]
     with pytest.raises(CheckpointError, match=r"no 'kernl'\n.*did you mean 'kernel"):
         checkpoint["kernl"]
+
+
+def test_data_that_become_shorter_while_they_are_read_are_refused(tmp_path):
+    arrays = {"a": np.zeros(5000, np.float32), "b": np.ones(5000, np.float32)}
+    tf2.write(tmp_path / "ckpt-1", arrays)
+    checkpoint = Checkpoint(tmp_path / "ckpt-1")
+    assert len(checkpoint["a"]) == 5000
+    data = tmp_path / "ckpt-1.data-00000-of-00001"
+    os.truncate(data, 100)
+    with pytest.raises(CheckpointError) as caught:
+        checkpoint["b"]
+    assert str(caught.value) == (
+        f"{data}: is truncated: it has 100 bytes, but needs at least 40121\n  hint: "
+        "copy or download all files of the checkpoint again"
+    )

@@ -55,6 +55,7 @@ DEFAULT = Style()
 
 # Keys of detections, besides the fields of groundtruth, with one row per object.
 _DETECTED = ("scores", "box_masks", "keypoint_scores")
+_MAX_NAME = 48  # Characters of a class name; longer ones are shortened.
 _NOT_COPIED = ("boxes", "masks")  # Handled one by one.
 
 
@@ -229,8 +230,13 @@ def _captions(
 
 
 def _name(index: int, label_map: LabelMap | None) -> str:
-    """Returns the name of a class, with its id if the font has none of its letters."""
+    """Returns the name of a class, with its id if the font has none of its letters.
+
+    A long name is shortened, so that the score behind it stays in the image.
+    """
     name = label_map.label(index) if label_map else f"class {index + 1}"
+    if len(name) > _MAX_NAME:
+        name = name[: _MAX_NAME - 1].rstrip() + "…"
     return name if is_legible(name, has_glyph) else f"class {index + 1} ({name})"
 
 

@@ -13,6 +13,8 @@ from odapi.structures import Groundtruth, Tensor, present
 # Image sizes; compiling takes seconds, and a graph takes some megabytes. From the
 # fifth on TensorFlow warns.
 _MAX_COMPILED = 4
+# JAX runs without compiling no faster than it compiles: those used last are kept.
+_MAX_COMPILED_JAX = 32
 _EAGER = "eager"
 
 
@@ -21,7 +23,7 @@ class EvaluationModel:
 
     Compiles once for each shape of a batch and reads the weights that the detector
     has at the time of the call. When images come in many sizes, those after the first
-    few are not compiled, except on JAX.
+    few are not compiled; on JAX, where all are, the last few compiled ones are kept.
 
     Args:
         detector: A `Detector`, built.
@@ -65,8 +67,16 @@ class EvaluationModel:
     def _step(self, shape: tuple[int, ...]) -> "_Step":
         # One model per shape: on seeing a second shape, Keras would compile for any
         # shape, and anchors are generated for a known one.
+        if keras.backend.backend() == "jax":
+            step = self._steps.pop(shape, None) or _Step(
+                self.detector, self.with_losses
+            )
+            self._steps[shape] = step  # The one used last comes last.
+            if len(self._steps) > _MAX_COMPILED_JAX:
+                del self._steps[next(iter(self._steps))]
+            return step
         eager = len(self._steps) >= _MAX_COMPILED and shape not in self._steps
-        key = _EAGER if eager and keras.backend.backend() != "jax" else shape
+        key = _EAGER if eager else shape
         if key not in self._steps:
             step = _Step(self.detector, self.with_losses)
             step.run_eagerly = key == _EAGER

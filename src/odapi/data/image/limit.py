@@ -11,7 +11,8 @@ MAX_MEGAPIXELS = 179  # As Pillow: a few kilobytes can claim gigabytes of pixels
 _VARIABLE = "ODAPI_MAX_MEGAPIXELS"
 _HINT = (
     "if it is an image of yours, raise the limit: ODAPI_MAX_MEGAPIXELS=N for any "
-    "command, or --set options.data_loading.max_image_megapixels=N"
+    "command, or --set options.data_loading.max_image_megapixels=N for the data of a "
+    "config"
 )
 
 

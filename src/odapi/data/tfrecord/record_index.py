@@ -8,7 +8,7 @@ import numpy as np
 
 from odapi.data.tfrecord import sequence_example
 from odapi.data.tfrecord.example import parse_example
-from odapi.data.tfrecord.records import masked_crc32c, read_record
+from odapi.data.tfrecord.records import UNCHANGED, masked_crc32c, read_record
 from odapi.errors import DataError
 
 
@@ -77,6 +77,6 @@ class RecordIndex:
                 self.name,
                 f"has changed since it was opened: the record at byte {offset} is "
                 "another one",
-                hint="open it again, and change files only while nothing reads them",
+                hint=UNCHANGED,
             )
         return data

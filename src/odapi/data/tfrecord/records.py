@@ -10,7 +10,7 @@ and the masked CRC-32C of the data; all little-endian.
 
 import dataclasses
 import functools
-import mmap
+import os
 import pathlib
 import struct
 from collections.abc import Callable
@@ -19,13 +19,16 @@ from typing import IO
 import google_crc32c
 import numpy as np
 
+from odapi.errors import DataError
+
 Buffer = bytes | bytearray | memoryview
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 _OVERHEAD = _HEADER.size + _FOOTER.size
-_WINDOW = 1 << 20  # Bytes searched per step for the next record.
+_WINDOW = 1 << 20  # Bytes read, or searched for the next record, per step.
 _MASK_DELTA = 0xA282EAD8
+UNCHANGED = "open it again, and change files only while nothing reads them"
 
 
 @dataclasses.dataclass
@@ -70,15 +73,12 @@ def scan_records(
     Args:
         path: The file.
         progress: Called with the number of bytes that were scanned so far.
+
+    Raises:
+        DataError: The file became shorter while it was scanned.
     """
-    if path.stat().st_size == 0:
-        return _select([], [], [])
-    with (
-        open(path, "rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
-        memoryview(data) as view,
-    ):
-        spans, sound, damage = _walk(view, progress)
+    with open(path, "rb", buffering=0) as file:
+        spans, sound, damage = _walk(_Window(file), progress)
     damage += [
         ("corrupt record", f"record {number}, checksum of the data")
         for number, good in enumerate(sound)
@@ -99,38 +99,70 @@ def _select(
 
 def is_record_file(data: bytes) -> bool:
     """Returns whether bytes begin with the header of a record."""
-    return len(data) >= _HEADER.size and _length(memoryview(data), 0) is not None
+    return len(data) >= _HEADER.size and _length(data[: _HEADER.size]) is not None
 
 
-def _length(view: memoryview, at: int) -> int | None:
-    """Returns the length in the header at `at`, or None if that is not a header."""
-    length, crc = _HEADER.unpack_from(view, at)
-    return length if masked_crc32c(view[at : at + 8]) == crc else None
+class _Window:
+    """Random access to a file through a window of its bytes.
+
+    Mapped memory would end the process (SIGBUS) if the file became shorter.
+    """
+
+    def __init__(self, file: IO[bytes]):
+        self.size = os.fstat(file.fileno()).st_size
+        self._file = file
+        self._start = 0
+        self._bytes = b""
+
+    def read(self, start: int, length: int) -> bytes:
+        """Returns bytes, which must lie within `size`.
+
+        Raises:
+            DataError: The file no longer has them.
+        """
+        if not self._start <= start <= self._start + len(self._bytes) - length:
+            wanted = min(max(length, _WINDOW), self.size - start)
+            self._start, self._bytes = start, _read_at(self._file, start, wanted)
+        first = start - self._start
+        data = self._bytes[first : first + length]
+        if len(data) < length:
+            raise DataError(
+                str(self._file.name),
+                f"became shorter while it was read: it had {self.size} bytes, and now "
+                f"has {os.fstat(self._file.fileno()).st_size}",
+                hint=UNCHANGED,
+            )
+        return data
+
+
+def _length(header: bytes) -> int | None:
+    """Returns the length in a header, or None if the bytes are not a header."""
+    length, crc = _HEADER.unpack(header)
+    return length if masked_crc32c(header[:8]) == crc else None
 
 
 def _walk(
-    view: memoryview, progress: Callable[[int], None]
+    window: _Window, progress: Callable[[int], None]
 ) -> tuple[list[tuple[int, int, int]], list[bool], list[tuple[str, str]]]:
     """Returns what has a sound length: (offset, length, checksum), and soundness."""
     spans: list[tuple[int, int, int]] = []
     sound: list[bool] = []
     damage: list[tuple[str, str]] = []
-    at, told, size = 0, 0, len(view)
+    at, told, size = 0, 0, window.size
     while at < size:
         if at - told >= _WINDOW:
             told = at
             progress(at)
         fits = size - at >= _HEADER.size
-        length = _length(view, at) if fits else None
+        length = _length(window.read(at, _HEADER.size)) if fits else None
         if length is not None and at + _OVERHEAD + length <= size:
             offset = at + _HEADER.size
-            spans.append(
-                (offset, length, _FOOTER.unpack_from(view, offset + length)[0])
-            )
-            sound.append(_is_sound(view, offset, length))
+            found, stored = _checksums(window, offset, length)
+            spans.append((offset, length, stored))
+            sound.append(found == stored)
             at += _OVERHEAD + length
             continue
-        following = _next_record(view, at + 1, progress) if fits else None
+        following = _next_record(window, at + 1, progress) if fits else None
         if following is None:
             kind = "truncated record" if spans or length is not None else "lost bytes"
             damage.append((kind, f"the last {size - at} bytes, from byte {at}"))
@@ -141,25 +173,27 @@ def _walk(
 
 
 def _next_record(
-    view: memoryview, start: int, progress: Callable[[int], None]
+    window: _Window, start: int, progress: Callable[[int], None]
 ) -> int | None:
     """Returns the position of the next sound record, or None."""
-    size = len(view)
+    size = window.size
     last = size - _OVERHEAD + 1
     for low in range(start, last, _WINDOW):
         progress(low)
         count = min(_WINDOW, last - low)
-        for at in _headers(view[low : low + count + _HEADER.size - 1]):
+        data = window.read(low, count + _HEADER.size - 1)
+        for at in _headers(data):
             position = low + int(at)
-            (length,) = struct.unpack_from("<Q", view, position)
+            (length,) = struct.unpack_from("<Q", data, int(at))
             if position + _OVERHEAD + length > size:
                 continue
-            if _is_sound(view, position + _HEADER.size, length):
+            found, stored = _checksums(window, position + _HEADER.size, length)
+            if found == stored:
                 return position
     return None
 
 
-def _headers(window: memoryview) -> np.ndarray:
+def _headers(window: bytes) -> np.ndarray:
     """Returns the offsets at which bytes are a length and its checksum."""
     data = np.frombuffer(window, np.uint8)
     if not data.max():  # The checksum of a length of 0 is not 0.
@@ -187,24 +221,28 @@ def _crc_tables() -> tuple[int, np.ndarray]:
     return zero, np.array(rows, np.uint32) ^ np.uint32(zero)
 
 
-def _is_sound(view: memoryview, offset: int, length: int) -> bool:
-    """Returns whether the data of a record matches its checksum."""
-    stored = _FOOTER.unpack_from(view, offset + length)[0]
-    with view[offset : offset + length] as data:
-        return masked_crc32c(data) == stored
+def _checksums(window: _Window, offset: int, length: int) -> tuple[int, int]:
+    """Returns the checksum of the data of a record, and that stored behind it."""
+    found = masked_crc32c(window.read(offset, length))
+    return found, _FOOTER.unpack(window.read(offset + length, _FOOTER.size))[0]
 
 
 def read_record(path: pathlib.Path, offset: int, length: int) -> bytes:
     """Returns the data of one record; safe to call from several threads."""
     with open(path, "rb", buffering=0) as file:
-        file.seek(offset)
-        parts = []
-        while length > 0:
-            part = file.read(length)
-            if not part:
-                break
-            parts.append(part)
-            length -= len(part)
+        return _read_at(file, offset, length)
+
+
+def _read_at(file: IO[bytes], offset: int, length: int) -> bytes:
+    """Returns bytes of an unbuffered file; fewer if it ends before."""
+    file.seek(offset)
+    parts = []
+    while length > 0:
+        part = file.read(length)
+        if not part:
+            break
+        parts.append(part)
+        length -= len(part)
     return b"".join(parts)
 
 
@@ -212,11 +250,13 @@ def read_checksums(path: pathlib.Path, offsets: np.ndarray) -> np.ndarray:
     """Returns the checksums at some offsets of a file, `[n]` uint32.
 
     Raises:
-        ValueError, IndexError: The file is empty, or ends before an offset.
+        ValueError: The file ends before an offset.
     """
-    data = np.memmap(path, np.uint8, mode="r")
-    rows = data[offsets[:, None] + np.arange(_FOOTER.size)]
-    return rows.reshape(-1, _FOOTER.size).view("<u4")[:, 0]
+    with open(path, "rb", buffering=0) as file:
+        data = b"".join(_read_at(file, at, _FOOTER.size) for at in offsets.tolist())
+    if len(data) != _FOOTER.size * len(offsets):
+        raise ValueError("the file ends before an offset")
+    return np.frombuffer(data, "<u4")
 
 
 def write_record(file: IO[bytes], data: bytes) -> None:

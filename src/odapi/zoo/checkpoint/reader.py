@@ -66,7 +66,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self._mapped: dict[int, np.ndarray] = {}
+        self._checked: set[pathlib.Path] = set()
         given = pathlib.Path(path).expanduser()
         self.index = _find(given)
         self._missing = identify.missing_last(given, self.index)
@@ -180,12 +180,19 @@ class Checkpoint:
         return self._entries[stored]
 
     def _stored(self, entry: _Entry) -> bytes:
-        data, path = self._data(entry.shard), self._path(entry.shard)
-        stored = data[entry.offset : entry.offset + entry.size].tobytes()
+        path = self._path(entry.shard)
+        self._check(path)
+        # Read instead of mapped: a mapped file that becomes shorter ends the process.
+        with open(path, "rb") as file:
+            total = os.fstat(file.fileno()).st_size
+            stored = b""
+            if 0 <= entry.offset <= entry.offset + entry.size <= total:
+                file.seek(entry.offset)
+                stored = file.read(entry.size)
         if len(stored) != entry.size:
             raise CheckpointError(
                 str(path),
-                f"is truncated: it has {counted(len(data), 'byte')}, but needs at "
+                f"is truncated: it has {counted(total, 'byte')}, but needs at "
                 f"least "
                 f"{entry.offset + entry.size}",
                 hint=_AGAIN,
@@ -195,12 +202,9 @@ class Checkpoint:
     def _path(self, shard: int) -> pathlib.Path:
         return pathlib.Path(f"{self.prefix}.data-{shard:05d}-of-{self._shards:05d}")
 
-    def _data(self, shard: int) -> np.ndarray:
-        if shard not in self._mapped:
-            self._mapped[shard] = self._map(self._path(shard))
-        return self._mapped[shard]
-
-    def _map(self, path: pathlib.Path) -> np.ndarray:
+    def _check(self, path: pathlib.Path) -> None:
+        if path in self._checked:
+            return
         if not path.is_file():
             raise CheckpointError(
                 str(path), "is missing next to the .index file", hint=_AGAIN
@@ -211,9 +215,7 @@ class Checkpoint:
                 "is a Git LFS pointer, not the file itself",
                 hint="fetch the content: git lfs pull",
             )
-        if path.stat().st_size == 0:
-            return np.zeros(0, np.uint8)  # Empty files cannot be mapped.
-        return np.memmap(path, np.uint8, mode="r")
+        self._checked.add(path)
 
 
 def _find(path: pathlib.Path) -> pathlib.Path:
