@@ -47,6 +47,13 @@ CASES = [
         "without its .index file",
         "ckpt-N.index",
     ),
+    (
+        {"ckpt-0.data-00000-of-00001": b""},
+        "ckpt-0",
+        "without its .index file",
+        "ckpt-N.index",
+    ),
+    ({"model.ckpt.meta": b"", "graph.pbtxt": b""}, "", "graph of a TF1", "zoo list"),
 ]
 
 
@@ -83,6 +90,40 @@ def test_what_the_reader_cannot_read(tmp_path, files, given, message):
         (tmp_path / name).write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         Checkpoint(tmp_path / given)
+
+
+@pytest.mark.parametrize("content", [b"", b"ckpt", TF1[:-1], b"\1" + TF1[1:]])
+@pytest.mark.parametrize("given", ["", "ckpt-0", "ckpt-0.index"])
+def test_a_damaged_index_is_not_called_one_of_tf1(tmp_path, content, given):
+    index = tmp_path / "ckpt-0.index"
+    index.write_bytes(content)
+    with pytest.raises(CheckpointError) as caught:
+        folder.find(tmp_path / given)
+    assert caught.value.problem == (
+        f"is a TensorFlow checkpoint whose index is damaged ({index}), not a "
+        "checkpoint of odapi"
+    )
+    assert caught.value.hint == "copy or download all files of the checkpoint again"
+
+
+def test_a_tf1_checkpoint_is_said_to_be_of_no_use(tmp_path):
+    (tmp_path / "model.ckpt-5.index").write_bytes(TF1)
+    with pytest.raises(CheckpointError) as caught:
+        folder.find(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: is a TF1 checkpoint ({tmp_path}/model.ckpt-5), from which "
+        "neither the original's TF2 models nor odapi can start, not a checkpoint of "
+        "odapi\n"
+        "  hint: take the model's successor from the TF2 zoo: odapi zoo list"
+    )
+
+
+@pytest.mark.parametrize("named", ["x" * 5000, "/a/" + "é" * 200, "..", "\0", ""])
+def test_a_state_file_that_names_nothing_possible(tmp_path, named):
+    for step in (2, 10):
+        (tmp_path / f"ckpt-{step}.index").write_bytes(TF1)
+    (tmp_path / "checkpoint").write_text(f'model_checkpoint_path: "{named}"\n')
+    assert identify.tensorflow_index(tmp_path) == tmp_path / "ckpt-10.index"
 
 
 def test_nothing_foreign(tmp_path):

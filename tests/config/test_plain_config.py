@@ -1,11 +1,11 @@
 """A config with options of odapi is written so that others' parsers can read it."""
 
 import pytest
-from google.protobuf import descriptor_pool, message_factory, text_format
+from google.protobuf import text_format
 
 from odapi.config.load import load_config, options, save_plain_config
-from odapi.config.protos import pipeline_pb2
 from odapi.errors import ConfigError
+from original_message import message_of_the_original
 
 TEXT = """
 model { ssd { num_classes: 3 } }
@@ -14,23 +14,6 @@ train_config { batch_size: 8 }
   seed: 7 eval_data: "coco:a \\"b\\" # c.json" evaluation { every_n_steps: 5 }
 }
 """
-
-
-def message_of_the_original():
-    """Returns a TrainEvalPipelineConfig that knows no extension, as the original's."""
-    pool, waiting, seen = (
-        descriptor_pool.DescriptorPool(),
-        [pipeline_pb2.DESCRIPTOR],
-        [],
-    )
-    while waiting:
-        file = waiting.pop()
-        seen.insert(0, file)
-        waiting += file.dependencies
-    for file in seen:
-        pool.AddSerializedFile(file.serialized_pb)
-    name = "object_detection.protos.TrainEvalPipelineConfig"
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))()
 
 
 def test_parsers_of_the_original_read_it(tmp_path):

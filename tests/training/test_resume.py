@@ -1,10 +1,19 @@
 """Resuming a run whose config has changed."""
 
+import keras
 import pytest
 
+from odapi.checkpoints import folder as folders
+from odapi.checkpoints import training_state
+from odapi.checkpoints.weights import save_weights
 from odapi.config.load import load_config
-from odapi.errors import ConfigError
+from odapi.data.image.resize import FixedShape
+from odapi.data.loader.collate import Collate
+from odapi.data.loader.pipeline import Pipeline
+from odapi.data.problems import Problems
+from odapi.errors import CheckpointError, ConfigError
 from odapi.training import resume
+from tiny_detector import LABEL_MAP, TinyDetector
 
 SAVED = load_config(
     """
@@ -66,3 +75,45 @@ def test_the_same_config_has_nothing_to_tell():
 def test_what_they_depend_on_may_not(override):
     with pytest.raises(ConfigError, match=r"differs from the run in this folder.*->"):
         resume.differences(SAVED, load_config(SAVED, [override]))
+
+
+class Source(list):
+    """Samples that nobody reads."""
+
+    name, label_map = "source", LABEL_MAP
+
+
+POSITION = {"position": {"next_index": 8}, "seed": 0, "num_images": 9}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"seed": ...}, "it has no 'seed'"),
+        ({"num_images": ...}, "it has no 'num_images'"),
+        ({"position": ...}, "it has no 'position'"),
+        ({"position": {}}, "it has no 'next_index'"),
+        ({"position": None}, ""),
+        ({"position": {"next_index": "8"}}, ""),
+        ({"position": {"next_index": -1}}, ""),
+    ],
+)
+def test_a_position_without_a_part_of_it(tmp_path, change, reason):
+    detector, optimizer = TinyDetector(), keras.optimizers.SGD()
+    optimizer.build(detector.trainable_variables)
+    position = {k: v for k, v in (POSITION | change).items() if v is not ...}
+    save_weights(detector, tmp_path / folders.WEIGHTS)
+    facts = {"step": 2, "data": position}
+    training_state.save(tmp_path, detector, optimizer, facts)
+    collate = Collate(2, max_boxes=1, problems=Problems())
+    pipeline = Pipeline(Source(range(9)), FixedShape(8, 8), collate)
+    point = resume.ResumePoint(tmp_path)
+    with pipeline, pytest.raises(CheckpointError) as caught:
+        resume.restore(point, detector, optimizer, pipeline)
+    assert caught.value.place == str(tmp_path / training_state.FACTS)
+    assert caught.value.problem.startswith(
+        f"is damaged: its position in the data cannot be used: {reason}"
+    )
+    assert caught.value.hint == (
+        "to start the data from the beginning, resume with another --seed"
+    )

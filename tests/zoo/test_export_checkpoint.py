@@ -10,7 +10,6 @@ import odapi
 from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints import training_state
-from odapi.checkpoints.load_detector import LoadedDetector
 from odapi.checkpoints.metadata import metadata_writer
 from odapi.checkpoints.weights import save_weights, values
 from odapi.cli.zoo import app
@@ -21,7 +20,6 @@ from odapi.labels import label_map_of
 from odapi.outputs.marker import MARKER
 from odapi.zoo.checkpoint.reader import OBJECT_GRAPH, SUFFIX, Checkpoint
 from odapi.zoo.checkpoint.writer import write_checkpoint
-from odapi.zoo.export_checkpoint import original_variables
 from odapi.zoo.import_checkpoint import import_checkpoint
 from requirement import require
 from small_models import small_config
@@ -176,25 +174,6 @@ def test_the_originals_own_training_is_written_with_the_same_keys(shared, tmp_pa
         # Each path of our graph leads to the same variable in the original's.
         assert source.graph.key(key.removesuffix(SUFFIX)) == key
         assert written.graph.key(key.removesuffix(SUFFIX)) == key
-
-
-@pytest.mark.parametrize("name", ["ssd_efficientdet_d1_640x640_coco17_tpu-8"])
-def test_variables_that_the_original_does_not_use_are_written(
-    shared, monkeypatch, tmp_path, name
-):
-    manifest = json.loads((shared / f"golden/manifest/{name}.json").read_text())
-    config = load_config(shared / f"configs/tf2/{name}.config")
-    loaded = LoadedDetector(
-        build_detector(config), config, label_map_of(["a"]), None, tmp_path
-    )
-    ours = {f"{k}{SUFFIX}": v for k, v in original_variables(loaded).items()}
-    theirs = {
-        key: tuple(shape)
-        for key, shape, _ in manifest["variables"]
-        if key.startswith("model/")
-    }
-    assert {key: value.shape for key, value in ours.items()} == theirs
-    assert {str(value.dtype) for value in ours.values()} == {"float32"}
 
 
 @pytest.mark.parametrize("count", [1, 7, 3000])

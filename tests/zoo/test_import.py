@@ -251,7 +251,7 @@ def test_cocos_classes_are_those_of_the_originals_label_map(shared):
     ("given", "beside", "named", "expected"),
     [
         (True, False, "", ["a", "b"]),
-        (False, True, "", ["class 1", "class 2"]),
+        (False, True, "", ["a", "b"]),
         (False, True, "label_map.pbtxt", ["a", "b"]),
         (False, True, "/other/machine/label_map.pbtxt", ["a", "b"]),
         (False, False, "/gone/label_map.pbtxt", ["class 1", "class 2"]),
@@ -463,3 +463,43 @@ def test_a_config_of_another_name_is_taken_if_it_is_the_only_one(archive, tmp_pa
         f"that it was trained with, --config FILE: {folder / 'other.config'}, "
         f"{folder / 'ssd.config'}"
     )
+
+
+def test_a_checkpoint_of_a_diverged_training_is_refused(archive, tmp_path):
+    key = "model/_box_predictor/_box_prediction_head/_box_encoder_layers/0/bias"
+
+    def diverge(tensors):
+        tensors[key] = np.full_like(tensors[key], np.nan)
+
+    source, weights = archive(change=diverge)
+    with pytest.raises(CheckpointError) as caught:
+        import_checkpoint(source, tmp_path / "run")
+    assert caught.value.problem == (
+        f"fills {len(weights) - 1} of {len(weights)} weights of the model in "
+        f"{source}/pipeline.config; the first of 1 others is box_predictor/box/bias "
+        f"(NaN or infinite there; its key is {key})"
+    )
+    assert caught.value.hint == "its training diverged: import an earlier checkpoint"
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "missing", "zeros"])
+def test_a_damaged_archive_leaves_nothing_behind(archive, tmp_path, damage):
+    source, _ = archive()
+    data = source / "checkpoint" / "ckpt-0.data-00000-of-00001"
+    whole = data.read_bytes()
+    middle = len(whole) // 2
+    problem = "is missing next to the .index file"
+    if damage == "missing":
+        data.unlink()
+    elif damage == "cut":
+        data.write_bytes(whole[:middle])
+        problem = f"is truncated: it has {middle} bytes, but needs at least "
+    else:
+        data.write_bytes(whole[:middle] + bytes(500) + whole[middle + 500 :])
+        problem = "is damaged: the checksum is wrong"
+    with pytest.raises(CheckpointError) as caught:
+        import_checkpoint(source, tmp_path / "run")
+    assert caught.value.problem.startswith(problem)
+    assert caught.value.hint == "copy or download all files of the checkpoint again"
+    assert not (tmp_path / "run").exists()

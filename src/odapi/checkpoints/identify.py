@@ -1,7 +1,9 @@
 """Identifies checkpoints and models that other programs wrote, for messages."""
 
+import os
 import pathlib
 import re
+from collections.abc import Collection
 from typing import NamedTuple
 
 from odapi import files
@@ -88,12 +90,21 @@ def identify(path: pathlib.Path) -> IdentifiedPath | None:
     if path.is_file() and path.suffix.lower() in _BY_SUFFIX:
         what, hint = _BY_SUFFIX[path.suffix.lower()]
         return IdentifiedPath(what, hint.format(path))
-    if _DATA.search(path.name) or any(path.glob("*.data-?????-of-?????")):
+    if _is_without_index(path):
         return IdentifiedPath(
             "a TensorFlow checkpoint without its .index file",
             "copy all its files: ckpt-N.index and each ckpt-N.data-*",
         )
-    return None
+    return _BY_SUFFIX[".meta"] if any(path.glob("*.meta")) else None
+
+
+def _is_without_index(path: pathlib.Path) -> bool:
+    """Returns True for a data file, a folder of them, and the prefix of one."""
+    if path.is_dir():
+        return any(path.glob("*.data-?????-of-?????"))
+    prefix = _DATA.sub("", path.name)
+    beside = path.parent.glob("*.data-?????-of-?????")
+    return prefix != path.name or any(_DATA.sub("", p.name) == prefix for p in beside)
 
 
 def is_lfs_pointer(path: pathlib.Path) -> bool:
@@ -138,10 +149,17 @@ def missing_last(path: pathlib.Path, index: pathlib.Path) -> str:
 def is_tf2(index: pathlib.Path) -> bool:
     """Returns True for a TF2 (object-based) checkpoint, False for TF1 (name-based)."""
     content = index.read_bytes()
+    keys = _keys(content)
+    # The reader reports the damage.
+    return _OBJECT_GRAPH in (content if keys is None else keys)
+
+
+def _keys(content: bytes) -> Collection[bytes] | None:
+    """Returns the keys of an .index file; None if it is damaged."""
     try:
-        return _OBJECT_GRAPH in read_table(content)
-    except ValueError:  # The reader reports the damage.
-        return _OBJECT_GRAPH in content
+        return read_table(content)
+    except ValueError:
+        return None
 
 
 def number_of(index: pathlib.Path) -> int | None:
@@ -155,7 +173,8 @@ def _last(folder: pathlib.Path) -> pathlib.Path | None:
     if not folder.is_dir():
         return None
     name = _named_last(folder)
-    if name and (folder / f"{name}.index").is_file():
+    # Unlike `is_file` of a Path, this is False for impossible names.
+    if name and os.path.isfile(folder / f"{name}.index"):
         return folder / f"{name}.index"
     return max(folder.glob("*.index"), key=_age, default=None)
 
@@ -182,8 +201,13 @@ def _tensorflow(index: pathlib.Path, path: pathlib.Path) -> IdentifiedPath:
             f"a TF2 checkpoint ({prefix})",
             f'import it: odapi zoo import "{path}" --output RUN',
         )
+    if _keys(index.read_bytes()) is None:
+        return IdentifiedPath(
+            f"a TensorFlow checkpoint whose index is damaged ({index})",
+            "copy or download all files of the checkpoint again",
+        )
     return IdentifiedPath(
-        f"a TF1 checkpoint ({prefix}); neither the original's TF2 models nor odapi "
-        "can start from it",
+        f"a TF1 checkpoint ({prefix}), from which neither the original's TF2 models "
+        "nor odapi can start",
         _SUCCESSOR,
     )

@@ -35,6 +35,8 @@ KINDS = {
     "classification": "the backbone",
 }
 
+NOT_FINITE = "NaN or infinite there"  # Why a variable is not restored.
+
 
 @dataclasses.dataclass(frozen=True)
 class RestoreReport:
@@ -148,7 +150,7 @@ def adapt_shapes(
         elif arrays[name].shape != shape:
             skipped[name] = _shape_reason(arrays[name].shape, shape, classes)
         elif not np.isfinite(arrays[name]).all():
-            skipped[name] = "NaN or infinite there"
+            skipped[name] = NOT_FINITE
         else:
             variable.assign(arrays[name])
             loaded.append(name)

@@ -126,9 +126,10 @@ def restore(
                 f"--model-dir NEW {fine_tune(checkpoint)}",
             ) from error
         except (ValueError, TypeError, LookupError, AttributeError) as error:
+            reason = f"it has no {error}" if isinstance(error, KeyError) else error
             raise CheckpointError(
                 str(checkpoint / training_state.FACTS),
-                f"is damaged: its position in the data cannot be used ({error!r})",
+                f"is damaged: its position in the data cannot be used: {reason}",
                 hint="to start the data from the beginning, resume with another --seed",
             ) from error
     return facts

@@ -6,6 +6,7 @@ import os
 import pathlib
 from typing import Any
 
+from odapi.checkpoints import folder as folders
 from odapi.config.label_map import load_label_map
 from odapi.config.rules.files import is_placeholder
 from odapi.errors import CheckpointError
@@ -23,8 +24,9 @@ def classes_of(
 ) -> tuple[LabelMap, str]:
     """Returns the label map of a model, and a description of its origin.
 
-    In this order: the given one, that of the config's readers, COCO's for configs of
-    the zoo (90 classes and a placeholder path), or numbered names.
+    In this order: the given one, that of the config's readers, `label_map.pbtxt`
+    beside the config, COCO's for configs of the zoo (90 classes and a placeholder
+    path), or numbered names.
 
     Args:
         config: A TrainEvalPipelineConfig.
@@ -81,7 +83,8 @@ def _find_label_map(config: Any, beside: pathlib.Path) -> pathlib.Path | None:
         for place in (path, beside / path, beside / path.name):
             if not is_placeholder(str(path)) and place.is_file():
                 return place
-    return None
+    written = beside / folders.LABEL_MAP  # By `export_checkpoint`, for any config.
+    return written if written.is_file() else None
 
 
 def _is_zoo_config(config: Any) -> bool:

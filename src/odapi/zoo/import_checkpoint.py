@@ -159,6 +159,8 @@ def _not_filled(
     config: pathlib.Path,
     other: str,
 ) -> CheckpointError:
+    from odapi.checkpoints.restore import NOT_FINITE
+
     if other and not classes:
         return CheckpointError(
             report.source,
@@ -170,6 +172,8 @@ def _not_filled(
     key = f"its key is {keys[name]}" if name in keys else "it has no such part"
     first = f"{name} ({why}; {key})"
     hint = "use the config that the checkpoint was trained with: --config FILE"
+    if why == NOT_FINITE:
+        hint = "its training diverged: import an earlier checkpoint"
     if classes:
         hint = (
             f"the config has {classes['here']} classes, the checkpoint was trained "
