@@ -254,9 +254,36 @@ def test_one_bank_serves_all_images(tmp_path):
         (BANK, {}, "context: was given, but the model does not use context features"),
         (BANK[0], SPECS, r"must be \[n, 2\], one row per object; got \[2\]"),
         (BANK.T, SPECS, r"must be \[n, 2\], one row per object; got \[2, 3\]"),
+        (BANK.astype(str), SPECS, "context: must hold numbers, got <U32"),
+        (BANK * np.nan, SPECS, "context: must hold finite float32 numbers"),
+        (
+            np.array(1.0, np.float32),
+            {**SPECS, "context_features": (4, None)},
+            r"context: must be \[n, d\], one row per object; got \[\]",
+        ),
         ("none.npy", SPECS, r"none\.npy: is not a \.npy file"),
     ],
 )
 def test_a_bank_that_does_not_fit_is_named(given, specs, message):
     with pytest.raises(DataError, match=message):
         one_bank(given, specs)
+
+
+@pytest.mark.parametrize("shape", [(3, 2), (3_000_000_000, 2000)])
+def test_a_bank_file_that_is_too_short_is_refused(tmp_path, shape):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    data = b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header
+    (tmp_path / "bank.npy").write_bytes(data)
+    with pytest.raises(DataError) as caught:
+        one_bank(tmp_path / "bank.npy", SPECS)
+    assert str(caught.value).startswith(
+        f"{tmp_path / 'bank.npy'}: is not a .npy file: mmap length is greater than "
+    )
+
+
+def test_an_npz_file_is_not_a_bank(tmp_path):
+    np.savez(tmp_path / "bank.npz", BANK)
+    with pytest.raises(DataError) as caught:
+        one_bank(tmp_path / "bank.npz", SPECS)
+    expected = f"{tmp_path / 'bank.npz'}: is not a .npy file: it is an .npz archive"
+    assert str(caught.value) == expected

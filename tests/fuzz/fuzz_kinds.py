@@ -13,6 +13,7 @@ from odapi.config.check import find
 from odapi.config.label_map import load_label_map, save_label_map
 from odapi.config.load import load_config
 from odapi.console import console
+from odapi.data.context_features import FEATURES, SIZE, one_bank
 from odapi.data.convert import Target, convert
 from odapi.data.image.decode import decode_image
 from odapi.data.inspect import inspect_source
@@ -314,6 +315,11 @@ DATA_KINDS = {
         _write_config,
         damage_files("pipeline.config", changes.damage_text),
         _read_config,
+    ),
+    "memory_bank": Kind(
+        lambda folder: np.save(folder / "bank.npy", np.ones((3, 4), np.float32)),
+        damage_files("bank.npy", changes.damage),
+        lambda folder: one_bank("bank.npy", {FEATURES: (5, None), SIZE: ()}),
     ),
     "image": Kind(_write_images, _damage_image, _read_image),
 }

@@ -132,17 +132,29 @@ def one_bank(
     place = "context" if isinstance(given, np.ndarray) else str(given)
     if FEATURES not in specs:
         raise DataError(place, "was given, but the model does not use context features")
-    if isinstance(given, np.ndarray):
-        bank = given
-    else:
-        try:
-            bank = np.load(os.path.expanduser(given), allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(place, f"is not a .npy file: {error}") from error
-    rows, length = specs[FEATURES][0], specs[FEATURES][1] or bank.shape[-1]
-    if bank.ndim != 2 or bank.shape[1] != length:
+    bank = given if isinstance(given, np.ndarray) else _load_bank(given)
+    rows, length = specs[FEATURES][0], specs[FEATURES][1]
+    if bank.ndim != 2 or bank.shape[1] != (length or max(bank.shape[1], 1)):
         raise DataError(
-            place, f"must be [n, {length}], one row per object; got {list(bank.shape)}"
+            place,
+            f"must be [n, {length or 'd'}], one row per object; got {list(bank.shape)}",
         )
+    if bank.dtype.kind not in "fiu":
+        raise DataError(place, f"must hold numbers, got {bank.dtype}")
+    with np.errstate(over="ignore"):
+        if not np.isfinite(bank.astype(np.float32)).all():
+            raise DataError(place, "must hold finite float32 numbers")
+    length = bank.shape[1]
     sample = {"image_id": place, CONTEXT: bank}
     return BankShape(rows or max(len(bank), 1), length).batch([sample], Problems())
+
+
+def _load_bank(path: str | os.PathLike) -> np.ndarray:
+    file = os.path.expanduser(path)
+    try:
+        # A map is not read, but refuses a shape that is larger than the file.
+        if not isinstance(np.load(file, "r", allow_pickle=False), np.ndarray):
+            raise ValueError("it is an .npz archive")
+        return np.load(file, allow_pickle=False)
+    except Exception as error:  # A damaged header raises any type of error in NumPy.
+        raise DataError(str(path), f"is not a .npy file: {error}") from error
