@@ -154,3 +154,15 @@ def test_a_file_system_that_cannot_sync_folders(tmp_path, monkeypatch):
     with files.atomic_folder(tmp_path / "folder") as folder:
         (folder / "a").write_text("")
     assert os.listdir(tmp_path / "folder") == ["a"]
+
+
+def test_long_names_and_names_that_are_not_unicode(tmp_path):
+    file = tmp_path / ("é" * 125 + ".json")  # The longest name that systems allow.
+    assert files.write_text(file, "bad\udcff") == file
+    assert file.read_bytes() == b"bad\\udcff"
+    with files.atomic_open(file, "w") as opened:
+        opened.write("\udcff")
+    assert file.read_bytes() == b"\\udcff"
+    assert list(tmp_path.iterdir()) == [file]
+    cut = [files.shortened("é" * n) for n in (300, 301)]
+    assert cut[0] != cut[1] and all(len(os.fsencode(name)) <= 200 for name in cut)

@@ -13,6 +13,7 @@ import os
 import pathlib
 import shutil
 import stat
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, Literal
 
@@ -26,9 +27,12 @@ IMAGE_SUFFIXES = (
 )  # fmt: skip
 
 _MAX_IMAGE_BYTES = (1 << 31) - 1  # OpenCV decodes no more.
+_ESCAPED = "backslashreplace"  # For file names that are not UTF-8.
+_TEXT = {"encoding": "utf-8", "errors": _ESCAPED, "newline": ""}
 _LFS = b"version https://git-lfs"
 _UNFINISHED = ".writing-"
 _REPLACED = ".replaced-"
+_MAX_NAME_BYTES = 200  # Systems allow 255, which a mark or suffix must not exceed.
 _counter = itertools.count()  # Threads of a process may write the same file.
 
 
@@ -40,7 +44,21 @@ def is_image_file(path: Pathlike) -> bool:
 def unfinished_path(path: Pathlike) -> pathlib.Path:
     """Returns a new temporary name for a file or folder, beside its final name."""
     path = pathlib.Path(path)
-    return path.with_name(f"{_UNFINISHED}{path.name}-{os.getpid()}-{next(_counter)}")
+    name = shortened(path.name)
+    return path.with_name(f"{_UNFINISHED}{name}-{os.getpid()}-{next(_counter)}")
+
+
+def shortened(name: str, limit: int = _MAX_NAME_BYTES) -> str:
+    """Returns a name of at most `limit` bytes; cut ones end in a checksum.
+
+    >>> shortened("x" * 300, 12), shortened("short")
+    ('xxx-1b432d13', 'short')
+    """
+    data = os.fsencode(name)
+    if len(data) <= limit:
+        return name
+    checksum = f"-{zlib.crc32(data):08x}"
+    return data[: limit - len(checksum)].decode("utf-8", "ignore") + checksum
 
 
 @contextlib.contextmanager
@@ -53,7 +71,8 @@ def atomic_open(
 
     Args:
         path: The file; existing content is replaced.
-        mode: "w" for UTF-8 text, whose line ends are written as given, or "wb".
+        mode: "w" for UTF-8 text, whose line ends are written as given, or "wb". What
+            is not Unicode, such as file names of other encodings, is escaped.
         durable: Whether to wait until the content is on the disk, so that it
             survives a power failure.
 
@@ -63,7 +82,7 @@ def atomic_open(
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     writing = unfinished_path(path)
-    options = {} if mode == "wb" else {"encoding": "utf-8", "newline": ""}
+    options = {} if mode == "wb" else _TEXT
     try:
         with open(writing, mode, **options) as file:  # type: ignore[call-overload]
             yield file
@@ -105,7 +124,7 @@ def write_text(
     error: type[OdapiError] = DataError,
 ) -> pathlib.Path:
     """Writes UTF-8 text atomically, as `write_bytes` does."""
-    return write_bytes(path, text.encode("utf-8"), durable, error)
+    return write_bytes(path, text.encode("utf-8", _ESCAPED), durable, error)
 
 
 def read_text(path: Pathlike, error: type[OdapiError] = DataError) -> str:
@@ -218,8 +237,7 @@ def write_json(
 ) -> pathlib.Path:
     """Writes JSON as UTF-8 with a final newline, atomically, as `write_bytes` does."""
     text = json.dumps(content, indent=indent, ensure_ascii=False) + "\n"
-    # File names that are not UTF-8 become JSON's own escapes.
-    data = text.encode("utf-8", "backslashreplace")
+    data = text.encode("utf-8", _ESCAPED)  # In JSON, these are its own escapes.
     return write_bytes(path, data, durable, error)
 
 

@@ -8,7 +8,7 @@ import pytest
 import odapi
 from odapi.api.shared_models import SHARED_MODELS
 from odapi.draw.file import save_image
-from odapi.errors import CheckpointError, ConfigError, OutputError
+from odapi.errors import CheckpointError, ConfigError, DataError, OutputError
 
 ObjectDetector = odapi.ObjectDetector
 
@@ -232,3 +232,33 @@ def test_the_config_is_a_copy(run):
     detector = ObjectDetector.load(run)
     detector.config.model.ssd.num_classes = 99
     assert detector.config.model.ssd.num_classes == 2
+
+
+@pytest.mark.parametrize("given", ["runs/first", None, {"a": 1}])
+def test_the_constructor_names_the_ways_to_make_one(given):
+    with pytest.raises(CheckpointError) as caught:
+        odapi.ObjectDetector(given)
+    assert str(caught.value) == (
+        f"ObjectDetector({given!r}): the constructor takes no path, config or model\n"
+        "  hint: ObjectDetector.load(PATH), from_config, from_keras and from_zoo "
+        "make one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "batch_size: must be 1 or more, got 0"),
+        ({"batch_size": 1.5}, "batch_size: must be a whole number, got 1.5"),
+        ({"max_images": -1}, "max_images: must be 0 or more, got -1"),
+        ({"max_images": "3"}, "max_images: must be a whole number, got '3'"),
+    ],
+)
+def test_numbers_of_evaluation_and_export_are_checked_first(run, options, message):
+    with pytest.raises(DataError) as caught:
+        odapi.evaluate(run, **options)
+    assert str(caught.value) == message
+    if "batch_size" in options:
+        with pytest.raises(DataError) as caught:
+            odapi.export(run, "none", **options)
+        assert str(caught.value) == message

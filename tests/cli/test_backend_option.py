@@ -13,7 +13,7 @@ from odapi.runtime.backend_choice import Choice
 
 _RUN_A_MODEL = [
     ("quickstart",), ("train",), ("eval",), ("predict",), ("export",),
-    ("zoo", "import"),
+    ("zoo", "import"), ("zoo", "export-checkpoint"),
 ]  # fmt: skip
 
 

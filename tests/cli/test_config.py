@@ -1,11 +1,14 @@
 """`odapi config check | show | diff`."""
 
 import json
+import sys
+import warnings
 
 import pytest
 from typer.testing import CliRunner
 
 from odapi.cli.config import app
+from odapi.cli.main import main
 
 FPN = "configs/tf2/ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8.config"
 
@@ -64,3 +67,17 @@ def test_diff_exits_1_where_there_is_a_difference(run, shared):
     done = run("diff", shared / FPN, shared / FPN, "--set", "train_config.batch_size=8")
     assert done.exit_code == 1
     assert "train_config.batch_size" in done.output
+
+
+def test_a_warning_has_no_line_of_our_code(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "a.config"
+    file.write_text("model { ssd { } }\nmodel { ssd { } }\n")
+    monkeypatch.setattr(sys, "argv", ["odapi", "config", "show", str(file)])
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with warnings.catch_warnings(), pytest.raises(SystemExit):
+        warnings.simplefilter("always")
+        main()
+    assert capsys.readouterr().err.partition("Next:")[0] == (
+        f"warning: {file}:2:7: model is given twice\n"
+        "    model { ssd { } }\n          ^\n  the last one counts\n"
+    )

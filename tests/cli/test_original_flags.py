@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from command_tree import COMMANDS
 from odapi.cli import main as cli
 from odapi.cli.original_flags import FLAGS
+from odapi.cli.original_programs import PROGRAMS
 
 
 def run(*arguments):
@@ -122,3 +123,29 @@ def test_a_mistyped_option_names_the_closest():
     assert done.exit_code == 2
     assert "No such option: --num-step" in done.output
     assert "--num-steps" in done.output
+
+
+@pytest.mark.parametrize(
+    ("program", "answer"),
+    [
+        ("model_main_tf2.py", "odapi train CONFIG --model-dir DIR, odapi eval DIR"),
+        ("exporter-main-v2", "odapi export CHECKPOINT OUTPUT"),
+        ("research/object_detection/model_main_tf2.py",
+         "odapi train CONFIG --model-dir DIR, odapi eval DIR"),
+        ("detect", "odapi predict MODEL IMAGES"),
+        ("help", "odapi -h, odapi COMMAND -h"),
+    ],
+)  # fmt: skip
+def test_programs_of_others_name_our_command(program, answer):
+    done = run(program, "--pipeline_config_path=a")
+    assert done.exit_code == 2
+    assert done.output == (
+        "Usage: odapi [OPTIONS] COMMAND [ARGS]...\nTry 'odapi -h' for help.\n\n"
+        f"Error: No such command '{program}'. Write instead: {answer}\n"
+    )
+
+
+@pytest.mark.parametrize("answer", sorted(set(PROGRAMS.values())))
+def test_commands_of_programs_exist(answer):
+    for command in re.findall(r"odapi ((?:data |zoo |config )?[a-z]+)", answer):
+        assert tuple(command.split()) in COMMANDS

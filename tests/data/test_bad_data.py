@@ -447,3 +447,21 @@ def test_what_is_no_coco_file_is_refused(text, message, tmp_path):
 def test_refused_kinds_are_the_ones_that_raise():
     refused = {k for k, (outcome, _) in OUTCOMES.items() if outcome == REFUSED}
     assert refused == {"unknown class", "empty dataset"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("", "dataset '': has no path\n"
+         "  hint: the current folder is '.', as in coco:."),
+        ("coco:", "dataset 'coco:': has no path\n"
+         "  hint: the current folder is '.', as in coco:."),
+        ("coco:/dev/null", "/dev/null: is neither a file nor a folder"),
+        ("csv:/dev/null", "/dev/null: is neither a file nor a folder"),
+        ("csv:none", "none: no such file or folder"),
+    ],
+)  # fmt: skip
+def test_paths_that_name_no_dataset(spec, message):
+    with pytest.raises(DataError) as caught:
+        open_source(spec)
+    assert str(caught.value) == message

@@ -384,3 +384,10 @@ def test_convert_with_another_label_map_than_that_beside_the_file(tmp_path):
         assert caught.value.problem == f"exists already, with other ids: {problem}"
     names = [c.name for c in load_label_map(out / "label_map.pbtxt")]
     assert (names, (out / "c.record").exists()) == (["cat", "dog"], False)
+
+
+@pytest.mark.parametrize("command", ["inspect", "split"])
+def test_seeds_are_not_negative(command):
+    done = CliRunner().invoke(app, [command, "coco:a", "--seed", "-1"])
+    assert done.exit_code == 2
+    assert "Invalid value for '--seed'" in done.output

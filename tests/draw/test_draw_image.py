@@ -272,3 +272,18 @@ def test_a_long_name_is_shortened_before_its_score():
     short = {**found, "captions": ["a wolf a wolf a wolf a wolf a wolf a wolf a wol…"]}
     drawn = draw_objects(gray(200, 640), found, label_map_of(["a wolf " * 40]))
     assert np.array_equal(drawn, draw_objects(gray(200, 640), short))
+
+
+@pytest.mark.parametrize(
+    ("objects", "message"),
+    [
+        ([[0, 0, 1, 1]], "objects: must be a mapping, got list\n  hint: such as "
+         "{'boxes': [n, 4] normalized, 'classes': [n] from 0, 'scores': [n]}"),
+        ({"bboxes": []}, "objects: have no 'boxes'; the keys are bboxes"),
+        ({}, "objects: have no 'boxes'; the keys are none"),
+    ],
+)  # fmt: skip
+def test_objects_of_another_form(objects, message):
+    with pytest.raises(DataError) as caught:
+        draw_objects(np.zeros((8, 8, 3), np.uint8), objects)
+    assert str(caught.value) == message

@@ -5,7 +5,7 @@ import pytest
 
 from odapi.config.label_map import save_label_map
 from odapi.data.image.resize import FixedShape, Identity, KeepAspectRatio
-from odapi.errors import CheckpointError, ConfigError, ExportError
+from odapi.errors import CheckpointError, ConfigError, DataError, ExportError
 from odapi.exporters.exporter import ExportOptions
 from odapi.exporters.input_types import INPUT_TYPES
 from odapi.exporters.saved_model import graph_inputs
@@ -166,3 +166,22 @@ def test_folder_without_a_model_says_how_to_make_one(tmp_path):
         SavedModelPredictor(tmp_path)
     with pytest.raises(CheckpointError, match="does not exist"):
         SavedModelPredictor(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (random_image(), "must be a list of images, got one array of shape (50, 60, 3)"
+         "\n  hint: call it with [image]"),
+        ("a.jpg", "must be a list of arrays, got str\n  hint: ObjectDetector.load(PATH)"
+         ".predict(...) takes files, bytes and PIL images"),
+        (b"\xff\xd8", "must be a list of arrays, got bytes\n  hint: ObjectDetector."
+         "load(PATH).predict(...) takes files, bytes and PIL images"),
+        (5, "must be a list of arrays, got int\n  hint: ObjectDetector."
+         "load(PATH).predict(...) takes files, bytes and PIL images"),
+    ],
+)  # fmt: skip
+def test_one_image_is_no_list(predictor, images, message):
+    with pytest.raises(DataError) as caught:
+        predictor(images)
+    assert str(caught.value) == f"images: {message}"

@@ -225,7 +225,8 @@ def test_arrays_are_images_too(tmp_path):
         (np.zeros((3, 4, 5), np.uint8), "channels come last"),
         (np.zeros((0, 4, 3), np.uint8), r"got shape \(0, 4, 3\)"),
         (np.zeros((2, 4, 4, 4, 3), np.uint8), "got shape"),
-        ("missing.jpg", "none of 1 image could be read"),
+        ("missing.jpg", "^missing.jpg: No such file or directory$"),
+        ("", "^images: a name is empty\n  hint: the current folder is named '.'$"),
         ([], "none were given"),
         (5, "cannot be of type int"),
         ({"a": 1}, "cannot be of type dict"),
@@ -240,7 +241,23 @@ def test_wrong_images_are_refused(images, message):
         predict(Bright(), images)
 
 
-@pytest.mark.parametrize("options", [{"min_score": 1.5}, {"batch_size": 0}])
+def test_several_images_none_of_which_can_be_read():
+    with pytest.raises(DataError) as caught:
+        predict(Bright(), ["a.jpg", "b.jpg"])
+    assert str(caught.value) == (
+        "a.jpg: No such file or directory; none of 2 images could be read"
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_score": 1.5}, {"min_score": "a"}, {"min_score": None},
+        {"min_score": float("nan")}, {"min_score": True}, {"batch_size": 0},
+        {"batch_size": 1.5}, {"batch_size": None}, {"max_detections": 2.0},
+        {"max_detections": "3"}, {"max_detections": 0}, {"max_detections": True},
+    ],
+)  # fmt: skip
 def test_wrong_options_are_refused(options):
     with pytest.raises(DataError, match=next(iter(options))):
         predict(Bright(), np.zeros((4, 4, 3), np.uint8), **options)

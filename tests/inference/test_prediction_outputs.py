@@ -1,6 +1,7 @@
 """Outputs of predictions: nothing of the user is replaced; checks come first."""
 
 import json
+import os
 import pathlib
 import re
 
@@ -9,6 +10,7 @@ import pytest
 
 import odapi
 from odapi.data.image.decode import decode_image
+from odapi.data.sources import open_source
 from odapi.draw.file import encode_image, save_image
 from odapi.errors import OutputError
 from odapi.inference.prediction import Prediction
@@ -19,11 +21,11 @@ from odapi.outputs.image_mark import is_marked, mark_image
 MINE = "the user's"
 
 
-def prediction(path, classes=(1,)):
+def prediction(path, image_id=1, classes=(1,)):
     n = len(classes)
     return Prediction(
         path=path,
-        image_id=1,
+        image_id=image_id,
         size=(20, 30),
         boxes=np.full((n, 4), [0.1, 0.1, 0.6, 0.6], np.float32),
         scores=np.full(n, 0.5, np.float32),
@@ -175,3 +177,48 @@ def test_photos_are_no_output_folder(tmp_path):
     with pytest.raises(OutputError, match=r"did not write: a\.jpg"):
         odapi.predict(Finds(), tmp_path / "photos", output=tmp_path / "photos")
     assert (tmp_path / "photos" / "a.jpg").read_bytes() == before
+
+
+def test_an_image_is_never_replaced_by_its_drawing(tmp_path):
+    source = save_image(tmp_path / "drawn.jpg", np.zeros((20, 30, 3), np.uint8))
+    before = source.read_bytes()
+    found = prediction(source)
+    for save in (found.save, lambda p: Predictions([found]).save(p.parent)):
+        with pytest.raises(OutputError, match=r"drawn\.jpg: exists already"):
+            save(source)
+    assert source.read_bytes() == before
+    crops = Predictions([found]).save_crop(tmp_path / "crops")
+    assert [is_marked(p) for p in crops.rglob("*.jpg")] == [False] * len(found)
+
+
+LONG = "x" * 251 + ".jpg"
+FOREIGN = os.fsdecode(b"bad\xff.jpg")
+
+
+@pytest.mark.parametrize("name", [LONG, FOREIGN])
+def test_every_output_of_images_with_unusual_names(tmp_path, name):
+    images = [photo(tmp_path / folder / name) for folder in ("a", "b")]
+    found = Predictions([prediction(p, n) for n, p in enumerate(images, 1)])
+    assert len({p.name for p in found.save(tmp_path / "drawn")}) == 2
+    found.save_csv(tmp_path / "r.csv")
+    found.save_coco_results(tmp_path / "r.json")
+    found.save_crop(tmp_path / "crop")
+    for kind, save in (
+        ("voc", found.save_voc), ("yolo", found.save_txt), ("coco", found.save_coco)
+    ):  # fmt: skip
+        save(tmp_path / kind)
+        source = open_source(f"{kind}:{tmp_path / kind}")
+        assert [len(source[i]["boxes"]) for i in range(2)] == [len(found[0])] * 2
+    assert (tmp_path / "r.csv").read_text(encoding="utf-8").count("\n") == 1 + 2 * len(
+        found[0]
+    )
+
+
+def test_wrong_kinds_of_output_for_crops(tmp_path):
+    (tmp_path / "file").write_text(MINE)
+    with pytest.raises(OutputError) as caught:
+        odapi.predict("no such run", "no such photos", save_crop=tmp_path / "file")
+    assert str(caught.value) == (
+        f"{tmp_path}/file: is a file; a set of crops is a folder\n"
+        f"  hint: choose a new folder, such as {tmp_path}/file-2"
+    )

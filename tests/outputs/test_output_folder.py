@@ -5,7 +5,9 @@ import os
 import pytest
 
 from odapi.errors import OutputError
+from odapi.inference.csv_file import check_csv_file
 from odapi.outputs import writable
+from odapi.outputs.file import check_new_file
 from odapi.outputs.folder import OutputFolder, check_folder, new_place
 from odapi.outputs.kinds import (
     CHECKPOINT,
@@ -228,3 +230,33 @@ def test_new_places(tmp_path, monkeypatch, path, new):
     monkeypatch.chdir(tmp_path)
     lay_out(tmp_path, ["b-2"])
     assert new_place(path).as_posix() == new
+
+
+@pytest.mark.parametrize("check", [check_new_file, lambda p: check_folder(p, EXPORT)])
+def test_names_that_only_shells_expand(tmp_path, monkeypatch, check):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    with pytest.raises(OutputError) as caught:
+        check("~/a/b.json")
+    assert str(caught.value) == (
+        "~/a/b.json: '~' is not expanded in output paths\n"
+        "  hint: write /home/me/a/b.json"
+    )
+    with pytest.raises(OutputError) as caught:
+        check("-")
+    assert str(caught.value) == (
+        "-: outputs are not written to standard output\n"
+        "  hint: name a file; --json prints results"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_pipes_and_devices_are_no_output_files(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", "/dev/null"):
+        with pytest.raises(OutputError) as caught:
+            check_csv_file(place)
+        assert str(caught.value) == (
+            f"{place}: is a device, pipe or socket; a file is needed\n"
+            "  hint: choose a new file name"
+        )

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from odapi.arguments import check_count
 from odapi.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ def evaluate_held(
     from odapi.config.load import load_config
     from odapi.evaluation import evaluate as evaluation
 
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
+    check_count("max_images", options.get("max_images", 0), least=0)
     changes = [f"options.eval_data={data}"] if data else []
     if held.place is not None and held.model.loaded is None and held.place.is_program:
         if with_losses:

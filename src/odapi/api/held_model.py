@@ -93,3 +93,18 @@ class HeldModel:
             return "in memory"
         kind = f" ({self.place.title})" if self.place.title else ""
         return f"{self.place.path}{kind}"
+
+
+def as_held(model: object) -> HeldModel:
+    """Returns what an `ObjectDetector` is made of.
+
+    Raises:
+        CheckpointError: It is something else, such as a path.
+    """
+    if isinstance(model, HeldModel):
+        return model
+    raise CheckpointError(
+        f"ObjectDetector({model!r})"[:200],
+        "the constructor takes no path, config or model",
+        hint="ObjectDetector.load(PATH), from_config, from_keras and from_zoo make one",
+    )

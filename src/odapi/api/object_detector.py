@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from odapi.api.held_model import HeldModel
+from odapi.api.held_model import HeldModel, as_held
 from odapi.api.load_model import (
     as_label_map,
     build_model,
@@ -52,7 +52,7 @@ class ObjectDetector:
     """
 
     def __init__(self, held: HeldModel):
-        self._held = held
+        self._held = as_held(held)
 
     @classmethod
     def load(

@@ -12,7 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from odapi.cli import original_flags
+from odapi.cli import original_flags, original_programs
 
 _HELP_COLUMN = 30  # Longest option beside which its help starts.
 
@@ -109,6 +109,14 @@ class Command(_Help, TyperCommand):
 
 class Group(_Help, TyperGroup):
     """A group of subcommands."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Returns the subcommand; programs of the original are answered with ours."""
+        name = args[0]
+        instead = original_programs.command_of(name)
+        if instead and ctx.parent is None and self.get_command(ctx, name) is None:
+            ctx.fail(f"No such command {name!r}. Write instead: {instead}")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Writes the subcommands, each with its whole first sentence."""

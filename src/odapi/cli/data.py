@@ -67,7 +67,7 @@ def inspect(
     label_map: LabelMapPath = None,
     overrides: Set = None,
     images: Annotated[int, typer.Option(min=1, help="Images in the mosaic.")] = 12,
-    seed: Annotated[int, typer.Option(help="Seed of the mosaic.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the mosaic.")] = 0,
     decode: Annotated[
         bool, typer.Option(help="Decode every image to find all corrupt ones.")
     ] = True,
@@ -125,7 +125,7 @@ def split(
     shares: Annotated[
         str, typer.Option(help="Percent of train, val and test images.")
     ] = "80/10/10",
-    seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the split.")] = 0,
     to: Annotated[
         str | None,
         typer.Option(

@@ -6,7 +6,10 @@ import no backend, NumPy or OpenCV at their top, so that `odapi --help` is fast.
 
 import errno
 import os
+import pathlib
 import sys
+import warnings
+from typing import TextIO
 
 import typer
 
@@ -63,6 +66,7 @@ def main() -> None:
     Exits with 0 when done, 1 when something failed, 2 for wrong usage.
     """
     prepare_streams()
+    warnings.showwarning = _show_warning
     keep_freed_memory()  # Before a backend starts its threads.
     try:
         app(prog_name="odapi")
@@ -74,6 +78,25 @@ def main() -> None:
         # A path that the system refuses, such as an output below a file, or no space.
         place = f"{os.fsdecode(error.filename)}: " if error.filename else ""
         _fail(error, f"{place}{error.strerror}")
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Prints a warning of odapi without the line of code; others as Python does."""
+    if category is UserWarning and pathlib.Path(filename).is_relative_to(_PACKAGE):
+        write_line(f"warning: {message}", stderr=True)
+    else:
+        _show_foreign(message, category, filename, lineno, file, line)
+
+
+_PACKAGE = pathlib.Path(__file__).parents[1]
+_show_foreign = warnings.showwarning
 
 
 def _fail(error: Exception, text: str) -> None:

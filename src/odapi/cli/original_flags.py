@@ -84,6 +84,7 @@ _TABLE: tuple[tuple[str, dict[str, str]], ...] = (
         "output_annotations",
         {
             "export": "the argument OUTPUT",
+            "zoo export-checkpoint": "the argument OUTPUT",
             "train": "--model-dir",
             "config check": "not needed: results are printed; see --json",
             "config show": "not needed: the config is printed",

@@ -12,17 +12,25 @@ from odapi.outputs.image_mark import mark_image
 _OPTIONS = {kind: (cv2.IMWRITE_JPEG_QUALITY, 92) for kind in (".jpg", ".jpeg")}
 
 
-def save_image(path: str | pathlib.Path, image: np.ndarray) -> pathlib.Path:
+def save_image(
+    path: str | pathlib.Path, image: np.ndarray, marked: bool = True
+) -> pathlib.Path:
     """Writes an RGB image `[h, w, 3]` uint8; the suffix selects the format.
 
-    Folders are made as needed. JPEG and PNG files get the mark of odapi.
+    Folders are made as needed.
+
+    Args:
+        path: The file.
+        image: The image.
+        marked: Whether JPEG and PNG files get the mark of odapi, with which a later
+            drawing may replace them: not those of datasets and crops.
 
     Raises:
         DataError: The suffix is unknown, or the file cannot be written.
     """
     path = pathlib.Path(path)
     data = encode_image(image, path.suffix or ".png", str(path))
-    return write_bytes(path, mark_image(data))
+    return write_bytes(path, mark_image(data) if marked else data)
 
 
 def encode_image(image: np.ndarray, kind: str = ".png", place: str = "image") -> bytes:

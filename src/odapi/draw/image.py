@@ -13,6 +13,7 @@ from odapi.draw.labels import Label, place_labels
 from odapi.draw.serving_outputs import is_serving_output, objects_of
 from odapi.draw.skeleton import Edges, draw_keypoints, edges_of
 from odapi.draw.text import has_glyph, put_text
+from odapi.errors import DataError
 from odapi.fields import FIELDS
 from odapi.geometry.masks import MaskWindow, paste_masks
 from odapi.labels import LabelMap
@@ -91,6 +92,7 @@ def draw_objects(
         style: Sizes and labels.
     """
     image = as_rgb(image)
+    _check_objects(objects)
     if is_serving_output(objects):
         objects = objects_of(objects)
     height, width = image.shape[:2]
@@ -113,6 +115,18 @@ def draw_objects(
     for label in place_labels(boxes, captions, (height, width), style.text):
         _draw_label(image, label, colors[label.owner])
     return image
+
+
+def _check_objects(objects: object) -> None:
+    if not isinstance(objects, Mapping):
+        kind = type(objects).__name__
+        hint = "{'boxes': [n, 4] normalized, 'classes': [n] from 0, 'scores': [n]}"
+        raise DataError(
+            "objects", f"must be a mapping, got {kind}", hint=f"such as {hint}"
+        )
+    if not is_serving_output(objects) and "boxes" not in objects:
+        names = ", ".join(map(str, objects)) or "none"
+        raise DataError("objects", f"have no 'boxes'; the keys are {names}")
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from odapi.arguments import check_count
 from odapi.errors import CheckpointError, DataError
 from odapi.exporters.exporter import Exporter, ExportOptions
 from odapi.exporters.formats import exporter_of
@@ -111,6 +112,8 @@ def export(
         MissingPackageError: A package that the format needs is not installed.
     """
     exporter = exporter_of(format)
+    if batch_size is not None:
+        check_count("batch_size", batch_size)
     output = OutputFolder(output_dir, EXPORT)
     arguments: dict[str, Any] = {
         "checkpoint": os.fspath(checkpoint),

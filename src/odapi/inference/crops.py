@@ -4,7 +4,7 @@ import pathlib
 import re
 
 from odapi.draw.file import save_image
-from odapi.files import Pathlike
+from odapi.files import Pathlike, shortened
 from odapi.inference.image_names import ImageNames
 from odapi.inference.prediction import Prediction
 from odapi.outputs.folder import OutputFolder
@@ -40,7 +40,8 @@ class Crops:
         crops = zip(found.class_ids, found.labels, found.crop(), strict=True)
         for number, (class_id, label, crop) in enumerate(crops, 1):
             folder = self.folder / folder_name(label, int(class_id))
-            files.append(save_image(folder / f"{stem}_{number}{suffix}", crop))
+            path = folder / f"{stem}_{number}{suffix}"
+            files.append(save_image(path, crop, marked=False))
         self._files += files
         return files
 
@@ -56,5 +57,5 @@ def folder_name(label: str, class_id: int) -> str:
     >>> folder_name("cat/dog", 1), folder_name("..", 2)
     ('cat_dog', 'class 2')
     """
-    name = _FORBIDDEN.sub("_", label).strip(" .")
+    name = shortened(_FORBIDDEN.sub("_", label).strip(" ."))
     return name or f"class {class_id}"

@@ -88,6 +88,10 @@ def _from_stdin() -> list[str]:
 
 
 def _expand(name: str, ignored: collections.Counter[str]) -> list[pathlib.Path]:
+    if not name.strip():
+        raise DataError(
+            "images", "a name is empty", hint="the current folder is named '.'"
+        )
     path = pathlib.Path(name).expanduser()
     if path.is_dir():
         return _in_folder(path, name, ignored)

@@ -2,6 +2,7 @@
 
 import pathlib
 
+from odapi.files import shortened
 from odapi.inference.prediction import Prediction
 
 _LOSSLESS = {".png", ".bmp", ".gif"}
@@ -20,7 +21,7 @@ class ImageNames:
         """
         path = found.path or pathlib.Path(f"image_{found.image_id:0>4}")
         suffix = ".png" if path.suffix.lower() in _LOSSLESS else ".jpg"
-        stem = path.stem
+        stem = shortened(path.stem)  # Crops add a number.
         if stem + suffix in self._taken:
             stem = f"{stem}_{found.image_id:0>4}"
         self._taken.add(stem + suffix)

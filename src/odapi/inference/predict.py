@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.arguments import check_count
 from odapi.errors import DataError
 from odapi.files import Pathlike
 from odapi.inference.crops import Crops
@@ -45,8 +46,7 @@ def open_stream(
     """
     ids = class_ids(classes, predictor.label_map)
     selection = Selection(min_score, ids, max_detections)
-    if batch_size < 1:
-        raise DataError("batch_size", f"must be 1 or more, got {batch_size}")
+    check_count("batch_size", batch_size)
     images: Images = open_images(source)
     run: Any = predictor
     if isinstance(predictor, SizedPredictor):

@@ -271,7 +271,13 @@ class Prediction:
             OutputError: There is a file that odapi did not write, such as the image
                 itself.
         """
-        return save_image(check_new_file(path, is_marked), self.plot())
+        return save_image(check_new_file(path, self.may_replace), self.plot())
+
+    def may_replace(self, file: pathlib.Path) -> bool:
+        """Returns whether `save` may replace a file: a drawing, but not its image."""
+        source = self.path
+        is_source = source is not None and source.exists() and file.samefile(source)
+        return is_marked(file) and not is_source
 
     def crop(self, margin: float = 0.0) -> list[np.ndarray]:
         """Returns the part of the image within each box, `[h, w, 3]` uint8 each.

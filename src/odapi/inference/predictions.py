@@ -22,7 +22,6 @@ from odapi.inference.result_files import (
 from odapi.inference.stream import PredictionStream
 from odapi.labels import LabelMap
 from odapi.outputs.file import check_new_file
-from odapi.outputs.image_mark import is_marked
 from odapi.wording import counted
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ class Predictions(list[Prediction]):
         """
         drawings, names = Drawings(folder), Drawings(folder)
         for found in self:  # Before the first is written.
-            check_new_file(names.path_of(found), is_marked)
+            check_new_file(names.path_of(found), found.may_replace)
         return [drawings.save(found) for found in self]
 
     def save_coco_results(self, file: Pathlike) -> list[pathlib.Path]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from odapi.arguments import check_count, check_fraction
 from odapi.errors import DataError, did_you_mean
 from odapi.labels import LabelMap
 from odapi.wording import first_names
@@ -31,12 +32,9 @@ class Selection:
     max_detections: int | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.min_score <= 1:
-            raise DataError("min_score", f"must be from 0 to 1, got {self.min_score}")
-        if self.max_detections is not None and self.max_detections < 1:
-            raise DataError(
-                "max_detections", f"must be 1 or more, got {self.max_detections}"
-            )
+        check_fraction("min_score", self.min_score)
+        if self.max_detections is not None:
+            check_count("max_detections", self.max_detections)
 
     def of_classes(self, class_ids: np.ndarray) -> np.ndarray:
         """Returns which objects are of the classes to keep, `[n]` bool."""

@@ -12,7 +12,6 @@ from odapi.inference.prediction import OPTIONAL, Prediction
 from odapi.inference.predictor import Arrays
 from odapi.inference.selection import Selection
 from odapi.labels import LabelMap
-from odapi.wording import counted
 
 Predict = Callable[[Sequence[np.ndarray]], list[Arrays]]
 _ALL_CLASSES = Selection()
@@ -86,11 +85,9 @@ class PredictionStream:
                 yield self._prediction(row, objects)
         if not self.count and self.skipped:
             name, reason = next(iter(self.skipped.items()))
-            raise DataError(
-                name,
-                f"{reason}; none of {counted(len(self.skipped), 'image')} could be "
-                f"read",
-            )
+            number = len(self.skipped)
+            others = f"; none of {number} images could be read" if number > 1 else ""
+            raise DataError(name, f"{reason}{others}")
 
     def _readable(self) -> Iterator[ReadImage]:
         for row in self._images.rows:

@@ -36,7 +36,10 @@ def check_new_file(
                 "is a folder; a file is needed",
                 hint=f"name a file in it: {shown_path(path / 'NAME')}",
             )
-        if os.path.lexists(path) and not is_ours(path):
+        if path.exists() and not path.is_file():
+            problem = "is a device, pipe or socket; a file is needed"
+            raise OutputError(shown_path(path), problem, hint="choose a new file name")
+        if os.path.lexists(path) and not (path.exists() and is_ours(path)):
             mine = "" if is_ours is _never else ", and odapi did not write it"
             raise existing_file(path, f"exists already{mine}")
     probe_file(path)

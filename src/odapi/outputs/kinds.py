@@ -99,7 +99,7 @@ KEYPOINTS = Kind(
 STEP = Kind("step", "a checkpoint of a training run", replaced=False)
 DATASET = Kind("dataset", "a dataset", replaced=False)
 
-CROPS = Kind("crops", "crops of objects", replaced=False)
+CROPS = Kind("crops", "a set of crops", replaced=False)
 
 
 def _inside(folder: str, kind: Kind) -> tuple[str, ...]:

@@ -35,13 +35,30 @@ def probe_file(file: Pathlike) -> None:
 
 @contextlib.contextmanager
 def refused_paths(path: Pathlike) -> Iterator[None]:
-    """Turns errors of the system about an output path into `OutputError`."""
+    """Refuses paths that name no file; makes errors of the system `OutputError`."""
+    _refuse_names_of_shells(path)
     try:
         yield
     except OdapiError:
         raise
     except (OSError, ValueError) as problem:
         raise unwritable_output(path, problem) from problem
+
+
+def _refuse_names_of_shells(path: Pathlike) -> None:
+    """Raises `OutputError` for "~/..." that no shell expanded, and for "-"."""
+    first = pathlib.Path(path).parts[:1]
+    if first and first[0].startswith("~"):
+        full = os.path.expanduser(path)
+        hint = "" if full == os.fspath(path) else f"write {shown_path(full)}"
+        problem = "'~' is not expanded in output paths"
+        raise OutputError(shown_path(path), problem, hint=hint)
+    if os.fspath(path) == "-":
+        raise OutputError(
+            "-",
+            "outputs are not written to standard output",
+            hint="name a file; --json prints results",
+        )
 
 
 def unwritable_output(path: Pathlike, problem: OSError | ValueError) -> OutputError:

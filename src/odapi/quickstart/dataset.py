@@ -79,7 +79,7 @@ def _write_split(
     for number in range(1, count + 1):
         pixels, boxes, classes = scene.draw(glyphs, rng)
         name = f"{split}/{number:04d}.jpg"
-        save_image(folder / name, pixels)
+        save_image(folder / name, pixels, marked=False)
         height, width = pixels.shape[:2]
         images.append(
             {"id": number, "file_name": name, "height": height, "width": width}

@@ -15,7 +15,7 @@ from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.files import FileSource
 from odapi.errors import DataError
-from odapi.files import write_bytes
+from odapi.files import shortened, write_bytes
 
 Path = pathlib.Path
 
@@ -139,7 +139,7 @@ class ImageFiles:
             stem = old.stem
         else:  # Without a suffix, or with a wrong one, the bytes decide.
             stem = old.stem if len(old.suffix) in (4, 5) else old.name
-        stem = _UNSAFE.sub("_", stem) or "image"
+        stem = shortened(_UNSAFE.sub("_", stem)) or "image"
         name, count = f"{stem}{suffix}", 1
         # Annotations are named after images, hence unique stems.
         while Path(name).stem.lower() in self._taken:
@@ -149,8 +149,8 @@ class ImageFiles:
         return name
 
 
-# Windows' drives, line ends in lists, and files that are hidden.
-_UNSAFE = re.compile(r"^\.|[\x00-\x1f:]")
+# Windows' drives, line ends in lists, hidden files, and names that are not UTF-8.
+_UNSAFE = re.compile(r"^\.|[\x00-\x1f:\ud800-\udfff]")
 
 
 def _same(suffix: str) -> tuple[str, ...]:

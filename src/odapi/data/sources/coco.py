@@ -9,7 +9,11 @@ from odapi.data.sources.coco_annotations import AnnotationReader, has_shape
 from odapi.data.sources.coco_content import Json, read_content
 from odapi.data.sources.coco_keypoints import keypoint_names
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing, unique_id
-from odapi.data.sources.split_names import files_of_split, some_files
+from odapi.data.sources.split_names import (
+    files_of_split,
+    neither_file_nor_folder,
+    some_files,
+)
 from odapi.errors import DataError
 from odapi.labels import Category, Keypoint, LabelMap
 
@@ -90,7 +94,7 @@ def _json_file(path: Path, split: str | None) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise DataError(str(path), "no such file or folder")
+        raise neither_file_nor_folder(path)
     files = files_of_split(path, ".json", split or "")
     if len(files) > 1:  # COCO's own folder also has captions and keypoints.
         instances = [f for f in files if f.stem.startswith("instances")]

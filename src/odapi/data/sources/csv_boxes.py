@@ -14,7 +14,11 @@ from odapi.data.sources.base import Raw, Size
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.csv_columns import Row, read_rows
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing
-from odapi.data.sources.split_names import files_of_split, some_files
+from odapi.data.sources.split_names import (
+    files_of_split,
+    neither_file_nor_folder,
+    some_files,
+)
 from odapi.errors import DataError
 from odapi.files import read_text
 from odapi.labels import LabelMap, label_map_of
@@ -91,7 +95,7 @@ def _csv_file(path: Path, split: str | None) -> Path:
     if path.is_file():
         return path
     if not path.is_dir():
-        raise DataError(str(path), "no such file or folder")
+        raise neither_file_nor_folder(path)
     files = files_of_split(path, ".csv", split or "")
     if len(files) == 1:
         return files[0]

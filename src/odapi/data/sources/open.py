@@ -54,9 +54,17 @@ def parse_spec(text: str) -> Spec:
     if colon and len(kind) > 1:  # One letter is a Windows drive.
         if kind not in _OPENERS:
             raise unknown_choice(f"dataset {text!r}", kind, _OPENERS, DataError)
+        _refuse_empty(rest, text)
         return Spec(kind, os.path.expanduser(rest), options)
+    _refuse_empty(path, text)
     path = os.path.expanduser(path)
     return Spec(_guess(path), path, options)
+
+
+def _refuse_empty(path: str, spec: str) -> None:
+    if not path.strip():
+        hint = "the current folder is '.', as in coco:."
+        raise DataError(f"dataset {spec!r}", "has no path", hint=hint)
 
 
 def open_source(

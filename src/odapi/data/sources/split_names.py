@@ -4,6 +4,8 @@ import itertools
 import pathlib
 import re
 
+from odapi.errors import DataError
+
 _SHOWN = 5  # Files that an error names.
 
 # Names of the same split.
@@ -59,3 +61,11 @@ def files_of_split(folder: pathlib.Path, ending: str, split: str) -> list[pathli
         if found:
             return found
     return []
+
+
+def neither_file_nor_folder(path: pathlib.Path) -> DataError:
+    """Returns the error for a path that is missing, a device, or a pipe."""
+    there = (
+        "is neither a file nor a folder" if path.exists() else "no such file or folder"
+    )
+    return DataError(str(path), there)

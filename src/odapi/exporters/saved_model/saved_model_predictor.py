@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from odapi.data.context_features import FEATURES, SIZE, one_bank
-from odapi.errors import CheckpointError
+from odapi.errors import CheckpointError, DataError
 from odapi.exporters.saved_model.checksums import check_files
 from odapi.exporters.saved_model.detection_signature import (
     BOXES,
@@ -81,10 +81,14 @@ class SavedModelPredictor:
         Args:
             images: uint8 RGB `[h, w, 3]`, of any sizes.
 
+        Raises:
+            DataError: They are no list, such as one image or its path.
+
         Returns:
             One dict per image: `boxes [n, 4]` normalized, `classes [n]` from 0,
             `scores [n]`, best first.
         """
+        _check_list(images)
         side = self.side_inputs
         found = (self.outputs(image, side) for image in images)
         return [_detections({k: v[0] for k, v in row.items()}) for row in found]
@@ -246,3 +250,16 @@ def _detections(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
         if f"detection_{key}" in outputs:
             found[key] = outputs[f"detection_{key}"][:n]
     return found
+
+
+def _check_list(images: object) -> None:
+    """Refuses one image, whose rows would be taken for images, and files."""
+    if isinstance(images, np.ndarray) and images.ndim < 4 and images.dtype != object:
+        problem = f"must be a list of images, got one array of shape {images.shape}"
+        raise DataError("images", problem, hint="call it with [image]")
+    if isinstance(images, str | bytes | os.PathLike) or not hasattr(images, "__iter__"):
+        problem = f"must be a list of arrays, got {type(images).__name__}"
+        hint = (
+            "ObjectDetector.load(PATH).predict(...) takes files, bytes and PIL images"
+        )
+        raise DataError("images", problem, hint=hint)
