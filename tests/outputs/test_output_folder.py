@@ -246,7 +246,7 @@ def test_names_that_only_shells_expand(tmp_path, monkeypatch, check):
         check("-")
     assert str(caught.value) == (
         "-: outputs are not written to standard output\n"
-        "  hint: name a file; --json prints results"
+        "  hint: choose a file name; --json prints results"
     )
     assert not list(tmp_path.iterdir())
 

@@ -12,6 +12,7 @@ from odapi.inference.prediction import OPTIONAL, Prediction
 from odapi.inference.predictor import Arrays
 from odapi.inference.selection import Selection
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 Predict = Callable[[Sequence[np.ndarray]], list[Arrays]]
 _ALL_CLASSES = Selection()
@@ -86,7 +87,8 @@ class PredictionStream:
         if not self.count and self.skipped:
             name, reason = next(iter(self.skipped.items()))
             number = len(self.skipped)
-            others = f"; none of {number} images could be read" if number > 1 else ""
+            images = counted(number, "image")
+            others = f"; none of {images} could be read" if number > 1 else ""
             raise DataError(name, f"{reason}{others}")
 
     def _readable(self) -> Iterator[ReadImage]:

@@ -57,7 +57,7 @@ def _refuse_names_of_shells(path: Pathlike) -> None:
         raise OutputError(
             "-",
             "outputs are not written to standard output",
-            hint="name a file; --json prints results",
+            hint="choose a file name; --json prints results",
         )
 
 
