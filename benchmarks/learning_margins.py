@@ -2,6 +2,7 @@
 
     python -m benchmarks.learning_margins
     python -m benchmarks.learning_margins --seeds 2 -k ssd
+    python -m benchmarks.learning_margins --logs margins/   # Goes on if stopped
 
 Runs the tests marked `learning` once per combination and prints, per number that they
 ask for, its limit and the worst, median and best value. Exits with 1 if a number is
@@ -28,16 +29,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("-k", default="", help="as pytest's -k")
+    parser.add_argument(
+        "--logs", help="keep the values here; finished runs are not repeated"
+    )
     parser.add_argument("--write", action="store_true", help=f"write {_RESULT.name}")
     options = parser.parse_args(arguments)
     rows = []
     settings = list(itertools.product(range(options.seeds), (1, 2), (0, 1)))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.logs or temporary
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
         for n, (seed, threads, onednn) in enumerate(settings):
             print(f"{n + 1}/{len(settings)}: seed {seed}, {threads} threads, ", end="")
             print(f"oneDNN {'on' if onednn else 'off'}", flush=True)
-            log = pathlib.Path(folder, f"{n}.jsonl")
-            _run(options.k, log, seed, threads, onednn)
+            log = pathlib.Path(
+                folder, f"seed{seed}-threads{threads}-onednn{onednn}.jsonl"
+            )
+            if not log.is_file():
+                unfinished = log.with_suffix(".unfinished")
+                unfinished.unlink(missing_ok=True)
+                code = _run(options.k, unfinished, seed, threads, onednn)
+                if code in (0, 1) and unfinished.is_file():  # 1: a number is missed.
+                    unfinished.replace(log)
             if log.is_file():
                 rows += [json.loads(line) for line in log.read_text().splitlines()]
     table, missed = _table(rows, len(settings))
@@ -47,8 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if missed else 0
 
 
-def _run(select: str, log: pathlib.Path, seed: int, threads: int, onednn: int) -> None:
-    subprocess.run(
+def _run(select: str, log: pathlib.Path, seed: int, threads: int, onednn: int) -> int:
+    """Runs the tests once; returns pytest's exit code."""
+    return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "learning", "-k", select, "tests"],
         cwd=_ROOT,
         check=False,
@@ -62,7 +76,7 @@ def _run(select: str, log: pathlib.Path, seed: int, threads: int, onednn: int) -
             "TF_NUM_INTEROP_THREADS": str(threads),
             "TF_ENABLE_ONEDNN_OPTS": str(onednn),
         },
-    )
+    ).returncode
 
 
 def _table(rows: list[dict[str, Any]], runs: int) -> tuple[str, int]:
