@@ -31,12 +31,16 @@ $(TORCH_STAMP): $(STAMP) requirements/torch.txt
 quickstart: env  ## Train, evaluate and export a small detector, in minutes.
 	@$(BIN)/odapi quickstart
 
+# What JAX compiles in one process is read in the next: the workers and targets share it.
+JAX := JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
+  JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1 KERAS_BACKEND=jax
+
 # Modules stay on one worker, so that what they share is made once.
 PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 
 test: env  ## Run the tests: all fast ones on TensorFlow, the core of the model code on JAX.
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not parity"
-	@KERAS_BACKEND=jax $(PYTEST) -m "core and not slow and not parity"
+	@$(JAX) $(PYTEST) -m "core and not slow and not parity"
 
 test-all: test-slow test-jax test-torch test-beam test-supervision test-wheel  ## Run what `make test` leaves out.
 
@@ -44,7 +48,7 @@ test-slow: env  ## Run trainings, exports and parity of whole models on TensorFl
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "slow or parity"
 
 test-jax: env  ## Run the rest of the model code on JAX.
-	@KERAS_BACKEND=jax $(PYTEST) -m "backend and (not core or slow or parity)"
+	@$(JAX) $(PYTEST) -m "backend and (not core or slow or parity)"
 
 test-torch: env $(TORCH_STAMP)  ## Run the tests of model code on torch.
 	@# One thread per worker: torch's threads wait for each other by spinning.
