@@ -21,7 +21,9 @@ env: $(STAMP)  ## Make .venv with the locked requirements (TensorFlow and JAX).
 $(STAMP): requirements/lock.txt pyproject.toml
 	@echo "Making .venv (a few minutes the first time) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(PIP) install -r requirements/lock.txt
+	@# uv is three times as fast as pip, but does not read pip's settings: where it finds nothing, pip is asked.
+	@$(PIP) install $$(grep '^uv==' requirements/lock.txt)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements/lock.txt || $(PIP) install -r requirements/lock.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
