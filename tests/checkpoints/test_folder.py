@@ -5,8 +5,10 @@ import errno
 import json
 import os
 
+import numpy as np
 import pytest
 
+import tf2_checkpoints
 from odapi import files
 from odapi.checkpoints import folder as folders
 from odapi.errors import CheckpointError
@@ -220,7 +222,8 @@ def tf2(path):
 
 
 def tf1(path):
-    (path / "model.ckpt.index").write_bytes(b"FeatureExtractor/Conv/weights")
+    weights = {"FeatureExtractor/Conv/weights": np.zeros(2, "float32")}
+    tf2_checkpoints.write(path / "model.ckpt", weights, tf1=True)
 
 
 @pytest.mark.parametrize(

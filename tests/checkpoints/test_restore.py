@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy
 
+import tf2_checkpoints
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.restore import restore
 from odapi.checkpoints.weights import save_arrays, save_weights, values
@@ -121,10 +122,11 @@ def test_a_file_of_backbone_weights_restores_as_classification(tmp_path):
 
 def test_the_originals_checkpoints_are_told_from_ours(tmp_path):
     (tmp_path / "ckpt-0.index").write_bytes(b"_CHECKPOINTABLE_OBJECT_GRAPH")
-    (tmp_path / "model.ckpt.index").write_bytes(b"FeatureExtractor")
+    weights = {"FeatureExtractor/Conv/weights": np.zeros(2, "float32")}
+    tf2_checkpoints.write(tmp_path / "model.ckpt", weights, tf1=True)
     for name, message in [
         ("ckpt-0", r"is a TF2 checkpoint.*\n.*odapi zoo import"),
-        ("model.ckpt", r"is a TF1 checkpoint.*; neither .*\n.*odapi zoo list"),
+        ("model.ckpt", r"is a TF1 checkpoint.*, from which neither .*\n.*odapi zoo list"),
         ("gone", "does not exist"),
     ]:
         with pytest.raises(CheckpointError, match=message):

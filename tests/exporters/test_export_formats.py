@@ -68,7 +68,7 @@ class TextExporter(Exporter):
         path = pathlib.Path(path)
         return next((p for p in (path, path / "model.txt") if p.is_file()), None)
 
-    def load(self, path):
+    def load(self, path, label_map=None):
         return TextModel(self.find(path))
 
 

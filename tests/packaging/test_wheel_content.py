@@ -22,4 +22,4 @@ def test_the_wheel_has_the_tracked_files(tmp_path):
         "odapi/build/templates/retinanet.config",
         "odapi/config/protos/pipeline.proto",
     } <= names
-    assert commands == "[console_scripts]\nodapi = odapi.cli.main:main\n"
+    assert commands == "[console_scripts]\nodapi = odapi.cli.start:main\n"

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -77,9 +78,22 @@ def test_a_signal_in_a_destructor_is_raised_again():
         raise AssertionError("swallowed")
 
 
-def command(tmp_path, body):
+@pytest.fixture
+def command(tmp_path):
     """Starts a command `odapi` whose subcommands are the given code."""
-    main = tmp_path / "main.py"
+    started = []
+
+    def start(body):
+        started.append(_started(tmp_path / "main.py", body))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def _started(main, body):
     main.write_text("def main():\n" + textwrap.indent(textwrap.dedent(body), "    "))
     code = """
         import sys, importlib.util
@@ -134,33 +148,51 @@ NATIVE = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)
     ],
 )
 def test_a_command_ends_with_a_message_and_an_exit_code(
-    tmp_path, body, number, code, said
+    command, body, number, code, said
 ):
-    process = command(tmp_path, "print('ready', flush=True)\n" + body)
+    process = command("print('ready', flush=True)\n" + body)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
     assert (process.returncode, stderr) == (code, said)
 
 
-def test_a_command_ends_within_native_code(tmp_path, monkeypatch):
+def wait_for_native_code(process):
+    """Waits until the code after `ready` has used the processor for a while."""
+    if not os.path.isdir("/proc/self"):
+        time.sleep(2)
+        return
+    began = cpu_seconds(process)
+    deadline = time.monotonic() + 60
+    while cpu_seconds(process) < began + 0.2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def cpu_seconds(process):
+    fields = pathlib.Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1]
+    return int(fields.split()[11]) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_command_ends_within_native_code(command):
     shorter = "import odapi.runtime.interrupts as i; i._GRACE_SECONDS = 0.5\n"
-    process = command(tmp_path, f"{shorter}print('ready', flush=True)\n{NATIVE}")
+    process = command(f"{shorter}print('ready', flush=True)\n{NATIVE}")
     assert process.stdout.readline() == "ready\n"
+    wait_for_native_code(process)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert (process.returncode, stderr) == (130, "Interrupted.\n")
 
 
-def test_shielded_native_code_ends_with_the_second_signal(tmp_path):
+def test_shielded_native_code_ends_with_the_second_signal(command):
     body = f"""
         import odapi.runtime.interrupts as i; i._GRACE_SECONDS = 0.5
         i.Interrupts().shield()
         print('ready', flush=True)
         {NATIVE}
     """
-    process = command(tmp_path, body)
+    process = command(body)
     assert process.stdout.readline() == "ready\n"
+    wait_for_native_code(process)
     process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(2)

@@ -28,6 +28,7 @@ def test_flags_are_passed_on(called):
         "train_data": "coco:t",
         "eval_data": "coco:v",
         "num_steps": 5,
+        "epochs": None,
         "batch_size": 2,
         "seed": 7,
     }

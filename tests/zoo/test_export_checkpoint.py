@@ -113,10 +113,8 @@ def _track(tf, objects, path, value):
     if not parent:
         return
     if parent not in objects:
-        module = tf.Module()
-        module._maybe_initialize_trackable()
-        _track(tf, objects, parent, module)
-    objects[parent]._track_trackable(value, name.replace(".S", "/"))
+        _track(tf, objects, parent, tf.Module())
+    setattr(objects[parent], name.replace(".S", "/"), value)
 
 
 def test_another_call_replaces_it_and_files_of_others_are_kept(run, tmp_path):

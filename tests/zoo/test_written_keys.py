@@ -2,11 +2,9 @@
 
 import json
 
-import keras
 import numpy as np
 import pytest
 from google.protobuf import text_format
-from keras.src.backend.common import global_state
 
 import odapi
 from narrow_rcnn import narrow, small_rcnn
@@ -24,6 +22,7 @@ from odapi.zoo.export_checkpoint import original_variables
 from odapi.zoo.import_checkpoint import import_checkpoint
 from original_message import message_of_the_original
 from small_models import small_config
+from valueless import build_without_values
 from weightless import PERSON
 
 # One a structure; EfficientDet D1 and ResNet v2 have variables without any use.
@@ -55,16 +54,7 @@ def built_without_values(monkeypatch):
             for name, variable in variables.items()
         },
     )
-    monkeypatch.setattr(
-        "keras.src.backend.common.variables.initialize_all_variables",
-        lambda: global_state.set_global_attribute("uninitialized_variables", []),
-    )
-
-    def build(config):
-        with keras.StatelessScope():
-            return build_detector(config)
-
-    return build
+    return lambda config: build_without_values(config, monkeypatch)
 
 
 @pytest.mark.parametrize("name", NAMES)
