@@ -323,3 +323,19 @@ def _all_fields():
 def test_number_of_feature_maps(text, levels):
     config = load_config(f"model {{ ssd {{ feature_extractor {{ {text} }} }} }}")
     assert extractors.num_levels(config.model.ssd.feature_extractor) == levels
+
+
+def test_slow_batch_norms_of_a_short_training_name_the_remedies(shared):
+    short = ["train_config.num_steps=300"]
+    found = _warnings(_zoo(shared, FPN, *short))
+    (text,) = [t for p, t in found.items() if p.endswith("batch_norm.decay")]
+    assert text == (
+        "with 0.997, 41% of the batch statistics are still the initial ones after 300 "
+        "steps; evaluation uses them; train longer, set a smaller decay, 0.99 or "
+        "below, or re-estimate them for evaluation and export (also of a finished "
+        "run): --set options.recalibrate_batch_norm=50"
+    )
+    on = [*short, "options.recalibrate_batch_norm=50"]
+    assert not any(
+        p.endswith("batch_norm.decay") for p in _warnings(_zoo(shared, FPN, *on))
+    )

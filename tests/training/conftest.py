@@ -13,6 +13,7 @@ from odapi.optim import optimizers, schedules
 from odapi.runtime.interrupts import Interrupts
 from odapi.training.loop import fit
 from odapi.training.plan import Plan
+from odapi.training.recalibration import Recalibration
 from odapi.training.resume import ResumePoint
 from tiny_detector import TinyDetector, TinyPipeline
 
@@ -31,7 +32,14 @@ class Run:
     evaluated: list[int] = dataclasses.field(default_factory=list)
 
     def __call__(
-        self, num_steps=6, rate=0.05, scores=None, decay=None, scaled=False, **plan
+        self,
+        num_steps=6,
+        rate=0.05,
+        scores=None,
+        decay=None,
+        scaled=False,
+        recalibrate=0,
+        **plan,
     ):
         """Trains as `odapi train` would, in a fresh process."""
         self.detector = self.detector or TinyDetector(dropout=0.5)
@@ -65,6 +73,9 @@ class Run:
                 tracker=self.tracker,
                 callbacks=self.callbacks,
                 resume_from=ResumePoint(last) if last else None,
+                recalibration=Recalibration(self.detector, recalibrate, TinyPipeline)
+                if recalibrate
+                else None,
             )
         self.optimizer = optimizer
         return outcome

@@ -24,10 +24,12 @@ def save_checkpoint(loaded: "LoadedDetector", output: OutputFolder) -> pathlib.P
     describe = metadata_writer(loaded.config, loaded.label_map)
 
     def fill(folder: pathlib.Path) -> None:
+        from odapi.checkpoints import batch_norm
         from odapi.checkpoints.training_state import save_facts
         from odapi.checkpoints.weights import save_weights
 
         save_weights(loaded.detector, folder / folders.WEIGHTS)
+        batch_norm.save_if_used(folder, loaded.config, loaded.detector)
         describe(folder)
         if loaded.step is not None:
             save_facts(folder, {"step": loaded.step})

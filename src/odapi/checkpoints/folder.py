@@ -3,8 +3,8 @@
     model_dir/
         pipeline.config  label_map.pbtxt  metrics.jsonl  training.json  train/  eval/
         checkpoints/
-            step-00000800/   weights.h5  averages.h5  pipeline.config  label_map.pbtxt
-                             training_state.h5  training_state.json
+            step-00000800/   weights.h5  averages.h5  batch_norm.h5  pipeline.config
+                             label_map.pbtxt  training_state.h5  training_state.json
             last  best       pointers: JSON with the name of a folder
 
 A folder gets its name by one rename after all its files are on the disk, and the
@@ -25,6 +25,7 @@ from odapi.outputs.marker import MARKER
 
 WEIGHTS = "weights.h5"
 AVERAGES = "averages.h5"
+BATCH_NORM = "batch_norm.h5"
 CONFIG = "pipeline.config"
 LABEL_MAP = "label_map.pbtxt"
 
@@ -32,8 +33,8 @@ LABEL_MAP = "label_map.pbtxt"
 KEYPOINTS = "keypoint_label_map.pbtxt"
 
 _CHECKPOINT_FILES = {
-    WEIGHTS, AVERAGES, CONFIG, LABEL_MAP, KEYPOINTS, "training_state.h5",
-    "training_state.json",
+    WEIGHTS, AVERAGES, BATCH_NORM, CONFIG, LABEL_MAP, KEYPOINTS,
+    "training_state.h5", "training_state.json",
 }  # fmt: skip
 _RUN_FILES = (
     CONFIG, LABEL_MAP, KEYPOINTS, "metrics.jsonl", "losses.jsonl", "training.json",

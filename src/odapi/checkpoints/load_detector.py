@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from odapi.build.detector import build_detector
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
-from odapi.checkpoints import averages
+from odapi.checkpoints import averages, batch_norm
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.folder import Pathlike
 from odapi.checkpoints.metadata import find_keypoints
@@ -38,7 +38,9 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
     """Loads a trained detector.
 
     With `eval_config.use_moving_averages`, the weights are the moving averages, if
-    the training kept any.
+    the training kept any. With `options.recalibrate_batch_norm`, batch norms get
+    statistics that are estimated anew: those saved with the checkpoint, or, if it has
+    none or an override asks for other ones, of the training data.
 
     Args:
         path: A model_dir (its best checkpoint, else the last), a checkpoint
@@ -49,7 +51,8 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
     Raises:
         CheckpointError: The path has no checkpoint, or it is damaged or does not fit
             its config with the overrides.
-        ConfigError: An override is wrong.
+        ConfigError: An override is wrong, or training data that is needed cannot be
+            read.
     """
     folder = folders.find(path)
     for name in (folders.CONFIG, folders.LABEL_MAP):
@@ -57,7 +60,7 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
             raise CheckpointError(str(folder), f"has no {name}")
     config = load_config(folder / folders.CONFIG)
     use_start_folder(config, folder)
-    config = load_config(config, overrides)
+    saved, config = config, load_config(config, overrides)
     label_map = load_label_map(folder / folders.LABEL_MAP)
     find_keypoints(config, folder)
     if (names := keypoint_label_map(config)) is not None:
@@ -67,4 +70,5 @@ def load_detector(path: Pathlike, overrides: Sequence[str] = ()) -> LoadedDetect
     load_weights(detector, folder / folders.WEIGHTS)
     if config.eval_config.use_moving_averages:
         averages.use_averages(folder, detector)
+    batch_norm.use_statistics(folder, saved, config, detector, label_map)
     return LoadedDetector(detector, config, label_map, find_step(folder), folder)

@@ -179,6 +179,8 @@ def _arrays(
     arrays = load_arrays(folder / folders.WEIGHTS)
     if (folder / folders.AVERAGES).is_file() and averages.are_evaluated(folder):
         arrays |= load_arrays(folder / folders.AVERAGES)
+    if (folder / folders.BATCH_NORM).is_file():
+        arrays |= load_arrays(folder / folders.BATCH_NORM)
     if kind == "full":
         return arrays
     full_names = {id(v): n for n, v in detector.named_variables().items()}

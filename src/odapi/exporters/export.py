@@ -199,6 +199,7 @@ def _write(
 
 def _write_checkpoint(loaded: "LoadedDetector", folder: pathlib.Path) -> None:
     """Writes config, label map and weights, from which the detector is rebuilt."""
+    from odapi.checkpoints import batch_norm
     from odapi.checkpoints.folder import CONFIG, WEIGHTS
     from odapi.checkpoints.metadata import metadata_writer
     from odapi.checkpoints.weights import save_weights
@@ -207,6 +208,7 @@ def _write_checkpoint(loaded: "LoadedDetector", folder: pathlib.Path) -> None:
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir()
     save_weights(loaded.detector, checkpoint / WEIGHTS)
+    batch_norm.save_if_used(checkpoint, loaded.config, loaded.detector)
     write_metadata = metadata_writer(loaded.config, loaded.label_map)
     for place in (folder, checkpoint):
         write_metadata(place)

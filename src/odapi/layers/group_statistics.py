@@ -78,10 +78,14 @@ def update_moving_average(
         old: `[c]`.
         values: `[groups, c]`.
         weights: `[groups, rows]`; groups of padding alone are skipped.
-        momentum: Fraction of the old value that each update keeps.
+        momentum: Fraction of the old value that each update keeps; with 0, the mean
+            over the groups replaces it.
     """
     valid = ops.cast(ops.sum(weights, axis=1) > 0, "float32")
     total = ops.sum(valid)
+    if momentum == 0.0:
+        mean = ops.sum(values * valid[:, None], axis=0) / ops.maximum(total, 1.0)
+        return ops.where(total > 0, mean, old)
     later = total - ops.cumsum(valid)  # Number of later groups.
     fraction = valid * (1.0 - momentum) * ops.power(momentum, later)
     kept = ops.power(momentum, total)

@@ -47,7 +47,7 @@ def matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 _MODEL = ("pipeline.config", "label_map.pbtxt", "keypoint_label_map.pbtxt")
-_WEIGHTS = ("weights.h5", "averages.h5", "training_state.json")
+_WEIGHTS = ("weights.h5", "averages.h5", "batch_norm.h5", "training_state.json")
 
 
 RUN = Kind(
@@ -61,7 +61,7 @@ RUN = Kind(
 EXPORT = Kind(
     "export",
     "an export",
-    ("saved_model/*", *_MODEL, "checkpoint/weights.h5")
+    ("saved_model/*", *_MODEL, "checkpoint/weights.h5", "checkpoint/batch_norm.h5")
     + tuple(f"checkpoint/{name}" for name in _MODEL),
 )
 ORIGINAL_CHECKPOINT = Kind(

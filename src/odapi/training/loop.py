@@ -27,6 +27,7 @@ from odapi.training.callbacks.user_callbacks import UserCallbacks
 from odapi.training.dynamic_shapes import compile_by_size, of_any_size
 from odapi.training.plan import Outcome, Plan
 from odapi.training.prefetcher import Prefetcher
+from odapi.training.recalibration import Recalibration
 from odapi.training.resume import ResumePoint
 from odapi.training.run_state import RunState, parts_of
 
@@ -48,6 +49,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     tracker: Tracker | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     resume_from: ResumePoint | None = None,
+    recalibration: Recalibration | None = None,
 ) -> Outcome:
     """Trains a detector until the plan is done.
 
@@ -65,6 +67,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
         tracker: Records losses and images; None: no tracker.
         callbacks: Callbacks of the user, see `UserCallbacks`.
         resume_from: The checkpoint to resume from; None starts at step 0.
+        recalibration: Re-estimates batch statistics for evaluations and checkpoints.
 
     Raises:
         DivergedError: A loss or weight diverged; earlier checkpoints are kept.
@@ -80,6 +83,8 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     prefetcher, display = Prefetcher(pipeline), Display(plan.num_steps)
     history = History(model_dir, state.step)
     display.note(*history.problems)
+    if recalibration is not None:
+        recalibration.pause = display.pause
     checkpoint = Checkpoint(
         state,
         model_dir,
@@ -89,6 +94,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
         display.note,
         resumed_from=resume_from.checkpoint if resume_from else None,
         evaluates=evaluate is not None,
+        recalibration=recalibration,
     )
     # They are called in this order after every step.
     hooks: list[keras.callbacks.Callback] = [
@@ -104,7 +110,15 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     catching_up: list[Evaluate | EarlyStopping] = []
     if evaluate is not None:
         catching_up = [
-            Evaluate(state, evaluate, checkpoint, history, display, interrupts),
+            Evaluate(
+                state,
+                evaluate,
+                checkpoint,
+                history,
+                display,
+                interrupts,
+                recalibration,
+            ),
             EarlyStopping(state, history),
         ]
     hooks += [*catching_up, UserCallbacks(state, callbacks)]

@@ -40,6 +40,7 @@ from odapi.training.initialize import initialize, initialize_from_model
 from odapi.training.loop import fit
 from odapi.training.messages import print_lines, print_problems
 from odapi.training.plan import Outcome, Plan
+from odapi.training.recalibration import Recalibration
 from odapi.training.resume import ResumePoint
 from odapi.training.run_lock import locked
 from odapi.training.run_trackers import RunTrackers
@@ -214,6 +215,9 @@ def _run(
     mark_run(model_dir)
     trackers.log_config(config)
     interrupts.check()
+    recalibration = None
+    if number := options(config).recalibrate_batch_norm:
+        recalibration = Recalibration(detector, number, pipeline.from_start)
     try:
         outcome = fit(
             detector,
@@ -227,6 +231,7 @@ def _run(
             tracker=trackers.train,
             callbacks=callbacks,
             resume_from=resume_from,
+            recalibration=recalibration,
         )
     finally:
         pipeline.close()

@@ -217,7 +217,8 @@ def _find_averages(config: Any) -> Iterator[Finding]:
 def _find_batch_norm(config: Any) -> Iterator[Finding]:
     """Yields batch statistics that hardly change before the training ends."""
     steps = config.train_config.num_steps
-    if config.model.ssd.freeze_batchnorm or not steps:
+    is_solved = options(config).recalibrate_batch_norm > 0
+    if config.model.ssd.freeze_batchnorm or not steps or is_solved:
         return
     for path, owner, field in schema.walk(config):
         if schema.key(field) == "BatchNorm.decay" and owner.train:
@@ -228,8 +229,10 @@ def _find_batch_norm(config: Any) -> Iterator[Finding]:
                     path,
                     f"with {owner.decay:.7g}, {left:.0%} of the batch statistics are "
                     f"still the initial ones after {counted(steps, 'step')}",
-                    "evaluation uses them; train longer, or set a smaller decay, "
-                    f"{enough:g} or below",
+                    "evaluation uses them; train longer, set a smaller decay, "
+                    f"{enough:g} or below, or re-estimate them for evaluation and "
+                    "export (also of a finished run): --set "
+                    "options.recalibrate_batch_norm=50",
                 )
                 return
 

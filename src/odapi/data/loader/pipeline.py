@@ -6,6 +6,7 @@ prefetches. Samples are decoded, augmented and resized by threads of this proces
 since OpenCV, NumPy and the JPEG decoder release the interpreter lock.
 """
 
+import copy
 import dataclasses
 import sys
 import threading
@@ -241,6 +242,17 @@ class Pipeline:
             )
         self.close()
         self._started().set_state(state["position"])
+
+    def from_start(self) -> "Pipeline":
+        """Returns another pipeline of the same batches, at its beginning.
+
+        Problems in the data are counted by the first one only.
+        """
+        other = copy.copy(self)
+        other.problems = Problems()
+        other._collate = dataclasses.replace(self._collate, problems=other.problems)
+        other._iterator = other._stop = None
+        return other
 
     def close(self) -> None:
         """Stops the threads; a new iteration starts from the beginning."""

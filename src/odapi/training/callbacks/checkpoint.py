@@ -8,15 +8,17 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from odapi.checkpoints import averages, training_state
+from odapi.checkpoints import averages, batch_norm, training_state
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.start_folder import start_facts
 from odapi.checkpoints.weights import save_arrays, values
 from odapi.errors import CheckpointError, DivergedError
+from odapi.models.batch_statistics import moving_statistics
 from odapi.models.detector import Detector
 from odapi.runtime.compat import sync_variables
 from odapi.training.callbacks.nan_guard import advice
-from odapi.training.run_state import RunState
+from odapi.training.recalibration import Recalibration
+from odapi.training.run_state import INTERRUPTED, RunState
 
 
 class _Best(NamedTuple):
@@ -41,6 +43,8 @@ class Checkpoint(keras.callbacks.Callback):
         note: Gets a line for the user per checkpoint, or per failure to write one.
         resumed_from: The last checkpoint of an earlier run.
         evaluates: True if the run is evaluated every `plan.evaluate_every` steps.
+        recalibration: Re-estimates batch statistics for checkpoints that are evaluated
+            and for the last one; None: no checkpoint has such.
     """
 
     def __init__(
@@ -53,13 +57,14 @@ class Checkpoint(keras.callbacks.Callback):
         note: Callable[[str], None],
         resumed_from: pathlib.Path | None = None,
         evaluates: bool = False,
+        recalibration: Recalibration | None = None,
     ):
         super().__init__()
         self.state, self.model_dir = state, model_dir
         self.last = resumed_from
         self._detector, self._optimizer = detector, optimizer
         self._write_metadata, self._note = write_metadata, note
-        self._evaluates = evaluates
+        self._evaluates, self._recalibration = evaluates, recalibration
         self._unmarked: _Best | None = None  # Could not be marked yet.
 
     @property
@@ -77,11 +82,13 @@ class Checkpoint(keras.callbacks.Callback):
         state, plan = self.state, self.state.plan
         if state.is_ending:
             return  # Saved by `on_train_end`.
-        if state.is_due(plan.save_every) or (
-            self._evaluates and state.is_due(plan.evaluate_every)
-        ):
+        if state.is_due(plan.save_every) or self._is_evaluated():
             with self.tolerating():
                 self.save()
+
+    def _is_evaluated(self) -> bool:
+        """Returns whether an evaluation of this step follows."""
+        return self._evaluates and self.state.is_due(self.state.plan.evaluate_every)
 
     @contextlib.contextmanager
     def tolerating(self) -> Iterator[None]:
@@ -121,9 +128,13 @@ class Checkpoint(keras.callbacks.Callback):
                     advice(self.state.learning_rate, self.last_path),
                 )
 
+        statistics = self._statistics()
+
         def fill(folder: pathlib.Path) -> None:
             save_arrays(folder / folders.WEIGHTS, weights)
             averages.save(folder, self._detector, self._optimizer)
+            if statistics:
+                batch_norm.save(folder, statistics)
             facts = self.state.facts() | start_facts(self.model_dir)
             training_state.save(folder, self._detector, self._optimizer, facts)
             self._write_metadata(folder)
@@ -139,6 +150,20 @@ class Checkpoint(keras.callbacks.Callback):
         with self.tolerating():
             self._point_to_best()
         self._prune()
+
+    def _statistics(self) -> dict[str, np.ndarray]:
+        """Returns re-estimated batch statistics for the checkpoint; {}: it has none.
+
+        An interrupted run ends at once; they are measured when it is loaded.
+        """
+        state = self.state
+        is_last = state.is_ending and state.outcome.reason != INTERRUPTED
+        if self._recalibration is None or not (is_last or self._is_evaluated()):
+            return {}
+        optimizer = self._optimizer if state.plan.average else None
+        measured = self._recalibration.measured(state.step, optimizer)
+        # Norms that no batch reached keep their statistics.
+        return moving_statistics(self._detector) | measured
 
     def mark_best(self, metric: str, value: float) -> None:
         """Makes the last checkpoint the best one.

@@ -1,6 +1,7 @@
 """Evaluates the detector during a training, and selects the best checkpoint."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ from odapi.runtime.compat import sync_variables
 from odapi.runtime.interrupts import Interrupts
 from odapi.training.callbacks.checkpoint import Checkpoint
 from odapi.training.callbacks.progress import Display
+from odapi.training.recalibration import Recalibration
 from odapi.training.run_state import INTERRUPTED, RunState
 
 # (detector, step) -> metrics by name.
@@ -28,6 +30,8 @@ class Evaluate(keras.callbacks.Callback):
         history: Writes `metrics.jsonl`.
         display: Shows the best metric.
         interrupts: Lets a signal interrupt an evaluation.
+        recalibration: Gives the batch statistics that are evaluated; None: those of
+            the training are.
     """
 
     def __init__(
@@ -38,11 +42,13 @@ class Evaluate(keras.callbacks.Callback):
         history: History,
         display: Display,
         interrupts: Interrupts,
+        recalibration: Recalibration | None = None,
     ):
         super().__init__()
         self.state, self.history = state, history
         self._function, self._checkpoint = function, checkpoint
         self._display, self._interrupts = display, interrupts
+        self._recalibration = recalibration
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Evaluates if an evaluation is due."""
@@ -76,18 +82,26 @@ class Evaluate(keras.callbacks.Callback):
         self._display.pause()
         sync_variables(self.model)
         try:
-            with self._interrupts.interruptible():
-                if self.state.plan.average:
-                    with averaged(self.model.optimizer):
-                        metrics = self._function(self.model, self.state.step)
-                else:
-                    metrics = self._function(self.model, self.state.step)
+            with self._interrupts.interruptible(), self._evaluated_weights():
+                metrics = self._function(self.model, self.state.step)
         except KeyboardInterrupt:
             if self._interrupts.aborted:
                 raise
             self.state.end(self.model, INTERRUPTED)
             return
         self._record(metrics)
+
+    @contextlib.contextmanager
+    def _evaluated_weights(self) -> Iterator[None]:
+        """Gives the model the weights and batch statistics that are evaluated."""
+        optimizer = self.model.optimizer if self.state.plan.average else None
+        with contextlib.ExitStack() as stack:
+            if self._recalibration is not None:
+                used = self._recalibration.used(self.state.step, optimizer)
+                stack.enter_context(used)
+            if optimizer is not None:
+                stack.enter_context(averaged(optimizer))
+            yield
 
     def _record(self, metrics: dict[str, float]) -> None:
         state, name = self.state, self.state.plan.best_metric
