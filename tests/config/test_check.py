@@ -239,7 +239,7 @@ def test_errors_name_the_field_and_the_next_step(shared, overrides, path, said):
         (["train_config.num_steps=10",
           "model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay=0.9"],
          "model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay",
-         "train longer, or set a smaller decay, 0.74 or below"),
+         "train longer, set a smaller decay, 0.74 or below"),
         (["train_config.fine_tune_checkpoint_version="],
          "train_config.fine_tune_checkpoint_version", "is V1 (its default)"),
         (["train_config.fine_tune_checkpoint_type="],

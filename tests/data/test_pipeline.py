@@ -360,16 +360,15 @@ def test_no_backend_is_imported_before_the_first_batch():
 
 
 def test_another_pipeline_of_the_same_batches_leaves_the_position_alone():
-    source = Numbers(10, bad=[3])
     order = Order(training=True, seed=5)
-    with pipeline_of(source, order=order, augmentations=RANDOM) as whole:
+    with pipeline_of(Numbers(10, [3]), order=order, augmentations=RANDOM) as whole:
         batches = take(whole, 8)
-    with pipeline_of(Numbers(10, bad=[3]), order=order, augmentations=RANDOM) as first:
+    with pipeline_of(Numbers(10, [3]), order=order, augmentations=RANDOM) as first:
         start = take(first, 2)
         with first.from_start() as other:
             assert_equal(take(other, 3), batches[:3])
         assert_equal(start + take(first, 6), batches)
-        assert [(p.kind, p.count) for p in first.problems] == []
+        assert first.problems.count("corrupt image") == 1
 
 
 def test_groundtruth_that_nobody_reads_is_left_out_and_what_lacks_is_an_error():
