@@ -85,7 +85,7 @@ def update_moving_average(
     total = ops.sum(valid)
     if momentum == 0.0:
         mean = ops.sum(values * valid[:, None], axis=0) / ops.maximum(total, 1.0)
-        return ops.where(total > 0, mean, old)
+        return ops.where(total > 0, mean, ops.convert_to_tensor(old))
     later = total - ops.cumsum(valid)  # Number of later groups.
     fraction = valid * (1.0 - momentum) * ops.power(momentum, later)
     kept = ops.power(momentum, total)
