@@ -126,7 +126,10 @@ def test_the_originals_checkpoints_are_told_from_ours(tmp_path):
     tf2_checkpoints.write(tmp_path / "model.ckpt", weights, tf1=True)
     for name, message in [
         ("ckpt-0", r"is a TF2 checkpoint.*\n.*odapi zoo import"),
-        ("model.ckpt", r"is a TF1 checkpoint.*, from which neither .*\n.*odapi zoo list"),
+        (
+            "model.ckpt",
+            r"is a TF1 checkpoint.*, from which neither .*\n.*odapi zoo list",
+        ),
         ("gone", "does not exist"),
     ]:
         with pytest.raises(CheckpointError, match=message):
