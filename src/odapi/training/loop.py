@@ -75,10 +75,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
             cannot be written.
     """
     optimizer = optimization.optimizer
-    optimizer.build(detector.trainable_variables)
-    facts: dict[str, Any] = {}
-    if resume_from is not None:
-        facts = resume.restore(resume_from, detector, optimizer, pipeline)
+    facts = _restore(detector, optimizer, pipeline, resume_from)
     state = _state(plan, optimization, pipeline, facts)
     prefetcher, display = Prefetcher(pipeline), Display(plan.num_steps)
     history = History(model_dir, state.step)
@@ -110,15 +107,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     catching_up: list[Evaluate | EarlyStopping] = []
     if evaluate is not None:
         catching_up = [
-            Evaluate(
-                state,
-                evaluate,
-                checkpoint,
-                history,
-                display,
-                interrupts,
-                recalibration,
-            ),
+            Evaluate(state, evaluate, checkpoint, history, display, interrupts),
             EarlyStopping(state, history),
         ]
     hooks += [*catching_up, UserCallbacks(state, callbacks)]
@@ -134,6 +123,19 @@ def fit(  # noqa: PLR0913 (the parts of a training)
         display.pause()
     history.flush()
     return state.finished()
+
+
+def _restore(
+    detector: Detector,
+    optimizer: keras.optimizers.Optimizer,
+    pipeline: Any,
+    resume_from: ResumePoint | None,
+) -> Mapping[str, Any]:
+    """Builds the optimizer; returns the facts of the checkpoint to resume from."""
+    optimizer.build(detector.trainable_variables)
+    if resume_from is None:
+        return {}
+    return resume.restore(resume_from, detector, optimizer, pipeline)
 
 
 def _state(

@@ -17,7 +17,7 @@ from odapi.training.messages import print_lines
 class Recalibration:
     """Measures the batch statistics of the weights that are evaluated.
 
-    The training goes on with its own moving statistics. Every measurement reads the
+    The training keeps its own moving statistics. Every measurement reads the
     first batches of the training data, so that a run that is resumed measures the same.
 
     Args:

@@ -203,21 +203,16 @@ def _run(
         raise resume_from.new_classes(error) if resume_from else error from error
     _check_datasets(config, pipeline, eval_dataset)
     interrupts.check()
-    detector = build_detector(config, seed=options(config).seed)
-    pipeline.select_fields(detector.groundtruth_fields)
+    detector = _build_detector(config, pipeline)
     evaluate = None
     if eval_dataset is not None:
         classes = pipeline.label_map
         evaluate = Evaluator(config, eval_dataset, detector, classes, trackers.eval)
-    _freeze(config, detector)
     if resume_from is None:
         _initialize(config, detector, model, pipeline.label_map)
     mark_run(model_dir)
     trackers.log_config(config)
     interrupts.check()
-    recalibration = None
-    if number := options(config).recalibrate_batch_norm:
-        recalibration = Recalibration(detector, number, pipeline.from_start)
     try:
         outcome = fit(
             detector,
@@ -231,7 +226,7 @@ def _run(
             tracker=trackers.train,
             callbacks=callbacks,
             resume_from=resume_from,
-            recalibration=recalibration,
+            recalibration=_recalibration(config, detector, pipeline),
         )
     finally:
         pipeline.close()
@@ -240,6 +235,22 @@ def _run(
     write_report(model_dir, outcome, plan)
     print_lines(*summary_lines(model_dir))
     return outcome
+
+
+def _build_detector(config: Config, pipeline: Any) -> Detector:
+    detector = build_detector(config, seed=options(config).seed)
+    pipeline.select_fields(detector.groundtruth_fields)
+    _freeze(config, detector)
+    return detector
+
+
+def _recalibration(
+    config: Config, detector: Detector, pipeline: Any
+) -> Recalibration | None:
+    number = options(config).recalibrate_batch_norm
+    if not number:
+        return None
+    return Recalibration(detector, number, pipeline.from_start)
 
 
 def plan_of(config: Config) -> Plan:

@@ -64,7 +64,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.last = resumed_from
         self._detector, self._optimizer = detector, optimizer
         self._write_metadata, self._note = write_metadata, note
-        self._evaluates, self._recalibration = evaluates, recalibration
+        self._evaluates, self.recalibration = evaluates, recalibration
         self._unmarked: _Best | None = None  # Could not be marked yet.
 
     @property
@@ -158,10 +158,10 @@ class Checkpoint(keras.callbacks.Callback):
         """
         state = self.state
         is_last = state.is_ending and state.outcome.reason != INTERRUPTED
-        if self._recalibration is None or not (is_last or self._is_evaluated()):
+        if self.recalibration is None or not (is_last or self._is_evaluated()):
             return {}
         optimizer = self._optimizer if state.plan.average else None
-        measured = self._recalibration.measured(state.step, optimizer)
+        measured = self.recalibration.measured(state.step, optimizer)
         # Norms that no batch reached keep their statistics.
         return moving_statistics(self._detector) | measured
 

@@ -13,7 +13,6 @@ from odapi.runtime.compat import sync_variables
 from odapi.runtime.interrupts import Interrupts
 from odapi.training.callbacks.checkpoint import Checkpoint
 from odapi.training.callbacks.progress import Display
-from odapi.training.recalibration import Recalibration
 from odapi.training.run_state import INTERRUPTED, RunState
 
 # (detector, step) -> metrics by name.
@@ -26,12 +25,10 @@ class Evaluate(keras.callbacks.Callback):
     Args:
         state: State of the run.
         function: Evaluates a detector with the weights that it has.
-        checkpoint: Has saved the step that is evaluated.
+        checkpoint: Has saved the step that is evaluated, and its batch statistics.
         history: Writes `metrics.jsonl`.
         display: Shows the best metric.
         interrupts: Lets a signal interrupt an evaluation.
-        recalibration: Gives the batch statistics that are evaluated; None: those of
-            the training are.
     """
 
     def __init__(
@@ -42,13 +39,11 @@ class Evaluate(keras.callbacks.Callback):
         history: History,
         display: Display,
         interrupts: Interrupts,
-        recalibration: Recalibration | None = None,
     ):
         super().__init__()
         self.state, self.history = state, history
         self._function, self._checkpoint = function, checkpoint
         self._display, self._interrupts = display, interrupts
-        self._recalibration = recalibration
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Evaluates if an evaluation is due."""
@@ -96,9 +91,8 @@ class Evaluate(keras.callbacks.Callback):
         """Gives the model the weights and batch statistics that are evaluated."""
         optimizer = self.model.optimizer if self.state.plan.average else None
         with contextlib.ExitStack() as stack:
-            if self._recalibration is not None:
-                used = self._recalibration.used(self.state.step, optimizer)
-                stack.enter_context(used)
+            if recalibration := self._checkpoint.recalibration:
+                stack.enter_context(recalibration.used(self.state.step, optimizer))
             if optimizer is not None:
                 stack.enter_context(averaged(optimizer))
             yield
