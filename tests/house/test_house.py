@@ -1,6 +1,7 @@
 """Measures that keep the code readable: sizes, names, docstrings, start-up."""
 
 import ast
+import collections
 import os
 import pathlib
 import subprocess
@@ -139,3 +140,10 @@ def test_output_goes_through_the_console():
         and (name := ast.unparse(node.func)) in (*others, "Console", "print")
     ]
     assert found == []
+
+
+def test_names_of_test_files_are_unique():
+    """Pytest imports them by their names alone, and refuses the second of two."""
+    names = collections.Counter(path.name for path in (ROOT / "tests").rglob("*.py"))
+    twice = {name for name, count in names.items() if count > 1}
+    assert twice <= {"conftest.py", "__init__.py"}
