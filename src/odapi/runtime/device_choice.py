@@ -54,11 +54,9 @@ def require_gpu(name: str) -> None:
     load()
     import keras
 
-    try:
-        found = keras.distribution.list_devices("gpu")
-    except RuntimeError:  # JAX without a plugin for GPUs.
-        found = []
-    if not found:
+    from odapi.runtime.devices import computes_on_cpu
+
+    if computes_on_cpu():
         raise ConfigError(
             OPTION,
             f"is {name}, but {keras.backend.backend()} finds no such GPU",
