@@ -65,7 +65,7 @@ def train(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
 
 
 def first_step(config: pathlib.Path, batch: int, runs: int, start: float) -> dict:
-    """What a user waits for before the first step is done."""
+    """Returns what a user waits for before the first step is done."""
     times = fit(config, batch, steps=1, start=start)
     return {k: times[k] for k in ("import", "build", "first")}
 

@@ -1,4 +1,4 @@
-"""What of a two-stage detector is compared with the original's."""
+"""The parts of a two-stage detector that are compared with the original's."""
 
 import contextlib
 import dataclasses

@@ -21,7 +21,7 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether the difference is within the tolerance; NaN is not."""
+        """True if the difference is within the tolerance; NaN is not."""
         return self.difference <= self.tolerance
 
     def __str__(self) -> str:

@@ -21,7 +21,7 @@ PICTURES = ROOT / "docs" / "images"
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What a command took, in seconds: of the clock, and of all cores together."""
+    """Seconds that a command took: of the clock, and of all cores together."""
 
     wall: float
     cpu: float

@@ -27,7 +27,7 @@ IMAGES, WANTED = 10, 0.9
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a config of the zoo is trained here."""
+    """Settings of the training of a config of the zoo."""
 
     config: str
     size: int

@@ -44,7 +44,7 @@ _NORM = "feature_extractor.conv_hyperparams.batch_norm.decay"
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a config is trained here."""
+    """Settings of the training of a config."""
 
     config: pathlib.Path
     size: int = 192

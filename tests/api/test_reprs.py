@@ -1,4 +1,4 @@
-"""What a notebook shows of a result is at most a line or two."""
+"""The repr of a result, which a notebook shows, has at most two lines."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a config has to say of keypoints, from the data."""
+"""The keypoint section of a config, made from the data."""
 
 import pytest
 from google.protobuf import text_format

@@ -1,4 +1,4 @@
-"""What is said of a CenterNet that cannot be, or of what has no effect."""
+"""Findings about CenterNets: what cannot be built, or has no effect."""
 
 import pytest
 

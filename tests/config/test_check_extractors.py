@@ -1,4 +1,4 @@
-"""What is said of the feature extractor of a two-stage detector."""
+"""Findings about the feature extractor of a two-stage detector."""
 
 import pytest
 

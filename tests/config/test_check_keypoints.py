@@ -1,4 +1,4 @@
-"""What is said of keypoint tasks that cannot be."""
+"""Findings about keypoint tasks that cannot be built."""
 
 import pytest
 

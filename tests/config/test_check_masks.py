@@ -1,4 +1,4 @@
-"""What asks for masks that are not there."""
+"""Findings about configs that need masks which the data does not have."""
 
 import pytest
 

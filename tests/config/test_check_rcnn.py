@@ -1,4 +1,4 @@
-"""What is said of a two-stage detector that cannot be, or of what has no effect."""
+"""Findings about two-stage detectors: what cannot be built, or has no effect."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What every feature extractor of the table keeps."""
+"""The contract of the feature extractors in the table."""
 
 import dataclasses
 

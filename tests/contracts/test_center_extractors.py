@@ -1,4 +1,4 @@
-"""What every feature extractor of CenterNet keeps."""
+"""The contract of the feature extractors of CenterNet."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""What every exporter does: real detectors, written, loaded, and equal."""
+"""The contract of exporters: real detectors, written, loaded, and equal."""
 
 import os
 import subprocess

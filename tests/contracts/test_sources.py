@@ -1,4 +1,4 @@
-"""What every source promises, checked for each of them."""
+"""The contract of sources, checked for each of them."""
 
 import concurrent.futures
 import pathlib

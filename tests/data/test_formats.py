@@ -1,4 +1,4 @@
-"""What is particular to each format: layouts, names, splits, options."""
+"""Properties of each format alone: layouts, names, splits, options."""
 
 import json
 

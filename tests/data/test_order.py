@@ -1,4 +1,4 @@
-"""Which sample comes when."""
+"""The order of the samples."""
 
 import collections
 

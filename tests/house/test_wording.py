@@ -16,6 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOURCES = sorted(
     p for p in (ROOT / "src").rglob("*.py") if not p.name.endswith("_pb2.py")
 )
+# Their docstrings follow the rule of openings too.
+SUPPORT = sorted(p for f in ("tests", "benchmarks") for p in (ROOT / f).rglob("*.py"))
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 PAGES += sorted(
     p for p in (ROOT / "docs").rglob("*.md") if p.name != "config_reference.md"
@@ -102,7 +104,7 @@ def _where(path, line):
 def docstring_openings():
     return [
         f"{_where(path, line)}: {text.splitlines()[0]}"
-        for path in SOURCES
+        for path in [*SOURCES, *SUPPORT]
         for line, text in _docstrings(path)
         if re.match(r"(What|How|Which|Whether)\b", text)
     ]

@@ -1,4 +1,4 @@
-"""Which backend Keras is started on, and the errors of names and missing packages."""
+"""Choice of the Keras backend; errors of unknown names and missing packages."""
 
 import json
 import os

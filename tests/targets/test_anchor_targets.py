@@ -164,7 +164,7 @@ def slow_iou(a, b):
 
 
 def slow_match(boxes, weights, anchors, low, high):
-    """What the original does with the objects of one image that is not padded."""
+    """Targets as of the original, for the objects of one image without padding."""
     match = []
     for anchor in anchors:
         values = [slow_iou(box, anchor) for box in boxes]

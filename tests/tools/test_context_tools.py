@@ -1,4 +1,4 @@
-"""What the pipelines of Context R-CNN's data do to one record, or to one group."""
+"""The steps of Context R-CNN's data pipelines, on one record or one group."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""Which published weights an extractor starts from."""
+"""The published weights that an extractor starts from."""
 
 import pytest
 
