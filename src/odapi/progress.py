@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from odapi.console import console as console
+from odapi.console import console
 from odapi.notebook import NotebookText, in_notebook
 
 if TYPE_CHECKING:

@@ -8,11 +8,12 @@ import odapi
 from odapi.build import dataset as datasets
 from odapi.checkpoints import batch_norm
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints import load_detector as loading
 from odapi.checkpoints.weights import load_arrays, save_weights
 from odapi.config.label_map import save_label_map
 from odapi.errors import ConfigError
 from tiny_detector import LABEL_MAP, TinyDetector, TinyPipeline, make_batch
+
+pytestmark = pytest.mark.usefixtures("tiny_detectors")
 
 SAVED = 4.0  # Every value in the file.
 OPTION = "options.recalibrate_batch_norm"
@@ -32,14 +33,6 @@ class Data(TinyPipeline):
 
     def __exit__(self, *_):
         self.close()
-
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    def build(config, seed=None):
-        return TinyDetector(config.model.ssd.num_classes, seed=9)
-
-    monkeypatch.setattr(loading, "build_detector", build)
 
 
 @pytest.fixture

@@ -6,21 +6,14 @@ from keras.ops import convert_to_numpy
 
 import odapi
 from odapi.checkpoints import folder as folders
-from odapi.checkpoints import load_detector as loading
 from odapi.checkpoints.weights import save_arrays, save_weights
 from odapi.config.label_map import save_label_map
 from odapi.errors import CheckpointError, ConfigError
 from tiny_detector import LABEL_MAP, TinyDetector
 
+pytestmark = pytest.mark.usefixtures("tiny_detectors")
+
 CONFIG = "model { ssd { num_classes: 2 } }"
-
-
-@pytest.fixture(autouse=True)
-def tiny(monkeypatch):
-    def build(config, seed=None):
-        return TinyDetector(config.model.ssd.num_classes, seed=9)
-
-    monkeypatch.setattr(loading, "build_detector", build)
 
 
 @pytest.fixture

@@ -158,7 +158,6 @@ def export(
         ExportError: The SavedModel gives other results than the model.
         MissingPackageError: TensorFlow is not installed.
     """
-    check_folder(output_dir, EXPORT)
     options: dict[str, Any] = {
         "batch_size": batch_size,
         "untrained": untrained,
@@ -168,6 +167,7 @@ def export(
     if isinstance(model, ObjectDetector):
         _not_for_loaded(overrides)
         return model.export(output_dir, input_type, **options)
+    check_folder(output_dir, EXPORT)
     from odapi.api.model_path import locate_weights
     from odapi.exporters.export import export as run
 

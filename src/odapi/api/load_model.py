@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from odapi.api.model_path import ModelPath
 from odapi.api.shared_models import SHARED_MODELS, Model, key_of
 from odapi.config.label_map import load_label_map
+from odapi.console import console
 from odapi.errors import CheckpointError, ConfigError, OdapiError
 from odapi.exporters.formats import missing_packages
 from odapi.labels import LabelMap, label_map_of
-from odapi.progress import console
 from odapi.runtime import backend
 
 if TYPE_CHECKING:

@@ -323,7 +323,6 @@ class ObjectDetector:
         """
         from odapi.exporters.export import export
 
-        check_folder(output_dir, EXPORT)
         options: dict[str, Any] = {
             "batch_size": batch_size,
             "untrained": untrained,
@@ -334,6 +333,7 @@ class ObjectDetector:
             return export(
                 self.checkpoint, output_dir, input_type, self._held.overrides, **options
             )
+        check_folder(output_dir, EXPORT)
         self.with_weights("export")
         with tempfile.TemporaryDirectory() as folder:
             saved = self.save(pathlib.Path(folder) / "model")

@@ -15,6 +15,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from odapi.checkpoints.zip_file import MAX_COMPRESSION
 from odapi.errors import CheckpointError
 from odapi.files import Pathlike
 
@@ -24,7 +25,6 @@ _MARK = b"\nodapi sha256 "
 _LINE_SIZE = len(_MARK) + 64 + 1
 _BLOCK = 1 << 20
 _KINDS = "biufc"  # Of NumPy dtypes: numbers.
-_MAX_COMPRESSION = 1100  # Deflate reaches 1032.
 
 
 def with_checksum(image: bytes) -> list[bytes]:
@@ -110,7 +110,7 @@ def _check_claims(datasets: Mapping[str, h5py.Dataset], file: pathlib.Path) -> N
         if item.chunks:
             stored = item.id.get_storage_size()
             largest = max(size, math.prod(item.chunks) * item.dtype.itemsize)
-            fits = stored <= limit and largest <= _MAX_COMPRESSION * stored
+            fits = stored <= limit and largest <= MAX_COMPRESSION * stored
         else:
             total -= size
             fits = total >= 0

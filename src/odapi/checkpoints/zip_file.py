@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from odapi.errors import CheckpointError
 
-_MAX_COMPRESSION = 1100  # Deflate reaches 1032.
+MAX_COMPRESSION = 1100  # Deflate reaches 1032.
 
 
 def check_zip(path: pathlib.Path, members: Iterable[str] = ()) -> None:
@@ -23,7 +23,7 @@ def check_zip(path: pathlib.Path, members: Iterable[str] = ()) -> None:
         with zipfile.ZipFile(path) as opened:
             names = set(opened.namelist())
             size = sum(member.file_size for member in opened.infolist())
-            if size > _MAX_COMPRESSION * path.stat().st_size:
+            if size > MAX_COMPRESSION * path.stat().st_size:
                 raise zipfile.BadZipFile(f"it claims to contain {size} bytes")
             damaged = opened.testzip()
     except Exception as error:  # Damage raises any type of error in zipfile.

@@ -267,16 +267,16 @@ def _is_config(target: str) -> bool:
 
 def _print_findings(source: "BaseSource") -> None:
     """Prints mistakes of the whole dataset on standard error."""
+    from odapi.console import console
     from odapi.data.survey import check_source
-    from odapi.progress import console
 
     for finding in check_source(source):
         console().print(f"warning: {source.name}: {finding}")
 
 
 def _print_report(report: Any, source: "BaseSource") -> None:
+    from odapi.console import console
     from odapi.data.inspect_tables import tables
-    from odapi.progress import console
 
     output = console(stderr=False)
     for finding in report.findings:
@@ -308,8 +308,8 @@ def _print_problems(
     source: "BaseSource", written: "dict[str, Written]", kind: str
 ) -> None:
     """Prints problems of the source, and fields that the new format cannot store."""
+    from odapi.console import console
     from odapi.data.problems import Problems
-    from odapi.progress import console
 
     losses = Problems()
     for part in written.values():

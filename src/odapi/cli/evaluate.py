@@ -70,8 +70,8 @@ def evaluate(
 
         print_json(to_json(result))
         return
+    from odapi.console import console
     from odapi.evaluation.result_report import show
-    from odapi.progress import console
 
     show(result, console(stderr=False))
     _next_step(checkpoint, output, can_export=result.step is not None)

@@ -136,8 +136,8 @@ def _show(found: "Predictions", min_score: float) -> None:
     """Prints one row per image; all results are in the files."""
     from rich.table import Table
 
+    from odapi.console import console
     from odapi.inference.image_files import ignored_files
-    from odapi.progress import console
 
     number = sum(len(row) for row in found)
     objects = counted(number, "object")

@@ -58,7 +58,8 @@ def quickstart(
 def _show(summary: Any) -> None:
     from rich.table import Table
 
-    from odapi.progress import console, duration
+    from odapi.console import console
+    from odapi.progress import duration
 
     table = Table(title="Quick start", show_header=False, title_justify="left")
     images = summary.images

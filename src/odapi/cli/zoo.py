@@ -42,7 +42,7 @@ def list_models(
     if not chosen:
         write_line("No model matches all filters; remove one", stderr=True)
         raise typer.Exit(1)
-    from odapi.progress import console
+    from odapi.console import console
 
     console(stderr=False).print(_table(chosen))
     for model in chosen:

@@ -11,6 +11,7 @@ from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.build.source import build_eval_source
 from odapi.checkpoints.load_detector import LoadedDetector
 from odapi.checkpoints.start_folder import with_start_folder
+from odapi.console import console
 from odapi.data.sample import Source
 from odapi.data.sources.base import BaseSource
 from odapi.data.survey import check_evaluation_source
@@ -26,7 +27,6 @@ from odapi.metrics.collection import MetricCollection
 from odapi.metrics.evaluator import Evaluator
 from odapi.outputs.folder import OutputFolder
 from odapi.outputs.kinds import EVALUATION
-from odapi.progress import console
 
 
 def evaluate(

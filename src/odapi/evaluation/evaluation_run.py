@@ -96,8 +96,7 @@ class EvaluationRun:
 
     def _add_image(self, batch: Batch, found: Mapping[str, Any], i: int) -> None:
         image_id = batch.image_ids[i]
-        if image_id in self._seen:
-            self._reasons[image_id] = _DUPLICATE
+        if self._is_duplicate(image_id):
             return
         try:
             truth = self._groundtruth(batch, i)
@@ -114,13 +113,12 @@ class EvaluationRun:
             sample: With its image.
             found: `boxes`, `classes`, `scores` and so on, one row per detection.
         """
-        image = sample["image"]
+        image_id, image = sample["image_id"], sample["image"]
+        if self._is_duplicate(image_id):
+            return
         truth = {k: v for k, v in sample.items() if k != "image"}
         truth["size"] = image.shape[:2]
-        if sample["image_id"] in self._seen:
-            self._reasons[sample["image_id"]] = _DUPLICATE
-            return
-        self._add(sample["image_id"], found, truth, lambda: image)
+        self._add(image_id, found, truth, lambda: image)
 
     def skip(self, image_id: str, reason: str) -> None:
         """Counts an image of the source that cannot be used."""
@@ -161,6 +159,12 @@ class EvaluationRun:
                 f"no image could be evaluated; {len(self.skipped())} were skipped",
                 hint="run `odapi data inspect` on it",
             )
+
+    def _is_duplicate(self, image_id: str) -> bool:
+        if image_id not in self._seen:
+            return False
+        self._reasons[image_id] = _DUPLICATE
+        return True
 
     def _add(
         self,

@@ -13,13 +13,14 @@ from typing import Any
 
 from odapi.api import functions as api
 from odapi.config.load import load_config
+from odapi.console import console
 from odapi.data.image.decode import decode_image
 from odapi.draw.file import save_image
 from odapi.draw.mosaic import mosaic
 from odapi.files import write_json
 from odapi.outputs.folder import OutputFolder
 from odapi.outputs.kinds import QUICKSTART
-from odapi.progress import console, duration
+from odapi.progress import duration
 from odapi.quickstart.dataset import MadeDataset, make_dataset
 from odapi.quickstart.glyphs import has_digits
 from odapi.runtime import backend

@@ -28,10 +28,10 @@ def finished(
     Raises:
         CheckpointError: The checkpoint cannot be read, or the disk cannot be written.
     """
-    _repair_best(model_dir, checkpoint, plan)
     facts = load_facts(checkpoint)
     step = facts["step"]
     history = History(model_dir, step)
+    _repair_best(model_dir, checkpoint, history, plan)
     metrics = history.at(step)
     is_stopped = evaluates and stops_early(history, plan)
     if not (is_stopped or step >= plan.num_steps) or (evaluates and metrics is None):
@@ -48,12 +48,14 @@ def finished(
     )
 
 
-def _repair_best(model_dir: pathlib.Path, checkpoint: pathlib.Path, plan: Plan) -> None:
+def _repair_best(
+    model_dir: pathlib.Path, checkpoint: pathlib.Path, history: History, plan: Plan
+) -> None:
     """Marks the last checkpoint as the best one if a kill prevented that."""
     last = folders.step_of(checkpoint)
     if last is None:
         return
-    step, value, _ = History(model_dir, last).best(plan.best_metric, plan.min_delta)
+    step, value, _ = history.best(plan.best_metric, plan.min_delta)
     marked = folders.read_pointer(model_dir, "best")
     if step == last and marked.get("step") != last:
         folders.set_pointer(

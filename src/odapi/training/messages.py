@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from odapi.progress import console
+from odapi.console import console
 
 
 def print_lines(*lines: str) -> None:

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import keras
 
+from odapi.console import console
 from odapi.notebook import NotebookText, in_notebook
-from odapi.progress import NOTEBOOK_SECONDS, console, duration
+from odapi.progress import NOTEBOOK_SECONDS, duration
 from odapi.training.run_state import RunState
 from odapi.training.step_losses import RunningMean
 
