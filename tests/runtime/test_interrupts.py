@@ -116,31 +116,30 @@ def _started(main, body):
 
 # Stays in native code without the GIL, as a compilation does: no handler runs.
 NATIVE = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)"
+# One line, for a `try`: the signal must not come between `ready` and the handler.
+SLEEP = "import time; print('ready', flush=True); time.sleep(60)"
 
 
 @pytest.mark.parametrize(
     ("body", "number", "code", "said"),
     [
-        ("import time; time.sleep(60)", signal.SIGINT, 130, "Interrupted.\n"),
-        ("import time; time.sleep(60)", signal.SIGTERM, 143, "Interrupted.\n"),
+        (SLEEP, signal.SIGINT, 130, "Interrupted.\n"),
+        (SLEEP, signal.SIGTERM, 143, "Interrupted.\n"),
         # Typer makes an exit code of the error, a broken import another error.
         (
-            "import time, sys\ntry: time.sleep(60)\n"
-            "except KeyboardInterrupt: sys.exit(130)",
+            f"import sys\ntry: {SLEEP}\nexcept KeyboardInterrupt: sys.exit(130)",
             signal.SIGTERM,
             143,
             "Interrupted.\n",
         ),
         (
-            "import time\ntry: time.sleep(60)\n"
-            "except KeyboardInterrupt: raise ImportError('half')",
+            f"try: {SLEEP}\nexcept KeyboardInterrupt: raise ImportError('half')",
             signal.SIGINT,
             130,
             "Interrupted.\n",
         ),
         (
-            "import time, sys\ntry: time.sleep(60)\n"
-            "except KeyboardInterrupt: sys.exit(0)",
+            f"import sys\ntry: {SLEEP}\nexcept KeyboardInterrupt: sys.exit(0)",
             signal.SIGINT,
             0,
             "",
@@ -150,7 +149,7 @@ NATIVE = "import hashlib; hashlib.pbkdf2_hmac('sha256', b'', b'', 2_000_000_000)
 def test_a_command_ends_with_a_message_and_an_exit_code(
     command, body, number, code, said
 ):
-    process = command("print('ready', flush=True)\n" + body)
+    process = command(body)
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     _, stderr = process.communicate(timeout=30)
