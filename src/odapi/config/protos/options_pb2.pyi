@@ -1,3 +1,4 @@
+from odapi.config.protos import augmentation_pb2 as _augmentation_pb2
 from odapi.config.protos import pipeline_pb2 as _pipeline_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -11,7 +12,7 @@ OPTIONS_FIELD_NUMBER: _ClassVar[int]
 options: _descriptor.FieldDescriptor
 
 class Options(_message.Message):
-    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic", "batch_norm_decay", "roi_align", "recalibrate_batch_norm")
+    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic", "batch_norm_decay", "roi_align", "recalibrate_batch_norm", "augmentations")
     class Precision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FLOAT32: _ClassVar[Options.Precision]
@@ -34,6 +35,7 @@ class Options(_message.Message):
     BATCH_NORM_DECAY_FIELD_NUMBER: _ClassVar[int]
     ROI_ALIGN_FIELD_NUMBER: _ClassVar[int]
     RECALIBRATE_BATCH_NORM_FIELD_NUMBER: _ClassVar[int]
+    AUGMENTATIONS_FIELD_NUMBER: _ClassVar[int]
     seed: int
     train_data: str
     eval_data: str
@@ -48,7 +50,8 @@ class Options(_message.Message):
     batch_norm_decay: float
     roi_align: bool
     recalibrate_batch_norm: int
-    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ..., recalibrate_batch_norm: _Optional[int] = ...) -> None: ...
+    augmentations: _containers.RepeatedCompositeFieldContainer[_augmentation_pb2.Augmentation]
+    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ..., recalibrate_batch_norm: _Optional[int] = ..., augmentations: _Optional[_Iterable[_Union[_augmentation_pb2.Augmentation, _Mapping]]] = ...) -> None: ...
 
 class Evaluation(_message.Message):
     __slots__ = ("every_n_steps", "best_metric", "max_images", "estimate_keypoint_sigmas")

@@ -159,6 +159,7 @@ ROWS: dict[str, Row] = {
             "adjust_gamma",
         )
     },
+    "Options.augmentations": _LATER,
     # Input.
     "InputReader.name": Row("nothing refers to a reader by its name"),
     "InputReader.filenames_shuffle_buffer_size": _ORDER,
