@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from odapi.fields import FIELDS, MAX_DENSEPOSE_POINTS
+from odapi.fields import MAX_DENSEPOSE_POINTS
 
 HEIGHT, WIDTH = 60, 100
 BACKGROUND = 10
