@@ -74,6 +74,24 @@ def write_coco(folder, change=None):
     return f"coco:{folder / 'data.json'}"
 
 
+def lvis_content():
+    """Returns LVIS v1: images by URL; every class was looked for in every image."""
+    content = coco_content()
+    for image in content["images"]:
+        name = image.pop("file_name")
+        image["coco_url"] = f"http://images.cocodataset.org/val2017/{name}"
+        image |= {"neg_category_ids": [1, 2], "not_exhaustive_category_ids": []}
+    for category in content["categories"]:
+        category |= {"frequency": "r", "image_count": 1, "instance_count": 3}
+    return content
+
+
+def write_lvis(folder):
+    write_images(folder / "val2017")
+    (folder / "lvis_v1_val.json").write_text(json.dumps(lvis_content()))
+    return f"lvis:{folder / 'lvis_v1_val.json'}"
+
+
 def voc_xml(name, size=None, objects=None, filename=None):
     height, width = size or SIZES[name]
     shown = "".join(
@@ -192,6 +210,7 @@ def write_csv(folder):
 WRITERS = {
     "coco": write_coco,
     "csv": write_csv,
+    "lvis": write_lvis,
     "voc": write_voc,
     "yolo": write_yolo,
     "tfrecord": write_tfrecord,

@@ -138,6 +138,8 @@ FIELDS: dict[str, Field] = {field.name: field for field in _ROWS}
 
 # Of a whole image: the classes that its annotators looked for, [num_classes] bool.
 LABELED_CLASSES = "labeled_classes"
+# Of a whole image, as in LVIS: the classes that have objects without annotation.
+NOT_EXHAUSTIVE = "not_exhaustive_classes"
 # Every sample has them.
 REQUIRED = ("boxes", "classes")
 

@@ -14,7 +14,7 @@ from odapi.config.label_map import load_label_map, save_label_map
 from odapi.config.load import load_config
 from odapi.console import console
 from odapi.data.context_features import FEATURES, SIZE, one_bank
-from odapi.data.convert import Target, convert
+from odapi.data.convert import FORMATS, Target, convert
 from odapi.data.image.decode import decode_image
 from odapi.data.inspect import inspect_source
 from odapi.data.inspect_tables import tables
@@ -24,7 +24,7 @@ from odapi.data.tfrecord.protos import example_pb2
 from odapi.data.tfrecord.records import read_record, scan_records
 from odapi.labels import Category, Keypoint, LabelMap
 
-_TARGETS = ("coco", "voc", "yolo", "tfrecord")
+_TARGETS = FORMATS
 
 
 def inspect(spec, folder):
@@ -294,6 +294,11 @@ DATA_KINDS = {
         tiny_data.write_csv,
         damage_files("*.csv", changes.damage_text),
         lambda folder: inspect("csv:train_labels.csv", folder),
+    ),
+    "lvis": Kind(
+        tiny_data.write_lvis,
+        damage_files("*.json", changes.damage_json),
+        lambda folder: inspect("lvis:lvis_v1_val.json", folder),
     ),
     "tfrecord": Kind(
         _write_records,

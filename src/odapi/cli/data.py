@@ -21,11 +21,14 @@ app = App(
     help="Inspect, split and convert datasets.",
 )
 
+_FORMATS = "coco, lvis, tfrecord, voc or yolo"
+
 Spec = Annotated[
     str,
     typer.Argument(
         metavar="SPEC",
-        help="coco:PATH, voc:PATH?split=train, yolo:PATH, csv:PATH or tfrecord:GLOB.",
+        help="coco:PATH, voc:PATH?split=train, yolo:PATH, csv:PATH, tfrecord:GLOB or "
+        "another KIND:PATH of docs/data.md.",
         show_default=False,
     ),
 ]
@@ -129,8 +132,7 @@ def split(
     to: Annotated[
         str | None,
         typer.Option(
-            help="coco, voc, yolo or tfrecord. Default: tfrecord for TFRecord files, "
-            "else coco."
+            help=f"{_FORMATS}. Default: tfrecord for TFRecord files, else coco."
         ),
     ] = None,
     label_map: LabelMapPath = None,
@@ -191,14 +193,12 @@ def split(
 @app.command()
 def convert(
     spec: Spec,
-    to: Annotated[
-        str, typer.Option(help="coco, voc, yolo or tfrecord.", show_default=False)
-    ],
+    to: Annotated[str, typer.Option(help=f"{_FORMATS}.", show_default=False)],
     output: Annotated[
         pathlib.Path,
         typer.Option(
-            help="New folder; for coco also a .json file, for tfrecord a file. A label "
-            "map beside the file is kept, with its ids.",
+            help="New folder; for coco and lvis also a .json file, for tfrecord a "
+            "file. A label map beside the file is kept, with its ids.",
             show_default=False,
         ),
     ],

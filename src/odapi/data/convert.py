@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
 from odapi.data.formats.tfrecord_writer import (
@@ -24,7 +24,12 @@ from odapi.outputs.kinds import DATASET
 
 Path = pathlib.Path
 
-FORMATS = ("coco", "tfrecord", "voc", "yolo")
+FORMATS = ("coco", "lvis", "tfrecord", "voc", "yolo")
+
+# Formats with one file of annotations, and the suffix by which a path means it.
+_FILES = {"coco": ".json", "lvis": ".json"}
+# Formats whose splits lie in one folder; `split` of a spec chooses one.
+_WITH_SPLITS = ("voc", "yolo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,8 +37,8 @@ class Target:
     """Destination and format of a dataset to write.
 
     Args:
-        kind: "coco", "voc", "yolo" or "tfrecord".
-        path: A folder; for "coco" also a JSON file, for "tfrecord" a file.
+        kind: One of `FORMATS`.
+        path: A folder; for "coco" and "lvis" also a JSON file, for "tfrecord" a file.
         images: Handling of image files: "copy", "link" or "refer".
         shards: Number of files of a "tfrecord".
         split: Name of the split in "voc" and "yolo".
@@ -63,8 +68,8 @@ class Target:
     @property
     def is_file(self) -> bool:
         """True for a file, whose folder may exist; False for a new folder."""
-        if self.kind == "coco":
-            return coco_file(self.path) == self.path
+        if self.kind in _FILES:
+            return self.path.suffix == _FILES[self.kind]
         return self.kind == "tfrecord"
 
     @property
@@ -118,21 +123,41 @@ def convert(
     for file in _files(target):
         check_new_file(file)
     chosen: Iterable[int] = range(len(source)) if indices is None else indices
-    if target.kind == "coco":
-        return write_coco(source, target.path, chosen, target.images)
-    if target.kind == "tfrecord":
-        return write_tfrecord(source, target.path, chosen, target.shards)
-    place = (target.path, chosen, target.images, target.split)
-    if target.kind == "voc":
-        return write_voc(source, *place)
+    return _WRITERS[target.kind](source, target, chosen)
+
+
+def _coco(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    is_lvis = target.kind == "lvis"
+    return write_coco(source, target.path, indices, target.images, is_lvis)
+
+
+def _tfrecord(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    return write_tfrecord(source, target.path, indices, target.shards)
+
+
+def _voc(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    return write_voc(source, target.path, indices, target.images, target.split)
+
+
+def _yolo(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    place = (target.path, indices, target.images, target.split)
     return write_yolo(source, *place, target.lines)
+
+
+_WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
+    "coco": _coco,
+    "lvis": _coco,
+    "tfrecord": _tfrecord,
+    "voc": _voc,
+    "yolo": _yolo,
+}
 
 
 def _files(target: Target) -> list[Path]:
     """Returns the files that a dataset consists of, besides those in new folders."""
     if target.kind == "tfrecord":
         return shard_paths(target.path, target.shards)
-    if target.kind == "coco":
+    if target.kind in ("coco", "lvis"):
         return [coco_file(target.path)]
     return []
 
@@ -155,8 +180,9 @@ def write_split(
     written = {}
     for name, indices in parts.items():
         part = dataclasses.replace(target, split=name)
-        if target.kind == "coco":
-            part = dataclasses.replace(part, path=target.path / f"{name}.json")
+        if target.kind in _FILES:
+            file = target.path / f"{name}{_FILES[target.kind]}"
+            part = dataclasses.replace(part, path=file)
         if target.kind == "tfrecord":
             part = dataclasses.replace(part, path=target.path / f"{name}.record")
         if target.kind == "coco" and isinstance(source, CocoSource):
@@ -170,5 +196,5 @@ def write_split(
 
 def spec_of(target: Target, written: Written) -> str:
     """Returns the spec that opens a written dataset."""
-    options = f"?split={target.split}" if target.kind in ("voc", "yolo") else ""
+    options = f"?split={target.split}" if target.kind in _WITH_SPLITS else ""
     return f"{target.kind}:{written.path}{options}"

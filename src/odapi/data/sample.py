@@ -10,6 +10,7 @@ Keys (n objects):
     (others)             one row per object, see the table of `odapi.fields`
     labeled_classes      int32 [m]: the classes that were looked for in the image;
                          missing if unknown, which means all
+    not_exhaustive_classes  int32 [m]: classes of which only some objects are annotated
     context_features     float32 [m, d], the memory bank; [0, 0] if there is none
     context_image_ids    list of str, the images that the bank was made of
     filename             str

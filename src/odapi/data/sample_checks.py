@@ -11,6 +11,7 @@ from odapi.errors import DataError, did_you_mean
 from odapi.fields import (
     FIELDS,
     LABELED_CLASSES,
+    NOT_EXHAUSTIVE,
     REQUIRED,
     Field,
     Motion,
@@ -21,6 +22,7 @@ from odapi.wording import counted
 # Keys of a sample besides the fields of its objects.
 OTHER_KEYS = (
     "image", "image_id", "filename", "size", "original_size", LABELED_CLASSES,
+    NOT_EXHAUSTIVE,
     "context_features", "context_image_ids",
 )  # fmt: skip
 

@@ -15,7 +15,6 @@ from odapi.labels import LabelMap
 from odapi.wording import counted
 
 PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
-_KINDS = ("coco", "voc", "yolo", "csv", "tfrecord")
 
 
 def is_placeholder(path: str) -> bool:
@@ -205,13 +204,13 @@ def _find_checkpoint(config: Any) -> Iterator[Finding]:
 
 
 def _find_spec(where: str, spec: str) -> Iterator[Finding]:
+    from odapi.data.sources.open import KINDS, parse_spec  # Imports OpenCV.
+
     kind, colon, _ = spec.partition(":")
-    if not colon or kind not in _KINDS:
-        forms = ", ".join(f"{name}:PATH" for name in _KINDS)
+    if not colon or kind not in KINDS:
+        forms = ", ".join(f"{name}:PATH" for name in KINDS)
         yield error(where, f"{spec!r} is not a dataset", f"use one of {forms}")
         return
-    from odapi.data.sources.open import parse_spec  # Imports OpenCV.
-
     # A "?" may belong to a glob: data-?????-of-00010.
     path = parse_spec(spec).path
     for one in path.split(",") if kind == "tfrecord" else [path]:

@@ -1,5 +1,7 @@
-"""Writes COCO JSON: masks as run lengths, keypoints, crowds."""
+"""Writes COCO and LVIS JSON: masks as run lengths, keypoints, crowds."""
 
+import collections
+import math
 import os
 import pathlib
 from collections.abc import Iterable
@@ -15,6 +17,8 @@ from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import CocoSource
 from odapi.data.sources.coco_annotations import EXTRA_FIELDS
 from odapi.data.sources.coco_content import plain_id
+from odapi.data.sources.lvis_fields import FREQUENCIES, NEGATIVE, PARTIAL
+from odapi.fields import LABELED_CLASSES, NOT_EXHAUSTIVE
 from odapi.files import read_json, write_json
 from odapi.labels import Category, LabelMap
 
@@ -35,6 +39,7 @@ def write_coco(
     path: Path,
     indices: Iterable[int],
     images: str = COPY,
+    is_lvis: bool = False,
 ) -> Written:
     """Writes samples as a COCO file, with the images in `images` beside it.
 
@@ -43,6 +48,8 @@ def write_coco(
         path: The JSON file, or a folder for `annotations.json`.
         indices: The samples to write.
         images: "copy", "link" or "refer".
+        is_lvis: Whether every image and category gets the fields of LVIS; otherwise
+            only images whose labeled classes are known.
 
     Returns:
         Counts of written objects, and of values that COCO has no field for.
@@ -67,6 +74,7 @@ def write_coco(
                 "height": int(height),
                 "width": int(width),
             }
+            | _labeled(sample, source.label_map, is_lvis)
         )
         for i in range(len(sample["boxes"])):
             number = len(content["annotations"]) + 1
@@ -76,8 +84,45 @@ def write_coco(
         written.lose(sample, _NOT_WRITTEN)
         written.count += 1
         written.objects += len(sample["boxes"])
+    if is_lvis:
+        _count_categories(content)
     write_json(file, content, indent=None)
     return written
+
+
+def _labeled(sample: Sample, label_map: LabelMap, is_lvis: bool) -> dict[str, Any]:
+    """Returns the negative and the partially annotated categories of an image."""
+    if LABELED_CLASSES not in sample and not is_lvis:
+        return {}
+    every = [c.index for c in label_map]
+    labeled = np.asarray(sample.get(LABELED_CLASSES, every))
+    negative = set(labeled.tolist()) - set(sample["classes"].tolist())
+    partial = np.asarray(sample.get(NOT_EXHAUSTIVE, [])).tolist()
+    return {
+        NEGATIVE: sorted(int(i) + 1 for i in negative),
+        PARTIAL: sorted(int(i) + 1 for i in partial),
+    }
+
+
+def _count_categories(content: dict[str, list[Any]]) -> None:
+    """Adds the numbers of images and objects, and the frequency, to categories."""
+    images = collections.defaultdict(set)
+    objects: collections.Counter[int] = collections.Counter()
+    for annotation in content["annotations"]:
+        images[annotation["category_id"]].add(annotation["image_id"])
+        objects[annotation["category_id"]] += 1
+    for category in content["categories"]:
+        count = len(images[category["id"]])
+        letter = next(key for key, most in _MOST_IMAGES.items() if count <= most)
+        category.setdefault("frequency", letter)
+        category.setdefault("instance_count", objects[category["id"]])
+        category |= {"image_count": count, "synset": "", "synonyms": [], "def": ""}
+    for image in content["images"]:
+        image["coco_url"] = image["file_name"]  # Readers take the name from it.
+
+
+# Images of a rare and of a common category, at most, as LVIS defines them.
+_MOST_IMAGES = {"r": 10, "c": 100, "f": math.inf}
 
 
 def write_coco_part(
@@ -122,7 +167,20 @@ def _integers(ids: list[str]) -> list[int]:
 
 
 def _categories(label_map: LabelMap) -> list[dict[str, Any]]:
-    return [{"id": c.id, "name": c.name} | _keypoints_of(c) for c in label_map]
+    return [
+        {"id": c.id, "name": c.name} | _keypoints_of(c) | _frequency_of(c)
+        for c in label_map
+    ]
+
+
+def _frequency_of(category: Category) -> dict[str, Any]:
+    letters = {name: letter for letter, name in FREQUENCIES.items()}
+    fields: dict[str, Any] = {}
+    if category.frequency in letters:
+        fields["frequency"] = letters[category.frequency]
+    if category.instance_count:
+        fields["instance_count"] = category.instance_count
+    return fields
 
 
 def _keypoints_of(category: Category) -> dict[str, Any]:

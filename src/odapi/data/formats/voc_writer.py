@@ -24,6 +24,8 @@ _NOT_WRITTEN = (
     "track_ids",
     "densepose_num_points",
     "track_match_flags",
+    "labeled_classes",
+    "not_exhaustive_classes",
 )
 
 

@@ -15,6 +15,7 @@ from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.files import FileSource
 from odapi.errors import DataError
+from odapi.fields import LABELED_CLASSES, NOT_EXHAUSTIVE
 from odapi.files import shortened, write_bytes
 
 Path = pathlib.Path
@@ -23,6 +24,9 @@ LOST = "lost"
 
 COPY, LINK, REFER = "copy", "link", "refer"
 IMAGES = (COPY, LINK, REFER)
+
+# Keys of the whole image, which most formats have no place for.
+_OF_IMAGE = (LABELED_CLASSES, NOT_EXHAUSTIVE)
 
 _SUFFIXES = {"jpeg": ".jpg", "tiff": ".tif"}
 
@@ -44,8 +48,17 @@ class Written:
     losses: Problems = dataclasses.field(default_factory=Problems)
 
     def lose(self, sample: Sample, keys: Iterable[str]) -> None:
-        """Counts the objects with values of `keys` that the format cannot store."""
+        """Counts the values of `keys` that the format cannot store.
+
+        Args:
+            sample: The sample.
+            keys: Fields of objects, and keys of the whole image.
+        """
         for key in keys:
+            if key in _OF_IMAGE:
+                if key in sample and (key == LABELED_CLASSES or len(sample[key])):
+                    self.losses.add(key, LOST, sample["image_id"])
+                continue
             for i in _informative(sample, key):
                 where = f"{sample['image_id']}, object {i + 1}"
                 self.losses.add(key, LOST, where)

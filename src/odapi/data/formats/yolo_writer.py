@@ -43,6 +43,8 @@ _NOT_WRITTEN = (
     "track_ids",
     "densepose_num_points",
     "track_match_flags",
+    "labeled_classes",
+    "not_exhaustive_classes",
 )
 
 _SAME_BOX = 1.0  # Pixels between the sides of a box and of its mask.

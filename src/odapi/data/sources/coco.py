@@ -9,6 +9,7 @@ from odapi.data.sources.coco_annotations import AnnotationReader, has_shape
 from odapi.data.sources.coco_content import Json, read_content
 from odapi.data.sources.coco_keypoints import keypoint_names
 from odapi.data.sources.files import FileSource, ImageFinder, check_missing, unique_id
+from odapi.data.sources.lvis_fields import frequency_fields, name_from_url
 from odapi.data.sources.split_names import (
     files_of_split,
     neither_file_nor_folder,
@@ -51,6 +52,8 @@ def open_coco(
     """
     file = _json_file(Path(path), split)
     content = read_content(file)
+    for image in content["images"]:
+        name_from_url(image)
     problems = Problems()
     per_image = _by_image(content, file, problems)
     shift = _id_shift(content, per_image, file, problems)
@@ -201,6 +204,7 @@ def _label_map(content: Json, file: Path, shift: int, problems: Problems) -> Lab
                 str(category["name"]),
                 keypoints=keypoints,
                 skeleton=_skeleton(category, keypoints, problems),
+                **frequency_fields(category),
             )
         )
     categories.sort(key=lambda c: c.id)

@@ -15,6 +15,7 @@ from odapi.data.sources.base import MaskOf, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.coco_content import Json
 from odapi.data.sources.coco_keypoints import KeypointReader
+from odapi.data.sources.lvis_fields import labeled_classes
 
 Box = tuple[float, float, float, float]  # Pixels: y_min, x_min, y_max, x_max.
 _NO_BOX = (math.nan, math.nan, math.nan, math.nan)
@@ -68,12 +69,15 @@ class AnnotationReader:
             classes.append(index)
             boxes.append(box)
             kept.append(annotation)
+        labeled = labeled_classes(
+            image, classes, self.names, self.index.label_map, self.problems
+        )
         sides = [number_of(image.get(side)) for side in ("height", "width")]
         return Raw(
             image_id=image_id,
             filename=image["file_name"],
             size=annotated_size(*sides),
-            objects=self._objects(kept, classes, boxes, image["file_name"]),
+            objects=self._objects(kept, classes, boxes, image["file_name"]) | labeled,
             mask_of=self._mask_decoders(kept, boxes),
         )
 

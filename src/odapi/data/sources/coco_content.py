@@ -38,7 +38,7 @@ def read_content(file: Path) -> Json:
             str(file),
             f"is not a COCO file: it has no list {', '.join(lacking)}",
             hint="COCO files have images, annotations and categories; other formats "
-            "are read by voc:, yolo:, csv: and tfrecord:",
+            "are read by voc:, yolo:, csv:, labelme:, tfrecord: and others",
         )
     for key in _LISTS:
         for number, entry in enumerate(content[key], 1):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import open_coco
 from odapi.data.sources.csv_boxes import open_csv
+from odapi.data.sources.lvis import open_lvis
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.sources.voc import open_voc
 from odapi.data.sources.yolo import open_yolo
@@ -26,7 +27,7 @@ class Spec:
     """A parsed dataset spec.
 
     Args:
-        kind: "coco", "csv", "voc", "yolo" or "tfrecord".
+        kind: One of `KINDS`.
         path: File, folder or glob.
         options: Options after the "?".
     """
@@ -133,6 +134,11 @@ def _coco(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSourc
     return open_coco(spec.path, label_map, load_masks=load_masks, **options)
 
 
+def _lvis(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_lvis(spec.path, label_map, load_masks=load_masks, **options)
+
+
 def _csv(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("images", "split", "missing", "unknown"))
     return open_csv(spec.path, label_map, **options)
@@ -158,10 +164,12 @@ def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseS
 _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "coco": _coco,
     "csv": _csv,
+    "lvis": _lvis,
     "voc": _voc,
     "tfrecord": _tfrecord,
     "yolo": _yolo,
 }
+KINDS = tuple(_OPENERS)
 
 # Options with a single allowed value, and the argument that it sets.
 _SWITCHES = {

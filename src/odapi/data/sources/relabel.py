@@ -10,7 +10,7 @@ import numpy as np
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource, Raw
 from odapi.data.sources.classes import UnknownClassError
-from odapi.fields import LABELED_CLASSES
+from odapi.fields import LABELED_CLASSES, NOT_EXHAUSTIVE
 from odapi.labels import LabelMap
 
 
@@ -116,7 +116,7 @@ class Relabeled(BaseSource):
         """Returns values by key with new class indices; the given dict is kept."""
         changed = {
             key: self._indices[values[key]]
-            for key in ("classes", LABELED_CLASSES)
+            for key in ("classes", LABELED_CLASSES, NOT_EXHAUSTIVE)
             if key in values
         }
         return values | changed

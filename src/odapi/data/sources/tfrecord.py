@@ -22,7 +22,7 @@ from odapi.data.tfrecord.record_index import RecordIndex
 from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
 from odapi.data.tfrecord.shards import missing_shards
 from odapi.errors import DataError
-from odapi.fields import FIELDS, LABELED_CLASSES, per_keypoint
+from odapi.fields import FIELDS, LABELED_CLASSES, NOT_EXHAUSTIVE, per_keypoint
 from odapi.labels import Category, Keypoint, LabelMap
 from odapi.progress import track_bytes
 
@@ -245,8 +245,7 @@ class TFRecordSource(BaseSource):
             # Without names, keypoints may be in their slots already.
             if names or objects["keypoints"].shape[1] != self.num_keypoints:
                 objects = self._placed(self._places, objects, names, image_id)
-        if example.labeled_classes:
-            objects[LABELED_CLASSES] = self._labeled(example, objects["classes"])
+        objects |= self._labeled(example, objects["classes"])
         mask_of = example.mask_of
         keep = objects["classes"] != UNKNOWN
         if not keep.all():
@@ -285,15 +284,17 @@ class TFRecordSource(BaseSource):
         array = np.array(found, np.int32).reshape(rows, columns)
         return placed(objects, array, self.num_keypoints)
 
-    def _labeled(self, example: Example, found: np.ndarray) -> np.ndarray:
-        """Returns the labeled classes, including all that are present."""
-        named = {
-            category.index
-            for key in example.labeled_classes
-            if (category := self._labeled_class(key)) is not None
-        }
-        indices = named | set(found.tolist())
-        return np.array(sorted(indices - {UNKNOWN}), np.int32)
+    def _labeled(self, example: Example, found: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the labeled classes, including all that are present, if known."""
+        keys = {LABELED_CLASSES: example.labeled_classes}
+        keys[NOT_EXHAUSTIVE] = example.not_exhaustive
+        known: dict[str, np.ndarray] = {}
+        for name, given in keys.items():
+            named = [c.index for k in given if (c := self._labeled_class(k))]
+            also = found.tolist() if name == LABELED_CLASSES else []
+            indices = np.array(sorted({*named, *also} - {UNKNOWN}), np.int32)
+            known |= {name: indices} if given else {}
+        return known
 
     def _labeled_class(self, key: str | int) -> Category | None:
         if isinstance(key, str):

@@ -52,6 +52,7 @@ class Example:
         keypoint_names: `[n][k]` names of the keypoints of each object, or empty.
         labeled_classes: Names and ids of the classes that the image was labeled
             for, present or absent; empty means unknown.
+        not_exhaustive: Ids of the classes of which only some objects are annotated.
         context: The memory bank, see `context_features.read_context`.
         faults: (kind of problem, description) of features that were left out.
     """
@@ -65,6 +66,7 @@ class Example:
     mask_of: list[MaskOf | None] | None
     keypoint_names: list[list[str]] = dataclasses.field(default_factory=list)
     labeled_classes: frozenset[str | int] = frozenset()
+    not_exhaustive: frozenset[str | int] = frozenset()
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
     faults: list[Fault] = dataclasses.field(default_factory=list)
 
@@ -131,6 +133,7 @@ def read_example(features: Any) -> Example:
         mask_of=_masks(features, count, size, faults),
         keypoint_names=keypoint_names,
         labeled_classes=_labeled_classes(features),
+        not_exhaustive=_not_exhaustive(features),
         context=_context(features),
         faults=faults,
     )
@@ -162,6 +165,12 @@ def _labeled_classes(features: Any) -> frozenset[str | int]:
     for feature in (_IMAGE + "label", "image/neg_category_ids"):
         found |= set(numbers_of(features, feature, "int64").tolist())
     return frozenset(found)
+
+
+def _not_exhaustive(features: Any) -> frozenset[str | int]:
+    """Returns the ids of classes of which only some objects are annotated."""
+    ids = numbers_of(features, "image/not_exhaustive_category_ids", "int64")
+    return frozenset(ids.tolist())
 
 
 def _classes(features: Any, count: int) -> tuple[list[str], np.ndarray]:

@@ -11,7 +11,7 @@ from odapi.data.mask_encoding import encode_png_mask
 from odapi.data.sample import Sample
 from odapi.data.tfrecord.example import DENSEPOSE, OFFSET, SIDES
 from odapi.data.tfrecord.protos import example_pb2
-from odapi.fields import FIELDS
+from odapi.fields import FIELDS, LABELED_CLASSES, NOT_EXHAUSTIVE
 from odapi.labels import LabelMap
 
 
@@ -52,9 +52,25 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
         _bytes(features, "image/object/mask", pngs)
     if "keypoints" in sample:
         _keypoints(features, sample, [label_map.by_id[i].keypoints for i in ids])
+    _labeled_classes(features, sample, label_map)
     write_densepose_and_motion(features, sample)
     write_context(features, sample)
     return example.SerializeToString()
+
+
+def _labeled_classes(features: Any, sample: Sample, label_map: LabelMap) -> None:
+    """Adds the classes that were annotated in the image: present, absent, partly."""
+    if LABELED_CLASSES not in sample:
+        return
+    present = {int(c) + 1 for c in sample["classes"]}
+    labeled = {int(c) + 1 for c in sample[LABELED_CLASSES]}
+    ids = sorted(labeled & present)
+    _integers(features, "image/class/label", ids)
+    _texts(features, "image/class/text", [label_map.by_id[i].name for i in ids])
+    _integers(features, "image/neg_category_ids", sorted(labeled - present))
+    partial = sorted(int(c) + 1 for c in sample.get(NOT_EXHAUSTIVE, ()))
+    if partial:
+        _integers(features, "image/not_exhaustive_category_ids", partial)
 
 
 def _keypoints(features: Any, sample: Sample, named: Sequence[Any]) -> None:
