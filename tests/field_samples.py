@@ -93,6 +93,10 @@ def _augmentation(text):
     return f"train_config {{ data_augmentation_options {{ {text} }} }}"
 
 
+def _own(text):
+    return f"[odapi.options] {{ augmentations {{ {text} }} }}"
+
+
 SAMPLES = (
     # Coders, matching and losses.
     ("ssd", _FOUR_KEYPOINTS),
@@ -224,4 +228,5 @@ SAMPLES = (
             "max_aspect_ratio: 2 min_area: 0.5 max_area: 1 overlap_thresh: 0.5 } }"
         ),
     ),
+    ("ssd", _own("step { random_adjust_hue { } } close_after: 1")),
 )  # fmt: skip

@@ -120,14 +120,18 @@ def test_a_step_that_cannot_be_built_is_named(text, message):
     ],
 )
 def test_flips_that_know_the_keypoints_pass(text, number):
-    check_keypoints(build_augmentations(steps_of(text)), number)
+    (step,) = build_augmentations(steps_of(text))
+    check_keypoints({"a.path": step}, number)
 
 
 @pytest.mark.parametrize("permutation", ["", "keypoint_flip_permutation: [1, 0]"])
 def test_a_flip_that_does_not_know_the_keypoints_is_refused(permutation):
     steps = steps_of(f"random_horizontal_flip {{ {permutation} }}")
-    with pytest.raises(ConfigError, match="objects have 3 keypoints"):
-        check_keypoints(build_augmentations(steps), 3)
+    (step,) = build_augmentations(steps)
+    with pytest.raises(ConfigError, match="objects have 3 keypoints") as error:
+        check_keypoints({"a.path": step}, 3)
+    field = "random_horizontal_flip.keypoint_flip_permutation"
+    assert error.value.place == f"a.path.{field}"
 
 
 RESIZERS = [

@@ -154,7 +154,15 @@ def test_checks_of_datasets_are_those_that_run():
 
 
 def test_members_of_a_oneof_that_are_not_refused_can_be_built():
-    from odapi.build import anchors, augment, losses, postprocess, resizer, targets
+    from odapi.build import (
+        anchors,
+        augment,
+        losses,
+        postprocess,
+        resizer,
+        targets,
+        train_augmentations,
+    )
 
     tables = {
         "AnchorGenerator": anchors._GENERATORS,
@@ -166,6 +174,7 @@ def test_members_of_a_oneof_that_are_not_refused_can_be_built():
         "CalibrationConfig": postprocess._CALIBRATIONS,
         "ImageResizer": resizer._RESIZERS,
         "PreprocessingStep": augment._STEPS,
+        "Augmentation": train_augmentations._AUGMENTATIONS | {"close_after": None},
     }
     known = {schema.short(m): m for m in messages()}
     for name, table in tables.items():

@@ -1,6 +1,6 @@
 """Builds augmentations from the steps of `data_augmentation_options`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from odapi.build.oneof import build_oneof, call
@@ -18,11 +18,11 @@ from odapi.data.loader.pipeline import Augmentation
 from odapi.errors import ConfigError
 from odapi.wording import counted
 
-_PATH = "train_config.data_augmentation_options"
+STEPS_PATH = "train_config.data_augmentation_options"
 
 
 def build_augmentations(
-    steps: Iterable[Any], path: str = _PATH
+    steps: Iterable[Any], path: str = STEPS_PATH
 ) -> tuple[Augmentation, ...]:
     """Returns functions `(sample, rng) -> sample`, in the order of the steps.
 
@@ -34,25 +34,36 @@ def build_augmentations(
         ConfigError: A step is empty, unknown, or has a value that is not allowed.
     """
     return tuple(
-        build_oneof(step, "preprocessing_step", _STEPS, f"{path}[{index}]")
-        for index, step in enumerate(steps)
+        build_step(step, f"{path}[{index}]") for index, step in enumerate(steps)
     )
 
 
+def build_step(step: Any, path: str) -> Augmentation:
+    """Returns the function `(sample, rng) -> sample` of a PreprocessingStep.
+
+    Args:
+        step: The message.
+        path: Its path in the pipeline config, for errors.
+
+    Raises:
+        ConfigError: It is empty, unknown, or has a value that is not allowed.
+    """
+    return build_oneof(step, "preprocessing_step", _STEPS, path)
+
+
 def check_keypoints(
-    augmentations: Iterable[Augmentation], num_keypoints: int, path: str = _PATH
+    augmentations: Mapping[str, Augmentation], num_keypoints: int
 ) -> None:
     """Checks that flips permute the keypoints of the dataset.
 
     Args:
-        augmentations: As built.
+        augmentations: As built, by their paths in the pipeline config.
         num_keypoints: Number of keypoints per object; 0 if there are none.
-        path: Path of the augmentations in the pipeline config, for errors.
 
     Raises:
         ConfigError: A permutation is missing or has another length.
     """
-    for index, step in enumerate(augmentations):
+    for path, step in augmentations.items():
         if not isinstance(step, RandomFlip) or not step.probability:
             continue
         found = len(step.keypoint_permutation)
@@ -61,7 +72,7 @@ def check_keypoints(
         mirrors = isinstance(step, HorizontalFlip)
         if num_keypoints > 1 and found != num_keypoints and (found or mirrors):
             raise ConfigError(
-                f"{path}[{index}].{step.field}",
+                f"{path}.{step.field}",
                 f"has {counted(found, 'entry', 'entries')}; objects have "
                 f"{counted(num_keypoints, 'keypoint')}",
                 hint="give the index of each keypoint's mirror image, such as the "
@@ -69,16 +80,19 @@ def check_keypoints(
             )
 
 
-def check_densepose(augmentations: Iterable[Augmentation], path: str = _PATH) -> None:
+def check_densepose(augmentations: Mapping[str, Augmentation]) -> None:
     """Checks that no augmentation mirrors people with DensePose annotations.
+
+    Args:
+        augmentations: As built, by their paths in the pipeline config.
 
     Raises:
         ConfigError: An augmentation does.
     """
-    for index, step in enumerate(augmentations):
+    for path, step in augmentations.items():
         if isinstance(step, HorizontalFlip | VerticalFlip) and step.probability:
             raise ConfigError(
-                f"{path}[{index}].{step.field.partition('.')[0]}",
+                f"{path}.{step.field.partition('.')[0]}",
                 "flips people, but the tables of mirrored DensePose points are not "
                 "part of this project",
                 hint="remove it; random_rotation90 and crops are fine",

@@ -7,6 +7,7 @@ from odapi.build.augment import check_densepose, check_keypoints
 from odapi.build.context_rcnn import bank_shape, check_context
 from odapi.build.keypoint_names import check_keypoint_ids
 from odapi.build.metrics import COCO_MASKS
+from odapi.build.train_augmentations import by_path
 from odapi.data.loader.pipeline import Augmentation
 from odapi.data.sources.base import BaseSource
 from odapi.errors import ConfigError, DataError
@@ -34,9 +35,9 @@ def check_train_source(
     check_context(bank_shape(config), source, "train_input_reader")
     if "keypoints" in fields:
         check_keypoint_ids(config, source.num_keypoints)
-        check_keypoints(augmentations, source.num_keypoints)
+        check_keypoints(by_path(config, augmentations), source.num_keypoints)
     if "densepose_points" in fields:
-        check_densepose(augmentations)
+        check_densepose(by_path(config, augmentations))
     scores = config.train_config.use_multiclass_scores
     if scores and "multiclass_scores" not in source.keys:
         raise ConfigError(

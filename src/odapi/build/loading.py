@@ -3,8 +3,8 @@
 import dataclasses
 from typing import Any
 
-from odapi.build.augment import build_augmentations
 from odapi.build.resizer import model_resizer
+from odapi.build.train_augmentations import build_train_augmentations
 from odapi.config.load import options
 from odapi.config.rules.registry import Part, require
 from odapi.data.image.resize import Identity, Resizer
@@ -61,7 +61,7 @@ def build_loading(
     one_by_one = not training and batch_size == 1
     return Loading(
         resizer=resizer,
-        augmentations=_augmentations(config) if training else (),
+        augmentations=_augmentations(config, batch_size) if training else (),
         batch_size=batch_size,
         buckets=None if one_by_one else buckets_of(resizer, loading.size_buckets),
         threads=loading.threads,
@@ -71,9 +71,9 @@ def build_loading(
     )
 
 
-def _augmentations(config: Any) -> tuple[Augmentation, ...]:
+def _augmentations(config: Any, batch_size: int) -> tuple[Augmentation, ...]:
     train = config.train_config
-    steps = build_augmentations(train.data_augmentation_options)
+    steps = build_train_augmentations(config, batch_size)
     if train.merge_multiple_label_boxes:
         model = getattr(config.model, config.model.WhichOneof("model"))
         # With confidences as targets, each class of a merged object has its own.

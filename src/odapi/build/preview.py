@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from odapi.data.augment.chain import augment
 from odapi.data.image.lazy import rendered
 from odapi.data.loader.pipeline import Augmentation
 from odapi.data.sample import Sample
@@ -45,9 +46,7 @@ def draw_preview(
         if not augmentations:
             continue
         rng = np.random.default_rng([seed, index])
-        for augment in augmentations:
-            sample = augment(sample, rng)
-        sample = rendered(sample)
+        sample = rendered(augment(sample, rng, augmentations))
         images_shown.append(draw_objects(sample["image"], sample, source.label_map))
         captions.append(f"augmented: {_count(sample)}")
     if not images_shown:

@@ -244,14 +244,14 @@ def _to_inspect(
     """Returns name, source and augmentations of each dataset."""
     if not _is_config(target):
         return [("", open_spec(target, label_map), ())]
-    from odapi.build.augment import build_augmentations
     from odapi.build.source import build_eval_source, build_train_source
+    from odapi.build.train_augmentations import build_train_augmentations
     from odapi.config.label_map import load_label_map
     from odapi.config.load import load_config, options
 
     config = load_config(target, overrides or ())
     classes = load_label_map(label_map) if label_map else None
-    steps = build_augmentations(config.train_config.data_augmentation_options)
+    steps = build_train_augmentations(config)
     found: list[tuple[str, BaseSource, tuple[Any, ...]]] = [
         ("train", build_train_source(config, classes), steps)
     ]

@@ -1,9 +1,10 @@
-"""Augmentation steps and resizers whose lists must have a certain length."""
+"""Augmentations: lengths of lists, and steps at the end without them."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from odapi.config.findings import Finding, error
+from odapi.config.load import options
 from odapi.wording import counted
 
 
@@ -40,3 +41,24 @@ def about_pad_value(path: str, resizer: Any) -> Iterator[Finding]:
             f"{path}.per_channel_pad_value",
             f"has {counted(given, 'value')} for {channels} channels",
         )
+
+
+def find_close_after(config: Any) -> Iterator[Finding]:
+    """Yields augmentations that would end before the first step, or at no known one."""
+    steps = config.train_config.num_steps
+    for index, augmentation in enumerate(options(config).augmentations):
+        path = f"options.augmentations[{index}].close_after"
+        if augmentation.close_after and not steps:
+            yield error(
+                path,
+                "counts from the end of the training, and train_config.num_steps is "
+                "not set",
+                "--set train_config.num_steps=...",
+            )
+        elif augmentation.close_after >= max(steps, 1):
+            yield error(
+                path,
+                f"is {augmentation.close_after} of {counted(steps, 'step')}: the "
+                "augmentation would never be applied",
+                "set it below train_config.num_steps, or remove the augmentation",
+            )

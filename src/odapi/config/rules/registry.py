@@ -48,6 +48,7 @@ class Part(enum.Enum):
         "train_config.data_augmentation_options",
         "train_config.use_multiclass_scores",
         "train_config.merge_multiple_label_boxes",
+        "options.augmentations",
         "options.train_data",
         "options.data_loading",
     )
@@ -112,6 +113,7 @@ CONFIG_RULES: tuple[tuple[Callable[[Any], Iterator[Finding]], Part | None], ...]
     (input_data.find_mixture, Part.TRAIN_DATA),
     (input_data.find_processes, Part.TRAIN_DATA),
     (input_data.find_allowed_checks, Part.TRAIN_DATA),
+    (augmentations.find_close_after, Part.TRAIN_DATA),
     (masks.find, Part.EVALUATION),
     (center_net.find_keypoint_metrics, Part.EVALUATION),
     (training.find, Part.TRAINING),

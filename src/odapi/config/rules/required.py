@@ -73,7 +73,7 @@ NOT_EMPTY = frozenset(
         "DetectionModel", "ImageResizer", "BoxCoder", "Matcher",
         "RegionSimilarityCalculator", "BoxPredictor", "AnchorGenerator",
         "LocalizationLoss", "ClassificationLoss", "Optimizer", "LearningRate",
-        "PreprocessingStep", "CalibrationConfig", "ParameterizedMetric",
+        "PreprocessingStep", "CalibrationConfig", "ParameterizedMetric", "Augmentation",
     }
 )  # fmt: skip
 

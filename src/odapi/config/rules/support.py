@@ -159,7 +159,13 @@ ROWS: dict[str, Row] = {
             "adjust_gamma",
         )
     },
-    "Options.augmentations": _LATER,
+    **{
+        f"Augmentation.{name}": _LATER
+        for name in (
+            "random_mosaic", "random_mixup", "random_copy_paste", "random_erasing",
+            "random_perspective", "random_blur", "random_noise",
+        )
+    },
     # Input.
     "InputReader.name": Row("nothing refers to a reader by its name"),
     "InputReader.filenames_shuffle_buffer_size": _ORDER,

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from odapi.data.augment.augmentation import Augmentation
+from odapi.data.augment.chain import augment
 from odapi.data.augment.transforms import to_grid
 from odapi.data.image.resize import Resizer
 from odapi.data.loader.cache import SampleCache
@@ -17,8 +18,9 @@ from odapi.errors import DataError
 from odapi.structures import Batch
 from odapi.wording import counted
 
-# Offset to positions that no training reaches: substitutes of unusable samples.
-_SUBSTITUTE_OFFSET = 1 << 40
+# Offset to positions that no training reaches: substitutes of unusable samples. A prime,
+# since without shuffling a multiple of the dataset's length leads to the same sample.
+_SUBSTITUTE_OFFSET = (1 << 40) - 87
 
 
 class Load:
@@ -70,9 +72,10 @@ class Load:
         size = np.array(sample["image"].shape[:2], np.int32)
         sample = sample | {"original_size": size}
         if self.augmentations:
+            # A substitute closes the augmentations that the sample would.
+            place = position % _SUBSTITUTE_OFFSET
             rng = self.order.rng(position)
-            for augmentation in self.augmentations:
-                sample = augmentation(sample, rng)
+            sample = augment(sample, rng, self.augmentations, place)
             if self.resizer.method == "bilinear":
                 height, width = sample["image"].shape[:2]
                 sample = to_grid(sample, *self.resizer.true_size(height, width))
