@@ -18,8 +18,8 @@ from odapi.errors import DataError
 from odapi.structures import Batch
 from odapi.wording import counted
 
-# Offset to positions that no training reaches: substitutes of unusable samples. A prime,
-# since without shuffling a multiple of the dataset's length leads to the same sample.
+# Offset to positions that no training reaches: substitutes of unusable samples. It is
+# prime: without shuffling, a multiple of the length leads to the same sample again.
 _SUBSTITUTE_OFFSET = (1 << 40) - 87
 
 
