@@ -111,6 +111,7 @@ def _read_by_training(tmp_path, monkeypatch):
         "model.ssd.image_resizer.fixed_shape_resizer={height: 16 width: 16}",
         f"train_input_reader={reader}",
         f"eval_input_reader=[{reader}]",
+        "options.sampling.class_weights=[{name: 'cat' weight: 2}]",
     )
     monkeypatch.setattr(run, "load_config", lambda *_: view(config))
     monkeypatch.setattr(

@@ -8,6 +8,7 @@ from odapi.build import dataset_checks as checks
 from odapi.build.context_rcnn import bank_shape
 from odapi.build.loading import Loading, build_loading
 from odapi.build.mixture import build_mixture
+from odapi.build.sampling import build_class_weights, build_repeats
 from odapi.build.source import build_eval_source, build_train_source
 from odapi.config.load import options
 from odapi.data.augment.augmentation import as_augmentation
@@ -53,6 +54,7 @@ def build_train_dataset(
     if train.use_multiclass_scores or train.merge_multiple_label_boxes:
         loaded.append("multiclass_scores")
     own = tuple(map(as_augmentation, augmentations))
+    own = build_class_weights(config, source.label_map) + own
     loading = dataclasses.replace(loading, augmentations=loading.augmentations + own)
     parts, weights = ((), ()) if given else build_mixture(reader, source)
     order = Order(
@@ -61,6 +63,7 @@ def build_train_dataset(
         seed=options(config).seed if seed is None else seed,
         parts=parts,
         weights=weights,
+        repeats=build_repeats(config, source),
     )
     return _pipeline(config, source, reader, loading, order, loaded)
 

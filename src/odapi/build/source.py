@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
+from odapi.build.sampling import merges_classes, with_fraction, with_merged_classes
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
 from odapi.config.protos import input_reader_pb2
@@ -26,6 +27,8 @@ _CONTEXT = {"load_context_features": CONTEXT, "load_context_image_ids": CONTEXT_
 def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSource:
     """Opens the training data: `options.train_data`, else `train_input_reader`.
 
+    `options.sampling` may choose a fraction of the images, and merge the classes.
+
     Args:
         config: A TrainEvalPipelineConfig.
         label_map: The classes; None takes the reader's label map, or else the
@@ -38,8 +41,10 @@ def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSo
     reader, path = config.train_input_reader, "train_input_reader"
     names = keypoint_label_map(config)
     spec, drop = options(config).train_data, _drops_unknown(config)
-    source = build_source(reader, path, spec, label_map, names, drop)
-    return _with_limit(source, config)
+    own = None if merges_classes(config) else label_map
+    source = build_source(reader, path, spec, own, names, drop)
+    source = with_merged_classes(_with_limit(source, config), config, label_map)
+    return with_fraction(source, config)
 
 
 def build_eval_source(
@@ -70,11 +75,12 @@ def build_eval_source(
                 hint="name the data: --eval-data coco:PATH",
             )
     reader = eval_reader(config, index)
-    if label_map is None and not _label_map_path(reader, spec):
-        label_map = _train_label_map(config)
+    own = None if merges_classes(config) else label_map
+    if own is None and not _label_map_path(reader, spec):
+        own = _train_label_map(config)
     names, drop = keypoint_label_map(config), _drops_unknown(config)
-    source = build_source(reader, path, spec, label_map, names, drop)
-    return _with_limit(source, config)
+    source = build_source(reader, path, spec, own, names, drop)
+    return with_merged_classes(_with_limit(source, config), config, label_map)
 
 
 def build_source(
@@ -228,6 +234,8 @@ def _train_label_map(config: Any) -> LabelMap | None:
     reader, spec = config.train_input_reader, options(config).train_data
     if _label_map_path(reader, spec):
         return load_label_map(reader.label_map_path)
+    if merges_classes(config):
+        return None  # Those of the training data become one class, whatever they are.
     if spec or reader.WhichOneof("input_reader"):
         return build_train_source(config).label_map
     return None

@@ -132,9 +132,12 @@ def stratify(
     share = np.array(shares)
     have = {label: np.zeros(len(share)) for label in (*members, _ALL)}
     part = [-1] * len(labels)
-    while members:
-        label = min(members, key=lambda k: (len(members[k]), k))
-        for item in members.pop(label):
+    left = {label: len(items) for label, items in members.items()}
+    while left:
+        label = min(left, key=lambda k: (left[k], k))
+        for item in members[label]:
+            if part[item] >= 0:
+                continue
             behind = sum(
                 share * (have[k].sum() + weight[item]) - have[k] for k in (label, _ALL)
             )
@@ -142,11 +145,9 @@ def stratify(
             part[item] = int(rng.choice(best))
             for k in (*(labels[item] or {_NO_LABEL}), _ALL):
                 have[k][part[item]] += weight[item]
-        members = {
-            k: left
-            for k, items in members.items()
-            if (left := [i for i in items if part[i] < 0])
-        }
+            for k in labels[item] or {_NO_LABEL}:
+                left[k] -= 1
+        left = {k: number for k, number in left.items() if number}
     _fill_empty(part, labels, len(shares))
     return part
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
+from odapi.build.sampling import merges_classes, with_fraction, with_merged_classes
 from odapi.config.label_map import load_label_map
 from odapi.config.load import Config
 from odapi.config.rules.files import is_placeholder
@@ -94,12 +95,15 @@ class GivenData:
         samples = self._samples().get("train_data")
         if samples is None:
             return None
-        source = self._train_source(samples, config, known)
-        return relabel(source, run_classes) if run_classes else source
+        source = self._opened(samples, "train_data", config, known)
+        if run_classes and not merges_classes(config):
+            source = relabel(source, run_classes)
+        return with_fraction(with_merged_classes(source, config, run_classes), config)
 
-    def _train_source(
-        self, samples: Any, config: Config, known: LabelMap | None
+    def _opened(
+        self, samples: Any, name: str, config: Config, known: LabelMap | None
     ) -> BaseSource:
+        """Returns the source of samples, with their own classes."""
         if isinstance(samples, BaseSource):
             return samples
         label_map = getattr(samples, "label_map", None)
@@ -109,12 +113,12 @@ class GivenData:
             label_map = _configured(config) or known
         if label_map is None:
             raise DataError(
-                "train_data",
+                name,
                 "samples need the names of their classes",
                 hint='pass classes=["cat", "dog"], or set '
                 "train_input_reader.label_map_path",
             )
-        return _source(samples, "train_data", label_map, config)
+        return _source(samples, name, label_map, config)
 
     def eval_source(self, config: Config, label_map: LabelMap) -> BaseSource | None:
         """Returns the source of the evaluation samples; None for a dataset on disk.
@@ -129,6 +133,9 @@ class GivenData:
         samples = self._samples().get("eval_data")
         if samples is None:
             return None
+        if merges_classes(config):
+            source = self._opened(samples, "eval_data", config, label_map)
+            return with_merged_classes(source, config, label_map)
         if isinstance(samples, BaseSource):
             return relabel(samples, label_map)
         own = getattr(samples, "label_map", None)

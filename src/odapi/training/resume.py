@@ -26,7 +26,7 @@ _REFUSED = re.compile(
 # Fields that change the order of batches: the saved position means nothing.
 _OTHER_DATA = re.compile(
     r"train_input_reader|train_config\.batch_size|(\[?odapi\.)?options\]?\."
-    r"(train_data|seed)$|options\.(train_data|seed)$"
+    r"(train_data|seed|sampling.*)$|options\.(train_data|seed|sampling.*)$"
 )
 
 

@@ -10,6 +10,7 @@ import keras
 from odapi.build.dataset import build_eval_dataset, build_train_dataset
 from odapi.build.detector import build_detector, precision_of_keras
 from odapi.build.optimizer import build_optimizer
+from odapi.build.sampling import sampling_lines
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.metadata import metadata_writer
 from odapi.checkpoints.run_folder import mark_run
@@ -202,6 +203,7 @@ def _run(
     except UnknownClassError as error:
         raise resume_from.new_classes(error) if resume_from else error from error
     _check_datasets(config, pipeline, eval_dataset)
+    print_lines(*sampling_lines(config, pipeline.source, pipeline.order.repeats))
     interrupts.check()
     detector = _build_detector(config, pipeline)
     evaluate = None

@@ -12,7 +12,7 @@ OPTIONS_FIELD_NUMBER: _ClassVar[int]
 options: _descriptor.FieldDescriptor
 
 class Options(_message.Message):
-    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic", "batch_norm_decay", "roi_align", "recalibrate_batch_norm", "augmentations")
+    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic", "batch_norm_decay", "roi_align", "recalibrate_batch_norm", "augmentations", "sampling")
     class Precision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FLOAT32: _ClassVar[Options.Precision]
@@ -36,6 +36,7 @@ class Options(_message.Message):
     ROI_ALIGN_FIELD_NUMBER: _ClassVar[int]
     RECALIBRATE_BATCH_NORM_FIELD_NUMBER: _ClassVar[int]
     AUGMENTATIONS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
     seed: int
     train_data: str
     eval_data: str
@@ -51,7 +52,8 @@ class Options(_message.Message):
     roi_align: bool
     recalibrate_batch_norm: int
     augmentations: _containers.RepeatedCompositeFieldContainer[_augmentation_pb2.Augmentation]
-    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ..., recalibrate_batch_norm: _Optional[int] = ..., augmentations: _Optional[_Iterable[_Union[_augmentation_pb2.Augmentation, _Mapping]]] = ...) -> None: ...
+    sampling: Sampling
+    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ..., recalibrate_batch_norm: _Optional[int] = ..., augmentations: _Optional[_Iterable[_Union[_augmentation_pb2.Augmentation, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ...) -> None: ...
 
 class Evaluation(_message.Message):
     __slots__ = ("every_n_steps", "best_metric", "max_images", "estimate_keypoint_sigmas")
@@ -80,6 +82,26 @@ class EarlyStopping(_message.Message):
     patience: int
     min_delta: float
     def __init__(self, patience: _Optional[int] = ..., min_delta: _Optional[float] = ...) -> None: ...
+
+class Sampling(_message.Message):
+    __slots__ = ("fraction", "repeat_factor_threshold", "class_weights", "single_class")
+    FRACTION_FIELD_NUMBER: _ClassVar[int]
+    REPEAT_FACTOR_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    CLASS_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    SINGLE_CLASS_FIELD_NUMBER: _ClassVar[int]
+    fraction: float
+    repeat_factor_threshold: float
+    class_weights: _containers.RepeatedCompositeFieldContainer[ClassWeight]
+    single_class: bool
+    def __init__(self, fraction: _Optional[float] = ..., repeat_factor_threshold: _Optional[float] = ..., class_weights: _Optional[_Iterable[_Union[ClassWeight, _Mapping]]] = ..., single_class: _Optional[bool] = ...) -> None: ...
+
+class ClassWeight(_message.Message):
+    __slots__ = ("name", "weight")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    weight: float
+    def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class DataLoading(_message.Message):
     __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes", "drop_unknown_classes", "allow", "max_image_megapixels")

@@ -152,7 +152,7 @@ def _find_label_map(
     model = config.model.WhichOneof("model")
     num_classes = getattr(getattr(config.model, model or "", None), "num_classes", 0)
     highest = label_map.num_classes
-    if not num_classes:
+    if not num_classes or options(config).sampling.single_class:
         return
     field = f"model.{model}.num_classes"
     fix = f"--set {field}={highest}"

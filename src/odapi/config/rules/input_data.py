@@ -53,6 +53,45 @@ def find_allowed_checks(config: Any) -> Iterator[Finding]:
             )
 
 
+def find_sampling(config: Any) -> Iterator[Finding]:
+    """Yields sampling options that contradict each other or the model."""
+    sampling, train = options(config).sampling, config.train_config
+    path = "options.sampling.class_weights"
+    seen: set[str] = set()
+    for index, row in enumerate(sampling.class_weights):
+        if row.name in seen:
+            yield error(f"{path}[{index}].name", f"{row.name!r} appears twice")
+        seen.add(row.name)
+    if seen and train.merge_multiple_label_boxes:
+        yield error(
+            path,
+            "cannot be used with train_config.merge_multiple_label_boxes: merged "
+            "objects have several classes",
+        )
+    if sampling.single_class:
+        yield from _find_single_class(config)
+
+
+def _find_single_class(config: Any) -> Iterator[Finding]:
+    path = "options.sampling.single_class"
+    model = config.model.WhichOneof("model")
+    num_classes = getattr(getattr(config.model, model or "", None), "num_classes", 1)
+    if num_classes > 1:
+        yield error(
+            path,
+            f"needs a model of one class, but model.{model}.num_classes is "
+            f"{num_classes}",
+            f"--set model.{model}.num_classes=1",
+        )
+    for name, what in (
+        ("train_config.use_multiclass_scores", "scores of several classes"),
+        ("train_input_reader.expand_labels_hierarchy", "the ancestors of a class"),
+    ):
+        message, field = name.split(".")
+        if getattr(getattr(config, message), field):
+            yield error(path, f"cannot be used with {name}: {what} have no meaning")
+
+
 def find_processes(config: Any) -> Iterator[Finding]:
     """Yields processes that would make batches of images of many sizes."""
     loading = options(config).data_loading

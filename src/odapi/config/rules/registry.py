@@ -51,6 +51,7 @@ class Part(enum.Enum):
         "options.augmentations",
         "options.train_data",
         "options.data_loading",
+        "options.sampling",
     )
     EVALUATION = ("eval_config", "eval_input_reader", "options.eval_data")
     OPTIMIZER = (
@@ -111,6 +112,7 @@ CONFIG_RULES: tuple[tuple[Callable[[Any], Iterator[Finding]], Part | None], ...]
     (center_net.find_loaded_keypoints, Part.TRAIN_DATA),
     (input_data.find_scores, Part.TRAIN_DATA),
     (input_data.find_mixture, Part.TRAIN_DATA),
+    (input_data.find_sampling, Part.TRAIN_DATA),
     (input_data.find_processes, Part.TRAIN_DATA),
     (input_data.find_allowed_checks, Part.TRAIN_DATA),
     (augmentations.find_close_after, Part.TRAIN_DATA),

@@ -57,6 +57,7 @@ REQUIRED: dict[str, dict[str, str]] = {
     "SSDRandomCropOperation": dict.fromkeys(
         ("min_aspect_ratio", "max_aspect_ratio", "max_area"), "the field has no default"
     ),
+    "ClassWeight": {"name": "the name of a class of the label map"},
     "Loss": {"localization_loss": "", "classification_loss": ""},
     "BootstrappedSigmoidClassificationLoss": {"alpha": "the field has no default"},
     "PenaltyReducedLogisticFocalLoss": {"alpha": "usual is 2", "beta": "usual is 4"},

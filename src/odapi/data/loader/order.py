@@ -7,6 +7,7 @@ One permutation per epoch costs 8 bytes per image and no time.
 
 import dataclasses
 import functools
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -31,9 +32,12 @@ class Order:
         seed: Random seed of order and augmentation.
         parts, weights: Lengths of the parts of the source, and their relative sampling
             frequencies; only in training. Empty: proportional to their lengths.
+        repeats: Average number of appearances per epoch, 1 or more, of each sample of
+            the source; only in training. Empty: 1.
 
     Raises:
-        ValueError: The numbers of weights and parts differ, or no weight is above 0.
+        ValueError: The numbers of weights and parts differ, no weight is above 0, or a
+            repeat factor is below 1.
     """
 
     training: bool = True
@@ -41,6 +45,7 @@ class Order:
     seed: int = 0
     parts: tuple[int, ...] = ()
     weights: tuple[float, ...] = ()
+    repeats: tuple[float, ...] = ()
 
     def __post_init__(self):
         if len(self.parts) != len(self.weights):
@@ -52,6 +57,8 @@ class Order:
             raise ValueError(
                 f"weights must be 0 or more, not all 0, got {list(self.weights)}"
             )
+        if self.repeats and not min(self.repeats) >= 1:
+            raise ValueError(f"repeats must be 1 or more, got {min(self.repeats)}")
 
     def indices(self, length: int) -> Sequence[int]:
         """Returns the index of the sample at each position, for a number of samples."""
@@ -60,10 +67,19 @@ class Order:
         parts = self.parts or (length,)
         starts = np.cumsum([0, *parts[:-1]]).tolist()
         epochs = [
-            _Epochs(start, part, (self.seed, number) if self.shuffle else None)
+            _Epochs(
+                start,
+                part,
+                (self.seed, number) if self.shuffle else None,
+                self.repeats[start : start + part],
+            )
             for number, (start, part) in enumerate(zip(starts, parts, strict=True))
         ]
         return _Mixture(epochs, self.weights) if self.weights else epochs[0]
+
+    def epoch_length(self, length: int) -> int:
+        """Returns the positions of an epoch without a mixture, for so many samples."""
+        return _num_positions(self.repeats) if self.repeats else length
 
     def rng(self, position: int) -> np.random.Generator:
         """Returns the random generator of the augmentations at a position."""
@@ -84,26 +100,54 @@ class _Key(ISeedSequence):
 
 
 class _Epochs(Sequence):
-    """Indices from `start` on, repeated per epoch; shuffled if a seed is given."""
+    """Indices from `start` on, repeated per epoch; shuffled if a seed is given.
 
-    def __init__(self, start: int, length: int, seed: tuple[int, int] | None):
-        self.start, self.length, self.seed = start, length, seed
+    With `repeats`, all epochs have the same length, and an index appears as often as
+    its repeat factor rounded down or up: systematic sampling, whose mean is the factor.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        length: int,
+        seed: tuple[int, int] | None,
+        repeats: Sequence[float] = (),
+    ):
+        self.start, self.seed = start, seed
+        self.repeats = np.asarray(repeats, np.float64)
+        self.num_samples = length
+        self.length = _num_positions(repeats) if len(repeats) else length
         # More than one, since threads read around the end of an epoch.
-        self._permutation = functools.lru_cache(maxsize=3)(self._shuffled)
+        self._of_epoch = functools.lru_cache(maxsize=3)(self._made)
 
     def __len__(self) -> int:
         return sys.maxsize
 
     def __getitem__(self, position):
         epoch, place = divmod(position, self.length)
-        if self.seed is None:
+        if self.seed is None and not len(self.repeats):
             return self.start + place
-        return self.start + int(self._permutation(epoch)[place])
+        return self.start + int(self._of_epoch(epoch)[place])
 
-    def _shuffled(self, epoch: int) -> np.ndarray:
-        return np.random.default_rng([*(self.seed or ()), epoch]).permutation(
-            self.length
-        )
+    def _made(self, epoch: int) -> np.ndarray:
+        """Returns the indices of an epoch, counted from 0."""
+        rng = np.random.default_rng([*(self.seed or ()), epoch])
+        samples = np.arange(self.num_samples)
+        if self.seed is not None:
+            samples = rng.permutation(self.num_samples)
+        if not len(self.repeats):
+            return samples
+        ends = np.cumsum(self.repeats[samples])
+        ends *= self.length / ends[-1]  # At most one more position, for all together.
+        ends[-1] = self.length
+        places = np.floor(np.append(0.0, ends) + rng.random()).astype(np.int64)
+        repeated = np.repeat(samples, np.diff(places))
+        return repeated if self.seed is None else rng.permutation(repeated)
+
+
+def _num_positions(repeats: Sequence[float]) -> int:
+    """Returns the positions of an epoch of samples with these repeat factors."""
+    return math.ceil(sum(repeats) - 1e-6)  # Rounding errors are no position.
 
 
 class _Mixture(Sequence):

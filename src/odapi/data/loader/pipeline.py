@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -318,12 +318,12 @@ class Pipeline:
 class _Counted:
     """Loads samples; unusable ones are counted and returned as None."""
 
-    def __init__(
-        self, source: Source, load: Callable[[int], Sample], problems: Problems
-    ):
+    def __init__(self, source: Source, load: Load, problems: Problems):
         self.source, self.load, self.problems = source, load, problems
         self._failed = 0
         self._lock = threading.Lock()
+        # Any two epochs contain each sample, in any order.
+        self._limit = 2 * load.order.epoch_length(len(source))
 
     def __call__(self, position: int) -> Sample | None:
         try:
@@ -341,8 +341,7 @@ class _Counted:
         with self._lock:
             self._failed += 1
             failed = self._failed
-        # Any two epochs contain each sample, in any order.
-        if failed >= 2 * len(self.source):
+        if failed >= self._limit:
             raise none_usable(self.source, error) from error
 
 
