@@ -92,6 +92,35 @@ def write_lvis(folder):
     return f"lvis:{folder / 'lvis_v1_val.json'}"
 
 
+def open_images_rows():
+    """Returns the rows of boxes and of image labels."""
+    boxes = [
+        "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,"
+        "IsTruncated,IsGroupOf,IsDepiction,IsInside"
+    ]
+    labels = ["ImageID,Source,LabelName,Confidence"]
+    for name, (height, width) in SIZES.items():
+        for i, (y0, x0, y1, x1) in OBJECTS[name]:
+            sides = f"{x0 / width},{x1 / width},{y0 / height},{y1 / height}"
+            boxes.append(f"{name},xclick,{NAMES[i]},1,{sides},0,1,0,0,-1")
+        present = {i for i, _ in OBJECTS[name]}
+        for i, label in enumerate(NAMES):
+            labels.append(f"{name},verification,{label},{int(i in present)}")
+    return boxes, labels
+
+
+def write_open_images(folder):
+    write_images(folder / "train")
+    boxes, labels = open_images_rows()
+    for name, lines in {
+        "oidv6-train-annotations-bbox.csv": boxes,
+        "oidv7-train-annotations-human-imagelabels.csv": labels,
+        "class-descriptions-boxable.csv": ["cat,Cat", "dog,Dog"],
+    }.items():
+        (folder / name).write_text("\n".join(lines) + "\n")
+    return f"openimages:{folder}"
+
+
 def voc_xml(name, size=None, objects=None, filename=None):
     height, width = size or SIZES[name]
     shown = "".join(
@@ -211,6 +240,7 @@ WRITERS = {
     "coco": write_coco,
     "csv": write_csv,
     "lvis": write_lvis,
+    "openimages": write_open_images,
     "voc": write_voc,
     "yolo": write_yolo,
     "tfrecord": write_tfrecord,

@@ -300,6 +300,11 @@ DATA_KINDS = {
         damage_files("*.json", changes.damage_json),
         lambda folder: inspect("lvis:lvis_v1_val.json", folder),
     ),
+    "openimages": Kind(
+        tiny_data.write_open_images,
+        damage_files("*.csv", changes.damage_text),
+        lambda folder: inspect("openimages:.", folder),
+    ),
     "tfrecord": Kind(
         _write_records,
         _damage_records(example_pb2.Example),

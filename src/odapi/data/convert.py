@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
+from odapi.data.formats.openimages_writer import write_openimages
 from odapi.data.formats.tfrecord_writer import (
     shard_paths,
     write_records_of,
@@ -24,12 +25,12 @@ from odapi.outputs.kinds import DATASET
 
 Path = pathlib.Path
 
-FORMATS = ("coco", "lvis", "tfrecord", "voc", "yolo")
+FORMATS = ("coco", "lvis", "openimages", "tfrecord", "voc", "yolo")
 
 # Formats with one file of annotations, and the suffix by which a path means it.
 _FILES = {"coco": ".json", "lvis": ".json"}
 # Formats whose splits lie in one folder; `split` of a spec chooses one.
-_WITH_SPLITS = ("voc", "yolo")
+_WITH_SPLITS = ("openimages", "voc", "yolo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -131,6 +132,11 @@ def _coco(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
     return write_coco(source, target.path, indices, target.images, is_lvis)
 
 
+def _openimages(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    place = (target.path, indices, target.images, target.split)
+    return write_openimages(source, *place)
+
+
 def _tfrecord(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
     return write_tfrecord(source, target.path, indices, target.shards)
 
@@ -147,6 +153,7 @@ def _yolo(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
 _WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
     "coco": _coco,
     "lvis": _coco,
+    "openimages": _openimages,
     "tfrecord": _tfrecord,
     "voc": _voc,
     "yolo": _yolo,

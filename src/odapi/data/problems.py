@@ -56,6 +56,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "mask of another shape": (DROPPED, "height : width is not that of the image"),
     "empty mask": (DROPPED, "a mask without a pixel; its object is kept"),
     "mask outside its box": (KEPT, "most of it; dropped if it is of another size"),
+    "mask without a box": (DROPPED, "no box of its class has the box of the mask"),
     "malformed keypoints": (DROPPED, "not as many as there are; the object is kept"),
     "keypoints without visibility": (FIXED, "x, y pairs; visible except at (0, 0)"),
     "visibility other than 0, 1, 2": (FIXED, "a score, or above 2; taken as visible"),

@@ -13,7 +13,8 @@ from odapi.data.problems import Problems
 from odapi.data.sources.base import Raw, Size
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.csv_columns import Row, read_rows
-from odapi.data.sources.files import FileSource, ImageFinder, check_missing
+from odapi.data.sources.entries import ImageEntries
+from odapi.data.sources.files import FileSource, ImageFinder
 from odapi.data.sources.split_names import (
     files_of_split,
     neither_file_nor_folder,
@@ -66,24 +67,12 @@ def open_csv(
     index = ClassIndex(label_map, str(file), problems, drop_unknown)
     in_pixels = not _is_normalized(rows)
     finder = ImageFinder(_folders(file, images))
-    entries: dict[Path, Raw] = {}
-    missing = []
+    entries = ImageEntries(str(file), finder, problems)
     for name, found in per_image.items():
-        image = finder.find(name)
-        if image is None:
-            missing.append(name)
-            problems.found("missing image", name)
-        elif image in entries:
-            other = entries[image].image_id
-            where = f"{name} ({image.name}, the image of {other})"
-            problems.found("image of two annotations", where)
-        else:
-            entries[image] = _raw(name, image.name, found, index, in_pixels)
-    index.check()
-    total = len(missing) + len(entries)
-    check_missing(str(file), missing, total, finder, skip_missing)
-    pairs = [(raw, image) for image, raw in entries.items()]
-    return FileSource(str(file), label_map, pairs, problems)
+        image = entries.find(name)
+        if image is not None:
+            entries.add(image, _raw(name, image.name, found, index, in_pixels))
+    return entries.source(label_map, index, skip_missing)
 
 
 def _csv_file(path: Path, split: str | None) -> Path:

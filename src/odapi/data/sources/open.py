@@ -10,6 +10,8 @@ from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import open_coco
 from odapi.data.sources.csv_boxes import open_csv
 from odapi.data.sources.lvis import open_lvis
+from odapi.data.sources.openimages import open_openimages
+from odapi.data.sources.openimages_files import BOXES as OPEN_IMAGES
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.sources.voc import open_voc
 from odapi.data.sources.yolo import open_yolo
@@ -144,6 +146,11 @@ def _csv(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource
     return open_csv(spec.path, label_map, **options)
 
 
+def _openimages(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_openimages(spec.path, label_map, load_masks=load_masks, **options)
+
+
 def _voc(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("images", "split", "missing", "unknown"))
     return open_voc(spec.path, label_map, **options)
@@ -165,6 +172,7 @@ _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "coco": _coco,
     "csv": _csv,
     "lvis": _lvis,
+    "openimages": _openimages,
     "voc": _voc,
     "tfrecord": _tfrecord,
     "yolo": _yolo,
@@ -205,7 +213,7 @@ def _guess(path: str) -> str:
     if place.suffix in (".yaml", ".yml", ".data"):
         return "yolo"
     if place.suffix.lower() == ".csv":
-        return "csv"
+        return "openimages" if OPEN_IMAGES in place.name else "csv"
     if "record" in place.name.lower():
         return "tfrecord"
     if place.is_dir():
@@ -228,6 +236,7 @@ def _visible(folder: pathlib.Path, pattern: str) -> bool:
 
 # Files that identify the kind of a folder.
 _SIGNS = {
+    "openimages": (f"*{OPEN_IMAGES}.csv", f"annotations/*{OPEN_IMAGES}.csv"),
     "voc": ("Annotations/*.xml", "*.xml", "annotations/*.xml", "*/*.xml", "*/*/*.xml"),
     "yolo": (
         "data.yaml",
