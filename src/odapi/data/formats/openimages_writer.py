@@ -142,9 +142,7 @@ def _number(value: float) -> str:
     return f"{value:.9g}"
 
 
-def _write(
-    file: Path, header: Sequence[str], rows: Sequence[Sequence[object]]
-) -> None:
+def _write(file: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerows([header, *rows] if header else rows)
