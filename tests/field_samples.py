@@ -218,9 +218,13 @@ SAMPLES = (
         for name in (
             "random_horizontal_flip", "random_vertical_flip", "random_rotation90",
             "random_adjust_brightness", "random_adjust_hue", "random_crop_image",
-            "random_square_crop_by_scale",
+            "random_square_crop_by_scale", "random_distort_color", "adjust_gamma",
+            "rgb_to_gray", "random_rgb_to_gray", "random_pixel_value_scale",
+            "random_black_patches", "random_jpeg_quality", "random_patch_gaussian",
+            "subtract_channel_mean",
         )
     ),
+    ("ssd", _augmentation("normalize_image { original_maxval: 255 }")),
     (
         "ssd",
         _augmentation(
@@ -229,4 +233,8 @@ SAMPLES = (
         ),
     ),
     ("ssd", _own("step { random_adjust_hue { } } close_after: 1")),
+    *(
+        ("ssd", _own(f"{name} {{ }}"))
+        for name in ("random_erasing", "random_blur", "random_noise")
+    ),
 )  # fmt: skip

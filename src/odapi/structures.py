@@ -91,7 +91,9 @@ class ImageInfo(NamedTuple):
 class Batch(NamedTuple):
     """One batch of the input pipeline."""
 
-    images: Tensor  # [b, h, w, c] uint8, RGB, resized and padded at bottom and right
+    # [b, h, w, c] uint8 (float32 after normalize_image), RGB, resized and padded at
+    # the bottom and right.
+    images: Tensor
     info: ImageInfo
     groundtruth: Groundtruth
     image_ids: tuple[str, ...]

@@ -9,12 +9,19 @@ from odapi.config.protos import image_resizer_pb2, pipeline_pb2, train_pb2
 from odapi.data.augment.color import (
     AdjustBrightness,
     AdjustContrast,
+    AdjustGamma,
     AdjustHue,
     AdjustSaturation,
+    RgbToGray,
 )
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
+from odapi.data.augment.degrade import JpegQuality
+from odapi.data.augment.distort import DistortColor
 from odapi.data.augment.flip import HorizontalFlip
+from odapi.data.augment.noise import PatchGaussian, PixelValueScale
+from odapi.data.augment.normalize import NormalizeImage, SubtractChannelMean
 from odapi.data.augment.pad import AbsolutePad
+from odapi.data.augment.patches import BlackPatches
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
 from odapi.data.image.resize import (
     ConditionalShape,
@@ -72,6 +79,21 @@ STEPS = [
     ("random_adjust_saturation {}", AdjustSaturation(0.8, 1.25)),
     ("random_adjust_contrast { max_delta: 1.5 }", AdjustContrast(0.8, 1.5)),
     ("random_adjust_brightness { max_delta: 0.3 }", AdjustBrightness(0.3)),
+    ("random_distort_color {}", DistortColor(0)),
+    ("random_distort_color { color_ordering: 1 }", DistortColor(1)),
+    ("adjust_gamma { gamma: 0.5 }", AdjustGamma(0.5, 1.0)),
+    ("rgb_to_gray {}", RgbToGray(1.0)),
+    ("random_rgb_to_gray {}", RgbToGray(0.1)),
+    (
+        "normalize_image { original_maxval: 255 }",
+        NormalizeImage((0.0, 255.0), (0.0, 1.0)),
+    ),
+    ("subtract_channel_mean {}", SubtractChannelMean()),
+    ("subtract_channel_mean { means: [1, 2, 3] }", SubtractChannelMean((1, 2, 3))),
+    ("random_pixel_value_scale {}", PixelValueScale(0.9, 1.1)),
+    ("random_black_patches {}", BlackPatches(10, 0.5, 0.1)),
+    ("random_jpeg_quality {}", JpegQuality(0.0, (0, 100))),
+    ("random_patch_gaussian {}", PatchGaussian(0.0, (1, 250), (0.0, 1.0))),
 ]
 
 
@@ -87,7 +109,10 @@ def test_steps_keep_their_order():
 
 BAD = [
     ("", r"\[0\]: is empty"),
-    ("random_rgb_to_gray {}", r"\[0\]\.random_rgb_to_gray: is not supported"),
+    (
+        "random_distort_color { color_ordering: 2 }",
+        r"\[0\]\.random_distort_color\.color_ordering: is 2",
+    ),
     (
         "random_absolute_pad_image { pad_color: 3 }",
         r"\[0\]\.random_absolute_pad_image\.pad_color: has 1 value",

@@ -3,13 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from odapi.build.augment_pixels import PIXEL_STEPS
 from odapi.build.oneof import build_oneof, call
-from odapi.data.augment.color import (
-    AdjustBrightness,
-    AdjustContrast,
-    AdjustHue,
-    AdjustSaturation,
-)
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
 from odapi.data.augment.flip import HorizontalFlip, RandomFlip, Rotation90, VerticalFlip
 from odapi.data.augment.pad import AbsolutePad
@@ -155,23 +150,8 @@ def _absolute_pad(config: Any, path: str) -> AbsolutePad:
     )
 
 
-def _hue(config: Any, path: str) -> AdjustHue:
-    return AdjustHue(config.max_delta)
-
-
-def _saturation(config: Any, path: str) -> AdjustSaturation:
-    return AdjustSaturation(config.min_delta, config.max_delta)
-
-
-def _contrast(config: Any, path: str) -> AdjustContrast:
-    return AdjustContrast(config.min_delta, config.max_delta)
-
-
-def _brightness(config: Any, path: str) -> AdjustBrightness:
-    return AdjustBrightness(config.max_delta)
-
-
 _STEPS = {
+    **PIXEL_STEPS,
     "random_horizontal_flip": _horizontal_flip,
     "random_vertical_flip": _vertical_flip,
     "random_rotation90": _rotation90,
@@ -180,8 +160,4 @@ _STEPS = {
     "random_square_crop_by_scale": _square_crop_by_scale,
     "random_scale_crop_and_pad_to_square": _scale_crop_pad,
     "random_absolute_pad_image": _absolute_pad,
-    "random_adjust_hue": _hue,
-    "random_adjust_saturation": _saturation,
-    "random_adjust_contrast": _contrast,
-    "random_adjust_brightness": _brightness,
 }

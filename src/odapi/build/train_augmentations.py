@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from odapi.build.augment import STEPS_PATH, build_augmentations, build_step
+from odapi.build.augment_pixels import OWN_PIXEL_AUGMENTATIONS
 from odapi.build.oneof import build_oneof
 from odapi.config.load import options
 from odapi.config.view import view
@@ -61,4 +62,4 @@ def by_path(
     return dict(zip(paths, map(innermost, augmentations), strict=False))
 
 
-_AUGMENTATIONS = {"step": build_step}
+_AUGMENTATIONS = {"step": build_step, **OWN_PIXEL_AUGMENTATIONS}

@@ -11,12 +11,19 @@ from typing import Any
 from odapi.data.augment.color import (
     AdjustBrightness,
     AdjustContrast,
+    AdjustGamma,
     AdjustHue,
     AdjustSaturation,
+    RgbToGray,
 )
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
+from odapi.data.augment.degrade import JpegQuality, RandomBlur
+from odapi.data.augment.distort import DistortColor
 from odapi.data.augment.flip import HorizontalFlip, Rotation90, VerticalFlip
+from odapi.data.augment.noise import PatchGaussian, PixelValueScale, RandomNoise
+from odapi.data.augment.normalize import NormalizeImage, SubtractChannelMean
 from odapi.data.augment.pad import AbsolutePad
+from odapi.data.augment.patches import BlackPatches, RandomErasing
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
 
 
@@ -82,4 +89,18 @@ ROWS = {
     "contrast": Row(AdjustContrast(0.5, 2.0), Kind.COLOR, always=True),
     "hue": Row(AdjustHue(0.1), Kind.COLOR),
     "saturation": Row(AdjustSaturation(0.5, 2.0), Kind.COLOR),
+    "distortion of color": Row(DistortColor(0), Kind.COLOR, always=True),
+    "other distortion of color": Row(DistortColor(1), Kind.COLOR, always=True),
+    "gamma": Row(AdjustGamma(0.5, 1.2), Kind.COLOR, always=True),
+    "gray": Row(RgbToGray(), Kind.COLOR, always=True),
+    "random gray": Row(RgbToGray(0.5), Kind.COLOR),
+    "scaled values": Row(PixelValueScale(0.5, 1.5), Kind.COLOR, always=True),
+    "black patches": Row(BlackPatches(10, 0.5, 0.3), Kind.COLOR, always=True),
+    "jpeg quality": Row(JpegQuality(0.1, (0, 60)), Kind.COLOR),
+    "patch of noise": Row(PatchGaussian(0.1, (5, 30), (0.2, 1.0)), Kind.COLOR),
+    "normalization": Row(NormalizeImage((0, 255), (-1, 1)), Kind.COLOR, always=True),
+    "channel means": Row(SubtractChannelMean((99, 8, 7)), Kind.COLOR, always=True),
+    "erasing": Row(RandomErasing(0.9, (0.05, 0.3), 3), Kind.COLOR),
+    "blur": Row(RandomBlur(0.9, 7, 0.5), Kind.COLOR),
+    "noise": Row(RandomNoise(0.9, 0.2), Kind.COLOR),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from odapi.config.findings import Finding, error
+from odapi.config.findings import Finding, error, warning
 from odapi.config.load import options
 from odapi.wording import counted
 
@@ -30,6 +30,47 @@ def about_pad_color(path: str, step: Any) -> Iterator[Finding]:
             f"has {counted(len(step.pad_color), 'value')}; give red, green and blue, "
             f"or none",
         )
+
+
+def about_blur(path: str, step: Any) -> Iterator[Finding]:
+    """Yields an even size of the kernel of a `RandomBlur`."""
+    size = step.max_kernel_size
+    if size % 2 == 0:
+        yield error(
+            f"{path}.max_kernel_size", f"is {size}; allowed are odd numbers from 3 on"
+        )
+
+
+def about_normalize(path: str, step: Any) -> Iterator[Finding]:
+    """Yields an empty range of a `NormalizeImage`, and that its effect is doubtful."""
+    low, high = step.original_minval, step.original_maxval
+    if not low < high:
+        yield error(
+            path,
+            f"original_minval {low:.7g} is not below original_maxval {high:.7g}",
+            "for images of 0 to 255, set original_minval: 0 original_maxval: 255",
+        )
+    yield _training_only(path)
+
+
+def about_channel_mean(path: str, step: Any) -> Iterator[Finding]:
+    """Yields a wrong number of means of a `SubtractChannelMean`, and its effect."""
+    if len(step.means) not in (0, 3):
+        yield error(
+            f"{path}.means",
+            f"has {counted(len(step.means), 'value')}; give red, green and blue, or "
+            "none",
+        )
+    yield _training_only(path)
+
+
+def _training_only(path: str) -> Finding:
+    return warning(
+        path,
+        "changes the training images before the model normalizes them; evaluation and "
+        "prediction see unchanged images, as in the original",
+        "remove it unless you want that: every model normalizes its images itself",
+    )
 
 
 def about_pad_value(path: str, resizer: Any) -> Iterator[Finding]:

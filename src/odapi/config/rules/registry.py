@@ -84,7 +84,9 @@ MESSAGE_RULES: dict[str, Callable[[str, Any], Iterator[Finding]]] = {
     "KeepAspectRatioResizer": augmentations.about_pad_value,
     "ManualStepLearningRate": training.about_manual,
     "MultiscaleAnchorGenerator": anchors.about_multiscale,
+    "NormalizeImage": augmentations.about_normalize,
     "RandomAbsolutePadImage": augmentations.about_pad_color,
+    "RandomBlur": augmentations.about_blur,
     "RandomHorizontalFlip": augmentations.about_permutation(
         "keypoint_flip_permutation"
     ),
@@ -94,6 +96,7 @@ MESSAGE_RULES: dict[str, Callable[[str, Any], Iterator[Finding]]] = {
     "SigmoidFocalClassificationLoss": postprocess.about_focal_loss,
     "SsdAnchorGenerator": anchors.about_ssd_anchors,
     "SsdFeatureExtractor": extractors.about_ssd_extractor,
+    "SubtractChannelMean": augmentations.about_channel_mean,
     "WeightSharedConvolutionalBoxPredictor": ssd.about_shared_predictor,
     "XYPairs": postprocess.about_points,
 }

@@ -144,26 +144,21 @@ ROWS: dict[str, Row] = {
     **{
         f"PreprocessingStep.{name}": _LATER
         for name in (
-            "normalize_image", "random_pixel_value_scale", "random_image_scale",
-            "random_rgb_to_gray", "random_distort_color", "random_jitter_boxes",
-            "random_pad_image", "random_crop_pad_image",
-            "random_crop_to_aspect_ratio", "random_black_patches",
-            "random_resize_method", "scale_boxes_to_pixel_coordinates",
-            "resize_image", "subtract_channel_mean", "ssd_random_crop_pad",
-            "ssd_random_crop_fixed_aspect_ratio",
-            "ssd_random_crop_pad_fixed_aspect_ratio",
-            "rgb_to_gray", "convert_class_logits_to_softmax",
+            "random_image_scale", "random_jitter_boxes", "random_pad_image",
+            "random_crop_pad_image", "random_crop_to_aspect_ratio",
+            "random_resize_method", "scale_boxes_to_pixel_coordinates", "resize_image",
+            "ssd_random_crop_pad", "ssd_random_crop_fixed_aspect_ratio",
+            "ssd_random_crop_pad_fixed_aspect_ratio", "convert_class_logits_to_softmax",
             "random_self_concat_image", "autoaugment_image",
-            "drop_label_probabilistically", "remap_labels", "random_jpeg_quality",
-            "random_downscale_to_target_pixels", "random_patch_gaussian",
-            "adjust_gamma",
+            "drop_label_probabilistically", "remap_labels",
+            "random_downscale_to_target_pixels",
         )
     },
     **{
         f"Augmentation.{name}": _LATER
         for name in (
-            "random_mosaic", "random_mixup", "random_copy_paste", "random_erasing",
-            "random_perspective", "random_blur", "random_noise",
+            "random_mosaic", "random_mixup", "random_copy_paste",
+            "random_perspective",
         )
     },
     # Input.

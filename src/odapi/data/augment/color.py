@@ -10,6 +10,7 @@ import numpy as np
 
 from odapi.data.image import color_ops as color
 from odapi.data.image.lazy import ColorChange, LazyImage
+from odapi.data.image.tone_ops import Gamma, Gray
 from odapi.data.sample import Sample
 
 
@@ -95,6 +96,53 @@ class AdjustSaturation:
         """Returns the sample with changed saturation."""
         factor = rng.uniform(self.min_factor, self.max_factor)
         return _recolored(sample, color.HueSaturation(saturation=factor))
+
+
+@dataclasses.dataclass(frozen=True)
+class AdjustGamma:
+    """Computes `gain * value ** gamma` for values of 0..1; not random.
+
+    Args:
+        gamma: Exponent, 0 or more.
+        gain: Factor, 0 or more.
+    """
+
+    gamma: float = 1.0
+    gain: float = 1.0
+
+    def __post_init__(self):
+        if not (self.gamma >= 0 and self.gain >= 0):
+            raise ValueError(
+                f"gamma and gain must be 0 or more, got {self.gamma} and {self.gain}"
+            )
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the sample with changed tones."""
+        return _recolored(sample, Gamma(self.gamma, self.gain))
+
+
+@dataclasses.dataclass(frozen=True)
+class RgbToGray:
+    """Replaces the colors by their luma with a given probability.
+
+    The image keeps three channels, which are equal, since models read three. (The
+    original's rgb_to_gray returns one.)
+
+    Args:
+        probability: Probability; 0 means never.
+    """
+
+    probability: float = 1.0
+
+    def __post_init__(self):
+        if not 0 <= self.probability <= 1:
+            raise ValueError(f"probability must be in 0..1, got {self.probability}")
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the sample, gray or unchanged."""
+        if self.probability < 1 and rng.random() > self.probability:
+            return sample
+        return _recolored(sample, Gray())
 
 
 def _recolored(sample: Sample, change: ColorChange) -> Sample:

@@ -106,6 +106,20 @@ class LazyImage:
         copied = rows.is_copied and columns.is_copied
         return part and copied and self.is_covered
 
+    @property
+    def shows_source(self) -> bool:
+        """True if each pixel shows the source pixel at its position."""
+        height, width, _ = self.pixels.shape
+        return self.rows == Axis.of(height) and self.columns == Axis.of(width)
+
+    def as_float(self) -> "LazyImage":
+        """Returns the image in float32, whose values are neither rounded nor bounded.
+
+        The colors that are already recorded stay clipped to 0..255.
+        """
+        pixels = self.pixels.astype(np.float32, copy=False)
+        return dataclasses.replace(self, pixels=pixels)
+
     def shift(self, down: float, right: float) -> "LazyImage":
         """Returns the image shifted by a fraction of a pixel."""
         rows, columns = self.rows.shift(down), self.columns.shift(right)

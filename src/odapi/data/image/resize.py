@@ -18,14 +18,14 @@ import numpy as np
 from odapi.data.image import warp
 from odapi.data.image.interpolate import resize_area, resize_cubic
 from odapi.data.image.lazy import LazyImage
+from odapi.data.image.tone_ops import LUMA
 from odapi.data.positions import scaled_positions
 from odapi.data.sample import Sample
 from odapi.wording import counted
 
 Method = Literal["bilinear", "nearest", "bicubic", "area"]
 
-# Luma of ITU-R BT.601, with the digits that TensorFlow uses.
-_GRAY = np.array([[0.2989, 0.5870, 0.1140]])
+_GRAY = np.array([LUMA])
 
 # Image sizes that reveal the behavior of a resizer.
 _PROBES = ((97, 61), (61, 97), (1999, 1013))
