@@ -92,6 +92,19 @@ def write_lvis(folder):
     return f"lvis:{folder / 'lvis_v1_val.json'}"
 
 
+def write_kitti(folder):
+    write_images(folder / "training" / "image_2")
+    (folder / "training" / "label_2").mkdir()
+    for name in SIZES:
+        lines = "".join(
+            f"{NAMES[i]} 0.00 0 1.85 {x0}.00 {y0}.00 {x1}.00 {y1}.00 1.67 1.87 3.69 "
+            "-16.53 2.39 58.49 1.57\n"
+            for i, (y0, x0, y1, x1) in OBJECTS[name]
+        )
+        (folder / "training" / "label_2" / f"{name}.txt").write_text(lines)
+    return f"kitti:{folder}"
+
+
 def open_images_rows():
     """Returns the rows of boxes and of image labels."""
     boxes = [
@@ -239,6 +252,7 @@ def write_csv(folder):
 WRITERS = {
     "coco": write_coco,
     "csv": write_csv,
+    "kitti": write_kitti,
     "lvis": write_lvis,
     "openimages": write_open_images,
     "voc": write_voc,

@@ -295,6 +295,11 @@ DATA_KINDS = {
         damage_files("*.csv", changes.damage_text),
         lambda folder: inspect("csv:train_labels.csv", folder),
     ),
+    "kitti": Kind(
+        tiny_data.write_kitti,
+        damage_files("training/label_2/*.txt", changes.damage_text),
+        lambda folder: inspect("kitti:.", folder),
+    ),
     "lvis": Kind(
         tiny_data.write_lvis,
         damage_files("*.json", changes.damage_json),

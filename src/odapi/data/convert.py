@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
+from odapi.data.formats.kitti_writer import write_kitti
 from odapi.data.formats.openimages_writer import write_openimages
 from odapi.data.formats.tfrecord_writer import (
     shard_paths,
@@ -25,12 +26,12 @@ from odapi.outputs.kinds import DATASET
 
 Path = pathlib.Path
 
-FORMATS = ("coco", "lvis", "openimages", "tfrecord", "voc", "yolo")
+FORMATS = ("coco", "kitti", "lvis", "openimages", "tfrecord", "voc", "yolo")
 
 # Formats with one file of annotations, and the suffix by which a path means it.
 _FILES = {"coco": ".json", "lvis": ".json"}
 # Formats whose splits lie in one folder; `split` of a spec chooses one.
-_WITH_SPLITS = ("openimages", "voc", "yolo")
+_WITH_SPLITS = ("kitti", "openimages", "voc", "yolo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +133,10 @@ def _coco(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
     return write_coco(source, target.path, indices, target.images, is_lvis)
 
 
+def _kitti(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    return write_kitti(source, target.path, indices, target.images, target.split)
+
+
 def _openimages(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
     place = (target.path, indices, target.images, target.split)
     return write_openimages(source, *place)
@@ -152,6 +157,7 @@ def _yolo(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
 
 _WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
     "coco": _coco,
+    "kitti": _kitti,
     "lvis": _coco,
     "openimages": _openimages,
     "tfrecord": _tfrecord,

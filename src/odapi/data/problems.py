@@ -26,7 +26,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "image without a label file": (KEPT, "has no txt file in a YOLO dataset"),
     "unused label file": (SKIPPED, "a txt file of objects outside the label folders"),
     "classes without names": (KEPT, "neither data.yaml nor classes.txt names them"),
-    "missing annotation": (SKIPPED, "an image of a VOC folder without an XML file"),
+    "missing annotation": (SKIPPED, "an image without its XML or txt file"),
     "annotation elsewhere": (SKIPPED, "an XML file outside the annotation folder"),
     "file name of another image": (
         FIXED,
@@ -41,7 +41,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "corrupt record": (SKIPPED, "checksum of a record is wrong, or no tf.Example"),
     "truncated record": (SKIPPED, "a TFRecord file ends within a record"),
     "lost bytes": (SKIPPED, "damage between two records; reading went on after it"),
-    "malformed row": (DROPPED, "a row of a CSV file with more cells than columns"),
+    "malformed row": (DROPPED, "a line of a CSV or KITTI file of another length"),
     "NaN box": (DROPPED, "a side of a box is missing or not a finite number"),
     "malformed number": (FIXED, "area, iscrowd ... of COCO; its default was taken"),
     "malformed box": (DROPPED, "a box without exactly four numbers"),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import open_coco
 from odapi.data.sources.csv_boxes import open_csv
+from odapi.data.sources.kitti import open_kitti
 from odapi.data.sources.lvis import open_lvis
 from odapi.data.sources.openimages import open_openimages
 from odapi.data.sources.openimages_files import BOXES as OPEN_IMAGES
@@ -146,6 +147,11 @@ def _csv(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource
     return open_csv(spec.path, label_map, **options)
 
 
+def _kitti(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown", "level"))
+    return open_kitti(spec.path, label_map, **options)
+
+
 def _openimages(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("images", "split", "missing", "unknown"))
     return open_openimages(spec.path, label_map, load_masks=load_masks, **options)
@@ -171,6 +177,7 @@ def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseS
 _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "coco": _coco,
     "csv": _csv,
+    "kitti": _kitti,
     "lvis": _lvis,
     "openimages": _openimages,
     "voc": _voc,
@@ -236,6 +243,7 @@ def _visible(folder: pathlib.Path, pattern: str) -> bool:
 
 # Files that identify the kind of a folder.
 _SIGNS = {
+    "kitti": ("label_2/*.txt", "*/label_2/*.txt"),
     "openimages": (f"*{OPEN_IMAGES}.csv", f"annotations/*{OPEN_IMAGES}.csv"),
     "voc": ("Annotations/*.xml", "*.xml", "annotations/*.xml", "*/*.xml", "*/*/*.xml"),
     "yolo": (
