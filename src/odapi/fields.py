@@ -140,6 +140,9 @@ FIELDS: dict[str, Field] = {field.name: field for field in _ROWS}
 LABELED_CLASSES = "labeled_classes"
 # Of a whole image, as in LVIS: the classes that have objects without annotation.
 NOT_EXHAUSTIVE = "not_exhaustive_classes"
+# Of a whole image: those of the labeled classes that have no object in it.
+ABSENT_CLASSES = "absent_classes"
+IMAGE_CLASSES = (LABELED_CLASSES, NOT_EXHAUSTIVE, ABSENT_CLASSES)
 # Every sample has them.
 REQUIRED = ("boxes", "classes")
 

@@ -154,7 +154,7 @@ def test_one_class_in_training_and_evaluation(tmp_path):
          "class_weights", "merged objects have several classes"),
         ("single_class: true", "", "single_class", "model.ssd.num_classes is 2"),
         ("single_class: true", "use_multiclass_scores: true", "single_class",
-         "scores of several classes have no meaning"),
+         "use_multiclass_scores: there is one class"),
     ],
 )  # fmt: skip
 def test_options_that_are_refused(sampling, train, path, problem):

@@ -5,6 +5,7 @@ import os
 from typing import Any
 
 from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
+from odapi.build.label_hierarchy import with_expanded_labels
 from odapi.build.sampling import merges_classes, with_fraction, with_merged_classes
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
@@ -43,7 +44,8 @@ def build_train_source(config: Any, label_map: LabelMap | None = None) -> BaseSo
     spec, drop = options(config).train_data, _drops_unknown(config)
     own = None if merges_classes(config) else label_map
     source = build_source(reader, path, spec, own, names, drop)
-    source = with_merged_classes(_with_limit(source, config), config, label_map)
+    source = with_expanded_labels(_with_limit(source, config), reader, config)
+    source = with_merged_classes(source, config, label_map)
     return with_fraction(source, config)
 
 
@@ -80,7 +82,8 @@ def build_eval_source(
         own = _train_label_map(config)
     names, drop = keypoint_label_map(config), _drops_unknown(config)
     source = build_source(reader, path, spec, own, names, drop)
-    return with_merged_classes(_with_limit(source, config), config, label_map)
+    source = with_expanded_labels(_with_limit(source, config), reader, config)
+    return with_merged_classes(source, config, label_map)
 
 
 def build_source(

@@ -9,7 +9,7 @@ from odapi.config.view import view
 _INHERITED = (
     "load_instance_masks", "num_keypoints", "load_keypoint_depth_features",
     "load_track_id", "load_dense_pose", "use_keypoint_label_map",
-    "load_context_features", "load_context_image_ids",
+    "load_context_features", "load_context_image_ids", "expand_labels_hierarchy",
 )  # fmt: skip
 
 

@@ -11,6 +11,10 @@ Keys (n objects):
     (others)             one row per object, see the table of `odapi.fields`
     labeled_classes      int32 [m]: the classes that were looked for in the image;
                          missing if unknown, which means all
+    absent_classes       int32 [m]: those of them that have no object in it; missing
+                         if unknown
+    not_exhaustive_classes  int32 [m]: the classes of which only some objects are
+                         annotated; missing means none
     not_exhaustive_classes  int32 [m]: classes of which only some objects are annotated
     context_features     float32 [m, d], the memory bank; [0, 0] if there is none
     context_image_ids    list of str, the images that the bank was made of

@@ -10,8 +10,7 @@ from odapi.data.sample import Sample
 from odapi.errors import DataError, did_you_mean
 from odapi.fields import (
     FIELDS,
-    LABELED_CLASSES,
-    NOT_EXHAUSTIVE,
+    IMAGE_CLASSES,
     REQUIRED,
     Field,
     Motion,
@@ -21,8 +20,7 @@ from odapi.wording import counted
 
 # Keys of a sample besides the fields of its objects.
 OTHER_KEYS = (
-    "image", "image_id", "filename", "size", "original_size", LABELED_CLASSES,
-    NOT_EXHAUSTIVE,
+    "image", "image_id", "filename", "size", "original_size", *IMAGE_CLASSES,
     "context_features", "context_image_ids",
 )  # fmt: skip
 

@@ -104,7 +104,7 @@ class ClassWeight(_message.Message):
     def __init__(self, name: _Optional[str] = ..., weight: _Optional[float] = ...) -> None: ...
 
 class DataLoading(_message.Message):
-    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes", "drop_unknown_classes", "allow", "max_image_megapixels")
+    __slots__ = ("threads", "prefetch", "size_buckets", "cache_mb", "processes", "drop_unknown_classes", "allow", "max_image_megapixels", "label_hierarchy")
     THREADS_FIELD_NUMBER: _ClassVar[int]
     PREFETCH_FIELD_NUMBER: _ClassVar[int]
     SIZE_BUCKETS_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +113,7 @@ class DataLoading(_message.Message):
     DROP_UNKNOWN_CLASSES_FIELD_NUMBER: _ClassVar[int]
     ALLOW_FIELD_NUMBER: _ClassVar[int]
     MAX_IMAGE_MEGAPIXELS_FIELD_NUMBER: _ClassVar[int]
+    LABEL_HIERARCHY_FIELD_NUMBER: _ClassVar[int]
     threads: int
     prefetch: int
     size_buckets: int
@@ -121,4 +122,5 @@ class DataLoading(_message.Message):
     drop_unknown_classes: bool
     allow: _containers.RepeatedScalarFieldContainer[str]
     max_image_megapixels: int
-    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ..., drop_unknown_classes: _Optional[bool] = ..., allow: _Optional[_Iterable[str]] = ..., max_image_megapixels: _Optional[int] = ...) -> None: ...
+    label_hierarchy: str
+    def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ..., drop_unknown_classes: _Optional[bool] = ..., allow: _Optional[_Iterable[str]] = ..., max_image_megapixels: _Optional[int] = ..., label_hierarchy: _Optional[str] = ...) -> None: ...

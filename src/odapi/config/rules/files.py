@@ -9,6 +9,7 @@ from typing import Any
 from odapi.config.findings import Finding, error, warning
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
+from odapi.config.readers import all_readers
 from odapi.config.windows_paths import is_windows_path
 from odapi.errors import DataError
 from odapi.labels import LabelMap
@@ -40,6 +41,8 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
         yield from _find_reader(
             config, "train_input_reader", config.train_input_reader, maps
         )
+    if path := ours.data_loading.label_hierarchy:
+        yield from _find_missing("options.data_loading.label_hierarchy", path)
     if not config.eval_input_reader and not ours.eval_data:
         missing = "is missing: nothing is evaluated"
         yield (
@@ -149,6 +152,7 @@ def _find_label_map(
         yield error(where, f"{problem.place}: {problem.problem}", problem.hint)
         return
     maps[where] = label_map
+    yield from _find_hierarchy(config, where, label_map)
     model = config.model.WhichOneof("model")
     num_classes = getattr(getattr(config.model, model or "", None), "num_classes", 0)
     highest = label_map.num_classes
@@ -169,6 +173,22 @@ def _find_label_map(
             f"is {num_classes}, but the highest id of {path} is {highest}: "
             f"{counted(num_classes - highest, 'class', 'classes')} are never trained",
             fix,
+        )
+
+
+def _find_hierarchy(config: Any, where: str, label_map: LabelMap) -> Iterator[Finding]:
+    """Yields a label map without the hierarchy that its reader expands."""
+    path = where.rpartition(".")[0]
+    reader = dict(all_readers(config))[path]
+    ours = options(config).data_loading.label_hierarchy
+    has_ids = any(c.ancestor_ids or c.descendant_ids for c in label_map)
+    if reader.expand_labels_hierarchy and not ours and not has_ids:
+        yield error(
+            f"{path}.expand_labels_hierarchy",
+            f"needs ancestor_ids and descendant_ids, which no item of "
+            f"{label_map.source} has",
+            "--set options.data_loading.label_hierarchy=FILE.json names the hierarchy "
+            "file of Open Images",
         )
 
 

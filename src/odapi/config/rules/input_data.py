@@ -5,6 +5,7 @@ from typing import Any
 
 from odapi.config.findings import Finding, error
 from odapi.config.load import options
+from odapi.config.readers import all_readers
 from odapi.config.rules.choices import SET_CHECKS
 from odapi.errors import did_you_mean
 
@@ -83,13 +84,14 @@ def _find_single_class(config: Any) -> Iterator[Finding]:
             f"{num_classes}",
             f"--set model.{model}.num_classes=1",
         )
-    for name, what in (
-        ("train_config.use_multiclass_scores", "scores of several classes"),
-        ("train_input_reader.expand_labels_hierarchy", "the ancestors of a class"),
-    ):
-        message, field = name.split(".")
-        if getattr(getattr(config, message), field):
-            yield error(path, f"cannot be used with {name}: {what} have no meaning")
+    refused = "cannot be used with"
+    if config.train_config.use_multiclass_scores:
+        problem = f"{refused} train_config.use_multiclass_scores: there is one class"
+        yield error(path, problem)
+    for where, reader in all_readers(config):
+        if reader.expand_labels_hierarchy:
+            name = f"{where}.expand_labels_hierarchy"
+            yield error(path, f"{refused} {name}: objects would be repeated")
 
 
 def find_processes(config: Any) -> Iterator[Finding]:

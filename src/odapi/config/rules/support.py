@@ -186,7 +186,6 @@ ROWS: dict[str, Row] = {
     "InputReader.num_additional_channels": _refused("images have three channels"),
     "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
     "InputReader.mask_type": Row("records show which kind of masks they hold"),
-    "InputReader.expand_labels_hierarchy": _LATER,
     "InputReader.external_input_reader": _refused("the original only reserves it"),
     # Evaluation.
     "EvalConfig.num_examples": _TF1_EVAL,

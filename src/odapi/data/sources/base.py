@@ -26,7 +26,7 @@ from odapi.data.object_masks import (
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.errors import DataError
-from odapi.fields import FIELDS, LABELED_CLASSES, NOT_EXHAUSTIVE, REQUIRED
+from odapi.fields import FIELDS, IMAGE_CLASSES, REQUIRED
 from odapi.labels import LabelMap
 
 Size = tuple[int, int]
@@ -286,7 +286,7 @@ class BaseSource:
             if (weights != 1).any():
                 objects["mask_weights"] = weights
         sample: Sample = {"image_id": raw.image_id, "filename": raw.filename}
-        wanted = self.keys | {*REQUIRED, LABELED_CLASSES, NOT_EXHAUSTIVE}
+        wanted = self.keys | {*REQUIRED, *IMAGE_CLASSES}
         wanted |= {"mask_weights"} if "masks" in self.keys else set()
         sample |= {key: value for key, value in objects.items() if key in wanted}
         sample |= {k: raw.context[k] for k in self.keys & raw.context.keys()}

@@ -9,7 +9,7 @@ from odapi.data.problems import Problems
 from odapi.data.sources.base import BaseSource, Raw
 from odapi.data.sources.listing import forget, names_in, similar_path
 from odapi.errors import DataError
-from odapi.fields import LABELED_CLASSES, NOT_EXHAUSTIVE, REQUIRED
+from odapi.fields import IMAGE_CLASSES, REQUIRED
 from odapi.files import IMAGE_SUFFIXES, is_image_file, read_image_file
 from odapi.labels import LabelMap
 from odapi.wording import counted
@@ -97,7 +97,7 @@ def _keys(raws: Iterable[Raw]) -> set[str]:
         keys |= raw.objects.keys()
         if raw.mask_of and any(raw.mask_of):
             keys.add("masks")
-    return keys - {*REQUIRED, LABELED_CLASSES, NOT_EXHAUSTIVE}
+    return keys - {*REQUIRED, *IMAGE_CLASSES}
 
 
 class ImageFinder:

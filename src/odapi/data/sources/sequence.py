@@ -15,7 +15,7 @@ from odapi.data.sample import Sample
 from odapi.data.sample_checks import InvalidSampleError, check_image, check_sample
 from odapi.data.sources.base import BaseSource, Raw, Size
 from odapi.errors import DataError
-from odapi.fields import FIELDS, LABELED_CLASSES, REQUIRED
+from odapi.fields import FIELDS, IMAGE_CLASSES, REQUIRED
 from odapi.files import read_image_file
 from odapi.labels import LabelMap, label_map_of
 from odapi.wording import counted
@@ -183,7 +183,7 @@ class SequenceSource(BaseSource):
         objects = {
             key: value
             for key, value in sample.items()
-            if (key in FIELDS or key == LABELED_CLASSES) and key != "masks"
+            if (key in FIELDS or key in IMAGE_CLASSES) and key != "masks"
         }
         masks = sample.get("masks")
         return Raw(

@@ -16,14 +16,24 @@ from odapi.data.sample import keep_objects
 from odapi.data.sources.base import BaseSource, Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.files import unique_id
+from odapi.data.sources.record_classes import (
+    is_numbered_from_0,
+    label_map_of_records,
+)
 from odapi.data.tfrecord.example import Example, encoded_image, read_example
 from odapi.data.tfrecord.indexing import index_of
 from odapi.data.tfrecord.record_index import RecordIndex
 from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
 from odapi.data.tfrecord.shards import missing_shards
 from odapi.errors import DataError
-from odapi.fields import FIELDS, LABELED_CLASSES, NOT_EXHAUSTIVE, per_keypoint
-from odapi.labels import Category, Keypoint, LabelMap
+from odapi.fields import (
+    ABSENT_CLASSES,
+    FIELDS,
+    LABELED_CLASSES,
+    NOT_EXHAUSTIVE,
+    per_keypoint,
+)
+from odapi.labels import Category, LabelMap
 from odapi.progress import track_bytes
 
 Path = pathlib.Path
@@ -138,8 +148,8 @@ class TFRecordSource(BaseSource):
         for kind, where in itertools.chain(*(i.damage for i in indices)):
             problems.found(kind, where)
         if label_map is None:
-            label_map = _label_map(indices, name, problems)
-        elif _is_numbered_from_0(indices, label_map):
+            label_map = label_map_of_records(indices, name, problems)
+        elif is_numbered_from_0(indices, label_map):
             problems.found("class id 0", name)
         super().__init__(
             name,
@@ -286,8 +296,11 @@ class TFRecordSource(BaseSource):
 
     def _labeled(self, example: Example, found: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the labeled classes, including all that are present, if known."""
-        keys = {LABELED_CLASSES: example.labeled_classes}
-        keys[NOT_EXHAUSTIVE] = example.not_exhaustive
+        keys = {
+            LABELED_CLASSES: example.labeled_classes,
+            ABSENT_CLASSES: example.absent_classes,
+            NOT_EXHAUSTIVE: example.not_exhaustive,
+        }
         known: dict[str, np.ndarray] = {}
         for name, given in keys.items():
             named = [c.index for k in given if (c := self._labeled_class(k))]
@@ -328,72 +341,3 @@ def _pad_keypoints(objects: dict[str, np.ndarray], count: int) -> None:
         pad = ((0, 0), (0, missing), (0, 0))[: objects[key].ndim]
         value = FIELDS[key].missing
         objects[key] = np.pad(objects[key], pad, constant_values=value)
-
-
-def _is_numbered_from_0(indices: Sequence[RecordIndex], label_map: LabelMap) -> bool:
-    """Returns whether ids count from 0 and the label map was made of such ids.
-
-    So are the classes of a trained model whose data have neither names nor a label map.
-    """
-    found = {(number, name) for i in indices for number, name, _, _ in i.classes}
-    return label_map.is_numbered and (0, "") in found
-
-
-def _label_map(
-    indices: Sequence[RecordIndex], name: str, problems: Problems
-) -> LabelMap:
-    """Builds a label map from the names and ids in the records.
-
-    Names keep their ids if names and ids correspond one to one; otherwise the names
-    are numbered in alphabetical order. Ids without names are named by number.
-    """
-    pairs = {(n, t) for i in indices for n, t, _, _ in i.classes if t or n >= 0}
-    source = f"classes in {name}"
-    if not pairs:
-        return LabelMap((), source)
-    names = {t for _, t in pairs if t}
-    ids = {n for n, _ in pairs}
-    if names and all(t for _, t in pairs):
-        if len(names) == len(ids) == len(pairs) and min(ids) >= 1:
-            numbered = {n: t for n, t in sorted(pairs)}
-        else:
-            numbered = dict(enumerate(sorted(names), 1))
-        return _with_keypoints(numbered, indices, source)
-    if names:
-        raise DataError(
-            name,
-            "some objects have a class name, others only an id",
-            hint="give a label map",
-        )
-    shift = int(min(ids) == 0)
-    if shift:
-        problems.found("class id 0", name)
-    numbered = {n + shift: f"class {n + shift}" for n in sorted(ids)}
-    return _with_keypoints(numbered, indices, source, shift)
-
-
-def _with_keypoints(
-    numbered: dict[int, str],
-    indices: Sequence[RecordIndex],
-    source: str,
-    shift: int = 0,
-) -> LabelMap:
-    """Returns the label map of named classes, with the keypoints of the records.
-
-    Args:
-        numbered: Names by id.
-        indices: Of the files.
-        source: Of the label map, for messages.
-        shift: Difference of the ids from those in the records.
-    """
-    names: dict[str, dict[str, None]] = {}
-    for class_id, text, found in itertools.chain(*(i.keypoint_names for i in indices)):
-        name = text or numbered.get(class_id + shift, "")
-        names.setdefault(name, {}).update(dict.fromkeys(found))
-    categories, first = [], 0
-    for number, name in numbered.items():
-        own = names.get(name, {})
-        keypoints = tuple(Keypoint(i, n) for i, n in enumerate(own, first))
-        categories.append(Category(number, name, keypoints=keypoints))
-        first += len(keypoints)
-    return LabelMap(tuple(categories), source)

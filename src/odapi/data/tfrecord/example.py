@@ -52,6 +52,7 @@ class Example:
         keypoint_names: `[n][k]` names of the keypoints of each object, or empty.
         labeled_classes: Names and ids of the classes that the image was labeled
             for, present or absent; empty means unknown.
+        absent_classes: Those of them that are not in the image.
         not_exhaustive: Ids of the classes of which only some objects are annotated.
         context: The memory bank, see `context_features.read_context`.
         faults: (kind of problem, description) of features that were left out.
@@ -66,6 +67,7 @@ class Example:
     mask_of: list[MaskOf | None] | None
     keypoint_names: list[list[str]] = dataclasses.field(default_factory=list)
     labeled_classes: frozenset[str | int] = frozenset()
+    absent_classes: frozenset[str | int] = frozenset()
     not_exhaustive: frozenset[str | int] = frozenset()
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
     faults: list[Fault] = dataclasses.field(default_factory=list)
@@ -123,6 +125,7 @@ def read_example(features: Any) -> Example:
     objects |= _motion(features, count) | _densepose(features, count)
     size = (integer_of(features, "image/height"), integer_of(features, "image/width"))
     names, ids = _classes(features, count)
+    absent = _absent_classes(features)
     return Example(
         image_id=text_of(features, "image/source_id"),
         filename=text_of(features, "image/filename"),
@@ -132,7 +135,8 @@ def read_example(features: Any) -> Example:
         objects=objects,
         mask_of=_masks(features, count, size, faults),
         keypoint_names=keypoint_names,
-        labeled_classes=_labeled_classes(features),
+        labeled_classes=_present_classes(features) | absent,
+        absent_classes=absent,
         not_exhaustive=_not_exhaustive(features),
         context=_context(features),
         faults=faults,
@@ -159,12 +163,30 @@ def _context(features: Any) -> dict[str, Any]:
         raise ExampleError(str(error)) from error
 
 
-def _labeled_classes(features: Any) -> frozenset[str | int]:
-    """Returns the classes named by image-level labels, present or absent."""
-    found: set[str | int] = {decoded(t) for t in values_of(features, _IMAGE + "text")}
-    for feature in (_IMAGE + "label", "image/neg_category_ids"):
-        found |= set(numbers_of(features, feature, "int64").tolist())
-    return frozenset(found)
+def _image_labels(features: Any) -> list[tuple[str | int, bool]]:
+    """Returns names, and ids, of image-level labels, and whether each is present."""
+    texts = [decoded(t) for t in values_of(features, _IMAGE + "text")]
+    ids = numbers_of(features, _IMAGE + "label", "int64").tolist()
+    confidences = floats_of(features, _IMAGE + "confidence")
+    found: list[tuple[str | int, bool]] = []
+    for keys in (texts, ids):
+        # Without a confidence per label, all are taken as present.
+        given = len(confidences) == len(keys)
+        present = confidences > 0 if given else np.ones(len(keys), bool)
+        found += zip(keys, present.tolist(), strict=True)
+    return found
+
+
+def _present_classes(features: Any) -> frozenset[str | int]:
+    """Returns the classes that an image-level label says to be present."""
+    return frozenset(key for key, present in _image_labels(features) if present)
+
+
+def _absent_classes(features: Any) -> frozenset[str | int]:
+    """Returns the classes that were looked for, but are not in the image."""
+    negative = numbers_of(features, "image/neg_category_ids", "int64").tolist()
+    absent = {key for key, present in _image_labels(features) if not present}
+    return frozenset(absent | set(negative))
 
 
 def _not_exhaustive(features: Any) -> frozenset[str | int]:
