@@ -28,7 +28,7 @@ from odapi.targets.similarities import IouSimilarity
 # anchor overlaps the object more, and negative below 0.3; a proposal is positive from
 # 0.5 on.
 _CODER = CenterSizeCoder()
-_RPN_MATCHER = ArgmaxMatcher(matched=0.7, unmatched=0.3, force=True)
+RPN_MATCHER = ArgmaxMatcher(matched=0.7, unmatched=0.3, force=True)
 _ROI_MATCHER = ArgmaxMatcher(matched=0.5)
 
 
@@ -52,7 +52,7 @@ def build_rcnn_parts(
         anchors=anchors,
         clip_anchors=rcnn.clip_anchors_to_image,
         proposer=_proposer(rcnn),
-        rpn_assigner=AnchorAssigner(_CODER, IouSimilarity(), _RPN_MATCHER),
+        rpn_assigner=AnchorAssigner(_CODER, IouSimilarity(), RPN_MATCHER),
         rpn_loss=_rpn_loss(rcnn, path),
         coder=_CODER,
         pooler=_pooler(rcnn, config),

@@ -1,5 +1,6 @@
-"""`odapi config`: check, show and compare pipeline configs."""
+"""`odapi config`: check, show, compare and change pipeline configs."""
 
+import pathlib
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +14,7 @@ from odapi.wording import counted
 if TYPE_CHECKING:
     from odapi.config.findings import Finding
 
-app = App(help="Check, show and compare pipeline configs.")
+app = App(help="Check, show, compare and change pipeline configs.")
 
 Config = Annotated[
     str,
@@ -92,6 +93,44 @@ def show(
         return
     write_line(text.removesuffix("\n"))
     next_step(f"odapi config check {quoted(config)}")
+
+
+@app.command()
+def merge(
+    config: Config,
+    patch: Annotated[
+        pathlib.Path,
+        typer.Argument(
+            metavar="OVERRIDES",
+            help="File with one PATH=VALUE per line, as for --set; # begins a comment.",
+        ),
+    ],
+    output: Annotated[
+        pathlib.Path | None,
+        typer.Option(metavar="FILE", help="New config file. Default: print it."),
+    ] = None,
+) -> None:
+    """Apply the overrides of a file, such as that of `odapi data anchors`, to a config.
+
+    The result is canonical text, without comments.
+    """
+    from odapi.config import parse
+    from odapi.config.load import save_config
+    from odapi.config.merge import merge as run
+    from odapi.outputs.file import check_new_file
+
+    if output is not None:
+        check_new_file(output)
+    merged = run(config, patch)
+    if output is None:
+        write_line(parse.to_text(merged).removesuffix("\n"))
+        return
+    save_config(merged, output)
+    write_line(f"Wrote {output}")
+    next_step(
+        f"odapi config diff {quoted(config)} {quoted(output)}",
+        f"odapi config check {quoted(output)}",
+    )
 
 
 @app.command("diff")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odapi.cli.app import App
+from odapi.cli.data_anchors import anchors
 from odapi.cli.open_spec import open_spec
 from odapi.cli.options import Json, Set
 from odapi.cli.output import next_step, print_json, print_table, quoted, table
@@ -378,3 +379,6 @@ def keypoints(
             "copy it into your pipeline.config, and set "
             f"model.center_net.keypoint_label_map_path to {path}"
         )
+
+
+app.command()(anchors)

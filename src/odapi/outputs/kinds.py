@@ -96,6 +96,11 @@ INSPECTION = Kind(
 KEYPOINTS = Kind(
     "keypoints", "the keypoint section of a config", ("label_map.pbtxt", "*.config")
 )
+ANCHORS = Kind(
+    "anchors",
+    "the recall of anchors",
+    ("anchors.json", "anchors.png", "anchors.txt"),
+)
 STEP = Kind("step", "a checkpoint of a training run", replaced=False)
 DATASET = Kind("dataset", "a dataset", replaced=False)
 
@@ -122,7 +127,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         RUN, STEP, EXPORT, ORIGINAL_CHECKPOINT, IMPORT, CHECKPOINT, PREDICTIONS,
-        EVALUATION, INSPECTION, KEYPOINTS, DATASET, CROPS, QUICKSTART,
+        EVALUATION, INSPECTION, KEYPOINTS, ANCHORS, DATASET, CROPS, QUICKSTART,
     )
 }  # fmt: skip
 
