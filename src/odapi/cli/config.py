@@ -109,6 +109,7 @@ def merge(
         pathlib.Path | None,
         typer.Option(metavar="FILE", help="New config file. Default: print it."),
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Apply the overrides of a file, such as that of `odapi data anchors`, to a config.
 
@@ -122,10 +123,16 @@ def merge(
     if output is not None:
         check_new_file(output)
     merged = run(config, patch)
+    if output is not None:
+        save_config(merged, output)
+    if as_json:
+        from google.protobuf.json_format import MessageToDict
+
+        print_json(MessageToDict(merged, preserving_proto_field_name=True))
+        return
     if output is None:
         write_line(parse.to_text(merged).removesuffix("\n"))
         return
-    save_config(merged, output)
     write_line(f"Wrote {output}")
     next_step(
         f"odapi config diff {quoted(config)} {quoted(output)}",
