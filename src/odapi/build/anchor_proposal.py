@@ -201,9 +201,7 @@ def _read_flexible(setup: AnchorSetup) -> Values:
 def _cluster_flexible(setup: AnchorSetup, objects: ResizedBoxes, seed: int) -> Values:
     """The clusters of smallest area go to the grid of the smallest stride."""
     grids = _message(setup).anchor_grid
-    order = sorted(
-        range(len(grids)), key=lambda i: (grids[i].height_stride, i)
-    )
+    order = sorted(range(len(grids)), key=lambda i: (grids[i].height_stride, i))
     count = sum(len(grid.base_sizes) for grid in grids)
     shapes = cluster_shapes(objects.shapes, count, seed)
     values, start = {}, 0

@@ -83,9 +83,7 @@ def anchor_levels(
         if part.size:
             centers = (part[..., :2] + part[..., 2:]) / 2
             sizes = (part[..., 2:] - part[..., :2])[0, 0]
-            levels.append(
-                AnchorLevel(centers[:, 0, 0, 0], centers[0, :, 0, 1], sizes)
-            )
+            levels.append(AnchorLevel(centers[:, 0, 0, 0], centers[0, :, 0, 1], sizes))
     return levels
 
 
@@ -107,7 +105,7 @@ def best_ious(
     best = np.zeros(len(boxes))
     for level in levels:
         for shape in level.sizes:
-            centers = (level.rows, level.columns)
+            centers: tuple[np.ndarray, ...] = (level.rows, level.columns)
             if border is Border.DROPPED:
                 centers = level.inside(image_size, shape)
             if not len(centers[0]) or not len(centers[1]):
