@@ -11,6 +11,7 @@ from odapi.data.anchor_recall import by_aspect, by_size
 from odapi.data.resized_boxes import ResizedBoxes, read_resized_boxes
 from odapi.data.sources.base import BaseSource
 from odapi.draw.plots import Line, plot
+from odapi.wording import counted
 
 _WINDOWS = 24  # Points of the curve over sizes, of equally many objects.
 
@@ -96,7 +97,7 @@ class AnchorReport:
                 Line(name, thresholds, (ious[:, None] >= thresholds).mean(0))
                 for name, ious in anchors.items()
             ],
-            title=f"Recall of anchors, {len(self.objects)} objects",
+            title=f"Recall of anchors, {counted(len(self.objects), 'object')}",
             x_label="IoU threshold",
             y_label="recall",
             x_range=(0.0, 1.0),

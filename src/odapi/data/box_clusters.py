@@ -67,10 +67,9 @@ def cluster_aspects(shapes: np.ndarray, k: int, seed: int = 0) -> np.ndarray:
 def _first_centers(shapes: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
     centers = shapes[[rng.integers(len(shapes))]]
     while len(centers) < k:
-        distance = 1 - shape_ious(shapes, centers).max(1)
-        weights = np.square(np.maximum(distance, 0))
-        total = weights.sum()
-        chances = weights / total if total > 1e-9 else None
-        chosen = rng.choice(len(shapes), p=chances)
+        distance = np.maximum(1 - shape_ious(shapes, centers).max(1), 0)
+        total = np.square(distance).sum()
+        odds = np.square(distance) / total if total > 1e-9 else None
+        chosen = rng.choice(len(shapes), p=odds)
         centers = np.concatenate([centers, shapes[[chosen]]])
     return centers.copy()
