@@ -105,6 +105,26 @@ def write_kitti(folder):
     return f"kitti:{folder}"
 
 
+def labelme_content(name):
+    height, width = SIZES[name]
+    shapes = [
+        {"label": NAMES[i], "points": [[x0, y0], [x1, y1]], "group_id": None,
+         "shape_type": "rectangle", "flags": {}}
+        for i, (y0, x0, y1, x1) in OBJECTS[name]
+    ]  # fmt: skip
+    return {
+        "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": f"{name}.jpg",
+        "imageData": None, "imageHeight": height, "imageWidth": width,
+    }  # fmt: skip
+
+
+def write_labelme(folder):
+    write_images(folder)
+    for name in SIZES:
+        (folder / f"{name}.json").write_text(json.dumps(labelme_content(name)))
+    return f"labelme:{folder}"
+
+
 def open_images_rows():
     """Returns the rows of boxes and of image labels."""
     boxes = [
@@ -253,6 +273,7 @@ WRITERS = {
     "coco": write_coco,
     "csv": write_csv,
     "kitti": write_kitti,
+    "labelme": write_labelme,
     "lvis": write_lvis,
     "openimages": write_open_images,
     "voc": write_voc,

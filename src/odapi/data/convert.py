@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
 from odapi.data.formats.kitti_writer import write_kitti
+from odapi.data.formats.labelme_writer import write_labelme
 from odapi.data.formats.openimages_writer import write_openimages
 from odapi.data.formats.tfrecord_writer import (
     shard_paths,
@@ -26,7 +27,9 @@ from odapi.outputs.kinds import DATASET
 
 Path = pathlib.Path
 
-FORMATS = ("coco", "kitti", "lvis", "openimages", "tfrecord", "voc", "yolo")
+FORMATS = (
+    "coco", "kitti", "labelme", "lvis", "openimages", "tfrecord", "voc", "yolo",
+)  # fmt: skip
 
 # Formats with one file of annotations, and the suffix by which a path means it.
 _FILES = {"coco": ".json", "lvis": ".json"}
@@ -137,6 +140,10 @@ def _kitti(source: BaseSource, target: Target, indices: Iterable[int]) -> Writte
     return write_kitti(source, target.path, indices, target.images, target.split)
 
 
+def _labelme(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    return write_labelme(source, target.path, indices, target.images)
+
+
 def _openimages(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
     place = (target.path, indices, target.images, target.split)
     return write_openimages(source, *place)
@@ -158,6 +165,7 @@ def _yolo(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
 _WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
     "coco": _coco,
     "kitti": _kitti,
+    "labelme": _labelme,
     "lvis": _coco,
     "openimages": _openimages,
     "tfrecord": _tfrecord,
@@ -196,8 +204,10 @@ def write_split(
         if target.kind in _FILES:
             file = target.path / f"{name}{_FILES[target.kind]}"
             part = dataclasses.replace(part, path=file)
-        if target.kind == "tfrecord":
+        elif target.kind == "tfrecord":
             part = dataclasses.replace(part, path=target.path / f"{name}.record")
+        elif target.kind not in _WITH_SPLITS:
+            part = dataclasses.replace(part, path=target.path / name)
         if target.kind == "coco" and isinstance(source, CocoSource):
             written[name] = write_coco_part(source, part.path, indices, part.images)
         elif target.kind == "tfrecord" and isinstance(source, TFRecordSource):

@@ -11,6 +11,15 @@ def number_of(value: Any) -> float:
         return float("nan")
 
 
+def natural_key(name: str) -> tuple[bool, int, str]:
+    """Returns a sort key that puts numbers in their order, before other names.
+
+    >>> sorted(["b", "10", "a", "9"], key=natural_key)
+    ['9', '10', 'a', 'b']
+    """
+    return (not is_whole(name), int(name) if is_whole(name) else 0, name)
+
+
 def is_whole(text: str) -> bool:
     """Returns whether a text is a whole number, from 0, of at most 18 digits.
 

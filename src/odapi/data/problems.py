@@ -26,7 +26,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "image without a label file": (KEPT, "has no txt file in a YOLO dataset"),
     "unused label file": (SKIPPED, "a txt file of objects outside the label folders"),
     "classes without names": (KEPT, "neither data.yaml nor classes.txt names them"),
-    "missing annotation": (SKIPPED, "an image without its XML or txt file"),
+    "missing annotation": (SKIPPED, "an image without its XML, JSON or txt file"),
     "annotation elsewhere": (SKIPPED, "an XML file outside the annotation folder"),
     "file name of another image": (
         FIXED,
@@ -37,7 +37,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
         "two XML files or names in a CSV mean one image; the one with its name, or "
         "the first, is used",
     ),
-    "unreadable annotation": (SKIPPED, "an XML or txt file that cannot be parsed"),
+    "unreadable annotation": (SKIPPED, "an XML, JSON or txt file that is damaged"),
     "corrupt record": (SKIPPED, "checksum of a record is wrong, or no tf.Example"),
     "truncated record": (SKIPPED, "a TFRecord file ends within a record"),
     "lost bytes": (SKIPPED, "damage between two records; reading went on after it"),
@@ -52,6 +52,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "box without area": (DROPPED, "no height or no width"),
     "box from mask": (FIXED, "no box, or one without area; taken around the mask"),
     "box from keypoints": (FIXED, "no box and no mask; taken around the keypoints"),
+    "shape of another kind": (DROPPED, "a line, a lone point or a cuboid: no object"),
     "malformed mask": (DROPPED, "a mask that cannot be decoded; its object is kept"),
     "mask of another shape": (DROPPED, "height : width is not that of the image"),
     "empty mask": (DROPPED, "a mask without a pixel; its object is kept"),

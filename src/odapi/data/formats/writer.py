@@ -13,7 +13,6 @@ import numpy as np
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
-from odapi.data.sources.files import FileSource
 from odapi.errors import DataError
 from odapi.fields import LABELED_CLASSES, NOT_EXHAUSTIVE
 from odapi.files import shortened, write_bytes
@@ -124,7 +123,7 @@ class ImageFiles:
 
     def put(self, source: Any, index: int, sample: Sample) -> Path:
         """Places the image of a sample and returns its path."""
-        origin = source.path(index) if isinstance(source, FileSource) else None
+        origin = source.image_path(index)
         if self.how == REFER:
             if origin is None:
                 raise DataError(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from odapi.data.clean import same_shape
-from odapi.data.numbers import is_whole
+from odapi.data.numbers import is_whole, natural_key
 from odapi.data.problems import Problems
 from odapi.data.sources.base import Raw, Size
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
@@ -62,7 +62,7 @@ def open_csv(
     per_image = _by_image(read_rows(read_text(file), str(file)), problems)
     rows = [row for found in per_image.values() for row in found]
     if label_map is None:
-        names = sorted({row.label for row in rows} - {""}, key=_natural)
+        names = sorted({row.label for row in rows} - {""}, key=natural_key)
         label_map = label_map_of(names, f"class names in {file}")
     index = ClassIndex(label_map, str(file), problems, drop_unknown)
     in_pixels = not _is_normalized(rows)
@@ -180,11 +180,6 @@ def _scale(size: Size, other: Size | None) -> np.ndarray:
     if other is None or not same_shape(size, other):
         return np.ones(4)
     return np.tile(np.array(other) / np.array(size), 2)
-
-
-def _natural(name: str) -> tuple[bool, int, str]:
-    """Returns a sort key that puts class numbers in their order."""
-    return (not is_whole(name), int(name) if is_whole(name) else 0, name)
 
 
 def _folders(file: Path, images: str | Path | None) -> list[Path]:

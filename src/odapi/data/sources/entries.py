@@ -46,6 +46,9 @@ class ImageEntries:
             return None
         return path
 
+    def __contains__(self, path: Path) -> bool:
+        return path in self._entries
+
     def add(self, path: Path, raw: Raw) -> None:
         """Adds the annotations of an image that `find` has returned."""
         self._entries[path] = raw
@@ -56,6 +59,7 @@ class ImageEntries:
         index: ClassIndex,
         skip_missing: bool,
         load_masks: bool = True,
+        kind: type[FileSource] = FileSource,
     ) -> FileSource:
         """Returns the source, after a check of classes and images.
 
@@ -65,6 +69,7 @@ class ImageEntries:
             skip_missing: Whether to continue if more than half of the images are
                 missing.
             load_masks: Whether samples get masks.
+            kind: The class of the source.
 
         Raises:
             DataError: A class is unknown, most images are missing, or there is none.
@@ -73,4 +78,4 @@ class ImageEntries:
         total = len(self._missing) + len(self._entries)
         check_missing(self.name, self._missing, total, self.finder, skip_missing)
         pairs = [(raw, path) for path, raw in self._entries.items()]
-        return FileSource(self.name, label_map, pairs, self.problems, None, load_masks)
+        return kind(self.name, label_map, pairs, self.problems, None, load_masks)

@@ -70,7 +70,7 @@ class FileSource(BaseSource):
         """Returns the path of the image."""
         return self._entries[index][1]
 
-    def image_path(self, index: int) -> Path:
+    def image_path(self, index: int) -> Path | None:
         """Returns the path of the image."""
         return self.path(index)
 

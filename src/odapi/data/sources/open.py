@@ -10,6 +10,7 @@ from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import open_coco
 from odapi.data.sources.csv_boxes import open_csv
 from odapi.data.sources.kitti import open_kitti
+from odapi.data.sources.labelme import open_labelme
 from odapi.data.sources.lvis import open_lvis
 from odapi.data.sources.openimages import open_openimages
 from odapi.data.sources.openimages_files import BOXES as OPEN_IMAGES
@@ -152,6 +153,11 @@ def _kitti(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSour
     return open_kitti(spec.path, label_map, **options)
 
 
+def _labelme(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_labelme(spec.path, label_map, load_masks=load_masks, **options)
+
+
 def _openimages(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("images", "split", "missing", "unknown"))
     return open_openimages(spec.path, label_map, load_masks=load_masks, **options)
@@ -178,6 +184,7 @@ _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "coco": _coco,
     "csv": _csv,
     "kitti": _kitti,
+    "labelme": _labelme,
     "lvis": _lvis,
     "openimages": _openimages,
     "voc": _voc,
@@ -226,7 +233,7 @@ def _guess(path: str) -> str:
     if place.is_dir():
         for kind, patterns in _SIGNS.items():
             if any(_visible(place, pattern) for pattern in patterns):
-                return kind
+                return "labelme" if kind == "coco" and _is_labelme(place) else kind
     raise DataError(
         f"dataset {path!r}",
         "the format cannot be guessed"
@@ -235,11 +242,23 @@ def _guess(path: str) -> str:
     )
 
 
+def _is_labelme(folder: pathlib.Path) -> bool:
+    """Returns whether the first JSON file in a folder has shapes, as of LabelMe."""
+    file = min(folder.glob("*.json"), default=None)
+    if file is None:
+        return False
+    with open(file, "rb") as opened:
+        start = opened.read(_START)
+    return b'"shapes"' in start and b'"annotations"' not in start
+
+
 def _visible(folder: pathlib.Path, pattern: str) -> bool:
     """Returns whether a file matches; not `.idea/workspace.xml` of an editor."""
     found = (f.relative_to(folder).parts for f in folder.glob(pattern))
     return any(not any(p.startswith(".") for p in parts) for parts in found)
 
+
+_START = 4096  # Bytes of a JSON file that name its first fields.
 
 # Files that identify the kind of a folder.
 _SIGNS = {
