@@ -37,8 +37,8 @@ quickstart: env  ## Train, evaluate and export a small detector, in minutes.
 JAX := JAX_COMPILATION_CACHE_DIR=$(CURDIR)/build/jax-cache JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0 \
   JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES=-1 KERAS_BACKEND=jax
 
-# Modules stay on one worker, so that what they share is made once.
-PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
+# Modules stay on one worker, so that what they share is made once. tests/conftest.py sorts them, longest first.
+PYTEST := $(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope --no-loadscope-reorder
 
 test: env  ## Run the tests: all fast ones on TensorFlow, the core of the model code on JAX.
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not parity"

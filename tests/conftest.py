@@ -50,13 +50,28 @@ def pytest_addoption(parser):
     )
 
 
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.get_closest_marker("backend") and _is_core(item):
             item.add_marker("core")
-    if config.getoption("--record-durations"):
-        return
     recorded = json.loads(_DURATIONS.read_text())
+    if not config.getoption("--record-durations"):
+        _check_marks(items, recorded)
+    result = yield  # Pytest deselects by -m.
+    _longest_first(items, recorded)
+    return result
+
+
+def _longest_first(items, recorded):
+    """Sorts the modules, so that no worker is left alone with a long one at the end."""
+    seconds = collections.Counter()
+    for item in items:
+        seconds[item.path] += recorded.get(item.nodeid, 0)
+    items.sort(key=lambda item: -seconds[item.path])
+
+
+def _check_marks(items, recorded):
     unmarked = [
         f"{item.nodeid} ({recorded[item.nodeid]:.0f} s)"
         for item in items

@@ -80,10 +80,8 @@ def _spread(detector):
 @pytest.mark.parametrize(
     ("kind", "overrides", "input_type"),
     [
-        ("fpnlite", FIXED, "image_tensor"),
-        ("fpnlite", PADDED, "encoded_image_string_tensor"),
+        ("fpnlite", FIXED, "image_tensor"),  # tests/exporters has the other inputs.
         ("ssd", PADDED, "tf_example"),
-        ("ssd", FIXED, "float_image_tensor"),
     ],
 )
 def test_export_of_a_real_detector(trained, tmp_path, kind, overrides, input_type):
