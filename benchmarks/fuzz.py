@@ -67,9 +67,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _kinds():
     from fuzz_checkpoints import CHECKPOINT_KINDS
+    from fuzz_formats import FORMAT_KINDS
     from fuzz_kinds import DATA_KINDS
 
-    return DATA_KINDS | CHECKPOINT_KINDS
+    return DATA_KINDS | FORMAT_KINDS | CHECKPOINT_KINDS
 
 
 def _in_process(name, count, seed, first):

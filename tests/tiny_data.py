@@ -92,6 +92,31 @@ def write_lvis(folder):
     return f"lvis:{folder / 'lvis_v1_val.json'}"
 
 
+def cvat_image(number, name):
+    height, width = SIZES[name]
+    shapes = "".join(
+        f'<box label="{NAMES[i]}" source="manual" occluded="0" xtl="{x0}.00" '
+        f'ytl="{y0}.00" xbr="{x1}.00" ybr="{y1}.00" z_order="0"></box>'
+        for i, (y0, x0, y1, x1) in OBJECTS[name]
+    )
+    return (
+        f'<image id="{number}" name="{name}.jpg" width="{width}" height="{height}">'
+        f"{shapes}</image>"
+    )
+
+
+def write_cvat(folder):
+    write_images(folder / "images")
+    labels = "".join(f"<label><name>{n}</name><type>any</type></label>" for n in NAMES)
+    images = "".join(cvat_image(number, name) for number, name in enumerate(SIZES))
+    (folder / "annotations.xml").write_text(
+        "<?xml version='1.0' encoding='utf-8'?><annotations><version>1.1</version>"
+        f"<meta><task><size>3</size><labels>{labels}</labels></task></meta>{images}"
+        "</annotations>"
+    )
+    return f"cvat:{folder}"
+
+
 def write_kitti(folder):
     write_images(folder / "training" / "image_2")
     (folder / "training" / "label_2").mkdir()
@@ -272,6 +297,7 @@ def write_csv(folder):
 WRITERS = {
     "coco": write_coco,
     "csv": write_csv,
+    "cvat": write_cvat,
     "kitti": write_kitti,
     "labelme": write_labelme,
     "lvis": write_lvis,

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import numpy as np
 
@@ -167,6 +168,21 @@ def _change(feature, rng):
     elif kind == 3:
         texts = (b"", b"cat", b"\xff\xfe", b"\x1b[2J", b"12", b"x" * 1000, b"nan")
         feature.bytes_list.value.extend(rng.choice(np.array(texts, object), count))
+
+
+_VALUES = (
+    b"", b"0", b"-1", b"1e308", b"1e999", b"nan", b"x", b"99999999999999999999", b",",
+    b";", b"1,2;3", b"-5,-5;90,90;1,1", b"7,7", b"cat", b"a.jpg", b"0.5", b"2147483648",
+)  # fmt: skip
+
+
+def damage_attribute(data, rng):
+    """Returns XML with other values of one to three attributes."""
+    for _ in range(int(rng.integers(1, 4))):
+        spans = [m.span(1) for m in re.finditer(rb'="([^"]*)"', data)]
+        start, end = spans[rng.integers(len(spans))]
+        data = data[:start] + _VALUES[rng.integers(len(_VALUES))] + data[end:]
+    return data
 
 
 def damage_xml(data, rng):

@@ -1,6 +1,5 @@
 """The kinds of inputs that are damaged, and how each is read."""
 
-import base64
 import gzip
 import json
 
@@ -77,24 +76,6 @@ def _write_coco(folder):
         content["info"] = {"year": 2020}
 
     tiny_data.write_coco(folder, change)
-
-
-def _write_labelme(folder):
-    tiny_data.write_labelme(folder)
-    content = tiny_data.labelme_content("a")
-    box, other = content["shapes"]
-    box["group_id"] = 1
-    mask = base64.b64encode(encode_png_mask(np.ones((3, 4), np.uint8))).decode()
-    for kind, points in {
-        "polygon": [[1, 1], [9, 1], [9, 9]], "circle": [[20, 20], [23, 24]],
-        "point": [[7, 11]], "mask": [[1, 1], [4, 3]], "line": [[0, 0], [9, 9]],
-    }.items():  # fmt: skip
-        content["shapes"].append(
-            other | {"shape_type": kind, "points": points, "group_id": 1, "mask": mask}
-        )
-    content["imageData"] = base64.b64encode(tiny_data.encoded()).decode()
-    (folder / "a.jpg").unlink()
-    (folder / "a.json").write_text(json.dumps(content))
 
 
 def _write_voc(folder):
@@ -313,26 +294,6 @@ DATA_KINDS = {
         tiny_data.write_csv,
         damage_files("*.csv", changes.damage_text),
         lambda folder: inspect("csv:train_labels.csv", folder),
-    ),
-    "kitti": Kind(
-        tiny_data.write_kitti,
-        damage_files("training/label_2/*.txt", changes.damage_text),
-        lambda folder: inspect("kitti:.", folder),
-    ),
-    "labelme": Kind(
-        _write_labelme,
-        damage_files("*.json", changes.damage_json),
-        lambda folder: inspect("labelme:.", folder),
-    ),
-    "lvis": Kind(
-        tiny_data.write_lvis,
-        damage_files("*.json", changes.damage_json),
-        lambda folder: inspect("lvis:lvis_v1_val.json", folder),
-    ),
-    "openimages": Kind(
-        tiny_data.write_open_images,
-        damage_files("*.csv", changes.damage_text),
-        lambda folder: inspect("openimages:.", folder),
     ),
     "tfrecord": Kind(
         _write_records,

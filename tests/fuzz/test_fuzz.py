@@ -3,12 +3,14 @@
 import fuzz_harness
 import pytest
 from fuzz_checkpoints import CHECKPOINT_KINDS
+from fuzz_formats import FORMAT_KINDS
 from fuzz_kinds import DATA_KINDS
 
-KINDS = DATA_KINDS | CHECKPOINT_KINDS
+KINDS = DATA_KINDS | FORMAT_KINDS | CHECKPOINT_KINDS
 
 _CASES = 300
 _FEWER = {"config": 100, "voc": 200, "yolo": 200, "tfrecord": 200}  # They take longer.
+_FEWER |= dict.fromkeys(FORMAT_KINDS, 60)
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
+from odapi.data.formats.cvat_writer import write_cvat
 from odapi.data.formats.kitti_writer import write_kitti
 from odapi.data.formats.labelme_writer import write_labelme
 from odapi.data.formats.openimages_writer import write_openimages
@@ -28,7 +29,7 @@ from odapi.outputs.kinds import DATASET
 Path = pathlib.Path
 
 FORMATS = (
-    "coco", "kitti", "labelme", "lvis", "openimages", "tfrecord", "voc", "yolo",
+    "coco", "cvat", "kitti", "labelme", "lvis", "openimages", "tfrecord", "voc", "yolo",
 )  # fmt: skip
 
 # Formats with one file of annotations, and the suffix by which a path means it.
@@ -136,6 +137,10 @@ def _coco(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
     return write_coco(source, target.path, indices, target.images, is_lvis)
 
 
+def _cvat(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    return write_cvat(source, target.path, indices, target.images)
+
+
 def _kitti(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
     return write_kitti(source, target.path, indices, target.images, target.split)
 
@@ -164,6 +169,7 @@ def _yolo(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
 
 _WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
     "coco": _coco,
+    "cvat": _cvat,
     "kitti": _kitti,
     "labelme": _labelme,
     "lvis": _coco,

@@ -15,7 +15,8 @@ from odapi.data.sources.base import Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.entries import ImageEntries
 from odapi.data.sources.files import FileSource, ImageFinder, image_files
-from odapi.data.sources.labelme_shapes import LabelMeObject, read_objects
+from odapi.data.sources.grouped_shapes import ShapeObject
+from odapi.data.sources.labelme_shapes import read_objects
 from odapi.data.sources.listing import walk
 from odapi.data.sources.named_keypoints import (
     NamedKeypoints,
@@ -185,7 +186,7 @@ def _parse(file: Path, problems: Problems) -> Json | None:
 
 
 def _label_map(
-    root: Path, files: Iterable[Path], parsed: Mapping[Path, list[LabelMeObject]]
+    root: Path, files: Iterable[Path], parsed: Mapping[Path, list[ShapeObject]]
 ) -> LabelMap:
     """Numbers the labels in all files, so that splits agree."""
     unseen = Problems()
@@ -214,26 +215,26 @@ def _raw(
     image_id: str,
     filename: str,
     content: Json,
-    objects: Iterable[LabelMeObject],
+    objects: Iterable[ShapeObject],
     index: ClassIndex,
     keypoints: NamedKeypoints,
     load_masks: bool,
 ) -> Raw:
     kept, classes = [], []
     for one in objects:
-        found = index.of_name(one.label, f"{image_id}, shape {one.number}")
+        found = index.of_name(one.label, one.where)
         if found != UNKNOWN:
             kept.append(one)
             classes.append(found)
     arrays: dict[str, np.ndarray] = {
-        "boxes": np.array([one.box() for one in kept], np.float64).reshape(-1, 4),
+        "boxes": np.array([one.box for one in kept], np.float64).reshape(-1, 4),
         "classes": np.array(classes, np.int32),
     }
-    difficult = [any(s.is_difficult for s in one.shapes) for one in kept]
+    difficult = [one.value("difficult", False) for one in kept]
     if any(difficult):
         arrays["difficult"] = np.array(difficult, bool)
     points = [one.points for one in kept]
-    where = [f"{image_id}, shape {one.number}" for one in kept]
+    where = [one.where for one in kept]
     arrays |= keypoints.objects(points, classes, where.__getitem__)
     masks = [one.mask_of() for one in kept] if load_masks else None
     sides = [number_of(content.get(f"image{side}")) for side in ("Height", "Width")]

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import open_coco
 from odapi.data.sources.csv_boxes import open_csv
+from odapi.data.sources.cvat import ANNOTATIONS as CVAT
+from odapi.data.sources.cvat import open_cvat
 from odapi.data.sources.kitti import open_kitti
 from odapi.data.sources.labelme import open_labelme
 from odapi.data.sources.lvis import open_lvis
@@ -148,6 +150,11 @@ def _csv(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource
     return open_csv(spec.path, label_map, **options)
 
 
+def _cvat(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_cvat(spec.path, label_map, load_masks=load_masks, **options)
+
+
 def _kitti(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("images", "split", "missing", "unknown", "level"))
     return open_kitti(spec.path, label_map, **options)
@@ -183,6 +190,7 @@ def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseS
 _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "coco": _coco,
     "csv": _csv,
+    "cvat": _cvat,
     "kitti": _kitti,
     "labelme": _labelme,
     "lvis": _lvis,
@@ -224,6 +232,8 @@ def _guess(path: str) -> str:
     place = pathlib.Path(path)
     if place.suffix == ".json":
         return "coco"
+    if place.suffix.lower() == ".xml":
+        return "cvat"
     if place.suffix in (".yaml", ".yml", ".data"):
         return "yolo"
     if place.suffix.lower() == ".csv":
@@ -262,6 +272,7 @@ _START = 4096  # Bytes of a JSON file that name its first fields.
 
 # Files that identify the kind of a folder.
 _SIGNS = {
+    "cvat": (CVAT,),
     "kitti": ("label_2/*.txt", "*/label_2/*.txt"),
     "openimages": (f"*{OPEN_IMAGES}.csv", f"annotations/*{OPEN_IMAGES}.csv"),
     "voc": ("Annotations/*.xml", "*.xml", "annotations/*.xml", "*/*.xml", "*/*/*.xml"),

@@ -119,7 +119,7 @@ def _listed(
 
 def _parse(file: Path, problems: Problems) -> Element | None:
     try:
-        root = _parse_xml(read_file(file))
+        root = parse_xml(read_file(file))
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
         problems.found("unreadable annotation", f"{file.name} ({error})")
         return None
@@ -129,7 +129,7 @@ def _parse(file: Path, problems: Problems) -> Element | None:
     return root
 
 
-def _parse_xml(data: bytes) -> Element:
+def parse_xml(data: bytes) -> Element:
     """Returns the root of an XML file.
 
     Raises:
@@ -143,7 +143,7 @@ def _parse_xml(data: bytes) -> Element:
             raise ValueError("a Git LFS pointer: run `git lfs pull`") from None
         bare = data.lstrip()
         if bare != data:  # Nothing may stand before the declaration.
-            return _parse_xml(bare)
+            return parse_xml(bare)
         declared = _ENCODING.match(data)
         if declared is None and not _is_utf8(data):
             raise ValueError("is not UTF-8, and declares no encoding") from None

@@ -1,0 +1,78 @@
+"""The kinds of annotation formats besides COCO, VOC, YOLO, CSV and TFRecord."""
+
+import base64
+import json
+
+import fuzz_changes as changes
+import numpy as np
+from fuzz_harness import Kind
+from fuzz_kinds import damage_files, inspect, one_of
+
+import tiny_data
+from odapi.data.mask_encoding import encode_png_mask
+
+
+def _write_cvat(folder):
+    tiny_data.write_cvat(folder)
+    shapes = (
+        '<mask label="cat" rle="1,4,1" left="6" top="10" width="3" height="2"/>'
+        '<polygon label="cat" group_id="1" points="2,2;6,2;6,6;2,6"/>'
+        '<ellipse label="dog" cx="20" cy="20" rx="5" ry="4" rotation="30"/>'
+        '<skeleton label="dog"><points label="tail" outside="0" occluded="1" '
+        'points="30.0,20.0"/><points label="nose" points="12.0,8.0"/></skeleton>'
+        '<box label="dog" xtl="1" ytl="1" xbr="9" ybr="9" rotation="30"/>'
+        '</image><track id="1" label="cat"><box frame="1" outside="0" xtl="1" ytl="1" '
+        'xbr="9" ybr="9"/></track>'
+    )
+    file = folder / "annotations.xml"
+    file.write_text(file.read_text().replace("</image>", shapes, 1))
+
+
+def _write_labelme(folder):
+    tiny_data.write_labelme(folder)
+    content = tiny_data.labelme_content("a")
+    box, other = content["shapes"]
+    box["group_id"] = 1
+    mask = base64.b64encode(encode_png_mask(np.ones((3, 4), np.uint8))).decode()
+    for kind, points in {
+        "polygon": [[1, 1], [9, 1], [9, 9]], "circle": [[20, 20], [23, 24]],
+        "point": [[7, 11]], "mask": [[1, 1], [4, 3]], "line": [[0, 0], [9, 9]],
+    }.items():  # fmt: skip
+        content["shapes"].append(
+            other | {"shape_type": kind, "points": points, "group_id": 1, "mask": mask}
+        )
+    content["imageData"] = base64.b64encode(tiny_data.encoded()).decode()
+    (folder / "a.jpg").unlink()
+    (folder / "a.json").write_text(json.dumps(content))
+
+
+FORMAT_KINDS = {
+    "cvat": Kind(
+        _write_cvat,
+        one_of(
+            damage_files("*.xml", changes.damage_attribute),
+            damage_files("*.xml", changes.damage_xml),
+        ),
+        lambda folder: inspect("cvat:.", folder),
+    ),
+    "kitti": Kind(
+        tiny_data.write_kitti,
+        damage_files("training/label_2/*.txt", changes.damage_text),
+        lambda folder: inspect("kitti:.", folder),
+    ),
+    "labelme": Kind(
+        _write_labelme,
+        damage_files("*.json", changes.damage_json),
+        lambda folder: inspect("labelme:.", folder),
+    ),
+    "lvis": Kind(
+        tiny_data.write_lvis,
+        damage_files("*.json", changes.damage_json),
+        lambda folder: inspect("lvis:lvis_v1_val.json", folder),
+    ),
+    "openimages": Kind(
+        tiny_data.write_open_images,
+        damage_files("*.csv", changes.damage_text),
+        lambda folder: inspect("openimages:.", folder),
+    ),
+}
