@@ -109,7 +109,7 @@ _ROWS = (
     _always("group_of", "bool", "group_of", metrics_only=True),
     _always("area", "float32", "area", metrics_only=True),
     Field("multiclass_scores", "float32", ("c",), asked_by="load_multiclass_scores"),
-    Field("confidences", "float32", missing=1),
+    Field("confidences", "float32", missing=1, asked_by=AskedBy.ALWAYS),
     Field("masks", "uint8", ("h", "w"), motion=Motion.IMAGE,
           asked_by="load_instance_masks",
           hint="set {reader}.load_instance_masks: true, if the dataset has masks"),

@@ -17,6 +17,7 @@ from odapi.config.protos import pipeline_pb2
 from odapi.data.formats.tfrecord_writer import write_tfrecord
 from odapi.data.loader.pipeline import MergeEqualBoxes
 from odapi.data.sources.open import open_source
+from odapi.data.sources.sequence import SequenceSource
 from odapi.errors import ConfigError, DataError
 
 MODEL = """
@@ -233,6 +234,20 @@ def test_merged_objects_have_confidences_if_these_are_targets(confidences):
     loading = build_loading(config, training=True)
     number = config.model.ssd.num_classes
     assert loading.augmentations == (MergeEqualBoxes(number, confidences),)
+
+
+def test_confidences_of_samples_reach_the_groundtruth():
+    sample = {
+        "image": np.zeros((20, 30, 3), np.uint8),
+        "boxes": np.array([[0, 0, 1, 1], [0, 0, 0.5, 1]], np.float32),
+        "classes": np.array([0, 1]),
+        "confidences": np.array([1, -1], np.float32),  # Verified to be absent.
+    }
+    source = SequenceSource([sample], ["a", "b"])
+    with build_train_dataset(config_of(""), 1, source=source) as data:
+        data.select_fields(("multiclass_scores", "confidences"))
+        truth = next(data).groundtruth
+    assert truth.confidences[0, :2].tolist() == [1, -1]
 
 
 @pytest.mark.parametrize(

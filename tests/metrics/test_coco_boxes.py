@@ -295,6 +295,64 @@ def test_predictions_of_classes_that_were_not_annotated_can_be_ignored():
     assert counted[NAMES[0]] < 0.8
 
 
+BOX, ELSEWHERE = [0.1, 0.1, 0.5, 0.5], [0.6, 0.6, 0.9, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("partial", "skip", "expected"),
+    [
+        # The wrong detection has the higher score: precision 1/2 at any recall.
+        ([], True, 0.5),
+        ([0], False, 0.5),
+        # Neither right nor wrong, as in LVIS, though the found object counts.
+        ([0], True, 1.0),
+        ([1], True, 0.5),  # Another class.
+        ([7], True, 0.5),  # Not in the label map.
+    ],
+)
+def test_detections_of_classes_that_are_annotated_in_part(partial, skip, expected):
+    truth = {"boxes": [BOX], "classes": [0], "size": (100, 100)}
+    truth["not_exhaustive_classes"] = np.array(partial, np.int32)
+    found = {"boxes": [ELSEWHERE, BOX], "classes": [0, 0], "scores": [0.9, 0.8]}
+    metrics = metrics_of([(truth, found)], skip_predictions_for_unlabeled_class=skip)
+    assert metrics.compute()[NAMES[0]] == pytest.approx(expected)
+    assert metrics.compute()[NAMES[8]] == pytest.approx(1.0)  # Recall.
+    assert metrics.per_class()[0].num_objects == 1
+    assert len(metrics.hints()) == (partial == [0] and not skip)
+
+
+def test_objects_of_a_class_that_is_annotated_in_part_can_be_missed():
+    truth = {"boxes": [BOX], "classes": [0], "size": (100, 100)}
+    truth["not_exhaustive_classes"] = [0]
+    found = {"boxes": [ELSEWHERE], "classes": [0], "scores": [0.9]}
+    metrics = metrics_of([(truth, found)], skip_predictions_for_unlabeled_class=True)
+    assert metrics.compute()[NAMES[0]] == 0
+
+
+@pytest.mark.parametrize(("all_labeled", "expected"), [(True, 0.5), (False, 1.0)])
+def test_images_without_labeled_classes(all_labeled, expected):
+    truth = {**EMPTY, "boxes": [BOX], "classes": [0]}
+    other = {**EMPTY, "boxes": [BOX], "classes": [1]}
+    found = {"boxes": [BOX, BOX], "classes": [0, 1], "scores": [0.8, 0.8]}
+    first = {**found, "scores": [0.8, 0.9]}
+    metrics = metrics_of(
+        [(truth, first), (other, {**found, "scores": [0.9, 0.8]})],
+        skip_predictions_for_unlabeled_class=True,
+        all_labeled_by_default=all_labeled,
+    )
+    assert metrics.compute()[NAMES[0]] == pytest.approx(expected)
+
+
+def test_images_with_few_labeled_classes_are_named():
+    truth = {**EMPTY, "labeled_classes": [0]}
+    found = {"boxes": [BOX], "classes": [1], "scores": [0.5]}
+    (hint,) = metrics_of([(truth, found)]).hints()
+    assert hint.startswith("1 image may have objects without annotation")
+    assert "skip_predictions_for_unlabeled_class=true" in hint
+    everything = {**EMPTY, "labeled_classes": [0, 1, 4, 8]}
+    assert metrics_of([(everything, found)]).hints() == ()
+
+
 def test_compute_between_updates_changes_nothing():
     images = random_images(8, num_images=6)
     once = metrics_of(images).compute()

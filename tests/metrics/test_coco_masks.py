@@ -156,3 +156,25 @@ def test_two_evaluators_with_the_same_metrics_are_refused():
         MetricCollection([])
     with pytest.raises(TypeError, match="list is not an evaluator; inherit from"):
         MetricCollection([CocoBoxMetrics(LABEL_MAP), []])
+
+
+@pytest.mark.parametrize(("partial", "expected"), [([], 0.5), ([0], 1.0)])
+def test_masks_of_classes_that_are_annotated_in_part(partial, expected):
+    masks = np.zeros((1, 100, 100), np.uint8)
+    masks[0, 10:50, 10:50] = 1
+    truth = {
+        "boxes": [[0.1, 0.1, 0.5, 0.5]],
+        "classes": [0],
+        "size": (100, 100),
+        "masks": masks,
+        "not_exhaustive_classes": partial,
+    }
+    found = {
+        "boxes": np.array([[0.6, 0.6, 0.9, 0.9], [0.1, 0.1, 0.5, 0.5]]),
+        "classes": [0, 0],
+        "scores": [0.9, 0.8],
+        "box_masks": np.ones((2, 6, 6), np.float32),
+    }
+    metrics = CocoMaskMetrics(LABEL_MAP, skip_predictions_for_unlabeled_class=True)
+    metrics.update("a", truth, found)
+    assert metrics.compute()["DetectionMasks_Precision/mAP"] == pytest.approx(expected)

@@ -100,4 +100,5 @@ def _coco(
         skip_predictions_for_unlabeled_class=(
             config.skip_predictions_for_unlabeled_class
         ),
+        all_labeled_by_default=config.image_classes_field_map_empty_to_ones,
     )

@@ -209,9 +209,6 @@ ROWS: dict[str, Row] = {
     "EvalConfig.retain_original_image_additional_channels": _refused(
         "images have three channels"
     ),
-    "EvalConfig.image_classes_field_map_empty_to_ones": Row(
-        "only Open Images has image-level classes"
-    ),
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from odapi.fields import LABELED_CLASSES, NOT_EXHAUSTIVE
 from odapi.labels import Category, LabelMap
 from odapi.metrics.coco.summary import (
     AREAS,
@@ -45,7 +46,10 @@ class CocoBoxMetrics(Evaluator):
             groundtruth (the original counts the others as -1).
         skip_predictions_for_unlabeled_class: Ignore detections of classes that were
             not annotated in an image: those missing in the groundtruth's
-            `labeled_classes` (indices). Without that key all classes were annotated.
+            `labeled_classes` (indices). As in LVIS, detections without an object are
+            ignored, too, if their class is in `not_exhaustive_classes`.
+        all_labeled_by_default: Whether all classes were annotated in an image without
+            `labeled_classes`; otherwise only those of its objects.
 
     Raises:
         ValueError: A group contains a class that is not in the label map.
@@ -61,6 +65,7 @@ class CocoBoxMetrics(Evaluator):
         all_metrics_per_category: bool = False,
         super_categories: Mapping[str, Sequence[str]] | None = None,
         skip_predictions_for_unlabeled_class: bool = False,
+        all_labeled_by_default: bool = True,
     ):
         self.categories = tuple(sorted(label_map, key=lambda c: c.id))
         self.names = _names(self.categories)
@@ -68,6 +73,7 @@ class CocoBoxMetrics(Evaluator):
         self._all_per_category = all_metrics_per_category
         self._groups = _groups(super_categories or {}, self.names, self.categories)
         self._skip_unlabeled = skip_predictions_for_unlabeled_class
+        self._all_labeled = all_labeled_by_default
         self._known = np.zeros(label_map.num_classes, bool)
         self._known[[c.index for c in self.categories]] = True
         self.reset()
@@ -86,6 +92,7 @@ class CocoBoxMetrics(Evaluator):
         self._num_objects = np.zeros((self._known.size, len(AREAS)), np.int64)
         self._num_crowds = np.zeros(self._known.size, np.int64)
         self._accumulated: Accumulated | None = None
+        self._partly_labeled = 0  # Images.
 
     @property
     def num_images(self) -> int:
@@ -99,7 +106,8 @@ class CocoBoxMetrics(Evaluator):
             image_id: Unique.
             groundtruth: `boxes [n, 4]` normalized, `classes [n]` from 0, `size`
                 (height, width) of the original image in pixels; optional
-                `is_crowd [n]`, `area [n]` in pixels, `labeled_classes`.
+                `is_crowd [n]`, `area [n]` in pixels, `labeled_classes`,
+                `not_exhaustive_classes`.
             detections: `boxes [m, 4]` normalized, `classes [m]`, `scores [m]`.
 
         Raises:
@@ -111,9 +119,14 @@ class CocoBoxMetrics(Evaluator):
         number = len(self._ids) + 1
         annotations = self._annotations(number, image_id, groundtruth)
         results = self._results(number, image_id, groundtruth, detections)
-        self._stream.update([{"id": number}], annotations, results)
+        ignored = self._ignored_regions(
+            number, groundtruth, self._num_annotations + len(annotations) + 1
+        )
+        self._stream.update([{"id": number}], annotations + ignored, results)
         self._ids.add(image_id)
+        self._partly_labeled += self._is_partly_labeled(groundtruth)
         self._count(annotations)
+        self._num_annotations += len(ignored)
         self._accumulated = None
 
     def compute(self) -> dict[str, float]:
@@ -167,6 +180,45 @@ class CocoBoxMetrics(Evaluator):
         row = SUMMARY["Precision/mAP@.50IOU"]
         return mean_of(self._accumulate(), row) < _SUSPICIOUS
 
+    def hints(self) -> Sequence[str]:
+        """Returns the field to set if not all classes were annotated in all images."""
+        if self._skip_unlabeled or not self._partly_labeled:
+            return ()
+        return (
+            f"{counted(self._partly_labeled, 'image')} may have objects without "
+            "annotation, by the labeled classes of the dataset; to ignore detections "
+            "of them: --set eval_config.skip_predictions_for_unlabeled_class=true",
+        )
+
+    def _is_partly_labeled(self, truth: Arrays) -> bool:
+        """Returns whether an image may have objects without annotation."""
+        labeled = truth.get(LABELED_CLASSES)
+        some = labeled is not None and len(set(labeled)) < len(self.categories)
+        return some or len(truth.get(NOT_EXHAUSTIVE, ())) > 0
+
+    def _ignored_regions(
+        self, number: int, truth: Arrays, first: int
+    ) -> list[dict[str, Any]]:
+        """Returns a crowd around the image for each class that is annotated in part.
+
+        Detections that match no object are then neither right nor wrong.
+        """
+        if not self._skip_unlabeled:
+            return []
+        classes = np.asarray(truth.get(NOT_EXHAUSTIVE, ()), np.int64).reshape(-1)
+        known = np.unique(classes[self._in_label_map(classes)]).tolist()
+        return [
+            {"id": n, "image_id": number, "category_id": index + 1, "iscrowd": 1}
+            | self._whole_image(truth)
+            for n, index in enumerate(known, first)
+        ]
+
+    def _whole_image(self, truth: Arrays) -> dict[str, Any]:
+        """Returns a region that contains all detections of an image."""
+        height, width = (float(side) for side in truth["size"])
+        box = [-width, -height, 3 * width, 3 * height]
+        return {"bbox": box, "area": height * width}
+
     def _annotations(
         self, number: int, image_id: str, truth: Arrays
     ) -> list[dict[str, Any]]:
@@ -214,8 +266,11 @@ class CocoBoxMetrics(Evaluator):
     ) -> NDArray[np.bool_]:
         """Returns a mask of the detections that are evaluated, `[m]`."""
         keep = self._in_label_map(classes)
-        if self._skip_unlabeled and truth.get("labeled_classes") is not None:
-            keep &= np.isin(classes, np.asarray(truth["labeled_classes"]))
+        labeled = truth.get(LABELED_CLASSES)
+        if labeled is None and not self._all_labeled:
+            labeled = truth["classes"]
+        if self._skip_unlabeled and labeled is not None:
+            keep &= np.isin(classes, np.asarray(labeled))
         return keep
 
     def _in_label_map(self, classes: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -52,6 +52,11 @@ class CocoMaskMetrics(CocoBoxMetrics):
                 annotation["area"] = float(np.count_nonzero(mask))
         return annotations
 
+    def _whole_image(self, truth: Arrays) -> dict[str, Any]:
+        size = _size(truth)
+        mask = np.ones(size, np.uint8)
+        return {"segmentation": _image_rle(mask), "area": float(mask.size)}
+
     def _results(
         self, number: int, image_id: str, truth: Arrays, detections: Arrays
     ) -> Any:
