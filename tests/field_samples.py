@@ -233,6 +233,9 @@ SAMPLES = (
         ),
     ),
     ("ssd", _own("step { random_adjust_hue { } } close_after: 1")),
+    ("ssd", _own("random_mosaic { }")),
+    ("ssd", _own("random_mixup { }")),
+    ("ssd", _own("random_copy_paste { }")),
     *(
         ("ssd", _own(f"{name} {{ }}"))
         for name in ("random_erasing", "random_blur", "random_noise")

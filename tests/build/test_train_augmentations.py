@@ -10,7 +10,10 @@ from odapi.config import check
 from odapi.config.load import load_config
 from odapi.data.augment.chain import Closing
 from odapi.data.augment.color import AdjustBrightness
+from odapi.data.augment.copy_paste import CopyPaste
 from odapi.data.augment.flip import HorizontalFlip, VerticalFlip
+from odapi.data.augment.mixup import MixUp
+from odapi.data.augment.mosaic import Mosaic
 from odapi.data.image.resize import FixedShape
 from odapi.data.loader.load import Load, LoadBatch
 from odapi.data.loader.order import Order
@@ -39,6 +42,29 @@ def test_own_augmentations_come_in_their_order_before_the_steps():
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("random_mosaic { }", Mosaic(1.0, 0.5, 1.5, 0.3)),
+        (
+            "random_mosaic { probability: 0.9 min_scale: 0.1 max_scale: 2 "
+            "overlap_thresh: 0 }",
+            Mosaic(0.9, 0.1, 2.0, 0.0),
+        ),
+        ("random_mixup { }", MixUp(0.15, 32.0)),
+        ("random_mixup { probability: 1 alpha: 1.5 }", MixUp(1.0, 1.5)),
+        ("random_copy_paste { }", CopyPaste(0.5, 30, 0.3)),
+        (
+            "random_copy_paste { probability: 1 max_objects: 3 overlap_thresh: 0.1 }",
+            CopyPaste(1.0, 3, 0.1),
+        ),
+    ],
+)
+def test_a_message_becomes_its_augmentation(text, expected):
+    config = config_of(f"augmentations {{ {text} }}")
+    assert build_train_augmentations(config)[0] == expected
+
+
+@pytest.mark.parametrize(
     ("batch_size", "end"),
     # 4 of 10 steps are without it: it ends after 6 batches.
     [(None, 18), (2, 12)],
@@ -61,6 +87,23 @@ BAD = [
         BRIGHTNESS + "augmentations { step { random_horizontal_flip { "
         "probability: 2 } } }",
         r"options\.augmentations\[1\]\.step\.random_horizontal_flip\.probability: is 2",
+    ),
+    (
+        "augmentations { random_mosaic { min_scale: 2 } }",
+        r"\[0\]\.random_mosaic: min_scale 2 is above max_scale 1\.5",
+    ),
+    (
+        "augmentations { random_mixup { alpha: 0 } }",
+        r"random_mixup\.alpha: is 0; allowed is above 0",
+    ),
+    (
+        "augmentations { random_copy_paste { max_objects: 0 } }",
+        r"random_copy_paste\.max_objects: is 0; allowed is 1 or more",
+    ),
+    (
+        "augmentations { step { normalize_image { original_minval: 0 "
+        "original_maxval: 255 } } } augmentations { random_mosaic { } }",
+        r"\[1\]\.random_mosaic: comes after normalize_image",
     ),
     (FLIP % "close_after: 10", r"\[0\]\.close_after: is 10 of 10 steps"),
     (FLIP % "close_after: 11", r"\[0\]\.close_after: is 11 of 10 steps"),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from odapi.data.augment.chain import augment
+from odapi.data.augment.partners import Partners
 from odapi.data.image.lazy import rendered
 from odapi.data.loader.pipeline import Augmentation
 from odapi.data.sample import Sample
@@ -34,6 +35,10 @@ def draw_preview(
     Raises:
         DataError: None of the images can be used.
     """
+
+    def draw(rng: np.random.Generator) -> int:
+        return int(rng.integers(len(source)))
+
     images_shown: list[np.ndarray] = []
     captions: list[str] = []
     for index in indices:
@@ -46,7 +51,8 @@ def draw_preview(
         if not augmentations:
             continue
         rng = np.random.default_rng([seed, index])
-        sample = rendered(augment(sample, rng, augmentations))
+        partners = Partners(source.__getitem__, draw, sample)
+        sample = rendered(augment(sample, rng, augmentations, partners=partners))
         images_shown.append(draw_objects(sample["image"], sample, source.label_map))
         captions.append(f"augmented: {_count(sample)}")
     if not images_shown:

@@ -10,6 +10,9 @@ from odapi.config.load import options
 from odapi.config.view import view
 from odapi.data.augment.augmentation import Augmentation
 from odapi.data.augment.chain import Closing, innermost
+from odapi.data.augment.copy_paste import CopyPaste
+from odapi.data.augment.mixup import MixUp
+from odapi.data.augment.mosaic import Mosaic
 
 OPTIONS_PATH = "options.augmentations"
 
@@ -62,4 +65,24 @@ def by_path(
     return dict(zip(paths, map(innermost, augmentations), strict=False))
 
 
-_AUGMENTATIONS = {"step": build_step, **OWN_PIXEL_AUGMENTATIONS}
+def _mosaic(config: Any, path: str) -> Mosaic:
+    return Mosaic(
+        config.probability, config.min_scale, config.max_scale, config.overlap_thresh
+    )
+
+
+def _mixup(config: Any, path: str) -> MixUp:
+    return MixUp(config.probability, config.alpha)
+
+
+def _copy_paste(config: Any, path: str) -> CopyPaste:
+    return CopyPaste(config.probability, config.max_objects, config.overlap_thresh)
+
+
+_AUGMENTATIONS = {
+    "step": build_step,
+    "random_mosaic": _mosaic,
+    "random_mixup": _mixup,
+    "random_copy_paste": _copy_paste,
+    **OWN_PIXEL_AUGMENTATIONS,
+}

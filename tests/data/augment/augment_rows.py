@@ -16,10 +16,13 @@ from odapi.data.augment.color import (
     AdjustSaturation,
     RgbToGray,
 )
+from odapi.data.augment.copy_paste import CopyPaste
 from odapi.data.augment.crop import CropImage, SsdRandomCrop
 from odapi.data.augment.degrade import JpegQuality, RandomBlur
 from odapi.data.augment.distort import DistortColor
 from odapi.data.augment.flip import HorizontalFlip, Rotation90, VerticalFlip
+from odapi.data.augment.mixup import MixUp
+from odapi.data.augment.mosaic import Mosaic
 from odapi.data.augment.noise import PatchGaussian, PixelValueScale, RandomNoise
 from odapi.data.augment.normalize import NormalizeImage, SubtractChannelMean
 from odapi.data.augment.pad import AbsolutePad
@@ -69,6 +72,7 @@ class Row:
     always: bool = False
 
 
+ALL = frozenset("*")
 ROWS = {
     "horizontal flip": Row(HorizontalFlip(1.0, (0, 1)), always=True),
     "vertical flip": Row(VerticalFlip(1.0, (0, 1)), always=True),
@@ -85,6 +89,11 @@ ROWS = {
     ),
     "absolute padding": Row(AbsolutePad(15, 30, (0.0, 0.0, 0.0))),
     "padding with the mean color": Row(AbsolutePad(15, 30)),
+    # Without other samples, these combine the sample with itself.
+    "mosaic": Row(Mosaic(1.0, 1.0, 1.0, 0.0), changes=ALL, always=True),
+    "scaled mosaic": Row(Mosaic(1.0), Kind.MIXED, ALL, tolerance=2.5, always=True),
+    "mixup": Row(MixUp(1.0), Kind.MIXED, changes=ALL),
+    "copy-paste": Row(CopyPaste(1.0), changes=ALL),
     "brightness": Row(AdjustBrightness(0.2), Kind.COLOR, always=True),
     "contrast": Row(AdjustContrast(0.5, 2.0), Kind.COLOR, always=True),
     "hue": Row(AdjustHue(0.1), Kind.COLOR),

@@ -88,9 +88,9 @@ def _check_points(row, made, i, box, mask):
     for point, visibility in zip(
         made["keypoints"][i], made["keypoint_visibility"][i], strict=True
     ):
-        assert np.isfinite(point).all() == (visibility == 2)
-        if not visibility:
-            continue
+        assert np.isfinite(point).all() == (visibility > 0)
+        if visibility < 2:
+            continue  # Outside of the image, or below another object.
         position = point * size
         assert (position >= box[:2] - row.tolerance).all()
         assert (position <= box[2:] + row.tolerance).all()

@@ -7,6 +7,10 @@ from odapi.config.findings import Finding, error, warning
 from odapi.config.load import options
 from odapi.wording import counted
 
+# Augmentations that combine the image with others, which have values of 0..255.
+_COMBINATIONS = ("random_mosaic", "random_mixup", "random_copy_paste")
+_OTHER_VALUES = ("normalize_image", "subtract_channel_mean")
+
 
 def about_permutation(field: str) -> Callable[[str, Any], Iterator[Finding]]:
     """Returns the rule that `field` is a permutation of the keypoints."""
@@ -102,4 +106,20 @@ def find_close_after(config: Any) -> Iterator[Finding]:
                 f"is {augmentation.close_after} of {counted(steps, 'step')}: the "
                 "augmentation would never be applied",
                 "set it below train_config.num_steps, or remove the augmentation",
+            )
+
+
+def find_combinations(config: Any) -> Iterator[Finding]:
+    """Yields combinations of images after a step that leaves the values 0..255."""
+    changed = ""
+    for index, one in enumerate(options(config).augmentations):
+        kind = one.WhichOneof("augmentation") or ""
+        step = one.step.WhichOneof("preprocessing_step")
+        if kind == "step" and step in _OTHER_VALUES:
+            changed = step
+        elif kind in _COMBINATIONS and changed:
+            yield error(
+                f"options.augmentations[{index}].{kind}",
+                f"comes after {changed}, which is not applied to the other images",
+                f"place it before {changed}",
             )

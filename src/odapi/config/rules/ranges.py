@@ -331,6 +331,15 @@ RANGES: dict[str, Range] = {
     "RandomScaleCropAndPadToSquare.output_size": _SIZE,
     "RandomScaleCropAndPadToSquare.scale_min": _POSITIVE,
     "RandomScaleCropAndPadToSquare.scale_max": _POSITIVE,
+    "RandomMosaic.probability": _SHARE,
+    "RandomMosaic.min_scale": _POSITIVE,
+    "RandomMosaic.max_scale": _POSITIVE,
+    "RandomMosaic.overlap_thresh": _SHARE,
+    "RandomMixUp.probability": _SHARE,
+    "RandomMixUp.alpha": _POSITIVE,
+    "RandomCopyPaste.probability": _SHARE,
+    "RandomCopyPaste.max_objects": _AT_LEAST_ONE,
+    "RandomCopyPaste.overlap_thresh": _SHARE,
 }
 
 # Pairs (lower, upper) of the same message that must not cross.
@@ -369,6 +378,7 @@ ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "RandomSquareCropByScale": (("scale_min", "scale_max"),),
     "RandomScaleCropAndPadToSquare": (("scale_min", "scale_max"),),
+    "RandomMosaic": (("min_scale", "max_scale"),),
 }
 
 

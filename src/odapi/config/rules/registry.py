@@ -119,6 +119,7 @@ CONFIG_RULES: tuple[tuple[Callable[[Any], Iterator[Finding]], Part | None], ...]
     (input_data.find_processes, Part.TRAIN_DATA),
     (input_data.find_allowed_checks, Part.TRAIN_DATA),
     (augmentations.find_close_after, Part.TRAIN_DATA),
+    (augmentations.find_combinations, Part.TRAIN_DATA),
     (masks.find, Part.EVALUATION),
     (center_net.find_keypoint_metrics, Part.EVALUATION),
     (training.find, Part.TRAINING),

@@ -157,7 +157,6 @@ ROWS: dict[str, Row] = {
     **{
         f"Augmentation.{name}": _LATER
         for name in (
-            "random_mosaic", "random_mixup", "random_copy_paste",
             "random_perspective",
         )
     },

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from odapi.data.augment.augmentation import Augmentation
+from odapi.data.augment.partners import Combination, Partners
 from odapi.data.sample import Sample
 
 
@@ -41,6 +42,7 @@ def augment(
     rng: np.random.Generator,
     augmentations: Iterable[Augmentation],
     position: int = 0,
+    partners: Partners | None = None,
 ) -> Sample:
     """Returns the sample with augmentations applied, in order.
 
@@ -49,9 +51,15 @@ def augment(
         rng: Source of random numbers.
         augmentations: Functions `(sample, rng) -> sample`.
         position: Of the sample in the order of the training; 0 closes nothing.
+        partners: Other samples, for augmentations that combine several; None: the
+            sample is combined with itself.
     """
     for augmentation in augmentations:
         if isinstance(augmentation, Closing) and position >= augmentation.end:
             continue
-        sample = augmentation(sample, rng)
+        step = innermost(augmentation)
+        if isinstance(step, Combination):
+            sample = step(sample, rng, partners)
+        else:
+            sample = step(sample, rng)
     return sample

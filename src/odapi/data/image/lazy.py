@@ -170,25 +170,33 @@ class LazyImage:
         share = _area(self.rows, self.columns) / (height * width)
         return (1 - share) * mean + share * np.array(cv2.mean(view)[:channels])
 
-    def render(self, sample: Any = warp.sample_bilinear) -> np.ndarray:
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the values, as of an array."""
+        return self.pixels.dtype
+
+    def render(
+        self, sample: Any = warp.sample_bilinear, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """Returns the image `[h, w, c]`, with the dtype of the source.
 
         Args:
             sample: Interpolation: `warp.sample_bilinear` or
                 `warp.sample_nearest`.
+            out: Destination, possibly a view; None allocates a new array.
         """
         pixels, colors = self.pixels, self.colors
         rows, columns = self.rows, self.columns
         if not _area(rows, columns):
-            return self._canvas()
+            return self._canvas(out)
         view = pixels[slice(*rows.read), slice(*columns.read)]
         if colors and view.shape[0] * view.shape[1] < _area(rows, columns):
             # Before enlarging, since there are fewer pixels.
             pixels, colors = _recolored(view, colors), ()
             rows, columns = rows.without(rows.read[0]), columns.without(columns.read[0])
-        if self.is_covered:
+        if out is None and self.is_covered:
             return _recolored(sample(pixels, rows, columns), colors)
-        canvas = self._canvas()
+        canvas = self._canvas(out)
         part = canvas[slice(*rows.span), slice(*columns.span)]
         if colors:
             part[...] = _recolored(sample(pixels, rows, columns), colors)
@@ -207,9 +215,11 @@ class LazyImage:
             layers = ()  # The source covers all padding.
         return LazyImage(self.pixels, rows, columns, self.colors, tuple(layers))
 
-    def _canvas(self) -> np.ndarray:
+    def _canvas(self, out: np.ndarray | None = None) -> np.ndarray:
         """Returns an array of the padding colors."""
-        canvas = np.zeros(self.shape, self.pixels.dtype)
+        canvas = np.zeros(self.shape, self.pixels.dtype) if out is None else out
+        if out is not None and not self.is_covered:
+            canvas[...] = 0
         for rows, columns, color in self.layers:
             part = canvas[slice(*rows.span), slice(*columns.span)]
             if canvas.dtype == np.uint8:

@@ -1,11 +1,13 @@
 """Loading by position: samples that are ready for a batch, and whole batches."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 from odapi.data.augment.augmentation import Augmentation
 from odapi.data.augment.chain import augment
+from odapi.data.augment.partners import Partners
 from odapi.data.augment.transforms import to_grid
 from odapi.data.image.resize import Resizer
 from odapi.data.loader.cache import SampleCache
@@ -48,7 +50,7 @@ class Load:
         self.source, self.order, self.resizer = source, order, resizer
         self.augmentations = augmentations
         self.cache = cache
-        self.indices = order.indices(len(source))
+        self.indices: Any = order.indices(len(source))
         self._samples = SampleCache(source, cache)
 
     def __reduce__(self):
@@ -62,8 +64,12 @@ class Load:
     def _arguments(self, cache: int) -> tuple:
         return self.source, self.order, self.augmentations, self.resizer, cache
 
-    def __call__(self, position: int) -> Sample:
+    def __call__(self, position: int, problems: Problems | None = None) -> Sample:
         """Returns the sample, including its `position`.
+
+        Args:
+            position: Of the sample in the order.
+            problems: Counts unusable samples that it would have been combined with.
 
         Raises:
             DataError: The image cannot be used.
@@ -75,7 +81,14 @@ class Load:
             # A substitute closes the augmentations that the sample would.
             place = position % _SUBSTITUTE_OFFSET
             rng = self.order.rng(position)
-            sample = augment(sample, rng, self.augmentations, place)
+            partners = Partners(
+                self._samples.__getitem__,
+                lambda rng: self.indices.draw(rng),
+                sample,
+                self.resizer.true_size,
+                lambda error: count_unusable(self.source, problems, error),
+            )
+            sample = augment(sample, rng, self.augmentations, place, partners)
             if self.resizer.method == "bilinear":
                 height, width = sample["image"].shape[:2]
                 sample = to_grid(sample, *self.resizer.true_size(height, width))
@@ -110,7 +123,8 @@ class LoadBatch:
         source = self.load.source
         for attempt in range(2 * len(source)):
             try:
-                return self.load(position + attempt * _SUBSTITUTE_OFFSET)
+                place = position + attempt * _SUBSTITUTE_OFFSET
+                return self.load(place, self.collate.problems)
             except InvalidSampleError:
                 raise
             except DataError as found:
@@ -119,9 +133,9 @@ class LoadBatch:
         raise none_usable(source, error)
 
 
-def count_unusable(source: Source, problems: Problems, error: DataError) -> None:
+def count_unusable(source: Source, problems: Problems | None, error: DataError) -> None:
     """Counts an unusable sample, unless its source has counted it already."""
-    if getattr(source, "problems", None) is not problems:
+    if problems is not None and getattr(source, "problems", None) is not problems:
         problems.found("unusable image", error.place)
 
 

@@ -115,6 +115,7 @@ class _Epochs(Sequence):
     ):
         self.start, self.seed = start, seed
         self.repeats = np.asarray(repeats, np.float64)
+        self._ends = np.cumsum(self.repeats)
         self.num_samples = length
         self.length = _num_positions(repeats) if len(repeats) else length
         # More than one, since threads read around the end of an epoch.
@@ -128,6 +129,12 @@ class _Epochs(Sequence):
         if self.seed is None and not len(self.repeats):
             return self.start + place
         return self.start + int(self._of_epoch(epoch)[place])
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Returns the index of a random sample, as often as the epochs have it."""
+        if not len(self.repeats):
+            return self.start + int(rng.integers(self.num_samples))
+        return self.start + _drawn(self._ends, rng)
 
     def _made(self, epoch: int) -> np.ndarray:
         """Returns the indices of an epoch, counted from 0."""
@@ -145,6 +152,11 @@ class _Epochs(Sequence):
         return repeated if self.seed is None else rng.permutation(repeated)
 
 
+def _drawn(ends: np.ndarray, rng: np.random.Generator) -> int:
+    """Returns a random index, given the cumulative weights of all."""
+    return int(np.searchsorted(ends, rng.random() * ends[-1], side="right"))
+
+
 def _num_positions(repeats: Sequence[float]) -> int:
     """Returns the positions of an epoch of samples with these repeat factors."""
     return math.ceil(sum(repeats) - 1e-6)  # Rounding errors are no position.
@@ -156,6 +168,7 @@ class _Mixture(Sequence):
     def __init__(self, parts: Sequence[_Epochs], weights: Sequence[float]):
         self.parts = parts
         shares = np.array(weights, float) / sum(weights)
+        self._ends = np.cumsum(shares)
         counts = np.zeros(len(shares))
         self.pattern: list[tuple[int, int]] = []  # Part, and its samples before.
         for place in range(_PATTERN):
@@ -168,6 +181,10 @@ class _Mixture(Sequence):
 
     def __len__(self) -> int:
         return sys.maxsize
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Returns the index of a random sample; parts keep their frequencies."""
+        return self.parts[_drawn(self._ends, rng)].draw(rng)
 
     def __getitem__(self, position):
         rounds, place = divmod(position, _PATTERN)

@@ -327,7 +327,7 @@ class _Counted:
 
     def __call__(self, position: int) -> Sample | None:
         try:
-            sample = self.load(position)
+            sample = self.load(position, self.problems)
         except InvalidSampleError:
             raise  # A mistake in the user's code, not damaged data.
         except DataError as error:
