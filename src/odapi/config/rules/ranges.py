@@ -1,6 +1,5 @@
 """Allowed ranges of the numeric fields."""
 
-import dataclasses
 import math
 import re
 from collections.abc import Iterator
@@ -10,6 +9,8 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from odapi.config import schema
 from odapi.config.findings import Finding, error
+from odapi.config.rules import augmentation_ranges
+from odapi.config.rules.number_range import Range
 from odapi.config.view import decimal
 
 _NOT_NUMBERS = (
@@ -17,26 +18,6 @@ _NOT_NUMBERS = (
     FieldDescriptor.CPPTYPE_BOOL,
     FieldDescriptor.CPPTYPE_ENUM,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Range:
-    """Numbers from `low` to `high`; `above` excludes `low`, `below` excludes `high`."""
-
-    low: float = -math.inf
-    high: float = math.inf
-    above: bool = False
-    below: bool = False
-
-    def __contains__(self, number: float) -> bool:
-        low = number > self.low if self.above else number >= self.low
-        return low and (number < self.high if self.below else number <= self.high)
-
-    def __str__(self) -> str:
-        if self.high == math.inf:
-            return f"above {self.low:g}" if self.above else f"{self.low:g} or more"
-        high = f"below {self.high:g}" if self.below else f"{self.high:g}"
-        return f"{'above ' if self.above else ''}{self.low:g} to {high}"
 
 
 _SHARE = Range(0, 1)
@@ -275,71 +256,7 @@ RANGES: dict[str, Range] = {
     "CosineDecayLearningRate.learning_rate_base": _NOT_NEGATIVE,
     "CosineDecayLearningRate.total_steps": _AT_LEAST_ONE,
     "CosineDecayLearningRate.warmup_learning_rate": _NOT_NEGATIVE,
-    "RandomHorizontalFlip.probability": _SHARE,
-    "RandomAdjustBrightness.max_delta": _SHARE,
-    "RandomAdjustContrast.min_delta": _NOT_NEGATIVE,
-    "RandomAdjustContrast.max_delta": _NOT_NEGATIVE,
-    "RandomAdjustHue.max_delta": Range(0, 0.5),
-    "RandomAdjustSaturation.min_delta": _NOT_NEGATIVE,
-    "RandomAdjustSaturation.max_delta": _NOT_NEGATIVE,
-    "RandomDistortColor.color_ordering": _SHARE,
-    "AdjustGamma.gamma": _NOT_NEGATIVE,
-    "AdjustGamma.gain": _NOT_NEGATIVE,
-    "RandomRGBtoGray.probability": _SHARE,
-    "RandomPixelValueScale.minval": _NOT_NEGATIVE,
-    "RandomPixelValueScale.maxval": _NOT_NEGATIVE,
-    "RandomBlackPatches.max_black_patches": _NOT_NEGATIVE,
-    "RandomBlackPatches.probability": _SHARE,
-    "RandomBlackPatches.size_to_image_ratio": _SHARE,
-    "RandomJpegQuality.random_coef": _SHARE,
-    "RandomJpegQuality.min_jpeg_quality": Range(0, 100),
-    "RandomJpegQuality.max_jpeg_quality": Range(0, 100),
-    "RandomPatchGaussian.random_coef": _SHARE,
-    "RandomPatchGaussian.min_patch_size": _AT_LEAST_ONE,
-    "RandomPatchGaussian.max_patch_size": _AT_LEAST_ONE,
-    "RandomPatchGaussian.min_gaussian_stddev": _NOT_NEGATIVE,
-    "RandomPatchGaussian.max_gaussian_stddev": _NOT_NEGATIVE,
-    "RandomErasing.probability": _SHARE,
-    "RandomErasing.min_area": _SHARE,
-    "RandomErasing.max_area": _SHARE,
-    "RandomErasing.max_rectangles": Range(1, 100),
-    "RandomBlur.probability": _SHARE,
-    "RandomBlur.max_kernel_size": Range(3, 99),
-    "RandomBlur.motion_probability": _SHARE,
-    "RandomNoise.probability": _SHARE,
-    "RandomNoise.max_stddev": _SHARE,
-    **{
-        f"{message}.{field}": allowed
-        for message in ("RandomCropImage", "SSDRandomCropOperation")
-        for field, allowed in {
-            "min_object_covered": _SHARE,
-            "min_aspect_ratio": _POSITIVE,
-            "max_aspect_ratio": _POSITIVE,
-            "min_area": _SHARE,
-            "max_area": Range(0, 1, above=True),
-            "overlap_thresh": _SHARE,
-            "random_coef": _SHARE,
-        }.items()
-    },
-    "RandomAbsolutePadImage.max_height_padding": _AT_LEAST_ONE,
-    "RandomAbsolutePadImage.max_width_padding": _AT_LEAST_ONE,
-    "RandomAbsolutePadImage.pad_color": Range(0, 255),
-    "RandomSquareCropByScale.max_border": _AT_LEAST_ONE,
-    "RandomSquareCropByScale.scale_min": _POSITIVE,
-    "RandomSquareCropByScale.scale_max": _POSITIVE,
-    "RandomSquareCropByScale.num_scales": _AT_LEAST_ONE,
-    "RandomScaleCropAndPadToSquare.output_size": _SIZE,
-    "RandomScaleCropAndPadToSquare.scale_min": _POSITIVE,
-    "RandomScaleCropAndPadToSquare.scale_max": _POSITIVE,
-    "RandomMosaic.probability": _SHARE,
-    "RandomMosaic.min_scale": _POSITIVE,
-    "RandomMosaic.max_scale": _POSITIVE,
-    "RandomMosaic.overlap_thresh": _SHARE,
-    "RandomMixUp.probability": _SHARE,
-    "RandomMixUp.alpha": _POSITIVE,
-    "RandomCopyPaste.probability": _SHARE,
-    "RandomCopyPaste.max_objects": _AT_LEAST_ONE,
-    "RandomCopyPaste.overlap_thresh": _SHARE,
+    **augmentation_ranges.RANGES,
 }
 
 # Pairs (lower, upper) of the same message that must not cross.
@@ -359,26 +276,7 @@ ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
             "augmented_self_supervision_scale_max",
         ),
     ),
-    "RandomAdjustContrast": (("min_delta", "max_delta"),),
-    "RandomAdjustSaturation": (("min_delta", "max_delta"),),
-    "RandomErasing": (("min_area", "max_area"),),
-    "RandomPixelValueScale": (("minval", "maxval"),),
-    "RandomJpegQuality": (("min_jpeg_quality", "max_jpeg_quality"),),
-    "RandomPatchGaussian": (
-        ("min_patch_size", "max_patch_size"),
-        ("min_gaussian_stddev", "max_gaussian_stddev"),
-    ),
-    "RandomCropImage": (
-        ("min_aspect_ratio", "max_aspect_ratio"),
-        ("min_area", "max_area"),
-    ),
-    "SSDRandomCropOperation": (
-        ("min_aspect_ratio", "max_aspect_ratio"),
-        ("min_area", "max_area"),
-    ),
-    "RandomSquareCropByScale": (("scale_min", "scale_max"),),
-    "RandomScaleCropAndPadToSquare": (("scale_min", "scale_max"),),
-    "RandomMosaic": (("min_scale", "max_scale"),),
+    **augmentation_ranges.ORDERED,
 }
 
 
