@@ -2,14 +2,15 @@
 
 import contextlib
 import pathlib
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from odapi.cli.app import App
 from odapi.cli.data_anchors import anchors
+from odapi.cli.data_inspect import inspect
 from odapi.cli.open_spec import open_spec
-from odapi.cli.options import Json, Set
+from odapi.cli.options import Json
 from odapi.cli.output import next_step, print_json, print_table, quoted, table
 from odapi.console import write_line
 from odapi.wording import counted
@@ -52,72 +53,7 @@ Lines = Annotated[
     ),
 ]
 
-
-@app.command()
-def inspect(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="SPEC|CONFIG",
-            help="A dataset such as coco:PATH, or a pipeline.config whose training "
-            "and evaluation datasets are inspected.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        pathlib.Path | None,
-        typer.Option(help="Folder for report.json and a mosaic of images."),
-    ] = None,
-    label_map: LabelMapPath = None,
-    overrides: Set = None,
-    images: Annotated[int, typer.Option(min=1, help="Images in the mosaic.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the mosaic.")] = 0,
-    decode: Annotated[
-        bool, typer.Option(help="Decode every image to find all corrupt ones.")
-    ] = True,
-    strict: Annotated[
-        bool, typer.Option(help="Exit code 1 if the dataset has any problem.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Count images, objects and classes; list problems; draw some images."""
-    from odapi.build.preview import draw_preview
-    from odapi.data.inspect import inspect_source, shared_images, typical_images
-    from odapi.draw.file import save_image
-    from odapi.files import write_json
-    from odapi.outputs.folder import OutputFolder
-    from odapi.outputs.kinds import INSPECTION
-
-    written = OutputFolder(output, INSPECTION) if output else None
-    files: list[pathlib.Path] = []
-    wrong, reports = 0, {}
-    train: BaseSource | None = None
-    for name, source, augmentations in _to_inspect(target, label_map, overrides):
-        report = inspect_source(source, decode)
-        if train is not None:
-            report.findings += shared_images(train, source)
-        train = source
-        wrong += len(source.problems) + len(report.findings)
-        reports[name or "data"] = report.as_dict()
-        if not as_json:
-            _print_report(report, source)
-        if written is None:
-            continue
-        folder = (written.path if files else written.begin()) / name
-        files.append(write_json(folder / "report.json", report.as_dict()))
-        chosen = typical_images(source, images, seed)
-        mosaic = draw_preview(source, chosen, augmentations, seed)
-        files.append(save_image(folder / "mosaic.png", mosaic))
-        if not as_json:
-            write_line(f"Saved {files[-2]} and {files[-1]}")
-    if written is not None:
-        written.finish(files)
-    if as_json:
-        print_json(reports)
-    else:
-        next_step(*_next_steps(target, output))
-    if strict and wrong:
-        raise typer.Exit(1)
+app.command()(inspect)
 
 
 @app.command()
@@ -239,33 +175,6 @@ def convert(
     next_step(f"odapi data inspect {quoted(made)}")
 
 
-def _to_inspect(
-    target: str, label_map: pathlib.Path | None, overrides: list[str] | None
-) -> "list[tuple[str, BaseSource, tuple[Any, ...]]]":
-    """Returns name, source and augmentations of each dataset."""
-    if not _is_config(target):
-        return [("", open_spec(target, label_map), ())]
-    from odapi.build.source import build_eval_source, build_train_source
-    from odapi.build.train_augmentations import build_train_augmentations
-    from odapi.config.label_map import load_label_map
-    from odapi.config.load import load_config, options
-
-    config = load_config(target, overrides or ())
-    classes = load_label_map(label_map) if label_map else None
-    steps = build_train_augmentations(config)
-    found: list[tuple[str, BaseSource, tuple[Any, ...]]] = [
-        ("train", build_train_source(config, classes), steps)
-    ]
-    if config.eval_input_reader or options(config).eval_data:
-        found.append(("eval", build_eval_source(config, label_map=classes), ()))
-    return found
-
-
-def _is_config(target: str) -> bool:
-    path = pathlib.Path(target)
-    return path.suffix == ".config" or (path / "pipeline.config").is_file()
-
-
 def _print_findings(source: "BaseSource") -> None:
     """Prints mistakes of the whole dataset on standard error."""
     from odapi.console import console
@@ -273,22 +182,6 @@ def _print_findings(source: "BaseSource") -> None:
 
     for finding in check_source(source):
         console().print(f"warning: {source.name}: {finding}")
-
-
-def _print_report(report: Any, source: "BaseSource") -> None:
-    from odapi.console import console
-    from odapi.data.inspect_tables import tables
-
-    output = console(stderr=False)
-    for finding in report.findings:
-        level = "error" if finding.is_error else "warning"
-        output.print(f"{level}: {report.name}: {finding}")
-    for shown in tables(report):
-        output.print(shown)
-    if source.problems:
-        output.print(source.problems.table())
-    elif not report.findings:
-        output.print("No problems found.")
 
 
 def _print_parts(source: "BaseSource", parts: dict[str, list[int]]) -> None:
@@ -322,18 +215,6 @@ def _print_problems(
     for key, lines in {"masks": "polygons", "keypoints": "keypoints"}.items():
         if kind == "yolo" and losses.count(key):
             write_line(f"YOLO has one kind of lines: --lines {lines} writes the {key}")
-
-
-def _next_steps(target: str, output: pathlib.Path | None) -> list[str]:
-    again = quoted(target)
-    if output is None:
-        return [f"odapi data inspect {again} --output DIR draws images"]
-    if _is_config(target):
-        return [f"odapi train {again} --model-dir DIR"]
-    return [
-        f"odapi train CONFIG --train-data {again} --model-dir DIR",
-        f"odapi data split {again} --output DIR",
-    ]
 
 
 @app.command()

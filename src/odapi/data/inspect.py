@@ -8,12 +8,20 @@ from typing import Any
 import numpy as np
 
 from odapi.data.image_copies import Fingerprints, find_copies, find_shared
+from odapi.data.label_outliers import BoxStatistics, Outlier
+from odapi.data.near_duplicates import (
+    NearDuplicate,
+    find_near_duplicates,
+    leakage,
+    thumbnail,
+)
 from odapi.data.problems import Problems
 from odapi.data.read_ahead import read_ahead
 from odapi.data.sample import Sample
 from odapi.data.set_checks import SetFinding
 from odapi.data.sources.base import BaseSource
 from odapi.data.survey import check_source
+from odapi.data.tiny_objects import Scale, TinyObjects
 from odapi.errors import DataError
 from odapi.progress import track
 from odapi.runtime.cpus import num_cpus
@@ -23,6 +31,7 @@ BOX_SHARES = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 OBJECT_COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
 # COCO's bounds of small and medium objects, pixels squared.
 SMALL, MEDIUM = 32**2, 96**2
+_EQUAL = 0.999  # Correlation of thumbnails of the same image.
 
 
 @dataclasses.dataclass
@@ -44,6 +53,11 @@ class Report:
         keys: Fields of the samples besides boxes and classes.
         problems: As `Problems.as_dict` gives them.
         findings: Mistakes of the whole dataset.
+        num_outliers: Objects whose size or aspect ratio is far from their class.
+        outliers: The farthest of them.
+        tiny: Objects by their size at the training resolution; None if it is unknown.
+        near_duplicates: Images that are nearly one of the training images.
+        thumbnails: `[n, 16, 16]` uint8, one per image of the dataset, if decoded.
     """
 
     name: str
@@ -68,10 +82,18 @@ class Report:
     keys: list[str] = dataclasses.field(default_factory=list)
     problems: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     findings: list[SetFinding] = dataclasses.field(default_factory=list)
+    num_outliers: int = 0
+    outliers: list[Outlier] = dataclasses.field(default_factory=list)
+    tiny: TinyObjects | None = None
+    near_duplicates: list[NearDuplicate] = dataclasses.field(default_factory=list)
+    thumbnails: np.ndarray | None = dataclasses.field(
+        default=None, compare=False, repr=False
+    )
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the report in values that JSON can hold."""
-        report = dataclasses.asdict(self)
+        report = dataclasses.asdict(dataclasses.replace(self, thumbnails=None))
+        del report["thumbnails"]
         report["sizes"] = [
             {"height": h, "width": w, "images": n}
             for (h, w), n in self.sizes.most_common()
@@ -114,7 +136,10 @@ class Report:
 
 
 def inspect_source(
-    source: BaseSource, decode: bool = True, indices: Iterable[int] | None = None
+    source: BaseSource,
+    decode: bool = True,
+    indices: Iterable[int] | None = None,
+    scale: Scale | None = None,
 ) -> Report:
     """Reads a whole dataset once and returns its statistics.
 
@@ -122,6 +147,7 @@ def inspect_source(
         source: The dataset; its `problems` are complete afterwards.
         decode: Whether to decode every image and mask, the only way to find all damage.
         indices: The samples to read; None means all.
+        scale: Resolution of the training, to count objects that vanish at it.
     """
     report = Report(source.name, keys=sorted(source.keys))
     report.classes = {c.label: 0 for c in source.label_map}
@@ -131,13 +157,28 @@ def inspect_source(
         report.findings = check_source(source, len(source))
         prints = Fingerprints(source)
         report.findings += find_copies(source, prints, source.problems)
-    for sample in track(_read(source, chosen, decode), "inspecting", len(chosen)):
+    if decode:
+        report.thumbnails = np.zeros((len(source), 16, 16), np.uint8)
+    report.tiny = None if scale is None else TinyObjects(scale.stride)
+    boxes = BoxStatistics()
+    samples = track(_read(source, chosen, decode), "inspecting", len(chosen))
+    for index, sample in zip(chosen, samples, strict=True):
         if sample is None:
             report.unusable += 1
             continue
-        report.add(sample, [source.label_map.label(c) for c in sample["classes"]])
+        names = [source.label_map.label(c) for c in sample["classes"]]
+        report.add(sample, names)
+        boxes.add(index, sample, names)
+        if report.thumbnails is not None:
+            report.thumbnails[index] = sample["thumbnail"]
+        if report.tiny is not None and scale is not None:
+            report.tiny.add(index, sample, names, scale)
         _count_repeated(sample, source.problems)
     report.problems = source.problems.as_dict()
+    report.outliers, report.num_outliers = boxes.outliers()
+    if report.tiny is not None:
+        report.tiny.keep()
+        report.findings += report.tiny.findings()
     return report
 
 
@@ -154,6 +195,33 @@ def shared_images(train: BaseSource, evaluation: BaseSource) -> list[SetFinding]
     return find_shared(Fingerprints(train), Fingerprints(evaluation))
 
 
+def compare_images(
+    train: tuple[BaseSource, Report], evaluation: tuple[BaseSource, Report]
+) -> None:
+    """Adds findings about evaluation images that are training images to their report.
+
+    Args:
+        train: The training data and its report.
+        evaluation: The evaluation data and its report, which gets the findings.
+    """
+    source, report = evaluation
+    report.findings += shared_images(train[0], source)
+    if report.thumbnails is None or train[1].thumbnails is None:
+        return
+    pairs = find_near_duplicates(
+        (train[0].image_ids, train[1].thumbnails), (source.image_ids, report.thumbnails)
+    )
+    report.near_duplicates = [p for p in pairs if not _same_bytes(p, train[0], source)]
+    report.findings += leakage(report.near_duplicates, report.images)
+
+
+def _same_bytes(pair: NearDuplicate, train: BaseSource, source: BaseSource) -> bool:
+    """Returns whether a pair is a copy, which is counted elsewhere."""
+    if pair.correlation < _EQUAL:
+        return False
+    return train.fingerprint(pair.other_index) == source.fingerprint(pair.index)
+
+
 def _read(
     source: BaseSource, indices: Sequence[int], decode: bool
 ) -> Iterator[Sample | None]:
@@ -168,7 +236,9 @@ def _read(
                 pass  # Decoding counts malformed masks.
         except DataError:
             return None
-        sample["size"] = sample.pop("image").shape[:2]
+        image = sample.pop("image")
+        sample["size"] = image.shape[:2]
+        sample["thumbnail"] = thumbnail(image)
         return sample
 
     yield from read_ahead(read, indices, num_cpus())

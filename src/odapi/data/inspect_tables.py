@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from odapi.data.inspect import Report
+from odapi.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 _BAR = 40  # Characters of the longest bar.
+_MAX_LISTED = 10  # Outliers and near-duplicates; report.json has more.
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -43,6 +45,9 @@ def tables(report: Report, max_rows: int = 30) -> "list[Table]":
         _bars("box side, relative to the image", "objects", shares),
         _bars("box size, pixels", "objects", areas),
         _sizes(report),
+        *_tiny(report),
+        *_outliers(report),
+        *_near_duplicates(report),
     ]
 
 
@@ -89,6 +94,45 @@ def _sizes(report: Report, max_rows: int = 8) -> "Table":
     if len(report.sizes) > max_rows:
         table.add_row(f"{len(report.sizes) - max_rows} more sizes", "", "")
     return table
+
+
+def _tiny(report: Report) -> "list[Table]":
+    if report.tiny is None or not report.tiny.objects:
+        return []
+    counts = {
+        "height or width below 1 pixel": report.tiny.below_pixel,
+        f"both below the stride, {report.tiny.stride} pixels": report.tiny.below_stride,
+        "all objects": report.tiny.objects,
+    }
+    return [_bars("objects at the training resolution", "objects", counts)]
+
+
+def _outliers(report: Report) -> "list[Table]":
+    if not report.outliers:
+        return []
+    objects = counted(report.objects, "object")
+    title = f"label outliers: {report.num_outliers} of {objects}"
+    columns = ("class", "size or aspect", "deviations", "image", "object")
+    table = _table(title, columns)
+    for o in report.outliers[:_MAX_LISTED]:
+        factor = f"{o.factor:g} times the median, {o.reason}"
+        row = (o.label, factor, f"{o.score:g}", o.image_id, f"{o.object + 1}")
+        table.add_row(*row)
+    return [table]
+
+
+def _near_duplicates(report: Report) -> "list[Table]":
+    if not report.near_duplicates:
+        return []
+    found = counted(len(report.near_duplicates), "evaluation image")
+    table = _table(
+        f"near-duplicates: {found}",
+        ("evaluation image", "training image", "correlation", ""),
+    )
+    for p in report.near_duplicates[:_MAX_LISTED]:
+        mirrored = "mirrored" if p.mirrored else ""
+        table.add_row(p.image_id, p.other_id, f"{p.correlation:.3f}", mirrored)
+    return [table]
 
 
 def _table(title: str, columns: tuple[str, ...]) -> "Table":

@@ -90,8 +90,12 @@ EVALUATION = Kind(
 INSPECTION = Kind(
     "inspection",
     "the report of a dataset",
-    ("report.json", "mosaic.png", "train/report.json", "train/mosaic.png")
-    + ("eval/report.json", "eval/mosaic.png"),
+    tuple(
+        f"{folder}{name}"
+        for folder in ("", "train/", "eval/")
+        for name in ("report.json", "mosaic.png", "outliers.png", "tiny_objects.png")
+        + ("near_duplicates.png",)
+    ),
 )
 KEYPOINTS = Kind(
     "keypoints", "the keypoint section of a config", ("label_map.pbtxt", "*.config")
