@@ -3,6 +3,7 @@
 import base64
 import json
 
+import cv2
 import fuzz_changes as changes
 import numpy as np
 from fuzz_harness import Kind
@@ -46,6 +47,26 @@ def _write_labelme(folder):
     (folder / "a.json").write_text(json.dumps(content))
 
 
+def _write_pets(folder):
+    for name in ("images", "annotations/xmls", "annotations/trimaps"):
+        (folder / name).mkdir(parents=True)
+    for stem in ("cat_1", "dog_2", "dog_3"):
+        (folder / "images" / f"{stem}.jpg").write_bytes(tiny_data.encoded())
+        text = tiny_data.voc_xml("a", filename=f"{stem}.jpg")
+        (folder / "annotations/xmls" / f"{stem}.xml").write_text(text)
+        trimap = np.full((40, 60), 2, np.uint8)
+        trimap[10:30, 6:36] = 1
+        data = cv2.imencode(".png", trimap)[1].tobytes()
+        (folder / "annotations/trimaps" / f"{stem}.png").write_bytes(data)
+    lines = "cat_1 1 1 1\ndog_2 2 2 1\ndog_3 2 2 1\n"
+    (folder / "annotations/trainval.txt").write_text(lines)
+
+
+def _read_pets(folder):
+    for number, boxes in enumerate(("head", "body")):
+        inspect(f"pets:.?split=trainval&boxes={boxes}", folder / str(number))
+
+
 FORMAT_KINDS = {
     "cvat": Kind(
         _write_cvat,
@@ -69,6 +90,15 @@ FORMAT_KINDS = {
         tiny_data.write_lvis,
         damage_files("*.json", changes.damage_json),
         lambda folder: inspect("lvis:lvis_v1_val.json", folder),
+    ),
+    "pets": Kind(
+        _write_pets,
+        one_of(
+            damage_files("annotations/xmls/*.xml", changes.damage_xml),
+            damage_files("annotations/*.txt", changes.damage_text),
+            damage_files("annotations/trimaps/*.png", changes.damage),
+        ),
+        _read_pets,
     ),
     "openimages": Kind(
         tiny_data.write_open_images,

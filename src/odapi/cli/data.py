@@ -23,7 +23,7 @@ app = App(
     help="Inspect, split and convert datasets.",
 )
 
-_FORMATS = "coco, cvat, kitti, labelme, lvis, openimages, tfrecord, voc or yolo"
+_FORMATS = "coco, cvat, kitti, labelme, lvis, openimages, pets, tfrecord, voc or yolo"
 
 Spec = Annotated[
     str,

@@ -10,6 +10,7 @@ from odapi.data.formats.cvat_writer import write_cvat
 from odapi.data.formats.kitti_writer import write_kitti
 from odapi.data.formats.labelme_writer import write_labelme
 from odapi.data.formats.openimages_writer import write_openimages
+from odapi.data.formats.pets_writer import write_pets
 from odapi.data.formats.tfrecord_writer import (
     shard_paths,
     write_records_of,
@@ -29,13 +30,14 @@ from odapi.outputs.kinds import DATASET
 Path = pathlib.Path
 
 FORMATS = (
-    "coco", "cvat", "kitti", "labelme", "lvis", "openimages", "tfrecord", "voc", "yolo",
+    "coco", "cvat", "kitti", "labelme", "lvis", "openimages", "pets", "tfrecord", "voc",
+    "yolo",
 )  # fmt: skip
 
 # Formats with one file of annotations, and the suffix by which a path means it.
 _FILES = {"coco": ".json", "lvis": ".json"}
 # Formats whose splits lie in one folder; `split` of a spec chooses one.
-_WITH_SPLITS = ("kitti", "openimages", "voc", "yolo")
+_WITH_SPLITS = ("kitti", "openimages", "pets", "voc", "yolo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,6 +156,10 @@ def _openimages(source: BaseSource, target: Target, indices: Iterable[int]) -> W
     return write_openimages(source, *place)
 
 
+def _pets(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    return write_pets(source, target.path, indices, target.images, target.split)
+
+
 def _tfrecord(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
     return write_tfrecord(source, target.path, indices, target.shards)
 
@@ -174,6 +180,7 @@ _WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
     "labelme": _labelme,
     "lvis": _coco,
     "openimages": _openimages,
+    "pets": _pets,
     "tfrecord": _tfrecord,
     "voc": _voc,
     "yolo": _yolo,

@@ -54,8 +54,7 @@ def write_voc(
     for index, sample in samples(source, indices):
         image = files.put(source, index, sample)
         name = image.name if image.is_relative_to(path) else image.as_posix()
-        tree = _tree(sample, name, source.label_map)
-        ElementTree.indent(tree, "\t")
+        tree = annotation_tree(sample, name, source.label_map)
         stem = _unused(image.stem, names)
         tree.write(annotations / f"{stem}.xml", "utf-8")
         names[stem] = None
@@ -66,9 +65,10 @@ def write_voc(
     return written
 
 
-def _tree(
+def annotation_tree(
     sample: Sample, filename: str, label_map: LabelMap
 ) -> ElementTree.ElementTree:
+    """Returns the XML of an image."""
     root = ElementTree.Element("annotation")
     _add(root, "filename", filename)
     size = ElementTree.SubElement(root, "size")
@@ -83,8 +83,10 @@ def _tree(
         bndbox = ElementTree.SubElement(element, "bndbox")
         sides = dict(zip(("ymin", "xmin", "ymax", "xmax"), box.tolist(), strict=True))
         for tag in ("xmin", "ymin", "xmax", "ymax"):
-            _add(bndbox, tag, _number(sides[tag]))
-    return ElementTree.ElementTree(root)
+            _add(bndbox, tag, number_text(sides[tag]))
+    tree = ElementTree.ElementTree(root)
+    ElementTree.indent(tree, "\t")
+    return tree
 
 
 def _unused(stem: str, names: Container[str]) -> str:
@@ -100,6 +102,7 @@ def _add(parent: ElementTree.Element, tag: str, value: object) -> None:
     ElementTree.SubElement(parent, tag).text = str(value)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """Returns a number with two decimals at most."""
     # Integers without decimals, since many readers accept nothing else.
     return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -16,6 +16,7 @@ from odapi.data.sources.labelme import open_labelme
 from odapi.data.sources.lvis import open_lvis
 from odapi.data.sources.openimages import open_openimages
 from odapi.data.sources.openimages_files import BOXES as OPEN_IMAGES
+from odapi.data.sources.pets import open_pets
 from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.sources.voc import open_voc
 from odapi.data.sources.yolo import open_yolo
@@ -170,6 +171,11 @@ def _openimages(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> Bas
     return open_openimages(spec.path, label_map, load_masks=load_masks, **options)
 
 
+def _pets(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown", "boxes"))
+    return open_pets(spec.path, label_map, load_masks=load_masks, **options)
+
+
 def _voc(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("images", "split", "missing", "unknown"))
     return open_voc(spec.path, label_map, **options)
@@ -195,6 +201,7 @@ _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
     "labelme": _labelme,
     "lvis": _lvis,
     "openimages": _openimages,
+    "pets": _pets,
     "voc": _voc,
     "tfrecord": _tfrecord,
     "yolo": _yolo,
@@ -243,13 +250,25 @@ def _guess(path: str) -> str:
     if place.is_dir():
         for kind, patterns in _SIGNS.items():
             if any(_visible(place, pattern) for pattern in patterns):
-                return "labelme" if kind == "coco" and _is_labelme(place) else kind
+                look_alike, test = _LOOK_ALIKES.get(kind, ("", None))
+                return look_alike if test is not None and test(place) else kind
     raise DataError(
         f"dataset {path!r}",
         "the format cannot be guessed"
         + ("" if place.exists() else "; the path does not exist"),
         hint=f"write one of {', '.join(f'{k}:{path}' for k in sorted(_OPENERS))}",
     )
+
+
+def _is_pets(folder: pathlib.Path) -> bool:
+    """Returns whether the list of a folder has class, species and breed, as of pets."""
+    try:
+        with open(folder / "annotations" / "trainval.txt", "rb") as opened:
+            lines = opened.read(_START).splitlines()
+    except OSError:
+        return False
+    words = next((w for w in map(bytes.split, lines) if w and w[0][:1] != b"#"), [])
+    return len(words) == 4 and all(word.isdigit() for word in words[1:])
 
 
 def _is_labelme(folder: pathlib.Path) -> bool:
@@ -268,7 +287,10 @@ def _visible(folder: pathlib.Path, pattern: str) -> bool:
     return any(not any(p.startswith(".") for p in parts) for parts in found)
 
 
-_START = 4096  # Bytes of a JSON file that name its first fields.
+_START = 4096  # Bytes of a file that tell its format.
+
+# Kinds with the same files as another one, and the test of a folder for them.
+_LOOK_ALIKES = {"coco": ("labelme", _is_labelme), "voc": ("pets", _is_pets)}
 
 # Files that identify the kind of a folder.
 _SIGNS = {

@@ -64,7 +64,7 @@ def open_voc(
     problems = Problems()
     files = ids_of(folder, find_xml_files(folder, problems), problems)
     names = list(files) if lines is None else _listed(lines, files, problems)
-    parsed = {n: _parse(files[n], problems) for n in names}
+    parsed = {n: parse_annotation(files[n], problems) for n in names}
     if label_map is None:
         label_map = _label_map(root, {files[n]: a for n, a in parsed.items()})
     index = ClassIndex(label_map, name, problems, drop_unknown)
@@ -117,7 +117,8 @@ def _listed(
     return list(listed)
 
 
-def _parse(file: Path, problems: Problems) -> Element | None:
+def parse_annotation(file: Path, problems: Problems) -> Element | None:
+    """Returns the root of an XML file; None if it cannot be read, which is counted."""
     try:
         root = parse_xml(read_file(file))
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
@@ -175,7 +176,7 @@ def _label_map(root: Path, parsed: dict[Path, Element | None]) -> LabelMap:
     unseen = Problems()  # Problems of other splits are not reported.
     names = set()
     for file in dict.fromkeys((*find_xml_files(root, unseen), *parsed)):
-        annotation = parsed[file] if file in parsed else _parse(file, unseen)
+        annotation = parsed[file] if file in parsed else parse_annotation(file, unseen)
         if annotation is not None:
             names |= {_text(o, "name") for o in annotation.iterfind("object")}
     return label_map_of(sorted(names - {""}), f"class names in {root}")
@@ -190,7 +191,13 @@ def _number(element: Element, path: str) -> float:
     return number_of(_text(element, path))
 
 
-def _size(annotation: Element) -> tuple[int, int] | None:
+def annotated_box(element: Element) -> list[float]:
+    """Returns y_min, x_min, y_max and x_max of an object in pixels; NaN if missing."""
+    return [_number(element, f"bndbox/{s}") for s in ("ymin", "xmin", "ymax", "xmax")]
+
+
+def image_size(annotation: Element) -> tuple[int, int] | None:
+    """Returns (height, width) in an annotation, or None if it is unknown."""
     sides = (_number(annotation, f"size/{side}") for side in ("height", "width"))
     return annotated_size(*sides)
 
@@ -203,9 +210,7 @@ def _raw(annotation: Element, image_id: str, filename: str, index: ClassIndex) -
         if not name:
             index.problems.found("object without class", where)
             continue
-        box = [
-            _number(element, f"bndbox/{s}") for s in ("ymin", "xmin", "ymax", "xmax")
-        ]
+        box = annotated_box(element)
         found = index.of_name(name, where)
         if found == UNKNOWN:
             continue
@@ -215,7 +220,7 @@ def _raw(annotation: Element, image_id: str, filename: str, index: ClassIndex) -
     return Raw(
         image_id=image_id,
         filename=filename,
-        size=_size(annotation),
+        size=image_size(annotation),
         objects={
             "boxes": np.array(boxes, np.float64).reshape(-1, 4),
             "classes": np.array(classes, np.int32),
