@@ -174,7 +174,7 @@ def test_records_have_no_files_to_refer_to(tmp_path):
     with pytest.raises(DataError, match="YOLO"):
         Target("yolo", tmp_path, images="refer")
     with pytest.raises(DataError, match="known values"):
-        Target("csv", tmp_path)
+        Target("cvs", tmp_path)
 
 
 def test_names_that_differ_only_in_the_suffix_do_not_collide(tmp_path):

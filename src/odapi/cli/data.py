@@ -23,7 +23,9 @@ app = App(
     help="Inspect, split and convert datasets.",
 )
 
-_FORMATS = "coco, cvat, kitti, labelme, lvis, openimages, pets, tfrecord, voc or yolo"
+_FORMATS = (
+    "coco, csv, cvat, kitti, labelme, lvis, openimages, pets, tfrecord, voc or yolo"
+)
 
 Spec = Annotated[
     str,
@@ -134,8 +136,9 @@ def convert(
     output: Annotated[
         pathlib.Path,
         typer.Option(
-            help="New folder; for coco and lvis also a .json file, for tfrecord a "
-            "file. A label map beside the file is kept, with its ids.",
+            help="New folder; for coco and lvis also a .json file, for csv a .csv "
+            "file, for tfrecord a file. A label map beside the file is kept, with its "
+            "ids.",
             show_default=False,
         ),
     ],

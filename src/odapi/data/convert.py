@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
+from odapi.data.formats.csv_writer import csv_file, write_csv
 from odapi.data.formats.cvat_writer import write_cvat
 from odapi.data.formats.kitti_writer import write_kitti
 from odapi.data.formats.labelme_writer import write_labelme
@@ -30,12 +31,12 @@ from odapi.outputs.kinds import DATASET
 Path = pathlib.Path
 
 FORMATS = (
-    "coco", "cvat", "kitti", "labelme", "lvis", "openimages", "pets", "tfrecord", "voc",
-    "yolo",
+    "coco", "csv", "cvat", "kitti", "labelme", "lvis", "openimages", "pets", "tfrecord",
+    "voc", "yolo",
 )  # fmt: skip
 
 # Formats with one file of annotations, and the suffix by which a path means it.
-_FILES = {"coco": ".json", "lvis": ".json"}
+_FILES = {"coco": ".json", "csv": ".csv", "lvis": ".json"}
 # Formats whose splits lie in one folder; `split` of a spec chooses one.
 _WITH_SPLITS = ("kitti", "openimages", "pets", "voc", "yolo")
 
@@ -46,7 +47,8 @@ class Target:
 
     Args:
         kind: One of `FORMATS`.
-        path: A folder; for "coco" and "lvis" also a JSON file, for "tfrecord" a file.
+        path: A folder; for "coco", "lvis" and "csv" also the file of annotations,
+            for "tfrecord" a file.
         images: Handling of image files: "copy", "link" or "refer".
         shards: Number of files of a "tfrecord".
         split: Name of the split in "voc" and "yolo".
@@ -139,6 +141,10 @@ def _coco(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
     return write_coco(source, target.path, indices, target.images, is_lvis)
 
 
+def _csv(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    return write_csv(source, target.path, indices, target.images)
+
+
 def _cvat(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
     return write_cvat(source, target.path, indices, target.images)
 
@@ -175,6 +181,7 @@ def _yolo(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
 
 _WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
     "coco": _coco,
+    "csv": _csv,
     "cvat": _cvat,
     "kitti": _kitti,
     "labelme": _labelme,
@@ -193,6 +200,8 @@ def _files(target: Target) -> list[Path]:
         return shard_paths(target.path, target.shards)
     if target.kind in ("coco", "lvis"):
         return [coco_file(target.path)]
+    if target.kind == "csv":
+        return [csv_file(target.path)]
     return []
 
 
