@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from odapi.build.augment_geometry import GEOMETRY_STEPS
+from odapi.build.augment_labels import LABEL_STEPS
 from odapi.build.augment_pixels import PIXEL_STEPS
-from odapi.build.oneof import build_oneof, call
-from odapi.data.augment.crop import CropImage, SsdRandomCrop
-from odapi.data.augment.flip import HorizontalFlip, RandomFlip, Rotation90, VerticalFlip
-from odapi.data.augment.pad import AbsolutePad
-from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
+from odapi.build.augment_resize import RESIZE_STEPS
+from odapi.build.oneof import build_oneof
+from odapi.data.augment.flip import HorizontalFlip, RandomFlip, VerticalFlip
 from odapi.data.loader.pipeline import Augmentation
 from odapi.errors import ConfigError
 from odapi.wording import counted
@@ -94,70 +94,4 @@ def check_densepose(augmentations: Mapping[str, Augmentation]) -> None:
             )
 
 
-def _horizontal_flip(config: Any, path: str) -> HorizontalFlip:
-    return HorizontalFlip(config.probability, tuple(config.keypoint_flip_permutation))
-
-
-def _vertical_flip(config: Any, path: str) -> VerticalFlip:
-    return VerticalFlip(config.probability, tuple(config.keypoint_flip_permutation))
-
-
-def _rotation90(config: Any, path: str) -> Rotation90:
-    return Rotation90(config.probability, tuple(config.keypoint_rot_permutation))
-
-
-def _crop_image(config: Any, path: str) -> CropImage:
-    return CropImage(
-        min_object_covered=config.min_object_covered,
-        aspect_ratio=(config.min_aspect_ratio, config.max_aspect_ratio),
-        area=(config.min_area, config.max_area),
-        overlap_thresh=config.overlap_thresh,
-        clip_boxes=config.clip_boxes,
-        random_coef=config.random_coef,
-    )
-
-
-def _ssd_random_crop(config: Any, path: str) -> SsdRandomCrop:
-    if not config.operations:
-        return SsdRandomCrop()
-    return SsdRandomCrop(
-        tuple(
-            call(_crop_image, operation, f"{path}.operations[{index}]")
-            for index, operation in enumerate(config.operations)
-        )
-    )
-
-
-def _square_crop_by_scale(config: Any, path: str) -> SquareCropByScale:
-    return SquareCropByScale(
-        config.max_border,
-        config.scale_min,
-        config.scale_max,
-        config.num_scales,
-    )
-
-
-def _scale_crop_pad(config: Any, path: str) -> ScaleCropPadToSquare:
-    return ScaleCropPadToSquare(config.output_size, config.scale_min, config.scale_max)
-
-
-def _absolute_pad(config: Any, path: str) -> AbsolutePad:
-    # The original's schema has no defaults here; its code takes 1 for 0.
-    return AbsolutePad(
-        config.max_height_padding or 1,
-        config.max_width_padding or 1,
-        tuple(config.pad_color),
-    )
-
-
-_STEPS = {
-    **PIXEL_STEPS,
-    "random_horizontal_flip": _horizontal_flip,
-    "random_vertical_flip": _vertical_flip,
-    "random_rotation90": _rotation90,
-    "random_crop_image": _crop_image,
-    "ssd_random_crop": _ssd_random_crop,
-    "random_square_crop_by_scale": _square_crop_by_scale,
-    "random_scale_crop_and_pad_to_square": _scale_crop_pad,
-    "random_absolute_pad_image": _absolute_pad,
-}
+_STEPS = {**GEOMETRY_STEPS, **RESIZE_STEPS, **PIXEL_STEPS, **LABEL_STEPS}

@@ -8,7 +8,74 @@ _NOT_NEGATIVE = Range(0)
 _AT_LEAST_ONE = Range(1)
 _SIZE = Range(1, 16384)
 
+_COLOR = Range(0, 255)
+
+_CROP = {
+    "min_object_covered": _SHARE,
+    "min_area": _SHARE,
+    "max_area": Range(0, 1, above=True),
+    "overlap_thresh": _SHARE,
+    "random_coef": _SHARE,
+}
+_SHAPED_CROP = {
+    **_CROP,
+    "min_aspect_ratio": _POSITIVE,
+    "max_aspect_ratio": _POSITIVE,
+}
+_PADDED_SIZE = {
+    "min_padded_size_ratio": _POSITIVE,
+    "max_padded_size_ratio": _POSITIVE,
+}
+_BY_MESSAGE: dict[str, dict[str, Range]] = {
+    "RandomCropImage": _SHAPED_CROP,
+    "SSDRandomCropOperation": _SHAPED_CROP,
+    "RandomImageScale": {"min_scale_ratio": _POSITIVE, "max_scale_ratio": _POSITIVE},
+    "RandomJitterBoxes": {"ratio": _NOT_NEGATIVE},
+    "RandomPadImage": {
+        **dict.fromkeys(
+            (
+                "min_image_height", "min_image_width",
+                "max_image_height", "max_image_width",
+            ),
+            _SIZE,
+        ),
+        "pad_color": _COLOR,
+    },
+    "RandomCropPadImage": {**_SHAPED_CROP, **_PADDED_SIZE, "pad_color": _COLOR},
+    "RandomCropToAspectRatio": {"aspect_ratio": _POSITIVE, "overlap_thresh": _SHARE},
+    "SSDRandomCropPadOperation": {
+        **_SHAPED_CROP, **_PADDED_SIZE,
+        **{f"pad_color_{color}": _COLOR for color in "rgb"},
+    },
+    "SSDRandomCropFixedAspectRatioOperation": _CROP,
+    "SSDRandomCropFixedAspectRatio": {"aspect_ratio": _POSITIVE},
+    "SSDRandomCropPadFixedAspectRatioOperation": _SHAPED_CROP,
+    "SSDRandomCropPadFixedAspectRatio": {**_PADDED_SIZE, "aspect_ratio": _POSITIVE},
+    "RandomResizeMethod": {"target_height": _SIZE, "target_width": _SIZE},
+    "ResizeImage": {"new_height": _SIZE, "new_width": _SIZE},
+    "RandomDownscaleToTargetPixels": {
+        "min_target_pixels": _AT_LEAST_ONE,
+        "max_target_pixels": _AT_LEAST_ONE,
+        "random_coef": _SHARE,
+    },
+    "ConvertClassLogitsToSoftmax": {"temperature": _POSITIVE},
+    "RandomSelfConcatImage": {
+        "concat_vertical_probability": _SHARE,
+        "concat_horizontal_probability": _SHARE,
+    },
+    "DropLabelProbabilistically": {
+        "label": _AT_LEAST_ONE,
+        "drop_probability": _SHARE,
+    },
+    "RemapLabels": {"original_labels": _AT_LEAST_ONE, "new_label": _AT_LEAST_ONE},
+}  # fmt: skip
+
 RANGES: dict[str, Range] = {
+    **{
+        f"{message}.{field}": allowed
+        for message, fields in _BY_MESSAGE.items()
+        for field, allowed in fields.items()
+    },
     "RandomHorizontalFlip.probability": _SHARE,
     "RandomAdjustBrightness.max_delta": _SHARE,
     "RandomAdjustContrast.min_delta": _NOT_NEGATIVE,
@@ -42,19 +109,6 @@ RANGES: dict[str, Range] = {
     "RandomBlur.motion_probability": _SHARE,
     "RandomNoise.probability": _SHARE,
     "RandomNoise.max_stddev": _SHARE,
-    **{
-        f"{message}.{field}": allowed
-        for message in ("RandomCropImage", "SSDRandomCropOperation")
-        for field, allowed in {
-            "min_object_covered": _SHARE,
-            "min_aspect_ratio": _POSITIVE,
-            "max_aspect_ratio": _POSITIVE,
-            "min_area": _SHARE,
-            "max_area": Range(0, 1, above=True),
-            "overlap_thresh": _SHARE,
-            "random_coef": _SHARE,
-        }.items()
-    },
     "RandomAbsolutePadImage.max_height_padding": _AT_LEAST_ONE,
     "RandomAbsolutePadImage.max_width_padding": _AT_LEAST_ONE,
     "RandomAbsolutePadImage.pad_color": Range(0, 255),
@@ -76,6 +130,8 @@ RANGES: dict[str, Range] = {
     "RandomCopyPaste.overlap_thresh": _SHARE,
 }
 
+_AREA, _ASPECT = ("min_area", "max_area"), ("min_aspect_ratio", "max_aspect_ratio")
+
 # Pairs (lower, upper) of the same message that must not cross.
 ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
     "RandomAdjustContrast": (("min_delta", "max_delta"),),
@@ -87,14 +143,13 @@ ORDERED: dict[str, tuple[tuple[str, str], ...]] = {
         ("min_patch_size", "max_patch_size"),
         ("min_gaussian_stddev", "max_gaussian_stddev"),
     ),
-    "RandomCropImage": (
-        ("min_aspect_ratio", "max_aspect_ratio"),
-        ("min_area", "max_area"),
-    ),
-    "SSDRandomCropOperation": (
-        ("min_aspect_ratio", "max_aspect_ratio"),
-        ("min_area", "max_area"),
-    ),
+    "RandomImageScale": (("min_scale_ratio", "max_scale_ratio"),),
+    "RandomCropImage": (_ASPECT, _AREA),
+    "RandomCropPadImage": (_ASPECT, _AREA),
+    "SSDRandomCropOperation": (_ASPECT, _AREA),
+    "SSDRandomCropPadOperation": (_ASPECT, _AREA),
+    "SSDRandomCropFixedAspectRatioOperation": (_AREA,),
+    "SSDRandomCropPadFixedAspectRatioOperation": (_ASPECT, _AREA),
     "RandomSquareCropByScale": (("scale_min", "scale_max"),),
     "RandomScaleCropAndPadToSquare": (("scale_min", "scale_max"),),
     "RandomMosaic": (("min_scale", "max_scale"),),

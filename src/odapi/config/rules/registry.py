@@ -14,6 +14,8 @@ from odapi.config import schema
 from odapi.config.findings import Finding, raise_errors
 from odapi.config.rules import (
     anchors,
+    augmentation_labels,
+    augmentation_padding,
     augmentations,
     center_net,
     choices,
@@ -87,12 +89,16 @@ MESSAGE_RULES: dict[str, Callable[[str, Any], Iterator[Finding]]] = {
     "NormalizeImage": augmentations.about_normalize,
     "RandomAbsolutePadImage": augmentations.about_pad_color,
     "RandomBlur": augmentations.about_blur,
+    "RandomCropPadImage": augmentation_padding.about_crop_pad,
     "RandomHorizontalFlip": augmentations.about_permutation(
         "keypoint_flip_permutation"
     ),
+    "RandomPadImage": augmentation_padding.about_pad_image,
     "RandomRotation90": augmentations.about_permutation("keypoint_rot_permutation"),
     "RandomVerticalFlip": augmentations.about_permutation("keypoint_flip_permutation"),
     "RfcnBoxPredictor": faster_rcnn.about_rfcn,
+    "SSDRandomCropPadFixedAspectRatio": augmentation_padding.about_padded_size,
+    "SSDRandomCropPadOperation": augmentation_padding.about_crop_pad_operation,
     "SigmoidFocalClassificationLoss": postprocess.about_focal_loss,
     "SsdAnchorGenerator": anchors.about_ssd_anchors,
     "SsdFeatureExtractor": extractors.about_ssd_extractor,
@@ -114,6 +120,7 @@ CONFIG_RULES: tuple[tuple[Callable[[Any], Iterator[Finding]], Part | None], ...]
     (context_rcnn.find_frames, Part.TRAIN_DATA),
     (center_net.find_loaded_keypoints, Part.TRAIN_DATA),
     (input_data.find_scores, Part.TRAIN_DATA),
+    (augmentation_labels.find, Part.TRAIN_DATA),
     (input_data.find_mixture, Part.TRAIN_DATA),
     (input_data.find_sampling, Part.TRAIN_DATA),
     (input_data.find_processes, Part.TRAIN_DATA),

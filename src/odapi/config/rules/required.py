@@ -54,9 +54,21 @@ REQUIRED: dict[str, dict[str, str]] = {
     "CocoKeypointMetrics": {"class_label": "the name of a class of the label map"},
     "KeypointBoxCoder": {"num_keypoints": "the number of keypoints per object"},
     "AnchorGrid": {"height_stride": "in pixels", "width_stride": "in pixels"},
-    "SSDRandomCropOperation": dict.fromkeys(
-        ("min_aspect_ratio", "max_aspect_ratio", "max_area"), "the field has no default"
+    **dict.fromkeys(
+        (
+            "SSDRandomCropOperation", "SSDRandomCropPadOperation",
+            "SSDRandomCropPadFixedAspectRatioOperation",
+        ),
+        dict.fromkeys(
+            ("min_aspect_ratio", "max_aspect_ratio", "max_area"),
+            "the field has no default",
+        ),
     ),
+    "SSDRandomCropFixedAspectRatioOperation": {"max_area": "the field has no default"},
+    "ResizeImage": {"new_height": "in pixels", "new_width": "in pixels"},
+    "RandomResizeMethod": {"target_height": "in pixels", "target_width": "in pixels"},
+    "DropLabelProbabilistically": {"label": "the id of a class of the label map"},
+    "RemapLabels": {"new_label": "the id of a class of the label map"},
     "ClassWeight": {"name": "the name of a class of the label map"},
     "Loss": {"localization_loss": "", "classification_loss": ""},
     "BootstrappedSigmoidClassificationLoss": {"alpha": "the field has no default"},

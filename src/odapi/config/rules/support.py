@@ -141,19 +141,10 @@ ROWS: dict[str, Row] = {
     ),
     "TrainConfig.summarize_gradients": _TF1,
     # Augmentations.
-    **{
-        f"PreprocessingStep.{name}": _LATER
-        for name in (
-            "random_image_scale", "random_jitter_boxes", "random_pad_image",
-            "random_crop_pad_image", "random_crop_to_aspect_ratio",
-            "random_resize_method", "scale_boxes_to_pixel_coordinates", "resize_image",
-            "ssd_random_crop_pad", "ssd_random_crop_fixed_aspect_ratio",
-            "ssd_random_crop_pad_fixed_aspect_ratio", "convert_class_logits_to_softmax",
-            "random_self_concat_image", "autoaugment_image",
-            "drop_label_probabilistically", "remap_labels",
-            "random_downscale_to_target_pixels",
-        )
-    },
+    "PreprocessingStep.scale_boxes_to_pixel_coordinates": Row(
+        "models expect boxes that are normalized, which they stay"
+    ),
+    "PreprocessingStep.autoaugment_image": _LATER,
     **{
         f"Augmentation.{name}": _LATER
         for name in (

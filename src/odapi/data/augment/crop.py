@@ -64,14 +64,7 @@ class CropImage:
         if self.random_coef and rng.random() <= self.random_coef:
             return sample
         window = self.draw(transforms.size_of(sample), sample["boxes"], rng)
-        box = window.box(*transforms.size_of(sample))
-        share = transforms.covered_share(sample["boxes"], box)
-        keep = (share >= self.overlap_thresh) & (share > 0)  # NaN: False.
-        if not keep.all():
-            sample = keep_objects(sample, keep)
-        return transforms.drop_outside(
-            transforms.move_to(sample, window), self.clip_boxes
-        )
+        return crop_to(sample, window, self.overlap_thresh, self.clip_boxes)
 
     def draw(
         self, size: tuple[int, int], boxes: np.ndarray, rng: np.random.Generator
@@ -131,7 +124,63 @@ class CropImage:
         return Window(top, left, rows, columns)
 
 
-def _ssd_operation(share: float) -> CropImage:
+@dataclasses.dataclass(frozen=True)
+class CropToAspectRatio:
+    """Crops the largest window of an aspect ratio, at a random position.
+
+    Args:
+        aspect_ratio: Width / height of the window.
+        overlap_thresh: An object is kept if at least this share of its box is
+            within the window.
+        clip_boxes: Whether to clip boxes to the window. Keypoints outside then become
+            NaN.
+    """
+
+    aspect_ratio: float = 1.0
+    overlap_thresh: float = 0.3
+    clip_boxes: bool = True
+
+    def __post_init__(self):
+        if not self.aspect_ratio > 0:
+            raise ValueError(f"aspect_ratio must be above 0, got {self.aspect_ratio}")
+        if not 0 <= self.overlap_thresh <= 1:
+            raise ValueError(
+                f"overlap_thresh must be in 0..1, got {self.overlap_thresh}"
+            )
+
+    def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
+        """Returns the cropped sample."""
+        height, width = transforms.size_of(sample)
+        rows = min(height, max(round(width / self.aspect_ratio), 1))
+        columns = min(width, max(round(height * self.aspect_ratio), 1))
+        top = int(rng.integers(height - rows + 1))
+        left = int(rng.integers(width - columns + 1))
+        window = Window(top, left, rows, columns)
+        return crop_to(sample, window, self.overlap_thresh, self.clip_boxes)
+
+
+def crop_to(
+    sample: Sample, window: Window, overlap_thresh: float, clip_boxes: bool
+) -> Sample:
+    """Returns the sample cropped to a window, with the objects that lie enough in it.
+
+    Args:
+        sample: The sample.
+        window: The window.
+        overlap_thresh: An object is kept if at least this share of its box is
+            within the window.
+        clip_boxes: Whether to clip boxes to the window.
+    """
+    box = window.box(*transforms.size_of(sample))
+    share = transforms.covered_share(sample["boxes"], box)
+    keep = (share >= overlap_thresh) & (share > 0)  # NaN: False.
+    if not keep.all():
+        sample = keep_objects(sample, keep)
+    return transforms.drop_outside(transforms.move_to(sample, window), clip_boxes)
+
+
+def ssd_operation(share: float) -> CropImage:
+    """Returns the crop of SSD that covers and keeps this share of an object."""
     return CropImage(
         min_object_covered=share,
         aspect_ratio=(0.5, 2.0),
@@ -153,7 +202,7 @@ class SsdRandomCrop:
     """
 
     operations: tuple[CropImage, ...] = tuple(
-        _ssd_operation(share) for share in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+        ssd_operation(share) for share in (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
     )
 
     def __post_init__(self):

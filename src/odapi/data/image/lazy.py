@@ -97,6 +97,15 @@ class LazyImage:
         rows = self.rows.resize(height, centered)
         return self._placed(rows, self.columns.resize(width, centered), layers)
 
+    def resize_corners(self, height: int, width: int) -> "LazyImage":
+        """Returns the image scaled so that corner pixels stay; see `Axis`."""
+        layers = (
+            Layer(r.resize_corners(height), c.resize_corners(width), color)
+            for r, c, color in self.layers
+        )
+        rows, columns = self.rows.resize_corners(height), self.columns
+        return self._placed(rows, columns.resize_corners(width), layers)
+
     @property
     def is_crop(self) -> bool:
         """True for an unscaled crop of the source, without padding."""

@@ -5,10 +5,14 @@ megabytes.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from odapi.data.image import warp
+from odapi.data.image.warp import Axis
 
 # Decodes a mask, uint8 [h, w] in {0, 1}.
 Decode = Callable[[], np.ndarray]
@@ -73,3 +77,21 @@ class LazyMasks:
             return np.zeros(self.shape[1:], np.uint8)
         mask = decode()
         return np.ascontiguousarray(mask.T) if self.transposed else mask
+
+
+def sampled_masks(masks: Any, rows: Axis, columns: Axis) -> LazyMasks:
+    """Returns `masks [n, h, w]` on the grid of two axes, each sampled on access.
+
+    Args:
+        masks: An array, or `LazyMasks`.
+        rows, columns: The sampling grid, see `LazyImage`.
+    """
+    decoders = (
+        functools.partial(_sampled, masks, index, rows, columns)
+        for index in range(len(masks))
+    )
+    return LazyMasks(tuple(decoders), (rows.size, columns.size))
+
+
+def _sampled(masks: Any, index: int, rows: Axis, columns: Axis) -> np.ndarray:
+    return warp.sample_masks(masks[index : index + 1], rows, columns)[0]

@@ -32,7 +32,7 @@ _PROBES = ((97, 61), (61, 97), (1999, 1013))
 
 _SEPARATE = {"bicubic": resize_cubic, "area": resize_area}
 _WARPED = {"bilinear": warp.sample_bilinear, "nearest": warp.sample_nearest}
-_METHODS = (*_WARPED, *_SEPARATE)
+METHODS: tuple[Method, ...] = ("bilinear", "nearest", "bicubic", "area")
 
 
 class Resizer(Protocol):
@@ -69,6 +69,16 @@ def may_pad(resizer: Resizer) -> bool:
     return any(resizer.true_size(*s) != resizer.output_size(*s) for s in _PROBES)
 
 
+def resized_pixels(
+    image: LazyImage, height: int, width: int, method: Method = "bilinear"
+) -> np.ndarray:
+    """Returns an image `[height, width, c]`, sampled as the original's resizers do."""
+    if method in _SEPARATE and image.shape[:2] != (height, width):
+        return _SEPARATE[method](image.render(), height, width)
+    sample = _WARPED.get(method, warp.sample_bilinear)
+    return image.resize(height, width).render(sample)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Resizer:
     """Base of all resizers, which differ in their two sizes.
@@ -87,8 +97,8 @@ class _Resizer:
     pad_value: tuple[float, ...] = ()
 
     def __post_init__(self):
-        if self.method not in _METHODS:
-            raise ValueError(f"method must be one of {_METHODS}, got {self.method!r}")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {METHODS}, got {self.method!r}")
         channels = 1 if self.grayscale else 3
         if self.pad_value and len(self.pad_value) != channels:
             raise ValueError(
@@ -130,12 +140,7 @@ class _Resizer:
         return resized | (scaled_positions(sample, scale) if true != padded else {})
 
     def _rendered(self, image: LazyImage, height: int, width: int) -> np.ndarray:
-        if self.method in _SEPARATE and image.shape[:2] != (height, width):
-            pixels = _SEPARATE[self.method](image.render(), height, width)
-        else:
-            pixels = image.resize(height, width).render(
-                _WARPED.get(self.method, warp.sample_bilinear)
-            )
+        pixels = resized_pixels(image, height, width, self.method)
         if self.grayscale and pixels.shape[2] == 3:
             pixels = cv2.transform(pixels, _GRAY).reshape(height, width, 1)
         return pixels

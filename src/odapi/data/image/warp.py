@@ -19,6 +19,8 @@ _FOUR_CHANNELS_UP_TO = 8
 
 # Tolerance of positions for rounding, in pixels.
 _TINY = 1e-6
+# A start that is not whole: nearest neighbors are rounded, not rounded down.
+_ROUNDED = 1e-9
 
 _CHANNELS_3_TO_4 = cv2.COLOR_RGB2RGBA
 _CHANNELS_4_TO_3 = cv2.COLOR_RGBA2RGB
@@ -126,7 +128,16 @@ class Axis(NamedTuple):
         """
         scale = self.size / size
         start = self.start + (self.step * (scale - 1) / 2 if centered else 0.0)
-        first, last = self.first / scale, self.last / scale
+        return self._scaled(size, scale, start)
+
+    def resize_corners(self, size: int) -> "Axis":
+        """Returns the axis scaled to `size` pixels; first and last pixels are kept."""
+        scale = (self.size - 1) / (size - 1) if size > 1 else self.size / size
+        return self._scaled(size, scale, self.start + _ROUNDED)
+
+    def _scaled(self, size: int, scale: float, start: float) -> "Axis":
+        share = size / self.size
+        first, last = self.first * share, self.last * share
         return Axis(size, self.step * scale, start, self.low, self.high, first, last)
 
     def without(self, pixels: int) -> "Axis":
