@@ -89,6 +89,10 @@ def _optimizer(text):
     return f"train_config {{ optimizer {{ {text} }} }}"
 
 
+_SHAPE = "min_aspect_ratio: 0.5 max_aspect_ratio: 2 max_area: 1"
+_PADDED = "min_padded_size_ratio: [1, 1] max_padded_size_ratio: [2, 2]"
+
+
 def _augmentation(text):
     return f"train_config {{ data_augmentation_options {{ {text} }} }}"
 
@@ -225,6 +229,26 @@ SAMPLES = (
         )
     ),
     ("ssd", _augmentation("normalize_image { original_maxval: 255 }")),
+    *(
+        ("ssd", _augmentation(f"{name} {{ {text} }}"))
+        for name, text in {
+            "random_image_scale": "",
+            "random_jitter_boxes": "",
+            "random_pad_image": "",
+            "random_crop_pad_image": "",
+            "random_crop_to_aspect_ratio": "",
+            "random_self_concat_image": "",
+            "random_downscale_to_target_pixels": "max_target_pixels: 400000",
+            "random_resize_method": "target_height: 9 target_width: 9",
+            "resize_image": "new_height: 9 new_width: 9",
+            "ssd_random_crop_pad": f"operations {{ {_SHAPE} {_PADDED} }}",
+            "ssd_random_crop_fixed_aspect_ratio": "operations { max_area: 1 }",
+            "ssd_random_crop_pad_fixed_aspect_ratio": f"operations {{ {_SHAPE} }}",
+            "convert_class_logits_to_softmax": "",
+            "drop_label_probabilistically": "label: 1",
+            "remap_labels": "original_labels: 1 new_label: 1",
+        }.items()
+    ),
     (
         "ssd",
         _augmentation(

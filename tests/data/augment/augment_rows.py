@@ -17,17 +17,43 @@ from odapi.data.augment.color import (
     RgbToGray,
 )
 from odapi.data.augment.copy_paste import CopyPaste
-from odapi.data.augment.crop import CropImage, SsdRandomCrop
+from odapi.data.augment.crop import CropImage, CropToAspectRatio, SsdRandomCrop
+from odapi.data.augment.crop_pad import (
+    CropPadImage,
+    SsdRandomCropFixedAspectRatio,
+    SsdRandomCropPad,
+    SsdRandomCropPadFixedAspectRatio,
+)
 from odapi.data.augment.degrade import JpegQuality, RandomBlur
 from odapi.data.augment.distort import DistortColor
 from odapi.data.augment.flip import HorizontalFlip, Rotation90, VerticalFlip
+from odapi.data.augment.jitter import JitterBoxes
+from odapi.data.augment.labels import (
+    DropLabel,
+    RemapLabels,
+    RetainAboveThreshold,
+    SoftmaxScores,
+)
 from odapi.data.augment.mixup import MixUp
 from odapi.data.augment.mosaic import Mosaic
 from odapi.data.augment.noise import PatchGaussian, PixelValueScale, RandomNoise
 from odapi.data.augment.normalize import NormalizeImage, SubtractChannelMean
-from odapi.data.augment.pad import AbsolutePad
+from odapi.data.augment.pad import AbsolutePad, PadImage, PadToAspectRatio
 from odapi.data.augment.patches import BlackPatches, RandomErasing
+from odapi.data.augment.resize import (
+    DownscaleToPixels,
+    ImageScale,
+    Resize,
+    ResizeByRandomMethod,
+)
+from odapi.data.augment.self_concat import SelfConcat
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
+from odapi.data.image.resize import (
+    ConditionalShape,
+    FixedShape,
+    KeepAspectRatio,
+    PadToMultiple,
+)
 
 
 class Kind(enum.Enum):
@@ -73,6 +99,8 @@ class Row:
 
 
 ALL = frozenset("*")
+BOXES = frozenset({"boxes"})
+
 ROWS = {
     "horizontal flip": Row(HorizontalFlip(1.0, (0, 1)), always=True),
     "vertical flip": Row(VerticalFlip(1.0, (0, 1)), always=True),
@@ -94,6 +122,76 @@ ROWS = {
     "scaled mosaic": Row(Mosaic(1.0), Kind.MIXED, ALL, tolerance=2.5, always=True),
     "mixup": Row(MixUp(1.0), Kind.MIXED, changes=ALL),
     "copy-paste": Row(CopyPaste(1.0), changes=ALL),
+    "random padding": Row(PadImage(), always=True),
+    "padding to an aspect ratio": Row(PadToAspectRatio(0.7), always=True),
+    "crop to an aspect ratio": Row(CropToAspectRatio(0.8, 0.1), always=True),
+    "crop to an aspect ratio without clipping": Row(
+        CropToAspectRatio(3.0, 0.1, clip_boxes=False), always=True
+    ),
+    "crop and padding": Row(
+        CropPadImage(CropImage(0.5, (0.5, 2.0), (0.2, 1.0), 0.1)), always=True
+    ),
+    "ssd crop and padding": Row(SsdRandomCropPad(), always=True),
+    "ssd crop of one aspect ratio": Row(
+        SsdRandomCropFixedAspectRatio(aspect_ratio=1.5), always=True
+    ),
+    "ssd crop, padded to one aspect ratio": Row(
+        SsdRandomCropPadFixedAspectRatio(), always=True
+    ),
+    "two images of one": Row(SelfConcat(0.7, 0.7)),
+    # Up to two pixels for one, and sampled as in the original, not at pixel centers.
+    "random scale": Row(ImageScale(1.1, 2.0), tolerance=2.5, always=True),
+    "random smaller scale": Row(
+        ImageScale(0.5, 1.0), Kind.MIXED, tolerance=1.5, always=True
+    ),
+    "resizing": Row(Resize(FixedShape(70, 80)), Kind.MIXED, tolerance=1.5, always=True),
+    "nearest resizing": Row(
+        Resize(FixedShape(70, 50, method="nearest")), tolerance=1.5, always=True
+    ),
+    "cubic resizing": Row(
+        Resize(FixedShape(70, 150, method="bicubic")),
+        Kind.MIXED,
+        tolerance=1.5,
+        always=True,
+    ),
+    "resizing to a range": Row(
+        Resize(KeepAspectRatio(80, 120, True, pad_value=(1.0, 2.0, 3.0))),
+        tolerance=1.5,
+        always=True,
+    ),
+    "resizing of large images": Row(
+        Resize(ConditionalShape("greater", 70)), Kind.MIXED, always=True
+    ),
+    "resizing of small images": Row(
+        Resize(ConditionalShape("smaller", 90)), tolerance=1.5, always=True
+    ),
+    "padding to a multiple": Row(Resize(PadToMultiple(32)), always=True),
+    "random method of resizing": Row(
+        ResizeByRandomMethod(70, 80), Kind.MIXED, tolerance=1.5, always=True
+    ),
+    "random number of pixels": Row(
+        DownscaleToPixels(1000, 5000), Kind.MIXED, tolerance=1.5, always=True
+    ),
+    "jitter": Row(JitterBoxes(0.3), Kind.ANNOTATIONS, BOXES, always=True),
+    "symmetric jitter": Row(
+        JitterBoxes(0.3, "expand_symmetric_xy"), Kind.ANNOTATIONS, BOXES, always=True
+    ),
+    "dropped label": Row(DropLabel(1, 0.5), Kind.ANNOTATIONS),
+    "remapped labels": Row(
+        RemapLabels((0, 2), 1),
+        Kind.ANNOTATIONS,
+        frozenset({"classes", "multiclass_scores"}),
+        always=True,
+    ),
+    "softmax": Row(
+        SoftmaxScores(2.0),
+        Kind.ANNOTATIONS,
+        frozenset({"multiclass_scores"}),
+        always=True,
+    ),
+    "weights above a threshold": Row(
+        RetainAboveThreshold(0.3), Kind.ANNOTATIONS, always=True
+    ),
     "brightness": Row(AdjustBrightness(0.2), Kind.COLOR, always=True),
     "contrast": Row(AdjustContrast(0.5, 2.0), Kind.COLOR, always=True),
     "hue": Row(AdjustHue(0.1), Kind.COLOR),

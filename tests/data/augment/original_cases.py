@@ -7,13 +7,14 @@ import numpy as np
 
 
 @functools.lru_cache
-def _cases(path):
+def all_cases(path):
+    """Returns the cases of a file."""
     return json.loads(path.read_text())["cases"]
 
 
 def cases(shared, file, function):
     """Returns the cases of one function of the original."""
-    found = _cases(shared / "original_tests" / f"{file}.json")
+    found = all_cases(shared / "original_tests" / f"{file}.json")
     return [case for case in found if case["function"] == function]
 
 

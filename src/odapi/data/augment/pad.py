@@ -134,8 +134,9 @@ class PadToAspectRatio:
                 max(width, height * self.aspect_ratio),
             ]
         )
+        high = float(np.min(np.maximum(size * self.max_ratio, fit) / fit))
         low = float(np.max(np.maximum(size * self.min_ratio, fit) / fit))
-        high = max(low, float(np.min(size * self.max_ratio / fit)))
+        low = min(low, high)
         rows, columns = np.rint(fit * rng.uniform(low, high)).astype(int).tolist()
         window = Window(0, 0, max(rows, int(height)), max(columns, int(width)))
         return _padded(sample, window, (0.0, 0.0, 0.0))

@@ -6,11 +6,13 @@ recorded and joined with the changes that follow.
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
 from odapi.data.augment import transforms
 from odapi.data.augment.transforms import Window
+from odapi.data.image import warp
 from odapi.data.image.lazy import LazyImage
 from odapi.data.image.lazy_masks import sampled_masks
 from odapi.data.image.resize import (
@@ -25,6 +27,11 @@ from odapi.data.image.resize import (
 )
 from odapi.data.sample import Sample
 
+_SAMPLERS: dict[str, Any] = {
+    "bilinear": warp.sample_bilinear,
+    "nearest": warp.sample_nearest,
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Resize:
@@ -38,6 +45,9 @@ class Resize:
         resize_to_min_dimension     `Resize(ConditionalShape("smaller", size))`
         resize_pad_to_multiple      `Resize(PadToMultiple(multiple))`
 
+    As in the original, the corner pixels stay in the third and fourth: pixel `i` reads
+    the old image at `i * (old size - 1) / (new size - 1)`.
+
     Args:
         resizer: One of `odapi.data.image.resize`, without `grayscale`.
     """
@@ -47,12 +57,21 @@ class Resize:
     def __post_init__(self):
         if self.resizer.grayscale:
             raise ValueError("grayscale is only possible in the model's image_resizer")
+        if self._keeps_corners and self.resizer.method not in _SAMPLERS:
+            raise ValueError(
+                f"method must be one of {tuple(_SAMPLERS)} with ConditionalShape, got "
+                f"{self.resizer.method!r}"
+            )
+
+    @property
+    def _keeps_corners(self) -> bool:
+        return isinstance(self.resizer, ConditionalShape)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the resized and padded sample."""
         size = transforms.size_of(sample)
         true, padded = self.resizer.true_size(*size), self.resizer.output_size(*size)
-        sample = resized(sample, *true, self.resizer.method)
+        sample = resized(sample, *true, self.resizer.method, self._keeps_corners)
         if true == padded:
             return sample
         color = self.resizer.pad_value or (0.0, 0.0, 0.0)
@@ -107,9 +126,10 @@ class ImageScale:
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the scaled sample."""
         scale = rng.uniform(self.min_scale, self.max_scale)
-        size = [max(int(side * scale), 1) for side in transforms.size_of(sample)]
-        image = LazyImage.of(sample["image"]).resize_corners(*size)
-        return _shown(sample, image, image.render() if scale < 1 else None)
+        height, width = (
+            max(int(side * scale), 1) for side in transforms.size_of(sample)
+        )
+        return resized(sample, height, width, corners=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,20 +157,23 @@ class DownscaleToPixels:
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the sample, shrunk or unchanged."""
-        if rng.random() < self.random_coef:
-            return sample
+        stays = rng.random() < self.random_coef
         pixels = self.min_pixels
         if self.max_pixels > pixels:
             pixels = int(rng.integers(pixels, self.max_pixels))
         height, width = transforms.size_of(sample)
-        if pixels >= height * width:
+        if stays or pixels >= height * width:
             return sample
         scale = math.sqrt(pixels / (height * width))
         return resized(sample, max(int(height * scale), 1), max(int(width * scale), 1))
 
 
 def resized(
-    sample: Sample, height: int, width: int, method: Method = "bilinear"
+    sample: Sample,
+    height: int,
+    width: int,
+    method: Method = "bilinear",
+    corners: bool = False,
 ) -> Sample:
     """Returns the sample with its image resized, sampled as in the resizers.
 
@@ -158,22 +181,21 @@ def resized(
         sample: The sample.
         height, width: The new size.
         method: Interpolation; masks are always sampled by nearest neighbor.
+        corners: Whether the corner pixels stay; for "bilinear" and "nearest".
     """
     image = LazyImage.of(sample["image"])
     rows, columns, _ = image.shape
     if (rows, columns) == (height, width):
         return sample
-    placed = image.resize(height, width)
+    resize = image.resize_corners if corners else image.resize
+    placed = resize(height, width)
     if method == "bilinear" and height >= rows and width >= columns:
-        return _shown(sample, placed, None)
-    return _shown(sample, placed, resized_pixels(image, height, width, method))
-
-
-def _shown(sample: Sample, image: LazyImage, pixels: np.ndarray | None) -> Sample:
-    """Returns the sample with a changed image, rendered if `pixels` are given."""
-    if pixels is None:
-        return sample | {"image": image}
+        return sample | {"image": placed}
+    if method in _SAMPLERS:
+        pixels = placed.render(_SAMPLERS[method])
+    else:
+        pixels = resized_pixels(image, height, width, method)
     sample = sample | {"image": pixels}
     if "masks" in sample:
-        sample["masks"] = sampled_masks(sample["masks"], image.rows, image.columns)
+        sample["masks"] = sampled_masks(sample["masks"], placed.rows, placed.columns)
     return sample
