@@ -9,6 +9,7 @@ import typer
 from odapi.cli.app import App
 from odapi.cli.data_anchors import anchors
 from odapi.cli.data_inspect import inspect
+from odapi.cli.data_tile import tile
 from odapi.cli.open_spec import open_spec
 from odapi.cli.options import Json
 from odapi.cli.output import next_step, print_json, print_table, quoted, table
@@ -266,3 +267,4 @@ def keypoints(
 
 
 app.command()(anchors)
+app.command()(tile)
