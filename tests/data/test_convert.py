@@ -147,6 +147,24 @@ def test_shards(tmp_path):
     assert spec_of(target, result).endswith("train.record-?????-of-00002")
 
 
+def test_files_are_the_same_for_any_number_of_workers(tmp_path):
+    spec = tiny_data.write_coco(tmp_path / "in")
+    (tmp_path / "in" / "images" / "b.jpg").write_bytes(b"no image")
+    source = open_source(spec)
+    indices = [0, 1, 2] * 7
+    found = []
+    for workers in (1, 2, 5):
+        path = tmp_path / f"{workers}" / "x.record"
+        target = Target("tfrecord", path, shards=2, workers=workers)
+        result = convert(source, target, indices)
+        assert (result.count, result.objects) == (14, 14)
+        files = sorted(path.parent.iterdir())
+        found.append([file.read_bytes() for file in files if "record" in file.name])
+    assert found[0] == found[1] == found[2]
+    with pytest.raises(DataError, match=r"--workers.*--to tfrecord"):
+        Target("coco", tmp_path, workers=2)
+
+
 def test_bad_images_are_left_out_and_counted(tmp_path):
     spec = tiny_data.write_voc(tmp_path / "in")
     (tmp_path / "in" / "JPEGImages" / "a.jpg").write_bytes(b"no image")

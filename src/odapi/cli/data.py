@@ -48,6 +48,14 @@ Images = Annotated[
     typer.Option(help="Image files: copy, link (hard links) or refer (paths only)."),
 ]
 Shards = Annotated[int, typer.Option(min=1, help="Number of TFRecord files.")]
+Workers = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="Threads that make TFRecords; the files are the same for any number. "
+        "0: one per CPU core.",
+    ),
+]
 Lines = Annotated[
     str,
     typer.Option(
@@ -146,6 +154,7 @@ def convert(
     label_map: LabelMapPath = None,
     images: Images = "copy",
     shards: Shards = 1,
+    workers: Workers = 0,
     lines: Lines = "",
     as_json: Json = False,
 ) -> None:
@@ -154,7 +163,7 @@ def convert(
     from odapi.data.convert import Target, new_dataset, spec_of
     from odapi.data.convert import convert as run
 
-    target = Target(to, output, images, shards, lines=lines)
+    target = Target(to, output, images, shards, lines=lines, workers=workers)
     target.check()
     beside = target.folder / LABEL_MAP
     if label_map is None and beside.is_file():

@@ -27,6 +27,7 @@ from odapi.errors import DataError, unknown_choice
 from odapi.outputs.file import check_new_file
 from odapi.outputs.folder import OutputFolder, check_folder
 from odapi.outputs.kinds import DATASET
+from odapi.runtime.cpus import num_cpus
 
 Path = pathlib.Path
 
@@ -54,6 +55,7 @@ class Target:
         split: Name of the split in "voc" and "yolo".
         lines: Content of the txt files of "yolo": "boxes", "polygons" or "keypoints";
             "" chooses by the dataset.
+        workers: Number of threads that make a "tfrecord"; 0 means one per CPU core.
     """
 
     kind: str
@@ -62,12 +64,15 @@ class Target:
     shards: int = 1
     split: str = "train"
     lines: str = ""
+    workers: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in FORMATS:
             raise unknown_choice("--to", self.kind, FORMATS, DataError)
         if self.images not in IMAGES:
             raise unknown_choice("--images", self.images, IMAGES, DataError)
+        if self.workers and self.kind != "tfrecord":
+            raise DataError("--workers", f"is for --to tfrecord, got --to {self.kind}")
         if self.kind == "yolo" and self.images == REFER:
             raise DataError("--images", "YOLO labels lie beside copies of the images")
         if self.lines and self.kind != "yolo":
@@ -167,7 +172,8 @@ def _pets(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
 
 
 def _tfrecord(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
-    return write_tfrecord(source, target.path, indices, target.shards)
+    workers = target.workers or num_cpus()
+    return write_tfrecord(source, target.path, indices, target.shards, workers)
 
 
 def _voc(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
