@@ -20,7 +20,7 @@ KEPT = {
     "yolo": set(),
 }
 # Formats that keep images with objects of several classes, and their names.
-WHOLE = [kind for kind in FORMATS if kind != "pets"]
+WHOLE = [kind for kind in FORMATS if kind not in ("ava", "pets")]
 
 # Every format is written from one, and to one, of those with all kinds of annotations.
 PAIRS = sorted(

@@ -67,7 +67,26 @@ def _read_pets(folder):
         inspect(f"pets:.?split=trainval&boxes={boxes}", folder / str(number))
 
 
+def _write_ava(folder):
+    rows = []
+    for second in (902, 903, 904):
+        (folder / f"v_{second:04d}.jpg").write_bytes(tiny_data.encoded())
+        rows += [f"v,{second:04d},0.1,0.2,0.5,0.6,{i},{second}" for i in (1, 2)]
+    (folder / "ava_train_v2.2.csv").write_text("\n".join(rows) + "\n")
+    label = 'label {{ name: "{}" label_id: {} }}\n'
+    lines = [label.format(name, i) for i, name in enumerate(tiny_data.NAMES, 1)]
+    (folder / "ava_action_list_v2.2.pbtxt").write_text("".join(lines))
+
+
 FORMAT_KINDS = {
+    "ava": Kind(
+        _write_ava,
+        one_of(
+            damage_files("*.csv", changes.damage_text),
+            damage_files("*.pbtxt", changes.damage_text),
+        ),
+        lambda folder: inspect("ava:ava_train_v2.2.csv", folder),
+    ),
     "cvat": Kind(
         _write_cvat,
         one_of(

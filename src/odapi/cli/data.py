@@ -25,7 +25,8 @@ app = App(
 )
 
 _FORMATS = (
-    "coco, csv, cvat, kitti, labelme, lvis, openimages, pets, tfrecord, voc or yolo"
+    "ava, coco, csv, cvat, kitti, labelme, lvis, openimages, pets, tfrecord, voc or "
+    "yolo"
 )
 
 Spec = Annotated[

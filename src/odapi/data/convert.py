@@ -5,6 +5,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from odapi.data.formats.ava_writer import write_ava
 from odapi.data.formats.coco_writer import coco_file, write_coco, write_coco_part
 from odapi.data.formats.csv_writer import csv_file, write_csv
 from odapi.data.formats.cvat_writer import write_cvat
@@ -32,14 +33,14 @@ from odapi.runtime.cpus import num_cpus
 Path = pathlib.Path
 
 FORMATS = (
-    "coco", "csv", "cvat", "kitti", "labelme", "lvis", "openimages", "pets", "tfrecord",
-    "voc", "yolo",
+    "ava", "coco", "csv", "cvat", "kitti", "labelme", "lvis", "openimages", "pets",
+    "tfrecord", "voc", "yolo",
 )  # fmt: skip
 
 # Formats with one file of annotations, and the suffix by which a path means it.
 _FILES = {"coco": ".json", "csv": ".csv", "lvis": ".json"}
 # Formats whose splits lie in one folder; `split` of a spec chooses one.
-_WITH_SPLITS = ("kitti", "openimages", "pets", "voc", "yolo")
+_WITH_SPLITS = ("ava", "kitti", "openimages", "pets", "voc", "yolo")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +142,10 @@ def convert(
     return _WRITERS[target.kind](source, target, chosen)
 
 
+def _ava(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
+    return write_ava(source, target.path, indices, target.images, target.split)
+
+
 def _coco(source: BaseSource, target: Target, indices: Iterable[int]) -> Written:
     is_lvis = target.kind == "lvis"
     return write_coco(source, target.path, indices, target.images, is_lvis)
@@ -186,6 +191,7 @@ def _yolo(source: BaseSource, target: Target, indices: Iterable[int]) -> Written
 
 
 _WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
+    "ava": _ava,
     "coco": _coco,
     "csv": _csv,
     "cvat": _cvat,

@@ -98,7 +98,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {
         DROPPED,
         "of an image; raise the limit",
     ),
-    "frame without annotations": (SKIPPED, "region/is_annotated of a sequence is 0"),
+    "frame without annotations": (SKIPPED, "region/is_annotated is 0, or excluded"),
     "empty dataset": (REFUSED, "no image is left"),
 }
 

@@ -6,6 +6,7 @@ import pathlib
 import re
 from collections.abc import Callable, Mapping
 
+from odapi.data.sources.ava import open_ava
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.coco import open_coco
 from odapi.data.sources.csv_boxes import open_csv
@@ -136,6 +137,11 @@ def default_split(spec: Spec, part: str) -> str:
     return split_in_data_file(pathlib.Path(spec.path), part)
 
 
+def _ava(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
+    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    return open_ava(spec.path, label_map, **options)
+
+
 def _coco(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
     options = _taken(spec, ("images", "split", "missing", "unknown"))
     return open_coco(spec.path, label_map, load_masks=load_masks, **options)
@@ -194,6 +200,7 @@ def _tfrecord(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseS
 
 
 _OPENERS: dict[str, Callable[[Spec, LabelMap | None, bool], BaseSource]] = {
+    "ava": _ava,
     "coco": _coco,
     "csv": _csv,
     "cvat": _cvat,
@@ -244,7 +251,9 @@ def _guess(path: str) -> str:
     if place.suffix in (".yaml", ".yml", ".data"):
         return "yolo"
     if place.suffix.lower() == ".csv":
-        return "openimages" if OPEN_IMAGES in place.name else "csv"
+        if OPEN_IMAGES in place.name:
+            return "openimages"
+        return "ava" if _AVA.match(place.name) else "csv"
     if "record" in place.name.lower():
         return "tfrecord"
     if place.is_dir():
@@ -287,6 +296,7 @@ def _visible(folder: pathlib.Path, pattern: str) -> bool:
     return any(not any(p.startswith(".") for p in parts) for parts in found)
 
 
+_AVA = re.compile(r"ava_.*_v\d+\.\d+\.csv$")  # Without a line of column names.
 _START = 4096  # Bytes of a file that tell its format.
 
 # Kinds with the same files as another one, and the test of a folder for them.
@@ -294,6 +304,7 @@ _LOOK_ALIKES = {"coco": ("labelme", _is_labelme), "voc": ("pets", _is_pets)}
 
 # Files that identify the kind of a folder.
 _SIGNS = {
+    "ava": ("ava_*_v?.?.csv",),
     "cvat": (CVAT,),
     "kitti": ("label_2/*.txt", "*/label_2/*.txt"),
     "openimages": (f"*{OPEN_IMAGES}.csv", f"annotations/*{OPEN_IMAGES}.csv"),
