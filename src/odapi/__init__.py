@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from odapi.build.keras_dataset import build_dataset as build_dataset
     from odapi.checkpoints.load_detector import load_detector as load_detector
     from odapi.config.load import load_config as load_config
+    from odapi.data.augment.external import from_albumentations as from_albumentations
     from odapi.errors import CheckpointError as CheckpointError
     from odapi.errors import ConfigError as ConfigError
     from odapi.errors import DataError as DataError
@@ -65,6 +66,7 @@ _MODULES = {
     "build_dataset": "odapi.build.keras_dataset",
     "load_detector": "odapi.checkpoints.load_detector",
     "import_checkpoint": "odapi.zoo.import_checkpoint",
+    "from_albumentations": "odapi.data.augment.external",
     "LabelMap": "odapi.labels",
     "Category": "odapi.labels",
     "OdapiError": "odapi.errors",

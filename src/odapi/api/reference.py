@@ -29,6 +29,7 @@ SECTIONS = {
         "export_checkpoint",
     ),
     "Building": ("load_config", "build_detector", "build_dataset", "load_detector"),
+    "Augmentation": ("from_albumentations",),
     "Architectures": tuple(
         f"models.{name}"
         for name in (
