@@ -225,7 +225,7 @@ SAMPLES = (
             "random_square_crop_by_scale", "random_distort_color", "adjust_gamma",
             "rgb_to_gray", "random_rgb_to_gray", "random_pixel_value_scale",
             "random_black_patches", "random_jpeg_quality", "random_patch_gaussian",
-            "subtract_channel_mean",
+            "subtract_channel_mean", "autoaugment_image",
         )
     ),
     ("ssd", _augmentation("normalize_image { original_maxval: 255 }")),
@@ -262,6 +262,8 @@ SAMPLES = (
     ("ssd", _own("random_copy_paste { }")),
     *(
         ("ssd", _own(f"{name} {{ }}"))
-        for name in ("random_erasing", "random_blur", "random_noise")
+        for name in (
+            "random_erasing", "random_blur", "random_noise", "random_perspective",
+        )
     ),
 )  # fmt: skip

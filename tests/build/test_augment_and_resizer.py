@@ -6,6 +6,7 @@ from google.protobuf import text_format
 from odapi.build.augment import build_augmentations, check_keypoints
 from odapi.build.resizer import build_resizer, model_resizer
 from odapi.config.protos import image_resizer_pb2, pipeline_pb2, train_pb2
+from odapi.data.augment.autoaugment.augment import AutoAugment
 from odapi.data.augment.color import (
     AdjustBrightness,
     AdjustContrast,
@@ -79,6 +80,7 @@ STEPS = [
     ("random_adjust_saturation {}", AdjustSaturation(0.8, 1.25)),
     ("random_adjust_contrast { max_delta: 1.5 }", AdjustContrast(0.8, 1.5)),
     ("random_adjust_brightness { max_delta: 0.3 }", AdjustBrightness(0.3)),
+    ("autoaugment_image {}", AutoAugment("v0")),
     ("random_distort_color {}", DistortColor(0)),
     ("random_distort_color { color_ordering: 1 }", DistortColor(1)),
     ("adjust_gamma { gamma: 0.5 }", AdjustGamma(0.5, 1.0)),
@@ -109,6 +111,10 @@ def test_steps_keep_their_order():
 
 BAD = [
     ("", r"\[0\]: is empty"),
+    (
+        "autoaugment_image { policy_name: 'v4' }",
+        r"autoaugment_image\.policy_name: unknown policy 'v4'; known are v0, v1",
+    ),
     (
         "random_distort_color { color_ordering: 2 }",
         r"\[0\]\.random_distort_color\.color_ordering: is 2",

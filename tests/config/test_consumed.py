@@ -148,6 +148,12 @@ def test_extractors_and_metrics_of_the_checks_are_those_that_can_be_built():
     assert set(choices.CENTER_EXTRACTORS) == set(CENTER_EXTRACTORS)
 
 
+def test_policies_of_the_checks_are_those_that_can_be_built():
+    from odapi.data.augment.autoaugment.policies import POLICIES
+
+    assert set(choices.AUTOAUGMENT_POLICIES) == set(POLICIES)
+
+
 def test_checks_of_datasets_are_those_that_run():
     from odapi.data.set_checks import NAMES
 

@@ -7,6 +7,7 @@ from odapi.build.augment_geometry import GEOMETRY_STEPS
 from odapi.build.augment_labels import LABEL_STEPS
 from odapi.build.augment_pixels import PIXEL_STEPS
 from odapi.build.augment_resize import RESIZE_STEPS
+from odapi.build.augment_warps import WARP_STEPS
 from odapi.build.oneof import build_oneof
 from odapi.data.augment.flip import HorizontalFlip, RandomFlip, VerticalFlip
 from odapi.data.loader.pipeline import Augmentation
@@ -94,4 +95,10 @@ def check_densepose(augmentations: Mapping[str, Augmentation]) -> None:
             )
 
 
-_STEPS = {**GEOMETRY_STEPS, **RESIZE_STEPS, **PIXEL_STEPS, **LABEL_STEPS}
+_STEPS = {
+    **GEOMETRY_STEPS,
+    **RESIZE_STEPS,
+    **PIXEL_STEPS,
+    **WARP_STEPS,
+    **LABEL_STEPS,
+}

@@ -5,6 +5,7 @@ from typing import Any
 
 from odapi.build.augment import STEPS_PATH, build_augmentations, build_step
 from odapi.build.augment_pixels import OWN_PIXEL_AUGMENTATIONS
+from odapi.build.augment_warps import OWN_WARPS
 from odapi.build.oneof import build_oneof
 from odapi.config.load import options
 from odapi.config.view import view
@@ -85,4 +86,5 @@ _AUGMENTATIONS = {
     "random_mixup": _mixup,
     "random_copy_paste": _copy_paste,
     **OWN_PIXEL_AUGMENTATIONS,
+    **OWN_WARPS,
 }

@@ -8,6 +8,9 @@ import dataclasses
 import enum
 from typing import Any
 
+from odapi.data.augment.autoaugment.augment import AutoAugment
+from odapi.data.augment.autoaugment.operations import Sizes
+from odapi.data.augment.autoaugment.policies import POLICIES
 from odapi.data.augment.color import (
     AdjustBrightness,
     AdjustContrast,
@@ -47,6 +50,7 @@ from odapi.data.augment.resize import (
     ResizeByRandomMethod,
 )
 from odapi.data.augment.self_concat import SelfConcat
+from odapi.data.augment.perspective import RandomPerspective
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
 from odapi.data.image.resize import (
     ConditionalShape,
@@ -86,6 +90,7 @@ class Row:
         contrast: MIXED only: minimum difference between the mean values inside and
             outside of all masks.
         seeds: Number of random seeds to try.
+        tight: Whether boxes are as small as the masks; False: masks stay inside.
         always: Whether each of the seeds gives another sample than the input.
     """
 
@@ -94,12 +99,15 @@ class Row:
     changes: frozenset[str] = frozenset()
     tolerance: float = 1.01
     contrast: float = 20.0
+    tight: bool = True
     seeds: int = 12
     always: bool = False
 
 
 ALL = frozenset("*")
 BOXES = frozenset({"boxes"})
+# For images of 60 x 100 pixels, on which AutoAugment would hide everything.
+_SIZES = Sizes(cutout=15, box_cutout=8, translation=25, box_translation=12)
 
 ROWS = {
     "horizontal flip": Row(HorizontalFlip(1.0, (0, 1)), always=True),
@@ -209,5 +217,30 @@ ROWS = {
     "channel means": Row(SubtractChannelMean((99, 8, 7)), Kind.COLOR, always=True),
     "erasing": Row(RandomErasing(0.9, (0.05, 0.3), 3), Kind.COLOR),
     "blur": Row(RandomBlur(0.9, 7, 0.5), Kind.COLOR),
+    "rotation, shear and scale": Row(
+        RandomPerspective(1.0, 45.0, 15.0, (0.7, 1.5), 0.2, 0.0, 0.3),
+        Kind.MIXED,
+        tolerance=2.0,
+        always=True,
+    ),
+    "perspective": Row(
+        RandomPerspective(1.0, 0.0, 0.0, (1.0, 1.3), 0.1, 0.6, 0.1),
+        Kind.MIXED,
+        tolerance=2.0,
+        always=True,
+    ),
+    **{
+        f"AutoAugment {policy}": Row(
+            AutoAugment(policy, _SIZES),
+            Kind.MIXED,
+            # Each of two operations truncates boxes; v0 and v1 also move the contents
+            # of boxes, of which objects that touch are a part.
+            tolerance=12.0 if policy in ("v0", "v1") else 4.0,
+            contrast=0.0,  # Color operations may make objects as the background is.
+            tight=False,
+            seeds=40,
+        )
+        for policy in POLICIES
+    },
     "noise": Row(RandomNoise(0.9, 0.2), Kind.COLOR),
 }

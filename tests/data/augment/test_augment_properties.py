@@ -70,7 +70,11 @@ def check_annotations(row, before, made):
         rows, columns = np.nonzero(mask)
         edges = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
         visible = np.clip(box, 0, np.tile(size, 2))  # Boxes may be left unclipped.
-        assert_allclose(visible, edges, atol=row.tolerance)
+        if row.tight:
+            assert_allclose(visible, edges, atol=row.tolerance)
+        outside = np.array(edges) - visible
+        assert (outside[:2] >= -row.tolerance).all()
+        assert (outside[2:] <= row.tolerance).all()
         _check_points(row, made, i, box, mask)
     if row.kind is Kind.MIXED and len(made["masks"]):
         inside, image = made["masks"].any(axis=0), made["image"].astype(float)

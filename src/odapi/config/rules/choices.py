@@ -48,6 +48,7 @@ _TF1_EXTRACTORS = (
     "ssd_pnasnet", "ssd_spaghettinet",
 )  # fmt: skip
 
+AUTOAUGMENT_POLICIES = ("v0", "v1", "v2", "v3", "test")
 COMBINE_METHODS = ("sum", "weighted_sum", "attention", "fast_attention")
 
 # Checks of whole datasets, which `options.data_loading.allow` turns off.
@@ -104,6 +105,7 @@ _NEVER_EMPTY = frozenset(
         "CenterNetFeatureExtractor.upsampling_interpolation",
         "CenterNet.KeypointEstimation.candidate_ranking_mode",
         "EvalConfig.metrics_set",
+        "AutoAugmentImage.policy_name",
     }
 )
 
@@ -170,4 +172,5 @@ _CHECKS: dict[str, Callable[..., Iterator[Finding]]] = {
     ),
     "Initializer.keras_initializer_by_name": _check_initializer,
     "EvalConfig.metrics_set": _check_metric,
+    "AutoAugmentImage.policy_name": _one_of("policy", AUTOAUGMENT_POLICIES),
 }

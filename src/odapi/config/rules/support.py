@@ -144,13 +144,6 @@ ROWS: dict[str, Row] = {
     "PreprocessingStep.scale_boxes_to_pixel_coordinates": Row(
         "models expect boxes that are normalized, which they stay"
     ),
-    "PreprocessingStep.autoaugment_image": _LATER,
-    **{
-        f"Augmentation.{name}": _LATER
-        for name in (
-            "random_perspective",
-        )
-    },
     # Input.
     "InputReader.name": Row("nothing refers to a reader by its name"),
     "InputReader.filenames_shuffle_buffer_size": _ORDER,

@@ -157,16 +157,24 @@ def drop_outside(sample: Sample, clip: bool = True) -> Sample:
         sample = keep_objects(sample, inside)
     if not clip:
         return sample
-    sample = sample | {"boxes": np.clip(sample["boxes"], 0, 1)}
+    return hide_points_outside(sample | {"boxes": np.clip(sample["boxes"], 0, 1)})
+
+
+def hide_points_outside(sample: Sample) -> Sample:
+    """Returns the sample without the points that lie outside the image.
+
+    Keypoints become NaN, their visibility 0, and DensePose points are dropped.
+    """
     sample = drop_points_outside(sample)
-    if "keypoints" in sample:
-        keypoints = sample["keypoints"]
-        visible = ((keypoints >= 0) & (keypoints <= 1)).all(axis=-1)  # NaN: False.
-        nan = np.float32(np.nan)
-        sample["keypoints"] = np.where(visible[..., None], keypoints, nan)
-        if "keypoint_visibility" in sample:
-            sample["keypoint_visibility"] = sample["keypoint_visibility"] * visible
-    return sample
+    if "keypoints" not in sample:
+        return sample
+    keypoints = sample["keypoints"]
+    visible = ((keypoints >= 0) & (keypoints <= 1)).all(axis=-1)  # NaN: False.
+    nan = np.float32(np.nan)
+    hidden = {"keypoints": np.where(visible[..., None], keypoints, nan)}
+    if "keypoint_visibility" in sample:
+        hidden["keypoint_visibility"] = sample["keypoint_visibility"] * visible
+    return sample | hidden
 
 
 def covered_share(boxes: np.ndarray, window: np.ndarray) -> np.ndarray:

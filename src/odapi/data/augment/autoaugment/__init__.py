@@ -1,0 +1,1 @@
+"""AutoAugment for detection: policies, operations, and the augmentation itself."""
