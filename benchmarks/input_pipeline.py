@@ -58,7 +58,8 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         args.records = _as_records(args.data, folder)
-        lines = _speed_table(args) + _cores_table(args) + _memory_table(args)
+        lines = _speed_table(args) + _steps_table()
+        lines += _cores_table(args) + _memory_table(args)
     text = "\n".join(lines) + "\n"
     print(text)
     if not args.dry_run:
@@ -147,6 +148,18 @@ def _speed_table(args: argparse.Namespace) -> list[str]:
 
 def _median(runs: list[dict], key: str) -> float:
     return statistics.median(run[key] for run in runs)
+
+
+def _steps_table() -> list[str]:
+    """Returns the table of single steps, measured in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.augmentation_steps"]
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        sys.exit(result.stderr)
+    return result.stdout.splitlines()
 
 
 def _cores_table(args: argparse.Namespace) -> list[str]:

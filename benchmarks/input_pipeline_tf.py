@@ -91,7 +91,7 @@ def _flip(image, boxes, classes, size):
     return image, boxes, classes
 
 
-def _crop(image, boxes, classes, covered, ratio, area, overlap):
+def crop(image, boxes, classes, covered, ratio, area, overlap):
     begin, extent, window = tf.image.sample_distorted_bounding_box(
         tf.shape(image),
         boxes[None],
@@ -103,11 +103,11 @@ def _crop(image, boxes, classes, covered, ratio, area, overlap):
     )
     image = tf.slice(image, begin, extent)
     window = window[0, 0]
-    boxes, classes = _inside(boxes, classes, window, overlap)
+    boxes, classes = inside(boxes, classes, window, overlap)
     return image, boxes, classes
 
 
-def _inside(boxes, classes, window, overlap):
+def inside(boxes, classes, window, overlap):
     low = tf.maximum(boxes[:, :2], window[:2])
     high = tf.minimum(boxes[:, 2:], window[2:])
     common = tf.reduce_prod(tf.maximum(high - low, 0), axis=1)
@@ -120,14 +120,14 @@ def _inside(boxes, classes, window, overlap):
 
 
 def _crop_image(image, boxes, classes, size):
-    return _crop(image, boxes, classes, 0.5, (0.75, 1.33), (0.3, 1.0), 0.3)
+    return crop(image, boxes, classes, 0.5, (0.75, 1.33), (0.3, 1.0), 0.3)
 
 
 def _ssd_random_crop(image, boxes, classes, size):
     share = tf.gather(_SSD, tf.random.uniform([], 0, len(_SSD), tf.int32))
 
     def cropped():
-        return _crop(image, boxes, classes, share, (0.5, 2.0), (0.1, 1.0), share)
+        return crop(image, boxes, classes, share, (0.5, 2.0), (0.1, 1.0), share)
 
     return tf.cond(
         tf.random.uniform([]) > 0.15, cropped, lambda: (image, boxes, classes)
@@ -146,7 +146,7 @@ def _scale_crop_pad(image, boxes, classes, size):
     corner = tf.cast(offset, tf.float32) / tf.cast(scaled, tf.float32)
     extent = float(size) / tf.cast(scaled, tf.float32)
     window = tf.concat([corner, corner + extent], axis=0)
-    boxes, classes = _inside(boxes, classes, window, 0.0)
+    boxes, classes = inside(boxes, classes, window, 0.0)
     return image, boxes, classes
 
 

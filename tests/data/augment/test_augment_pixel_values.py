@@ -98,18 +98,28 @@ def test_patch_of_noise_is_that_of_the_original(shared, number, monkeypatch):
         changed.min(axis=0), changed.max(axis=0), strict=True))  # fmt: skip
     seen = []
 
-    def noise_of(shape, stddev, seed):
+    def noise_of(shape, stddev, rng):
         seen.append((shape, stddev))
         return 255 * drawn[rows, columns]
 
     monkeypatch.setattr(noise, "gaussian", noise_of)
     coef, size, stddev, y, x = unit_draws(case)
-    draws = (coef, size, stddev, y, x, 7)
+    draws = (coef, size, stddev, y, x)
     assert np.abs(made(step, image, *draws) - expected).max() < 2e-3
     whole = made(step, image.astype("uint8"), *draws)
     assert np.abs(whole - expected).max() <= 0.51
     assert seen[0][0] == (*image[rows, columns].shape[:2], 3)
     assert seen[0][1] == pytest.approx(255 * case["draws"][2]["value"])
+
+
+def test_noise_is_normal():
+    values = noise.gaussian((200, 300, 3), 20.0, np.random.default_rng(0))
+    assert abs(values.mean()) < 0.2
+    assert abs(values.std() - 20) < 0.2
+    # Of a normal distribution, 68.3 and 95.4 % lie within one and two deviations.
+    shares = [(np.abs(values) < n * 20).mean() for n in (1, 2)]
+    np.testing.assert_allclose(shares, [0.683, 0.954], atol=0.01)
+    assert np.abs(values).max() < 60
 
 
 @pytest.mark.parametrize("number", range(5))

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from odapi.data.augment.pixels import change_pixels
+from odapi.data.augment.pixels import as_uint8, change_pixels
 from odapi.data.sample import Sample
 
 
@@ -49,7 +49,7 @@ def compressed(image: np.ndarray, quality: int) -> np.ndarray:
     The pixels are those of TensorFlow: OpenCV writes the same file, and the fast
     inverse transform is TensorFlow's default.
     """
-    whole = np.clip(image, 0, 255).astype(np.uint8)
+    whole = as_uint8(image)
     # OpenCV's channel order is blue, green, red.
     settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
     encoded = cv2.imencode(".jpg", cv2.cvtColor(whole, cv2.COLOR_RGB2BGR), settings)[1]

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from odapi.data.augment.pixels import change_pixels
+from odapi.data.image.noise import random_bytes
 from odapi.data.sample import Sample
 
 # Range of the aspect ratio of an erased rectangle.
@@ -99,8 +100,7 @@ class RandomErasing:
             for _ in range(count):
                 rows, columns = self.draw(image.shape[0], image.shape[1], rng)
                 part = image[rows, columns]
-                values = np.frombuffer(rng.bytes(part.size), np.uint8)
-                part[...] = values.reshape(part.shape)
+                part[...] = random_bytes(part.shape, rng)
             return image
 
         return change_pixels(sample, erase)

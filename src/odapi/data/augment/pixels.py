@@ -38,3 +38,10 @@ def rendered_lazily(sample: Sample) -> Sample:
     if "masks" in sample and not image.shows_source:
         drawn["masks"] = sampled_masks(sample["masks"], image.rows, image.columns)
     return drawn
+
+
+def as_uint8(image: np.ndarray) -> np.ndarray:
+    """Returns an image as uint8: truncated, as a cast in the original."""
+    if image.dtype == np.uint8:
+        return image
+    return np.clip(image, 0, 255).astype(np.uint8)

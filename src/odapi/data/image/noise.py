@@ -1,9 +1,12 @@
-"""Random noise on pixels: NumPy draws seeds and bytes, OpenCV computes.
+"""Random noise on pixels, from random bytes.
 
-NumPy's normal numbers take 10 ms for 640 x 480 pixels, OpenCV's 3 ms. OpenCV has one
-generator per thread, which is seeded before each use, so that the numbers depend on
-the sample alone.
+Bytes are the fastest random numbers of NumPy: a table of 256 levels turns them into
+normal or uniform ones, in a tenth of the time of NumPy's normal numbers. On images of
+uint8, the steps between the levels are below those of rounding.
 """
+
+import functools
+import statistics
 
 import cv2
 import numpy as np
@@ -19,18 +22,30 @@ def add_gaussian(
     Args:
         image: `[h, w, 3]`, uint8 or float32.
         stddev: Standard deviation, of values of 0..255.
-        rng: Source of the seed.
+        rng: Source of random numbers.
     """
-    noise = gaussian(image.shape, stddev, int(rng.integers(1 << 31)))
-    return add_noise(image, noise)
+    return add_noise(image, gaussian(image.shape, stddev, rng))
 
 
-def gaussian(shape: tuple[int, ...], stddev: float, seed: int) -> np.ndarray:
-    """Returns normal noise `[h, w, 3]`, float32."""
-    cv2.setRNGSeed(seed)
-    noise = np.empty(shape, np.float32)
-    cv2.randn(noise, np.zeros(3), np.full(3, stddev))
-    return noise
+def gaussian(
+    shape: tuple[int, ...], stddev: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Returns normal noise `[h, w, 3]`, float32, of at most 2.9 deviations."""
+    table = np.float32(stddev) * _normal_quantiles()
+    return cv2.LUT(random_bytes(shape, rng), table).reshape(shape)
+
+
+def random_bytes(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """Returns uniform values of 0..255, uint8."""
+    return np.frombuffer(rng.bytes(int(np.prod(shape))), np.uint8).reshape(shape)
+
+
+@functools.cache
+def _normal_quantiles() -> np.ndarray:
+    """Returns equally likely levels `[256]` of mean 0 and standard deviation 1."""
+    normal = statistics.NormalDist()
+    levels = np.array([normal.inv_cdf((i + 0.5) / _LEVELS) for i in range(_LEVELS)])
+    return (levels / levels.std()).astype(np.float32)
 
 
 def add_noise(image: np.ndarray, noise: np.ndarray) -> np.ndarray:
@@ -56,8 +71,7 @@ def scale_values(
             image.shape, dtype=np.float32
         )
         return np.clip(image * factors, 0, 255)
-    levels = np.frombuffer(rng.bytes(image.size), np.uint8).reshape(image.shape)
-    return scale_by_levels(image, levels, low, high)
+    return scale_by_levels(image, random_bytes(image.shape, rng), low, high)
 
 
 def scale_by_levels(

@@ -81,5 +81,6 @@ class Rescale:
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
         """Returns `image [h, w, 3]`, float32, changed."""
-        offset = np.array(self.offset, np.float32)
-        return image * np.float32(self.gain) + offset
+        (red, green, blue), gain = self.offset, self.gain
+        matrix = [[gain, 0, 0, red], [0, gain, 0, green], [0, 0, gain, blue]]
+        return cv2.transform(image, np.array(matrix)).reshape(image.shape)

@@ -11,7 +11,7 @@ from odapi.data.augment.autoaugment.operations import (
     Sizes,
 )
 from odapi.data.augment.autoaugment.policies import POLICIES, Operation
-from odapi.data.augment.pixels import rendered_lazily
+from odapi.data.augment.pixels import as_uint8, rendered_lazily
 from odapi.data.sample import Sample
 
 
@@ -45,7 +45,7 @@ class AutoAugment:
         changed = rendered_lazily(sample)
         dtype = changed["image"].dtype
         # Integers, as in the original, also of float images.
-        changed["image"] = np.clip(changed["image"], 0, 255).astype(np.uint8)
+        changed["image"] = as_uint8(changed["image"])
         applied = False
         for operation in row:
             if self._is_drawn(operation, rng):
