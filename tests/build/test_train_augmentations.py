@@ -11,10 +11,10 @@ from odapi.config.load import load_config
 from odapi.data.augment.chain import Closing
 from odapi.data.augment.color import AdjustBrightness
 from odapi.data.augment.copy_paste import CopyPaste
+from odapi.data.augment.degrade import RandomBlur
 from odapi.data.augment.flip import HorizontalFlip, VerticalFlip
 from odapi.data.augment.mixup import MixUp
 from odapi.data.augment.mosaic import Mosaic
-from odapi.data.augment.degrade import RandomBlur
 from odapi.data.augment.noise import RandomNoise
 from odapi.data.augment.patches import RandomErasing
 from odapi.data.augment.perspective import RandomPerspective
@@ -45,29 +45,6 @@ def test_own_augmentations_come_in_their_order_before_the_steps():
     assert built == (AdjustBrightness(0.2), HorizontalFlip(), VerticalFlip())
 
 
-OWN = [
-    ("random_erasing {}", RandomErasing(0.5, (0.02, 0.2), 1)),
-    ("random_blur {}", RandomBlur(0.1, 7, 0.0)),
-    ("random_noise {}", RandomNoise(0.1, 0.05)),
-    (
-        "random_perspective {}",
-        RandomPerspective(1.0, 0.0, 0.0, (0.5, 1.5), 0.1, 0.0, 0.3),
-    ),
-    (
-        "random_perspective { max_rotation: 5 max_shear: 2 max_scale: 2 "
-        "max_perspective: 0.5 }",
-        RandomPerspective(1.0, 5.0, 2.0, (0.5, 2.0), 0.1, 0.5, 0.3),
-    ),
-]
-
-
-@pytest.mark.parametrize(("text", "expected"), OWN)
-def test_an_own_augmentation_has_its_defaults(text, expected):
-    config = config_of(f"augmentations {{ {text} }}")
-    # The float32 values of the config, as the shortest decimals.
-    assert build_train_augmentations(config)[0] == expected
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -83,6 +60,18 @@ def test_an_own_augmentation_has_its_defaults(text, expected):
         (
             "random_copy_paste { probability: 1 max_objects: 3 overlap_thresh: 0.1 }",
             CopyPaste(1.0, 3, 0.1),
+        ),
+        ("random_erasing {}", RandomErasing(0.5, (0.02, 0.2), 1)),
+        ("random_blur {}", RandomBlur(0.1, 7, 0.0)),
+        ("random_noise {}", RandomNoise(0.1, 0.05)),
+        (
+            "random_perspective {}",
+            RandomPerspective(1.0, 0.0, 0.0, (0.5, 1.5), 0.1, 0.0, 0.3),
+        ),
+        (
+            "random_perspective { max_rotation: 5 max_shear: 2 max_scale: 2 "
+            "max_perspective: 0.5 }",
+            RandomPerspective(1.0, 5.0, 2.0, (0.5, 2.0), 0.1, 0.5, 0.3),
         ),
     ],
 )
