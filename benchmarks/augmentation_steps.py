@@ -2,11 +2,11 @@
 
     python -m benchmarks.augmentation_steps [--step NAME]
 
-A decoded image of 640 x 480 pixels with 20 boxes is augmented and resized to 320 x 320,
-on one core; `resize only` is the time without a step. TensorFlow runs the same work as a
-tf.data pipeline in float32, as the original does. Steps that the original does not
-have, or that fail in it, have no second number. `benchmarks.input_pipeline` writes the
-table to its result.
+A decoded image of 640 x 480 pixels with 20 boxes is augmented and resized to
+320 x 320, on one core; `resize only` is the time without a step. TensorFlow runs the
+same work as a tf.data pipeline in float32, as the original does. Steps that the
+original does not have, or that fail in it, have no second number.
+`benchmarks.input_pipeline` writes the table to its result.
 """
 
 import argparse
@@ -89,10 +89,9 @@ def table(only: str | None = None) -> list[str]:
     return [
         *lines,
         "",
-        f"One image of {WIDTH} x {HEIGHT} with {BOXES} boxes, augmented and resized to "
-        f"{SIZE} x {SIZE} on one",
-        f"core, the fastest of {_ROUNDS} rounds. A dash: the original has no such step, "
-        "or it fails in TF2.",
+        f"One image of {WIDTH} x {HEIGHT} with {BOXES} boxes, augmented and resized to",
+        f"{SIZE} x {SIZE} on one core, the fastest of {_ROUNDS} rounds. A dash: the",
+        "original has no such step, or it fails in TF2.",
         "",
     ]
 

@@ -87,9 +87,7 @@ def _black_patches(image):
         def blacken(image=image, top=top, left=left):
             return image * (1.0 - _patch_mask(image, top, left, side))
 
-        image = tf.cond(
-            tf.random.uniform([]) < 0.5, blacken, lambda image=image: image
-        )
+        image = tf.cond(tf.random.uniform([]) < 0.5, blacken, lambda image=image: image)
     return image
 
 
