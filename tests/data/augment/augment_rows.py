@@ -43,6 +43,7 @@ from odapi.data.augment.noise import PatchGaussian, PixelValueScale, RandomNoise
 from odapi.data.augment.normalize import NormalizeImage, SubtractChannelMean
 from odapi.data.augment.pad import AbsolutePad, PadImage, PadToAspectRatio
 from odapi.data.augment.patches import BlackPatches, RandomErasing
+from odapi.data.augment.perspective import RandomPerspective
 from odapi.data.augment.resize import (
     DownscaleToPixels,
     ImageScale,
@@ -50,7 +51,6 @@ from odapi.data.augment.resize import (
     ResizeByRandomMethod,
 )
 from odapi.data.augment.self_concat import SelfConcat
-from odapi.data.augment.perspective import RandomPerspective
 from odapi.data.augment.square import ScaleCropPadToSquare, SquareCropByScale
 from odapi.data.image.resize import (
     ConditionalShape,
