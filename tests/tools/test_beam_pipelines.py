@@ -1,16 +1,20 @@
-"""The pipelines of Context R-CNN's data by the direct runner, on real images."""
+"""The pipelines of Apache Beam by the direct runner, on real images."""
 
 import importlib.util
+import json
 import os
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+import tiny_data
 from odapi.cli.main import app
+from odapi.data.convert import Target, convert
 from odapi.data.sources import open_source
-from odapi.errors import DataError
+from odapi.errors import DataError, OdapiError
 from odapi.tools import tool_run as run
+from odapi.tools.dataset_shards import convert_dataset
 from odapi.tools.memory_bank import AddContext, GroupKey
 
 if importlib.util.find_spec("apache_beam") is None and not os.environ.get("NEED_BEAM"):
@@ -115,3 +119,36 @@ def test_damaged_images_are_skipped_and_named(tmp_path):
     assert numbers.pop("read") == 1
     ((name, number),) = numbers.items()
     assert name.startswith("skipped: ") and number == 1
+
+
+def test_datasets_become_the_records_of_the_local_converter(tmp_path):
+    spec = tiny_data.write_voc(tmp_path / "in")
+    target = Target("tfrecord", tmp_path / "local" / "x.record", shards=2)
+    convert(open_source(spec), target)
+    output = tmp_path / "beam" / "x.record"
+    numbers = convert_dataset(spec, str(output), 2)
+    assert numbers == {"read": 3, "written": 3}
+    for shard in range(2):
+        name = f"x.record-{shard:05d}-of-00002"
+        ours = (tmp_path / "beam" / name).read_bytes()
+        assert ours == (tmp_path / "local" / name).read_bytes()
+    assert (tmp_path / "beam" / "label_map.pbtxt").exists()
+    with pytest.raises(OdapiError, match="has files already"):
+        convert_dataset(spec, str(output), 2)
+
+
+def test_bad_images_and_objects_of_a_dataset_are_counted(tmp_path):
+    spec = tiny_data.write_voc(tmp_path / "in")
+    (tmp_path / "in" / "JPEGImages" / "b.jpg").write_bytes(b"no image")
+    (tmp_path / "in" / "Annotations" / "d.xml").write_text(tiny_data.voc_xml("a"))
+    outside = [(0, (10, 100, 30, 120))]
+    text = tiny_data.voc_xml("c", objects=outside)
+    (tmp_path / "in" / "Annotations" / "c.xml").write_text(text)
+    arguments = ["tools", "convert", spec, "--output", str(tmp_path / "x"), "--json"]
+    done = CliRunner().invoke(app, [*arguments, "--", "--runner=DirectRunner"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {
+        "read": 3, "written": 2, "skipped: corrupt image": 1,
+        "dropped: box outside the image": 1, "skipped: image of two annotations": 1,
+    }  # fmt: skip
+    assert len(open_source(f"tfrecord:{tmp_path / 'x'}-*")) == 2

@@ -12,7 +12,8 @@ from odapi.console import write_line
 from odapi.wording import counted
 
 app = App(
-    help="Data pipelines of Context R-CNN on Apache Beam: pip install 'odapi[beam]'.",
+    help="Conversion of datasets and the data pipelines of Context R-CNN, on Apache "
+    "Beam: pip install 'odapi[beam]'.",
     epilog="Options are also accepted with underscores, as in the original. Options "
     "for Beam follow after --, such as: -- --runner=FlinkRunner",
 )
@@ -37,6 +38,37 @@ Shards = Annotated[
 _IN = "Glob of TFRecord files of tf.Example."
 _OUT = "Prefix of the output TFRecord files."
 _MODEL = "SavedModel, a folder that contains one, or a run folder."
+
+
+@app.command("convert", context_settings=_BEAM)
+def convert(
+    context: typer.Context,
+    spec: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPEC",
+            help="A dataset, such as coco:PATH or voc:PATH?split=train.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[str, _option("output", _OUT)],
+    shards: Annotated[
+        int, _option("num-shards", "Number of files; 0: one per 1000 images.", min=0)
+    ] = 0,
+    label_map: Annotated[
+        str,
+        _option("label-map", "Label map (pbtxt). Default: the classes of the dataset."),
+    ] = "",
+    as_json: Json = False,
+) -> None:
+    """Convert a dataset of any format to TFRecord files; each worker writes shards."""
+    from odapi.tools.dataset_shards import convert_dataset
+
+    _tell(
+        convert_dataset(spec, output, shards, label_map, context.args),
+        f"odapi data inspect tfrecord:{_glob(output)}",
+        as_json,
+    )
 
 
 @app.command("create-cococameratraps", context_settings=_BEAM)
@@ -238,7 +270,7 @@ def _tell(numbers: Mapping[str, int], following: str, as_json: bool) -> None:
         raise typer.Exit(1 if read and not written else 0)
     write_line(f"Read {counted(read, 'record')}, wrote {written}")
     for name, number in numbers.items():
-        if name.startswith("skipped"):
+        if name not in ("read", "written"):
             write_line(f"{name} ({number})")
     if read and not written:
         raise typer.Exit(1)

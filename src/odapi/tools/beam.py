@@ -92,11 +92,14 @@ class Records:
         found = self.pipeline | "read" >> ReadFromTFRecord(pattern)
         return found | "count read" >> self._beam.Map(_Counted(READ))
 
-    def elements(self, elements: Iterable[Any]) -> Any:
-        """Returns a collection of the given elements."""
+    def spread(self, elements: Iterable[Any]) -> Any:
+        """Returns a collection of the given elements, distributed over workers."""
         made = self.pipeline | "elements" >> self._beam.Create(list(elements))
-        made = made | "spread" >> self._beam.Reshuffle()
-        return made | "count read" >> self._beam.Map(_Counted(READ))
+        return made | "spread" >> self._beam.Reshuffle()
+
+    def elements(self, elements: Iterable[Any]) -> Any:
+        """Returns a collection of the given elements, which are counted."""
+        return self.spread(elements) | "count read" >> self._beam.Map(_Counted(READ))
 
     def apply(self, elements: Any, name: str, step: Step) -> Any:
         """Applies a step to a collection."""

@@ -43,7 +43,8 @@ def write_tfrecord(
     written = Written(shard_glob(path, shards))
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(atomic_open(p)) for p in shard_paths(path, shards)]
-        for made in read_ahead(functools.partial(_make, source), indices, workers):
+        make = functools.partial(make_record, source)
+        for made in read_ahead(make, indices, workers):
             if made is None:
                 continue
             record, sample = made
@@ -54,7 +55,7 @@ def write_tfrecord(
     return written
 
 
-def _make(source: BaseSource, index: int) -> tuple[bytes, Sample] | None:
+def make_record(source: BaseSource, index: int) -> tuple[bytes, Sample] | None:
     """Returns the record of a sample, and its objects; None if it is unusable."""
     for _, sample in samples(source, [index]):
         record = example_of(sample, source.label_map)
