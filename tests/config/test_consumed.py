@@ -180,8 +180,8 @@ def test_members_of_a_oneof_that_are_not_refused_can_be_built():
         "LocalizationLoss": losses._LOCALIZATION,
         "CalibrationConfig": postprocess._CALIBRATIONS,
         "ImageResizer": resizer._RESIZERS,
-        "PreprocessingStep": augment._STEPS,
-        "Augmentation": train_augmentations._AUGMENTATIONS | {"close_after": None},
+        "PreprocessingStep": augment.STEPS,
+        "Augmentation": train_augmentations.AUGMENTATIONS | {"close_after": None},
     }
     known = {schema.short(m): m for m in messages()}
     for name, table in tables.items():

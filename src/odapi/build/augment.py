@@ -44,7 +44,7 @@ def build_step(step: Any, path: str) -> Augmentation:
     Raises:
         ConfigError: It is empty, unknown, or has a value that is not allowed.
     """
-    return build_oneof(step, "preprocessing_step", _STEPS, path)
+    return build_oneof(step, "preprocessing_step", STEPS, path)
 
 
 def check_keypoints(
@@ -95,7 +95,7 @@ def check_densepose(augmentations: Mapping[str, Augmentation]) -> None:
             )
 
 
-_STEPS = {
+STEPS = {
     **GEOMETRY_STEPS,
     **RESIZE_STEPS,
     **PIXEL_STEPS,

@@ -37,13 +37,26 @@ def build_train_augmentations(
     built = []
     for index, one in enumerate(options(config).augmentations):
         path = f"{OPTIONS_PATH}[{index}]"
-        augmentation = build_oneof(one, "augmentation", _AUGMENTATIONS, path)
+        augmentation = build_augmentation(one, path)
         if one.close_after:
             steps = train.num_steps - one.close_after
             end = steps * (batch_size or train.batch_size)
             augmentation = Closing(augmentation, end)
         built.append(augmentation)
     return (*built, *build_augmentations(train.data_augmentation_options))
+
+
+def build_augmentation(message: Any, path: str) -> Augmentation:
+    """Returns the augmentation of an `Augmentation` message, without its end.
+
+    Args:
+        message: The message.
+        path: Its path in the pipeline config, for errors.
+
+    Raises:
+        ConfigError: It is empty, unknown, or has a value that is not allowed.
+    """
+    return build_oneof(message, "augmentation", AUGMENTATIONS, path)
 
 
 def by_path(
@@ -80,7 +93,7 @@ def _copy_paste(config: Any, path: str) -> CopyPaste:
     return CopyPaste(config.probability, config.max_objects, config.overlap_thresh)
 
 
-_AUGMENTATIONS = {
+AUGMENTATIONS = {
     "step": build_step,
     "random_mosaic": _mosaic,
     "random_mixup": _mixup,

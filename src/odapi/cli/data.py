@@ -8,6 +8,7 @@ import typer
 
 from odapi.cli.app import App
 from odapi.cli.data_anchors import anchors
+from odapi.cli.data_augment import augment
 from odapi.cli.data_inspect import inspect
 from odapi.cli.data_tile import tile
 from odapi.cli.open_spec import open_spec
@@ -277,4 +278,5 @@ def keypoints(
 
 
 app.command()(anchors)
+app.command()(augment)
 app.command()(tile)

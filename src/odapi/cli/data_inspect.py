@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odapi.cli.open_spec import open_spec
+from odapi.cli.open_spec import is_config, open_spec
 from odapi.cli.options import Json, Set
 from odapi.cli.output import next_step, print_json, quoted
 from odapi.console import write_line
@@ -149,7 +149,7 @@ def _to_inspect(
     overrides: list[str] | None,
 ) -> list[Inspected]:
     """Returns the datasets, the training data first."""
-    if not _is_config(target):
+    if not is_config(target):
         if eval_data is None:
             return [Inspected("", open_spec(target, label_map))]
         datasets = (("train", target), ("eval", eval_data))
@@ -177,11 +177,6 @@ def _to_inspect(
     return found
 
 
-def _is_config(target: str) -> bool:
-    path = pathlib.Path(target)
-    return path.suffix == ".config" or (path / "pipeline.config").is_file()
-
-
 def _print_report(report: Any, source: "BaseSource") -> None:
     from odapi.console import console
     from odapi.data.inspect_tables import tables
@@ -202,7 +197,7 @@ def _next_steps(target: str, output: pathlib.Path | None) -> list[str]:
     again = quoted(target)
     if output is None:
         return [f"odapi data inspect {again} --output DIR draws images"]
-    if _is_config(target):
+    if is_config(target):
         return [f"odapi train {again} --model-dir DIR"]
     return [
         f"odapi train CONFIG --train-data {again} --model-dir DIR",

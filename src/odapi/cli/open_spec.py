@@ -1,4 +1,4 @@
-"""Opens the datasets of `odapi data`."""
+"""Datasets and configs that `odapi data` is given."""
 
 import pathlib
 from typing import TYPE_CHECKING
@@ -30,3 +30,9 @@ def open_spec(spec: str, label_map: pathlib.Path | None) -> "BaseSource":
     except DataError:
         return source
     return open_source(spec, named) if named.num_keypoints else source
+
+
+def is_config(target: str) -> bool:
+    """Returns whether a target is a pipeline config, or a folder that has one."""
+    path = pathlib.Path(target)
+    return path.suffix == ".config" or (path / "pipeline.config").is_file()

@@ -105,6 +105,9 @@ ANCHORS = Kind(
     "the recall of anchors",
     ("anchors.json", "anchors.png", "anchors.txt"),
 )
+GALLERY = Kind(
+    "gallery", "a gallery of augmentations", ("[0-9][0-9]_*.jpg", "index.html")
+)
 STEP = Kind("step", "a checkpoint of a training run", replaced=False)
 DATASET = Kind("dataset", "a dataset", replaced=False)
 
@@ -131,7 +134,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         RUN, STEP, EXPORT, ORIGINAL_CHECKPOINT, IMPORT, CHECKPOINT, PREDICTIONS,
-        EVALUATION, INSPECTION, KEYPOINTS, ANCHORS, DATASET, CROPS, QUICKSTART,
+        EVALUATION, INSPECTION, KEYPOINTS, ANCHORS, GALLERY, DATASET, CROPS, QUICKSTART,
     )
 }  # fmt: skip
 
