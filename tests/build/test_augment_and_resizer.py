@@ -1,5 +1,6 @@
 """Augmentations and resizers, from the config."""
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 
@@ -7,6 +8,7 @@ from odapi.build.augment import build_augmentations, check_keypoints
 from odapi.build.resizer import build_resizer, model_resizer
 from odapi.config.protos import image_resizer_pb2, pipeline_pb2, train_pb2
 from odapi.data.augment.autoaugment.augment import AutoAugment
+from odapi.data.augment.chain import augment
 from odapi.data.augment.color import (
     AdjustBrightness,
     AdjustContrast,
@@ -224,13 +226,34 @@ def test_a_config_without_a_model_has_no_resizer():
         model_resizer(pipeline_pb2.TrainEvalPipelineConfig())
 
 
-def test_every_zoo_config_gets_its_augmentations_and_resizer(shared):
+def test_every_zoo_config_gets_its_resizer(shared):
     paths = sorted((shared / "configs" / "tf2").glob("*.config"))
     assert paths
     for path in paths:
         config = pipeline_pb2.TrainEvalPipelineConfig()
         text_format.Parse(path.read_text(), config)
-        assert build_augmentations(config.train_config.data_augmentation_options)
         model = config.model.WhichOneof("model")
         if getattr(config.model, model).image_resizer.WhichOneof("image_resizer_oneof"):
             assert model_resizer(config)
+
+
+def test_the_augmentations_of_every_real_config_run(shared):
+    image = np.full((64, 96, 3), 100, np.uint8)
+    sample = {
+        "image": image,
+        "image_id": "a",
+        "boxes": np.float32([[0.1, 0.2, 0.6, 0.7]]),
+        "classes": np.int32([0]),
+    }
+    paths = sorted((shared / "configs").rglob("*.config"))
+    assert len(paths) > 80
+    for path in paths:
+        config = pipeline_pb2.TrainEvalPipelineConfig()
+        text_format.Parse(path.read_text(), config)
+        steps = config.train_config.data_augmentation_options
+        augmentations = build_augmentations(steps)
+        assert len(augmentations) == len(steps) > 0, path.name
+        made = augment(sample, np.random.default_rng(0), augmentations)
+        made = FixedShape(32, 32)(made)
+        assert made["image"].shape == (32, 32, 3), path.name
+        assert len(made["classes"]) == len(made["boxes"]) <= 1, path.name

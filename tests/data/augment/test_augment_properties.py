@@ -5,7 +5,7 @@ import pickle
 
 import numpy as np
 import pytest
-from augment_rows import ROWS, Kind
+from augment_rows import ROWS, Kind, Row
 from numpy.testing import assert_allclose, assert_array_equal
 from painted import COLORS, EDGE_CASES, painted
 
@@ -49,6 +49,34 @@ def test_pixels_masks_keypoints_and_boxes_of_an_object_agree(row):
     }
     for seed in range(row.seeds):
         checks[row.kind](row, painted(), applied(row, painted(), seed))
+
+
+GEOMETRY = {
+    name: row
+    for name, row in ROWS.items()
+    # Padding would show boxes that an earlier crop did not clip.
+    if row.kind is Kind.GEOMETRY
+    and "*" not in row.changes
+    and "without clipping" not in name
+}
+
+
+def test_chains_of_geometric_steps_keep_objects_together():
+    kept = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        names = rng.choice(list(GEOMETRY), 4).tolist()
+        sample = painted()
+        for name in names:
+            sample = GEOMETRY[name].step(sample, rng)
+        # Rounding to pixels, once per step, and more where pixels became larger.
+        chain = Row(lambda given, rng, made=sample: made, Kind.MIXED, tolerance=8.0)
+        made = applied(chain, painted(), seed)
+        check_annotations(chain, None, made)
+        if all(GEOMETRY[name].tolerance < 1.5 for name in names):
+            check_positions(chain, None, made)  # Nothing is scaled: no mixed colors.
+        kept += len(sample["boxes"])
+    assert kept > 130
 
 
 def check_positions(row, before, made):
