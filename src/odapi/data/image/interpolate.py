@@ -27,7 +27,10 @@ def _resize(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndar
     height, width, channels = image.shape
     flat = image.reshape(height, width * channels).astype(np.float32)
     tall = (rows @ flat).reshape(len(rows), width, channels)
-    resized = np.matmul(columns, tall)
+    # One product of large matrices: many with three columns take ten times as long.
+    channels_first = tall.transpose(0, 2, 1).reshape(-1, width)
+    resized = (channels_first @ columns.T).reshape(len(rows), channels, len(columns))
+    resized = np.ascontiguousarray(resized.transpose(0, 2, 1))
     if image.dtype == np.uint8:
         return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
     return resized
