@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from odapi.inference.prediction import DetectedObject as DetectedObject
     from odapi.inference.prediction import Prediction as Prediction
     from odapi.inference.predictions import Predictions as Predictions
+    from odapi.inference.tiling import Tiling as Tiling
     from odapi.labels import Category as Category
     from odapi.labels import LabelMap as LabelMap
     from odapi.zoo.import_checkpoint import import_checkpoint as import_checkpoint
@@ -56,6 +57,7 @@ _MODULES = {
     "Prediction": "odapi.inference.prediction",
     "DetectedObject": "odapi.inference.prediction",
     "Predictions": "odapi.inference.predictions",
+    "Tiling": "odapi.inference.tiling",
     "train": "odapi.api.functions",
     "evaluate": "odapi.api.functions",
     "predict": "odapi.api.functions",

@@ -4,12 +4,16 @@ from typing import TYPE_CHECKING, Any
 
 from odapi.arguments import check_count
 from odapi.errors import ConfigError
+from odapi.inference.tiling import Tiling
+
+_TILES = 8  # Per call of the model.
 
 if TYPE_CHECKING:
     from odapi.api.held_model import HeldModel
     from odapi.api.model_path import ModelPath
     from odapi.config.load import Config
     from odapi.evaluation.result import EvaluationResult
+    from odapi.inference.predictor import Predictor
 
 
 def evaluate_held(
@@ -17,6 +21,7 @@ def evaluate_held(
     data: str | None,
     batch_size: int | None,
     with_losses: bool,
+    tile: int | Tiling | None = None,
     **options: Any,
 ) -> "EvaluationResult":
     """Evaluates weights, or an exported program that has none.
@@ -26,6 +31,7 @@ def evaluate_held(
         data: Dataset; None: that of the config.
         batch_size: Images per batch; None: that of the config.
         with_losses: Also compute the losses.
+        tile: Side of the tiles of larger images, or a `Tiling`.
         options: See `odapi.evaluation.evaluate.evaluate`.
 
     Raises:
@@ -38,6 +44,13 @@ def evaluate_held(
     if batch_size is not None:
         check_count("batch_size", batch_size)
     check_count("max_images", options.get("max_images", 0), least=0)
+    tiling = Tiling.of(tile)
+    if tiling is not None and with_losses:
+        raise ConfigError(
+            "losses",
+            "cannot be computed for tiles, whose detections are merged",
+            hint="evaluate without tiles",
+        )
     changes = [f"options.eval_data={data}"] if data else []
     if held.place is not None and held.model.loaded is None and held.place.is_program:
         if with_losses:
@@ -47,12 +60,31 @@ def evaluate_held(
                 hint="evaluate the weights that it was exported from",
             )
         config = load_config(_config_beside(held.place), changes)
-        return evaluation.evaluate_program(held.model.predictor, config, **options)
+        predictor = _tiled(held.model.predictor, tiling, batch_size)
+        return evaluation.evaluate_program(predictor, config, **options)
     loaded = held.with_weights("evaluate")
     if batch_size:
         changes.append(f"eval_config.batch_size={batch_size}")
     loaded = loaded._replace(config=load_config(loaded.config, changes))
+    if tiling is not None:
+        from odapi.inference.detector_predictor import predictor_of
+
+        predictor = _tiled(predictor_of(loaded), tiling, batch_size)
+        return evaluation.evaluate_program(
+            predictor, loaded.config, step=loaded.step, **options
+        )
     return evaluation.evaluate(loaded, with_losses=with_losses, **options)
+
+
+def _tiled(
+    predictor: "Predictor", tiling: Tiling | None, batch_size: int | None
+) -> "Predictor":
+    """Returns the predictor, on tiles if they are wanted."""
+    from odapi.inference.tiling import TiledPredictor
+
+    if tiling is None:
+        return predictor
+    return TiledPredictor(predictor, tiling, batch_size or _TILES)
 
 
 def _config_beside(place: "ModelPath") -> "Config":

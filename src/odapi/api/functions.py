@@ -17,6 +17,7 @@ from odapi.inference.predict import collect, open_stream, save_outputs
 from odapi.inference.prediction_outputs import PredictionOutputs
 from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor
+from odapi.inference.tiling import Tiling
 from odapi.outputs.folder import OutputFolder, check_folder
 from odapi.outputs.kinds import EVALUATION, EXPORT, ORIGINAL_CHECKPOINT
 from odapi.runtime import backend
@@ -87,6 +88,7 @@ def evaluate(
     max_images: int = 0,
     evaluators: "Sequence[Evaluator]" = (),
     label_map: Classes = None,
+    tile: int | Tiling | None = None,
 ) -> "EvaluationResult":
     """Computes the metrics of a model on a dataset.
 
@@ -100,7 +102,7 @@ def evaluate(
         eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH`, `csv:PATH`
             or `tfrecord:GLOB`; None: the evaluation data of the config.
         overrides: Of the config, such as "eval_config.batch_size=8"; for a path only.
-        batch_size, output, with_losses, max_images, evaluators: See
+        batch_size, output, with_losses, max_images, evaluators, tile: See
             `ObjectDetector.evaluate`.
         label_map: The classes of the model; see `ObjectDetector.load`. For a path only.
 
@@ -119,6 +121,7 @@ def evaluate(
         with_losses=with_losses,
         max_images=max_images,
         evaluators=evaluators,
+        tile=tile,
     )
 
 
@@ -216,6 +219,7 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
     classes: Selected = None,
     max_detections: int | None = None,
     batch_size: int = 8,
+    tile: int | Tiling | None = None,
     overrides: Sequence[str] = (),
     label_map: Classes = None,
     context: Pathlike | np.ndarray | None = None,
@@ -242,6 +246,7 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
         classes: Names or ids of the classes to keep; None: all.
         max_detections: Maximum number of objects per image; None: all.
         batch_size: Images per call of the model.
+        tile: Side of the tiles of larger images; see `ObjectDetector.predict`.
         overrides: Of the config; for a path with weights only.
         label_map: The classes of the model; see `ObjectDetector.load`. For a path only.
         context: Memory bank of a Context R-CNN; see `ObjectDetector.predict`.
@@ -268,7 +273,7 @@ def predict(  # noqa: PLR0913 (keyword arguments of the public API)
         _not_for_loaded(overrides, label_map)
     stream = open_stream(
         predictor_of_model(model), source, min_score, batch_size, context,
-        classes=classes, max_detections=max_detections,
+        classes=classes, max_detections=max_detections, tile=tile,
     )  # fmt: skip
     if output is not None and coco_results is None:
         coco_results = pathlib.Path(output) / "detections.json"

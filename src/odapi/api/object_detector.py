@@ -23,6 +23,7 @@ from odapi.inference.predict import collect, open_stream
 from odapi.inference.predictions import Predictions
 from odapi.inference.predictor import Predictor
 from odapi.inference.stream import PredictionStream
+from odapi.inference.tiling import Tiling
 from odapi.labels import LabelMap
 from odapi.outputs.folder import OutputFolder, check_folder
 from odapi.outputs.kinds import CHECKPOINT, EXPORT
@@ -198,14 +199,14 @@ class ObjectDetector:
     def predict(
         self, source: Any, min_score: float = ..., *, stream: Literal[False] = ...,
         batch_size: int = ..., context: Context = ..., classes: Selected = ...,
-        max_detections: int | None = ...,
+        max_detections: int | None = ..., tile: int | Tiling | None = ...,
     ) -> Predictions: ...
 
     @overload
     def predict(
         self, source: Any, min_score: float = ..., *, stream: Literal[True],
         batch_size: int = ..., context: Context = ..., classes: Selected = ...,
-        max_detections: int | None = ...,
+        max_detections: int | None = ..., tile: int | Tiling | None = ...,
     ) -> PredictionStream: ...
     # fmt: on
 
@@ -219,6 +220,7 @@ class ObjectDetector:
         context: Context = None,
         classes: Selected = None,
         max_detections: int | None = None,
+        tile: int | Tiling | None = None,
     ) -> Predictions | PredictionStream:
         """Finds objects in images.
 
@@ -238,6 +240,8 @@ class ObjectDetector:
                 or a .npy file that holds it; None: an empty one.
             classes: Names or ids of the classes to keep; None: all.
             max_detections: Maximum number of objects per image; None: all.
+            tile: Side in pixels of overlapping tiles that larger images are divided
+                into, for small objects, or a `Tiling` with more options.
 
         Returns:
             One `Prediction` per image that could be read, in their order.
@@ -248,7 +252,7 @@ class ObjectDetector:
         """
         found = open_stream(
             self.predictor, source, min_score, batch_size, context,
-            classes=classes, max_detections=max_detections,
+            classes=classes, max_detections=max_detections, tile=tile,
         )  # fmt: skip
         return found if stream else collect(found)
 
@@ -261,6 +265,7 @@ class ObjectDetector:
         with_losses: bool = False,
         max_images: int = 0,
         evaluators: "Sequence[Evaluator]" = (),
+        tile: int | Tiling | None = None,
     ) -> "EvaluationResult":
         """Computes the metrics of the model on a dataset.
 
@@ -271,24 +276,23 @@ class ObjectDetector:
             data: Such as "coco:val.json", "voc:PATH?split=val", "yolo:PATH",
                 "csv:PATH" or "tfrecord:GLOB"; None: the evaluation data of the config.
             batch_size: Images per batch; None takes `eval_config.batch_size`.
-            output: Folder for `metrics.json`, `detections.json` (COCO results),
-                tables and images: a new one, or that of an earlier evaluation, which is
-                replaced; None writes nothing.
+            output: Folder for `metrics.json`, `detections.json` (COCO results), tables
+                and images, new or of an earlier evaluation; None writes nothing.
             with_losses: Also compute the losses, as `Loss/...`.
             max_images: Stop after so many images; 0: all.
             evaluators: Evaluators besides those of the config.
+            tile: As for `predict`; losses cannot be computed then.
 
         Raises:
             ConfigError: The config cannot be evaluated.
             DataError: The dataset cannot be read, or has no image.
-            OutputError: `output` has files that odapi did not write, or cannot be
-                written.
+            OutputError: `output` has other files, or cannot be written.
         """
         from odapi.api.evaluate_model import evaluate_held
 
         return evaluate_held(
             self._held, data, batch_size, with_losses,
-            output=output, max_images=max_images, evaluators=evaluators,
+            output=output, max_images=max_images, evaluators=evaluators, tile=tile,
         )  # fmt: skip
 
     def export(
@@ -316,19 +320,16 @@ class ObjectDetector:
         Raises:
             CheckpointError: The model was never trained.
             ConfigError: The model cannot be exported.
-            OutputError: The folder has files that odapi did not write, or cannot be
-                written.
+            OutputError: The folder has other files, or cannot be written.
             ExportError: The SavedModel gives other results than the model.
             MissingPackageError: TensorFlow is not installed.
         """
         from odapi.exporters.export import export
 
         options: dict[str, Any] = {
-            "batch_size": batch_size,
-            "untrained": untrained,
-            "check_images": check_images,
-            "format": format,
-        }
+            "batch_size": batch_size, "untrained": untrained,
+            "check_images": check_images, "format": format,
+        }  # fmt: skip
         if self.checkpoint is not None:
             return export(
                 self.checkpoint, output_dir, input_type, self._held.overrides, **options
@@ -369,8 +370,7 @@ class ObjectDetector:
 
         Raises:
             CheckpointError: The model is an exported program without weights.
-            OutputError: The folder has files that `save` did not write, or cannot be
-                written.
+            OutputError: The folder has other files, or cannot be written.
         """
         from odapi.api.save import save_checkpoint
 

@@ -24,7 +24,7 @@ they are used together.
 # In the order of the page; every public name is in one of them.
 SECTIONS = {
     "Models": ("ObjectDetector",),
-    "Results": ("Prediction", "DetectedObject", "Predictions"),
+    "Results": ("Prediction", "DetectedObject", "Predictions", "Tiling"),
     "Functions": ("train", "evaluate", "predict", "export", "import_checkpoint",
         "export_checkpoint",
     ),

@@ -15,6 +15,7 @@ from odapi.cli.options import (
     select_device,
 )
 from odapi.cli.output import next_step, print_json, quoted
+from odapi.cli.tile_options import Tile, TileOverlap, TileWhole, tiling
 from odapi.console import write_line
 
 
@@ -44,6 +45,9 @@ def evaluate(
     ] = None,
     losses: Annotated[bool, typer.Option(help="Also compute the losses.")] = False,
     label_map: LabelMapFile = None,
+    tile: Tile = None,
+    tile_overlap: TileOverlap = 0.2,
+    tile_whole: TileWhole = True,
     max_images: Annotated[
         int, typer.Option(min=0, help="Maximum number of images; 0: all.")
     ] = 0,
@@ -64,6 +68,7 @@ def evaluate(
         with_losses=losses,
         max_images=max_images,
         label_map=label_map,
+        tile=tiling(tile, tile_overlap, tile_whole),
     )
     if as_json:
         from odapi.evaluation.metric_files import as_json as to_json

@@ -8,6 +8,7 @@ import typer
 from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Device, Json, LabelMapFile, Set, select_device
 from odapi.cli.output import next_step, print_json, quoted
+from odapi.cli.tile_options import Tile, TileOverlap, TileWhole, tiling
 from odapi.wording import counted
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def predict(
         ),
     ] = None,
     label_map: LabelMapFile = None,
+    tile: Tile = None,
+    tile_overlap: TileOverlap = 0.2,
+    tile_whole: TileWhole = True,
     as_json: Json = False,
     context: Annotated[
         pathlib.Path | None,
@@ -113,6 +117,7 @@ def predict(
         classes=classes,
         max_detections=max_detections,
         batch_size=batch_size,
+        tile=tiling(tile, tile_overlap, tile_whole),
         label_map=label_map,
         overrides=overrides or (),
         context=context,

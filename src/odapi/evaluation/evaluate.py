@@ -81,6 +81,7 @@ def evaluate_program(
     output: str | os.PathLike | None = None,
     max_images: int = 0,
     evaluators: Sequence[Evaluator] = (),
+    step: int | None = None,
 ) -> EvaluationResult:
     """Evaluates an exported program, such as a SavedModel, by running it.
 
@@ -89,6 +90,7 @@ def evaluate_program(
             of the dataset.
         config: Names the data and the metrics; the model in it is not used.
         output, max_images, evaluators: See `evaluate`.
+        step: Number of training steps of the program, where known.
 
     Raises:
         ConfigError: The config is invalid.
@@ -107,7 +109,9 @@ def evaluate_program(
     def loop(evaluator: Evaluator, **options: Any) -> EvaluationResult:
         return evaluate_predictor_loop(predictor, source, evaluator, **options)
 
-    return _reported(loop, config, source.label_map, report, max_images, evaluators)
+    return _reported(
+        loop, config, source.label_map, report, max_images, evaluators, step
+    )
 
 
 def _report(output: str | os.PathLike | None) -> OutputFolder | None:

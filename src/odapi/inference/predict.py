@@ -14,6 +14,7 @@ from odapi.inference.predictions import Drawings, Predictions
 from odapi.inference.predictor import Predictor, SizedPredictor
 from odapi.inference.selection import Selection, class_ids
 from odapi.inference.stream import PredictionStream, batch_size_for
+from odapi.inference.tiling import MAX_TILED_IMAGES, TiledPredictor, Tiling
 from odapi.progress import track
 
 Classes = Iterable[str | int] | str | int | None
@@ -28,6 +29,7 @@ def open_stream(
     *,
     classes: Classes = None,
     max_detections: int | None = None,
+    tile: int | Tiling | None = None,
 ) -> PredictionStream:
     """Returns the predictions of a predictor as a stream.
 
@@ -39,6 +41,7 @@ def open_stream(
         context: Memory bank of a Context R-CNN; None: an empty one.
         classes: Names or ids of the classes to keep; None: all.
         max_detections: Maximum number of objects per image; None: all.
+        tile: Side of the tiles that larger images are divided into, or a `Tiling`.
 
     Raises:
         DataError: An option is out of range, the model has no such class, the source
@@ -47,13 +50,17 @@ def open_stream(
     ids = class_ids(classes, predictor.label_map)
     selection = Selection(min_score, ids, max_detections)
     check_count("batch_size", batch_size)
+    tiling = Tiling.of(tile)
     images: Images = open_images(source)
     run: Any = predictor
-    if isinstance(predictor, SizedPredictor):
+    if isinstance(predictor, SizedPredictor) and tiling is None:
         batch_size = batch_size_for(images.total, batch_size)
         run = predictor.with_batch_size(batch_size)
     if context is not None or getattr(run, "side_inputs", None):
         set_context(run, context)
+    if tiling is not None:
+        run = TiledPredictor(run, tiling, batch_size)
+        batch_size = min(batch_size, MAX_TILED_IMAGES)
     edges = getattr(predictor, "keypoint_edges", ())
     return PredictionStream(
         images, run, predictor.label_map, selection, batch_size, edges
