@@ -56,7 +56,8 @@ class Target:
         split: Name of the split in "voc" and "yolo".
         lines: Content of the txt files of "yolo": "boxes", "polygons" or "keypoints";
             "" chooses by the dataset.
-        workers: Number of threads that make a "tfrecord"; 0 means one per CPU core.
+        workers: Maximum number of processes that make a "tfrecord"; 0 means one per
+            CPU core.
     """
 
     kind: str

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from odapi.config.label_map import load_label_map, place_label_map
-from odapi.data.formats.tfrecord_writer import make_record
+from odapi.data.formats.record_chunks import make_record
 from odapi.data.problems import Problems
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.open import open_source

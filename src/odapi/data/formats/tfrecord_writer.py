@@ -1,16 +1,13 @@
 """Writes TFRecord files of tf.Example, optionally in shards."""
 
 import contextlib
-import functools
 import pathlib
 from collections.abc import Iterable
 
-from odapi.data.formats.writer import Written, samples
-from odapi.data.read_ahead import read_ahead
-from odapi.data.sample import Sample
+from odapi.data.formats.record_chunks import make_records
+from odapi.data.formats.writer import Written
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.tfrecord import TFRecordSource
-from odapi.data.tfrecord.example_writer import example_of
 from odapi.data.tfrecord.records import write_record
 from odapi.errors import DataError
 from odapi.files import atomic_open
@@ -27,15 +24,14 @@ def write_tfrecord(
 ) -> Written:
     """Writes samples as TFRecord files: masks as PNG, images unchanged.
 
-    Records are made in threads, and written in the order of the samples: the files are
-    the same for any number of workers.
+    The files are the same for any number of workers.
 
     Args:
         source: The dataset.
         path: The file; with shards, the part before `-00000-of-00010`.
         indices: The samples to write.
         shards: Number of files; images are distributed round-robin.
-        workers: Number of threads.
+        workers: Maximum number of processes that make records.
 
     Returns:
         Counts of what was written; with shards, its `path` is a glob.
@@ -43,25 +39,12 @@ def write_tfrecord(
     written = Written(shard_glob(path, shards))
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(atomic_open(p)) for p in shard_paths(path, shards)]
-        make = functools.partial(make_record, source)
-        for made in read_ahead(make, indices, workers):
-            if made is None:
-                continue
-            record, sample = made
+        for record, sample in make_records(source, indices, workers):
             write_record(files[written.count % shards], record)
             written.lose(sample, ("confidences",))
             written.count += 1
             written.objects += len(sample["boxes"])
     return written
-
-
-def make_record(source: BaseSource, index: int) -> tuple[bytes, Sample] | None:
-    """Returns the record of a sample, and its objects; None if it is unusable."""
-    for _, sample in samples(source, [index]):
-        record = example_of(sample, source.label_map)
-        kept = ("image_id", "boxes", "confidences")
-        return record, {key: sample[key] for key in kept if key in sample}
-    return None
 
 
 def write_records_of(

@@ -109,6 +109,15 @@ class LoadBatch:
     load: Load
     collate: Collate
 
+    @property
+    def problems(self) -> Problems:
+        """Counts unusable samples."""
+        return self.collate.problems
+
+    def part(self, number: int) -> "LoadBatch":
+        """Returns a copy with a share of the cache memory."""
+        return dataclasses.replace(self, load=self.load.part(number))
+
     def __call__(self, number: int) -> Batch:
         """Returns the batch with a number, counted from 0.
 

@@ -9,52 +9,70 @@ script again and whose shared memory can outlive killed processes; its pipe took
 for a batch of 8 x 640 x 640, ours 8 ms.
 """
 
-import dataclasses
 import os
 import pickle
 import subprocess
 import sys
 import threading
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from odapi.data.loader import worker
-from odapi.data.loader.load import LoadBatch
 from odapi.data.loader.messages import Readable, receive, send
+from odapi.data.problems import Problems
 from odapi.errors import DataError, OdapiError
-from odapi.structures import Batch
 
 _PLACE = "options.data_loading.processes"
+# How to do without other processes, by the option that sets their number.
+_WITHOUT = {_PLACE: "set it to 0, which uses threads", "--workers": "set it to 1"}
+_LESS_MEMORY = {
+    _PLACE: ", or a smaller options.data_loading.cache_mb",
+    "--workers": "",
+}
 
 
 class ProcessError(OdapiError):
     """A data process could not start, or has ended."""
 
 
+class Work(Protocol):
+    """Work in numbered batches, such as `LoadBatch`; it can be pickled."""
+
+    @property
+    def problems(self) -> Problems:
+        """Counts what is found in all processes."""
+
+    def part(self, number: int) -> "Work":
+        """Returns what each of `number` processes gets."""
+
+    def __call__(self, number: int) -> Any:
+        """Returns the batch with a number; raises DataError if there is none."""
+
+
 class Processes:
-    """Calls a `LoadBatch` in other processes. Thread-safe.
+    """Does work in other processes. Thread-safe.
 
     The batches do not depend on the process that makes them.
 
     Args:
-        load: Called by each process, with its share of the cache memory.
+        load: Called by each process, which gets a part of it.
         number: Number of processes, 1 or more.
+        place: Option that sets the number, for errors.
 
     Raises:
         ProcessError: The source or an augmentation cannot be pickled.
     """
 
-    def __init__(self, load: LoadBatch, number: int):
-        self._problems = load.collate.problems
-        part = dataclasses.replace(load, load=load.load.part(number))
+    def __init__(self, load: Work, number: int, place: str = _PLACE):
+        self._problems = load.problems
         try:
-            pickled = pickle.dumps(part, protocol=5)
+            pickled = pickle.dumps(load.part(number), protocol=5)
         except Exception as error:
             raise ProcessError(
-                _PLACE,
+                place,
                 f"the dataset cannot be pickled for other processes: {error}",
-                hint="set it to 0, which uses threads",
+                hint=_WITHOUT[place],
             ) from error
-        self._processes = [_Process(pickled) for _ in range(number)]
+        self._processes = [_Process(pickled, place) for _ in range(number)]
         try:
             for process in self._processes:
                 process.check()
@@ -62,7 +80,7 @@ class Processes:
             self.close()
             raise
 
-    def __call__(self, number: int) -> Batch:
+    def __call__(self, number: int) -> Any:
         """Returns the batch with a number, counted from 0.
 
         Raises:
@@ -86,7 +104,8 @@ class Processes:
 class _Process:
     """A running `odapi.data.loader.worker`."""
 
-    def __init__(self, load: bytes):
+    def __init__(self, load: bytes, place: str):
+        self._place = place
         self._running = subprocess.Popen(
             [sys.executable, "-m", worker.__name__],
             stdin=subprocess.PIPE,
@@ -109,10 +128,10 @@ class _Process:
         kind, what = self._receive(None)
         if kind == worker.FAILED:
             raise ProcessError(
-                _PLACE,
+                self._place,
                 f"the dataset cannot be unpickled in another process: {what}",
                 hint="classes and functions must be defined in a module, not in the "
-                "main script; or set it to 0, which uses threads",
+                f"main script; or {_WITHOUT[self._place]}",
             )
         self._memory = [Readable(path) for path in what]
 
@@ -160,8 +179,8 @@ class _Process:
     def _ended(self) -> ProcessError:
         code = self._running.wait()
         return ProcessError(
-            _PLACE,
+            self._place,
             f"a data process ended with exit code {code}",
             hint="see its message above, if any; -9 often means out of memory: "
-            "use fewer processes, or a smaller options.data_loading.cache_mb",
+            f"use fewer processes{_LESS_MEMORY[self._place]}",
         )

@@ -1,6 +1,6 @@
 """The program of a data process: `python -m odapi.data.loader.worker`.
 
-Started by `odapi.data.loader.processes`, which sends a `LoadBatch`, then batch
+Started by `odapi.data.loader.processes`, which sends what makes batches, then their
 numbers, and receives one batch per number. It exits when its input is closed.
 """
 
@@ -43,7 +43,7 @@ def _serve(questions: Any, answers: Any) -> None:
         send(answers, (FAILED, f"{type(error).__name__}: {error}"))
         return
     found: list[tuple[Any, ...]] = []
-    load.collate.problems.tell = lambda *problem: found.append(problem)
+    load.problems.tell = lambda *problem: found.append(problem)
     memory = [Writable() for _ in range(MAX_PENDING)] if os.name == "posix" else []
     send(answers, (READY, [part.path for part in memory]))
     for turn in itertools.count():

@@ -55,7 +55,8 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
     _labeled_classes(features, sample, label_map)
     write_densepose_and_motion(features, sample)
     write_context(features, sample)
-    return example.SerializeToString()
+    # The order of features would otherwise differ between processes.
+    return example.SerializeToString(deterministic=True)
 
 
 def _labeled_classes(features: Any, sample: Sample, label_map: LabelMap) -> None:
