@@ -107,6 +107,20 @@ def test_records_back_to_coco_keep_masks_and_keypoints(shared, tmp_path):
             assert_array_equal(last[key], first[key], err_msg=key)
 
 
+@pytest.mark.parametrize("to", ["cvat", "labelme", "openimages"])
+def test_real_masks_survive_in_formats_of_tools(to, shared, tmp_path):
+    file = shared / "data/coco_mini/annotations/instances_val2017.json"
+    source = open_source(f"coco:{file}")
+    target = Target(to, tmp_path / "out")
+    result = convert(source, target)
+    again = by_name(open_source(spec_of(target, result), source.label_map))
+    for name, sample in by_name(source).items():
+        assert_array_equal(again[name]["boxes"], sample["boxes"])
+        assert_array_equal(again[name]["classes"], sample["classes"])
+        for mask, other in zip(sample["masks"], again[name]["masks"], strict=True):
+            assert_array_equal(other, mask)
+
+
 @pytest.mark.parametrize(
     ("to", "lost"),
     [
@@ -149,7 +163,7 @@ def test_shards(tmp_path):
 
 
 def test_files_are_the_same_for_any_number_of_workers(tmp_path, monkeypatch):
-    monkeypatch.setattr(record_chunks, "IMAGES_PER_PROCESS", 1)
+    monkeypatch.setitem(record_chunks.IMAGES_PER_PROCESS, False, 1)
     spec = tiny_data.write_coco(tmp_path / "in")
     (tmp_path / "in" / "images" / "b.jpg").write_bytes(b"no image")
     source = open_source(spec)

@@ -271,7 +271,28 @@ def test_written_file(tmp_path):
             assert_array_equal(other, one)
 
 
-def test_keypoints_are_not_written_and_counted(tmp_path):
+def test_keypoints_are_skeletons(tmp_path):
+    def change(content):
+        content["annotations"][0]["keypoints"] = [7, 11, 2, 0, 0, 0]
+        content["annotations"][0]["segmentation"] = [[8, 12, 20, 12, 20, 28]]
+        content["annotations"][1]["keypoints"] = [31.5, 2, 1, 40, 3, 2]
+        for category in content["categories"]:
+            category["keypoints"] = ["nose", "tail"]
+
+    source = open_source(tiny_data.write_coco(tmp_path / "in", change))
+    result = convert(source, Target("cvat", tmp_path / "out"))
+    assert not result.losses
+    again = open_source(f"cvat:{tmp_path / 'out'}")
+    names = [[k.name for k in c.keypoints] for c in again.label_map]
+    assert names == [["nose", "tail"]] * 2
+    for before, after in zip(source, again, strict=True):
+        for key in ("boxes", "classes", "keypoints", "keypoint_visibility"):
+            assert_allclose(after[key], before[key], atol=1e-6)
+        assert_array_equal(np.array([*after["masks"]]), np.array([*before["masks"]]))
+    assert not again.problems
+
+
+def test_keypoints_without_names_are_lost_and_counted(tmp_path):
     def change(content):
         content["annotations"][0]["keypoints"] = [7, 11, 2]
 

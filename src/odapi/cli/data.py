@@ -107,7 +107,8 @@ def split(
     source = open_spec(spec, label_map)
     _print_findings(source)
     kind = to or ("tfrecord" if isinstance(source, TFRecordSource) else "coco")
-    how = images or ("refer" if kind == "coco" and hasattr(source, "path") else "copy")
+    are_files = source.image_path(0) is not None
+    how = images or ("refer" if kind == "coco" and are_files else "copy")
     target = Target(kind, output, how, shards, lines=lines)
     parts = split_source(source, wanted, seed)
     with new_dataset(output):

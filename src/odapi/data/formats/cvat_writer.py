@@ -11,13 +11,13 @@ from odapi.data.formats.writer import COPY, ImageFiles, Written, in_pixels, samp
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
 from odapi.files import write_bytes
-from odapi.labels import LabelMap
+from odapi.labels import Category, LabelMap
 
 Path = pathlib.Path
 Element = ElementTree.Element
 
 _NOT_WRITTEN = (
-    "keypoints", "area", "group_of", "weights", "confidences", "multiclass_scores",
+    "area", "group_of", "weights", "confidences", "multiclass_scores",
     "densepose_num_points", "track_match_flags", "labeled_classes",
     "not_exhaustive_classes",
 )  # fmt: skip
@@ -36,7 +36,8 @@ def write_cvat(
     """Writes samples as `annotations.xml`, with the images in `images` beside it.
 
     An object is a box; with a mask a mask, and a box of its group if its box is
-    another one.
+    another one; with keypoints also a skeleton of its group. Keypoints without names
+    are lost.
 
     Args:
         source: The dataset.
@@ -58,6 +59,8 @@ def write_cvat(
         elements.append(element)
         used |= {a.get("name", "") for a in element.iter("attribute")}
         written.lose(sample, _NOT_WRITTEN)
+        if not source.label_map.num_keypoints:
+            written.lose(sample, ("keypoints",))
         written.count += 1
         written.objects += len(sample["boxes"])
     root = Element("annotations")
@@ -80,7 +83,7 @@ def _meta(label_map: LabelMap, count: int, used: set[str]) -> Element:
     for category in label_map:
         label = ElementTree.SubElement(labels, "label")
         _add(label, "name", category.name)
-        _add(label, "type", "any")
+        _add(label, "type", "skeleton" if category.keypoints else "any")
         attributes = ElementTree.SubElement(label, "attributes")
         for name, kind, default, values in _ATTRIBUTES.values():
             if name in used:
@@ -90,6 +93,12 @@ def _meta(label_map: LabelMap, count: int, used: set[str]) -> Element:
                 _add(attribute, "input_type", kind)
                 _add(attribute, "default_value", default)
                 _add(attribute, "values", values)
+    for category in label_map:
+        for keypoint in category.keypoints:
+            label = ElementTree.SubElement(labels, "label")
+            _add(label, "name", keypoint.name)
+            _add(label, "type", "points")
+            _add(label, "parent", category.name)
     return meta
 
 
@@ -101,18 +110,21 @@ def _image(sample: Sample, number: int, name: str) -> Element:
 
 def _shapes(sample: Sample, i: int, label_map: LabelMap) -> list[Element]:
     """Returns the elements of an object."""
-    label = label_map.by_id[int(sample["classes"][i]) + 1].name
-    common = {"label": label, "source": "manual", "occluded": "0"}
+    category = label_map.by_id[int(sample["classes"][i]) + 1]
+    common = {"label": category.name, "source": "manual", "occluded": "0"}
     mask = sample["masks"][i] if "masks" in sample else None
     y_min, x_min, y_max, x_max = box = in_pixels(sample)[i].tolist()
     sides = {"xtl": x_min, "ytl": y_min, "xbr": x_max, "ybr": y_max}
     texts = {name: f"{value:.2f}" for name, value in sides.items()}
-    shapes = [Element("box", common | texts | {"z_order": "0"})]
+    skeleton = _skeleton(sample, i, category)
+    shapes, around = [], None
     if mask is not None and mask.any():
         runs, around = _runs(mask)
-        shapes.insert(0, Element("mask", common | runs | {"z_order": "0"}))
-        if around == box:
-            del shapes[1:]
+        shapes.append(Element("mask", common | runs | {"z_order": "0"}))
+    if around != box or len(skeleton):
+        shapes.append(Element("box", common | texts | {"z_order": "0"}))
+    if len(skeleton):
+        shapes.append(skeleton)
     if len(shapes) > 1:
         for shape in shapes:
             shape.set("group_id", str(i + 1))
@@ -122,6 +134,28 @@ def _shapes(sample: Sample, i: int, label_map: LabelMap) -> list[Element]:
             text = "true" if key != "track_ids" else str(int(sample[key][i]))
             _add(shapes[0], "attribute", text).set("name", name)
     return shapes
+
+
+def _skeleton(sample: Sample, i: int, category: Category) -> Element:
+    """Returns the keypoints of an object; without elements if none is labeled."""
+    skeleton = Element("skeleton", {"label": category.name, "source": "manual"})
+    if "keypoints" not in sample or not sample["keypoint_visibility"][i].any():
+        return skeleton
+    size = np.array(sample["size"], np.float64)
+    points = np.nan_to_num(sample["keypoints"][i].astype(np.float64)) * size
+    for keypoint in category.keypoints:
+        if keypoint.id < len(points):
+            y, x = points[keypoint.id].tolist()
+            visibility = sample["keypoint_visibility"][i][keypoint.id]
+            attributes = {
+                "label": keypoint.name,
+                "source": "manual",
+                "outside": str(int(visibility == 0)),
+                "occluded": str(int(visibility == 1)),
+                "points": f"{x:.3f},{y:.3f}",
+            }
+            ElementTree.SubElement(skeleton, "points", attributes)
+    return skeleton
 
 
 def _runs(mask: np.ndarray) -> tuple[dict[str, str], list[float]]:

@@ -87,7 +87,8 @@ def open_source(
 
     Args:
         spec: `coco:FILE.json?images=DIR`, `coco:DIR`, `voc:DIR?split=train`,
-            `yolo:DIR_OR_YAML?split=val`, `csv:FILE.csv` or `tfrecord:GLOB`. All accept
+            `yolo:DIR_OR_YAML?split=val`, `csv:FILE.csv`, `tfrecord:GLOB`, or another
+            one of `KINDS`, which docs/data.md describes. All accept
             `unknown=drop`, which drops objects of classes that the label map lacks;
             those with image files `images=DIR` and `missing=skip`, records of
             tf.SequenceExample `type=sequence`.
