@@ -1,11 +1,14 @@
 """Bicubic and area interpolation, exactly as TensorFlow's original resize ops.
 
-Each axis is a matrix `[new size, old size]`; the image is multiplied by both.
-OpenCV's functions are close, but not equal for all sizes.
+Each axis is a matrix `[new size, old size]` of which each row has a few weights: those
+of the pixels that a new pixel is made of. OpenCV's functions are close, but not equal
+for all sizes.
 """
 
 import functools
+from typing import NamedTuple
 
+import cv2
 import numpy as np
 
 # Keys' parameter, and TensorFlow's quantization of the weights' position.
@@ -23,21 +26,46 @@ def resize_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return _resize(image, _area(image.shape[0], height), _area(image.shape[1], width))
 
 
-def _resize(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+class Taps(NamedTuple):
+    """One axis of an interpolation.
+
+    Args:
+        pixels: `[n, new size]`: the old pixels of each new one.
+        weights: `[n, new size]`: their weights, float32.
+    """
+
+    pixels: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, matrix: np.ndarray) -> "Taps":
+        """Returns the weights of `matrix [new size, old size]` that are not 0."""
+        number = int((matrix != 0).sum(axis=1).max())
+        order = np.argsort(matrix == 0, axis=1, kind="stable")[:, :number]
+        return cls(order.T, np.take_along_axis(matrix, order, axis=1).T)
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Returns `values [old size, m]`, float32, interpolated: `[new size, m]`."""
+        total = np.zeros((self.pixels.shape[1], values.shape[1]), np.float32)
+        for pixels, weights in zip(self.pixels, self.weights, strict=True):
+            total += values[pixels] * weights[:, None]
+        return total
+
+
+def _resize(image: np.ndarray, rows: Taps, columns: Taps) -> np.ndarray:
     height, width, channels = image.shape
-    flat = image.reshape(height, width * channels).astype(np.float32)
-    tall = (rows @ flat).reshape(len(rows), width, channels)
-    # One product of large matrices: many with three columns take ten times as long.
-    channels_first = tall.transpose(0, 2, 1).reshape(-1, width)
-    resized = (channels_first @ columns.T).reshape(len(rows), channels, len(columns))
-    resized = np.ascontiguousarray(resized.transpose(0, 2, 1))
+    tall = rows(image.reshape(height, width * channels).astype(np.float32))
+    # Columns as rows, which lie together in memory.
+    turned = tall.reshape(-1, width, channels).swapaxes(0, 1).reshape(width, -1)
+    wide = columns(turned).reshape(-1, len(tall), channels)
+    resized = cv2.transpose(wide).reshape(len(tall), -1, channels)
     if image.dtype == np.uint8:
-        return np.clip(np.rint(resized), 0, 255).astype(np.uint8)
+        return cv2.convertScaleAbs(np.maximum(resized, 0)).reshape(resized.shape)
     return resized
 
 
 @functools.lru_cache(maxsize=64)
-def _cubic(old: int, new: int) -> np.ndarray:
+def _cubic(old: int, new: int) -> Taps:
     at = np.arange(new, dtype=np.float32) * np.float32(old / new)
     pixel = np.floor(at).astype(int)
     shift = np.rint((at - pixel) * _CUBIC_STEPS) / _CUBIC_STEPS
@@ -48,13 +76,13 @@ def _cubic(old: int, new: int) -> np.ndarray:
         far = _CUBIC * (((distance - 5) * distance + 8) * distance - 4)
         index = np.clip(pixel + tap, 0, old - 1)
         np.add.at(weights, (np.arange(new), index), np.where(distance <= 1, near, far))
-    return weights
+    return Taps.of(weights)
 
 
 @functools.lru_cache(maxsize=64)
-def _area(old: int, new: int) -> np.ndarray:
+def _area(old: int, new: int) -> Taps:
     scale = old / new
     begin = np.arange(new)[:, None] * scale  # [new, 1]
     pixel = np.arange(old)[None]
     overlap = np.minimum(begin + scale, pixel + 1) - np.maximum(begin, pixel)
-    return (np.clip(overlap, 0, None) / scale).astype(np.float32)
+    return Taps.of((np.clip(overlap, 0, None) / scale).astype(np.float32))
