@@ -58,6 +58,13 @@ def test_dont_care_is_an_ignored_object_of_every_class(tmp_path):
     assert len(source[2]["boxes"]) == 0
 
 
+def test_dont_care_is_left_out_on_request(tmp_path):
+    spec = write(tmp_path, CAR, DONT_CARE, WALKER)
+    sample = open_source(f"{spec}?dontcare=drop")[0]
+    assert sample["classes"].tolist() == [0, 1]
+    assert "is_crowd" not in sample
+
+
 @pytest.mark.parametrize(
     ("level", "expected"),
     # Heights of 45, 30, 30, 30 and 12 pixels.

@@ -36,6 +36,7 @@ def open_kitti(
     drop_unknown: bool = False,
     skip_missing: bool = False,
     level: str = "",
+    drop_regions: bool = False,
 ) -> FileSource:
     """Opens a folder of KITTI label files.
 
@@ -53,6 +54,7 @@ def open_kitti(
         skip_missing: Whether to continue if more than half of the images are missing.
         level: "easy", "moderate" or "hard": marks objects beyond this level of the
             benchmark as difficult; "" marks none.
+        drop_regions: Whether to leave out regions `DontCare`.
 
     Raises:
         DataError: There are no label files or no such split, a class is unknown, or
@@ -76,6 +78,8 @@ def open_kitti(
     for file, lines in parsed.items():
         if lines is None:  # Counted when parsed.
             continue
+        if drop_regions:
+            lines = [line for line in lines if line.name != DONT_CARE]
         image = entries.find(file.stem)
         if image is not None:
             entries.add(image, _raw(file, image.name, lines, index, level))

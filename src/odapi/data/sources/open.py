@@ -29,6 +29,9 @@ from odapi.labels import LabelMap
 # records may contain question marks.
 _OPTIONS = re.compile(r"\?([a-z_]+=[^?&]*(?:&[a-z_]+=[^?&]*)*)$")
 
+# Options of all datasets with image files.
+_COMMON = ("images", "split", "missing", "unknown")
+
 
 @dataclasses.dataclass(frozen=True)
 class Spec:
@@ -139,57 +142,57 @@ def default_split(spec: Spec, part: str) -> str:
 
 
 def _ava(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, _COMMON)
     return open_ava(spec.path, label_map, **options)
 
 
 def _coco(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, _COMMON)
     return open_coco(spec.path, label_map, load_masks=load_masks, **options)
 
 
 def _lvis(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, _COMMON)
     return open_lvis(spec.path, label_map, load_masks=load_masks, **options)
 
 
 def _csv(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, _COMMON)
     return open_csv(spec.path, label_map, **options)
 
 
 def _cvat(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, _COMMON)
     return open_cvat(spec.path, label_map, load_masks=load_masks, **options)
 
 
 def _kitti(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown", "level"))
+    options = _taken(spec, (*_COMMON, "level", "dontcare"))
     return open_kitti(spec.path, label_map, **options)
 
 
 def _labelme(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, _COMMON)
     return open_labelme(spec.path, label_map, load_masks=load_masks, **options)
 
 
 def _openimages(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, _COMMON)
     return open_openimages(spec.path, label_map, load_masks=load_masks, **options)
 
 
 def _pets(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown", "boxes"))
+    options = _taken(spec, (*_COMMON, "boxes"))
     return open_pets(spec.path, label_map, load_masks=load_masks, **options)
 
 
 def _voc(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown"))
+    options = _taken(spec, _COMMON)
     return open_voc(spec.path, label_map, **options)
 
 
 def _yolo(spec: Spec, label_map: LabelMap | None, load_masks: bool) -> BaseSource:
-    options = _taken(spec, ("images", "split", "missing", "unknown", "lines"))
+    options = _taken(spec, (*_COMMON, "lines"))
     return open_yolo(spec.path, label_map, load_masks=load_masks, **options)
 
 
@@ -222,6 +225,7 @@ _SWITCHES = {
     "unknown": ("drop", "drop_unknown"),
     "type": ("sequence", "sequences"),
     "lines": ("polygons", "polygons"),
+    "dontcare": ("drop", "drop_regions"),
 }
 
 

@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import functools
 import math
+import os
 import pathlib
 from collections.abc import Iterable, Sequence
 
@@ -17,10 +18,10 @@ from odapi.data.sources.base import MaskOf, Raw, Size
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.csv_table import read_rows, read_table
 from odapi.data.sources.entries import ImageEntries
-from odapi.data.sources.files import FileSource, ImageFinder, names_in
+from odapi.data.sources.files import FileSource, ImageFinder, image_files, names_in
 from odapi.data.sources.openimages_files import OpenImagesFiles, find_files
 from odapi.fields import LABELED_CLASSES
-from odapi.files import read_file
+from odapi.files import is_image_file, read_file
 from odapi.labels import Category, LabelMap
 
 Path = pathlib.Path
@@ -68,7 +69,7 @@ def open_openimages(
     masks = None
     if load_masks and files.masks:
         masks = _Masks(files.masks, files.mask_folders, problems)
-    finder = ImageFinder(files.image_folders)
+    finder = _IdFinder(files.image_folders)
     entries = ImageEntries(str(files.boxes), finder, problems)
     for image_id in dict.fromkeys((*rows, *labels)):
         if image_id not in rows and finder.find(image_id) is None:
@@ -85,6 +86,24 @@ def open_openimages(
             raw.objects[LABELED_CLASSES] = found
         entries.add(image, raw)
     return entries.source(label_map, index, skip_missing, load_masks)
+
+
+class _IdFinder(ImageFinder):
+    """Finds images by their ids alone: most of two million may not be there.
+
+    Args:
+        folders: Folders to search, in order.
+    """
+
+    def __init__(self, folders: Sequence[Path]):
+        super().__init__(folders)
+        found = [file for f in reversed(self.folders) for file in image_files(f)]
+        self._paths = {file.stem: file for file in found}
+
+    def find(self, name: str, beside: Path | None = None) -> Path | None:
+        """Returns the path of an image by its id, or its name, or None."""
+        stem = os.path.splitext(name)[0] if is_image_file(name) else name
+        return self._paths.get(stem)
 
 
 @dataclasses.dataclass
