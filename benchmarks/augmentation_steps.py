@@ -52,6 +52,9 @@ STEPS = {
 }
 # Augmentations of odapi, likewise.
 OWN = {
+    "random_mosaic": "",
+    "random_mixup": "probability: 1",
+    "random_copy_paste": "probability: 1",
     "random_erasing": "probability: 1",
     "random_blur": "probability: 1 motion_probability: 0.5",
     "random_noise": "probability: 1",
@@ -98,18 +101,19 @@ def table(only: str | None = None) -> list[str]:
 
 def our_runner(name: str):
     """Returns a function that augments and resizes one image."""
+    from odapi.data.augment.chain import augment
+    from odapi.data.augment.partners import Partners
     from odapi.data.image.resize import FixedShape
 
     augmentations, resizer = _augmentations(name), FixedShape(SIZE, SIZE)
     image, boxes, classes = make_sample()
     sample = {"image": image, "image_id": "a", "boxes": boxes, "classes": classes}
     rng = np.random.default_rng(0)
+    # Combined with itself, at the size of the resizer, as in a training.
+    partners = Partners(lambda _: sample, lambda _: 0, sample, resizer.true_size)
 
     def run() -> None:
-        augmented = sample
-        for augmentation in augmentations:
-            augmented = augmentation(augmented, rng)
-        resizer(augmented)
+        resizer(augment(sample, rng, augmentations, partners=partners))
 
     return run
 

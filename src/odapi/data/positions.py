@@ -14,6 +14,8 @@ from odapi.fields import FIELDS, Motion
 # Returns the new (y, x) of old ones, both normalized; linear up to a shift.
 Move = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
+_TWICE = [0, 1, 0, 1]
+
 
 def moved_positions(sample: Sample, move: Move) -> Sample:
     """Returns the coordinates of a sample after a move that keeps sides parallel.
@@ -59,7 +61,8 @@ def scaled_positions(sample: Sample, scale: Any, shift: Any = (0, 0)) -> Sample:
     for name, value in sample.items():
         motion = _motion(name)
         if motion is Motion.BOX:
-            boxes = value * np.tile(scale, 2) - np.tile(shift, 2)
+            # Indexing takes a tenth of the time of np.tile.
+            boxes = value * scale[_TWICE] - shift[_TWICE]
             moved[name] = boxes.astype(np.float32)
         elif motion is Motion.POINT:
             points = value.copy()

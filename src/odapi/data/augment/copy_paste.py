@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 
 from odapi.data.augment.concatenate import concatenate
-from odapi.data.augment.occlusion import occlude, pixels_of_box
+from odapi.data.augment.occlusion import occlude, pixels_of_boxes
 from odapi.data.augment.partners import Combination, Partners, check_share
-from odapi.data.augment.placement import fitted, new_canvas, scaled
+from odapi.data.augment.placement import KnownMask, fitted, new_canvas, scaled
 from odapi.data.image.lazy import LazyImage
+from odapi.data.image.lazy_masks import LazyMasks
 from odapi.data.sample import Sample, keep_objects
 
 # Regions of several objects are no object that can be pasted.
@@ -83,17 +84,18 @@ def _cut_out(objects: Sample, size: tuple[int, int]) -> tuple[Sample, np.ndarray
         The objects with a pixel, and uint8 `[h, w]`: 1 where they are.
     """
     covered = np.zeros(size, np.uint8)
-    keep = np.zeros(len(objects["boxes"]), np.bool_)
     masks = objects.get("masks")
-    for index, box in enumerate(objects["boxes"]):
-        if masks is None:
-            area = covered[pixels_of_box(box, size)]
+    if masks is None:
+        areas = [covered[pixels] for pixels in pixels_of_boxes(objects["boxes"], size)]
+        for area in areas:
             area[...] = 1
-            keep[index] = area.size > 0
-        else:
-            mask = masks[index]
-            keep[index] = mask.any()
-            covered |= mask
+        keep = np.array([area.size > 0 for area in areas], np.bool_)
+        return keep_objects(objects, keep), covered
+    known = [KnownMask(mask) for mask in masks]  # They are decoded once.
+    for one in known:
+        covered |= one.mask
+    objects = objects | {"masks": LazyMasks(tuple(known), size)}
+    keep = np.array([one.mask.any() for one in known], np.bool_)
     return keep_objects(objects, keep), covered
 
 
@@ -101,5 +103,6 @@ def _paste(image: np.ndarray, mask: np.ndarray, canvas: np.ndarray) -> None:
     """Copies the pixels where `mask` is 1 onto `canvas`; all are of the same size."""
     left, top, width, height = cv2.boundingRect(mask)
     part = slice(top, top + height), slice(left, left + width)
-    where = mask[part].astype(np.bool_)[..., None]
-    np.copyto(canvas[part], image[part], where=where)
+    below = canvas[part]
+    # OpenCV drops the axis of a single channel.
+    below[...] = cv2.copyTo(image[part], mask[part], below).reshape(below.shape)

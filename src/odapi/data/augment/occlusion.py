@@ -1,5 +1,6 @@
 """Objects that are partly covered by others."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -12,14 +13,17 @@ from odapi.data.sample import Sample, keep_objects
 OCCLUDED = 1  # Visibility of keypoints that are labeled and not visible, as in COCO.
 
 
-def pixels_of_box(box: np.ndarray, size: tuple[int, int]) -> tuple[slice, slice]:
-    """Returns rows and columns of the pixels that a normalized box touches."""
+def pixels_of_boxes(
+    boxes: np.ndarray, size: tuple[int, int]
+) -> Iterator[tuple[slice, slice]]:
+    """Yields rows and columns of the pixels that each normalized box touches."""
     unit = np.tile(size, 2)
+    edges = np.clip(boxes.astype(np.float64) * unit, 0, unit)
     # Float32 boxes at the edge of a pixel do not touch the next one.
-    edges = np.clip(box.astype(np.float64) * unit, 0, unit)
-    top, left = np.floor(edges[:2] + 1e-3).astype(int)
-    bottom, right = np.ceil(edges[2:] - 1e-3).astype(int)
-    return slice(top, max(bottom, top)), slice(left, max(right, left))
+    low = np.floor(edges[:, :2] + 1e-3).astype(int)
+    high = np.maximum(np.ceil(edges[:, 2:] - 1e-3).astype(int), low)
+    for (top, left), (bottom, right) in zip(low.tolist(), high.tolist(), strict=True):
+        yield slice(top, bottom), slice(left, right)
 
 
 def occlude(sample: Sample, covered: np.ndarray, overlap_thresh: float) -> Sample:
@@ -39,17 +43,18 @@ def occlude(sample: Sample, covered: np.ndarray, overlap_thresh: float) -> Sampl
     masks: Any = sample.get("masks")
     decoders = list(masks.decoders) if masks is not None else []
     keep = np.ones(len(boxes), np.bool_)
-    for index, box in enumerate(sample["boxes"]):
-        area = covered[pixels_of_box(box, size)]
-        if not area.any():
+    for index, pixels in enumerate(pixels_of_boxes(boxes, size)):
+        area = covered[pixels]
+        hidden = cv2.countNonZero(area) if area.size else 0
+        if not hidden:
             continue
         mask = masks[index] if masks is not None else None
         if mask is None or not mask.any():
-            visible = 1 - float(area.mean())
+            visible = 1 - hidden / area.size
         else:
             left = mask & (1 - covered)
             visible = cv2.countNonZero(left) / cv2.countNonZero(mask)
-            boxes[index] = _reduced(box, mask, left)
+            boxes[index] = _reduced(boxes[index], mask, left)
             decoders[index] = KnownMask(left)
         keep[index] = visible > 0 and visible >= overlap_thresh
     changed = sample | {"boxes": boxes} | _hidden_keypoints(sample, covered)

@@ -214,8 +214,16 @@ def sample_masks(masks: Any, rows: Axis, columns: Axis) -> np.ndarray:
         rows, columns: The sampling grid.
     """
     shown = np.zeros((len(masks), rows.size, columns.size), masks.dtype)
+    parts = shown[:, slice(*rows.span), slice(*columns.span)]
+    (top, bottom), (left, right) = rows.read, columns.read
+    is_copied = rows.is_copied and columns.is_copied
+    if is_copied and parts.shape[1:] == (bottom - top, right - left):
+        y_step, x_step = int(rows.step), int(columns.step)
+        for i, part in enumerate(parts):
+            part[...] = masks[i][top:bottom, left:right][::y_step, ::x_step]
+        return shown
     y, x = rows.nearest(), columns.nearest()
-    for i, part in enumerate(shown[:, slice(*rows.span), slice(*columns.span)]):
+    for i, part in enumerate(parts):
         part[...] = masks[i].take(y, axis=0).take(x, axis=1)
     return shown
 
