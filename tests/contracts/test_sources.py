@@ -186,6 +186,17 @@ def test_empty_data_set_is_refused(kind, tmp_path):
         open_source(spec)
 
 
+def test_files_that_were_added_are_seen(kind, tmp_path, monkeypatch):
+    monkeypatch.setenv("ODAPI_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with pytest.raises(DataError):
+        open_source(f"{kind}:{folder}")
+    with pytest.raises(DataError):
+        open_source(tiny_data.write(kind, tmp_path / "other").replace("other", "data"))
+    assert len(open_source(tiny_data.write(kind, folder))) == 3
+
+
 def test_part_of_a_source_is_a_source(source):
     part = Subset(source, [2, 0])
     assert part.image_ids == [source.image_ids[2], source.image_ids[0]]

@@ -142,9 +142,10 @@ def _ellipse_mask(
         raise ValueError("an ellipse without area")
     y, x = np.ogrid[: size[0], : size[1]]
     right, down = x + 0.5 - center[0], y + 0.5 - center[1]
-    along = (right * math.cos(turn) + down * math.sin(turn)) / radii[0]
-    across = (down * math.cos(turn) - right * math.sin(turn)) / radii[1]
-    return (along**2 + across**2 <= 1).astype(np.uint8)
+    with np.errstate(over="ignore", invalid="ignore"):  # Far outside the image.
+        along = (right * math.cos(turn) + down * math.sin(turn)) / radii[0]
+        across = (down * math.cos(turn) - right * math.sin(turn)) / radii[1]
+        return (along**2 + across**2 <= 1).astype(np.uint8)
 
 
 def _mask(element: Element) -> tuple[Box, MaskOf | None]:

@@ -133,7 +133,8 @@ def _box(kind: str, points: np.ndarray) -> Box:
 def _circle_mask(points: np.ndarray, size: Size) -> np.ndarray:
     """Returns the mask of a circle: its center, and a point on it."""
     y, x = np.ogrid[: size[0], : size[1]]
-    distance = np.hypot(x + 0.5 - points[0, 0], y + 0.5 - points[0, 1])
+    with np.errstate(over="ignore"):  # Far outside the image.
+        distance = np.hypot(x + 0.5 - points[0, 0], y + 0.5 - points[0, 1])
     return (distance <= math.dist(points[0], points[1])).astype(np.uint8)
 
 

@@ -14,6 +14,7 @@ from odapi.data.sources.cvat import ANNOTATIONS as CVAT
 from odapi.data.sources.cvat import open_cvat
 from odapi.data.sources.kitti import open_kitti
 from odapi.data.sources.labelme import open_labelme
+from odapi.data.sources.listing import forget
 from odapi.data.sources.lvis import open_lvis
 from odapi.data.sources.openimages import open_openimages
 from odapi.data.sources.openimages_files import BOXES as OPEN_IMAGES
@@ -108,6 +109,7 @@ def open_source(
     Raises:
         DataError: The dataset cannot be used.
     """
+    forget()  # Files may have been added since the last dataset was opened.
     parsed = parse_spec(spec)
     split = default_split(parsed, part)
     if split:
