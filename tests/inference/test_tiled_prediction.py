@@ -8,8 +8,9 @@ import pytest
 
 import odapi
 import tiny_data
+from odapi.api.evaluate_model import evaluate_held
 from odapi.data.sources import open_source
-from odapi.errors import DataError
+from odapi.errors import ConfigError, DataError
 from odapi.evaluation.evaluation_loop import evaluate_predictor_loop
 from odapi.geometry.masks import paste_masks, paste_window
 from odapi.inference.predict import open_stream
@@ -245,3 +246,8 @@ def test_evaluation_on_tiles(tmp_path):
     tiled = TiledPredictor(Painted(), Tiling(20))
     result = evaluate_predictor_loop(tiled, source, CocoBoxMetrics(source.label_map))
     assert result.num_images == 3
+
+
+def test_losses_of_tiles_are_refused():
+    with pytest.raises(ConfigError, match="cannot be computed for tiles"):
+        evaluate_held(None, None, None, True, tile=100)
