@@ -34,7 +34,7 @@ def array(value, dtype="float32"):
 def unit_draws(case):
     """Returns the scalar draws of a case, scaled back to 0..1 if they are floats."""
     values = []
-    for draw in case["draws"]:
+    for draw in case.get("draws", []):
         if isinstance(draw["value"], list):
             continue
         raw = draw.get("raw", [draw])[0]

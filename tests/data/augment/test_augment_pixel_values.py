@@ -6,7 +6,7 @@ give the original's numbers; uint8 images the same, rounded once per operation.
 
 import numpy as np
 import pytest
-from original_cases import array, preprocessor_cases, unit_draws
+from original_cases import array, cases, preprocessor_cases, unit_draws
 from scene import Dice
 
 from odapi.data.augment.color import AdjustGamma, RgbToGray
@@ -21,8 +21,16 @@ from odapi.data.image.resize import FixedShape
 from odapi.data.loader.collate import Collate
 
 
-def _gray(probability=1.0):
+def _gray():
+    return RgbToGray()
+
+
+def _random_gray(probability=0.1):
     return RgbToGray(probability)
+
+
+def _distort(color_ordering=0):
+    return DistortColor(color_ordering)
 
 
 def _normalize(original_minval, original_maxval, target_minval, target_maxval):
@@ -30,7 +38,7 @@ def _normalize(original_minval, original_maxval, target_minval, target_maxval):
     return NormalizeImage(original, (target_minval, target_maxval))
 
 
-def _patches(max_black_patches, size_to_image_ratio, probability=0.5):
+def _patches(max_black_patches=10, size_to_image_ratio=0.1, probability=0.5):
     return BlackPatches(max_black_patches, probability, size_to_image_ratio)
 
 
@@ -40,10 +48,10 @@ def _jpeg(min_jpeg_quality=0, max_jpeg_quality=100, random_coef=0.0):
 
 # Step of the original: its builder, and the largest error of uint8 images.
 STEPS = {
-    "random_distort_color": (lambda color_ordering: DistortColor(color_ordering), 3.0),
+    "random_distort_color": (_distort, 3.0),
     "adjust_gamma": (AdjustGamma, 0.51),
     "rgb_to_gray": (_gray, 0.51),
-    "random_rgb_to_gray": (_gray, 0.51),
+    "random_rgb_to_gray": (_random_gray, 0.51),
     "random_black_patches": (_patches, 0.0),
     "random_jpeg_quality": (_jpeg, 0.0),
     "normalize_image": (_normalize, 1e-5),
@@ -70,6 +78,42 @@ def test_pixels_of_the_original(shared, name):
         np.testing.assert_allclose(made(step, image, *draws), expected, atol=2e-3)
         whole = np.rint(image).astype("uint8")
         assert np.abs(made(step, whole, *draws) - expected).max() <= tolerance
+
+
+CHAINS = {
+    "normalize_image, adjust_gamma": 1,
+    "normalize_image, random_distort_color": 3,
+    "normalize_image, random_black_patches": 3,
+    "random_rgb_to_gray": 3,
+    "random_jpeg_quality": 4,
+}
+
+
+@pytest.mark.parametrize("steps", CHAINS)
+def test_chains_of_the_original_unit_tests(shared, steps):
+    # Of `preprocessor_tests.json`: images of 0..1 go through steps for 0..255.
+    function = f"step chain through preprocess: {steps} (preprocessor.preprocess)"
+    found = cases(shared, "preprocessor_tests", function)
+    assert len(found) == CHAINS[steps]
+    for case in found:
+        if any("raw" not in draw for draw in case.get("draws", [])):
+            continue  # The draws of the case before, repeated.
+        image = array(case["inputs"]["tensor_dict"]["image"])[0]
+        dice = Dice(*unit_draws(case))
+        sample = {"image": image}
+        for step in case["options"]["steps"]:
+            sample = STEPS[step["step"]][0](**step["options"])(sample, dice)
+        expected = array(case["expected"]["image"])[0]
+        np.testing.assert_allclose(rendered(sample)["image"], expected, atol=1e-4)
+
+
+def test_gray_images_stay_gray_in_a_resizer_for_one_channel():
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (20, 30, 3)).astype("uint8")
+    resizer = FixedShape(20, 30, grayscale=True)
+    gray = resizer(RgbToGray()({"image": image}, Dice()))["image"]
+    assert gray.shape == (20, 30, 1)
+    assert np.abs(gray.astype(int) - resizer({"image": image})["image"]).max() <= 1
 
 
 def test_distort_color_has_the_ranges_and_orders_of_the_original():

@@ -7,6 +7,7 @@ import pytest
 
 from odapi.data.augment.augmentation import PlainAugmentation, as_augmentation
 from odapi.data.augment.flip import HorizontalFlip
+from odapi.data.augment.normalize import NormalizeImage
 from odapi.data.image.lazy import LazyImage
 from odapi.data.image.lazy_masks import LazyMasks
 from odapi.data.image.resize import FixedShape
@@ -175,6 +176,12 @@ def test_only_functions_of_users_are_wrapped():
 
 def blue(sample, rng):
     return sample | {"image": np.full((8, 8, 3), (0, 0, 255), np.uint8)}
+
+
+def test_float_images_name_the_steps_that_make_them():
+    normalized = NormalizeImage((0, 255))(sample(), RNG)
+    with pytest.raises(InvalidSampleError, match="remove normalize_image"):
+        PlainAugmentation(blue)(normalized, RNG)
 
 
 def short(sample, rng):

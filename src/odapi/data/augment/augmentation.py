@@ -72,6 +72,12 @@ class PlainAugmentation:
         """
         plain = {key: _writable(value) for key, value in _arrays(sample).items()}
         place = f"augmentation {self.name}, image {sample.get('image_id', '')!r}"
+        if plain["image"].dtype != np.uint8:
+            raise InvalidSampleError(
+                place, f"cannot get an image of {plain['image'].dtype}",
+                hint="remove normalize_image and subtract_channel_mean from the "
+                "config: models normalize images themselves",
+            )  # fmt: skip
         try:
             result = self.function(dict(plain), rng)
         except Exception as error:
