@@ -33,6 +33,9 @@ RESIZERS = [
     ),
     ConditionalShape(condition="greater", threshold=31),
     ConditionalShape(condition="smaller", threshold=95),
+    ConditionalShape(condition="smaller", threshold=95, method="nearest"),
+    ConditionalShape(condition="greater", threshold=31, method="bicubic"),
+    ConditionalShape(condition="greater", threshold=31, method="area"),
     Identity(),
     PadToMultiple(multiple=32),
 ]

@@ -6,13 +6,11 @@ recorded and joined with the changes that follow.
 
 import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 
 from odapi.data.augment import transforms
 from odapi.data.augment.transforms import Window
-from odapi.data.image import warp
 from odapi.data.image.lazy import LazyImage
 from odapi.data.image.lazy_masks import sampled_masks
 from odapi.data.image.resize import (
@@ -23,14 +21,10 @@ from odapi.data.image.resize import (
     KeepAspectRatio,
     Method,
     PadToMultiple,
+    placed_on_grid,
     resized_pixels,
 )
 from odapi.data.sample import Sample
-
-_SAMPLERS: dict[str, Any] = {
-    "bilinear": warp.sample_bilinear,
-    "nearest": warp.sample_nearest,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,21 +51,12 @@ class Resize:
     def __post_init__(self):
         if self.resizer.grayscale:
             raise ValueError("grayscale is only possible in the model's image_resizer")
-        if self._keeps_corners and self.resizer.method not in _SAMPLERS:
-            raise ValueError(
-                f"method must be one of {tuple(_SAMPLERS)} with ConditionalShape, got "
-                f"{self.resizer.method!r}"
-            )
-
-    @property
-    def _keeps_corners(self) -> bool:
-        return isinstance(self.resizer, ConditionalShape)
 
     def __call__(self, sample: Sample, rng: np.random.Generator) -> Sample:
         """Returns the resized and padded sample."""
         size = transforms.size_of(sample)
         true, padded = self.resizer.true_size(*size), self.resizer.output_size(*size)
-        sample = resized(sample, *true, self.resizer.method, self._keeps_corners)
+        sample = resized(sample, *true, self.resizer.method, self.resizer.keeps_corners)
         if true == padded:
             return sample
         color = self.resizer.pad_value or (0.0, 0.0, 0.0)
@@ -129,7 +114,7 @@ class ImageScale:
         height, width = (
             max(int(side * scale), 1) for side in transforms.size_of(sample)
         )
-        return resized(sample, height, width, corners=True)
+        return resized(sample, height, width, keeps_corners=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +158,7 @@ def resized(
     height: int,
     width: int,
     method: Method = "bilinear",
-    corners: bool = False,
+    keeps_corners: bool = False,
 ) -> Sample:
     """Returns the sample with its image resized, sampled as in the resizers.
 
@@ -181,20 +166,16 @@ def resized(
         sample: The sample.
         height, width: The new size.
         method: Interpolation; masks are always sampled by nearest neighbor.
-        corners: Whether the corner pixels stay; for "bilinear" and "nearest".
+        keeps_corners: Whether the corner pixels stay.
     """
     image = LazyImage.of(sample["image"])
     rows, columns, _ = image.shape
     if (rows, columns) == (height, width):
         return sample
-    resize = image.resize_corners if corners else image.resize
-    placed = resize(height, width)
+    placed = placed_on_grid(image, height, width, keeps_corners)
     if method == "bilinear" and height >= rows and width >= columns:
         return sample | {"image": placed}
-    if method in _SAMPLERS:
-        pixels = placed.render(_SAMPLERS[method])
-    else:
-        pixels = resized_pixels(image, height, width, method)
+    pixels = resized_pixels(image, height, width, method, keeps_corners)
     sample = sample | {"image": pixels}
     if "masks" in sample:
         sample["masks"] = sampled_masks(sample["masks"], placed.rows, placed.columns)

@@ -16,14 +16,31 @@ _CUBIC = -0.75
 _CUBIC_STEPS = 1024
 
 
-def resize_cubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize_cubic(
+    image: np.ndarray, height: int, width: int, keeps_corners: bool = False
+) -> np.ndarray:
     """Returns `image [h, w, c]` resized, bicubic, without half-pixel centers."""
-    return _resize(image, _cubic(image.shape[0], height), _cubic(image.shape[1], width))
+    rows, columns, _ = image.shape
+    return _resize(
+        image,
+        _cubic(rows, height, keeps_corners),
+        _cubic(columns, width, keeps_corners),
+    )
 
 
-def resize_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize_area(
+    image: np.ndarray, height: int, width: int, keeps_corners: bool = False
+) -> np.ndarray:
     """Returns `image [h, w, c]` resized; each pixel is the mean of its area."""
-    return _resize(image, _area(image.shape[0], height), _area(image.shape[1], width))
+    rows, columns, _ = image.shape
+    return _resize(
+        image, _area(rows, height, keeps_corners), _area(columns, width, keeps_corners)
+    )
+
+
+def _scale(old: int, new: int, keeps_corners: bool) -> float:
+    """Returns the distance of neighboring pixels in the old image."""
+    return (old - 1) / (new - 1) if keeps_corners and new > 1 else old / new
 
 
 class Taps(NamedTuple):
@@ -65,8 +82,9 @@ def _resize(image: np.ndarray, rows: Taps, columns: Taps) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=64)
-def _cubic(old: int, new: int) -> Taps:
-    at = np.arange(new, dtype=np.float32) * np.float32(old / new)
+def _cubic(old: int, new: int, keeps_corners: bool) -> Taps:
+    scale = np.float32(_scale(old, new, keeps_corners))
+    at = np.arange(new, dtype=np.float32) * scale
     pixel = np.floor(at).astype(int)
     shift = np.rint((at - pixel) * _CUBIC_STEPS) / _CUBIC_STEPS
     weights = np.zeros((new, old), np.float32)
@@ -80,9 +98,11 @@ def _cubic(old: int, new: int) -> Taps:
 
 
 @functools.lru_cache(maxsize=64)
-def _area(old: int, new: int) -> Taps:
-    scale = old / new
+def _area(old: int, new: int, keeps_corners: bool) -> Taps:
+    scale = _scale(old, new, keeps_corners)
     begin = np.arange(new)[:, None] * scale  # [new, 1]
     pixel = np.arange(old)[None]
-    overlap = np.minimum(begin + scale, pixel + 1) - np.maximum(begin, pixel)
+    # The last pixel is repeated beyond the edge.
+    end = np.where(pixel < old - 1, pixel + 1.0, np.inf)
+    overlap = np.minimum(begin + scale, end) - np.maximum(begin, pixel)
     return Taps.of((np.clip(overlap, 0, None) / scale).astype(np.float32))

@@ -10,7 +10,7 @@ normalizes before it pads.
 """
 
 import dataclasses
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import cv2
 import numpy as np
@@ -42,6 +42,10 @@ class Resizer(Protocol):
     def method(self) -> str:
         """Interpolation method, such as "bilinear"."""
 
+    @property
+    def keeps_corners(self) -> bool:
+        """True if the corner pixels stay, see `Axis.resize_corners`."""
+
     def __call__(self, sample: Sample) -> Sample:
         """Returns the sample with its image rendered, resized and padded.
 
@@ -70,13 +74,25 @@ def may_pad(resizer: Resizer) -> bool:
 
 
 def resized_pixels(
-    image: LazyImage, height: int, width: int, method: Method = "bilinear"
+    image: LazyImage,
+    height: int,
+    width: int,
+    method: Method = "bilinear",
+    keeps_corners: bool = False,
 ) -> np.ndarray:
     """Returns an image `[height, width, c]`, sampled as the original's resizers do."""
     if method in _SEPARATE and image.shape[:2] != (height, width):
-        return _SEPARATE[method](image.render(), height, width)
-    sample = _WARPED.get(method, warp.sample_bilinear)
-    return image.resize(height, width).render(sample)
+        return _SEPARATE[method](image.render(), height, width, keeps_corners)
+    placed = placed_on_grid(image, height, width, keeps_corners)
+    return placed.render(_WARPED.get(method, warp.sample_bilinear))
+
+
+def placed_on_grid(
+    image: LazyImage, height: int, width: int, keeps_corners: bool
+) -> LazyImage:
+    """Returns the image scaled, on one of the two grids of the original's resizers."""
+    resize = image.resize_corners if keeps_corners else image.resize
+    return resize(height, width)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,6 +111,8 @@ class _Resizer:
     method: Method = "bilinear"
     grayscale: bool = False
     pad_value: tuple[float, ...] = ()
+
+    keeps_corners: ClassVar[bool] = False
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -133,14 +151,16 @@ class _Resizer:
             "true_size": np.array(true, np.int32),
         }
         if "masks" in sample:
-            masks = image.resize(*true).render_masks(sample["masks"])
+            placed = placed_on_grid(image, *true, self.keeps_corners)
+            masks = placed.render_masks(sample["masks"])
             bottom, right = padded[0] - true[0], padded[1] - true[1]
             resized["masks"] = np.pad(masks, ((0, 0), (0, bottom), (0, right)))
         scale = np.array(true, np.float32) / np.array(padded, np.float32)
         return resized | (scaled_positions(sample, scale) if true != padded else {})
 
     def _rendered(self, image: LazyImage, height: int, width: int) -> np.ndarray:
-        pixels = resized_pixels(image, height, width, self.method)
+        corners = self.keeps_corners
+        pixels = resized_pixels(image, height, width, self.method, corners)
         if self.grayscale and pixels.shape[2] == 3:
             pixels = cv2.transform(pixels, _GRAY).reshape(height, width, 1)
         return pixels
@@ -233,6 +253,9 @@ class ConditionalShape(_Resizer):
 
     condition: Literal["greater", "smaller"] = "greater"
     threshold: int = 300
+
+    # Unlike in the other resizers, as in the original.
+    keeps_corners: ClassVar[bool] = True
 
     def __post_init__(self):
         super().__post_init__()

@@ -89,7 +89,7 @@ class Load:
                 lambda error: count_unusable(self.source, problems, error),
             )
             sample = augment(sample, rng, self.augmentations, place, partners)
-            if self.resizer.method == "bilinear":
+            if self.resizer.method == "bilinear" and not self.resizer.keeps_corners:
                 height, width = sample["image"].shape[:2]
                 sample = to_grid(sample, *self.resizer.true_size(height, width))
         return self.resizer(sample) | {"position": position}

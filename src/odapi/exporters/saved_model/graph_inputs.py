@@ -95,7 +95,7 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
     true, padded = _SIZES[type(resizer)](resizer, shape[1], shape[2])
     # Cast first: converters assume that operations on uint8 return uint8.
     images = tf.cast(images, tf.float32)
-    resized = _METHODS[resizer.method](images, true)  # type: ignore[attr-defined]
+    resized = _METHODS[resizer.method](images, true, resizer.keeps_corners)
     if resizer.grayscale:  # type: ignore[attr-defined]
         resized = tf.reduce_sum(resized * tf.constant(_GRAY), axis=-1, keepdims=True)
     if true is not padded:
@@ -133,29 +133,30 @@ def _pad(images: Tensor, true: Tensor, padded: Tensor, value: tuple) -> Tensor:
     return tf.pad(images - fill, below) + fill
 
 
-def _bilinear(images: Tensor, size: Tensor) -> Tensor:
+def _bilinear(images: Tensor, size: Tensor, corners: bool) -> Tensor:
     import tensorflow as tf
 
     # No half-pixel centers: the models were trained on the grid of TensorFlow 1.
-    return tf.raw_ops.ResizeBilinear(images=images, size=size)
+    return tf.raw_ops.ResizeBilinear(images=images, size=size, align_corners=corners)
 
 
-def _nearest(images: Tensor, size: Tensor) -> Tensor:
+def _nearest(images: Tensor, size: Tensor, corners: bool) -> Tensor:
     import tensorflow as tf
 
-    return tf.raw_ops.ResizeNearestNeighbor(images=images, size=size)
+    op = tf.raw_ops.ResizeNearestNeighbor
+    return op(images=images, size=size, align_corners=corners)
 
 
-def _bicubic(images: Tensor, size: Tensor) -> Tensor:
+def _bicubic(images: Tensor, size: Tensor, corners: bool) -> Tensor:
     import tensorflow as tf
 
-    return tf.raw_ops.ResizeBicubic(images=images, size=size)
+    return tf.raw_ops.ResizeBicubic(images=images, size=size, align_corners=corners)
 
 
-def _area(images: Tensor, size: Tensor) -> Tensor:
+def _area(images: Tensor, size: Tensor, corners: bool) -> Tensor:
     import tensorflow as tf
 
-    return tf.raw_ops.ResizeArea(images=images, size=size)
+    return tf.raw_ops.ResizeArea(images=images, size=size, align_corners=corners)
 
 
 _METHODS = {
