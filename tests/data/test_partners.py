@@ -105,14 +105,17 @@ def test_the_last_batches_are_without_the_augmentation():
     assert all(alone[4]) and all(alone[5])
 
 
+def test_images_that_are_not_trained_on_are_no_partners():
+    order = Order(shuffle=False, parts=(1, 3), weights=(1.0, 0.0))
+    # Only image 0 is trained on, and combined with itself.
+    with pipeline_of(Images(4, bad=(2,)), order=order) as pipeline:
+        assert {i for b in take(pipeline, 4) for i in b.image_ids} == {"image 0"}
+    assert not pipeline.problems
+
+
 @pytest.mark.parametrize("processes", [0, 1])
 def test_unreadable_partners_are_counted_and_replaced(processes):
-    order = Order(shuffle=False, parts=(1, 3), weights=(1.0, 0.0))
     source = Images(4, bad=(2,))
-    # Only image 0 is trained on, and combined with itself.
-    with pipeline_of(source, order=order, processes=processes) as pipeline:
-        assert {i for b in take(pipeline, 4) for i in b.image_ids} == {"image 0"}
-        assert not pipeline.problems
     order = Order(shuffle=False, parts=(1, 3), weights=(0.9, 0.1))
     with pipeline_of(source, (Mosaic(1.0),), order, processes=processes) as pipeline:
         take(pipeline, 8)
