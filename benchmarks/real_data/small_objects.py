@@ -18,8 +18,11 @@ import numpy as np
 
 from benchmarks.processes import RESULTS, ROOT, SHARED, table
 from benchmarks.real_data import commands
+from odapi.data.image.decode import decode_image
 from odapi.data.image.encode import encode_png
 from odapi.data.sources import open_source
+from odapi.draw.file import save_image
+from odapi.draw.image import Style, draw_objects
 
 DATA = SHARED / "data" / "bccd"
 FOLDER = ROOT / "runs" / "small_objects"
@@ -139,6 +142,24 @@ def evaluate(spec: str) -> list[list[str]]:
     return rows
 
 
+def draw_found(images: pathlib.Path) -> None:
+    """Draws the objects of the first image, without labels, which would hide them."""
+    results = json.loads((FOLDER / "found" / "detections.json").read_text())
+    known = json.loads((FOLDER / "found" / "detections.images.json").read_text())
+    first = known["images"][0]
+    name = pathlib.Path(first["file_name"]).name
+    image = decode_image((images / name).read_bytes())
+    rows = [row for row in results if row["image_id"] == first["id"]]
+    corners = np.array([row["bbox"] for row in rows], np.float32)[:, [1, 0, 3, 2]]
+    corners[:, 2:] += corners[:, :2]
+    objects = {
+        "boxes": corners / np.tile(image.shape[:2], 2),
+        "classes": np.array([row["category_id"] - 1 for row in rows]),
+    }
+    drawn = draw_objects(image, objects, style=Style(labels=False))
+    save_image(commands.PICTURES / "small_objects.jpg", drawn)
+
+
 def main() -> None:
     """Runs everything, and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -162,8 +183,7 @@ def main() -> None:
         *("--tile", f"{TILE}", "--min-score", "0.3"),
         *("--output", str(commands.fresh(FOLDER / "found"))),
     )
-    drawn = sorted((FOLDER / "found" / "images").iterdir())[0]
-    commands.keep_picture(drawn, "small_objects.jpg", side=960)
+    draw_found(folder / "test" / "images")
     text = "\n".join(
         [
             "# Small objects",
