@@ -208,8 +208,9 @@ def test_records_have_no_files_to_refer_to(tmp_path):
     source = open_source(tiny_data.write_tfrecord(tmp_path))
     with pytest.raises(DataError, match="copy"):
         convert(source, Target("coco", tmp_path / "out", images="refer"))
-    with pytest.raises(DataError, match="YOLO"):
-        Target("yolo", tmp_path, images="refer")
+    for kind in ("ava", "kitti", "openimages", "pets", "yolo"):
+        with pytest.raises(DataError, match="use --images copy"):
+            Target(kind, tmp_path, images="refer")
     with pytest.raises(DataError, match="known values"):
         Target("cvs", tmp_path)
 

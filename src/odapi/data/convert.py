@@ -32,15 +32,18 @@ from odapi.runtime.cpus import num_cpus
 
 Path = pathlib.Path
 
-FORMATS = (
-    "ava", "coco", "csv", "cvat", "kitti", "labelme", "lvis", "openimages", "pets",
-    "tfrecord", "voc", "yolo",
-)  # fmt: skip
-
 # Formats with one file of annotations, and the suffix by which a path means it.
 _FILES = {"coco": ".json", "csv": ".csv", "lvis": ".json"}
 # Formats whose splits lie in one folder; `split` of a spec chooses one.
 _WITH_SPLITS = ("ava", "kitti", "openimages", "pets", "voc", "yolo")
+# Formats whose images must lie in the dataset, and why.
+_OWN_IMAGES = {
+    "ava": "AVA finds frames by their names in a folder",
+    "kitti": "KITTI finds images by their names in image_2",
+    "openimages": "Open Images finds images by their names in a folder",
+    "pets": "the names of the images have their classes",
+    "yolo": "YOLO labels lie beside copies of the images",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +78,9 @@ class Target:
             raise unknown_choice("--images", self.images, IMAGES, DataError)
         if self.workers and self.kind != "tfrecord":
             raise DataError("--workers", f"is for --to tfrecord, got --to {self.kind}")
-        if self.kind == "yolo" and self.images == REFER:
-            raise DataError("--images", "YOLO labels lie beside copies of the images")
+        if self.kind in _OWN_IMAGES and self.images == REFER:
+            hint = "use --images copy or --images link"
+            raise DataError("--images", _OWN_IMAGES[self.kind], hint=hint)
         if self.lines and self.kind != "yolo":
             raise DataError("--lines", f"is for --to yolo, got --to {self.kind}")
         if self.lines and self.lines not in LINES:
@@ -205,6 +209,7 @@ _WRITERS: dict[str, Callable[[BaseSource, Target, Iterable[int]], Written]] = {
     "voc": _voc,
     "yolo": _yolo,
 }
+FORMATS = tuple(_WRITERS)
 
 
 def _files(target: Target) -> list[Path]:

@@ -6,20 +6,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from odapi.data.formats.writer import COPY, REFER, ImageFiles, Written, samples
+from odapi.data.formats.writer import COPY, ImageFiles, Written, samples
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
-from odapi.errors import DataError
 from odapi.files import write_text
 from odapi.labels import LabelMap
 
 Path = pathlib.Path
 
-_NOT_WRITTEN = (
-    "masks", "keypoints", "area", "is_crowd", "difficult", "group_of", "weights",
-    "confidences", "multiclass_scores", "densepose_num_points", "track_match_flags",
-    "labeled_classes", "not_exhaustive_classes",
-)  # fmt: skip
+# Optional fields that the format stores.
+_STORED = ("track_ids",)
 
 _FIRST_SECOND = 902  # Of the annotated part of AVA's videos.
 _FRAME = re.compile(r"^(.+)_(\d{4,6})$")
@@ -43,12 +39,6 @@ def write_ava(
         images: "copy" or "link".
         split: Part of the name of the file.
     """
-    if images == REFER:
-        raise DataError(
-            str(path),
-            "AVA finds frames by their names in a folder",
-            hint="use --images copy or --images link",
-        )
     files = ImageFiles(path / "frames", images)
     written = Written(path)
     taken = {file.stem.lower() for file in (path / "frames").iterdir()}
@@ -58,7 +48,7 @@ def write_ava(
         image = files.put(source, index, sample | {"filename": f"{name}.jpg"})
         video, _, second = image.stem.rpartition("_")
         lines += _lines(sample, f"{video},{second}")
-        written.lose(sample, _NOT_WRITTEN)
+        written.lose_except(sample, _STORED)
         written.count += 1
         written.objects += len(sample["boxes"])
     write_text(path / f"ava_{split}_v2.2.csv", "".join(f"{n}\n" for n in lines))

@@ -24,9 +24,19 @@ from odapi.labels import Category, LabelMap
 
 Path = pathlib.Path
 
-_NOT_WRITTEN = (
-    "multiclass_scores", "confidences", "densepose_num_points", "track_match_flags",
-)  # fmt: skip
+# Optional fields that the format stores.
+_STORED = (
+    "masks",
+    "keypoints",
+    "area",
+    "is_crowd",
+    "difficult",
+    "group_of",
+    "weights",
+    "track_ids",
+    "labeled_classes",
+    "not_exhaustive_classes",
+)
 
 
 def coco_file(path: Path) -> Path:
@@ -81,7 +91,7 @@ def write_coco(
             annotation = {"id": number, "image_id": ids[index]}
             annotation |= _annotation(sample, i, source.label_map)
             content["annotations"].append(annotation)
-        written.lose(sample, _NOT_WRITTEN)
+        written.lose_except(sample, _STORED)
         written.count += 1
         written.objects += len(sample["boxes"])
     if is_lvis:

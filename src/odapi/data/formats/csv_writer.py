@@ -20,12 +20,6 @@ from odapi.files import write_text
 
 Path = pathlib.Path
 
-_NOT_WRITTEN = (
-    "masks", "keypoints", "area", "is_crowd", "difficult", "group_of", "weights",
-    "confidences", "multiclass_scores", "track_ids", "densepose_num_points",
-    "track_match_flags", "labeled_classes", "not_exhaustive_classes",
-)  # fmt: skip
-
 
 def csv_file(path: Path) -> Path:
     """Returns the CSV file that `path`, a file or a folder, means."""
@@ -62,7 +56,7 @@ def write_csv(
             writer.writerow([*start, name, x_min, y_min, x_max, y_max])
         if not len(sample["boxes"]):
             writer.writerow([*start, "", "", "", "", ""])
-        written.lose(sample, _NOT_WRITTEN)
+        written.lose_except(sample)
         written.count += 1
         written.objects += len(sample["boxes"])
     write_text(file, text.getvalue())

@@ -16,11 +16,8 @@ from odapi.labels import Category, LabelMap
 Path = pathlib.Path
 Element = ElementTree.Element
 
-_NOT_WRITTEN = (
-    "area", "group_of", "weights", "confidences", "multiclass_scores",
-    "densepose_num_points", "track_match_flags", "labeled_classes",
-    "not_exhaustive_classes",
-)  # fmt: skip
+# Optional fields that the format stores.
+_STORED = ("masks", "keypoints", "is_crowd", "difficult", "track_ids")
 
 # Field of a sample -> attribute, its type in CVAT, its default and its values.
 _ATTRIBUTES = {
@@ -58,7 +55,7 @@ def write_cvat(
             element.extend(_shapes(sample, i, source.label_map))
         elements.append(element)
         used |= {a.get("name", "") for a in element.iter("attribute")}
-        written.lose(sample, _NOT_WRITTEN)
+        written.lose_except(sample, _STORED)
         if not source.label_map.num_keypoints:
             written.lose(sample, ("keypoints",))
         written.count += 1

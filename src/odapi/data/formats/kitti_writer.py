@@ -8,7 +8,6 @@ import numpy as np
 from odapi.data.formats.writer import (
     COPY,
     LOST,
-    REFER,
     ImageFiles,
     Written,
     in_pixels,
@@ -17,17 +16,10 @@ from odapi.data.formats.writer import (
 from odapi.data.sample import Sample, keep_objects
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.kitti import DONT_CARE
-from odapi.errors import DataError
 from odapi.files import write_text
 from odapi.labels import LabelMap
 
 Path = pathlib.Path
-
-_NOT_WRITTEN = (
-    "masks", "keypoints", "area", "is_crowd", "difficult", "group_of", "weights",
-    "confidences", "multiclass_scores", "track_ids", "densepose_num_points",
-    "track_match_flags", "labeled_classes", "not_exhaustive_classes",
-)  # fmt: skip
 
 # Not truncated, visible, unknown angle; and the unknown position in space.
 _BEFORE, _AFTER = "0.00 0 -10", "-1 -1 -1 -1000 -1000 -1000 -10"
@@ -51,12 +43,6 @@ def write_kitti(
         images: "copy" or "link".
         split: Name of the folder of the split.
     """
-    if images == REFER:
-        raise DataError(
-            str(path),
-            "KITTI finds images by their names in image_2",
-            hint="use --images copy or --images link",
-        )
     labels = path / split / "label_2"
     labels.mkdir(parents=True, exist_ok=True)
     files = ImageFiles(path / split / "image_2", images)
@@ -71,7 +57,7 @@ def write_kitti(
         regions = dict.fromkeys(_sides(keep_objects(sample, ignored)))
         lines += [f"{DONT_CARE} -1 -1 -10 {sides} {_AFTER}\n" for sides in regions]
         write_text(labels / f"{image.stem}.txt", "".join(lines))
-        written.lose(keep_objects(sample, ~ignored), _NOT_WRITTEN)
+        written.lose_except(keep_objects(sample, ~ignored))
         written.count += 1
         written.objects += len(sample["boxes"])
     return written

@@ -23,11 +23,8 @@ from odapi.labels import LabelMap
 
 Path = pathlib.Path
 
-_NOT_WRITTEN = (
-    "area", "is_crowd", "group_of", "weights", "confidences", "multiclass_scores",
-    "track_ids", "densepose_num_points", "track_match_flags", "labeled_classes",
-    "not_exhaustive_classes",
-)  # fmt: skip
+# Optional fields that the format stores.
+_STORED = ("masks", "keypoints", "difficult")
 
 _VERSION = "5.5.0"
 _OCCLUDED = 1  # Visibility of a keypoint.
@@ -67,7 +64,7 @@ def write_labelme(
             "imageWidth": int(width),
         }
         write_json(path / f"{_unused(image.stem, taken)}.json", content)
-        written.lose(sample, _NOT_WRITTEN)
+        written.lose_except(sample, _STORED)
         written.count += 1
         written.objects += len(sample["boxes"])
     return written

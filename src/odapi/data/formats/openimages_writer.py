@@ -7,22 +7,18 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from odapi.data.formats.writer import COPY, REFER, ImageFiles, Written, samples
+from odapi.data.formats.writer import COPY, ImageFiles, Written, samples
 from odapi.data.mask_encoding import encode_png_mask
 from odapi.data.sample import Sample
 from odapi.data.sources.base import BaseSource
-from odapi.errors import DataError
 from odapi.fields import LABELED_CLASSES
 from odapi.files import write_bytes, write_text
 from odapi.labels import LabelMap
 
 Path = pathlib.Path
 
-_NOT_WRITTEN = (
-    "keypoints", "area", "is_crowd", "difficult", "weights", "confidences",
-    "multiclass_scores", "track_ids", "densepose_num_points", "track_match_flags",
-    "not_exhaustive_classes",
-)  # fmt: skip
+# Optional fields that the format stores.
+_STORED = ("masks", "group_of", "labeled_classes")
 
 _BOXES = (
     "ImageID", "Source", "LabelName", "Confidence", "XMin", "XMax", "YMin", "YMax",
@@ -57,12 +53,6 @@ def write_openimages(
         images: "copy" or "link".
         split: Name of the split.
     """
-    if images == REFER:
-        raise DataError(
-            str(path),
-            "Open Images finds images by their names in a folder",
-            hint="use --images copy or --images link",
-        )
     files = ImageFiles(path / split, images)
     written = Written(path)
     boxes: _Rows = []
@@ -77,7 +67,7 @@ def write_openimages(
         if "masks" in sample:
             folder = path / f"{split}-masks"
             masks += _mask_rows(image_id, sample, source.label_map, folder)
-        written.lose(sample, _NOT_WRITTEN)
+        written.lose_except(sample, _STORED)
         written.count += 1
         written.objects += len(sample["boxes"])
     _write(path / f"{split}-annotations-bbox.csv", _BOXES, boxes)

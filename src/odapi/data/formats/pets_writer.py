@@ -11,7 +11,6 @@ from odapi.data.formats.voc_writer import annotation_tree
 from odapi.data.formats.writer import (
     COPY,
     LOST,
-    REFER,
     ImageFiles,
     Written,
     samples,
@@ -20,16 +19,12 @@ from odapi.data.numbers import is_whole
 from odapi.data.sample import Sample, keep_objects
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.pets import BACKGROUND
-from odapi.errors import DataError
 from odapi.files import write_bytes, write_text
 
 Path = pathlib.Path
 
-_NOT_WRITTEN = (
-    "keypoints", "area", "is_crowd", "group_of", "weights", "confidences",
-    "multiclass_scores", "track_ids", "densepose_num_points", "track_match_flags",
-    "labeled_classes", "not_exhaustive_classes",
-)  # fmt: skip
+# Optional fields that the format stores.
+_STORED = ("masks", "difficult")
 
 
 def write_pets(
@@ -51,12 +46,6 @@ def write_pets(
         images: "copy" or "link".
         split: Name of the list of images.
     """
-    if images == REFER:
-        raise DataError(
-            str(path),
-            "the names of the images have their classes",
-            hint="use --images copy or --images link",
-        )
     annotations = path / "annotations"
     (annotations / "xmls").mkdir(parents=True, exist_ok=True)
     files = ImageFiles(path / "images", images)
@@ -77,7 +66,7 @@ def write_pets(
         tree.write(annotations / "xmls" / f"{image.stem}.xml", "utf-8")
         _write_trimap(annotations / "trimaps" / f"{image.stem}.png", sample, written)
         lines.append(f"{image.stem} {category.id} 1 1\n")
-        written.lose(sample, _NOT_WRITTEN)
+        written.lose_except(sample, _STORED)
         written.count += 1
         written.objects += len(sample["boxes"])
     write_text(annotations / f"{split}.txt", "".join(lines))

@@ -12,21 +12,8 @@ from odapi.labels import LabelMap
 
 Path = pathlib.Path
 
-_NOT_WRITTEN = (
-    "masks",
-    "keypoints",
-    "area",
-    "is_crowd",
-    "group_of",
-    "weights",
-    "confidences",
-    "multiclass_scores",
-    "track_ids",
-    "densepose_num_points",
-    "track_match_flags",
-    "labeled_classes",
-    "not_exhaustive_classes",
-)
+# Optional fields that the format stores.
+_STORED = ("difficult",)
 
 
 def write_voc(
@@ -58,7 +45,7 @@ def write_voc(
         stem = _unused(image.stem, names)
         tree.write(annotations / f"{stem}.xml", "utf-8")
         names[stem] = None
-        written.lose(sample, _NOT_WRITTEN)
+        written.lose_except(sample, _STORED)
         written.count += 1
         written.objects += len(sample["boxes"])
     write_text(lists / f"{split}.txt", "".join(f"{n}\n" for n in names))

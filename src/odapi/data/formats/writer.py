@@ -5,7 +5,7 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,14 @@ LOST = "lost"
 COPY, LINK, REFER = "copy", "link", "refer"
 IMAGES = (COPY, LINK, REFER)
 
-# Keys of the whole image, which most formats have no place for.
+# Optional keys that not every format has a place for: those of the whole image, and
+# fields of objects.
 _OF_IMAGE = (LABELED_CLASSES, NOT_EXHAUSTIVE)
+_OPTIONAL = (
+    "masks", "keypoints", "area", "is_crowd", "difficult", "group_of", "weights",
+    "confidences", "multiclass_scores", "track_ids", "densepose_num_points",
+    "track_match_flags", *_OF_IMAGE,
+)  # fmt: skip
 
 _SUFFIXES = {"jpeg": ".jpg", "tiff": ".tif"}
 
@@ -45,6 +51,10 @@ class Written:
     count: int = 0
     objects: int = 0
     losses: Problems = dataclasses.field(default_factory=Problems)
+
+    def lose_except(self, sample: Sample, stored: Collection[str] = ()) -> None:
+        """Counts the values of all optional keys but those that the format stores."""
+        self.lose(sample, [key for key in _OPTIONAL if key not in stored])
 
     def lose(self, sample: Sample, keys: Iterable[str]) -> None:
         """Counts the values of `keys` that the format cannot store.

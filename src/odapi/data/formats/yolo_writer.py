@@ -10,7 +10,6 @@ import numpy as np
 from odapi.data.formats.writer import (
     COPY,
     LOST,
-    REFER,
     ImageFiles,
     Written,
     in_pixels,
@@ -29,23 +28,6 @@ Path = pathlib.Path
 
 BOXES, POLYGONS, KEYPOINTS = "boxes", "polygons", "keypoints"
 LINES = (BOXES, POLYGONS, KEYPOINTS)
-
-_NOT_WRITTEN = (
-    "masks",
-    "keypoints",
-    "area",
-    "is_crowd",
-    "difficult",
-    "group_of",
-    "weights",
-    "confidences",
-    "multiclass_scores",
-    "track_ids",
-    "densepose_num_points",
-    "track_match_flags",
-    "labeled_classes",
-    "not_exhaustive_classes",
-)
 
 _SAME_BOX = 1.0  # Pixels between the sides of a box and of its mask.
 
@@ -74,12 +56,6 @@ def write_yolo(
     Raises:
         DataError: The dataset has no masks or keypoints to write.
     """
-    if images == REFER:
-        raise DataError(
-            str(path),
-            "YOLO labels must be stored beside images",
-            hint="use --images copy or --images link",
-        )
     lines = _kind(source, lines)
     labels = path / "labels" / split
     labels.mkdir(parents=True, exist_ok=True)
@@ -88,14 +64,13 @@ def write_yolo(
     numbers = {c.index: i for i, c in enumerate(categories)}
     slots = _Slots.of(source) if lines == KEYPOINTS else None
     written = Written(path)
-    lost = [key for key in _NOT_WRITTEN if key not in _WRITTEN[lines]]
     for index, sample in samples(source, indices):
         image = files.put(source, index, sample)
         write_text(
             labels / f"{image.stem}.txt",
             "".join(_lines(sample, numbers, _rest_of_line(lines, slots, written))),
         )
-        written.lose(sample, lost)
+        written.lose_except(sample, _STORED[lines])
         if sample["header"].orientation != 1:
             _lose_orientation(written, sample)
         written.count += 1
@@ -112,7 +87,8 @@ def write_yolo(
     return written
 
 
-_WRITTEN = {BOXES: (), POLYGONS: ("masks",), KEYPOINTS: ("keypoints",)}
+# Optional fields that the lines store.
+_STORED = {BOXES: (), POLYGONS: ("masks",), KEYPOINTS: ("keypoints",)}
 
 # Returns the numbers of an object after its class.
 _Numbers = Callable[[Sample, int], np.ndarray]
