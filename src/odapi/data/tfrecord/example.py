@@ -178,7 +178,7 @@ def _image_labels(features: Any) -> list[tuple[str | int, bool]]:
 
 
 def _present_classes(features: Any) -> frozenset[str | int]:
-    """Returns the classes that an image-level label says to be present."""
+    """Returns the classes that image-level labels mark as present."""
     return frozenset(key for key, present in _image_labels(features) if present)
 
 
