@@ -10,6 +10,7 @@ from odapi.data.convert import Target, convert
 from odapi.data.sources import open_source
 from odapi.errors import DataError
 from odapi.labels import label_map_of
+from source_views import problems
 
 # The rows of the case "AVA actions csv" of the original's converter.
 ROWS = (
@@ -40,10 +41,6 @@ def write(folder, *rows, actions=ACTIONS, frames="frames/vid1_{:04d}.jpg"):
         image.parent.mkdir(parents=True, exist_ok=True)
         image.write_bytes(tiny_data.encoded(".jpg", (40, 60), second))
     return f"ava:{file}"
-
-
-def problems(source):
-    return {p.kind: (p.count, p.first[0]) for p in source.problems}
 
 
 def test_rows_are_those_of_the_original(tmp_path):

@@ -8,9 +8,11 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import tiny_data
+from odapi.cli.data import _FORMATS as FORMATS_IN_HELP
 from odapi.data.convert import FORMATS, Target, convert, spec_of, write_split
 from odapi.data.formats import record_chunks
 from odapi.data.sources import open_source
+from odapi.data.sources.open import KINDS
 from odapi.data.sources.subset import Subset
 from odapi.data.tfrecord.records import scan_records
 from odapi.errors import DataError
@@ -81,7 +83,8 @@ def test_images_are_not_encoded_again(to, tmp_path):
 def test_real_masks_and_keypoints_survive_unchanged(to, name, shared, tmp_path):
     file = shared / "data/coco_mini/annotations" / f"{name}.json"
     source = open_source(f"coco:{file}")
-    result, again = written(source, to, tmp_path, images="copy", shards=2)
+    shards = 2 if to == "tfrecord" else 1
+    result, again = written(source, to, tmp_path, images="copy", shards=shards)
     assert not result.losses
     found = {sample["image_id"]: sample for sample in again}
     assert len(found) == len(source)
@@ -213,6 +216,16 @@ def test_records_have_no_files_to_refer_to(tmp_path):
             Target(kind, tmp_path, images="refer")
     with pytest.raises(DataError, match="known values"):
         Target("cvs", tmp_path)
+    with pytest.raises(DataError, match="--to tfrecord"):
+        Target("voc", tmp_path, shards=2)
+
+
+def test_every_format_is_read_written_and_named(root):
+    assert sorted(KINDS) == list(FORMATS)
+    assert f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}" == FORMATS_IN_HELP
+    for page in ("README.md", "docs/data.md"):
+        text = (root / page).read_text("utf-8")
+        assert [kind for kind in KINDS if f"`{kind}:" not in text] == []
 
 
 def test_names_that_differ_only_in_the_suffix_do_not_collide(tmp_path):

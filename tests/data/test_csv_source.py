@@ -8,6 +8,7 @@ from odapi.data.sources import open_source
 from odapi.data.sources.csv_columns import read_rows
 from odapi.errors import DataError
 from odapi.labels import label_map_of
+from source_views import problems
 
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax"
 
@@ -24,10 +25,6 @@ def boxes_px(source, index=0):
     height, width, _ = sample["image"].shape
     boxes = sample["boxes"] * [height, width, height, width]
     return np.round(boxes, 3).tolist()
-
-
-def problems(source):
-    return {p.kind: (p.count, p.first[0]) for p in source.problems}
 
 
 # The cat of `a.jpg`, at [10, 6, 30, 36], in the columns of many tools.

@@ -11,6 +11,7 @@ from odapi.data.convert import Target, convert
 from odapi.data.sources import open_source
 from odapi.errors import DataError
 from odapi.labels import label_map_of
+from source_views import boxes_px, problems
 
 LABELS = """<labels>
 <label><name>dog</name><type>any</type></label>
@@ -36,15 +37,6 @@ def write(folder, *elements, labels=LABELS, task=""):
     text = f"<annotations><version>1.1</version>{meta}{''.join(elements)}</annotations>"
     (folder / "annotations.xml").write_text(text)
     return f"cvat:{folder}"
-
-
-def boxes_px(sample):
-    height, width, _ = sample["image"].shape
-    return np.round(sample["boxes"] * [height, width, height, width], 3).tolist()
-
-
-def problems(source):
-    return {p.kind: (p.count, p.first[0]) for p in source.problems}
 
 
 @pytest.mark.parametrize(

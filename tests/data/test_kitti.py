@@ -9,6 +9,7 @@ from odapi.data.convert import Target, convert
 from odapi.data.sources import open_source
 from odapi.errors import DataError
 from odapi.labels import Category, LabelMap, label_map_of
+from source_views import boxes_px, problems
 
 SPACE = "1.67 1.87 3.69 -16.53 2.39 58.49 1.57"
 CAR = f"Car 0.00 0 1.85 4.00 6.00 20.00 18.00 {SPACE}"
@@ -24,15 +25,6 @@ def write(folder, *lines, labels="training/label_2", images="training/image_2"):
     (folder / labels / "b.txt").write_text(CAR)
     (folder / labels / "c.txt").write_text("")
     return f"kitti:{folder}"
-
-
-def boxes_px(sample):
-    height, width, _ = sample["image"].shape
-    return np.round(sample["boxes"] * [height, width, height, width], 3).tolist()
-
-
-def problems(source):
-    return {p.kind: (p.count, p.first[0]) for p in source.problems}
 
 
 def test_objects_and_names_are_those_of_the_original(tmp_path):

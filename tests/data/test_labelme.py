@@ -13,6 +13,7 @@ from odapi.data.convert import Target, convert, write_split
 from odapi.data.sources import open_source
 from odapi.errors import DataError
 from odapi.labels import label_map_of
+from source_views import boxes_px, problems
 
 
 def shape(label, points, kind="polygon", group=None, **more):
@@ -40,15 +41,6 @@ def write(folder, *shapes, **changes):
     (folder / "b.json").write_text(json.dumps(content(CAT, **of_b)))
     (folder / "c.json").write_text(json.dumps(content(name="c.jpg")))
     return f"labelme:{folder}"
-
-
-def boxes_px(sample):
-    height, width, _ = sample["image"].shape
-    return np.round(sample["boxes"] * [height, width, height, width], 3).tolist()
-
-
-def problems(source):
-    return {p.kind: (p.count, p.first[0]) for p in source.problems}
 
 
 def png(mask):

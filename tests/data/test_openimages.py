@@ -10,6 +10,7 @@ from odapi.data.convert import Target, convert, spec_of, write_split
 from odapi.data.sources import open_source
 from odapi.errors import DataError
 from odapi.labels import Category, LabelMap, label_map_of
+from source_views import problems
 
 BOXES = (
     "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,"
@@ -37,10 +38,6 @@ def write(folder, boxes=(CAT, DOG), labels=None, masks=None, classes=None):
     if classes is not None:
         (folder / "class-descriptions-boxable.csv").write_text("\n".join(classes))
     return f"openimages:{folder}"
-
-
-def problems(source):
-    return {p.kind: (p.count, p.first[0]) for p in source.problems}
 
 
 def test_boxes_are_those_of_the_original(tmp_path):

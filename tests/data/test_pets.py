@@ -13,6 +13,7 @@ from odapi.data.sources import open_source
 from odapi.data.sources.pets import class_of
 from odapi.errors import DataError
 from odapi.labels import Category, LabelMap
+from source_views import boxes_px, problems
 
 STEMS = {"great_dane_12": (24, 32), "Abyssinian_3": (20, 20), "beagle_7": (30, 40)}
 
@@ -45,15 +46,6 @@ def write(folder):
     lines = "great_dane_12 5 2 3\nAbyssinian_3 1 1 1\nbeagle_7 3 2 2\n"
     (folder / "annotations/trainval.txt").write_text(f"#Image ids\n{lines}")
     return f"pets:{folder}"
-
-
-def boxes_px(sample):
-    height, width, _ = sample["image"].shape
-    return np.round(sample["boxes"] * [height, width, height, width], 3).tolist()
-
-
-def problems(source):
-    return {p.kind: (p.count, p.first[0]) for p in source.problems}
 
 
 # Case "Class name from a pet file name" of the original.

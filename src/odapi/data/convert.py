@@ -76,6 +76,8 @@ class Target:
             raise unknown_choice("--to", self.kind, FORMATS, DataError)
         if self.images not in IMAGES:
             raise unknown_choice("--images", self.images, IMAGES, DataError)
+        if self.shards != 1 and self.kind != "tfrecord":
+            raise DataError("--shards", f"is for --to tfrecord, got --to {self.kind}")
         if self.workers and self.kind != "tfrecord":
             raise DataError("--workers", f"is for --to tfrecord, got --to {self.kind}")
         if self.kind in _OWN_IMAGES and self.images == REFER:
