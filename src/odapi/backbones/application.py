@@ -84,21 +84,23 @@ def adapt(
     adapter: Adapter,
     endpoints: Sequence[str],
     name: str,
+    channels: int = 3,
     **arguments,
 ) -> keras.Model:
-    """Returns a model from images `[b, h, w, 3]` to some feature maps.
+    """Returns a model from images `[b, h, w, channels]` to some feature maps.
 
     Args:
         application: Function of Keras Applications.
         adapter: Adapter that creates the layers.
         endpoints: Names of the layers whose outputs are returned, in order.
         name: Name of the model.
+        channels: Channels of the images.
         arguments: Arguments of `application`.
 
     Raises:
         ValueError: An endpoint is not the name of a layer.
     """
-    images = _run(application, adapter, arguments)
+    images = _run(application, adapter, channels, arguments)
     return ending_at(endpoints, images, adapter.outputs, name, of=application.__name__)
 
 
@@ -108,6 +110,7 @@ def adapt_halves(
     split: str,
     end: str,
     names: tuple[str, str],
+    channels: int = 3,
     **arguments,
 ) -> tuple[keras.Model, keras.Model]:
     """Returns two models: from images to a map, and from that map to the end.
@@ -119,12 +122,13 @@ def adapt_halves(
             input of the second.
         end: Name of the layer whose output the second model returns.
         names: Names of the models.
+        channels: Channels of the images.
         arguments: Arguments of `application`.
 
     Raises:
         ValueError: `split` or `end` is not the name of a layer.
     """
-    images = _run(application, adapter, arguments)
+    images = _run(application, adapter, channels, arguments)
     of, outputs = application.__name__, adapter.outputs
     first = ending_at([split], images, outputs, names[0], of)
     _check_layers([end], outputs, of)
@@ -132,10 +136,13 @@ def adapt_halves(
 
 
 def _run(
-    application: Callable[..., keras.Model], adapter: Adapter, arguments: dict
+    application: Callable[..., keras.Model],
+    adapter: Adapter,
+    channels: int,
+    arguments: dict,
 ) -> keras.KerasTensor:
     """Creates and calls the layers of the adapter; returns the input of the graph."""
-    images = keras.Input((None, None, 3), name="images", dtype="float32")
+    images = keras.Input((None, None, channels), name="images", dtype="float32")
     # Only the graph is used, so that its weights need no random initialization.
     constants = {"glorot_uniform": Constant, "zeros": Constant, "ones": Constant}
     with keras.utils.custom_object_scope(constants):

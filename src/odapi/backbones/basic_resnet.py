@@ -35,8 +35,9 @@ def basic_resnet(
     endpoints: Sequence[str],
     hyperparams: Hyperparams = DEFAULT_HYPERPARAMS,
     name: str = "backbone",
+    channels: int = 3,
 ) -> keras.Model:
-    """Returns a model from images `[b, h, w, 3]` to feature maps.
+    """Returns a model from images `[b, h, w, channels]` to feature maps.
 
     Images are BGR, minus the mean color of ImageNet.
 
@@ -45,6 +46,7 @@ def basic_resnet(
         endpoints: Names of the layers whose outputs are returned, in order.
         hyperparams: Hyperparams of all layers.
         name: Name of the model.
+        channels: Channels of the images.
 
     Raises:
         ValueError: The ResNet is unknown, or an endpoint is not the name of a layer.
@@ -53,7 +55,7 @@ def basic_resnet(
         raise ValueError(
             f"num_layers must be one of {sorted(_BLOCKS)}, got {num_layers}"
         )
-    images = keras.Input((None, None, 3), name="images", dtype="float32")
+    images = keras.Input((None, None, channels), name="images", dtype="float32")
     make = _Maker(hyperparams)
     x = make.conv(images, _FILTERS[0], 7, "conv1", strides=2, use_bias=True)
     # Without a preceding ReLU, a padded zero can be the maximum.

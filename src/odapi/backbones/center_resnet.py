@@ -34,8 +34,9 @@ def center_resnet(
     endpoints: Sequence[str],
     hyperparams: Hyperparams = DEFAULT_HYPERPARAMS,
     name: str = "backbone",
+    channels: int = 3,
 ) -> keras.Model:
-    """Returns a model from images `[b, h, w, 3]` to feature maps.
+    """Returns a model from images `[b, h, w, channels]` to feature maps.
 
     Args:
         version: 1 for BGR images minus the mean color of ImageNet, 2 for RGB images in
@@ -44,6 +45,7 @@ def center_resnet(
         endpoints: Names of the layers whose outputs are returned, in order.
         hyperparams: Hyperparams of all layers.
         name: Name of the model.
+        channels: Channels of the images.
 
     Raises:
         ValueError: The ResNet is unknown, or an endpoint is not the name of a layer.
@@ -54,7 +56,7 @@ def center_resnet(
             f"{sorted(_APPLICATIONS)}, got {(version, num_layers)}"
         )
     application = getattr(keras.applications, _APPLICATIONS[version, num_layers])
-    return adapt(application, _Adapter(hyperparams), endpoints, name)
+    return adapt(application, _Adapter(hyperparams), endpoints, name, channels)
 
 
 class _Adapter(Adapter):

@@ -99,9 +99,10 @@ def efficientnet(
     min_depth: int = 0,
     explicit_padding: bool = False,
     name: str = "backbone",
+    channels: int = 3,
     size: str = "b0",
 ) -> keras.Model:
-    """Returns a model from normalized images `[b, h, w, 3]` to feature maps.
+    """Returns a model from normalized images `[b, h, w, channels]` to feature maps.
 
     Args:
         endpoints: Names of the layers whose outputs are returned, in order, such as
@@ -111,6 +112,7 @@ def efficientnet(
         min_depth: Not used, as in the original.
         explicit_padding: Whether padding is symmetric for any image size.
         name: Name of the model.
+        channels: Channels of the images.
         size: "b0" to "b7".
 
     Raises:
@@ -118,7 +120,7 @@ def efficientnet(
     """
     check_width(width)
     builder = _Builder(hyperparams, explicit_padding)
-    images = keras.Input((None, None, 3), name="images", dtype="float32")
+    images = keras.Input((None, None, channels), name="images", dtype="float32")
     x = builder.stem(images, make_divisible(_STEM_FILTERS * SIZES[size][0] * width))
     for block in blocks(size, width):
         if all(endpoint in builder.outputs for endpoint in endpoints):

@@ -70,6 +70,7 @@ def inception_resnet_halves(
     hyperparams: Hyperparams = DEFAULT_HYPERPARAMS,
     stride: int = 16,
     names: tuple[str, str] = ("backbone", "roi_features"),
+    channels: int = 3,
 ) -> tuple[keras.Model, keras.Model]:
     """Returns the stages before the last reduction, and the rest.
 
@@ -81,6 +82,7 @@ def inception_resnet_halves(
         stride: Stride of the map between both models, 16 or 8. With 8 its stage has
             stride 1, and its long convolutions have a dilation rate of 2.
         names: Names of the models.
+        channels: Channels of the images.
 
     Raises:
         ValueError: The stride is neither 8 nor 16.
@@ -88,7 +90,7 @@ def inception_resnet_halves(
     if stride not in (8, 16):
         raise ValueError(f"stride must be 8 or 16, got {stride}")
     make = _Maker(hyperparams)
-    images = keras.Input((None, None, 3), name="images", dtype="float32")
+    images = keras.Input((None, None, channels), name="images", dtype="float32")
     first = keras.Model(images, [_first(make, images, stride)], name=names[0])
     dtype = keras.dtype_policies.get(hyperparams.dtype).compute_dtype
     crops = keras.Input((None, None, _SPLIT_CHANNELS), name="crops", dtype=dtype)

@@ -32,8 +32,9 @@ def mobilenet(
     explicit_padding: bool = False,
     nominal: Mapping[str, int] | None = None,
     name: str = "backbone",
+    channels: int = 3,
 ) -> keras.Model:
-    """Returns a model from images `[b, h, w, 3]` in -1 to 1 to feature maps.
+    """Returns a model from images `[b, h, w, channels]` in -1 to 1 to feature maps.
 
     Args:
         endpoints: Names of the layers whose outputs are returned, in order.
@@ -45,6 +46,7 @@ def mobilenet(
         nominal: Channels of some convolutions by name, instead of those of the paper;
             `width` is applied to them once.
         name: Name of the model.
+        channels: Channels of the images.
 
     Raises:
         ValueError: `width` is not positive, or an endpoint is not the name of a layer.
@@ -53,7 +55,7 @@ def mobilenet(
     adapter = _Adapter(
         hyperparams, DepthMultiplier(width, min_depth), explicit_padding, nominal or {}
     )
-    return adapt(keras.applications.MobileNet, adapter, endpoints, name)
+    return adapt(keras.applications.MobileNet, adapter, endpoints, name, channels)
 
 
 class _Adapter(Adapter):

@@ -32,8 +32,9 @@ def mobilenet_v2(
     min_depth: int = 0,
     explicit_padding: bool = False,
     name: str = "backbone",
+    channels: int = 3,
 ) -> keras.Model:
-    """Returns a model from images `[b, h, w, 3]` in -1 to 1 to feature maps.
+    """Returns a model from images `[b, h, w, channels]` in -1 to 1 to feature maps.
 
     Args:
         endpoints: Names of the layers whose outputs are returned, in order; the
@@ -44,13 +45,15 @@ def mobilenet_v2(
         min_depth: Minimum channels of a layer that is not an expansion.
         explicit_padding: Whether padding is symmetric for any image size.
         name: Name of the model.
+        channels: Channels of the images.
 
     Raises:
         ValueError: `width` is not positive, or an endpoint is not the name of a layer.
     """
     check_width(width)
     adapter = _Adapter(hyperparams, width, min_depth, explicit_padding)
-    return adapt(keras.applications.MobileNetV2, adapter, endpoints, name, alpha=width)
+    application = keras.applications.MobileNetV2
+    return adapt(application, adapter, endpoints, name, channels, alpha=width)
 
 
 class _Adapter(Adapter):

@@ -44,8 +44,9 @@ def resnet(
     min_depth: int = 0,
     explicit_padding: bool = False,
     name: str = "backbone",
+    channels: int = 3,
 ) -> keras.Model:
-    """Returns a model from images `[b, h, w, 3]` to feature maps.
+    """Returns a model from images `[b, h, w, channels]` to feature maps.
 
     Images are RGB, minus the mean color of ImageNet.
 
@@ -58,6 +59,7 @@ def resnet(
         explicit_padding: Whether max-pooling also pads symmetrically, as in Keras
             Applications.
         name: Name of the model.
+        channels: Channels of the images.
 
     Raises:
         ValueError: The ResNet is unknown, `width` is not positive, or an endpoint
@@ -65,7 +67,7 @@ def resnet(
     """
     check_width(width)
     adapter = _Adapter(hyperparams, DepthMultiplier(width, min_depth), explicit_padding)
-    return adapt(_application(num_layers), adapter, endpoints, name)
+    return adapt(_application(num_layers), adapter, endpoints, name, channels)
 
 
 def resnet_halves(
@@ -74,6 +76,7 @@ def resnet_halves(
     stride: int = 16,
     names: tuple[str, str] = ("backbone", "roi_features"),
     width: float = 1.0,
+    channels: int = 3,
 ) -> tuple[keras.Model, keras.Model]:
     """Returns the first four stages, and the fifth, which has stride 2.
 
@@ -84,6 +87,7 @@ def resnet_halves(
             has stride 1 and its 3 x 3 convolutions a dilation rate of 2.
         names: Names of the models.
         width: Factor of the channels.
+        channels: Channels of the images.
 
     Raises:
         ValueError: The ResNet is unknown, `width` is not positive, or the stride is
@@ -97,7 +101,7 @@ def resnet_halves(
     )
     application = _application(num_layers)
     *_, split, end = stage_ends(num_layers)
-    return adapt_halves(application, adapter, split, end, names)
+    return adapt_halves(application, adapter, split, end, names, channels)
 
 
 def _application(num_layers: int) -> Callable[..., keras.Model]:

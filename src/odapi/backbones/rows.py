@@ -141,7 +141,8 @@ class CenterRow:
 
     Args:
         backbone: Function that builds it; called with `hyperparams`, `name` and, if
-            `widens`, with `width`.
+            `widens`, with `width`. If there is a decoder, it is a graph of images of
+            fixed `channels`, with which it is called, too.
         hyperparams: Those of the backbone.
         pixels: Pixel normalization of the backbone, in addition to the config's.
         decoder: Upsampling to stride 4; None: the maps of the backbone have stride 4.

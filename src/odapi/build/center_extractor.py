@@ -19,7 +19,7 @@ from odapi.necks.center_decoder import (
     UpsamplingDecoder,
 )
 
-_CHANNELS = 3
+_COLORS = 3
 
 
 def build_center_extractor(
@@ -59,7 +59,7 @@ def center_pixel_scaling(config: Any, path: str) -> PixelScaling:
 
 def _per_channel(values: Sequence[float], default: float) -> Channels:
     numbers = list(values) or [default]
-    first, second, third = numbers * _CHANNELS if len(numbers) == 1 else numbers
+    first, second, third = numbers * _COLORS if len(numbers) == 1 else numbers
     return first, second, third
 
 
@@ -67,6 +67,8 @@ def _build(
     config: Any, path: str, row: CenterRow, context: BuildContext
 ) -> CenterExtractor:
     options = {"width": config.depth_multiplier} if row.widens else {}
+    if row.decoder is not None:
+        options["channels"] = context.channels
     backbone = row.backbone(
         hyperparams=_of(row.hyperparams, context), name="backbone", **options
     )

@@ -61,10 +61,11 @@ def build_center_net(
         center_net.use_depthwise,
         image_size=size,
         add_regularization=False,  # As in the original.
+        num_channels=context.channels,
         name="detector",
         dtype=context.dtype,
     )
-    detector.build((None, *(size or _NOMINAL_SIZE), 3))
+    detector.build((None, *(size or _NOMINAL_SIZE), context.channels))
     return detector
 
 

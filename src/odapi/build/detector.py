@@ -21,6 +21,7 @@ from odapi.build.targets import build_assigner, build_coder
 from odapi.config.load import options
 from odapi.config.parse import to_text
 from odapi.config.protos import options_pb2
+from odapi.config.readers import num_channels
 from odapi.config.rules.registry import Part, require
 from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
@@ -60,6 +61,7 @@ def build_detector(
         seed=options(config).seed if seed is None else seed,
         dtype=_dtype(options(config)),
         keypoints=_keypoints(config, label_map),
+        channels=num_channels(config),
     )
     detector = build_oneof(config.model, "model", _MODELS, "model", config, context)
     _set_batch_norm_decay(detector, options(config))
@@ -131,6 +133,7 @@ def _ssd(ssd: Any, path: str, config: Any, context: BuildContext) -> Detector:
         image_size=size,
         max_detections=postprocess.nms.max_total,
         add_regularization=config.train_config.add_regularization_loss,
+        num_channels=context.channels,
         name="detector",
         dtype=context.dtype,
     )
@@ -139,7 +142,8 @@ def _ssd(ssd: Any, path: str, config: Any, context: BuildContext) -> Detector:
 
 
 def _make_variables(ssd: Any, path: str, detector: AnchorDetector) -> None:
-    detector.build((None, *(detector.image_size or _NOMINAL_SIZE), 3))
+    size = detector.image_size or _NOMINAL_SIZE
+    detector.build((None, *size, detector.num_channels))
 
 
 _MODELS = {

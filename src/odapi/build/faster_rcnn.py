@@ -75,11 +75,12 @@ def _build(rcnn: Any, path: str, config: Any, context: BuildContext) -> Detector
         image_size=size,
         max_detections=_max_detections(rcnn, parts),
         add_regularization=config.train_config.add_regularization_loss,
+        num_channels=context.channels,
         name="detector",
         dtype=context.dtype,
         **attention,
     )
-    detector.build((None, *(size or _NOMINAL_SIZE), 3))
+    detector.build((None, *(size or _NOMINAL_SIZE), context.channels))
     return detector
 
 

@@ -39,7 +39,8 @@ def build_feature_extractor(
     own = build_hyperparams(
         config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
-    return call(_build, config, path, row, own, _of_backbone(config, row, own, context))
+    base = _of_backbone(config, row, own, context)
+    return call(_build, config, path, row, own, base, context.channels)
 
 
 def pixel_scaling(config: Any, path: str) -> PixelScaling:
@@ -66,7 +67,12 @@ def _of_backbone(
 
 
 def _build(
-    config: Any, path: str, row: SsdRow, own: Hyperparams, base: Hyperparams
+    config: Any,
+    path: str,
+    row: SsdRow,
+    own: Hyperparams,
+    base: Hyperparams,
+    channels: int,
 ) -> FeatureExtractor:
     depth = DepthMultiplier(config.depth_multiplier, config.min_depth)
     separable = config.use_depthwise and row.depthwise_backbone
@@ -76,6 +82,7 @@ def _build(
         width=depth.multiplier,
         min_depth=depth.minimum,
         explicit_padding=config.use_explicit_padding,
+        channels=channels,
     )
     neck = _ssd
     if row.pyramid:

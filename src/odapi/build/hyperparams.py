@@ -27,12 +27,14 @@ class BuildContext:
         freeze_norm: Freeze the statistics of all batch norms.
         keypoints: Label map that names the keypoints of a CenterNet; None if there
             are none, or to read the file of the config.
+        channels: Channels of the images.
     """
 
     seed: int = 0
     dtype: str = "float32"
     freeze_norm: bool = False
     keypoints: LabelMap | None = None
+    channels: int = 3
 
 
 def build_hyperparams(config: Any, path: str, context: BuildContext) -> Hyperparams:

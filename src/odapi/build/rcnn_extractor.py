@@ -40,10 +40,10 @@ def build_rcnn_extractor(
     own = build_hyperparams(
         config.conv_hyperparams, f"{path}.conv_hyperparams", context
     )
-    base = _of_backbone(config, row, own, context)
+    base, channels = _of_backbone(config, row, own, context), context.channels
     if isinstance(row, HalvedRow):
-        return call(_halved, config, path, row, base)
-    return call(_with_pyramid, config, path, row, base, own)
+        return call(_halved, config, path, row, base, channels)
+    return call(_with_pyramid, config, path, row, base, own, channels)
 
 
 def _of_backbone(
@@ -56,11 +56,14 @@ def _of_backbone(
     return base.frozen() if context.freeze_norm else base
 
 
-def _halved(config: Any, path: str, row: HalvedRow, base: Hyperparams) -> RCNNExtractor:
+def _halved(
+    config: Any, path: str, row: HalvedRow, base: Hyperparams, channels: int
+) -> RCNNExtractor:
     backbone, roi_features = row.halves(
         hyperparams=base,
         stride=config.first_stage_features_stride,
         names=("backbone", ROI_FEATURES),
+        channels=channels,
     )
     # The original ignores pad_to_multiple and pads only for a pyramid.
     multiple = config.pad_to_multiple if config.HasField("pad_to_multiple") else 1
@@ -71,7 +74,12 @@ def _halved(config: Any, path: str, row: HalvedRow, base: Hyperparams) -> RCNNEx
 
 
 def _with_pyramid(
-    config: Any, path: str, row: PyramidRow, base: Hyperparams, own: Hyperparams
+    config: Any,
+    path: str,
+    row: PyramidRow,
+    base: Hyperparams,
+    own: Hyperparams,
+    channels: int,
 ) -> RCNNExtractor:
     levels, depth = _pyramid(config)
     top = min(levels.stop - 1, row.last_level)
@@ -83,7 +91,9 @@ def _with_pyramid(
         name="neck",
         dtype=own.dtype,
     )
-    backbone = row.backbone(endpoints=row.endpoints, hyperparams=base, name="backbone")
+    backbone = row.backbone(
+        endpoints=row.endpoints, hyperparams=base, name="backbone", channels=channels
+    )
     extractor = FeatureExtractor(
         backbone, neck, config.pad_to_multiple, name=EXTRACTOR, dtype=own.dtype
     )

@@ -10,7 +10,7 @@ from odapi.build.sampling import merges_classes, with_fraction, with_merged_clas
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
 from odapi.config.protos import input_reader_pb2
-from odapi.config.readers import eval_reader
+from odapi.config.readers import eval_reader, num_channels
 from odapi.config.rules.files import is_placeholder
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS
 from odapi.data.sources.base import BaseSource
@@ -129,7 +129,8 @@ def build_source(
 
 
 def _with_limit(source: BaseSource, config: Any) -> BaseSource:
-    """Sets the limit on the pixels of an image, if the config has one."""
+    """Sets the channels of images, and the limit on their pixels, if there is one."""
+    source.num_channels = num_channels(config)
     loading = options(config).data_loading
     if loading.HasField("max_image_megapixels"):
         source.max_pixels = loading.max_image_megapixels * 1_000_000

@@ -49,6 +49,7 @@ class RestoreReport:
         skipped: Reasons by the names of variables that keep their initial values.
         unused: Names in the checkpoint that the model does not have.
         classes: Lines about weights that were assigned by the names of the classes.
+        extended: Names of restored kernels that got zeros for additional channels.
     """
 
     source: str
@@ -57,6 +58,7 @@ class RestoreReport:
     skipped: dict[str, str]
     unused: tuple[str, ...]
     classes: tuple[str, ...] = ()
+    extended: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """Returns the report as lines of text."""
@@ -66,6 +68,9 @@ class RestoreReport:
             f"  loaded      {len(self.loaded)} of {counted(total, 'variable')}",
             *self.classes,
         ]
+        if self.extended:
+            kernels = first_names(self.extended, 3)
+            shown.append(f"  extended    {kernels}: 0 for additional channels")
         for reason, count in Counter(self.skipped.values()).most_common():
             names = [n for n, why in self.skipped.items() if why == reason]
             left = f"{count}, left at their initial values"
@@ -142,11 +147,17 @@ def adapt_shapes(
     Raises:
         CheckpointError: No array fits.
     """
-    loaded, skipped = [], {}
+    loaded: list[str] = []
+    extended: list[str] = []
+    skipped: dict[str, str] = {}
     for name, variable in variables.items():
         shape = tuple(variable.shape)
         if name not in arrays:
             skipped[name] = "missing there"
+        elif _lacks_channels(arrays[name].shape, shape):
+            variable.assign(_with_channels(arrays[name], shape))
+            loaded.append(name)
+            extended.append(name)
         elif arrays[name].shape != shape:
             skipped[name] = _shape_reason(arrays[name].shape, shape, classes)
         elif not np.isfinite(arrays[name]).all():
@@ -169,7 +180,26 @@ def adapt_shapes(
             hint=f"there: {first_names(arrays, 3)}; here: {first_names(variables, 3)}",
         )
     unused = tuple(n for n in arrays if n not in variables)
-    return RestoreReport(source, kind, tuple(loaded), skipped, unused)
+    return RestoreReport(
+        source, kind, tuple(loaded), skipped, unused, extended=tuple(extended)
+    )
+
+
+def _lacks_channels(there: tuple[int, ...], here: tuple[int, ...]) -> bool:
+    """Returns whether a convolution of RGB images is to read additional channels."""
+    if len(there) != 4 or len(here) != 4 or not 3 == there[2] < here[2]:
+        return False
+    return (*there[:2], there[3]) == (*here[:2], here[3])
+
+
+def _with_channels(kernel: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Returns a kernel `[h, w, 3, n]` with zeros for additional channels.
+
+    The first outputs are those that the weights were trained for.
+    """
+    whole = np.zeros(shape, kernel.dtype)
+    whole[:, :, :3] = kernel
+    return whole
 
 
 def _arrays(

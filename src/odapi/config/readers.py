@@ -10,6 +10,7 @@ _INHERITED = (
     "load_instance_masks", "num_keypoints", "load_keypoint_depth_features",
     "load_track_id", "load_dense_pose", "use_keypoint_label_map",
     "load_context_features", "load_context_image_ids", "expand_labels_hierarchy",
+    "num_additional_channels",
 )  # fmt: skip
 
 
@@ -32,6 +33,11 @@ def eval_reader(config: Any, index: int = 0) -> Any:
         if train.HasField(name) and not reader.HasField(name):
             setattr(reader, name, getattr(train, name))
     return view(reader)
+
+
+def num_channels(config: Any) -> int:
+    """Returns the channels of the images: red, green, blue and the additional ones."""
+    return 3 + config.train_input_reader.num_additional_channels
 
 
 def all_readers(config: Any) -> list[tuple[str, Any]]:

@@ -76,3 +76,12 @@ def scaled_positions(sample: Sample, scale: Any, shift: Any = (0, 0)) -> Sample:
 def _motion(name: str) -> Motion:
     field = FIELDS.get(name)
     return field.motion if field else Motion.NONE
+
+
+def normalize_pixels(objects: dict[str, Any], size: tuple[int, int]) -> None:
+    """Normalizes boxes and keypoints in pixels by `size` (h, w), in place."""
+    unit = np.array(size, np.float64)
+    objects["boxes"] = objects["boxes"] / np.tile(unit, 2)
+    if "keypoints" in objects:
+        with np.errstate(over="ignore"):  # Infinite ones are counted.
+            objects["keypoints"] = (objects["keypoints"] / unit).astype(np.float32)

@@ -2,8 +2,9 @@
 
 Keys (n objects):
 
-    image                uint8 [h, w, 3], RGB; a `LazyImage` between augmentations,
-                         float32 after `normalize_image` and `subtract_channel_mean`
+    image                uint8 [h, w, 3], RGB, or [h, w, c] with additional channels
+                         after them; a `LazyImage` between augmentations, float32
+                         after `normalize_image` and `subtract_channel_mean`
     image_id             str, unique in its source
     boxes                float32 [n, 4], normalized [y_min, x_min, y_max, x_max]
     classes              int32 [n], counted from 0

@@ -87,7 +87,7 @@ def _check_keypoints(sample: Mapping[str, Any], place: str) -> None:
 
 
 def check_image(image: Any, place: str) -> np.ndarray:
-    """Returns an image that is uint8 `[h, w, 3]`.
+    """Returns an image that is uint8 `[h, w, 3]`, or has additional channels.
 
     Raises:
         InvalidSampleError: It has another type or shape, or no pixels.
@@ -98,7 +98,7 @@ def check_image(image: Any, place: str) -> np.ndarray:
             place, "image", f"must be uint8 in 0..255, got {image.dtype}",
             "image.round().clip(0, 255).astype(np.uint8)",
         )  # fmt: skip
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+    if image.ndim != 3 or image.shape[2] < 3 or 0 in image.shape:
         raise _wrong(
             place, "image", f"must be [height, width, 3], got {list(image.shape)}"
         )

@@ -134,8 +134,9 @@ def export(
         from odapi.exporters.export_process import export_in_process
 
         return Exported(**export_in_process(arguments, exporter.backend))
-    images = [_read_image(path) for path in arguments["check_images"]]
     loaded = _load(arguments["checkpoint"], arguments["overrides"], untrained)
+    channels = loaded.detector.num_channels
+    images = [_read_image(path, channels) for path in arguments["check_images"]]
     verification, megabytes = _write(loaded, output, exporter, options, images)
     return Exported(
         folder=output.path,
@@ -147,11 +148,11 @@ def export(
     )
 
 
-def _read_image(path: str) -> Any:
+def _read_image(path: str, channels: int) -> Any:
     from odapi.data.image.decode import decode_image
 
     try:
-        return decode_image(read_image_file(path), path)
+        return decode_image(read_image_file(path), path, channels=channels)
     except OSError as error:
         raise DataError(path, f"cannot be read: {error.strerror}") from error
 

@@ -55,7 +55,7 @@ class RunnableExport(Protocol):
 
         Args:
             entry_point: One of `entry_points`.
-            image: uint8 `[h, w, 3]`.
+            image: uint8 `[h, w, c]`.
             boxes: `[1, n, 4]` for models that take boxes, else None.
             side_inputs: Further inputs by name, each with one row.
         """
@@ -141,7 +141,7 @@ class Exporter(abc.ABC):
 
         Args:
             resizer: Of the detector.
-            image: uint8 `[h, w, 3]`.
+            image: uint8 `[h, w, c]`.
 
         Returns:
             float32 `[1, H, W, c]` and the size without padding, int32 `[1, 2]`.

@@ -10,6 +10,15 @@ INPUT_TYPES = ("image_tensor", "float_image_tensor", ENCODED, EXAMPLE)
 BOXES = "image_and_boxes_tensor"
 
 
+# Of these, the ones whose images may have additional channels.
+PIXELS = ("image_tensor", "float_image_tensor")
+
+
+def input_types(channels: int) -> tuple[str, ...]:
+    """Returns the input types of a model whose images have so many channels."""
+    return INPUT_TYPES if channels == 3 else PIXELS
+
+
 def check_input_type(input_type: str) -> None:
     """Raises ConfigError if there is no such input type."""
     known = (*INPUT_TYPES, BOXES)

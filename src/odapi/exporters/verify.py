@@ -71,13 +71,13 @@ def verify(
         detector: The detector that was exported.
         resizer: Of the detector.
         options: Options of the export.
-        images: uint8 `[h, w, 3]`; a synthetic image is always added.
+        images: uint8 `[h, w, c]`; a synthetic image is always added.
 
     Raises:
         ExportError: They differ; with the output and the entry point.
     """
     model = exporter.open(path, options)
-    images = [*images, _synthetic_image(resizer)]
+    images = [*images, _synthetic_image(resizer, detector.num_channels)]
     boxes = _GIVEN_BOXES if options.input_type == BOXES else None
     side = _random_side_inputs(detector)
     default = model.entry_points[0]
@@ -100,17 +100,18 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _synthetic_image(resizer: Resizer) -> np.ndarray:
+def _synthetic_image(resizer: Resizer, channels: int) -> np.ndarray:
     """Returns an image with edges, gradients and noise, which must be resized."""
     height, width = fixed_size(resizer) or (97, 61)
     height, width = max(8, height * 5 // 4 + 3), max(8, width * 4 // 5 + 1)
     rng = np.random.default_rng(0)
     ys, xs = np.mgrid[0:height, 0:width] / max(height, width)
-    image = np.stack([ys, xs, 1 - ys], -1) * 120 + 60
+    planes = [ys, xs, 1 - ys, *[(xs + ys) / 2] * (channels - 3)]
+    image = np.stack(planes, -1) * 120 + 60
     for _ in range(12):
         y, x = rng.integers(0, (height, width))
         size = int(rng.integers(4, max(height, width) // 3 + 5))
-        image[y : y + size, x : x + size] = rng.uniform(0, 255, 3)
+        image[y : y + size, x : x + size] = rng.uniform(0, 255, channels)
     return np.clip(image + rng.normal(0, 8, image.shape), 0, 255).astype(np.uint8)
 
 

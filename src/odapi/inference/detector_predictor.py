@@ -46,6 +46,7 @@ class DetectorPredictor:
         self.batch_size = batch_size
         self.keypoint_edges = keypoint_edges
         self.side_inputs: Arrays = {}
+        self.num_channels = detector.num_channels
         self._resizer = resizer
         self._detector = detector
         self._model = evaluation_model(detector)

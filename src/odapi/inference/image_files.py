@@ -2,6 +2,7 @@
 
 import collections
 import concurrent.futures
+import functools
 import glob
 import itertools
 import pathlib
@@ -25,7 +26,7 @@ class ReadImage(NamedTuple):
     """An image file, or the reason why it cannot be read."""
 
     path: pathlib.Path
-    image: np.ndarray | None  # [h, w, 3] uint8
+    image: np.ndarray | None  # [h, w, c] uint8
     problem: str = ""
 
 
@@ -59,19 +60,27 @@ def find_images(
     return list(found)
 
 
-def read_images(paths: Iterable[pathlib.Path]) -> Iterator[ReadImage]:
-    """Yields the images in order; threads decode some of them in advance."""
-    waiting = iter(paths)
+def read_images(
+    paths: Iterable[pathlib.Path], channels: int = 3
+) -> Iterator[ReadImage]:
+    """Yields the images in order; threads decode some of them in advance.
+
+    Args:
+        paths: The files.
+        channels: Number of channels to decode, see `decode_image`.
+    """
+    read, waiting = functools.partial(_read, channels=channels), iter(paths)
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-        ahead = [pool.submit(_read, p) for p in itertools.islice(waiting, _AHEAD)]
+        ahead = [pool.submit(read, p) for p in itertools.islice(waiting, _AHEAD)]
         while ahead:
             yield ahead.pop(0).result()
-            ahead += [pool.submit(_read, p) for p in itertools.islice(waiting, 1)]
+            ahead += [pool.submit(read, p) for p in itertools.islice(waiting, 1)]
 
 
-def _read(path: pathlib.Path) -> ReadImage:
+def _read(path: pathlib.Path, channels: int) -> ReadImage:
     try:
-        return ReadImage(path, decode_image(read_image_file(path), str(path)))
+        data = read_image_file(path)
+        return ReadImage(path, decode_image(data, str(path), channels=channels))
     except OSError as error:
         return ReadImage(path, None, error.strerror or str(error))
     except DataError as error:

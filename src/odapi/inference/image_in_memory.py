@@ -45,12 +45,13 @@ def as_array(value: Any) -> np.ndarray:
         ) from error
 
 
-def read(image: Any, number: int) -> ReadImage:
-    """Returns an image as `[h, w, 3]` uint8 RGB, or why its bytes cannot be decoded.
+def read(image: Any, number: int, channels: int = 3) -> ReadImage:
+    """Returns an image as `[h, w, channels]` uint8, or why it cannot be decoded.
 
     Args:
         image: An array, a PIL image, bytes, or an open file.
         number: Counts the images, for the name of one that cannot be decoded.
+        channels: Number of channels; the first three are RGB.
 
     Raises:
         DataError: It is none of these, or an array of another type or shape.
@@ -58,20 +59,21 @@ def read(image: Any, number: int) -> ReadImage:
     if is_array(image):
         array = as_array(image)
         if array.dtype == object and not array.ndim:  # A tensor of text.
-            return read(array.item(), number)
-        return ReadImage(_NO_PATH, as_rgb_uint8(array))
+            return read(array.item(), number, channels)
+        return ReadImage(_NO_PATH, as_uint8(array, channels))
     if _is_pil(image):
-        return ReadImage(_NO_PATH, np.asarray(image.convert("RGB")))
+        mode = "RGB" if channels == 3 else image.mode
+        return ReadImage(_NO_PATH, as_uint8(np.asarray(image.convert(mode)), channels))
     if not _is_encoded(image):
         raise DataError(
             "images",
             f"cannot contain {type(image).__name__}",
             hint=f"accepted are {ACCEPTED}",
         )
-    return _decoded(image, number)
+    return _decoded(image, number, channels)
 
 
-def _decoded(image: Any, number: int) -> ReadImage:
+def _decoded(image: Any, number: int, channels: int) -> ReadImage:
     name = f"image {number}"
     if hasattr(image, "read"):
         given = getattr(image, "name", None)
@@ -80,7 +82,8 @@ def _decoded(image: Any, number: int) -> ReadImage:
         if isinstance(image, str):
             raise DataError(name, "is open as text", hint="open it with 'rb'")
     try:
-        return ReadImage(_NO_PATH, decode_image(bytes(image), name))
+        pixels = decode_image(bytes(image), name, channels=channels)
+        return ReadImage(_NO_PATH, pixels)
     except DataError as error:
         return ReadImage(pathlib.Path(name), None, error.problem)
 
@@ -95,19 +98,29 @@ def _is_encoded(value: Any) -> bool:
     return callable(getattr(value, "read", None))
 
 
-def as_rgb_uint8(image: np.ndarray) -> np.ndarray:
-    """Returns an image as `[h, w, 3]` uint8 RGB.
+def as_uint8(image: np.ndarray, channels: int = 3) -> np.ndarray:
+    """Returns an image as `[h, w, channels]` uint8, with RGB first.
 
-    Grayscale becomes RGB, an alpha channel is dropped.
+    For three channels, grayscale becomes RGB, and an alpha channel is dropped.
 
     Args:
-        image: `[h, w]`, or `[h, w, c]` with 1, 3 or 4 channels, uint8.
+        image: `[h, w]`, or `[h, w, c]` with 1, 3 or 4 channels, uint8; for a model of
+            more channels, `[h, w, channels]`.
+        channels: Number of channels that the model takes.
 
     Raises:
         DataError: It has another type or shape.
     """
     if image.dtype != np.uint8:
         raise _wrong_type(image)
+    if channels > 3:
+        if image.ndim != 3 or image.shape[2] != channels or not image.size:
+            raise DataError(
+                "images",
+                f"must be [h, w, {channels}] uint8, got shape {image.shape}",
+                hint=f"the model takes RGB and {channels - 3} additional channels",
+            )
+        return np.ascontiguousarray(image)
     channels = 1 if image.ndim == 2 else image.shape[-1]
     if image.ndim not in (2, 3) or channels not in (1, 3, 4) or not image.size:
         hint = "accepted are [h, w, 3], [h, w, 4] (alpha is dropped) and [h, w]"

@@ -34,29 +34,30 @@ class Images(NamedTuple):
     ignored: Mapping[str, int] = _NO_FILES
 
 
-def open_images(source: Any) -> Images:
+def open_images(source: Any, channels: int = 3) -> Images:
     """Returns the images that a user means.
 
     Args:
         source: A file, a folder, a glob, "-" (names on standard input), an array
-            `[h, w, 3]` or a batch `[b, h, w, 3]` uint8 RGB, a PIL image, the bytes of
+            `[h, w, c]` or a batch `[b, h, w, c]` uint8 RGB, a PIL image, the bytes of
             an image file, an open file, a list of these, or any iterator of them,
             which is read lazily.
+        channels: Number of channels of the images that the model takes.
 
     Raises:
         DataError: The source is none of these, or names no image.
     """
     if isinstance(source, str | os.PathLike):
-        return _files([source])
+        return _files([source], channels)
     if is_array(source):
         source = as_array(source)
         # Arrays of objects are lists of images of several sizes.
         if source.dtype != object or not source.ndim:
             images = _split(source)
-            return Images(_lazy(iter(images)), len(images), {})
+            return Images(_lazy(iter(images), channels), len(images), {})
         source = list(source)
     if is_one(source):
-        return Images(_lazy(iter([source])), 1, {})
+        return Images(_lazy(iter([source]), channels), 1, {})
     if isinstance(source, dict) or not isinstance(source, Iterable):
         raise DataError(
             "images",
@@ -65,19 +66,20 @@ def open_images(source: Any) -> Images:
         )
     if not isinstance(source, list | tuple):
         ignored: collections.Counter[str] = collections.Counter()
-        return Images(_lazy(iter(source), ignored), None, {}, ignored=ignored)
-    return _list(source)
+        rows = _lazy(iter(source), channels, ignored)
+        return Images(rows, None, {}, ignored=ignored)
+    return _list(source, channels)
 
 
-def _list(source: list[Any] | tuple[Any, ...]) -> Images:
+def _list(source: list[Any] | tuple[Any, ...], channels: int) -> Images:
     if not source:
         raise DataError("images", "none were given", hint=f"accepted are {ACCEPTED}")
     if all(isinstance(item, str | os.PathLike) for item in source):
-        return _files(source)
+        return _files(source, channels)
     sizes = [_count(item) for item in source]
     total = None if None in sizes else sum(size or 0 for size in sizes)
     ignored: collections.Counter[str] = collections.Counter()
-    return Images(_lazy(iter(source), ignored), total, {}, ignored=ignored)
+    return Images(_lazy(iter(source), channels, ignored), total, {}, ignored=ignored)
 
 
 def _count(item: Any) -> int | None:
@@ -87,10 +89,11 @@ def _count(item: Any) -> int | None:
     return 1 if is_one(item) else None
 
 
-def _files(names: Iterable[Any]) -> Images:
+def _files(names: Iterable[Any], channels: int) -> Images:
     ignored: collections.Counter[str] = collections.Counter()
     paths = find_images((os.fspath(name) for name in names), ignored)
-    return Images(read_images(paths), len(paths), _numbers(paths), True, ignored)
+    rows = read_images(paths, channels)
+    return Images(rows, len(paths), _numbers(paths), True, ignored)
 
 
 def _numbers(paths: list[pathlib.Path]) -> dict[pathlib.Path, int]:
@@ -100,16 +103,18 @@ def _numbers(paths: list[pathlib.Path]) -> dict[pathlib.Path, int]:
 
 
 def _lazy(
-    items: Iterator[Any], ignored: collections.Counter[str] | None = None
+    items: Iterator[Any],
+    channels: int,
+    ignored: collections.Counter[str] | None = None,
 ) -> Iterator[ReadImage]:
     number = 0
     for item in items:
         if isinstance(item, str | os.PathLike):
-            yield from read_images(find_images([os.fspath(item)], ignored))
+            yield from read_images(find_images([os.fspath(item)], ignored), channels)
             continue
         for image in _split(as_array(item)) if is_array(item) else [item]:
             number += 1
-            yield read(image, number)
+            yield read(image, number, channels)
 
 
 def _split(array: np.ndarray) -> list[np.ndarray]:

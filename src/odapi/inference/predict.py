@@ -11,7 +11,7 @@ from odapi.files import Pathlike
 from odapi.inference.crops import Crops
 from odapi.inference.images import Images, open_images
 from odapi.inference.predictions import Drawings, Predictions
-from odapi.inference.predictor import Predictor, SizedPredictor
+from odapi.inference.predictor import Predictor, SizedPredictor, channels_of
 from odapi.inference.selection import Selection, class_ids
 from odapi.inference.stream import PredictionStream, batch_size_for
 from odapi.inference.tiling import MAX_TILED_IMAGES, TiledPredictor, Tiling
@@ -51,7 +51,7 @@ def open_stream(
     selection = Selection(min_score, ids, max_detections)
     check_count("batch_size", batch_size)
     tiling = Tiling.of(tile)
-    images: Images = open_images(source)
+    images: Images = open_images(source, channels_of(predictor))
     run: Any = predictor
     if isinstance(predictor, SizedPredictor) and tiling is None:
         batch_size = batch_size_for(images.total, batch_size)

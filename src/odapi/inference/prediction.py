@@ -88,6 +88,7 @@ class Prediction:
         keypoint_depths: `[n, k]` float32.
         keypoint_edges: Pairs of keypoint ids that `plot` connects.
         pixels: The image, if it is in memory; see `image`.
+        num_channels: Channels of the image in its file.
 
     Raises:
         ValueError: An array has the wrong shape.
@@ -106,6 +107,7 @@ class Prediction:
     keypoint_depths: np.ndarray | None = None
     keypoint_edges: tuple[tuple[int, int], ...] = ()
     pixels: np.ndarray | None = None
+    num_channels: int = 3
 
     def __post_init__(self) -> None:
         for name, (shape, dtype) in _ARRAYS.items():
@@ -215,15 +217,18 @@ class Prediction:
     def image(self) -> np.ndarray:
         """The image, `[h, w, 3]` uint8 RGB; read from its file when needed.
 
+        Additional channels are left out.
+
         Raises:
             DataError: The file cannot be read any more.
         """
         if self.pixels is not None:
-            return self.pixels
+            return self.pixels[..., :3]
         if self.path is None:
             raise DataError(f"image {self.image_id}", "is not kept, and has no file")
         try:
-            return decode_image(self.path.read_bytes(), str(self.path))
+            data, place = self.path.read_bytes(), str(self.path)
+            return decode_image(data, place, channels=self.num_channels)[..., :3]
         except OSError as error:
             reason = error.strerror or str(error)
             raise DataError(str(self.path), f"cannot be read: {reason}") from error

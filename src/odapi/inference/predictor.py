@@ -23,7 +23,8 @@ class Predictor(Protocol):
         """Returns the objects of each image, best first.
 
         Args:
-            images: `[h, w, 3]` uint8 RGB, of any sizes.
+            images: `[h, w, 3]` uint8 RGB, of any sizes; `[h, w, num_channels]` if the
+                predictor has an attribute of this name.
 
         Returns:
             One dict per image: `boxes [n, 4]` normalized `[y_min, x_min, y_max, x_max]`
@@ -31,6 +32,11 @@ class Predictor(Protocol):
             predicts them `box_masks [n, h, w]`, `keypoints [n, k, 2]` with
             `keypoint_scores [n, k]`, and `keypoint_depths [n, k]`.
         """
+
+
+def channels_of(predictor: Any) -> int:
+    """Returns the channels of the images that a predictor takes: 3, unless it says."""
+    return getattr(predictor, "num_channels", 3)
 
 
 @runtime_checkable

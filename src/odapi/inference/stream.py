@@ -121,6 +121,7 @@ class PredictionStream:
             path=row.path if row.path.name else None,
             keypoint_edges=self._edges,
             pixels=image,
+            num_channels=image.shape[2],
             **{k: np.asarray(objects[k])[keep] for k in OPTIONAL if k in objects},
         )
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterable
 
 _ZEROS, _ONES = (0.0,) * 3, (1.0,) * 3
-Channels = tuple[float, float, float]
+Channels = tuple[float, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +17,8 @@ class PixelScaling:
     Args:
         scale, offset, mean, deviation: One number per channel, in the channel order of
             the backbone.
-        reverse: The channel order of the backbone is BGR instead of RGB.
+        reverse: The channel order of the backbone is BGR instead of RGB; additional
+            channels stay in their places.
     """
 
     scale: Channels = _ONES
@@ -29,12 +30,33 @@ class PixelScaling:
     @property
     def standardizes(self) -> bool:
         """True unless mean and deviation are 0 and 1."""
-        return (self.mean, self.deviation) != (_ZEROS, _ONES)
+        return any(self.mean) or set(self.deviation) != {1.0}
 
     @property
     def scales(self) -> bool:
         """True unless scale and offset are 1 and 0."""
-        return (self.scale, self.offset) != (_ONES, _ZEROS)
+        return set(self.scale) != {1.0} or any(self.offset)
+
+    def with_channels(self, number: int) -> "PixelScaling":
+        """Returns the scaling of images with additional channels after RGB.
+
+        These get the mean of the three numbers, so that a channel like red, green or
+        blue has similar values.
+        """
+        if number == len(self.scale):
+            return self
+
+        def extended(values: Channels) -> Channels:
+            mean = sum(values) / len(values)
+            return (*values, *([mean] * (number - len(values))))
+
+        return PixelScaling(
+            extended(self.scale),
+            extended(self.offset),
+            self.reverse,
+            extended(self.mean),
+            extended(self.deviation),
+        )
 
 
 MINUS_ONE_TO_ONE = PixelScaling((2.0 / 255.0,) * 3, (-1.0,) * 3)

@@ -45,6 +45,8 @@ class Detector(keras.Model, abc.ABC):
         loss_names: Names of the parts of the loss.
         add_regularization: Whether the regularization of the weights is part of the
             loss.
+        num_channels: Channels of the images; after the first three, RGB, come
+            additional ones.
 
     Attributes:
         feature_extractor: Layer with a `backbone`; a subclass sets it.
@@ -73,6 +75,7 @@ class Detector(keras.Model, abc.ABC):
         max_detections: int,
         loss_names: tuple[str, ...],
         add_regularization: bool = True,
+        num_channels: int = 3,
         **kwargs,
     ):
         # Pixels in 0 to 255 must not be rounded to half precision.
@@ -81,6 +84,7 @@ class Detector(keras.Model, abc.ABC):
         self.image_size = image_size
         self.max_detections = max_detections
         self.add_regularization = add_regularization
+        self.num_channels = num_channels
         self.groundtruth_fields: tuple[str, ...] = ()
         self.side_inputs: dict[str, tuple[tuple[int, ...], str]] = {}
         self.pipeline_config = ""
@@ -94,21 +98,26 @@ class Detector(keras.Model, abc.ABC):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> dict[str, Tensor]:
         """Returns what `call` returns, for the input dict or images alone."""
-        return super().__call__(as_inputs(inputs), *args, **kwargs)
+        inputs = as_inputs(inputs, self.num_channels)
+        return super().__call__(inputs, *args, **kwargs)
 
     def stateless_call(
         self, trainable: Any, others: Any, inputs: Any, *args: Any, **kwargs: Any
     ) -> Any:
         """Calls with variables that are given; `fit` of JAX skips `__call__`."""
         return super().stateless_call(
-            trainable, others, as_inputs(inputs), *args, **kwargs
+            trainable,
+            others,
+            as_inputs(inputs, self.num_channels),
+            *args,
+            **kwargs,
         )
 
     def build(self, input_shape: Any) -> None:
-        """Creates the variables, for images `[b, h, w, 3]`."""
+        """Creates the variables, for images `[b, h, w, num_channels]`."""
         if isinstance(input_shape, Mapping):
             input_shape = input_shape["images"]
-        shape = (*input_shape[:3], 3)
+        shape = (*input_shape[:3], self.num_channels)
         self.feature_extractor.build(shape)
         self.build_heads(self.feature_extractor.compute_output_shape(shape))
 
@@ -160,7 +169,7 @@ class Detector(keras.Model, abc.ABC):
             outputs: What `call` returned for them; None to call.
             raw: Also return all boxes and scores before non-maximum suppression (NMS).
         """
-        inputs = as_inputs(inputs)
+        inputs = as_inputs(inputs, self.num_channels)
         if outputs is None:
             outputs = self(inputs, training=False)
         return self.decode(inputs, outputs, raw)
@@ -254,7 +263,7 @@ class Detector(keras.Model, abc.ABC):
                 hint="give every object a weight: groundtruth['weights'] [b, n]",
             )
         truth = as_groundtruth(y, self.groundtruth_fields)
-        inputs = None if x is None else as_inputs(x)
+        inputs = None if x is None else as_inputs(x, self.num_channels)
         parts = dict(self.loss_parts(y_pred, truth, inputs, training))
         if self.add_regularization:
             parts[REGULARIZATION_LOSS] = self.regularization()

@@ -21,11 +21,12 @@ _LENGTHS = {"k": "keypoints", "h": "height", "w": "width", "c": "classes + 1"}
 _HINT = "see docs/keras.md for the form of a dataset"
 
 
-def as_inputs(x: Any) -> dict[str, Tensor]:
+def as_inputs(x: Any, channels: int = 3) -> dict[str, Tensor]:
     """Returns the input dict of a detector.
 
     Args:
-        x: The dict, or images `[b, h, w, 3]` alone.
+        x: The dict, or images `[b, h, w, channels]` alone.
+        channels: Channels of the images; instead of 3, images may have 1.
 
     Raises:
         DataError: There are no images, or their shape is wrong.
@@ -35,16 +36,18 @@ def as_inputs(x: Any) -> dict[str, Tensor]:
         raise DataError(
             "inputs",
             f"have no {IMAGES!r}, but {sorted(inputs)}",
-            hint="give an array [b, h, w, 3], or a dict with 'images'",
+            hint=f"give an array [b, h, w, {channels}], or a dict with 'images'",
         )
     shape = _shape(inputs[IMAGES])
-    if len(shape) != 4 or shape[3] not in (1, 3, None):
+    allowed = (1, 3, None) if channels == 3 else (channels, None)
+    if len(shape) != 4 or shape[3] not in allowed:
         raise DataError(
             f"inputs[{IMAGES!r}]",
-            f"must have the shape [b, height, width, 3], got {list(shape)}",
+            f"must have the shape [b, height, width, {channels}], got {list(shape)}",
             hint="one image is a batch of one: image[None]"
             if len(shape) == 3
-            else "images are RGB, channels last",
+            else "images are RGB, channels last"
+            + (f", then {channels - 3} additional channels" if channels > 3 else ""),
         )
     return inputs
 

@@ -12,13 +12,14 @@ from odapi.structures import Tensor
 def normalize(
     images: Tensor, scaling: PixelScaling, true_size: Tensor | None = None
 ) -> Tensor:
-    """Returns normalized images, float32 `[b, h, w, 3]`.
+    """Returns normalized images, float32 `[b, h, w, c]`.
 
     The original normalizes, then resizes and pads with zeros; here images are already
     resized and padded, so that padding is set to zero after normalization.
 
     Args:
-        images: `[b, h, w, 3]`, or `[b, h, w, 1]` for grayscale, in 0 to 255.
+        images: `[b, h, w, c]` in 0 to 255: RGB and additional channels, or one channel
+            for grayscale.
         scaling: Pixel normalization of the backbone.
         true_size: `[b, 2]` int32, height and width without padding; None: padding is
             normalized like any pixel.
@@ -27,11 +28,13 @@ def normalize(
     if x.shape[-1] == 1:
         x = ops.repeat(x, 3, axis=-1)
     if scaling.reverse:
-        x = ops.flip(x, axis=-1)
+        bgr = ops.flip(x[..., :3], axis=-1)
+        x = bgr if x.shape[-1] == 3 else ops.concatenate([bgr, x[..., 3:]], axis=-1)
     # Per row of pixels: on a CPU, broadcasting three numbers per pixel takes longer
     # than some convolutions.
-    batch, height, width, _ = ops.shape(x)
-    x = ops.reshape(x, (batch, height, width * 3))
+    batch, height, width, channels = ops.shape(x)
+    scaling = scaling.with_channels(x.shape[-1])
+    x = ops.reshape(x, (batch, height, width * channels))
     if scaling.standardizes:
         x = (x - _row(scaling.mean, width)) / _row(scaling.deviation, width)
     if scaling.scales:
@@ -39,8 +42,8 @@ def normalize(
     if true_size is not None:
         size = ops.cast(true_size, "int32")
         x = x * _inside(size[:, 0], height)[:, :, None]
-        x = x * ops.repeat(_inside(size[:, 1], width), 3, axis=-1)[:, None, :]
-    return ops.reshape(x, (batch, height, width, 3))
+        x = x * ops.repeat(_inside(size[:, 1], width), channels, axis=-1)[:, None, :]
+    return ops.reshape(x, (batch, height, width, channels))
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
@@ -72,7 +75,7 @@ def clip_window(true_size: Tensor | None, size: MapSize, batch: Any) -> Tensor:
 
 
 def _row(values: tuple[float, ...], width: Any) -> Tensor:
-    """Returns the values of three channels for a row of pixels, `[width * 3]`."""
+    """Returns the values of all channels for a row of pixels, `[width * c]`."""
     return ops.tile(ops.convert_to_tensor(values, dtype="float32"), [width])
 
 

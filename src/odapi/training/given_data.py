@@ -9,6 +9,7 @@ from odapi.build.keypoint_names import keypoint_label_map, with_keypoints
 from odapi.build.sampling import merges_classes, with_fraction, with_merged_classes
 from odapi.config.label_map import load_label_map
 from odapi.config.load import Config
+from odapi.config.readers import num_channels
 from odapi.config.rules.files import is_placeholder
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.relabel import relabel
@@ -105,6 +106,7 @@ class GivenData:
     ) -> BaseSource:
         """Returns the source of samples, with their own classes."""
         if isinstance(samples, BaseSource):
+            samples.num_channels = num_channels(config)
             return samples
         label_map = getattr(samples, "label_map", None)
         if self.classes is not None:
@@ -137,6 +139,7 @@ class GivenData:
             source = self._opened(samples, "eval_data", config, label_map)
             return with_merged_classes(source, config, label_map)
         if isinstance(samples, BaseSource):
+            samples.num_channels = num_channels(config)
             return relabel(samples, label_map)
         own = getattr(samples, "label_map", None)
         if self.classes is not None:
@@ -187,4 +190,6 @@ def _source(
     keypoints = keypoint_label_map(config)
     if keypoints is not None:
         label_map = with_keypoints(label_map, keypoints)
-    return SequenceSource(samples, label_map, name)
+    source = SequenceSource(samples, label_map, name)
+    source.num_channels = num_channels(config)
+    return source

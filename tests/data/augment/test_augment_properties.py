@@ -9,6 +9,8 @@ from augment_rows import ROWS, Kind, Row
 from numpy.testing import assert_allclose, assert_array_equal
 from painted import COLORS, EDGE_CASES, painted
 
+from odapi.data.augment.degrade import RandomBlur
+from odapi.data.augment.patches import BlackPatches, RandomErasing
 from odapi.data.image.resize import FixedShape, Identity
 from odapi.fields import FIELDS, Motion
 
@@ -218,3 +220,25 @@ def test_its_name_has_a_module_of_odapi(row):
 
 def test_every_field_is_painted():
     assert FIELDS.keys() - painted().keys() == set()
+
+
+# These change all channels: they hide, blur or disturb a part of the image.
+ALL_CHANNELS = (BlackPatches, RandomErasing, RandomBlur)
+
+
+@every_row
+def test_additional_channels_move_with_rgb_and_keep_their_values(row):
+    sample = painted()
+    planes = sample["image"][..., 0], np.full(sample["image"].shape[:2], 7, np.uint8)
+    before = np.dstack([sample["image"], *planes])
+    for seed in range(min(row.seeds, 3)):
+        made = applied(row, painted() | {"image": before.copy()}, seed)["image"]
+        assert made.shape[2] == 5
+        if isinstance(row.step, ALL_CHANNELS):
+            continue
+        if row.kind is Kind.GEOMETRY:
+            objects = np.isin(made[..., 0], COLORS)
+            assert_array_equal(made[..., 3][objects], made[..., 0][objects])
+            assert set(np.unique(made[..., 4])) <= {0, 7}
+        elif row.kind is Kind.COLOR:
+            assert_array_equal(made[..., 3:], before[..., 3:])

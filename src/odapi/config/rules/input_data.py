@@ -9,6 +9,8 @@ from odapi.config.readers import all_readers
 from odapi.config.rules.choices import SET_CHECKS
 from odapi.errors import did_you_mean
 
+_TO_GRAY = "convert_to_grayscale"
+
 
 def find_scores(config: Any) -> Iterator[Finding]:
     """Yields multiclass scores that are not loaded or contradict another option."""
@@ -92,6 +94,28 @@ def _find_single_class(config: Any) -> Iterator[Finding]:
         if reader.expand_labels_hierarchy:
             name = f"{where}.expand_labels_hierarchy"
             yield error(path, f"{refused} {name}: objects would be repeated")
+
+
+def find_channels(config: Any) -> Iterator[Finding]:
+    """Yields additional channels that differ between readers, or become gray."""
+    number = config.train_input_reader.num_additional_channels
+    for path, reader in all_readers(config):
+        if reader.num_additional_channels != number:
+            yield error(
+                f"{path}.num_additional_channels",
+                f"is {reader.num_additional_channels}, but {number} in "
+                "train_input_reader",
+                "set both to the same number",
+            )
+    model = config.model.WhichOneof("model") or ""
+    resizer: Any = getattr(getattr(config.model, model, None), "image_resizer", None)
+    kind = resizer.WhichOneof("image_resizer_oneof") if resizer else None
+    if kind and number and getattr(getattr(resizer, kind), _TO_GRAY, False):
+        yield error(
+            f"model.{model}.image_resizer.{kind}.{_TO_GRAY}",
+            "cannot be used with train_input_reader.num_additional_channels",
+            "for gray images of a single channel, leave num_additional_channels at 0",
+        )
 
 
 def find_processes(config: Any) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ RANGES: dict[str, Range] = {
     "EvalConfig.min_score_threshold": _SHARE,
     "EvalConfig.max_num_boxes_to_visualize": _NOT_NEGATIVE,
     "InputReader.max_number_of_boxes": _AT_LEAST_ONE,
+    "InputReader.num_additional_channels": Range(0, 61),
     "InputReader.sample_1_of_n_examples": _AT_LEAST_ONE,
     "InputReader.sample_from_datasets_weights": _NOT_NEGATIVE,
     "InputReader.frame_index": Range(-1),

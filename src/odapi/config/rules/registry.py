@@ -123,6 +123,7 @@ CONFIG_RULES: tuple[tuple[Callable[[Any], Iterator[Finding]], Part | None], ...]
     (augmentation_labels.find, Part.TRAIN_DATA),
     (input_data.find_mixture, Part.TRAIN_DATA),
     (input_data.find_sampling, Part.TRAIN_DATA),
+    (input_data.find_channels, None),
     (input_data.find_processes, Part.TRAIN_DATA),
     (input_data.find_allowed_checks, Part.TRAIN_DATA),
     (augmentations.find_close_after, Part.TRAIN_DATA),

@@ -166,7 +166,6 @@ ROWS: dict[str, Row] = {
     ),
     "InputReader.include_source_id": Row("image ids are always kept"),
     "InputReader.use_display_name": Row("classes are found by either name"),
-    "InputReader.num_additional_channels": _refused("images have three channels"),
     "InputReader.keypoint_type_weight": Row("no model of the original reads it"),
     "InputReader.mask_type": Row("records show which kind of masks they hold"),
     "InputReader.external_input_reader": _refused("the original only reserves it"),
@@ -189,8 +188,8 @@ ROWS: dict[str, Row] = {
     "EvalConfig.recall_lower_bound": Row("only precision at recall uses it"),
     "EvalConfig.recall_upper_bound": Row("only precision at recall uses it"),
     "EvalConfig.retain_original_images": Row("images for drawing are always kept"),
-    "EvalConfig.retain_original_image_additional_channels": _refused(
-        "images have three channels"
+    "EvalConfig.retain_original_image_additional_channels": Row(
+        "drawings show red, green and blue"
     ),
 }  # fmt: skip
 

@@ -89,6 +89,12 @@ class PlainAugmentation:
                 place, "returned None", hint="return the changed sample"
             )
         checked = check_sample(result, place, known=plain)
+        channels = [image.shape[2] for image in (plain["image"], checked["image"])]
+        if channels[0] != channels[1]:
+            raise InvalidSampleError(
+                f"{place}['image']",
+                f"has {channels[1]} channels, before {channels[0]}",
+            )
         for key in plain:
             if key not in checked:
                 raise InvalidSampleError(

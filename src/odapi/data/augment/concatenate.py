@@ -8,7 +8,7 @@ import numpy as np
 from odapi.data.context_features import CONTEXT, CONTEXT_IDS
 from odapi.data.image.lazy_masks import LazyMasks
 from odapi.data.sample import Sample
-from odapi.fields import FIELDS, LABELED_CLASSES, NOT_EXHAUSTIVE, Field
+from odapi.fields import ABSENT_CLASSES, FIELDS, LABELED_CLASSES, NOT_EXHAUSTIVE, Field
 
 
 def concatenate(samples: Sequence[Sample]) -> Sample:
@@ -30,6 +30,7 @@ def concatenate(samples: Sequence[Sample]) -> Sample:
     for sample in reversed(samples):
         joint |= {k: v for k, v in sample.items() if k not in FIELDS}
     joint.pop("image", None)
+    joint.pop(ABSENT_CLASSES, None)  # A class may be absent in one image only.
     for name, field in FIELDS.items():
         holders = [s for s in samples if name in s]
         if not holders:

@@ -1,6 +1,7 @@
 """Random losses of image quality: JPEG compression and blur."""
 
 import dataclasses
+import functools
 import math
 
 import cv2
@@ -88,9 +89,11 @@ class RandomBlur:
             return sample
         size = 1 + 2 * int(rng.integers(1, self.max_kernel_size // 2, endpoint=True))
         if rng.random() >= self.motion_probability:
-            return change_pixels(sample, lambda image: _gaussian(image, size))
+            blur = functools.partial(_gaussian, size=size)
+            return change_pixels(sample, blur, all_channels=True)
         kernel = line_kernel(size, rng.uniform(0.0, math.pi))
-        return change_pixels(sample, lambda image: _filtered(image, kernel))
+        blur = functools.partial(_filtered, kernel=kernel)
+        return change_pixels(sample, blur, all_channels=True)
 
 
 def line_kernel(size: int, angle: float) -> np.ndarray:

@@ -57,7 +57,7 @@ class BlackPatches:
                 image[top : top + side, left : left + side] = 0
             return image
 
-        return change_pixels(sample, blacken)
+        return change_pixels(sample, blacken, all_channels=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,7 @@ class RandomErasing:
                 part[...] = random_bytes(part.shape, rng)
             return image
 
-        return change_pixels(sample, erase)
+        return change_pixels(sample, erase, all_channels=True)
 
     def draw(
         self, height: int, width: int, rng: np.random.Generator

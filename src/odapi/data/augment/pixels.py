@@ -12,17 +12,28 @@ from odapi.data.image.lazy import LazyImage
 from odapi.data.image.lazy_masks import sampled_masks
 from odapi.data.sample import Sample
 
+_RGB = 3
 
-def change_pixels(sample: Sample, change: Callable[[np.ndarray], np.ndarray]) -> Sample:
+
+def change_pixels(
+    sample: Sample,
+    change: Callable[[np.ndarray], np.ndarray],
+    all_channels: bool = False,
+) -> Sample:
     """Returns the sample with its image rendered and changed; objects stay.
 
     Args:
         sample: The sample.
         change: Gets the image `[h, w, 3]`, which it may change in place, and returns
             one of the same size.
+        all_channels: Whether it gets additional channels, too; otherwise they stay.
     """
     sample = rendered_lazily(sample)
-    return sample | {"image": change(sample["image"])}
+    image = sample["image"]
+    if all_channels or image.shape[2] == _RGB:
+        return sample | {"image": change(image)}
+    changed = change(np.ascontiguousarray(image[..., :_RGB]))
+    return sample | {"image": np.concatenate([changed, image[..., _RGB:]], axis=2)}
 
 
 def rendered_lazily(sample: Sample) -> Sample:

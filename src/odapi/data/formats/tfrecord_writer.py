@@ -36,7 +36,7 @@ def write_tfrecord(
     Returns:
         Counts of what was written; with shards, its `path` is a glob.
     """
-    written = Written(shard_glob(path, shards))
+    written = Written(shard_glob(path, shards), stores_channels=True)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(atomic_open(p)) for p in shard_paths(path, shards)]
         for record, sample in make_records(source, indices, workers):
@@ -51,7 +51,7 @@ def write_records_of(
     source: TFRecordSource, path: Path, indices: Iterable[int], shards: int = 1
 ) -> Written:
     """Copies records of a source byte for byte."""
-    written = Written(shard_glob(path, shards))
+    written = Written(shard_glob(path, shards), stores_channels=True)
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(atomic_open(p)) for p in shard_paths(path, shards)]
         for index in indices:

@@ -12,7 +12,7 @@ import numpy as np
 
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample
-from odapi.data.sources.base import BaseSource
+from odapi.data.sources.base import ADDITIONAL, BaseSource
 from odapi.errors import DataError
 from odapi.fields import LABELED_CLASSES, NOT_EXHAUSTIVE
 from odapi.files import shortened, write_bytes
@@ -45,12 +45,16 @@ class Written:
         count: Number of images.
         objects: Number of objects.
         losses: Values that the format cannot store, by kind.
+        stores_channels: Whether the format stores additional channels that are image
+            files of their own.
     """
 
     path: Path
     count: int = 0
     objects: int = 0
     losses: Problems = dataclasses.field(default_factory=Problems)
+    stores_channels: bool = False
+    _counted: set[str] = dataclasses.field(default_factory=set)
 
     def lose_except(self, sample: Sample, stored: Collection[str] = ()) -> None:
         """Counts the values of all optional keys but those that the format stores."""
@@ -63,6 +67,11 @@ class Written:
             sample: The sample.
             keys: Fields of objects, and keys of the whole image.
         """
+        image_id = sample["image_id"]
+        apart = ADDITIONAL in sample and not self.stores_channels
+        if apart and image_id not in self._counted:
+            self._counted.add(image_id)
+            self.losses.add("additional channels", LOST, image_id)
         for key in keys:
             if key in _OF_IMAGE:
                 if key in sample and (key == LABELED_CLASSES or len(sample[key])):

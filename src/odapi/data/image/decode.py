@@ -1,4 +1,4 @@
-"""Decoding of image files to uint8 RGB."""
+"""Decoding of image files to uint8 RGB, or to RGB with additional channels."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from odapi.data.image.channels import decode_channels, with_additional
 from odapi.data.image.header import Header, read_header
 from odapi.data.image.limit import check_pixels
 from odapi.errors import DataError
@@ -29,6 +30,8 @@ def decode_image(
     header: Header | None = None,
     notice: Callable[[], None] | None = None,
     max_pixels: int | None = None,
+    channels: int = 3,
+    additional: tuple[bytes, ...] = (),
 ) -> np.ndarray:
     """Decodes a JPEG, PNG, BMP, WebP or TIFF file, or the first frame of a GIF.
 
@@ -42,9 +45,12 @@ def decode_image(
         header: Header of `data`, if already known.
         notice: Called if a JPEG has stray bytes but no pixel is lost.
         max_pixels: Limit by the header; None takes `max_image_pixels`.
+        channels: Number of channels, 3 or more. Above 3, the file has them all, see
+            `decode_channels`, or the others are in `additional`.
+        additional: Image files of the channels after RGB, one gray image each.
 
     Returns:
-        `[h, w, 3]` uint8.
+        `[h, w, channels]` uint8.
 
     Raises:
         DataError: The bytes are not an image, damaged, or truncated, or the image has
@@ -54,12 +60,16 @@ def decode_image(
         header = read_header(data)
     check_pixels(data, header, place, max_pixels)
     image: np.ndarray | None
-    if header.format == "jpeg":
+    if channels > 3 and not additional:
+        image = decode_channels(data, channels, header, place)
+    elif header.format == "jpeg":
         image = _decode_jpeg(data, place, notice)
     else:
         image = _decode(data)
     if image is None:
         raise DataError(place, _why_not(data, header), _hint(data))
+    if channels > 3 and additional:
+        image = with_additional(image, additional, channels, place)
     return apply_orientation(image, header.orientation) if orient else image
 
 

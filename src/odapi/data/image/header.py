@@ -1,10 +1,14 @@
 """Headers of image files: format, size and EXIF orientation."""
 
 import dataclasses
+import io
 import struct
+
+import numpy as np
 
 _START_OF_FRAME = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}  # JPEG markers with a size
 _ORIENTATION = 0x0112  # EXIF tag
+NPY = "npy"  # Format of NumPy files, which hold images with additional channels.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,7 +16,7 @@ class Header:
     """The header of an image file.
 
     Args:
-        format: "jpeg", "png", "bmp", "gif", "webp" or "tiff"; "" if unknown.
+        format: "jpeg", "png", "bmp", "gif", "webp", "tiff" or "npy"; "" if unknown.
         stored_size: (height, width) in pixels, as the pixels are stored; None
             if the header does not contain it.
         orientation: EXIF orientation, 1 to 8; 1 if there is none.
@@ -171,6 +175,19 @@ def _tiff_tags(tiff: bytes, wanted: tuple[int, ...]) -> dict[int, int]:
     return tags
 
 
+def _npy(data: bytes) -> Header:
+    file = io.BytesIO(data)
+    try:
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[np.lib.format.read_magic(file)]
+        shape, _, _ = read(file)
+    except (ValueError, KeyError, EOFError):
+        return Header(NPY)
+    return Header(NPY, (shape[0], shape[1]) if len(shape) in (2, 3) else None)
+
+
 _PARSERS = (
     (b"\xff\xd8", _jpeg),
     (b"\x89PNG\r\n\x1a\n", _png),
@@ -179,4 +196,5 @@ _PARSERS = (
     (b"RIFF", _webp),
     (b"II*\0", _tiff),
     (b"MM\0*", _tiff),
+    (b"\x93NUMPY", _npy),
 )

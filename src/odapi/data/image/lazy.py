@@ -13,6 +13,8 @@ from odapi.data.sample import Sample
 
 # Approximate number of pixels that the mean of an unrendered image is taken over.
 _MEAN_OVER = 1 << 14
+# Channels that colors change; others follow them.
+_RGB = 3
 
 
 class ColorChange(Protocol):
@@ -38,7 +40,8 @@ class LazyImage:
     """An image given by `pixels` and the changes to apply to them.
 
     Args:
-        pixels: `[h, w, c]` uint8 or float32 in 0..255: the source.
+        pixels: `[h, w, c]` uint8 or float32 in 0..255: the source, RGB and additional
+            channels, whose values no color operation changes.
         rows, columns: The part of the source that is visible.
         colors: Color operations, in order.
         layers: Padding under the source, the lowest first, in its final colors.
@@ -149,7 +152,7 @@ class LazyImage:
         ]
         grown = top < 0 or left < 0
         if grown or top + height > self.rows.size or left + width > self.columns.size:
-            color = tuple(float(value) for value in fill)
+            color = self._filled(fill)
             layers.insert(0, Layer(Axis.of(height), Axis.of(width), color))
         rows, columns = self.rows.window(top, height), self.columns.window(left, width)
         return self._placed(rows, columns, layers)
@@ -157,7 +160,7 @@ class LazyImage:
     def recolor(self, change: ColorChange) -> "LazyImage":
         """Returns the image with a color operation added."""
         layers = tuple(
-            Layer(r, c, tuple(change(np.full((1, 1, 3), color, np.float32))[0, 0]))
+            Layer(r, c, tuple(_recolored(_pixel(color), (change,))[0, 0]))
             for r, c, color in self.layers
         )
         joint = self.colors[-1].then(change) if self.colors else None
@@ -165,19 +168,19 @@ class LazyImage:
         return LazyImage(self.pixels, self.rows, self.columns, colors, layers)
 
     def mean(self) -> np.ndarray:
-        """Returns the mean color `[c]`, estimated from a sample of pixels."""
-        height, width, channels = self.shape
-        mean = np.zeros(channels)
+        """Returns the mean color `[3]`, estimated from a sample of pixels."""
+        height, width, _ = self.shape
+        mean = np.zeros(_RGB)
         for rows, columns, color in self.layers:
             share = _area(rows, columns) / (height * width)
-            mean = (1 - share) * mean + share * np.array(color)
-        view = self.pixels[slice(*self.rows.read), slice(*self.columns.read)]
+            mean = (1 - share) * mean + share * np.array(color[:_RGB])
+        view = self.pixels[slice(*self.rows.read), slice(*self.columns.read), :_RGB]
         if not view.size:
             return mean
         if self.colors:
             view = _recolored(_some_rows(view), self.colors)
         share = _area(self.rows, self.columns) / (height * width)
-        return (1 - share) * mean + share * np.array(cv2.mean(view)[:channels])
+        return (1 - share) * mean + share * np.array(cv2.mean(view)[:_RGB])
 
     @property
     def dtype(self) -> np.dtype:
@@ -216,6 +219,11 @@ class LazyImage:
     def render_masks(self, masks: Any) -> np.ndarray:
         """Returns masks `[n, h, w]` of the source, transformed as the image is."""
         return warp.sample_masks(masks, self.rows, self.columns)
+
+    def _filled(self, fill: Sequence[float]) -> tuple[float, ...]:
+        """Returns a color of padding; additional channels are 0."""
+        color = [float(value) for value in fill]
+        return (*color, *[0.0] * (self.pixels.shape[2] - len(color)))
 
     def _placed(
         self, rows: Axis, columns: Axis, layers: Iterable[Layer]
@@ -265,6 +273,15 @@ def _area(rows: Axis, columns: Axis) -> int:
 
 
 def _recolored(image: np.ndarray, colors: tuple[ColorChange, ...]) -> np.ndarray:
+    """Returns an image with its colors changed; additional channels stay."""
+    if colors and image.shape[2] > _RGB:
+        changed = _recolored(np.ascontiguousarray(image[..., :_RGB]), colors)
+        return np.concatenate([changed, image[..., _RGB:]], axis=2)
     for change in colors:
         image = change(image)
     return image
+
+
+def _pixel(color: Sequence[float]) -> np.ndarray:
+    """Returns a color as an image of one pixel, `[1, 1, c]`."""
+    return np.array(color, np.float32)[None, None]

@@ -53,7 +53,7 @@ class Resizer(Protocol):
         """
 
     def resize(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-        """Returns `image [h, w, 3]`, uint8 or float32, resized, and its true size."""
+        """Returns `image [h, w, c]`, uint8 or float32, resized, and its true size."""
 
     def true_size(self, height: int, width: int) -> tuple[int, int]:
         """Returns the size of a resized image, without padding."""
@@ -102,7 +102,8 @@ class _Resizer:
     Args:
         method: Interpolation method.
         grayscale: Whether to convert to one gray channel.
-        pad_value: Color of the padding, one value per channel; empty for zeros.
+        pad_value: Color of the padding, of RGB or gray; empty for zeros. Additional
+            channels are padded with zeros.
 
     Raises:
         ValueError: A size is below 1, or the method is unknown.
@@ -134,7 +135,7 @@ class _Resizer:
         return self.true_size(height, width)
 
     def resize(self, image: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
-        """Returns `image [h, w, 3]`, uint8 or float32, resized, and its true size."""
+        """Returns `image [h, w, c]`, uint8 or float32, resized, and its true size."""
         sample = self({"image": image})
         height, width = sample["true_size"].tolist()
         return sample["image"], (height, width)
@@ -172,7 +173,8 @@ class _Resizer:
         padded = np.zeros((*size, channels), pixels.dtype)
         if any(self.pad_value):
             whole = pixels.dtype == np.uint8
-            padded[...] = np.rint(self.pad_value) if whole else self.pad_value
+            color = np.rint(self.pad_value) if whole else self.pad_value
+            padded[..., : len(self.pad_value)] = color
         padded[:height, :width] = pixels
         return padded
 

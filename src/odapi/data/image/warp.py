@@ -17,6 +17,9 @@ cv2.setNumThreads(1)
 # the source is not much larger than the result.
 _FOUR_CHANNELS_UP_TO = 8
 
+# Numbers of channels that OpenCV warps without rounding positions to 1/32 pixel.
+_EXACT = (1, 3, 4)
+
 # Tolerance of positions for rounding, in pixels.
 _TINY = 1e-6
 # A start that is not whole: nearest neighbors are rounded, not rounded down.
@@ -183,6 +186,8 @@ def sample_bilinear(
     if rows.is_copied and columns.is_copied:
         view = pixels[top:bottom, left:right]
         return _flipped(view, rows.step < 0, columns.step < 0, out)
+    if pixels.shape[2] not in _EXACT:
+        return _by_group(pixels, rows, columns, out)
     if rows.is_spread and columns.is_spread:
         # Half the time of a warp.
         view = pixels[rows.low : rows.high, columns.low : columns.high]
@@ -196,6 +201,17 @@ def sample_bilinear(
         ]
     )
     return _warp(view, matrix, i1 - i0, j1 - j0, out)
+
+
+def _by_group(
+    pixels: np.ndarray, rows: Axis, columns: Axis, out: np.ndarray | None
+) -> np.ndarray:
+    """Samples RGB, then each additional channel, bilinearly."""
+    parts = [pixels[..., :3], *np.split(pixels[..., 3:], pixels.shape[2] - 3, axis=2)]
+    sampled = [
+        sample_bilinear(np.ascontiguousarray(part), rows, columns) for part in parts
+    ]
+    return np.concatenate(sampled, axis=2, out=out)
 
 
 def sample_nearest(

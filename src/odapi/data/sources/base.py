@@ -23,6 +23,7 @@ from odapi.data.object_masks import (
     fit_mask,
     lack_boxes,
 )
+from odapi.data.positions import normalize_pixels
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, keep_objects
 from odapi.errors import DataError
@@ -30,6 +31,9 @@ from odapi.fields import FIELDS, IMAGE_CLASSES, REQUIRED
 from odapi.labels import LabelMap
 
 Size = tuple[int, int]
+
+# Key of an encoded sample: a list of image files, one per additional channel.
+ADDITIONAL = "additional_encoded"
 
 # Decodes the mask of an object, uint8 [h, w], given the (height, width) of its
 # annotation; raises ValueError.
@@ -51,6 +55,7 @@ class Raw:
         mask_of: One decoder per object, or None. Without "masks" in the keys of the
             source, only for the boxes of objects without one.
         context: Values of the whole image, by the keys of `context_features`.
+        additional: Image files of additional channels, one gray image each.
     """
 
     image_id: str
@@ -60,6 +65,7 @@ class Raw:
     in_pixels: bool = True
     mask_of: list[MaskOf | None] | None = None
     context: dict[str, Any] = dataclasses.field(default_factory=dict)
+    additional: tuple[bytes, ...] = ()
 
     @property
     def shown_name(self) -> str:
@@ -80,6 +86,7 @@ class BaseSource:
     Attributes:
         is_stored: False if samples are made in Python, which may take long.
         max_pixels: Limit on the pixels of an image; None takes `max_image_pixels`.
+        num_channels: Channels of the images: RGB and additional ones.
 
     Args:
         name: For messages, such as the path.
@@ -92,6 +99,7 @@ class BaseSource:
 
     is_stored = True
     max_pixels: int | None = None
+    num_channels: int = 3
 
     def __init__(
         self,
@@ -144,7 +152,7 @@ class BaseSource:
         return self.raw(index), self.encoded(index)
 
     def __getitem__(self, index: int) -> Sample:
-        """Returns a sample; its objects are cleaned, its image is uint8 RGB.
+        """Returns a sample; its objects are cleaned, its image is uint8.
 
         Raises:
             DataError: The image cannot be used; counted in `problems`.
@@ -208,7 +216,7 @@ class BaseSource:
     def encoded_sample(self, index: int) -> Sample:
         """Returns the sample with its image still encoded.
 
-        Its keys are those of `annotations`, and `encoded` (bytes) and `header`.
+        Its keys: those of `annotations`, `encoded`, `header`, and maybe `ADDITIONAL`.
 
         Raises:
             DataError: The bytes are not an image.
@@ -218,6 +226,8 @@ class BaseSource:
         if header.stored_size is None:
             header = Header(header.format, self._decode(data, raw, header).shape[:2])
         sample = self._annotated(raw, header)
+        if raw.additional:
+            sample[ADDITIONAL] = list(raw.additional)
         return sample | {"encoded": data, "header": header}
 
     def load_head(self, index: int) -> tuple[Raw, bytes]:
@@ -256,6 +266,8 @@ class BaseSource:
                 header=header,
                 notice=lambda: self.problems.found("damaged JPEG", place),
                 max_pixels=self.max_pixels,
+                channels=self.num_channels,
+                additional=raw.additional,
             )
         except DataError as error:
             self._found_corrupt(place, error)
@@ -268,7 +280,7 @@ class BaseSource:
         """Returns the cleaned sample; `size` is of the image, in pixels."""
         objects: dict[str, Any] = dict(raw.objects)
         if raw.in_pixels:
-            _normalize(objects, reference)
+            normalize_pixels(objects, reference)
         if "area" in objects and reference != size:
             objects["area"] = objects["area"] * np.float32(
                 size[0] * size[1] / (reference[0] * reference[1])
@@ -386,12 +398,3 @@ def _mask_weights(raw: Raw, objects: dict[str, Any]) -> np.ndarray:
     weights = np.asarray(objects.get("mask_weights", np.ones(count)), np.float32)
     there = np.array([m is not None for m in raw.mask_of or [None] * count], bool)
     return weights * there
-
-
-def _normalize(objects: dict[str, np.ndarray], size: Size) -> None:
-    """Normalizes pixel coordinates by `size`, in place."""
-    unit = np.array(size, np.float64)
-    objects["boxes"] = objects["boxes"] / np.tile(unit, 2)
-    if "keypoints" in objects:
-        with np.errstate(over="ignore"):  # Infinite ones are counted.
-            objects["keypoints"] = (objects["keypoints"] / unit).astype(np.float32)

@@ -26,6 +26,15 @@ class MappedSource(BaseSource):
         self.is_stored = source.is_stored
         self.max_pixels = source.max_pixels
 
+    @property
+    def num_channels(self) -> int:  # type: ignore[override]
+        """Channels of the images: RGB and additional ones."""
+        return self.source.num_channels
+
+    @num_channels.setter
+    def num_channels(self, number: int) -> None:
+        self.source.num_channels = number
+
     def mapped(self, values: Sample) -> Sample:
         """Returns the annotations with the changes; the given dict is kept.
 

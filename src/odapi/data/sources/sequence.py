@@ -7,9 +7,9 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
+from odapi.data.image.channels import encode_channels
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample
 from odapi.data.sample_checks import InvalidSampleError, check_image, check_sample
@@ -26,7 +26,8 @@ class SampleSequence(Protocol):
 
     A sample is a dict:
 
-        image      uint8 [h, w, 3] RGB, or the path of an image file
+        image      uint8 [h, w, 3] RGB, or with additional channels, or the path of an
+                   image file
         boxes      [n, 4], normalized [y_min, x_min, y_max, x_max]
         classes    [n] integers, counted from 0: the id in the label map minus 1
         image_id   optional; the index by default
@@ -119,6 +120,7 @@ class SequenceSource(BaseSource):
         image = sample["image"]
         if isinstance(image, pathlib.Path):
             return super().__getitem__(index)
+        self._check_channels(image, index)
         pixels = image.view()
         pixels.flags.writeable = False  # It belongs to the user.
         return self._cleaned(sample, image.shape[:2]) | {"image": pixels}
@@ -167,6 +169,16 @@ class SequenceSource(BaseSource):
         self._check_classes(checked["classes"], place)
         return checked | {"image_id": str(sample.get("image_id", index))}
 
+    def _check_channels(self, image: np.ndarray, index: int) -> None:
+        if image.shape[2] != self.num_channels:
+            wanted = self.num_channels
+            raise InvalidSampleError(
+                f"{self.name}[{index}]['image']",
+                f"must be [height, width, {wanted}], got {list(image.shape)}",
+                hint="train_input_reader.num_additional_channels is the number of "
+                "channels after red, green and blue",
+            )
+
     def _check_classes(self, classes: np.ndarray, place: str) -> None:
         count = self.label_map.num_classes
         if classes.size and classes.max() >= count:
@@ -198,7 +210,7 @@ class SequenceSource(BaseSource):
     def _encoded(self, sample: Sample) -> bytes:
         image = sample["image"]
         if not isinstance(image, pathlib.Path):
-            return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+            return encode_channels(image)
         try:
             return read_image_file(image)
         except OSError as error:

@@ -21,6 +21,7 @@ class Subset(BaseSource):
         self.source = source
         self.is_stored = source.is_stored
         self.max_pixels = source.max_pixels
+        self.num_channels = source.num_channels
         self.indices = list(indices)
         if not self.indices:
             raise DataError(self.name, "has no image")

@@ -20,7 +20,12 @@ from odapi.data.sources.record_classes import (
     is_numbered_from_0,
     label_map_of_records,
 )
-from odapi.data.tfrecord.example import Example, encoded_image, read_example
+from odapi.data.tfrecord.example import (
+    Example,
+    additional_images,
+    encoded_image,
+    read_example,
+)
 from odapi.data.tfrecord.indexing import index_of
 from odapi.data.tfrecord.record_index import RecordIndex
 from odapi.data.tfrecord.sequence_example import frame_example, parse_sequence
@@ -235,7 +240,9 @@ class TFRecordSource(BaseSource):
             raise
         except ValueError as error:  # The file has changed since it was indexed.
             raise DataError(self._ids[index], str(error)) from error
-        return self._raw(example, self._ids[index]), encoded_image(features)
+        raw = self._raw(example, self._ids[index])
+        raw.additional = additional_images(features)
+        return raw, encoded_image(features)
 
     def _raw(self, example: Example, image_id: str) -> Raw:
         classes = ClassIndex(

@@ -32,6 +32,7 @@ SIDES = ("ymin", "xmin", "ymax", "xmax")
 _TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
 _SCORES = "image/object/class/multiclass_scores"
 _MASK = "image/object/mask"
+ADDITIONAL_CHANNELS = "image/additional_channels/encoded"
 DENSEPOSE = "image/object/densepose/"
 OFFSET = "image/object/temporal_offset/"
 _IMAGE = "image/class/"
@@ -99,6 +100,18 @@ def encoded_image(features: Any) -> bytes:
     return values[0] if len(values) else b""
 
 
+def additional_images(features: Any) -> tuple[bytes, ...]:
+    """Returns the encoded images of additional channels; empty if there are none.
+
+    Raises:
+        ExampleError: They are not bytes.
+    """
+    values = values_of(features, ADDITIONAL_CHANNELS)
+    if any(not isinstance(value, bytes) for value in values):
+        raise ExampleError(f"{ADDITIONAL_CHANNELS} is not bytes")
+    return tuple(values)
+
+
 def read_example(features: Any) -> Example:
     """Reads the description of the image and its objects.
 
@@ -109,6 +122,7 @@ def read_example(features: Any) -> Example:
             are not of the type of their feature.
     """
     encoded_image(features)
+    additional_images(features)
     boxes = _boxes(features)
     count, faults = len(boxes), list[Fault]()
     objects = {"boxes": boxes}

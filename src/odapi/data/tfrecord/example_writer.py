@@ -9,7 +9,12 @@ import numpy as np
 from odapi.data import context_features as context
 from odapi.data.mask_encoding import encode_png_mask
 from odapi.data.sample import Sample
-from odapi.data.tfrecord.example import DENSEPOSE, OFFSET, SIDES
+from odapi.data.tfrecord.example import (
+    ADDITIONAL_CHANNELS,
+    DENSEPOSE,
+    OFFSET,
+    SIDES,
+)
 from odapi.data.tfrecord.protos import example_pb2
 from odapi.fields import FIELDS, LABELED_CLASSES, NOT_EXHAUSTIVE
 from odapi.labels import LabelMap
@@ -55,6 +60,8 @@ def example_of(sample: Sample, label_map: LabelMap) -> bytes:
     _labeled_classes(features, sample, label_map)
     write_densepose_and_motion(features, sample)
     write_context(features, sample)
+    if "additional_encoded" in sample:
+        _bytes(features, ADDITIONAL_CHANNELS, sample["additional_encoded"])
     # The order of features would otherwise differ between processes.
     return example.SerializeToString(deterministic=True)
 

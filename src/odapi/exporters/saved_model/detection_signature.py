@@ -16,7 +16,7 @@ REQUIRED = ("detection_boxes", "detection_scores", "detection_classes")
 
 _PREFERRED = (SERVING, "image_tensor", "float_image_tensor")
 _USUAL_NAMES = ("input_tensor", "inputs", "image_tensor")
-_CHANNELS = (None, 1, 3)
+_NOT_CHANNELS = (0, 2)
 _MAX_SIGNATURES = 4  # In a message.
 _NEEDED = (
     "needed are one image as input, uint8 or float32 [batch, height, width, 3] or "
@@ -65,6 +65,12 @@ class ImageInput:
         if shape.rank != 4 or None in (shape[1], shape[2]):
             return None
         return int(shape[1]), int(shape[2])
+
+    @property
+    def num_channels(self) -> int:
+        """Channels of the images: more than 3 if there are additional ones."""
+        known = self.spec.shape.rank == 4 and self.spec.shape[3]
+        return max(known or 3, 3)
 
     @property
     def is_gray(self) -> bool:
@@ -128,7 +134,7 @@ def _takes_images(spec: Any) -> bool:
         return shape.rank in (None, 1)
     if not (dtype.is_floating or dtype.is_integer):
         return False
-    return shape.rank is None or (shape.rank == 4 and shape[3] in _CHANNELS)
+    return shape.rank is None or (shape.rank == 4 and shape[3] not in _NOT_CHANNELS)
 
 
 def _problem(order: list[str], signatures: Mapping[str, Any]) -> str:

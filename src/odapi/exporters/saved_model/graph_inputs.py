@@ -23,12 +23,15 @@ if TYPE_CHECKING:
 _GRAY = (0.2989, 0.5870, 0.1140)
 
 
-def input_spec(input_type: str, batch_size: int | None = None) -> Any:
+def input_spec(
+    input_type: str, batch_size: int | None = None, channels: int = 3
+) -> Any:
     """Returns the `tf.TensorSpec` of `input_tensor`.
 
     Args:
         input_type: One of `INPUT_TYPES`, or `BOXES`.
         batch_size: Images per call; None: any number.
+        channels: Channels of the images.
 
     Raises:
         ConfigError: The input type is unknown.
@@ -39,7 +42,7 @@ def input_spec(input_type: str, batch_size: int | None = None) -> Any:
     if input_type in (ENCODED, EXAMPLE):
         return tf.TensorSpec([batch_size], tf.string, name="input_tensor")
     dtype = tf.uint8 if input_type in ("image_tensor", BOXES) else tf.float32
-    shape = [batch_size, None, None, 3]
+    shape = [batch_size, None, None, channels]
     return tf.TensorSpec(shape, dtype, name="input_tensor")
 
 
@@ -53,27 +56,32 @@ def side_specs(detector: "Detector", batch_size: int | None = None) -> list[Any]
     ]
 
 
-def prepare(input_type: str, resizer: host.Resizer) -> Callable[[Tensor], tuple]:
+def prepare(
+    input_type: str, resizer: host.Resizer, channels: int = 3
+) -> Callable[[Tensor], tuple]:
     """Returns the function from `input_tensor` to the inputs of the detector.
 
     These are resized and padded images float32 `[b, h, w, c]` in 0..255, and their size
     without padding, int32 `[b, 2]`.
     """
     return {
-        "image_tensor": lambda images: resize(resizer, images),
-        BOXES: lambda images: resize(resizer, images),
-        "float_image_tensor": lambda images: resize(resizer, images),
+        "image_tensor": lambda images: resize(resizer, images, channels),
+        BOXES: lambda images: resize(resizer, images, channels),
+        "float_image_tensor": lambda images: resize(resizer, images, channels),
         ENCODED: lambda files: _resize_files(resizer, files),
         EXAMPLE: lambda examples: _resize_files(resizer, encoded_of(examples)),
     }[input_type]
 
 
-def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
+def resize(
+    resizer: host.Resizer, images: Tensor, channels: int = 3
+) -> tuple[Tensor, Tensor]:
     """Resizes a batch of images of one size.
 
     Args:
         resizer: Of the host.
-        images: `[b, h, w, 3]`, uint8 or float32.
+        images: `[b, h, w, channels]`, uint8 or float32.
+        channels: Channels of the images.
 
     Returns:
         float32 `[b, H, W, c]` and the size without padding, int32 `[b, 2]`.
@@ -88,9 +96,10 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
             "model.image_resizer", f"{type(resizer).__name__} cannot be exported"
         )
     # Servers check no shapes: the name of the operation is part of their message.
-    images = tf.ensure_shape(
-        images, [None, None, None, 3], name="input_images_must_have_3_channels_RGB"
-    )
+    name = f"input_images_must_have_{channels}_channels_RGB"
+    if channels > 3:
+        name += f"_and_{channels - 3}_more"
+    images = tf.ensure_shape(images, [None, None, None, channels], name=name)
     shape = tf.shape(images)
     true, padded = _SIZES[type(resizer)](resizer, shape[1], shape[2])
     # Cast first: converters assume that operations on uint8 return uint8.
@@ -98,9 +107,9 @@ def resize(resizer: host.Resizer, images: Tensor) -> tuple[Tensor, Tensor]:
     resized = _METHODS[resizer.method](images, true, resizer.keeps_corners)
     if resizer.grayscale:  # type: ignore[attr-defined]
         resized = tf.reduce_sum(resized * tf.constant(_GRAY), axis=-1, keepdims=True)
+        channels = 1
     if true is not padded:
         resized = _pad(resized, true, padded, resizer.pad_value)  # type: ignore[attr-defined]
-    channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
     if true is not padded:
         # Converters such as TFLite's ignore `set_shape` and know no EnsureShape.
         resized = tf.reshape(resized, [-1, padded[0], padded[1], channels])
@@ -129,7 +138,9 @@ def _pad(images: Tensor, true: Tensor, padded: Tensor, value: tuple) -> Tensor:
     below = [[0, 0], [0, padded[0] - true[0]], [0, padded[1] - true[1]], [0, 0]]
     if not any(value):
         return tf.pad(images, below)
-    fill = tf.constant(value, tf.float32)
+    # Additional channels are padded with zeros.
+    rest = (0.0,) * (images.shape[-1] - len(value))
+    fill = tf.constant((*value, *rest), tf.float32)
     return tf.pad(images - fill, below) + fill
 
 

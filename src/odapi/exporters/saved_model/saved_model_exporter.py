@@ -72,7 +72,7 @@ class SavedModelExporter(Exporter):
         self, resizer: Resizer, image: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns an image resized by TensorFlow operations, as in the graph."""
-        resized, true_size = graph_inputs.resize(resizer, image[None])
+        resized, true_size = graph_inputs.resize(resizer, image[None], image.shape[-1])
         return resized.numpy(), true_size.numpy()
 
 

@@ -27,7 +27,7 @@ from odapi.exporters.saved_model.load_saved_model import (
     require_saved_model,
 )
 from odapi.exporters.saved_model.saved_model_classes import classes_beside
-from odapi.inference.image_in_memory import as_array, as_rgb_uint8
+from odapi.inference.image_in_memory import as_array, as_uint8
 from odapi.labels import LabelMap
 
 _SIDE_INPUTS = (FEATURES, SIZE)  # Of Context R-CNN; zeros mean no memory bank.
@@ -102,6 +102,11 @@ class SavedModelPredictor:
         """
         return find_detection_signature(self.name, self.signatures, _SIDE_INPUTS)
 
+    @property
+    def num_channels(self) -> int:
+        """Channels of the images that the model takes."""
+        return self.image_input.num_channels
+
     def attend(self, bank: str | os.PathLike | np.ndarray) -> None:
         """Sets one memory bank `[n, d]` of a Context R-CNN for all images.
 
@@ -121,7 +126,8 @@ class SavedModelPredictor:
         """Returns the outputs by the original's names, with a batch dimension.
 
         Args:
-            images: uint8 RGB `[h, w, 3]`, or `[b, h, w, 3]` of one size. They are
+            images: uint8 RGB `[h, w, 3]`, or `[b, h, w, 3]` of one size, or with the
+                additional channels of the model. They are
                 split into batches if the model has a fixed batch size, resized if it
                 has a fixed size, and encoded if it takes image files.
             side_inputs: Further inputs by name, one row per image; missing ones are
@@ -133,7 +139,7 @@ class SavedModelPredictor:
         """
         images = as_array(images)
         rows = list(images) if images.ndim == 4 else [images]
-        pixels = [as_rgb_uint8(image) for image in rows]
+        pixels = [as_uint8(image, self.num_channels) for image in rows]
         size = self.image_input.batch_size or len(rows)
         parts = []
         for start in range(0, len(rows), size):
@@ -193,7 +199,9 @@ class SavedModelPredictor:
             raise CheckpointError(
                 f"{self.name} ({signature})",
                 f"{image.name} must be {image.title}, got {list(value.shape)}",
-                hint="images have three channels, RGB",
+                hint="images have three channels, RGB"
+                if image.num_channels == 3
+                else f"images have {image.num_channels} channels, RGB first",
             )
         given = {} if boxes is None else {BOXES: boxes}
         for name, spec in self.side_specs(signature).items():

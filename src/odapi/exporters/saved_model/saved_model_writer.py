@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from odapi.data.image.resize import Resizer, fixed_size, may_pad
 from odapi.errors import ConfigError
-from odapi.exporters.input_types import BOXES, INPUT_TYPES, check_input_type
+from odapi.exporters.input_types import BOXES, check_input_type, input_types
 from odapi.exporters.named_outputs import detect, named_outputs
 from odapi.exporters.saved_model import graph_inputs
 from odapi.exporters.saved_model.checksums import write_checksums
@@ -52,11 +52,19 @@ def write_saved_model(
     if input_type == BOXES:
         _write_with_boxes(detector, resizer, folder, batch_size)
         return
+    channels = detector.num_channels
+    if input_type not in input_types(channels):
+        raise ConfigError(
+            "input_type",
+            f"{input_type} takes image files, which have three channels; the model "
+            f"takes {channels}",
+            hint=f"use one of {', '.join(input_types(channels))}",
+        )
     core = FrozenFunction(_core(detector, resizer, batch_size))
     side = graph_inputs.side_specs(detector, batch_size)
     functions = {
-        kind: _serving_function(core, kind, resizer, batch_size, side)
-        for kind in INPUT_TYPES
+        kind: _serving_function(core, kind, resizer, batch_size, side, channels)
+        for kind in input_types(channels)
     }
     module = tf.Module()
     module.variables_of_core = core.variables
@@ -83,15 +91,16 @@ def _write_with_boxes(
             f"{BOXES} needs a model that predicts masks for given boxes",
             hint="use a model with deepmac_mask_estimation",
         )
+    channels = detector.num_channels
     core = FrozenFunction(_core(detector, resizer, batch_size, with_boxes=True))
 
     def serve(input_tensor: Any, boxes: Any) -> dict[str, Any]:
         with tf.device("CPU:0"):
-            images, true_size = graph_inputs.resize(resizer, input_tensor)
+            images, true_size = graph_inputs.resize(resizer, input_tensor, channels)
         return core(images=images, true_size=true_size, boxes=boxes)
 
     specs = [
-        graph_inputs.input_spec(BOXES, batch_size),
+        graph_inputs.input_spec(BOXES, batch_size, channels),
         tf.TensorSpec([batch_size, None, 4], tf.float32, name="boxes"),
     ]
     module = tf.Module()
@@ -131,7 +140,9 @@ def _core(
             hint="set pad_to_max_dimension of the keep_aspect_ratio_resizer, or use a "
             "fixed_shape_resizer: --set model...image_resizer...",
         )
-    channels = 1 if resizer.grayscale else 3  # type: ignore[attr-defined]
+    channels = detector.num_channels
+    if resizer.grayscale:  # type: ignore[attr-defined]
+        channels = 1
     pads = may_pad(resizer)
     side = graph_inputs.side_specs(detector, batch_size)
 
@@ -152,11 +163,16 @@ def _core(
 
 
 def _serving_function(
-    core: Any, kind: str, resizer: Resizer, batch_size: int | None, side: Sequence[Any]
+    core: Any,
+    kind: str,
+    resizer: Resizer,
+    batch_size: int | None,
+    side: Sequence[Any],
+    channels: int,
 ) -> Any:
     import tensorflow as tf
 
-    prepare = graph_inputs.prepare(kind, resizer)
+    prepare = graph_inputs.prepare(kind, resizer, channels)
 
     def serve(input_tensor: Any, *side_values: Any) -> dict[str, Any]:
         # Decoding and resizing stay on the CPU wherever the rest runs.
@@ -166,5 +182,5 @@ def _serving_function(
         return core(images=images, true_size=true_size, **named)
 
     # autograph=False: the functions use TensorFlow operations only.
-    specs = [graph_inputs.input_spec(kind, batch_size), *side]
+    specs = [graph_inputs.input_spec(kind, batch_size, channels), *side]
     return tf.function(serve, autograph=False, input_signature=specs)

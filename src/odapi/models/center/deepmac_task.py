@@ -373,7 +373,9 @@ class DeepMac(Task):
         self, options: ColorSupervision, logits: Tensor, inside: Tensor, frame: Frame
     ) -> Tensor:
         size = tuple(logits.shape[2:])
-        features = frame.features if options.features else frame.images
+        features = frame.features
+        if not options.features:
+            features = None if frame.images is None else frame.images[..., :3]
         if features is None:
             raise ValueError("the feature consistency loss needs the images")
         features = ops.image.resize(

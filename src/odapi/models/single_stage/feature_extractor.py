@@ -30,16 +30,18 @@ class FeatureExtractor(keras.layers.Layer):
         self.backbone = backbone
         self.neck: Any = neck
         self.multiple = multiple
+        self._channels = 3  # Of the images.
 
     def build(self, input_shape):
         """Creates the variables."""
+        self._channels = input_shape[-1]
         if not self.backbone.built:
             self.backbone.build(input_shape)
         if self.neck is not None:
             self.neck.build(self._maps(input_shape))
 
     def call(self, images, training=False):
-        """Returns feature maps, largest first, of normalized images `[b, h, w, 3]`."""
+        """Returns feature maps, largest first, of normalized images `[b, h, w, c]`."""
         maps = self.backbone(pad_to_multiple(images, self.multiple), training=training)
         if not isinstance(maps, list):
             maps = [maps]
@@ -52,10 +54,8 @@ class FeatureExtractor(keras.layers.Layer):
 
     def grid_sizes(self, image_size: tuple[int, int]) -> list[tuple[int, int]]:
         """Returns height and width of each feature map, for images `(h, w)`."""
-        return [
-            (shape[1], shape[2])
-            for shape in self.compute_output_shape((None, *image_size, 3))
-        ]
+        images = (None, *image_size, self._channels)
+        return [(shape[1], shape[2]) for shape in self.compute_output_shape(images)]
 
     def _maps(self, input_shape):
         batch, height, width, channels = input_shape
