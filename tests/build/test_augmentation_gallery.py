@@ -160,3 +160,10 @@ def test_a_dataset_alone_has_no_steps(tmp_path):
         run(spec, "--gallery", tmp_path / "gallery")
     assert "--all" in error.value.hint
     assert not (tmp_path / "gallery").exists()
+
+
+def test_overrides_need_a_config(tmp_path):
+    spec = tiny_data.write_coco(tmp_path / "data")
+    change = ("--set", "options.seed=3")
+    with pytest.raises(DataError, match="is for a pipeline config"):
+        run(spec, "--all", "--gallery", tmp_path / "gallery", *change)

@@ -10,6 +10,7 @@ from odapi.cli.app import App
 from odapi.cli.data_anchors import anchors
 from odapi.cli.data_augment import augment
 from odapi.cli.data_inspect import inspect
+from odapi.cli.data_problems import print_problems
 from odapi.cli.data_tile import tile
 from odapi.cli.open_spec import open_spec
 from odapi.cli.options import Json
@@ -18,7 +19,6 @@ from odapi.console import write_line
 from odapi.wording import counted
 
 if TYPE_CHECKING:
-    from odapi.data.formats.writer import Written
     from odapi.data.sources.base import BaseSource
 
 app = App(
@@ -131,7 +131,7 @@ def split(
         )
         return
     _print_parts(source, parts)
-    _print_problems(source, written, kind)
+    print_problems(source, written, kind)
     for name, made in ready.items():
         write_line(f"{name}: {made}")
     train, held_out = list(ready.values())[:2]
@@ -184,7 +184,7 @@ def convert(
             | {"label_map": str(path), "losses": written.losses.as_dict()}
         )
         return
-    _print_problems(source, {"": written}, to)
+    print_problems(source, {"": written}, to)
     counts = f"{counted(written.count, 'image')}, {counted(written.objects, 'object')}"
     write_line(f"{counts}: {made}")
     write_line(f"Label map: {path}")
@@ -212,25 +212,6 @@ def _print_parts(source: "BaseSource", parts: dict[str, list[int]]) -> None:
         if any(row):
             shown.add_row(category.label, *(f"{n}" for n in row))
     print_table(shown)
-
-
-def _print_problems(
-    source: "BaseSource", written: "dict[str, Written]", kind: str
-) -> None:
-    """Prints problems of the source, and fields that the new format cannot store."""
-    from odapi.console import console
-    from odapi.data.problems import Problems
-
-    losses = Problems()
-    for part in written.values():
-        losses.merge(part.losses)
-    if source.problems:
-        console().print(source.problems.table())
-    if losses:
-        console().print(losses.table("Not written: the format cannot store it"))
-    for key, lines in {"masks": "polygons", "keypoints": "keypoints"}.items():
-        if kind == "yolo" and losses.count(key):
-            write_line(f"YOLO has one kind of lines: --lines {lines} writes the {key}")
 
 
 @app.command()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odapi.cli.open_spec import is_config, open_spec
+from odapi.cli.open_spec import is_config, open_spec, refuse_overrides
 from odapi.cli.options import Json, Set
 from odapi.cli.output import next_step, print_json, quoted
 from odapi.console import write_line
@@ -107,6 +107,7 @@ def _opened(
     from odapi.config.load import load_config
 
     if not is_config(target):
+        refuse_overrides(overrides, target)
         return None, open_spec(target, label_map)
     config = load_config(target, overrides or ())
     classes = load_label_map(label_map) if label_map else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odapi.cli.open_spec import is_config, open_spec
+from odapi.cli.open_spec import is_config, open_spec, refuse_overrides
 from odapi.cli.options import Json, Set
 from odapi.cli.output import next_step, print_json, quoted
 from odapi.console import write_line
@@ -150,6 +150,7 @@ def _to_inspect(
 ) -> list[Inspected]:
     """Returns the datasets, the training data first."""
     if not is_config(target):
+        refuse_overrides(overrides, target)
         if eval_data is None:
             return [Inspected("", open_spec(target, label_map))]
         datasets = (("train", target), ("eval", eval_data))

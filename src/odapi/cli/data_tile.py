@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odapi.cli.data_problems import print_problems
 from odapi.cli.open_spec import open_spec
 from odapi.cli.options import Json
 from odapi.cli.output import next_step, print_json, print_table, quoted, table
-from odapi.console import console, write_line
+from odapi.console import write_line
 
 if TYPE_CHECKING:
     from odapi.data.sources.tiled import TileCounts
@@ -111,11 +112,7 @@ def tile(
         losses = {"losses": written.losses.as_dict()}
         print_json({"spec": made} | dataclasses.asdict(counts) | losses)
         return
-    if source.problems:
-        console().print(source.problems.table())
-    if written.losses:
-        title = "Not written: the format cannot store it"
-        console().print(written.losses.table(title))
+    print_problems(source, {"": written}, kind)
     _print(counts)
     write_line(f"Tiles: {made}")
     steps = [f"odapi data inspect {quoted(made)}"]

@@ -36,3 +36,11 @@ def is_config(target: str) -> bool:
     """Returns whether a target is a pipeline config, or a folder that has one."""
     path = pathlib.Path(target)
     return path.suffix == ".config" or (path / "pipeline.config").is_file()
+
+
+def refuse_overrides(overrides: list[str] | None, spec: str) -> None:
+    """Raises a `DataError` if `--set` is given for a dataset, which has no config."""
+    from odapi.errors import DataError
+
+    if overrides:
+        raise DataError("--set", f"is for a pipeline config, got the dataset {spec}")
