@@ -43,7 +43,7 @@ class Run:
             f"{self.metrics[MAP]:.3f}",
             f"{self.metrics[MAP50]:.3f}",
             f"{self.cost.wall:.0f}",
-            f"{self.cost.cpu:.0f}",
+            f"{self.cost.cpu:.0f}" if self.cost.cpu else "-",
         ]
 
 
@@ -110,7 +110,7 @@ def main() -> None:
     else:
         config, split, cores, seeds = (
             ROOT / "recipes" / "bccd_fpnlite_320.config",
-            *("trainval", 0, [0]),
+            *("trainval", 0, [0, 1, 2]),
         )
         config_name = "recipes/bccd_fpnlite_320.config"
         note = f"{config_name}, trained on train and val, {os.cpu_count()} cores."

@@ -117,6 +117,7 @@ def train(data: dict[str, str], steps: int, batch_size: int) -> commands.Cost:
         f"{_OPTIMIZER}.cosine_decay_learning_rate.total_steps={steps}",
         f"{_OPTIMIZER}.cosine_decay_learning_rate.warmup_steps={steps // 7}",
         "train_config.optimizer.moving_average_decay=0.97",
+        "options.augmentations=",  # Mosaics are for longer trainings.
     )
     return commands.odapi(
         *("train", str(RECIPE), "--model-dir", str(commands.fresh(FOLDER / "run"))),
