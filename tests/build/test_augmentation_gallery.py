@@ -167,3 +167,8 @@ def test_overrides_need_a_config(tmp_path):
     change = ("--set", "options.seed=3")
     with pytest.raises(DataError, match="is for a pipeline config"):
         run(spec, "--all", "--gallery", tmp_path / "gallery", *change)
+
+
+def test_all_and_some_augmentations_exclude_each_other(tmp_path):
+    with pytest.raises(ConfigError, match="--all means all"):
+        run("x", "--all", "--step", "rgb_to_gray", "--gallery", tmp_path / "gallery")

@@ -9,6 +9,7 @@ import pytest
 import odapi
 import tiny_data
 from odapi.api.evaluate_model import evaluate_held
+from odapi.cli.tile_options import OVERLAP, tiling
 from odapi.data.sources import open_source
 from odapi.errors import ConfigError, DataError
 from odapi.evaluation.evaluation_loop import evaluate_predictor_loop
@@ -251,3 +252,14 @@ def test_evaluation_on_tiles(tmp_path):
 def test_losses_of_tiles_are_refused():
     with pytest.raises(ConfigError, match="cannot be computed for tiles"):
         evaluate_held(None, None, None, True, tile=100)
+
+
+@pytest.mark.parametrize(
+    ("overlap", "whole", "name"),
+    [(0.5, True, "--tile-overlap"), (OVERLAP, False, "--no-tile-whole")],
+)
+def test_options_of_tiles_need_a_size(overlap, whole, name):
+    assert tiling(None, OVERLAP, True) is None
+    with pytest.raises(DataError, match="without --tile") as error:
+        tiling(None, overlap, whole)
+    assert error.value.place == name

@@ -69,6 +69,10 @@ def augment(
     from odapi.outputs.folder import OutputFolder
     from odapi.outputs.kinds import GALLERY
 
+    if steps and everything:
+        raise ConfigError(
+            "--step", "names some augmentations, --all means all: give one"
+        )
     folder = OutputFolder(gallery, GALLERY)
     config, source = _opened(target, label_map, overrides)
     if steps or everything:

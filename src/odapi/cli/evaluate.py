@@ -15,7 +15,7 @@ from odapi.cli.options import (
     select_device,
 )
 from odapi.cli.output import next_step, print_json, quoted
-from odapi.cli.tile_options import Tile, TileOverlap, TileWhole, tiling
+from odapi.cli.tile_options import OVERLAP, Tile, TileOverlap, TileWhole, tiling
 from odapi.console import write_line
 
 
@@ -46,7 +46,7 @@ def evaluate(
     losses: Annotated[bool, typer.Option(help="Also compute the losses.")] = False,
     label_map: LabelMapFile = None,
     tile: Tile = None,
-    tile_overlap: TileOverlap = 0.2,
+    tile_overlap: TileOverlap = OVERLAP,
     tile_whole: TileWhole = True,
     max_images: Annotated[
         int, typer.Option(min=0, help="Maximum number of images; 0: all.")

@@ -8,7 +8,7 @@ import typer
 from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import Device, Json, LabelMapFile, Set, select_device
 from odapi.cli.output import next_step, print_json, quoted
-from odapi.cli.tile_options import Tile, TileOverlap, TileWhole, tiling
+from odapi.cli.tile_options import OVERLAP, Tile, TileOverlap, TileWhole, tiling
 from odapi.wording import counted
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def predict(
     ] = None,
     label_map: LabelMapFile = None,
     tile: Tile = None,
-    tile_overlap: TileOverlap = 0.2,
+    tile_overlap: TileOverlap = OVERLAP,
     tile_whole: TileWhole = True,
     as_json: Json = False,
     context: Annotated[

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odapi.errors import DataError
+
 if TYPE_CHECKING:
     from odapi.inference.tiling import Tiling
 
@@ -31,14 +33,19 @@ TileWhole = Annotated[
     ),
 ]
 
+OVERLAP = 0.2  # The default of --tile-overlap.
+
 
 def tiling(size: int | None, overlap: float, whole: bool) -> "Tiling | None":
     """Returns the tiling of the options; None without --tile.
 
     Raises:
-        DataError: A value is out of range.
+        DataError: A value is out of range, or --tile is missing.
     """
     if size is None:
+        if overlap != OVERLAP or not whole:
+            name = "--tile-overlap" if overlap != OVERLAP else "--no-tile-whole"
+            raise DataError(name, "has no effect without --tile", hint="--tile 640")
         return None
     from odapi.inference.tiling import Tiling
 
