@@ -267,6 +267,10 @@ def test_every_channel_is_resized_as_one_of_rgb(resizer):
          "convert_to_grayscale: true } } } }",
          "model.ssd.image_resizer.fixed_shape_resizer.convert_to_grayscale",
          "cannot be used with train_input_reader.num_additional_channels"),
+        ("train_input_reader { num_additional_channels: 1 } "
+         "train_config { data_augmentation_options { autoaugment_image { } } }",
+         "train_config.data_augmentation_options[0].autoaugment_image",
+         "its operations take RGB images"),
         ("train_input_reader { num_additional_channels: -1 }",
          "train_input_reader.num_additional_channels", "is -1; allowed is 0 to 61"),
     ],

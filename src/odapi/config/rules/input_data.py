@@ -107,6 +107,14 @@ def find_channels(config: Any) -> Iterator[Finding]:
                 "train_input_reader",
                 "set both to the same number",
             )
+    steps = config.train_config.data_augmentation_options
+    for index, step in enumerate(steps if number else ()):
+        if step.WhichOneof("preprocessing_step") == "autoaugment_image":
+            yield error(
+                f"train_config.data_augmentation_options[{index}].autoaugment_image",
+                "cannot be used with train_input_reader.num_additional_channels: its "
+                "operations take RGB images",
+            )
     model = config.model.WhichOneof("model") or ""
     resizer: Any = getattr(getattr(config.model, model, None), "image_resizer", None)
     kind = resizer.WhichOneof("image_resizer_oneof") if resizer else None

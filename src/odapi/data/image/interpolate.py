@@ -75,7 +75,10 @@ def _resize(image: np.ndarray, rows: Taps, columns: Taps) -> np.ndarray:
     # Columns as rows, which lie together in memory.
     turned = tall.reshape(-1, width, channels).swapaxes(0, 1).reshape(width, -1)
     wide = columns(turned).reshape(-1, len(tall), channels)
-    resized = cv2.transpose(wide).reshape(len(tall), -1, channels)
+    # OpenCV transposes at most four channels.
+    few = channels <= 4
+    resized = cv2.transpose(wide) if few else wide.swapaxes(0, 1)
+    resized = np.ascontiguousarray(resized).reshape(len(tall), -1, channels)
     if image.dtype == np.uint8:
         return cv2.convertScaleAbs(np.maximum(resized, 0)).reshape(resized.shape)
     return resized
