@@ -92,7 +92,7 @@ def test_without_training_only_evaluation_needs_its_paths(shared):
         ("options.train_data=coco:no.json", "options.train_data", True,
          "'no.json' does not exist"),
         ("options.train_data=pascal:no", "options.train_data", True,
-         "use one of coco:PATH, voc:PATH"),
+         "use one of ava:PATH, coco:PATH"),
     ],
 )  # fmt: skip
 def test_paths_and_classes(shared, ready, override, path, is_error, said):
