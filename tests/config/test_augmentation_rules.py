@@ -68,3 +68,22 @@ def test_boxes_in_pixels_have_no_effect_and_say_so():
     is_error, problem = found[f"{STEPS}.scale_boxes_to_pixel_coordinates"]
     assert not is_error
     assert problem.startswith("has no effect: models expect boxes that are normalized")
+
+
+@pytest.mark.parametrize(
+    ("step", "field", "allowed"),
+    [
+        ("random_horizontal_flip { probability: -1 }", "probability", "0 to 1"),
+        ("random_vertical_flip { probability: -1 }", "probability", "0 to 1"),
+        ("random_rotation90 { probability: 2 }", "probability", "0 to 1"),
+        (
+            "random_square_crop_by_scale { num_scales: 2147483647 }",
+            "num_scales",
+            "1 to 10000",
+        ),
+    ],
+)
+def test_values_out_of_range_are_errors(step, field, allowed):
+    name, value = step.partition(" ")[0], step.split()[-2]
+    problem = f"is {value}; allowed is {allowed}"
+    assert findings(step) == {f"{STEPS}.{name}.{field}": (True, problem)}

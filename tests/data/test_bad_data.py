@@ -254,6 +254,8 @@ def test_every_kind_has_a_case():
         "unusable keypoint",
         "keypoint outside the image",
         "keypoints outside their box",
+        "mask without a box",  # test_openimages.py
+        "shape of another kind",  # test_cvat.py, test_labelme.py
         "missing split",  # these four: test_yolo_files.py
         "image without a label file",
         "unused label file",

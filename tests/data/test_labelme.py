@@ -206,7 +206,7 @@ def test_files_that_are_not_labelme_are_counted(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("labelme:{}/coco", "has no LabelMe files among 1 JSON files"),
+        ("labelme:{}/coco", "has no LabelMe files among 1 JSON file, such as "),
         ("labelme:{}/empty", "has no JSON files"),
         ("labelme:{}/none", "no such file or folder"),
         ("labelme:{}?split=test", "has no split 'test'"),

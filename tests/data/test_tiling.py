@@ -241,6 +241,14 @@ def test_tiles_in_every_format(tmp_path, kind):
     assert (tmp_path / "out" / "label_map.pbtxt").is_file()
 
 
+def test_objects_that_a_format_loses_do_not_count_as_without_mask(tmp_path):
+    spec = tiny_data.write_coco(tmp_path / "data")
+    options = ["--size", 400, "--to", "pets", "--json"]
+    done = json.loads(run(spec, "--output", tmp_path / "out", *options).stdout)
+    lost = {p["kind"]: p["count"] for p in done["losses"]}
+    assert (done["without_mask"], lost["object of another class"]) == (0, 1)
+
+
 def test_command_writes_the_format_of_the_source(tmp_path):
     spec = tiny_data.write_voc(tmp_path / "data")
     out = tmp_path / "out"

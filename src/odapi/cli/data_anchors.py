@@ -103,7 +103,7 @@ def _print(report: "AnchorReport") -> None:
     )
     means = [float(ious.mean()) for ious in (report.ious, report.proposed_ious)]
     if not better:
-        write_line(f"The anchors fit the dataset: mean best IoU {means[0]:.3f}")
+        write_line(f"No better anchors were found: mean best IoU {means[0]:.3f}")
         return
     write_line(f"Mean best IoU: {means[0]:.3f}, proposed {means[1]:.3f}")
     write_line("Proposed anchors:")

@@ -106,7 +106,9 @@ def tile(
         place_label_map(source.label_map, output)
     counts = tiled.counts
     planned = counts.whole + counts.cut + counts.ignored
-    counts.without_mask = planned - written.objects
+    other = "object of another class"  # Of pets, which have one class per image.
+    unwritten = sum(p.count for p in written.losses if p.kind == other)
+    counts.without_mask = planned - written.objects - unwritten
     made = spec_of(target, written)
     if as_json:
         losses = {"losses": written.losses.as_dict()}

@@ -77,6 +77,8 @@ RANGES: dict[str, Range] = {
         for field, allowed in fields.items()
     },
     "RandomHorizontalFlip.probability": _SHARE,
+    "RandomVerticalFlip.probability": _SHARE,
+    "RandomRotation90.probability": _SHARE,
     "RandomAdjustBrightness.max_delta": _SHARE,
     "RandomAdjustContrast.min_delta": _NOT_NEGATIVE,
     "RandomAdjustContrast.max_delta": _NOT_NEGATIVE,
@@ -123,7 +125,7 @@ RANGES: dict[str, Range] = {
     "RandomSquareCropByScale.max_border": _AT_LEAST_ONE,
     "RandomSquareCropByScale.scale_min": _POSITIVE,
     "RandomSquareCropByScale.scale_max": _POSITIVE,
-    "RandomSquareCropByScale.num_scales": _AT_LEAST_ONE,
+    "RandomSquareCropByScale.num_scales": Range(1, 10000),
     "RandomScaleCropAndPadToSquare.output_size": _SIZE,
     "RandomScaleCropAndPadToSquare.scale_min": _POSITIVE,
     "RandomScaleCropAndPadToSquare.scale_max": _POSITIVE,

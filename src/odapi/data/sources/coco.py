@@ -111,7 +111,7 @@ def _json_file(path: Path, split: str | None) -> Path:
         f"needs one annotation file, found {names}"
         + (f" with {split!r} in its name" if split else "")
         + (f"; there are {there}" if there else ""),
-        hint="name the file, coco:FILE.json, or add ?split=train",
+        hint=f"name the file, {path}/FILE.json, or add ?split=train",
     )
 
 

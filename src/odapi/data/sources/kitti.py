@@ -12,7 +12,7 @@ from odapi.data.sources.base import Raw
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.entries import ImageEntries
 from odapi.data.sources.files import FileSource, ImageFinder, image_files, names_in
-from odapi.data.sources.split_names import neither_file_nor_folder, synonyms
+from odapi.data.sources.split_names import no_folder, synonyms
 from odapi.errors import DataError, OdapiError, unknown_choice
 from odapi.files import read_text
 from odapi.labels import LabelMap, label_map_of
@@ -22,6 +22,10 @@ Path = pathlib.Path
 DONT_CARE = "DontCare"
 _LABELS = ("label_2", "labels", "label")
 _IMAGES = ("image_2", "images", "data", "image")
+_TAKES = (
+    "kitti: takes a folder with label_2 and image_2, or with training/label_2; a "
+    "split is a folder with these, or a list ImageSets/NAME.txt"
+)
 _LENGTHS = (14, 15)  # Numbers after the class, without and with a score.
 
 # Level of the benchmark: maximum truncation and occlusion, minimum height in pixels.
@@ -64,7 +68,7 @@ def open_kitti(
     if level and level not in _LEVELS:
         raise unknown_choice(f"dataset kitti:{root}?level", level, _LEVELS, DataError)
     if not root.is_dir():
-        raise neither_file_nor_folder(root)
+        raise no_folder(root, _TAKES)
     problems = Problems()
     folder, listed = _label_folder(root, split or "")
     files = _label_files(folder, listed, problems)
@@ -118,10 +122,15 @@ def _label_folder(root: Path, split: str) -> tuple[Path, list[str] | None]:
     raise DataError(
         str(root),
         f"has no split {split!r}" if split else "has no folder label_2",
-        hint="kitti: takes a folder with label_2 and image_2, or with "
-        "training/label_2; a split is a folder with these, or a list "
-        "ImageSets/NAME.txt",
+        hint=_parts_hint(root) or _TAKES,
     )
+
+
+def _parts_hint(root: Path) -> str:
+    """Returns the hint that names the splits of a folder; "" if it has none."""
+    parts = [n for n in names_in(root) if (root / n).is_dir()]
+    parts = [n for n in sorted(parts) if _with_labels([root / n])]
+    return f"add ?split={parts[0]}; splits are {', '.join(parts)}" if parts else ""
 
 
 def _with_labels(tops: Iterable[Path]) -> Path | None:

@@ -27,6 +27,7 @@ from odapi.data.sources.split_names import neither_file_nor_folder, synonyms
 from odapi.errors import DataError, OdapiError
 from odapi.files import read_json
 from odapi.labels import LabelMap
+from odapi.wording import counted
 
 Path = pathlib.Path
 Json = dict[str, Any]
@@ -63,9 +64,11 @@ def open_labelme(
     chosen = _of_split(root, files, split or "")
     parsed = {file: _parse(file, problems) for file in chosen}
     if not any(content is not None for content in parsed.values()):
+        first = next((p.first[0] for p in problems), "")
         raise DataError(
             str(root),
-            f"has no LabelMe files among {len(chosen)} JSON files",
+            f"has no LabelMe files among {counted(len(chosen), 'JSON file')}, such as "
+            f"{first}",
             hint="a LabelMe file has a list of shapes; COCO files are read by coco:",
         )
     name = f"{root}" + (f"?split={split}" if split else "")

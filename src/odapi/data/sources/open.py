@@ -23,7 +23,7 @@ from odapi.data.sources.tfrecord import open_tfrecord
 from odapi.data.sources.voc import open_voc
 from odapi.data.sources.yolo import open_yolo
 from odapi.data.sources.yolo_folders import split_in_data_file
-from odapi.errors import DataError, unknown_choice
+from odapi.errors import DataError, did_you_mean, unknown_choice
 from odapi.labels import LabelMap
 
 # Text after the last "?" of a path is options only in this form, since a glob of
@@ -62,7 +62,7 @@ def parse_spec(text: str) -> Spec:
     match = _OPTIONS.search(text)
     if match:
         path = text[: match.start()]
-        options = dict(o.split("=", 1) for o in match[1].split("&"))
+        options = _options(match[1], text)
     kind, colon, rest = path.partition(":")
     if colon and len(kind) > 1:  # One letter is a Windows drive.
         if kind not in _OPENERS:
@@ -231,13 +231,26 @@ _SWITCHES = {
 }
 
 
+def _options(given: str, text: str) -> dict[str, str]:
+    """Returns the options of a spec by name; an option given twice is an error."""
+    options: dict[str, str] = {}
+    for name, _, value in (one.partition("=") for one in given.split("&")):
+        if name in options:
+            problem = f"option {name!r} is given twice"
+            raise DataError(f"dataset {text!r}", problem, hint="keep one of the two")
+        options[name] = value
+    return options
+
+
 def _taken(spec: Spec, known: tuple[str, ...]) -> dict:
     """Returns the options as keyword arguments."""
     place = f"dataset {spec.kind}:{spec.path}"
     arguments: dict[str, str | bool] = {}
     for name, value in spec.options.items():
         if name not in known:
-            raise unknown_choice(place, name, known, DataError)
+            options = ", ".join(sorted(known))
+            problem = f"unknown option {name!r}; known options are {options}"
+            raise DataError(place, problem, hint=did_you_mean(name, known))
         if name not in _SWITCHES:
             arguments[name] = value
             continue

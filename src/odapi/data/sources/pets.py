@@ -19,7 +19,7 @@ from odapi.data.sources.base import Raw, Size
 from odapi.data.sources.classes import UNKNOWN, ClassIndex
 from odapi.data.sources.entries import ImageEntries
 from odapi.data.sources.files import FileSource, ImageFinder, names_in
-from odapi.data.sources.split_names import neither_file_nor_folder
+from odapi.data.sources.split_names import no_folder
 from odapi.data.sources.voc import annotated_box, image_size, parse_annotation
 from odapi.errors import DataError, unknown_choice
 from odapi.files import read_file, read_text
@@ -71,7 +71,7 @@ def open_pets(
         place = f"dataset pets:{root}?boxes"
         raise unknown_choice(place, boxes, (HEAD, BODY), DataError)
     if not root.is_dir():
-        raise neither_file_nor_folder(root)
+        raise no_folder(root, "pets: takes the folder of annotations and images")
     problems = Problems()
     folder = root / "annotations"
     files = _annotation_files(root, folder, boxes)

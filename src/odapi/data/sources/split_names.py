@@ -63,6 +63,13 @@ def files_of_split(folder: pathlib.Path, ending: str, split: str) -> list[pathli
     return []
 
 
+def no_folder(path: pathlib.Path, takes: str) -> DataError:
+    """Returns the error for a path that is not the folder of a dataset."""
+    if path.is_file():
+        return DataError(str(path), "is a file, not a folder", hint=takes)
+    return neither_file_nor_folder(path)
+
+
 def neither_file_nor_folder(path: pathlib.Path) -> DataError:
     """Returns the error for a path that is missing, a device, or a pipe."""
     there = (
