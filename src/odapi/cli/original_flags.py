@@ -95,6 +95,7 @@ _TABLE: tuple[tuple[str, dict[str, str]], ...] = (
             "tools generate-detections": "--detection-output-tfrecord",
             "tools generate-embeddings": "--embedding-output-tfrecord",
             "tools add-context": "--output-tfrecord",
+            "data augment": "--gallery",
             "": "--output",
         },
     ),
