@@ -207,6 +207,12 @@ def test_images_of_coco(images, tmp_path):
         assert (folder / "a.jpg").stat().st_nlink == 2
 
 
+@pytest.mark.parametrize("images", ["link", "refer"])
+def test_records_contain_their_images(tmp_path, images):
+    with pytest.raises(DataError, match="--images: TFRecord files contain the images"):
+        Target("tfrecord", tmp_path / "x.record", images)
+
+
 def test_records_have_no_files_to_refer_to(tmp_path):
     source = open_source(tiny_data.write_tfrecord(tmp_path))
     with pytest.raises(DataError, match="copy"):

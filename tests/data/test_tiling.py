@@ -45,6 +45,12 @@ def test_tiles_go_row_by_row():
     ]  # fmt: skip
 
 
+def test_too_many_tiles_are_refused():
+    assert len(tiles_of((100, 100), 1, 0.0)) == 10_000
+    with pytest.raises(DataError, match="an image of 101 x 100 pixels has 10100; at"):
+        tiles_of((100, 101), 1, 0.0)
+
+
 @pytest.mark.parametrize(("side", "overlap"), [(0, 0.2), (4, 1.0), (4, -0.1)])
 def test_impossible_tiles_are_refused(side, overlap):
     with pytest.raises(ValueError, match="needs a side of 1 or more"):

@@ -80,6 +80,8 @@ class Target:
             raise DataError("--shards", f"is for --to tfrecord, got --to {self.kind}")
         if self.workers and self.kind != "tfrecord":
             raise DataError("--workers", f"is for --to tfrecord, got --to {self.kind}")
+        if self.images != COPY and self.kind == "tfrecord":
+            raise DataError("--images", "TFRecord files contain the images: copy only")
         if self.kind in _OWN_IMAGES and self.images == REFER:
             hint = "use --images copy or --images link"
             raise DataError("--images", _OWN_IMAGES[self.kind], hint=hint)

@@ -4,6 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from odapi.errors import DataError
+
+# Of one image: more are a mistake in the size or the overlap, and take hours.
+MAX_TILES = 10_000
+
 
 class Tile(NamedTuple):
     """A rectangle of an image, in pixels."""
@@ -37,18 +42,23 @@ def tiles_of(size: tuple[int, int], side: int, overlap: float) -> list[Tile]:
 
     Raises:
         ValueError: The side is below 1, or the overlap is not in [0, 1).
+        DataError: There are more than `MAX_TILES`.
     """
     if side < 1 or not 0 <= overlap < 1:
         raise ValueError(
             "needs a side of 1 or more and an overlap from 0 to below 1, got "
             f"{side} and {overlap}"
         )
+    tops, lefts = (_starts(length, side, overlap) for length in size)
+    if len(tops) * len(lefts) > MAX_TILES:
+        raise DataError(
+            f"tiles of {side} pixels with an overlap of {overlap:g}",
+            f"an image of {size[1]} x {size[0]} pixels has {len(tops) * len(lefts)}; "
+            f"at most {MAX_TILES} are made",
+            hint="use larger tiles or a smaller overlap",
+        )
     height, width = (min(side, length) for length in size)
-    return [
-        Tile(top, left, height, width)
-        for top in _starts(size[0], side, overlap)
-        for left in _starts(size[1], side, overlap)
-    ]
+    return [Tile(top, left, height, width) for top in tops for left in lefts]
 
 
 def _starts(length: int, side: int, overlap: float) -> list[int]:
