@@ -30,6 +30,7 @@ class BrightestPixel:
 
     bias: float = 0.0
     side_inputs: dict = dataclasses.field(default_factory=dict)
+    num_channels: int = 3
 
     def detect(self, inputs, outputs=None, raw=False):
         images = np.asarray(inputs["images"])
