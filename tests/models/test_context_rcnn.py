@@ -163,7 +163,7 @@ only_tensorflow = pytest.mark.skipif(
 @only_tensorflow
 def test_exported_model_takes_the_bank(detector, tmp_path, monkeypatch):
     # Each signature takes seconds to prepare itself.
-    monkeypatch.setattr(saved_model_writer, "INPUT_TYPES", ("image_tensor",))
+    monkeypatch.setattr(saved_model_writer, "input_types", lambda _: ("image_tensor",))
     resizer = FixedShape(height=SIZE, width=SIZE)
     write_saved_model(detector, resizer, tmp_path)
     exporter, options = SavedModelExporter(), ExportOptions()
