@@ -121,6 +121,8 @@ def prepared(config: Any) -> tuple[Any, str]:
         label_map.unlink(missing_ok=True)
         save_label_map(open_source(data).label_map, label_map)
         meta.num_classes, meta.keypoint_label_map_path = 1, str(label_map)
+        for task in meta.keypoint_estimation_task:
+            task.keypoint_class_name = "person"  # By its id in the zoo.
     reader = config.train_input_reader
     reader.ClearField("tf_record_input_reader")
     reader.label_map_path = str(label_map)

@@ -76,3 +76,28 @@ def test_keypoint_metrics_need_keypoints(overrides, missing):
     said = "; ".join(str(f) for f in found)
     assert "parameterized_metric[0]: evaluates keypoints, but the model" in said
     assert ("eval_input_reader[0].num_keypoints: is missing" in said) == missing
+
+
+@pytest.mark.parametrize(
+    ("items", "task", "path", "expected"),
+    [
+        ('item { id: 1 name: "dog" keypoints { id: 0 label: "nose" } }', "",
+         "keypoint_class_name", "unknown value 'cat'"),
+        ('item { id: 1 name: "cat" }', "", "keypoint_class_name",
+         "has no keypoints"),
+        ('item { id: 9 name: "cat" keypoints { id: 0 label: "nose" } }', "",
+         "keypoint_class_name", "and num_classes is"),
+        ('item { id: 1 name: "cat" keypoints { id: 0 label: "nose" } }',
+         'keypoint_label_to_std { key: "nsoe" value: 1 }',
+         "keypoint_label_to_std", "did you mean 'nose'?"),
+        ("item {", "", "keypoint_label_map_path", ":1"),
+    ],
+)  # fmt: skip
+def test_label_maps_that_the_builder_refuses_are_found(
+    tmp_path, items, task, path, expected
+):
+    override = names(tmp_path)
+    (tmp_path / "map.pbtxt").write_text(items)
+    overrides = (override, "train_input_reader.num_keypoints=1")
+    [said] = said_of(f"{_TASK} {task}", *overrides)
+    assert f".{path}: " in said and expected in said

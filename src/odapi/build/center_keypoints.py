@@ -8,7 +8,7 @@ from odapi.build.hyperparams import BuildContext
 from odapi.build.losses import build_classification_loss, build_localization_loss
 from odapi.build.oneof import checked
 from odapi.config.label_map import load_label_map
-from odapi.errors import ConfigError, unknown_choice
+from odapi.config.rules.keypoint_classes import keypoint_category
 from odapi.geometry.keypoints import (
     CandidateRanking,
     GaussianWeighted,
@@ -51,14 +51,8 @@ def build_keypoint_task(
     """
     task = checked(task, path)
     label_map = context.keypoints or _label_map(center_net)
-    category = _category(task, path, label_map)
-    if 0 < center_net.num_classes < category.id:
-        raise ConfigError(
-            f"{path}.keypoint_class_name",
-            f"{category.name!r} has id {category.id} in {label_map.source}, and "
-            f"num_classes is {center_net.num_classes}",
-        )
-    deviations = _deviations(task, path, category)
+    category = keypoint_category(task, path, center_net, label_map)
+    deviations = _deviations(task, category)
     return KeypointTask(
         name=task.task_name,
         class_id=category.index,
@@ -90,20 +84,6 @@ def _label_map(center_net: Any) -> LabelMap:
     return load_label_map(center_net.keypoint_label_map_path)
 
 
-def _category(task: Any, path: str, label_map: LabelMap) -> Category:
-    place, name = f"{path}.keypoint_class_name", task.keypoint_class_name
-    if name not in label_map.by_name:
-        raise unknown_choice(place, name, label_map.by_name)
-    category = label_map.by_name[name]
-    if not category.keypoints:
-        raise ConfigError(
-            place,
-            f"class {name!r} has no keypoints in {label_map.source}",
-            hint="add keypoints { id: 0 label: 'nose' } to its item",
-        )
-    return category
-
-
 def _total(center_net: Any, label_map: LabelMap) -> int:
     """Returns the number of keypoints per detection, over all tasks.
 
@@ -118,13 +98,10 @@ def _total(center_net: Any, label_map: LabelMap) -> int:
     return max(len(ids), max(ids, default=0) + 1)
 
 
-def _deviations(task: Any, path: str, category: Category) -> tuple[float, ...]:
+def _deviations(task: Any, category: Category) -> tuple[float, ...]:
     given = dict(task.keypoint_label_to_std)
-    names = [k.name for k in category.keypoints]
-    for name in sorted(set(given) - set(names)):
-        raise unknown_choice(f"{path}.keypoint_label_to_std", name, names)
     # The original's default is 1.
-    return tuple(given.get(name, 1.0) for name in names)
+    return tuple(given.get(k.name, 1.0) for k in category.keypoints)
 
 
 def _weights(task: Any) -> KeypointWeights:

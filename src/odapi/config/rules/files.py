@@ -10,6 +10,7 @@ from odapi.config.findings import Finding, error, warning
 from odapi.config.label_map import load_label_map
 from odapi.config.load import options
 from odapi.config.readers import all_readers
+from odapi.config.rules.keypoint_classes import find_keypoint_classes
 from odapi.config.windows_paths import is_windows_path
 from odapi.errors import DataError
 from odapi.labels import LabelMap
@@ -35,7 +36,8 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
     center_net = config.model.center_net
     if center_net.keypoint_estimation_task and center_net.keypoint_label_map_path:
         where = "model.center_net.keypoint_label_map_path"
-        yield from _find_missing(where, center_net.keypoint_label_map_path)
+        missing = list(_find_missing(where, center_net.keypoint_label_map_path))
+        yield from missing or find_keypoint_classes(center_net)
     if for_training:
         yield from _find_checkpoint(config)
         yield from _find_reader(
@@ -44,11 +46,11 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
     if path := ours.data_loading.label_hierarchy:
         yield from _find_missing("options.data_loading.label_hierarchy", path)
     if not config.eval_input_reader and not ours.eval_data:
-        missing = "is missing: nothing is evaluated"
+        problem = "is missing: nothing is evaluated"
         yield (
-            warning("eval_input_reader", missing)
+            warning("eval_input_reader", problem)
             if for_training
-            else error("eval_input_reader", missing, "give --eval-data")
+            else error("eval_input_reader", problem, "give --eval-data")
         )
     readers = list(config.eval_input_reader)
     if not readers and ours.eval_data:
