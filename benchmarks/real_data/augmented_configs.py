@@ -72,11 +72,17 @@ def _names(oneof: Any) -> list[str]:
     return [field.name for field in oneof.fields]
 
 
+def plain_recipe() -> Any:
+    """Returns the recipe without its mosaics, which end before the last 300 steps."""
+    config = load_config(RECIPE)
+    del options(config).augmentations[:]
+    return config
+
+
 def with_all_augmentations(own: bool) -> Any:
     """Returns the recipe with every augmentation: of the config language, or ours."""
-    config = load_config(RECIPE)
+    config = plain_recipe()
     if own:
-        del options(config).augmentations[:]
         oneof = augmentation_pb2.Augmentation.DESCRIPTOR.oneofs[0]
         for name in _names(oneof)[1:]:
             getattr(options(config).augmentations.add(), name).SetInParent()
@@ -98,7 +104,7 @@ def prepared(config: Any) -> tuple[Any, str]:
     model = "its own"
     if any("feature_extractor" in f.path for f in check.find(config, for_data=False)
            if f.is_error):  # fmt: skip
-        model, recipe = "that of the recipe", load_config(RECIPE)
+        model, recipe = "that of the recipe", plain_recipe()
         steps = config.train_config.data_augmentation_options
         del recipe.train_config.data_augmentation_options[:]
         recipe.train_config.data_augmentation_options.extend(steps)
@@ -191,6 +197,7 @@ def main() -> None:
     configs["all augmentations of odapi"] = with_all_augmentations(True)
     kept = RUNS / "rows.json"
     rows = json.loads(kept.read_text()) if kept.exists() else {}
+    shown = dict(rows)
     done: dict[bytes, Trained] = {}
     for name, config in configs.items():
         if name in rows or (names and not any(part in name for part in names)):
@@ -202,11 +209,12 @@ def main() -> None:
             done[key] = train(name.replace(" ", "_"), config, steps, model)
         result = done[key]
         print(name, *result.row, sep=" | ", flush=True)
-        rows[name] = result.row
-        if not result.error:
+        shown[name] = result.row
+        if not result.error:  # Those that failed are trained again next time.
+            rows[name] = result.row
             kept.write_text(json.dumps(rows))
     head = ["config", "augmentations", "model", "losses of the steps", "seconds"]
-    text = table(head, [[name, *rows[name]] for name in configs if name in rows])
+    text = table(head, [[name, *shown[name]] for name in configs if name in shown])
     note = "`python -m benchmarks.real_data.augmented_configs`: " + (
         "three steps of every real config, batches of two images of COCO mini at "
         f"{SIZE} pixels."
