@@ -20,10 +20,10 @@ import time
 from typing import Any
 
 from benchmarks.processes import RESULTS, ROOT, SHARED, table
+from odapi.build.augmentation_examples import example_of
 from odapi.config import check
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config, options, save_config
-from odapi.config.protos import augmentation_pb2, preprocessor_pb2
 from odapi.data.sources.open import open_source
 
 RUNS = ROOT / "runs" / "augmented_configs"
@@ -32,14 +32,6 @@ COCO = SHARED / "data" / "coco_mini" / "annotations"
 LABEL_MAP = SHARED / "label_maps" / "mscoco_label_map.pbtxt"
 SPLIT = "train2017"
 STEPS, BATCH, SIZE = 3, 2, 128
-_NEEDS_VALUES = {
-    "random_resize_method": "target_height: 200 target_width: 150",
-    "resize_image": "new_height: 200 new_width: 150",
-    "remap_labels": "original_labels: [1, 2] new_label: 3",
-    "drop_label_probabilistically": "label: 1 drop_probability: 0.5",
-    "normalize_image": "original_minval: 0 original_maxval: 255 target_maxval: 255",
-    "random_absolute_pad_image": "max_height_padding: 20 max_width_padding: 20",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +59,6 @@ class Trained:
         return [self.steps, self.model, self.error or losses, f"{self.seconds:.0f}"]
 
 
-def _names(oneof: Any) -> list[str]:
-    """Returns the names of the fields of a oneof."""
-    return [field.name for field in oneof.fields]
-
-
 def plain_recipe() -> Any:
     """Returns the recipe without its mosaics, which end before the last 300 steps."""
     config = load_config(RECIPE)
@@ -82,20 +69,14 @@ def plain_recipe() -> Any:
 def with_all_augmentations(own: bool) -> Any:
     """Returns the recipe with every augmentation: of the config language, or ours."""
     config = plain_recipe()
+    examples = example_of().values()
     if own:
-        oneof = augmentation_pb2.Augmentation.DESCRIPTOR.oneofs[0]
-        for name in _names(oneof)[1:]:
-            getattr(options(config).augmentations.add(), name).SetInParent()
-        return config
-    del config.train_config.data_augmentation_options[:]
-    oneof = preprocessor_pb2.PreprocessingStep.DESCRIPTOR.oneofs[0]
-    text = "".join(
-        f"data_augmentation_options {{ {n} {{ {_NEEDS_VALUES.get(n, '')} }} }}\n"
-        for n in _names(oneof)
-    )
-    config.train_config.MergeFrom(
-        load_config(f"train_config {{ {text} }}").train_config
-    )
+        ours = [one for one in examples if not one.HasField("step")]
+        options(config).augmentations.extend(ours)
+    else:
+        del config.train_config.data_augmentation_options[:]
+        steps = [one.step for one in examples if one.HasField("step")]
+        config.train_config.data_augmentation_options.extend(steps)
     return config
 
 
