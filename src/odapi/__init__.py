@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from odapi.inference.tiling import Tiling as Tiling
     from odapi.labels import Category as Category
     from odapi.labels import LabelMap as LabelMap
+    from odapi.tuning.tune import tune as tune
     from odapi.zoo.import_checkpoint import import_checkpoint as import_checkpoint
 
 __version__ = "0.1.0"
@@ -59,6 +60,7 @@ _MODULES = {
     "Predictions": "odapi.inference.predictions",
     "Tiling": "odapi.inference.tiling",
     "train": "odapi.api.functions",
+    "tune": "odapi.tuning.tune",
     "evaluate": "odapi.api.functions",
     "predict": "odapi.api.functions",
     "export": "odapi.api.functions",

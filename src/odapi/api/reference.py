@@ -25,8 +25,8 @@ they are used together.
 SECTIONS = {
     "Models": ("ObjectDetector",),
     "Results": ("Prediction", "DetectedObject", "Predictions", "Tiling"),
-    "Functions": ("train", "evaluate", "predict", "export", "import_checkpoint",
-        "export_checkpoint",
+    "Functions": ("train", "tune", "evaluate", "predict", "export",
+        "import_checkpoint", "export_checkpoint",
     ),
     "Building": ("load_config", "build_detector", "build_dataset", "load_detector"),
     "Augmentation": ("from_albumentations",),

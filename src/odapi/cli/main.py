@@ -22,8 +22,10 @@ from odapi.cli import (
     export,
     predict,
     quickstart,
+    runs,
     tools,
     train,
+    tune,
     zoo,
 )
 from odapi.cli.app import App
@@ -41,12 +43,14 @@ app = App(
 )
 app.command("quickstart")(quickstart.quickstart)
 app.command("train")(train.train)
+app.command("tune")(tune.tune)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
+app.add_typer(runs.app, name="runs")
 app.add_typer(zoo.app, name="zoo")
 app.add_typer(tools.app, name="tools")
 

@@ -1,7 +1,7 @@
 """Differences between two configs, field by field; a config with its defaults."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from google.protobuf import text_format
@@ -26,14 +26,29 @@ def diff(left: Any, right: Any) -> list[Difference]:
     Format, comments and the order of fields do not count, nor whether a default
     is written or left out; the order of repeated fields does.
     """
-    mine, theirs = leaves(left), leaves(right)
-    found = []
-    for path in [*mine, *(p for p in theirs if p not in mine)]:
-        a, b = mine.get(path), theirs.get(path)
-        a_text, b_text = _shown(a, b), _shown(b, a)
-        if a_text != b_text and not _has_fields(path, theirs if b is None else mine):
-            found.append(Difference(path, a_text, b_text))
-    return found
+    rows = diff_all([left, right])
+    return [Difference(path, *values) for path, values in rows.items()]
+
+
+def diff_all(configs: Sequence[Any]) -> dict[str, tuple[str, ...]]:
+    """Returns the values, as text, of all fields that not all configs agree on.
+
+    Values count as in `diff`; "-" stands for a field that a config does not have.
+
+    Args:
+        configs: Two or more configs; each value of the result has as many elements.
+    """
+    found = [leaves(config) for config in configs]
+    rows = {}
+    for path in dict.fromkeys(path for values in found for path in values):
+        default = next(v[path].default for v in found if path in v)
+        texts = tuple(_shown(values.get(path), default) for values in found)
+        absent = [values for values in found if path not in values]
+        # An empty block in one config may have fields in the others.
+        is_block = absent and all(_has_fields(path, values) for values in absent)
+        if len(set(texts)) > 1 and not is_block:
+            rows[path] = texts
+    return rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +106,10 @@ def _map_leaves(field: schema.Field, held: Any, path: str) -> dict[str, Leaf]:
     return found
 
 
-def _shown(leaf: Leaf | None, other: Leaf | None) -> str:
+def _shown(leaf: Leaf | None, default: str | None) -> str:
     if leaf is not None:
         return leaf.text
-    return other.default if other and other.default is not None else _UNSET
+    return default if default is not None else _UNSET
 
 
 def _has_fields(path: str, found: dict[str, Leaf]) -> bool:

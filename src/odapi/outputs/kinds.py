@@ -111,6 +111,13 @@ GALLERY = Kind(
 STEP = Kind("step", "a checkpoint of a training run", replaced=False)
 DATASET = Kind("dataset", "a dataset", replaced=False)
 
+STUDY = Kind(
+    "study",
+    "a hyperparameter study",
+    ("study.json", "base.config", "best.config", "trials.csv", "history.png")
+    + ("journal.log*", "study.db*", "configs/*", "logs/*", "locks/*", "trials/*"),
+    continued=True,
+)
 CROPS = Kind("crops", "a set of crops", replaced=False)
 
 
@@ -134,7 +141,8 @@ KINDS = {
     kind.name: kind
     for kind in (
         RUN, STEP, EXPORT, ORIGINAL_CHECKPOINT, IMPORT, CHECKPOINT, PREDICTIONS,
-        EVALUATION, INSPECTION, KEYPOINTS, ANCHORS, GALLERY, DATASET, CROPS, QUICKSTART,
+        EVALUATION, INSPECTION, KEYPOINTS, ANCHORS, GALLERY, DATASET, CROPS, STUDY,
+        QUICKSTART,
     )
 }  # fmt: skip
 

@@ -12,6 +12,8 @@ from odapi.files import read_json_object, write_json
 from odapi.progress import duration
 from odapi.report.history import nan_to_null
 
+DIVERGED = "diverged"  # Reason of a run that a `DivergedError` ended.
+
 _FILE = "training.json"
 # From this share of waiting on, the summary says how to read data faster.
 _SLOW_DATA = 0.3
@@ -87,6 +89,7 @@ def _headline(summary: Mapping[str, Any]) -> str:
         "early stopping": f"Early stopping at step {step}",
         "interrupted": f"Interrupted after step {step}; run the same command to resume",
         "callback": f"Stopped by a callback after step {step}",
+        DIVERGED: f"Diverged at step {step}",
     }[reason]
 
 

@@ -1,10 +1,13 @@
 """Writes `training.json` and `curves.png` at the end of a run."""
 
+import contextlib
 import pathlib
+import re
 
+from odapi.errors import CheckpointError, DivergedError
 from odapi.report.curves import save_curves
 from odapi.report.history import History
-from odapi.report.training_summary import read_summary, write_summary
+from odapi.report.training_summary import DIVERGED, read_summary, write_summary
 from odapi.training.plan import Outcome, Plan
 
 
@@ -46,3 +49,17 @@ def write_report(model_dir: pathlib.Path, outcome: Outcome, plan: Plan) -> None:
             "curves": curves.name if curves else None,
         },
     )
+
+
+def write_divergence(model_dir: pathlib.Path, error: DivergedError) -> None:
+    """Writes into the summary of a run that it diverged; its other figures are kept.
+
+    A file that cannot be written is left out: it must not replace the error.
+    """
+    step = re.fullmatch(r"step (\d+)", error.place)
+    summary = read_summary(model_dir)
+    if step:
+        summary["step"] = int(step[1])
+    summary |= {"reason": DIVERGED, "problem": f"{error.place}: {error.problem}"}
+    with contextlib.suppress(CheckpointError):
+        write_summary(model_dir, summary)

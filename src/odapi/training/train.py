@@ -14,6 +14,7 @@ from odapi.build.sampling import sampling_lines
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.metadata import metadata_writer
 from odapi.checkpoints.run_folder import mark_run
+from odapi.checkpoints.run_lock import locked
 from odapi.checkpoints.start_folder import use_start_folder
 from odapi.config.check import find, print_warnings
 from odapi.config.findings import raise_errors
@@ -22,6 +23,7 @@ from odapi.data.augment.augmentation import Augmentation
 from odapi.data.loader.pipeline import Pipeline
 from odapi.data.sources.base import BaseSource
 from odapi.data.sources.classes import UnknownClassError
+from odapi.errors import DivergedError
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
 from odapi.report.training_summary import summary_lines
@@ -43,9 +45,8 @@ from odapi.training.messages import print_lines, print_problems
 from odapi.training.plan import Outcome, Plan
 from odapi.training.recalibration import Recalibration
 from odapi.training.resume import ResumePoint
-from odapi.training.run_lock import locked
 from odapi.training.run_trackers import RunTrackers
-from odapi.training.summarize import write_report
+from odapi.training.summarize import write_divergence, write_report
 from odapi.zoo.names.detector_keys import detector_keys
 
 
@@ -146,6 +147,9 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
             )
         except KeyboardInterrupt:
             print_lines(_interrupted(folder))
+            raise
+        except DivergedError as error:
+            write_divergence(folder, error)
             raise
         finally:
             run_trackers.close()

@@ -12,14 +12,14 @@ import textwrap
 import pytest
 
 import odapi
+from odapi.checkpoints import run_lock
+from odapi.checkpoints.run_lock import FILE, locked
 from odapi.errors import CheckpointError
-from odapi.training import run_lock
-from odapi.training.run_lock import FILE, locked
 
 HOLDER = textwrap.dedent(
     """
     import pathlib, sys
-    from odapi.training.run_lock import locked
+    from odapi.checkpoints.run_lock import locked
     with locked(pathlib.Path(sys.argv[1])):
         print("held", flush=True)
         sys.stdin.read()
@@ -79,7 +79,7 @@ def test_one_process_holds_it_once_and_releases_it(tmp_path):
 
 
 def without_locks(monkeypatch):
-    def refused(descriptor):
+    def refused(descriptor, shared=False):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(run_lock, "_lock", refused)

@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import socket
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ FILE = ".training-lock"
 _NO_LOCKS = {
     errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL,
 }  # fmt: skip
+# `is_locked` holds a shared lock for a moment, which is no reason to give up.
+_ATTEMPTS, _PAUSE = 3, 0.02
 
 
 @contextlib.contextmanager
@@ -59,6 +62,26 @@ def locked(
             model_dir.rmdir()
 
 
+def is_locked(model_dir: pathlib.Path) -> bool:
+    """Returns whether a training writes to a folder now; never raises.
+
+    On a file system without locks, a holder on another computer is not seen.
+    """
+    try:
+        descriptor = os.open(model_dir / FILE, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        _lock(descriptor, shared=True)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return _runs_here(_holder(descriptor))
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _acquire(path: pathlib.Path, note: Callable[[str], None]) -> int:
     """Returns the locked file."""
     while True:
@@ -66,7 +89,7 @@ def _acquire(path: pathlib.Path, note: Callable[[str], None]) -> int:
         try:
             holder = _holder(descriptor)
             try:
-                _lock(descriptor)
+                _lock_patiently(descriptor)
             except BlockingIOError as error:
                 raise _in_use(path.parent, holder) from error
             except OSError as error:
@@ -82,7 +105,16 @@ def _acquire(path: pathlib.Path, note: Callable[[str], None]) -> int:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> None:
+def _lock_patiently(descriptor: int) -> None:
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _lock(descriptor)
+        except BlockingIOError:
+            time.sleep(_PAUSE)
+    return _lock(descriptor)
+
+
+def _lock(descriptor: int, shared: bool = False) -> None:
     """Locks a file until it is closed.
 
     Raises:
@@ -93,7 +125,8 @@ def _lock(descriptor: int) -> None:
         import fcntl
     except ImportError:  # Windows.
         raise OSError(errno.ENOSYS, "no flock") from None
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
 
 
 def _is_same(descriptor: int, path: pathlib.Path) -> bool:
@@ -157,13 +190,21 @@ def _check_without_locks(
     """Finds out from the content of the file whether its holder still runs."""
     if not holder:
         return
-    pid, started = holder.get("pid"), holder.get("started")
+    if _runs_here(holder):
+        raise _in_use(model_dir, holder)
     if holder.get("host") == socket.gethostname():
-        if isinstance(pid, int) and started and _start_time(pid) == started:
-            raise _in_use(model_dir, holder)
         return  # It has died.
     note(
-        f"warning: {model_dir} is on a file system without locks, and process {pid} on "
-        f"{holder.get('host')} began a training there at {holder.get('since')}. If it "
-        "still runs, stop one of the two."
+        f"warning: {model_dir} is on a file system without locks, and process "
+        f"{holder.get('pid')} on {holder.get('host')} began a training there at "
+        f"{holder.get('since')}. If it still runs, stop one of the two."
+    )
+
+
+def _runs_here(holder: dict[str, Any]) -> bool:
+    """Returns whether the holder is a process of this computer that still runs."""
+    pid, started = holder.get("pid"), holder.get("started")
+    is_here = holder.get("host") == socket.gethostname()
+    return bool(
+        is_here and isinstance(pid, int) and started and _start_time(pid) == started
     )

@@ -1,0 +1,1 @@
+"""Search of hyperparameters: trials are trainings in processes of their own."""
