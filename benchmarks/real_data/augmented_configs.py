@@ -3,7 +3,8 @@
     python -m benchmarks.real_data.augmented_configs            # all
     python -m benchmarks.real_data.augmented_configs ssd_resnet50_v1_fpn_640x640
 
-Batches of two images of COCO mini, at 128 pixels after augmentation. Configs of the TF1
+Batches of two images of COCO mini, at 128 pixels after augmentation (DeepMAC: 256,
+where its smallest maps have more than one pixel for batch norm). Configs of the TF1
 era whose model is not supported yet give their augmentations to
 recipes/bccd_fpnlite_320.config; those with equal augmentations are trained once. Two
 more rows have all augmentations of the config language, and those of odapi.
@@ -31,7 +32,7 @@ RECIPE = ROOT / "recipes" / "bccd_fpnlite_320.config"
 COCO = SHARED / "data" / "coco_mini" / "annotations"
 LABEL_MAP = SHARED / "label_maps" / "mscoco_label_map.pbtxt"
 SPLIT = "train2017"
-STEPS, BATCH, SIZE = 3, 2, 128
+STEPS, BATCH, SIZE, DEEPMAC_SIZE = 3, 2, 128, 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,7 +95,8 @@ def prepared(config: Any) -> tuple[Any, str]:
     meta = getattr(config.model, kind)
     meta.num_classes = 90
     resizer = meta.image_resizer.fixed_shape_resizer
-    resizer.height = resizer.width = SIZE
+    deepmac = kind == "center_net" and meta.HasField("deepmac_mask_estimation")
+    resizer.height = resizer.width = DEEPMAC_SIZE if deepmac else SIZE
     train = config.train_config
     train.batch_size, train.num_steps = BATCH, STEPS
     train.ClearField("fine_tune_checkpoint")
@@ -113,7 +115,7 @@ def prepared(config: Any) -> tuple[Any, str]:
     reader = config.train_input_reader
     reader.ClearField("tf_record_input_reader")
     reader.label_map_path = str(label_map)
-    if kind == "center_net" and meta.HasField("deepmac_mask_estimation"):
+    if deepmac:
         reader.max_number_of_boxes = 10  # Its mask head keeps 100 MB per object.
     del config.eval_input_reader[1:]
     config.eval_input_reader[0].CopyFrom(reader)
@@ -198,7 +200,7 @@ def main() -> None:
     text = table(head, [[name, *shown[name]] for name in configs if name in shown])
     note = "`python -m benchmarks.real_data.augmented_configs`: " + (
         "three steps of every real config, batches of two images of COCO mini at "
-        f"{SIZE} pixels."
+        f"{SIZE} pixels (DeepMAC: {DEEPMAC_SIZE}), each in a process of its own."
     )
     (RESULTS / "augmented_configs.md").write_text(
         f"# Augmentations of real configs\n\n{note}\n\n{text}\n"

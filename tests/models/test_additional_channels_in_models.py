@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from keras.ops import convert_to_numpy as to_numpy
 
 import odapi
 from narrow_rcnn import narrow, small_rcnn
@@ -16,7 +17,11 @@ from small_models import small_batch, small_config
 from tiny_samples import CLASSES, make_samples, train_config
 
 EXTRA = "train_input_reader.num_additional_channels={}"
-FAMILIES = (("ssd", 2), ("center", 1), ("rcnn", 2))
+FAMILIES = (
+    pytest.param("ssd", 2, marks=pytest.mark.backend),
+    ("center", 1),
+    ("rcnn", 2),
+)
 
 
 def built(family, extra, monkeypatch):
@@ -46,7 +51,7 @@ def test_additional_channels_have_the_mean_scaling(scaling, expected):
 @pytest.mark.parametrize(("family", "extra"), FAMILIES)
 def test_weights_of_rgb_give_the_same_outputs(family, extra, monkeypatch):
     rgb, more = built(family, 0, monkeypatch), built(family, extra, monkeypatch)
-    arrays = {n: np.asarray(v) for n, v in rgb.named_variables().items()}
+    arrays = {n: to_numpy(v) for n, v in rgb.named_variables().items()}
     report = adapt_shapes(more.named_variables(), arrays, "x", "full", {})
     assert not report.skipped
     (kernel,) = report.extended
@@ -58,7 +63,7 @@ def test_weights_of_rgb_give_the_same_outputs(family, extra, monkeypatch):
     expected, found = rgb(x), more(x | {"images": whole})
     for name, values in expected.items():
         np.testing.assert_allclose(
-            np.asarray(found[name]), np.asarray(values), atol=2e-5, err_msg=name
+            to_numpy(found[name]), to_numpy(values), atol=2e-5, err_msg=name
         )
     with pytest.raises(DataError, match=rf"width, {3 + extra}\], got \[2, 64, 64, 3\]"):
         more(x)

@@ -54,8 +54,8 @@ Workers = Annotated[
     int,
     typer.Option(
         min=0,
-        help="Maximum number of processes that make TFRecords; the files are the same "
-        "for any number. 0: one per CPU core.",
+        help="Maximum number of processes that make TFRecords with masks; the files "
+        "are the same for any number. 0: one per CPU core.",
     ),
 ]
 Lines = Annotated[

@@ -1,6 +1,7 @@
 """Records of a dataset, made by other processes for many images."""
 
 import dataclasses
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from odapi.data.formats.writer import samples
@@ -15,8 +16,10 @@ from odapi.data.tfrecord.example_writer import example_of
 Made = tuple[bytes, Sample]
 
 # Minimum numbers with and without masks. A process starts in half a second, in which
-# it makes 70 records with masks or 3000 without; it needs a copy of all annotations.
-IMAGES_PER_PROCESS = {True: 250, False: 10_000}
+# it makes 70 records with masks; it needs a copy of all annotations. Records without
+# masks are copies of the image files: to send them from another process costs more
+# than it saves (benchmarks.record_workers).
+IMAGES_PER_PROCESS = {True: 250, False: sys.maxsize}
 _CHUNK = 16  # Images per message.
 _KEPT = ("image_id", "boxes", "confidences")
 
