@@ -50,8 +50,7 @@ def build_optimizer(config: Any) -> Optimization:
         common["average_decay"] = decay
     built = build_oneof(train.optimizer, "optimizer", _OPTIMIZERS, path, common)
     if options(config).precision == options(config).FLOAT16:
-        scaled = keras.optimizers.LossScaleOptimizer(built.optimizer)
-        return built._replace(optimizer=scaled)
+        return built._replace(optimizer=optimizers.scale_losses(built.optimizer))
     return built
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from odapi.runtime.distribution.replicas import mean_over_replicas, num_replicas
 from odapi.structures import Tensor
 
 
@@ -60,6 +61,11 @@ def normalize_by_batch(
 def batch_moments(x: Tensor, synchronized: bool = False) -> tuple[Tensor, Tensor]:
     """Returns mean and biased variance `[c]` of `x [..., c]`."""
     axes = tuple(range(len(x.shape) - 1))
+    if synchronized and num_replicas() > 1:
+        # One vector: Keras would send three values in turn.
+        moments = ops.stack([ops.mean(x, axes), ops.mean(ops.square(x), axes)])
+        mean, square = ops.unstack(mean_over_replicas(moments), 2)
+        return mean, ops.maximum(square - ops.square(mean), 0.0)
     replicas = synchronized and keras.backend.backend() == "tensorflow"
     mean, variance = ops.moments(x, axes, synchronized=replicas)
     return mean, variance

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -124,6 +125,22 @@ class BatchNorm(keras.layers.BatchNormalization):
         if gamma is not None:
             outputs = outputs * ops.cast(gamma, outputs.dtype)
         return outputs if beta is None else outputs + ops.cast(beta, outputs.dtype)
+
+
+def moving_statistics_of_replicas(
+    layers: Iterable[keras.layers.Layer],
+) -> list[keras.Variable]:
+    """Returns the moving statistics that differ between the devices of a step.
+
+    These are the ones that training updates by the images of a device alone.
+    """
+    return [
+        variable
+        for layer in layers
+        if isinstance(layer, BatchNorm) and layer.trainable
+        if not (layer.frozen or layer.synchronized)
+        for variable in (layer.moving_mean, layer.moving_variance)
+    ]
 
 
 def _move(variable: Any, value: Tensor, momentum: float) -> None:

@@ -9,6 +9,7 @@ from keras import ops
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.classification import ClassificationLoss
 from odapi.losses.hard_examples import HardExampleMiner
+from odapi.losses.normalizer import batch_normalizer
 from odapi.structures import AnchorTargets, Tensor
 
 LOCALIZATION = "Loss/localization_loss"
@@ -39,8 +40,8 @@ class AnchorLoss:
         localization: Loss of the box codes, or of the decoded boxes.
         coder: Box coder.
         classification_weight, localization_weight: Factors of the two parts.
-        normalize_by_matches: Divide both by the summed weight of matched anchors,
-            at least 1.
+        normalize_by_matches: Divide both by the summed weight of matched anchors
+            of the batch, at least 1.
         normalize_by_code_size: Divide localization by the code size, too.
         miner: Selects the anchors of highest loss; None: all anchors.
         sampler: Samples anchors by `(candidates, positives, seed)`; None: all
@@ -90,7 +91,7 @@ class AnchorLoss:
             class_losses, box_losses = class_losses * keep, box_losses * keep
         normalizer: Tensor = 1.0
         if self.normalize_by_matches:
-            normalizer = ops.maximum(ops.sum(box_weights), 1.0)
+            normalizer = batch_normalizer(ops.sum(box_weights))
         box_scale = self.localization_weight / normalizer
         if self.normalize_by_code_size:
             box_scale = box_scale / self.coder.code_size

@@ -7,13 +7,17 @@ from keras import ops
 from odapi.geometry.gather import gather_cells
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.classification import ClassificationLoss
+from odapi.losses.normalizer import batch_normalizer
 from odapi.structures import Tensor
 
 
 def number_of_objects(weights: Tensor) -> Tensor:
-    """Returns the number of objects with a weight `[b, n]` above 0, at least 1."""
+    """Returns the number of objects with a weight `[b, n]` above 0, at least 1.
+
+    On several devices see `batch_normalizer`.
+    """
     weighted = ops.cast(weights > 0, "float32")
-    return ops.maximum(ops.sum(weighted), 1.0)
+    return batch_normalizer(ops.sum(weighted))
 
 
 def heatmap_loss(

@@ -4,6 +4,7 @@ from keras import ops
 
 from odapi.losses.classification import SigmoidLoss
 from odapi.losses.masks import mask_loss
+from odapi.losses.normalizer import batch_normalizer
 from odapi.structures import Tensor
 
 ROI_KEYPOINTS = "Loss/BoxClassifierLoss/keypoint_loss"
@@ -27,7 +28,7 @@ def roi_keypoint_loss(heatmaps: Tensor, cells: Tensor, weights: Tensor) -> Tenso
     flat = ops.reshape(heatmaps, (-1, number, count, height * width))
     logs = ops.log_softmax(flat, axis=-1)
     likelihood = ops.take_along_axis(logs, cells[..., None], axis=-1)[..., 0]
-    return -ops.sum(likelihood * weights) / ops.maximum(ops.sum(weights), 1.0)
+    return -ops.sum(likelihood * weights) / batch_normalizer(ops.sum(weights))
 
 
 def roi_mask_loss(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
@@ -46,5 +47,5 @@ def roi_mask_loss(logits: Tensor, masks: Tensor, weights: Tensor) -> Tensor:
     _, _, height, width = logits.shape
     regions = mask_loss(SigmoidLoss(), logits, masks)
     # As in the original, the minimum divisor is one cell, not one region.
-    total = ops.maximum(ops.sum(weights), 1.0 / (height * width))
+    total = batch_normalizer(ops.sum(weights), 1.0 / (height * width))
     return ops.sum(regions * weights) / total

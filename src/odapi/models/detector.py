@@ -13,11 +13,14 @@ from keras import ops
 from odapi.errors import ConfigError
 from odapi.labels import LabelMap
 from odapi.layers.names import named_variables
+from odapi.layers.norm import moving_statistics_of_replicas
 from odapi.losses.names import REGULARIZATION_LOSS, TOTAL_LOSS
 from odapi.models.compile_by_shape import CompiledByShape
 from odapi.models.inputs import as_groundtruth, as_inputs
 from odapi.models.preprocess import normalize
 from odapi.runtime import keras_objects
+from odapi.runtime.compat import flatten_layers
+from odapi.runtime.distribution.replicas import average_over_replicas, num_replicas
 from odapi.structures import Detections, Groundtruth, Tensor, present
 
 # The part of a detector that a checkpoint of another kind of model can fill.
@@ -270,7 +273,12 @@ class Detector(keras.Model, abc.ABC):
         total = sum(parts.values())
         for name, value in (parts | {TOTAL_LOSS: total}).items():
             self.loss_trackers[name].update_state(value)
-        return total
+        replicas = num_replicas()
+        if replicas == 1:
+            return total
+        if training:
+            average_over_replicas(moving_statistics_of_replicas(flatten_layers(self)))
+        return total / replicas  # Keras adds the gradients of all replicas.
 
     def predictions(
         self, inputs: Any, outputs: Mapping[str, Tensor] | None = None

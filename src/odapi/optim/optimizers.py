@@ -1,13 +1,20 @@
 """Keras optimizers with two features of the TF Object Detection API added.
 
-These are moving averages of the weights, and a factor for the gradients of biases.
+These are moving averages of the weights, and a factor for the gradients of biases. On
+several devices, gradients are clipped as on one.
 """
 
 from typing import TYPE_CHECKING, Any
 
 import keras
+from keras import ops
 
 from odapi.optim.ema import MovingAverages
+from odapi.runtime.distribution.replicas import (
+    num_replicas,
+    num_replicas_in_scope,
+    sum_over_replicas,
+)
 
 if TYPE_CHECKING:
     from keras.optimizers import Optimizer as _Mixed
@@ -31,7 +38,8 @@ def make(
         arguments: Passed to `kind`, such as `learning_rate`, `global_clipnorm`.
     """
     plain = kind(**arguments)
-    if average_decay is None and bias_factor == 1.0:
+    clips = num_replicas_in_scope() > 1 and bool(arguments.get("global_clipnorm"))
+    if average_decay is None and bias_factor == 1.0 and not clips:
         return plain
     # The class of the instance: Keras replaces each optimizer by another on torch.
     extended = type(kind.__name__, (_Extended, type(plain)), {})
@@ -39,6 +47,28 @@ def make(
     optimizer.average_decay = average_decay
     optimizer.bias_factor = bias_factor
     return optimizer
+
+
+def scale_losses(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """Returns an optimizer that scales losses, so that float16 gradients do not vanish.
+
+    Args:
+        optimizer: Applies the gradients, without the factor.
+    """
+    if num_replicas_in_scope() == 1:
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return _LossScaleOfReplicas(optimizer)
+
+
+class _LossScaleOfReplicas(keras.optimizers.LossScaleOptimizer):
+    """Leaves a step out if gradients of any replica overflow.
+
+    Keras looks at those of the first one.
+    """
+
+    def check_finite(self, grads: list[Any]) -> Any:
+        finite = ops.cast(super().check_finite(grads), "float32")
+        return sum_over_replicas(finite) == float(num_replicas())
 
 
 class _Extended(_Mixed):
@@ -64,9 +94,26 @@ class _Extended(_Mixed):
     def apply(self, grads: list[Any], trainable_variables: Any = None) -> None:
         if not self.built:
             self.build(list(trainable_variables))
-        super().apply(self._factors.scale(grads), trainable_variables)
+        grads = self._clip(self._factors.scale(grads))
+        super().apply(grads, trainable_variables)
         if self.moving_averages:
             self.moving_averages.update(self.iterations)
+
+    def _clip(self, grads: list[Any]) -> list[Any]:
+        """Clips gradients by the norm of their sum over the replicas.
+
+        Keras adds them after clipping, by the norm that they have on each replica.
+        """
+        replicas = num_replicas()
+        if replicas == 1 or not self.global_clipnorm:
+            return grads
+        used = [g for g in grads if g is not None]
+        used = sum_over_replicas(used)
+        norm = ops.sqrt(sum(ops.sum(ops.square(g)) for g in used))
+        scale = self.global_clipnorm / ops.maximum(norm, self.global_clipnorm)
+        # Shares of the sum: their norm is smaller, so that Keras does not clip them.
+        shares = iter([g * (scale / replicas) for g in used])
+        return [g if g is None else next(shares) for g in grads]
 
 
 class _Factors:

@@ -29,7 +29,7 @@ class HeatmapTargets(NamedTuple):
 
     heatmaps: Tensor  # [b, h, w, k] float32 in 0 to 1
     weights: Tensor  # [b, h, w, k] float32, 0: not known
-    number: Tensor  # float32: number of keypoints in the batch, at least 1
+    number: Tensor  # float32: number of keypoints in the batch
 
 
 class CellTargets(NamedTuple):
@@ -101,7 +101,7 @@ def heatmap_targets(
     return HeatmapTargets(
         heatmaps,
         ops.cast(covered < 0.5, "float32"),
-        ops.maximum(number, 1.0),
+        number,
     )
 
 

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-import keras
 from keras import ops
 
+from odapi.runtime.distribution.replicas import random_rows
 from odapi.structures import Tensor
 
 
@@ -54,7 +54,7 @@ class BalancedSampler:
             candidates = ops.logical_or(candidates, more)
         positives = ops.logical_and(positives, candidates)
         negatives = ops.logical_and(ops.logical_not(positives), candidates)
-        noise = keras.random.uniform(ops.shape(candidates), seed=seed)
+        noise = random_rows(ops.shape(candidates), seed)
         if self.size is None:
             count = ops.cast(_count(positives), "float32")
             ratio = (1.0 - self.positive_fraction) / self.positive_fraction

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 
 from odapi.models.detector import Detector
 
@@ -56,7 +55,10 @@ def compile_by_size(detector: Detector) -> None:
 
 
 class _StepsBySize:
-    """A training step that is compiled once per shape of a batch."""
+    """A training step that is compiled once per shape of a batch.
+
+    On several devices, it runs on each one with its part of the batch.
+    """
 
     def __init__(self, detector: Detector):
         self.detector = detector
@@ -66,11 +68,21 @@ class _StepsBySize:
         import tensorflow as tf
 
         data = next(iterator)
-        shapes = tuple(np.shape(value) for value in tf.nest.flatten(data))
+        strategy = self.detector.distribute_strategy
+        first = [
+            strategy.experimental_local_results(v)[0] for v in tf.nest.flatten(data)
+        ]
+        shapes = tuple(tuple(value.shape) for value in first)
         if shapes not in self._steps:
             self._steps[shapes] = tf.function(
-                self.detector.train_step,
-                autograph=False,
-                jit_compile=self.detector.jit_compile,
+                self._step, autograph=False, jit_compile=self.detector.jit_compile
             )
         return self._steps[shapes](data)
+
+    def _step(self, data: Any) -> dict[str, Any]:
+        strategy = self.detector.distribute_strategy
+        losses = strategy.run(self.detector.train_step, (data,))
+        return {
+            name: strategy.reduce("MEAN", value, axis=None)
+            for name, value in losses.items()
+        }

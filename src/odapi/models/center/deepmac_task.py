@@ -34,6 +34,7 @@ from odapi.losses.masks import (
 from odapi.models.center.mask_nets import MaskShape
 from odapi.models.center.mask_supervision import ColorSupervision, Supervision
 from odapi.models.center.task import STRIDE, Frame, Head, Maps, Peaks, Task
+from odapi.runtime.distribution.replicas import random_rows
 from odapi.structures import Detections, Groundtruth, Tensor, present
 from odapi.targets.mask_targets import resize_masks
 
@@ -311,7 +312,7 @@ class DeepMac(Task):
         order = 1.0 - ops.arange(number, dtype="float32") / number
         order = ops.broadcast_to(order, ops.shape(truth.weights))
         if frame.training:
-            order = keras.random.uniform(ops.shape(truth.weights), seed=rng)
+            order = random_rows(ops.shape(truth.weights), rng)
         there = ops.logical_and(truth.valid, truth.weights > 0.5)
         _, rows = ops.top_k(ops.where(there, order, -1.0), count)
         fields = {

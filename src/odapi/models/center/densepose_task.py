@@ -9,6 +9,7 @@ from odapi.geometry.crop.crop_and_resize import crop_and_resize
 from odapi.geometry.gather import gather_cells, gather_rows, sample_cells
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.classification import ClassificationLoss
+from odapi.losses.normalizer import batch_normalizer
 from odapi.models.center.task import STRIDE, Frame, Head, Maps, Peaks, Task
 from odapi.structures import Detections, Groundtruth, Tensor
 
@@ -92,7 +93,7 @@ class CenterDensePose(Task):
             loss = self.surface_loss(own, places[..., 2:], weights)
             surface_total = surface_total + ops.sum(loss)
         count = ops.sum(ops.cast(weights > 0, "float32"))
-        scale = self.weight / (ops.maximum(count, 1.0) * float(len(stages)))
+        scale = self.weight / (batch_normalizer(count) * float(len(stages)))
         return {
             f"Loss/{PARTS}": part_total * (scale * self.part_weight),
             f"Loss/{SURFACE}": surface_total * (scale * self.surface_weight),

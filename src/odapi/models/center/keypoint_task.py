@@ -17,6 +17,7 @@ from odapi.geometry.keypoints import (
 )
 from odapi.losses.boxes import BoxLoss, L1Loss
 from odapi.losses.classification import ClassificationLoss, PenaltyReducedFocalLoss
+from odapi.losses.normalizer import batch_normalizer
 from odapi.models.center.task import STRIDE, Frame, Head, Maps, Peaks, Task
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.keypoint_targets import (
@@ -311,7 +312,7 @@ class KeypointTask(Task):
             ops.sum(self.heatmap_loss(_flat(self._map(s, "heatmap")), wanted, weights))
             for s in stages
         )
-        return total / (float(len(stages)) * targets.number)
+        return total / (float(len(stages)) * batch_normalizer(targets.number))
 
     def _cell_loss(self, stages, kind: str, cells: CellTargets) -> Tensor:
         size = cells.values.shape[-1]
@@ -326,7 +327,7 @@ class KeypointTask(Task):
             )
             for s in stages
         )
-        number = ops.maximum(ops.sum(cells.weights), 1.0)
+        number = batch_normalizer(ops.sum(cells.weights))
         return total / (float(len(stages)) * number)
 
     def _key(self, kind: str) -> str:

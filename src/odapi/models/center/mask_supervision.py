@@ -3,13 +3,13 @@
 import dataclasses
 from typing import Any, Literal
 
-import keras
 from keras import ops
 
 from odapi.geometry.affine import AffineTransform
 from odapi.geometry.boxes import center_size
 from odapi.losses.classification import ClassificationLoss, DiceLoss
 from odapi.losses.masks import Normalize
+from odapi.runtime.distribution.replicas import random_rows
 from odapi.structures import Tensor
 
 JITTER_MODES = (
@@ -70,11 +70,11 @@ class Jitter:
         center, size = center_size(boxes)
         half = 0.5 * ops.maximum(ops.abs(size), 1e-6)
         if "symmetric" not in self.mode:
-            draw = keras.random.uniform((*shape, 4), low, high, seed=rng)
+            draw = random_rows((*shape, 4), rng, low, high)
             grown = ops.concatenate([half, half], axis=-1) * (1.0 + draw)
             first, last = center - grown[..., :2], center + grown[..., 2:]
         else:
-            draw = keras.random.uniform((*shape, 2), low, high, seed=rng)
+            draw = random_rows((*shape, 2), rng, low, high)
             max_scale = ops.minimum(center, 1.0 - center) / half
             if self.mode.endswith("xy"):
                 draw = draw[..., :1]
@@ -163,7 +163,7 @@ class SelfSupervision:
         """Returns a random transform per image of a batch."""
 
         def uniform(low, high):
-            return keras.random.uniform((batch,), low, high, seed=rng)
+            return random_rows((batch,), rng, low, high)
 
         shift, (low, high) = self.max_translation, self.scale
         return AffineTransform(

@@ -8,6 +8,7 @@ from keras import ops
 from odapi.geometry.crop.crop_and_resize import crop_and_resize
 from odapi.losses.classification import ClassificationLoss
 from odapi.losses.heatmaps import heatmap_loss
+from odapi.losses.normalizer import batch_normalizer
 from odapi.models.center.task import Frame, Head, Maps, Peaks, Task
 from odapi.structures import Detections, Groundtruth, Tensor
 from odapi.targets.mask_targets import segmentation_targets
@@ -76,7 +77,7 @@ class CenterMasks(Task):
         count = ops.sum(cells) * (batch if cells.shape[0] == 1 else 1.0)
         maps = [stage[HEATMAP] for stage in stages]
         total = heatmap_loss(self.loss, maps, targets.maps, cells * targets.weights)
-        return {LOSS: total * (self.weight / ops.maximum(count, 1.0))}
+        return {LOSS: total * (self.weight / batch_normalizer(count))}
 
     def detect(
         self, maps: Maps, peaks: Peaks, detections: Detections, frame: Frame
