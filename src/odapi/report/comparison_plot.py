@@ -13,6 +13,7 @@ from odapi.report.run_record import TRAIN, RunRecord, is_loss
 
 _SIZE = (380, 900)
 _MAX_PANELS = 12
+_MAIN = ("/mAP", "/mAP@.50IOU")
 
 
 def plot_comparison(
@@ -24,20 +25,23 @@ def plot_comparison(
 
     Args:
         comparison: The runs.
-        metrics: Names of metrics and losses, at most 12 of which are drawn; empty: the
-            summary metrics and the total losses.
+        metrics: Names of metrics and losses, at most 12 of which are drawn; empty: mAP,
+            mAP at IoU 0.5, or the first metric, and the total losses.
 
     Returns:
         None if no run has any of the metrics.
     """
-    names = list(metrics) or [
-        n
-        for n in comparison.metrics
-        if "By" not in n or n == TOTAL_LOSS or n == TRAIN + TOTAL_LOSS
-    ]
+    names = list(metrics) or _main_metrics(comparison.metrics)
     panels = [_panel(name, comparison.runs) for name in names]
     drawn = [panel for panel in panels if panel is not None][:_MAX_PANELS]
     return np.concatenate(drawn) if drawn else None
+
+
+def _main_metrics(names: Sequence[str]) -> list[str]:
+    losses = [n for n in (TOTAL_LOSS, TRAIN + TOTAL_LOSS) if n in names]
+    metrics = [n for n in names if not is_loss(n)]
+    main = [n for n in metrics if n.endswith(_MAIN) and "By" not in n]
+    return [*(main or metrics[:1]), *losses]
 
 
 def _panel(name: str, runs: Sequence[RunRecord]) -> np.ndarray | None:
@@ -57,12 +61,14 @@ def _panel(name: str, runs: Sequence[RunRecord]) -> np.ndarray | None:
         title=short_name(name),
         x_label="step",
         x_range=(0.0, max(1.0, float(points[:, 0].max()))),
-        y_range=(0.0, _top_of_losses(values)) if is_loss(name) else None,
+        y_range=_y_range(values, is_loss(name)),
         size=_SIZE,
     )
 
 
-def _top_of_losses(values: np.ndarray) -> float:
-    # The first steps of a run may be a hundred times the rest.
-    usual = float(np.percentile(values, 98))
-    return 1.04 * min(float(values.max()), 3 * usual) or 1.0
+def _y_range(values: np.ndarray, are_losses: bool) -> tuple[float, float] | None:
+    """Returns a range from 0; None, that of the data, if a value is negative."""
+    top = float(values.max())
+    if are_losses:  # The first steps of a run may be a hundred times the rest.
+        top = min(top, 3 * float(np.percentile(values, 98)))
+    return (0.0, 1.04 * top) if top > 0 and values.min() >= 0 else None
