@@ -43,11 +43,11 @@ def summary(trials):
 
 def test_a_search_finds_the_best_values(tmp_path):
     notes = []
-    made = make_tuner(tmp_path, Limits(30), notes=notes, pruner="none")
+    made = make_tuner(tmp_path, Limits(20), notes=notes, pruner="none")
     assert made.run() == "done"
     study, settings = open_study(tmp_path, pruner="none")
     result = report(tmp_path, study, settings, train_config(), "done")
-    assert [row.state for row in result.trials] == ["complete"] * 30
+    assert [row.state for row in result.trials] == ["complete"] * 20
     assert result.best.values[KIND] == "detection"
     assert abs(result.best.values[SIZE] - 7) <= 1
     assert result.best.value == value_of(result.best.values, 30)
@@ -59,7 +59,7 @@ def test_a_search_finds_the_best_values(tmp_path):
     assert best.train_config.fine_tune_checkpoint_type == "detection"
     lines = (tmp_path / "trials.csv").read_text().splitlines()
     assert lines[0] == f"trial,state,{METRIC},step,seconds,{RATE},{SIZE},{KIND},failure"
-    assert len(lines) == 31 and lines[1].startswith("0,complete,0.")
+    assert len(lines) == 21 and lines[1].startswith("0,complete,0.")
     assert (tmp_path / "history.png").exists()
     assert notes[0].startswith("Trial 0 started: gradient_clipping_by_norm=")
     assert notes[1].startswith("Trial 0 finished: mAP ")
@@ -256,6 +256,21 @@ def test_a_trial_of_a_living_process_is_not_taken(tmp_path):
     study.leave(first)
     again = other.next_trial(2)
     assert (again.number, again.values, again.is_resumed) == (0, first.values, True)
+
+
+def test_a_trial_that_ends_at_this_moment_is_not_taken(tmp_path, monkeypatch):
+    study, _ = open_study(tmp_path)
+    first = study.next_trial(1)
+    other, _ = open_study(tmp_path)
+    try_lock = other._try_lock
+
+    def end_first(number):
+        study.complete(first, 0.5)
+        return try_lock(number)
+
+    monkeypatch.setattr(other, "_try_lock", end_first)
+    assert other.next_trial(1) is None
+    assert [t.value for t in study.trials()] == [0.5]
 
 
 def test_sqlite_holds_a_study_too(tmp_path):

@@ -98,19 +98,12 @@ class Study:
         Args:
             max_trials: Number of trials of the study, failed ones included.
         """
-        states = self._optuna.trial.TrialState
         with self._exclusive():
-            for frozen in self._study.get_trials(
-                deepcopy=False, states=(states.RUNNING,)
-            ):
-                lock = self._try_lock(frozen.number)
-                if lock is not None:
-                    handle = self._optuna.trial.Trial(self._study, frozen._trial_id)
-                    # A process may have died before it sampled all values.
-                    values = self._values(handle)
-                    reported = frozenset(frozen.intermediate_values)
-                    return Trial(frozen.number, values, reported, True, handle, lock)
-            number = len(self._study.get_trials(deepcopy=False))
+            for number in self._numbers_of_running():
+                resumed = self._adopt(number)
+                if resumed is not None:
+                    return resumed
+            number = len(self.trials())
             if number >= max_trials:
                 return None
             # The proposal depends on the seed, the number and earlier results only: a
@@ -120,6 +113,24 @@ class Study:
             values = self._values(handle)
             lock = self._try_lock(handle.number) or contextlib.ExitStack()
             return Trial(handle.number, values, frozenset(), False, handle, lock)
+
+    def _numbers_of_running(self) -> list[int]:
+        return [t.number for t in self.trials() if t.state.name == "RUNNING"]
+
+    def _adopt(self, number: int) -> Trial | None:
+        """Returns a trial that no process works on; None if one does."""
+        lock = self._try_lock(number)
+        if lock is None:
+            return None
+        frozen = self.trials()[number]
+        if frozen.state.name != "RUNNING":  # Its process has just recorded its end.
+            lock.close()
+            return None
+        # A process may have died before it sampled all values.
+        self._study.sampler = self._sampler(number)
+        handle = self._optuna.trial.Trial(self._study, frozen._trial_id)
+        reported = frozenset(frozen.intermediate_values)
+        return Trial(number, self._values(handle), reported, True, handle, lock)
 
     def complete(self, trial: Trial, value: float) -> None:
         """Records the value of a trial that has ended."""
