@@ -68,7 +68,7 @@ $(BEAM_STAMP): $(STAMP) requirements/beam.txt
 	@touch $@
 
 test-beam: env $(BEAM_STAMP)  ## Run the tests of the Apache Beam pipelines.
-	@NEED_BEAM=1 $(BEAM)/bin/python -m pytest -q tests/tools/test_beam_pipelines.py
+	@NEED_BEAM=1 $(BEAM)/bin/python -m pytest -q tests/tools/test_beam_pipelines.py tests/tools/test_beam_predict.py
 
 $(SUPERVISION_STAMP): $(STAMP) requirements/supervision.txt
 	@test -x $(SUPERVISION)/bin/python || $(BIN)/python -m venv $(SUPERVISION)

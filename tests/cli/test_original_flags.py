@@ -147,5 +147,7 @@ def test_programs_of_others_name_our_command(program, answer):
 
 @pytest.mark.parametrize("answer", sorted(set(PROGRAMS.values())))
 def test_commands_of_programs_exist(answer):
-    for command in re.findall(r"odapi ((?:data |zoo |config )?[a-z]+)", answer):
+    for command in re.findall(
+        r"odapi ((?:data |zoo |config |tools )?[a-z][a-z-]+)", answer
+    ):
         assert tuple(command.split()) in COMMANDS

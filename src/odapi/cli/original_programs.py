@@ -15,6 +15,7 @@ PROGRAMS = {
     "create_oid_tf_record": "odapi data convert openimages:PATH --to tfrecord ...",
     "create_ava_actions_tf_record": "odapi data convert ava:CSV --to tfrecord ...",
     "generate_tfrecord": "odapi data convert csv:PATH --to tfrecord ...",
+    "infer_detections": "odapi tools infer-detections ...",
     "detect": "odapi predict MODEL IMAGES",
     "infer": "odapi predict MODEL IMAGES",
     "val": "odapi eval CHECKPOINT",

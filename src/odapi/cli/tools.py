@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from odapi.cli import tools_predict
 from odapi.cli.app import App
 from odapi.cli.options import Json
 from odapi.cli.output import next_step, print_json, quoted
@@ -12,12 +13,14 @@ from odapi.console import write_line
 from odapi.wording import counted
 
 app = App(
-    help="Conversion of datasets and the data pipelines of Context R-CNN, on Apache "
-    "Beam: pip install 'odapi[beam]'.",
+    help="Prediction on millions of images, conversion of datasets and the data "
+    "pipelines of Context R-CNN, on Apache Beam: pip install 'odapi[beam]'.",
     epilog="Options are also accepted with underscores, as in the original. Options "
     "for Beam follow after --, such as: -- --runner=FlinkRunner",
 )
 _BEAM: Any = {"allow_extra_args": True}
+app.command("predict", context_settings=_BEAM)(tools_predict.predict)
+app.command("infer-detections")(tools_predict.infer)
 
 
 def _option(name: str, text: str, **kwargs: Any) -> Any:

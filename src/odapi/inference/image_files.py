@@ -69,7 +69,7 @@ def read_images(
         paths: The files.
         channels: Number of channels to decode, see `decode_image`.
     """
-    read, waiting = functools.partial(_read, channels=channels), iter(paths)
+    read, waiting = functools.partial(read_image, channels=channels), iter(paths)
     with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
         ahead = [pool.submit(read, p) for p in itertools.islice(waiting, _AHEAD)]
         while ahead:
@@ -77,7 +77,8 @@ def read_images(
             ahead += [pool.submit(read, p) for p in itertools.islice(waiting, 1)]
 
 
-def _read(path: pathlib.Path, channels: int) -> ReadImage:
+def read_image(path: pathlib.Path, channels: int = 3) -> ReadImage:
+    """Returns one image, or the reason why it cannot be read."""
     try:
         data = read_image_file(path)
         return ReadImage(path, decode_image(data, str(path), channels=channels))

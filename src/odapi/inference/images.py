@@ -93,10 +93,10 @@ def _files(names: Iterable[Any], channels: int) -> Images:
     ignored: collections.Counter[str] = collections.Counter()
     paths = find_images((os.fspath(name) for name in names), ignored)
     rows = read_images(paths, channels)
-    return Images(rows, len(paths), _numbers(paths), True, ignored)
+    return Images(rows, len(paths), numbers_of(paths), True, ignored)
 
 
-def _numbers(paths: list[pathlib.Path]) -> dict[pathlib.Path, int]:
+def numbers_of(paths: list[pathlib.Path]) -> dict[pathlib.Path, int]:
     """Returns the numbers that file names are; {} if one is not, or occurs twice."""
     numbers = {p: int(p.stem) for p in paths if p.stem.isdecimal()}
     return numbers if len(set(numbers.values())) == len(paths) else {}

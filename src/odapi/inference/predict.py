@@ -52,19 +52,39 @@ def open_stream(
     check_count("batch_size", batch_size)
     tiling = Tiling.of(tile)
     images: Images = open_images(source, channels_of(predictor))
-    run: Any = predictor
     if isinstance(predictor, SizedPredictor) and tiling is None:
         batch_size = batch_size_for(images.total, batch_size)
+    run, batch_size = configure(predictor, batch_size, context, tiling)
+    edges = getattr(predictor, "keypoint_edges", ())
+    return PredictionStream(
+        images, run, predictor.label_map, selection, batch_size, edges
+    )
+
+
+def configure(
+    predictor: Predictor,
+    batch_size: int,
+    context: Pathlike | np.ndarray | None = None,
+    tiling: Tiling | None = None,
+) -> tuple[Any, int]:
+    """Returns a predictor with its options, and the number of images per call.
+
+    Args:
+        predictor, batch_size, context: See `open_stream`.
+        tiling: The tiles of larger images; None: images are not divided.
+
+    Raises:
+        DataError: The model has no temporal context.
+    """
+    run: Any = predictor
+    if isinstance(predictor, SizedPredictor) and tiling is None:
         run = predictor.with_batch_size(batch_size)
     if context is not None or getattr(run, "side_inputs", None):
         set_context(run, context)
     if tiling is not None:
         run = TiledPredictor(run, tiling, batch_size)
         batch_size = min(batch_size, MAX_TILED_IMAGES)
-    edges = getattr(predictor, "keypoint_edges", ())
-    return PredictionStream(
-        images, run, predictor.label_map, selection, batch_size, edges
-    )
+    return run, batch_size
 
 
 def set_context(predictor: Any, bank: Pathlike | np.ndarray | None) -> None:

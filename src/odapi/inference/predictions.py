@@ -155,7 +155,7 @@ class Predictions(list[Prediction]):
     def to_json(self) -> dict[str, Any]:
         """Returns all predictions as plain data, as `odapi predict --json` prints."""
         return {
-            "images": [_json_of(found) for found in self],
+            "images": [json_of(found) for found in self],
             "skipped": self.skipped,
             "ignored": self.ignored,
             "best_score": round(self.best_score, 4),
@@ -193,7 +193,8 @@ def _image_entry(found: Prediction) -> dict[str, Any]:
     }
 
 
-def _json_of(found: Prediction) -> dict[str, Any]:
+def json_of(found: Prediction) -> dict[str, Any]:
+    """Returns one prediction as plain data, an entry of `Predictions.to_json`."""
     entry = _image_entry(found)
     rows = found.to_coco()
     entry["objects"] = [

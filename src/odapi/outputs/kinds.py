@@ -81,6 +81,13 @@ PREDICTIONS = Kind(
     "the output of a prediction",
     ("detections*.json", "detections*.csv", "images/*.jpg", "images/*.png"),
 )
+SHARDED_PREDICTIONS = Kind(
+    "sharded predictions",
+    "the output of `odapi tools predict`",
+    ("run.json", "images.jsonl", "skipped.jsonl", "label_map.pbtxt")
+    + ("detections-*", "shards/*"),
+    continued=True,
+)
 EVALUATION = Kind(
     "evaluation",
     "the output of an evaluation",
@@ -142,7 +149,7 @@ KINDS = {
     for kind in (
         RUN, STEP, EXPORT, ORIGINAL_CHECKPOINT, IMPORT, CHECKPOINT, PREDICTIONS,
         EVALUATION, INSPECTION, KEYPOINTS, ANCHORS, GALLERY, DATASET, CROPS, STUDY,
-        QUICKSTART,
+        QUICKSTART, SHARDED_PREDICTIONS,
     )
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import Any
 from odapi.errors import DataError, MissingPackageError, OdapiError
 
 _NAMESPACE = "odapi"
+_LOG_LEVEL = "--default_sdk_harness_log_level=ERROR"
 READ, WRITTEN, SKIPPED = "read", "written", "skipped"
 
 
@@ -75,7 +76,9 @@ class Records:
         from apache_beam.options.pipeline_options import PipelineOptions
 
         self._beam = beam
-        self.pipeline = beam.Pipeline(options=PipelineOptions(list(arguments)))
+        # Given ones come last and win. Workers log each connection otherwise.
+        options = PipelineOptions([_LOG_LEVEL, *arguments])
+        self.pipeline = beam.Pipeline(options=options)
 
     def read(self, pattern: str) -> Any:
         """Returns the serialized records of files.
@@ -101,8 +104,10 @@ class Records:
         """Returns a collection of the given elements, which are counted."""
         return self.spread(elements) | "count read" >> self._beam.Map(_Counted(READ))
 
-    def apply(self, elements: Any, name: str, step: Step) -> Any:
-        """Applies a step to a collection."""
+    def apply(
+        self, elements: Any, name: str, step: Callable[[Any], Iterable[Any]]
+    ) -> Any:
+        """Applies a step, or a picklable function to several elements."""
         return elements | name >> self._beam.FlatMap(step)
 
     def group(self, pairs: Any) -> Any:
