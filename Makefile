@@ -8,10 +8,12 @@ BEAM := .venv-beam
 BEAM_STAMP := $(BEAM)/.stamp
 SUPERVISION := .venv-supervision
 SUPERVISION_STAMP := $(SUPERVISION)/.stamp
+TRACKERS := .venv-trackers
+TRACKERS_STAMP := $(TRACKERS)/.stamp
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam test-supervision test-wheel durations lint format protos lock clean
+.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam test-supervision test-trackers test-wheel durations lint format protos lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,7 +46,7 @@ test: env  ## Run the tests: all fast ones on TensorFlow, the core of the model 
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not parity"
 	@$(JAX) $(PYTEST) -m "core and not slow and not parity"
 
-test-all: test-slow test-jax test-torch test-beam test-supervision test-wheel  ## Run what `make test` leaves out.
+test-all: test-slow test-jax test-torch test-beam test-supervision test-trackers test-wheel  ## Run what `make test` leaves out.
 
 test-slow: env  ## Run trainings, exports and parity of whole models on TensorFlow.
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "slow or parity"
@@ -80,6 +82,18 @@ $(SUPERVISION_STAMP): $(STAMP) requirements/supervision.txt
 test-supervision: env $(SUPERVISION_STAMP)  ## Run the tests of predictions in supervision and pandas.
 	@NEED_SUPERVISION=1 $(SUPERVISION)/bin/python -m pytest -q tests/inference/test_other_libraries.py
 
+$(TRACKERS_STAMP): $(STAMP) requirements/trackers.txt
+	@# They would double the packages of the lock: an environment on top of .venv. uv takes seconds, pip a minute.
+	@test -x $(TRACKERS)/bin/python || $(BIN)/python -m venv $(TRACKERS)
+	@printf 'import site; site.addsitedir("%s")\n' "$$($(BIN)/python -c 'import site; print(site.getsitepackages()[0])')" \
+	  > "$$($(TRACKERS)/bin/python -c 'import site; print(site.getsitepackages()[0])')/over.pth"
+	@$(BIN)/uv pip install --quiet --no-deps --python $(TRACKERS)/bin/python -r requirements/trackers.txt \
+	  || $(TRACKERS)/bin/python -m pip --disable-pip-version-check -qq install --no-deps -r requirements/trackers.txt
+	@touch $@
+
+test-trackers: env $(TRACKERS_STAMP)  ## Run the tests of ClearML, MLflow and Weights & Biases.
+	@NEED_TRACKERS=1 $(TRACKERS)/bin/python -m pytest -q tests/trackers/test_services.py
+
 test-wheel: env  ## Install the wheel with each backend alone, and run it outside the repository.
 	@$(BIN)/python tests/packaging/run_wheel.py $(JOBS)
 
@@ -102,4 +116,4 @@ lock: env  ## Resolve pyproject.toml anew into requirements/lock.txt.
 	@$(LOCK)/bin/python -m pip freeze --exclude-editable --exclude pip > requirements/lock.txt
 
 clean:  ## Remove what was made here.
-	@rm -rf .venv $(BEAM) $(SUPERVISION) runs build dist
+	@rm -rf .venv $(BEAM) $(SUPERVISION) $(TRACKERS) runs build dist

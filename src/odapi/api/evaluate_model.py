@@ -1,5 +1,6 @@
 """Evaluation of the model that an `ObjectDetector` holds."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from odapi.arguments import check_count
@@ -22,6 +23,7 @@ def evaluate_held(
     batch_size: int | None,
     with_losses: bool,
     tile: int | Tiling | None = None,
+    trackers: Sequence[Any] = (),
     **options: Any,
 ) -> "EvaluationResult":
     """Evaluates weights, or an exported program that has none.
@@ -32,12 +34,15 @@ def evaluate_held(
         batch_size: Images per batch; None: that of the config.
         with_losses: Also compute the losses.
         tile: Side of the tiles of larger images, or a `Tiling`.
+        trackers: Names of trackers, and trackers.
         options: See `odapi.evaluation.evaluate.evaluate`.
 
     Raises:
-        ConfigError: The config cannot be evaluated, or a program has no losses.
+        ConfigError: The config cannot be evaluated, a program has no losses, or a name
+            of a tracker is unknown.
         DataError: The dataset cannot be read, or has no image.
     """
+    from odapi.build.tracker_settings import is_about_trackers, only_asked_for
     from odapi.config.load import load_config
     from odapi.evaluation import evaluate as evaluation
 
@@ -59,19 +64,27 @@ def evaluate_held(
                 "cannot be computed for an exported program",
                 hint="evaluate the weights that it was exported from",
             )
+        changes += [o for o in held.overrides if is_about_trackers(o)]
         config = load_config(_config_beside(held.place), changes)
+        options["trackers"] = only_asked_for(config, trackers, held.overrides)
+        options["model"] = str(held.place.path)
         predictor = _tiled(held.model.predictor, tiling, batch_size)
         return evaluation.evaluate_program(predictor, config, **options)
     loaded = held.with_weights("evaluate")
     if batch_size:
         changes.append(f"eval_config.batch_size={batch_size}")
     loaded = loaded._replace(config=load_config(loaded.config, changes))
+    options["trackers"] = only_asked_for(loaded.config, trackers, held.overrides)
     if tiling is not None:
         from odapi.inference.detector_predictor import predictor_of
 
         predictor = _tiled(predictor_of(loaded), tiling, batch_size)
         return evaluation.evaluate_program(
-            predictor, loaded.config, step=loaded.step, **options
+            predictor,
+            loaded.config,
+            step=loaded.step,
+            model=str(loaded.folder),
+            **options,
         )
     return evaluation.evaluate(loaded, with_losses=with_losses, **options)
 

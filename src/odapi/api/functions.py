@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from odapi.exporters.export import Exported
     from odapi.metrics.evaluator import Evaluator
     from odapi.models.detector import Detector
+    from odapi.trackers.tracker import Tracker
     from odapi.training.plan import Outcome
     from odapi.zoo.export_checkpoint import ExportedCheckpoint
 
@@ -77,7 +78,7 @@ def train(
     return run(config, model_dir, overrides, **options)
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 (keyword arguments of the public API)
     model: Pathlike | ObjectDetector,
     eval_data: str | None = None,
     overrides: Sequence[str] = (),
@@ -89,6 +90,7 @@ def evaluate(
     evaluators: "Sequence[Evaluator]" = (),
     label_map: Classes = None,
     tile: int | Tiling | None = None,
+    trackers: "Sequence[Tracker | str]" = (),
 ) -> "EvaluationResult":
     """Computes the metrics of a model on a dataset.
 
@@ -102,7 +104,7 @@ def evaluate(
         eval_data: Such as `coco:PATH`, `voc:PATH?split=val`, `yolo:PATH`, `csv:PATH`
             or `tfrecord:GLOB`; None: the evaluation data of the config.
         overrides: Of the config, such as "eval_config.batch_size=8"; for a path only.
-        batch_size, output, with_losses, max_images, evaluators, tile: See
+        batch_size, output, with_losses, max_images, evaluators, tile, trackers: See
             `ObjectDetector.evaluate`.
         label_map: The classes of the model; see `ObjectDetector.load`. For a path only.
 
@@ -111,6 +113,7 @@ def evaluate(
         ConfigError: An override or the config is wrong.
         DataError: The dataset cannot be read, or has no image.
         OutputError: `output` has files that odapi did not write, or cannot be written.
+        MissingPackageError: The package of a tracker is not installed.
     """
     if output is not None:
         check_folder(output, EVALUATION)
@@ -122,6 +125,7 @@ def evaluate(
         max_images=max_images,
         evaluators=evaluators,
         tile=tile,
+        trackers=trackers,
     )
 
 

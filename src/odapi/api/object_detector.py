@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from odapi.exporters.export import Exported
     from odapi.metrics.evaluator import Evaluator
     from odapi.models.detector import Detector
+    from odapi.trackers.tracker import Tracker
     from odapi.training.plan import Outcome
 
 Context = Pathlike | np.ndarray | None
@@ -57,10 +58,7 @@ class ObjectDetector:
 
     @classmethod
     def load(
-        cls,
-        path: Pathlike,
-        overrides: Sequence[str] = (),
-        label_map: Classes = None,
+        cls, path: Pathlike, overrides: Sequence[str] = (), label_map: Classes = None
     ) -> "ObjectDetector":
         """Loads a model from a path.
 
@@ -119,10 +117,7 @@ class ObjectDetector:
 
     @classmethod
     def from_zoo(
-        cls,
-        name: str,
-        overrides: Sequence[str] = (),
-        cache: Pathlike | None = None,
+        cls, name: str, overrides: Sequence[str] = (), cache: Pathlike | None = None
     ) -> "ObjectDetector":
         """Loads a model of the TF2 zoo, downloading it at the first call.
 
@@ -266,6 +261,7 @@ class ObjectDetector:
         max_images: int = 0,
         evaluators: "Sequence[Evaluator]" = (),
         tile: int | Tiling | None = None,
+        trackers: "Sequence[Tracker | str]" = (),
     ) -> "EvaluationResult":
         """Computes the metrics of the model on a dataset.
 
@@ -282,17 +278,21 @@ class ObjectDetector:
             max_images: Stop after so many images; 0: all.
             evaluators: Evaluators besides those of the config.
             tile: As for `predict`; losses cannot be computed then.
+            trackers: Experiment trackers: "clearml", "mlflow" or "wandb" with the
+                settings of `options.trackers`, or objects like those for `odapi.train`.
 
         Raises:
             ConfigError: The config cannot be evaluated.
             DataError: The dataset cannot be read, or has no image.
             OutputError: `output` has other files, or cannot be written.
+            MissingPackageError: The package of a tracker is not installed.
         """
         from odapi.api.evaluate_model import evaluate_held
 
         return evaluate_held(
             self._held, data, batch_size, with_losses,
             output=output, max_images=max_images, evaluators=evaluators, tile=tile,
+            trackers=trackers,
         )  # fmt: skip
 
     def export(

@@ -12,6 +12,7 @@ from odapi.cli.options import (
     Json,
     LabelMapFile,
     Set,
+    Tracker,
     select_device,
 )
 from odapi.cli.output import next_step, print_json, quoted
@@ -51,6 +52,7 @@ def evaluate(
     max_images: Annotated[
         int, typer.Option(min=0, help="Maximum number of images; 0: all.")
     ] = 0,
+    tracker: Tracker = None,
     backend: Backend = None,
     as_json: Json = False,
 ) -> None:
@@ -69,6 +71,7 @@ def evaluate(
         max_images=max_images,
         label_map=label_map,
         tile=tiling(tile, tile_overlap, tile_whole),
+        trackers=tracker or (),
     )
     if as_json:
         from odapi.evaluation.metric_files import as_json as to_json

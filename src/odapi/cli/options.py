@@ -48,6 +48,15 @@ TrainData = Annotated[
     ),
 ]
 
+Tracker = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Experiment tracker, with the settings in options.trackers.NAME: clearml, "
+        "mlflow or wandb. Repeatable.",
+    ),
+]
+
 
 def select_device(name: str | None) -> None:
     """Takes over the option --device; call it after the backend is chosen.

@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from odapi.cli.backend import Backend, select_backend
-from odapi.cli.options import Device, EvalData, Json, Set, TrainData, select_device
+from odapi.cli.options import (
+    Device,
+    EvalData,
+    Json,
+    Set,
+    Tracker,
+    TrainData,
+    select_device,
+)
 from odapi.cli.output import print_json
 
 
@@ -44,6 +52,7 @@ def train(
     seed: Annotated[int | None, typer.Option(min=0, help="Sets options.seed.")] = None,
     device: Device = None,
     overrides: Set = None,
+    tracker: Tracker = None,
     backend: Backend = None,
     as_json: Json = False,
 ) -> None:
@@ -65,6 +74,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
+        trackers=tracker or (),
     )
     if as_json:
         print_json({"model_dir": str(model_dir)} | dataclasses.asdict(outcome))

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from odapi.data.sources.base import BaseSource
 from odapi.data.survey import check_evaluation_source
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop, evaluate_predictor_loop
+from odapi.evaluation.evaluation_trackers import EvaluationTrackers
 from odapi.evaluation.result import EvaluationResult
 from odapi.evaluation.result_report import low_score_hints, write_report
 from odapi.files import write_json
@@ -27,6 +29,7 @@ from odapi.metrics.collection import MetricCollection
 from odapi.metrics.evaluator import Evaluator
 from odapi.outputs.folder import OutputFolder
 from odapi.outputs.kinds import EVALUATION
+from odapi.trackers.tracker import Tracker
 
 
 def evaluate(
@@ -36,6 +39,7 @@ def evaluate(
     with_losses: bool = False,
     max_images: int = 0,
     evaluators: Sequence[Evaluator] = (),
+    trackers: Sequence[Tracker] = (),
 ) -> EvaluationResult:
     """Evaluates a detector with the data and the metrics of its config.
 
@@ -46,13 +50,16 @@ def evaluate(
         with_losses: Also compute the losses, as `Loss/...`.
         max_images: Stop after this number of images; 0: all.
         evaluators: Evaluators to run in addition to those of `eval_config`.
+        trackers: Trackers besides those of `options.trackers`.
 
     Raises:
         ConfigError: The config is invalid.
         DataError: The dataset cannot be read, or has no image.
         OutputError: `output` has files that odapi did not write, or cannot be written.
+        MissingPackageError: The package of a tracker is not installed.
     """
     report = _report(output)
+    recorded = EvaluationTrackers(loaded.config, str(loaded.folder), trackers)
     # Classes are matched by name to those of the model.
     try:
         dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
@@ -70,7 +77,7 @@ def evaluate(
 
     return _reported(
         loop, loaded.config, loaded.label_map, report, max_images, evaluators,
-        loaded.step,
+        recorded, loaded.step,
     )  # fmt: skip
 
 
@@ -81,6 +88,8 @@ def evaluate_program(
     output: str | os.PathLike | None = None,
     max_images: int = 0,
     evaluators: Sequence[Evaluator] = (),
+    trackers: Sequence[Tracker] = (),
+    model: str = "",
     step: int | None = None,
 ) -> EvaluationResult:
     """Evaluates an exported program, such as a SavedModel, by running it.
@@ -89,7 +98,8 @@ def evaluate_program(
         predictor: The program. Without a label map, its class ids are taken as those
             of the dataset.
         config: Names the data and the metrics; the model in it is not used.
-        output, max_images, evaluators: See `evaluate`.
+        output, max_images, evaluators, trackers: See `evaluate`.
+        model: Path of the program, for the trackers.
         step: Number of training steps of the program, where known.
 
     Raises:
@@ -98,6 +108,7 @@ def evaluate_program(
         OutputError: `output` has files that odapi did not write, or cannot be written.
     """
     report = _report(output)
+    recorded = EvaluationTrackers(config, model, trackers)
     source = build_eval_source(config, label_map=predictor.label_map or None)
     if not predictor.label_map:
         console().print(
@@ -110,7 +121,7 @@ def evaluate_program(
         return evaluate_predictor_loop(predictor, source, evaluator, **options)
 
     return _reported(
-        loop, config, source.label_map, report, max_images, evaluators, step
+        loop, config, source.label_map, report, max_images, evaluators, recorded, step
     )
 
 
@@ -126,44 +137,70 @@ def _reported(
     report: OutputFolder | None,
     max_images: int,
     evaluators: Sequence[Evaluator],
+    trackers: EvaluationTrackers,
     step: int | None = None,
 ) -> EvaluationResult:
-    """Runs an evaluation loop, and writes its detections and its report."""
+    """Runs an evaluation loop, and writes its detections, its report and records."""
     evaluator = build_metrics(config, label_map)
     if evaluators:
         evaluator = MetricCollection([evaluator, *evaluators])
-    settings = config.eval_config
+    with trackers:
+        trackers.log_config(step)
+        has_images = report is not None or trackers.is_used
+        number = config.eval_config.num_visualizations if has_images else 0
+        result = _looped(loop, evaluator, label_map, report, number, max_images)
+        settings = config.eval_config
+        hints = low_score_hints(result, settings.min_score_threshold)
+        result = dataclasses.replace(
+            result,
+            step=step,
+            label_map=label_map,
+            keypoint_edges=keypoint_edges(settings),
+            hints=(*result.hints, *hints),
+        )
+        trackers.log_result(result, _written(report, result, settings, label_map))
+    return result
+
+
+def _looped(
+    loop: Callable[..., EvaluationResult],
+    evaluator: Evaluator,
+    label_map: LabelMap,
+    report: OutputFolder | None,
+    num_examples: int,
+    max_images: int,
+) -> EvaluationResult:
+    """Runs an evaluation loop, and writes its detections."""
     with contextlib.ExitStack() as stack:
         writer = None
         if report is not None:
-            folder = report.begin()
-            writer = stack.enter_context(
-                ResultsWriter(folder / "detections.json", label_map=label_map)
-            )
-        result = loop(
-            evaluator,
-            num_examples=settings.num_visualizations if report is not None else 0,
-            max_images=max_images,
-            writer=writer,
+            path = report.begin() / "detections.json"
+            writer = stack.enter_context(ResultsWriter(path, label_map=label_map))
+        return loop(
+            evaluator, num_examples=num_examples, max_images=max_images, writer=writer
         )
-    result = dataclasses.replace(
+
+
+def _written(
+    report: OutputFolder | None,
+    result: EvaluationResult,
+    settings: Any,
+    label_map: LabelMap,
+) -> list[pathlib.Path]:
+    """Writes the report, if there is one, and returns its files."""
+    if report is None:
+        return []
+    files = write_report(
+        report.path,
         result,
-        step=step,
-        label_map=label_map,
-        keypoint_edges=keypoint_edges(settings),
-        hints=(*result.hints, *low_score_hints(result, settings.min_score_threshold)),
+        min_score=settings.min_score_threshold,
+        max_boxes=settings.max_num_boxes_to_visualize,
     )
-    if report is not None:
-        files = write_report(
-            folder,
-            result,
-            min_score=settings.min_score_threshold,
-            max_boxes=settings.max_num_boxes_to_visualize,
-        )
-        files.append(folder / "detections.json")
-        names = categories_of(label_map)
-        report.finish([*files, write_json(folder / "label_map.json", names)])
-    return result
+    files.append(report.path / "detections.json")
+    names = categories_of(label_map)
+    files.append(write_json(report.path / "label_map.json", names))
+    report.finish(files)
+    return files
 
 
 def _warn_of(source: Source) -> None:

@@ -3,7 +3,7 @@
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from odapi.evaluation.metric_files import as_json, write_categories
 from odapi.evaluation.result import EvaluationExample, EvaluationResult
 from odapi.files import write_json
 from odapi.metrics.evaluator import RECALLS, ClassResult
+from odapi.trackers.class_metrics import CLASS, OBJECTS
 from odapi.wording import counted
 
 if TYPE_CHECKING:
@@ -140,6 +141,14 @@ def draw_example(
         title=example.image_id,
         style=Style(edges=result.keypoint_edges),
     )
+
+
+def class_rows(result: EvaluationResult) -> list[dict[str, Any]]:
+    """Returns one dict per class for trackers: name, number of objects, metrics."""
+    return [
+        {CLASS: row.name, OBJECTS: row.num_objects, **row.columns()}
+        for row in result.categories
+    ]
 
 
 def write_report(

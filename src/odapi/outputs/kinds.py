@@ -54,7 +54,7 @@ RUN = Kind(
     "run",
     "a training run",
     (*_MODEL, "checkpoints/*", "train/*", "eval/*", "metrics.jsonl", "losses.jsonl")
-    + ("curves.png", "training.json"),
+    + ("curves.png", "training.json", "trackers.json", "trackers/*"),
     continued=True,
     kept=("*.config", "*.pbtxt"),
 )

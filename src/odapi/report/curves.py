@@ -10,7 +10,7 @@ from odapi.errors import DataError
 from odapi.losses.names import TOTAL_LOSS
 from odapi.report.history import LEARNING_RATE, History
 
-_FILE = "curves.png"
+FILE = "curves.png"
 # Summary metrics, by the ends of the original's names; absent ones are left out.
 _METRICS = ("/mAP", "/mAP@.50IOU", "/mAP@.75IOU", "/AR@100")
 _SIZES = {"losses": (420, 900), "learning rate": (240, 900), "metrics": (360, 900)}
@@ -30,7 +30,7 @@ def save_curves(model_dir: pathlib.Path, history: History) -> pathlib.Path | Non
     if not panels:
         return None
     try:
-        return save_image(model_dir / _FILE, np.concatenate(panels))
+        return save_image(model_dir / FILE, np.concatenate(panels))
     except DataError:
         return None
 

@@ -16,6 +16,7 @@ import numpy as np
 from odapi.data.tfrecord.records import write_record
 from odapi.draw.file import encode_image
 from odapi.errors import MissingPackageError
+from odapi.trackers.class_metrics import markdown
 
 _DT_STRING = 7  # Of TensorFlow's DataType.
 
@@ -59,13 +60,19 @@ class TensorBoard:
 
     def text(self, tag: str, text: str) -> None:
         """Writes a text, shown as it is."""
-        block = "\n".join(f"    {line}" for line in text.splitlines())  # Markdown.
+        self._markdown(0, tag, "\n".join(f"    {line}" for line in text.splitlines()))
+
+    def table(self, step: int, tag: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes rows as a table in the view of texts."""
+        self._markdown(step, tag, markdown(rows))
+
+    def _markdown(self, step: int, tag: str, text: str) -> None:
         summary = self._summary()
         value = summary.value.add(tag=tag)
         value.metadata.plugin_data.plugin_name = "text"
-        strings = self._tensor(dtype=_DT_STRING, string_val=[block.encode()])
+        strings = self._tensor(dtype=_DT_STRING, string_val=[text.encode()])
         value.tensor.CopyFrom(strings)
-        self._write(0, summary)
+        self._write(step, summary)
 
     def close(self) -> None:
         """Does nothing: every record is written completely when it is made."""

@@ -7,11 +7,11 @@ from odapi.config.load import Config, options
 from odapi.data.loader.pipeline import Pipeline
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop
-from odapi.evaluation.result_report import draw_example, notes
+from odapi.evaluation.result_report import class_rows, draw_example, notes
 from odapi.inference.model import evaluation_model
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
-from odapi.trackers.tracker import Tracker
+from odapi.trackers.tracker import DetailedTracker
 from odapi.training.messages import print_lines
 
 _FIRST_STEPS = 100  # Their detections tell nothing about the data.
@@ -39,7 +39,7 @@ class Evaluator:
         dataset: Pipeline,
         detector: Detector,
         label_map: LabelMap,
-        tracker: Tracker,
+        tracker: DetailedTracker,
     ):
         self._dataset, self._tracker = dataset, tracker
         self._config = config.eval_config
@@ -69,6 +69,7 @@ class Evaluator:
         result = dataclasses.replace(result, keypoint_edges=edges)
         print_lines(*notes(result))
         self._tracker.scalars(step, result.metrics)
+        self._tracker.table(step, "metrics_per_class", class_rows(result))
         for index, example in enumerate(result.examples):
             drawn = draw_example(
                 result,

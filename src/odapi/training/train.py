@@ -11,6 +11,7 @@ from odapi.build.dataset import build_eval_dataset, build_train_dataset
 from odapi.build.detector import build_detector, precision_of_keras
 from odapi.build.optimizer import build_optimizer
 from odapi.build.sampling import sampling_lines
+from odapi.build.tracker_settings import turn_on
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.metadata import metadata_writer
 from odapi.checkpoints.run_folder import mark_run
@@ -60,7 +61,7 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
     classes: Sequence[str] | None = None,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     augmentations: Sequence[Augmentation] = (),
-    trackers: Sequence[Tracker] = (),
+    trackers: Sequence[Tracker | str] = (),
     num_steps: int | None = None,
     epochs: float | None = None,
     batch_size: int | None = None,
@@ -91,7 +92,8 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         callbacks: Keras callbacks. An epoch is the stretch between two evaluations.
         augmentations: Functions `(sample, rng) -> sample`, applied after those of
             the config and before the resizer.
-        trackers: Objects with the methods of `odapi.trackers.tracker.Tracker`.
+        trackers: Objects with the methods of `odapi.trackers.tracker.Tracker`, and
+            names of trackers that `options.trackers` has: "clearml", "mlflow", "wandb".
         num_steps, batch_size: `train_config.num_steps`, `train_config.batch_size`.
         epochs: Length of the training in passes over the training images, instead of
             `num_steps`.
@@ -126,14 +128,18 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
     if model:  # Its weights take the place of these.
         loaded.train_config.ClearField("fine_tune_checkpoint")
         options(loaded).ClearField("backbone_weights")
+    others = turn_on(loaded, trackers)
     replaced = data.replaced_fields()
     print_warnings(
         raise_errors(f for f in find(loaded) if not f.path.startswith(replaced))
     )
     check_batch_size(loaded.train_config.batch_size)
     folder = pathlib.Path(model_dir)
-    with Interrupts() as interrupts, locked(folder, print_lines):
-        run_trackers = RunTrackers(folder, trackers)
+    with (
+        Interrupts() as interrupts,
+        locked(folder, print_lines),
+        RunTrackers(loaded, folder, others) as run_trackers,
+    ):
         try:
             return _run(
                 loaded,
@@ -151,8 +157,6 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         except DivergedError as error:
             write_divergence(folder, error)
             raise
-        finally:
-            run_trackers.close()
 
 
 def _precision(name: str) -> list[str]:
@@ -238,9 +242,16 @@ def _run(
         pipeline.close()
         print_problems("training data", pipeline)
         print_problems("evaluation data", eval_dataset)
-    write_report(model_dir, outcome, plan)
-    print_lines(*summary_lines(model_dir))
+    _report(model_dir, outcome, plan, trackers)
     return outcome
+
+
+def _report(
+    model_dir: pathlib.Path, outcome: Outcome, plan: Plan, trackers: RunTrackers
+) -> None:
+    write_report(model_dir, outcome, plan)
+    trackers.log_results(outcome)
+    print_lines(*summary_lines(model_dir))
 
 
 def _build_detector(config: Config, pipeline: Any) -> Detector:

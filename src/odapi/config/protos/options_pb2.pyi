@@ -8,11 +8,18 @@ from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class TrackerMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ONLINE: _ClassVar[TrackerMode]
+    OFFLINE: _ClassVar[TrackerMode]
+ONLINE: TrackerMode
+OFFLINE: TrackerMode
 OPTIONS_FIELD_NUMBER: _ClassVar[int]
 options: _descriptor.FieldDescriptor
 
 class Options(_message.Message):
-    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic", "batch_norm_decay", "roi_align", "recalibrate_batch_norm", "augmentations", "sampling")
+    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic", "batch_norm_decay", "roi_align", "recalibrate_batch_norm", "augmentations", "sampling", "trackers")
     class Precision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FLOAT32: _ClassVar[Options.Precision]
@@ -37,6 +44,7 @@ class Options(_message.Message):
     RECALIBRATE_BATCH_NORM_FIELD_NUMBER: _ClassVar[int]
     AUGMENTATIONS_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    TRACKERS_FIELD_NUMBER: _ClassVar[int]
     seed: int
     train_data: str
     eval_data: str
@@ -53,7 +61,8 @@ class Options(_message.Message):
     recalibrate_batch_norm: int
     augmentations: _containers.RepeatedCompositeFieldContainer[_augmentation_pb2.Augmentation]
     sampling: Sampling
-    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ..., recalibrate_batch_norm: _Optional[int] = ..., augmentations: _Optional[_Iterable[_Union[_augmentation_pb2.Augmentation, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ...) -> None: ...
+    trackers: Trackers
+    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ..., recalibrate_batch_norm: _Optional[int] = ..., augmentations: _Optional[_Iterable[_Union[_augmentation_pb2.Augmentation, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., trackers: _Optional[_Union[Trackers, _Mapping]] = ...) -> None: ...
 
 class Evaluation(_message.Message):
     __slots__ = ("every_n_steps", "best_metric", "max_images", "estimate_keypoint_sigmas")
@@ -124,3 +133,59 @@ class DataLoading(_message.Message):
     max_image_megapixels: int
     label_hierarchy: str
     def __init__(self, threads: _Optional[int] = ..., prefetch: _Optional[int] = ..., size_buckets: _Optional[int] = ..., cache_mb: _Optional[int] = ..., processes: _Optional[int] = ..., drop_unknown_classes: _Optional[bool] = ..., allow: _Optional[_Iterable[str]] = ..., max_image_megapixels: _Optional[int] = ..., label_hierarchy: _Optional[str] = ...) -> None: ...
+
+class Trackers(_message.Message):
+    __slots__ = ("tensorboard", "clearml", "mlflow", "wandb", "name", "tags", "checkpoints", "close_seconds")
+    TENSORBOARD_FIELD_NUMBER: _ClassVar[int]
+    CLEARML_FIELD_NUMBER: _ClassVar[int]
+    MLFLOW_FIELD_NUMBER: _ClassVar[int]
+    WANDB_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TAGS_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINTS_FIELD_NUMBER: _ClassVar[int]
+    CLOSE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    tensorboard: TensorBoardTracker
+    clearml: ClearMLTracker
+    mlflow: MLflowTracker
+    wandb: WandbTracker
+    name: str
+    tags: _containers.RepeatedScalarFieldContainer[str]
+    checkpoints: bool
+    close_seconds: int
+    def __init__(self, tensorboard: _Optional[_Union[TensorBoardTracker, _Mapping]] = ..., clearml: _Optional[_Union[ClearMLTracker, _Mapping]] = ..., mlflow: _Optional[_Union[MLflowTracker, _Mapping]] = ..., wandb: _Optional[_Union[WandbTracker, _Mapping]] = ..., name: _Optional[str] = ..., tags: _Optional[_Iterable[str]] = ..., checkpoints: _Optional[bool] = ..., close_seconds: _Optional[int] = ...) -> None: ...
+
+class TensorBoardTracker(_message.Message):
+    __slots__ = ("enabled",)
+    ENABLED_FIELD_NUMBER: _ClassVar[int]
+    enabled: bool
+    def __init__(self, enabled: _Optional[bool] = ...) -> None: ...
+
+class ClearMLTracker(_message.Message):
+    __slots__ = ("project", "mode", "output_uri")
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_URI_FIELD_NUMBER: _ClassVar[int]
+    project: str
+    mode: TrackerMode
+    output_uri: str
+    def __init__(self, project: _Optional[str] = ..., mode: _Optional[_Union[TrackerMode, str]] = ..., output_uri: _Optional[str] = ...) -> None: ...
+
+class MLflowTracker(_message.Message):
+    __slots__ = ("tracking_uri", "experiment")
+    TRACKING_URI_FIELD_NUMBER: _ClassVar[int]
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    tracking_uri: str
+    experiment: str
+    def __init__(self, tracking_uri: _Optional[str] = ..., experiment: _Optional[str] = ...) -> None: ...
+
+class WandbTracker(_message.Message):
+    __slots__ = ("project", "entity", "mode", "group")
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENTITY_FIELD_NUMBER: _ClassVar[int]
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    project: str
+    entity: str
+    mode: TrackerMode
+    group: str
+    def __init__(self, project: _Optional[str] = ..., entity: _Optional[str] = ..., mode: _Optional[_Union[TrackerMode, str]] = ..., group: _Optional[str] = ...) -> None: ...

@@ -39,6 +39,7 @@ RANGES: dict[str, Range] = {
     "Sampling.fraction": Range(0, 1, above=True),
     "Sampling.repeat_factor_threshold": _SHARE,
     "ClassWeight.weight": _NOT_NEGATIVE,
+    "Trackers.close_seconds": Range(0, 86400),
     "EvalConfig.min_score_threshold": _SHARE,
     "EvalConfig.max_num_boxes_to_visualize": _NOT_NEGATIVE,
     "InputReader.max_number_of_boxes": _AT_LEAST_ONE,

@@ -30,6 +30,7 @@ from odapi.config.rules import (
     required,
     ssd,
     support,
+    trackers,
     training,
     unused_fields,
 )
@@ -79,11 +80,13 @@ MESSAGE_RULES: dict[str, Callable[[str, Any], Iterator[Finding]]] = {
     "CenterNetFeatureExtractor": extractors.about_center_extractor,
     "Context": context_rcnn.about_context,
     "ConvolutionalBoxPredictor": ssd.about_predictor,
+    "ClearMLTracker": trackers.about_clearml,
     "CosineDecayLearningRate": training.about_cosine,
     "FasterRcnnFeatureExtractor": extractors.about_rcnn_extractor,
     "FlexibleGridAnchorGenerator": anchors.about_flexible,
     "GridAnchorGenerator": anchors.about_grid,
     "KeepAspectRatioResizer": augmentations.about_pad_value,
+    "MLflowTracker": trackers.about_mlflow,
     "ManualStepLearningRate": training.about_manual,
     "MultiscaleAnchorGenerator": anchors.about_multiscale,
     "NormalizeImage": augmentations.about_normalize,
@@ -103,6 +106,7 @@ MESSAGE_RULES: dict[str, Callable[[str, Any], Iterator[Finding]]] = {
     "SsdAnchorGenerator": anchors.about_ssd_anchors,
     "SsdFeatureExtractor": extractors.about_ssd_extractor,
     "SubtractChannelMean": augmentations.about_channel_mean,
+    "WandbTracker": trackers.about_wandb,
     "WeightSharedConvolutionalBoxPredictor": ssd.about_shared_predictor,
     "XYPairs": postprocess.about_points,
 }
@@ -131,6 +135,7 @@ CONFIG_RULES: tuple[tuple[Callable[[Any], Iterator[Finding]], Part | None], ...]
     (masks.find, Part.EVALUATION),
     (center_net.find_keypoint_metrics, Part.EVALUATION),
     (training.find, Part.TRAINING),
+    (trackers.find, Part.TRAINING),
     (faster_rcnn.find_batch_size, Part.TRAINING),
 )
 

@@ -1,0 +1,96 @@
+"""An evaluation as an experiment of the trackers that it is recorded by."""
+
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from odapi.build.tracker_settings import tracker_settings
+from odapi.console import console
+from odapi.evaluation.config_trackers import (
+    close_all,
+    experiment_of,
+    log_start,
+    name_of_model,
+    service_trackers,
+    user_trackers,
+)
+from odapi.evaluation.result import EvaluationResult
+from odapi.evaluation.result_report import class_rows, draw_example
+from odapi.trackers.experiment import EVALUATION
+from odapi.trackers.tracker import CombinedTracker, PrefixedTracker, Tracker
+
+
+class EvaluationTrackers:
+    """Records one evaluation; a context that closes the trackers.
+
+    Args:
+        config: Its `options.trackers` turn trackers on.
+        model: Path of the model; the experiment gets the name of its run by default.
+        trackers: Trackers of the user.
+
+    Raises:
+        ConfigError: A tracker lacks a method.
+        MissingPackageError: The package of a tracker is not installed.
+    """
+
+    def __init__(self, config: Any, model: str, trackers: Sequence[Tracker] = ()):
+        settings = tracker_settings(config)
+        experiment = experiment_of(settings, name_of_model(model), kind=EVALUATION)
+        self._config, self._model = config, model
+        self._queues = service_trackers(settings, experiment, _print)
+        self._queues += user_trackers(settings, trackers, _print)
+        self._all = CombinedTracker(self._queues)
+        self._eval = CombinedTracker(
+            [PrefixedTracker(q, "eval/") for q in self._queues]
+        )
+
+    @property
+    def is_used(self) -> bool:
+        """True if there is any tracker."""
+        return bool(self._queues)
+
+    def log_config(self, step: int | None) -> None:
+        """Records the config, the model and the code.
+
+        Args:
+            step: Number of training steps of the model, if known.
+        """
+        if self.is_used:
+            known = {} if step is None else {"model_step": step}
+            log_start(self._all, self._config, {"model": self._model, **known})
+
+    def log_result(
+        self, result: EvaluationResult, files: Sequence[pathlib.Path]
+    ) -> None:
+        """Records metrics, metrics per class, drawn examples and files.
+
+        Args:
+            result: The result.
+            files: Such as `metrics.json`; images are left out.
+        """
+        step, settings = result.step or 0, self._config.eval_config
+        self._eval.scalars(step, result.metrics)
+        self._eval.table(step, "metrics_per_class", class_rows(result))
+        for index, example in enumerate(result.examples):
+            drawn = draw_example(
+                result,
+                example,
+                settings.min_score_threshold,
+                settings.max_num_boxes_to_visualize,
+            )
+            self._eval.images(step, f"eval_side_by_side_{index}_0", [drawn])
+        for file in files:
+            if file.suffix in (".json", ".csv"):
+                self._all.artifact(file.name, file)
+
+    def __enter__(self) -> "EvaluationTrackers":
+        return self
+
+    def __exit__(
+        self, kind: object, error: BaseException | None, trace: object
+    ) -> None:
+        close_all(self._queues, error)
+
+
+def _print(line: str) -> None:
+    console().print(line)
