@@ -6,7 +6,7 @@ import pytest
 from google.protobuf import text_format
 from keras import ops
 
-from odapi.build import detector as building
+from odapi.build import precision as precisions
 from odapi.build.detector import build_detector
 from odapi.build.hyperparams import BuildContext, build_hyperparams
 from odapi.config.load import load_config
@@ -284,21 +284,12 @@ def test_a_mistake_is_told_with_its_place(family, override, place):
     assert caught.value.place.startswith(place)
 
 
-@pytest.mark.parametrize("precision", ["BFLOAT16", "FLOAT16"])
-def test_mixed_precision_is_ignored_on_a_cpu_and_says_so(precision, monkeypatch):
-    config = small_config("ssd", f"options.precision={precision}")
-    monkeypatch.setattr(building, "computes_on_cpu", lambda: True)
-    with pytest.warns(UserWarning, match=f"{precision} is ignored"):
-        detector = build_detector(config)
-    assert detector.dtype_policy.name == "float32"
-
-
 @pytest.mark.backend
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 @pytest.mark.parametrize("family", ["ssd", "fpn"])
 def test_mixed_precision_on_an_accelerator(family, precision, monkeypatch):
     config = small_config(family, f"options.precision={precision.upper()}")
-    monkeypatch.setattr(building, "computes_on_cpu", lambda: False)
+    monkeypatch.setattr(precisions, "computes_on_cpu", lambda: False)
     detector = build_detector(config)
     extractor = detector.feature_extractor
     kernel = extractor.backbone.get_layer("Conv1").kernel

@@ -3,9 +3,11 @@
 import keras
 import pytest
 
-from odapi.build import detector as builder
+from odapi.build import precision
 from odapi.build.detector import build_detector
+from odapi.config.load import options
 from odapi.errors import ConfigError
+from odapi.runtime.compat import flatten_layers
 from small_models import small_config
 
 
@@ -17,8 +19,8 @@ def restore():
 
 
 def policy_of(config, monkeypatch, on_cpu=False):
-    monkeypatch.setattr(builder, "computes_on_cpu", lambda: on_cpu)
-    return builder._dtype(builder.options(config))
+    monkeypatch.setattr(precision, "computes_on_cpu", lambda: on_cpu)
+    return precision.dtype_policy(options(config))
 
 
 @pytest.mark.parametrize(
@@ -39,10 +41,42 @@ def test_a_policy_stands_for_a_precision_that_is_not_set(
     assert policy_of(small_config("ssd", *overrides), monkeypatch) == used
 
 
-def test_on_a_cpu_a_policy_is_ignored_like_the_option(monkeypatch):
+def test_on_a_cpu_layers_stay_float32(monkeypatch):
     keras.config.set_dtype_policy("mixed_bfloat16")
-    with pytest.warns(UserWarning, match="options.precision: BFLOAT16 is ignored"):
-        assert policy_of(small_config("ssd"), monkeypatch, on_cpu=True) == "float32"
+    assert policy_of(small_config("ssd"), monkeypatch, on_cpu=True) == "float32"
+
+
+def test_auto_is_resolved_by_training_only(monkeypatch):
+    config = small_config("ssd", "options.precision=AUTO")
+    with pytest.warns(UserWarning, match="AUTO is resolved by `odapi train` only"):
+        assert policy_of(config, monkeypatch) == "float32"
+
+
+@pytest.mark.parametrize(
+    ("name", "lowered"), [("FLOAT32", 0), ("BFLOAT16", 14), ("FLOAT16", 14)]
+)
+def test_on_a_cpu_the_convolutions_that_gain_are_lowered(monkeypatch, name, lowered):
+    monkeypatch.setattr(precision, "computes_on_cpu", lambda: True)
+    detector = build_detector(small_config("retina", f"options.precision={name}"))
+    layers = [
+        layer
+        for layer in flatten_layers(detector)
+        if getattr(layer, "training_dtype", None) == name.lower()
+    ]
+    assert len(layers) == lowered
+    assert {layer.compute_dtype for layer in flatten_layers(detector)} == {"float32"}
+    detector.compile(optimizer="sgd")
+    scaled = isinstance(detector.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled is (name == "FLOAT16")
+
+
+def test_a_model_without_large_convolutions_says_so(monkeypatch):
+    monkeypatch.setattr(precision, "computes_on_cpu", lambda: True)
+    tiny = keras.Sequential([keras.layers.Dense(2)])
+    option = options(small_config("ssd", "options.precision=BFLOAT16"))
+    with pytest.warns(UserWarning, match="BFLOAT16 has no effect on a CPU: the model"):
+        precision.lower_layers(tiny, option)
+    assert precision.lowered_layers(tiny) == (0, 0)
 
 
 @pytest.mark.parametrize(

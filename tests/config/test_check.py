@@ -209,6 +209,8 @@ def test_without_training_its_fields_are_left_out(shared):
          "train_config.fine_tune_checkpoint_type", "did you mean 'detection'?"),
         (["options.evaluation.best_metric=DetectionBoxes_Precision/map"],
          "options.evaluation.best_metric", "mean 'DetectionBoxes_Precision/mAP'?"),
+        (["options.precision=AUTO", "options.deterministic=true"],
+         "options.precision", "AUTO chooses by measured times"),
     ],
 )  # fmt: skip
 def test_errors_name_the_field_and_the_next_step(shared, overrides, path, said):

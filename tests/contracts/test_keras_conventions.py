@@ -288,7 +288,7 @@ class TestCompiled:
             ssd.compute_loss(*small_batch(), {}, sample_weight=1.0)
 
     def test_half_precision_scales_the_loss(self, monkeypatch):
-        monkeypatch.setattr("odapi.build.detector.computes_on_cpu", lambda: False)
+        monkeypatch.setattr("odapi.build.precision.computes_on_cpu", lambda: False)
         model = build_detector(small_config("ssd", "options.precision=FLOAT16"))
         model.compile("sgd")
         assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)

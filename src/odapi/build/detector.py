@@ -1,10 +1,7 @@
 """Builds a detector from a pipeline config."""
 
 import dataclasses
-import warnings
 from typing import Any
-
-import keras
 
 from odapi.build.anchors import build_anchors
 from odapi.build.box_predictor import build_box_predictor
@@ -16,6 +13,7 @@ from odapi.build.keypoint_names import keypoint_label_map
 from odapi.build.losses import build_anchor_loss
 from odapi.build.oneof import build_oneof, call
 from odapi.build.postprocess import build_postprocess
+from odapi.build.precision import dtype_policy, lower_layers
 from odapi.build.resizer import model_resizer
 from odapi.build.targets import build_assigner, build_coder
 from odapi.config.load import options
@@ -25,13 +23,11 @@ from odapi.config.readers import num_channels
 from odapi.config.rules.registry import Part, require
 from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
-from odapi.errors import ConfigError
 from odapi.labels import LabelMap
 from odapi.layers.norm import BatchNorm
 from odapi.models.detector import Detector
 from odapi.models.single_stage.anchor_detector import AnchorDetector, AnchorParts
 from odapi.runtime.compat import flatten_layers
-from odapi.runtime.devices import computes_on_cpu
 
 # Any size fits if image sizes vary: variables do not depend on it.
 _NOMINAL_SIZE = (320, 320)
@@ -59,12 +55,13 @@ def build_detector(
     message, config = config, view(config)
     context = BuildContext(
         seed=options(config).seed if seed is None else seed,
-        dtype=_dtype(options(config)),
+        dtype=dtype_policy(options(config)),
         keypoints=_keypoints(config, label_map),
         channels=num_channels(config),
     )
     detector = build_oneof(config.model, "model", _MODELS, "model", config, context)
     _set_batch_norm_decay(detector, options(config))
+    lower_layers(detector, options(config))
     detector.pipeline_config = _text(message, seed)
     # So that no file is needed to rebuild it.
     detector.label_map = label_map or context.keypoints
@@ -151,49 +148,3 @@ _MODELS = {
     "center_net": build_center_net,
     "faster_rcnn": build_faster_rcnn,
 }
-
-
-# By Keras' global dtype policies, which options.precision comes before.
-_POLICIES = {
-    "float32": "FLOAT32",
-    "mixed_bfloat16": "BFLOAT16",
-    "mixed_float16": "FLOAT16",
-}
-
-
-def precision_of_keras() -> str:
-    """Returns the precision that stands for the dtype policy a user has set in Keras.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    policy, floatx = keras.config.dtype_policy().name, keras.config.floatx()
-    if policy in _POLICIES and floatx == "float32":
-        return _POLICIES[policy]
-    setting = f"floatx is {floatx!r}"
-    if floatx == "float32":
-        setting = f"dtype policy is {policy!r}"
-    raise ConfigError(
-        "options.precision",
-        f"Keras' {setting}, but weights of a detector are float32",
-        hint='keras.config.set_floatx("float32"), and options.precision: BFLOAT16 or '
-        'FLOAT16, or keras.config.set_dtype_policy("mixed_bfloat16") or '
-        '"mixed_float16", to compute in 16 bits',
-    )
-
-
-def _dtype(option: Any) -> str:
-    name = option.Precision.Name(option.precision)
-    if not option.HasField("precision"):
-        name = precision_of_keras()
-    if name == "FLOAT32":
-        return "float32"
-    if computes_on_cpu():
-        # Not an error: a model trained on an accelerator can be evaluated anywhere.
-        warnings.warn(
-            f"options.precision: {name} is ignored, since there is no accelerator; "
-            "on a CPU it would be slower and less exact",
-            stacklevel=3,
-        )
-        return "float32"
-    return f"mixed_{name.lower()}"

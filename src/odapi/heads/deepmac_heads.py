@@ -11,6 +11,7 @@ from keras import ops
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import Constant, Initializer
 from odapi.layers.norm import Norm
+from odapi.layers.reduced_precision import Dense
 from odapi.structures import Tensor
 
 # Defaults of the small ResNets.
@@ -268,7 +269,7 @@ class FullyConnected(keras.layers.Layer):
         self.input_layer = make.conv(base, 1, f"{path}/input_layer", use_bias=True)
 
         def dense(units, name):
-            return keras.layers.Dense(
+            return Dense(
                 units,
                 name=name,
                 kernel_initializer=Initializer(

@@ -7,6 +7,7 @@ from keras import ops
 
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import GLOROT_UNIFORM, Constant, Initializer
+from odapi.layers.reduced_precision import Dense
 
 _UNITS = 1024
 
@@ -28,7 +29,7 @@ class RoiDense(keras.layers.Layer):
         super().__init__(**kwargs)
 
         def dense(name):
-            return keras.layers.Dense(
+            return Dense(
                 _UNITS,
                 activation="relu",
                 kernel_initializer=Initializer(

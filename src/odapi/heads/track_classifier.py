@@ -6,6 +6,7 @@ from keras import ops
 from odapi.layers.hyperparams import Hyperparams
 from odapi.layers.initializers import Constant, Initializer
 from odapi.layers.norm import Norm
+from odapi.layers.reduced_precision import Dense
 
 # As in the original, its statistics include padding.
 _NORM = Norm("sync_batch", momentum=0.99, epsilon=0.001, scale=True)
@@ -44,7 +45,7 @@ class TrackClassifier(keras.layers.Layer):
 
         def dense(units, name, dtype):
             draw, seed = hyperparams.initializer, hyperparams.seed
-            return keras.layers.Dense(
+            return Dense(
                 units,
                 name=name,
                 dtype=dtype,

@@ -17,11 +17,12 @@ from odapi.kernels.convolution import (
     native_convolution,
     pointwise_convolution,
 )
+from odapi.layers.reduced_precision import ReducedPrecision, lower
 from odapi.runtime.devices import computes_on_cpu
 from odapi.structures import Shape, Tensor
 
 
-class Conv2D(keras.layers.Conv2D):
+class Conv2D(ReducedPrecision, keras.layers.Conv2D):
     """2D convolution with the option `explicit_padding`."""
 
     def __init__(
@@ -33,15 +34,17 @@ class Conv2D(keras.layers.Conv2D):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
+        dtype = self.lowered(training)
+        x, kernel = lower(inputs, dtype), lower(self.kernel, dtype)
         if has_native_convolution():
-            return _with_bias_and_activation(
-                _native(inputs, self.kernel, self, self.groups), self
-            )
-        if training and self._matrix_product:
-            return _with_bias_and_activation(
-                pointwise_convolution(inputs, self.kernel), self
-            )
-        return super().call(_pad(inputs, self))
+            outputs = _native(x, kernel, self, self.groups)
+        elif training and self._matrix_product:
+            outputs = pointwise_convolution(x, kernel)
+        elif dtype is None:
+            return super().call(_pad(inputs, self))
+        else:
+            outputs = _convolved(_pad(x, self), kernel, self)
+        return _with_bias_and_activation(_restored(outputs, inputs, dtype), self)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
@@ -77,8 +80,11 @@ class DepthwiseConv2D(keras.layers.DepthwiseConv2D):
         return shape
 
 
-class SeparableConv2D(keras.layers.SeparableConv2D):
-    """Separable 2D convolution with the option `explicit_padding`."""
+class SeparableConv2D(ReducedPrecision, keras.layers.SeparableConv2D):
+    """Separable 2D convolution with the option `explicit_padding`.
+
+    Only its 1 x 1 part can multiply in 16 bits.
+    """
 
     def __init__(
         self, *args: Any, explicit_padding: bool = False, **kwargs: Any
@@ -90,13 +96,15 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         """Returns `[b, h, w, filters]` of `inputs [b, h, w, c]`."""
+        dtype = self.lowered(training)
+        kernel = lower(self.pointwise_kernel, dtype)
         if has_native_convolution():
             outputs = _native_depthwise(inputs, self.depthwise_kernel, self)
-            outputs = native_convolution(outputs, self.pointwise_kernel)
-            return _with_bias_and_activation(outputs, self)
+            outputs = native_convolution(lower(outputs, dtype), kernel)
+            return _with_bias_and_activation(_restored(outputs, inputs, dtype), self)
         if self._shifted:
             outputs = _shifted_depthwise(inputs, self.depthwise_kernel, self)
-        elif training and self._matrix_product:
+        elif dtype is not None or (training and self._matrix_product):
             outputs = ops.depthwise_conv(
                 _pad(inputs, self),
                 self.depthwise_kernel,
@@ -107,9 +115,8 @@ class SeparableConv2D(keras.layers.SeparableConv2D):
             )
         else:
             return super().call(_pad(inputs, self))
-        return _with_bias_and_activation(
-            pointwise_convolution(outputs, self.pointwise_kernel), self
-        )
+        outputs = pointwise_convolution(lower(outputs, dtype), kernel)
+        return _with_bias_and_activation(_restored(outputs, inputs, dtype), self)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Returns the shape of the output."""
@@ -145,6 +152,22 @@ def _padded_shape(shape: Shape, layer: Any) -> Shape:
         for length, size in zip(shape[1:3], layer.kernel_size, strict=True)
     )
     return (shape[0], rows, columns, shape[3])
+
+
+def _convolved(x: Tensor, kernel: Tensor, layer: Any) -> Tensor:
+    return ops.conv(
+        x,
+        kernel,
+        strides=list(layer.strides),
+        padding=layer.padding,
+        dilation_rate=layer.dilation_rate,
+        data_format=_LAST,
+    )
+
+
+def _restored(outputs: Tensor, inputs: Tensor, dtype: str | None) -> Tensor:
+    """Returns the outputs in the dtype of the inputs, if they were computed lower."""
+    return outputs if dtype is None else ops.cast(outputs, inputs.dtype)
 
 
 def _with_bias_and_activation(outputs: Tensor, layer: Any) -> Tensor:

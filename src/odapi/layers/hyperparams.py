@@ -15,6 +15,7 @@ from odapi.layers.initializers import (
     Initializer,
 )
 from odapi.layers.norm import Norm
+from odapi.layers.reduced_precision import Conv2DTranspose, Dense
 from odapi.structures import Tensor
 
 # Kernels of a separable convolution that follow the hyperparams; the others get the
@@ -101,9 +102,9 @@ class Hyperparams:
 
     def transposed(
         self, filters: int, size: int, name: str, strides: int
-    ) -> keras.layers.Conv2DTranspose:
+    ) -> Conv2DTranspose:
         """Returns a new transposed convolution that upsamples by `strides`."""
-        return keras.layers.Conv2DTranspose(
+        return Conv2DTranspose(
             filters,
             size,
             strides,
@@ -119,7 +120,7 @@ class Hyperparams:
         self, units: int, name: str, dtype: str | None = None
     ) -> keras.layers.Layer:
         """Returns a new dense layer with bias 0; `name` as in `conv`."""
-        return keras.layers.Dense(
+        return Dense(
             units,
             name=_last(name),
             kernel_initializer=self._kernel_initializer(True, name),

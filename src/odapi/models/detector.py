@@ -14,6 +14,7 @@ from odapi.errors import ConfigError
 from odapi.labels import LabelMap
 from odapi.layers.names import named_variables
 from odapi.layers.norm import moving_statistics_of_replicas
+from odapi.layers.reduced_precision import multiplies_in_float16
 from odapi.losses.names import REGULARIZATION_LOSS, TOTAL_LOSS
 from odapi.models.compile_by_shape import CompiledByShape
 from odapi.models.inputs import as_groundtruth, as_inputs
@@ -226,6 +227,11 @@ class Detector(keras.Model, abc.ABC):
                 "a detector computes its own losses, it takes no loss or loss_weights",
                 hint="weights of the losses are fields of its pipeline config",
             )
+        if multiplies_in_float16(flatten_layers(self)):
+            # Keras does so for layers with the policy mixed_float16 only.
+            optimizer = keras.optimizers.get(optimizer)
+            if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         super().compile(optimizer=optimizer, **kwargs)
         if self.built and self.optimizer is not None and not self.optimizer.built:
             # Else TensorFlow traces the first step twice, to make these variables.

@@ -3,13 +3,15 @@
 import os
 import pathlib
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import keras
 
 from odapi.build.dataset import build_eval_dataset, build_train_dataset
-from odapi.build.detector import build_detector, precision_of_keras
+from odapi.build.detector import build_detector
 from odapi.build.optimizer import build_optimizer
+from odapi.build.precision import precision_of_keras
 from odapi.build.sampling import sampling_lines
 from odapi.build.tracker_settings import turn_on
 from odapi.checkpoints import folder as folders
@@ -32,6 +34,11 @@ from odapi.runtime.determinism import seed_everything
 from odapi.runtime.interrupts import Interrupts
 from odapi.trackers.tracker import Tracker
 from odapi.training import resume
+from odapi.training.auto_precision import (
+    choose_precision,
+    keep_precision,
+    precision_lines,
+)
 from odapi.training.data_checks import check_data
 from odapi.training.device_checks import check_batch_size
 from odapi.training.epochs import steps_of
@@ -213,6 +220,7 @@ def _run(
     _check_datasets(config, pipeline, eval_dataset)
     print_lines(*sampling_lines(config, pipeline.source, pipeline.order.repeats))
     interrupts.check()
+    choose_precision(config, pipeline, partial(_freeze, config), interrupts.check)
     detector = _build_detector(config, pipeline)
     evaluate = None
     if eval_dataset is not None:
@@ -257,7 +265,7 @@ def _report(
 def _build_detector(config: Config, pipeline: Any) -> Detector:
     detector = build_detector(config, seed=options(config).seed)
     pipeline.select_fields(detector.groundtruth_fields)
-    _freeze(config, detector)
+    print_lines(*precision_lines(config, detector), *_freeze(config, detector))
     return detector
 
 
@@ -299,6 +307,7 @@ def _find_run(
         return None, []
     saved = load_config(checkpoint / folders.CONFIG)
     use_start_folder(saved, checkpoint)
+    keep_precision(config, saved)
     found = resume.differences(saved, config)
     label_map = resume.find_label_map(checkpoint)
     point = ResumePoint(checkpoint, resume.same_data(found), label_map)
@@ -345,12 +354,14 @@ def _check_datasets(
         check_data(pipeline.source, other, options(config).data_loading.allow)
 
 
-def _freeze(config: Config, detector: Detector) -> None:
+def _freeze(config: Config, detector: Detector) -> list[str]:
+    """Freezes the variables that the config names; returns lines about them."""
     train = config.train_config
     frozen, trained = train.freeze_variables, train.update_trainable_variables
-    if frozen or trained:
-        # Patterns may be written for the keys of TF2 checkpoints.
-        print_lines(*freeze(detector, frozen, trained, detector_keys(detector)))
+    if not (frozen or trained):
+        return []
+    # Patterns may be written for the keys of TF2 checkpoints.
+    return freeze(detector, frozen, trained, detector_keys(detector))
 
 
 def _initialize(

@@ -25,9 +25,11 @@ class Options(_message.Message):
         FLOAT32: _ClassVar[Options.Precision]
         BFLOAT16: _ClassVar[Options.Precision]
         FLOAT16: _ClassVar[Options.Precision]
+        AUTO: _ClassVar[Options.Precision]
     FLOAT32: Options.Precision
     BFLOAT16: Options.Precision
     FLOAT16: Options.Precision
+    AUTO: Options.Precision
     SEED_FIELD_NUMBER: _ClassVar[int]
     TRAIN_DATA_FIELD_NUMBER: _ClassVar[int]
     EVAL_DATA_FIELD_NUMBER: _ClassVar[int]

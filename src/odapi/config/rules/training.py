@@ -296,3 +296,10 @@ def _find_options(config: Any) -> Iterator[Finding]:
             f"{counted(steps, 'step')}",
             "--set options.evaluation.every_n_steps=...",
         )
+    if ours.precision == ours.AUTO and ours.deterministic:
+        yield error(
+            "options.precision",
+            "AUTO chooses by measured times, which differ from run to run; "
+            "options.deterministic asks for the same numbers of every run",
+            "set FLOAT32, BFLOAT16 or FLOAT16, or options.deterministic=false",
+        )
