@@ -64,7 +64,7 @@ def multiply_adds_per_value(kernel: Shape) -> float:
     Args:
         kernel: Shape `[rows, columns, inputs, outputs]` or `[inputs, outputs]`.
     """
-    *window, inputs, outputs = kernel
+    *window, inputs, outputs = map(float, kernel)
     return math.prod(window) * inputs * outputs / (inputs + outputs)
 
 

@@ -149,7 +149,7 @@ def _median(rounds: list[list[float]]) -> float:
 
 
 def _record(config: Config, precision: str) -> None:
-    ours = options(config)
+    ours: Any = options(config)
     ours.precision = ours.Precision.Value(precision)
 
 
