@@ -25,6 +25,7 @@ from odapi.runtime.half_precision import half_precision
 from odapi.structures import model_inputs, present
 from odapi.training.dynamic_shapes import compile_by_size, of_any_size
 from odapi.training.messages import print_lines
+from odapi.wording import counted
 
 # Formats are timed in turns, so that other load on the machine meets all of them.
 _ROUNDS, _MIN_ROUNDS = 5, 2
@@ -130,7 +131,7 @@ def decide(times: Milliseconds, reason: str = "") -> tuple[str, str]:
     steps = sum(map(len, base))
     shown = ", ".join(f"{k} {_shown(_median(v))} ms" for k, v in times.items())
     return chosen, (
-        f"Precision: {chosen} (medians of {steps} steps each on this batch: {shown}"
+        f"Precision: {chosen} (medians of {counted(steps, 'step')} each on this batch: {shown}"
         + (f"; {reason})" if reason else ")")
     )
 
