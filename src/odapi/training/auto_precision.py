@@ -128,10 +128,10 @@ def decide(times: Milliseconds, reason: str = "") -> tuple[str, str]:
     }
     best = min(ratios, key=lambda name: ratios[name])
     chosen = best if ratios[best] <= _MIN_GAIN else FLOAT32
-    steps = sum(map(len, base))
+    number = counted(sum(map(len, base)), "step")
     shown = ", ".join(f"{k} {_shown(_median(v))} ms" for k, v in times.items())
     return chosen, (
-        f"Precision: {chosen} (medians of {counted(steps, 'step')} each on this batch: {shown}"
+        f"Precision: {chosen} (medians of {number} each on this batch: {shown}"
         + (f"; {reason})" if reason else ")")
     )
 
