@@ -12,7 +12,7 @@ from odapi.data.image.header import read_header
 from odapi.data.read_ahead import read_ahead
 from odapi.data.sources.tfrecord import TFRecordSource
 from odapi.data.tfrecord.records import write_record
-from odapi.errors import DataError
+from odapi.errors import CheckpointError, DataError
 from odapi.files import atomic_open, read_image_file, read_json_object, write_json
 from odapi.inference.image_files import ReadImage, read_image
 from odapi.inference.images import Images
@@ -28,12 +28,16 @@ from odapi.tools.detection_records import (
     image_example,
     serialized,
 )
-from odapi.tools.image_list import Entry, Part, open_images, read_part
+from odapi.tools.image_list import FILE, Entry, Part, open_images, read_part
 from odapi.tools.prediction_job import JSON_LINES, TFRECORD, Job
 from odapi.tools.worker_model import loaded_model
 
 REPORTS = "shards"
 _THREADS = 4
+
+
+class ShardError(RuntimeError):
+    """A shard cannot be computed; Beam makes another of its message alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +55,21 @@ class PredictShard:
 
         Raises:
             CheckpointError: The model of this worker is another one.
+            ShardError: Anything else; it names the shard and its images.
         """
+        try:
+            self._write(part)
+        except CheckpointError:
+            raise
+        except Exception as error:
+            raise ShardError(
+                f"shard {part.shard}, images {part.first + 1} to "
+                f"{part.first + part.size} of {self.job.output}/{FILE}: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        return [part.shard]
+
+    def _write(self, part: Part) -> None:
         job, entries = self.job, read_part(self.job.output, part)
         model = loaded_model(job)
         reader = _Reader(job, part, entries, channels_of(model.predictor))
@@ -80,7 +98,6 @@ class PredictShard:
             "files": {w.path.name: w.path.stat().st_size for w in writers},
         }
         write_json(report_path(job.output, part, job.shards), report, None, True)
-        return [part.shard]
 
 
 def report_path(
