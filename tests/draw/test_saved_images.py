@@ -111,3 +111,13 @@ def test_precision_recall_has_the_colors_of_the_boxes():
         assert (drawn == color_of(n)).all(axis=-1).sum() > 100
     one = precision_recall_plot({"cat": curves["cat"]}, average, recalls)
     assert one.shape == drawn.shape
+
+
+def test_dots_are_drawn_where_values_are():
+    y = [0.0, np.nan, 1.0]
+    line = Line("a", [0, 1, 2], y, (255, 0, 0), dots=True)
+    dots = plot([line], x_range=(-1, 3), y_range=(-1, 2))
+    red = (dots == (255, 0, 0)).all(axis=-1)
+    assert red.sum() > 100  # Two circles of radius 5 without their smooth edges.
+    columns = np.flatnonzero(red.any(axis=0))
+    assert np.count_nonzero(np.diff(columns) > 1) == 1  # Apart: nothing joins them.

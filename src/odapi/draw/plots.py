@@ -13,6 +13,7 @@ from odapi.draw.text import fit_text, put_text, text_size
 
 _SUBPIXELS = 4  # Bits: OpenCV draws lines at sixteenths of a pixel.
 _LARGEST = 1e300  # Of a range: its ends have differences.
+_RADIUS = 5  # Pixels of a dot.
 _MAX_NAMED = 24  # Maximum number of lines in a legend.
 
 
@@ -25,6 +26,7 @@ class Line:
         x, y: Coordinates of its points, of equal length.
         color: RGB; None uses the next of the palette.
         wide: Whether to draw it bold.
+        dots: Whether to draw dots instead of a line.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Line:
     y: npt.ArrayLike
     color: Color | None = None
     wide: bool = False
+    dots: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +204,11 @@ def _draw_line(canvas: np.ndarray, frame: _Frame, line: Line, color: Color) -> N
     width = 3 if line.wide else 2
     inside = canvas[frame.top : frame.bottom + 1, frame.left : frame.right + 1].copy()
     offset = np.array([frame.left, frame.top]) << _SUBPIXELS
+    if line.dots:
+        for center in (points[whole] - offset).tolist():
+            radius = _RADIUS << _SUBPIXELS
+            cv2.circle(inside, center, radius, color, -1, cv2.LINE_AA, _SUBPIXELS)
+        whole = np.zeros_like(whole)
     breaks = np.flatnonzero(~whole)
     for run in np.split(np.arange(len(x)), breaks):
         run = run[whole[run]]
@@ -234,6 +242,10 @@ def _draw_legend(
             more = f"and {len(lines) - n} more"
             put_text(canvas, more, left + round(1.6 * font), y + font // 3, font, INK)
             return
-        cv2.line(canvas, (left, y), (left + font, y), color, 3 if line.wide else 2)
+        if line.dots:
+            center = (left + font // 2, y)
+            cv2.circle(canvas, center, _RADIUS, color, -1, cv2.LINE_AA)
+        else:
+            cv2.line(canvas, (left, y), (left + font, y), color, 3 if line.wide else 2)
         name = fit_text(line.name, font, max_width)
         put_text(canvas, name, left + round(1.6 * font), y + font // 3, font, INK)

@@ -23,7 +23,7 @@ TABLE, PLOT, BEST_CONFIG = "trials.csv", "history.png", "best.config"
 
 COMPLETE, PRUNED, FAILED, RUNNING = "complete", "pruned", "failed", "running"
 _STATES = {"COMPLETE": COMPLETE, "PRUNED": PRUNED, "FAIL": FAILED, "RUNNING": RUNNING}
-_BEST_COLOR = (0, 120, 215)
+_BEST_COLOR, _PRUNED_COLOR = (0, 150, 255), (255, 165, 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,36 +128,29 @@ def best_row(rows: tuple[TrialRow, ...], settings: Settings) -> TrialRow | None:
 def plot_history(rows: tuple[TrialRow, ...], settings: Settings) -> np.ndarray:
     """Returns an image of the values over the trials, and of the best so far."""
     numbers = np.array([row.number for row in rows], float)
-    best, best_so_far = math.nan, []
-    for row in rows:
-        if row.state == COMPLETE and row.value is not None:
-            if math.isnan(best) or settings.better(row.value, best):
-                best = row.value
-        best_so_far.append(best)
     lines = [
-        Line("best so far", numbers, np.array(best_so_far), _BEST_COLOR, wide=True)
+        Line(state, numbers, _values_of(rows, state), color, dots=True)
+        for state, color in ((COMPLETE, INK), (PRUNED, _PRUNED_COLOR))
     ]
-    for state, color in ((COMPLETE, INK), (PRUNED, (230, 140, 30))):
-        values = [
-            row.value if row.state == state and row.value is not None else math.nan
-            for row in rows
-        ]
-        lines.append(_dots(state, numbers, values, color))
-    return plot(lines, title=short_name(settings.metric), x_label="trial")
-
-
-def _dots(
-    name: str, x: np.ndarray, y: list[float], color: tuple[int, int, int]
-) -> Line:
-    """Returns a line whose points are not joined: there is a gap between any two."""
-    gaps = np.full(len(x), np.nan)
-    return Line(
-        name,
-        np.stack([x, x], axis=1).reshape(-1),
-        np.stack([np.array(y, float), gaps], axis=1).reshape(-1),
-        color,
-        wide=True,
+    best, best_so_far = math.nan, []
+    for value in _values_of(rows, COMPLETE):
+        if not math.isnan(value):
+            best = value if math.isnan(best) or settings.better(value, best) else best
+        best_so_far.append(best)
+    lines.append(Line("best so far", numbers, np.array(best_so_far), _BEST_COLOR))
+    return plot(
+        lines,
+        title=short_name(settings.metric),
+        x_label="trial",
+        x_range=(-0.5, max(len(rows), 2) - 0.5),
     )
+
+
+def _values_of(rows: tuple[TrialRow, ...], state: str) -> list[float]:
+    return [
+        row.value if row.state == state and row.value is not None else math.nan
+        for row in rows
+    ]
 
 
 def _row(trial: Any, settings: Settings) -> TrialRow:
