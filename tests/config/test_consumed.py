@@ -18,6 +18,7 @@ from odapi.config.rules import choices, registry, support
 from odapi.config.view import record_reads, view
 from odapi.labels import label_map_of
 from odapi.structures import Detections
+from odapi.training import parts
 from odapi.training import train as run
 from odapi.training.initialize import fine_tune_type
 from tiny_detector import TinyDetector
@@ -115,7 +116,7 @@ def _read_by_training(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(run, "load_config", lambda *_: view(config))
     monkeypatch.setattr(
-        run, "build_detector", lambda *_, seed: _OneBox(seed=seed, name="one_box")
+        parts, "build_detector", lambda *_, seed: _OneBox(seed=seed, name="one_box")
     )
     with record_reads() as names:
         run.train(config, tmp_path / "run")

@@ -8,8 +8,7 @@ from odapi.checkpoints import folder as folders
 from odapi.config.load import load_config, options
 from odapi.errors import ConfigError
 from odapi.runtime.half_precision import HalfPrecision
-from odapi.training import auto_precision
-from odapi.training import train as run
+from odapi.training import auto_precision, parts
 from tiny_detector import TinyDetector
 from tiny_samples import CLASSES, make_samples, train_config
 
@@ -77,7 +76,7 @@ def train(tmp_path, monkeypatch):
         return saved.Precision.Name(saved.precision), list(built)
 
     timed = auto_precision.Trial.run
-    monkeypatch.setattr(run, "build_detector", build)
+    monkeypatch.setattr(parts, "build_detector", build)
     monkeypatch.setattr(auto_precision, "build_detector", build)
     return call
 

@@ -8,7 +8,7 @@ import tiny_data
 from odapi.config.check import find
 from odapi.data.sources.open import open_source
 from odapi.errors import DataError
-from odapi.training import train as module
+from odapi.training import parts
 from odapi.training.data_checks import check_data
 from tiny_detector import TinyDetector
 from tiny_samples import make_samples, train_config
@@ -23,7 +23,7 @@ def background(content):
 
 @pytest.fixture
 def train(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "build_detector", lambda c, seed: TinyDetector(2, seed))
+    monkeypatch.setattr(parts, "build_detector", lambda c, seed: TinyDetector(2, seed))
 
     def call(train_data, *overrides, **arguments):
         config = train_config("ssd", SIZE, *overrides)

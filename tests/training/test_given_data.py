@@ -10,7 +10,7 @@ from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import load_arrays
 from odapi.errors import ConfigError, DataError
 from odapi.labels import label_map_of
-from odapi.training import train as module
+from odapi.training import parts
 from odapi.training.given_data import GivenData
 from tiny_detector import TinyDetector
 from tiny_samples import CLASSES, make_samples, train_config
@@ -23,7 +23,7 @@ CONFIG = train_config(
 @pytest.fixture
 def train(tmp_path, monkeypatch):
     monkeypatch.setattr(
-        module, "build_detector", lambda config, seed=None: TinyDetector(seed=seed)
+        parts, "build_detector", lambda config, seed=None: TinyDetector(seed=seed)
     )
 
     def call(folder="run", config=CONFIG, **arguments):

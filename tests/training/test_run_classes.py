@@ -13,6 +13,7 @@ from odapi.config.label_map import load_label_map, save_label_map
 from odapi.config.load import load_config
 from odapi.errors import DataError
 from odapi.labels import label_map_of
+from odapi.training import parts
 from odapi.training import train as module
 from tiny_detector import TinyDetector
 from tiny_samples import make_samples, train_config
@@ -25,7 +26,7 @@ CONFIG = train_config(
 @pytest.fixture
 def train(tmp_path, monkeypatch):
     """Trains in tmp_path/run; `train.sources` are the sources of the training data."""
-    build = module.build_train_dataset
+    build = parts.build_train_dataset
 
     def recorded(*arguments, **keywords):
         pipeline = build(*arguments, **keywords)
@@ -43,8 +44,8 @@ def train(tmp_path, monkeypatch):
 
     call.sources = []
     monkeypatch.setenv("ODAPI_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(module, "build_detector", lambda c, seed: TinyDetector(2, seed))
-    monkeypatch.setattr(module, "build_train_dataset", recorded)
+    monkeypatch.setattr(parts, "build_detector", lambda c, seed: TinyDetector(2, seed))
+    monkeypatch.setattr(parts, "build_train_dataset", recorded)
     monkeypatch.setattr(module, "Evaluator", evaluator)
     return call
 

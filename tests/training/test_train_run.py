@@ -11,6 +11,7 @@ from odapi.build.detector import build_detector
 from odapi.checkpoints import folder as folders
 from odapi.config.load import load_config
 from odapi.errors import CheckpointError, ConfigError
+from odapi.training import parts
 from odapi.training import train as run
 from small_models import small_config
 from tiny_data import write_coco
@@ -47,7 +48,7 @@ def train(tmp_path, monkeypatch):
         return lambda detector, step: {MAP: step / 10}
 
     call.model_dir = tmp_path / "run"
-    monkeypatch.setattr(run, "build_detector", build)
+    monkeypatch.setattr(parts, "build_detector", build)
     monkeypatch.setattr(run, "Evaluator", evaluator)
     return call
 
@@ -162,7 +163,7 @@ def test_backbone_weights_of_an_unknown_kind_are_refused(train, tmp_path):
 def test_variables_of_a_center_net_are_frozen_by_the_originals_keys():
     config = small_config("center", "train_config.freeze_variables=_feature_extractor")
     detector = build_detector(config)
-    run._freeze(config, detector)
+    parts.freeze_named(config, detector)
     left = {name.split("/")[0] for name in trainable_names(detector)}
     assert left == {"heads"}
 
@@ -172,7 +173,7 @@ def trainable_names(detector):
 
 
 def test_frozen_variables_are_told(train, monkeypatch, capsys):
-    monkeypatch.setattr("odapi.training.train.detector_keys", lambda detector: {})
+    monkeypatch.setattr("odapi.training.parts.detector_keys", lambda detector: {})
     train("train_config.freeze_variables=FeatureExtractor")
     assert "Frozen: 4 of 6 trainable variables" in capsys.readouterr().err
 

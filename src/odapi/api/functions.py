@@ -3,7 +3,7 @@
 import os
 import pathlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -30,8 +30,29 @@ if TYPE_CHECKING:
     from odapi.metrics.evaluator import Evaluator
     from odapi.models.detector import Detector
     from odapi.trackers.tracker import Tracker
+    from odapi.training.dry_run import DryRun
     from odapi.training.plan import Outcome
     from odapi.zoo.export_checkpoint import ExportedCheckpoint
+
+
+@overload
+def train(
+    config: "Pathlike | Config | ObjectDetector",
+    model_dir: Pathlike,
+    overrides: Sequence[str] = (),
+    *,
+    dry_run: Literal[True],
+    **options: Any,
+) -> "DryRun": ...
+
+
+@overload
+def train(
+    config: "Pathlike | Config | ObjectDetector",
+    model_dir: Pathlike,
+    overrides: Sequence[str] = (),
+    **options: Any,
+) -> "Outcome": ...
 
 
 def train(
@@ -39,7 +60,7 @@ def train(
     model_dir: Pathlike,
     overrides: Sequence[str] = (),
     **options: Any,
-) -> "Outcome":
+) -> "Outcome | DryRun":
     """Trains a detector, or resumes a training.
 
         odapi.train("pipeline.config", "runs/first", ["train_config.batch_size=8"])
@@ -56,7 +77,8 @@ def train(
         overrides: Of the config, such as "train_config.batch_size=8".
         options: See `odapi.training.train.train`: `train_data`, `eval_data`,
             `classes`, `callbacks`, `augmentations`, `trackers`, `num_steps`,
-            `epochs`, `batch_size`, `seed`.
+            `epochs`, `batch_size`, `seed`, `max_hours`,
+            `dry_run`.
 
     Raises:
         ConfigError: The config cannot be trained, or differs too much from that of

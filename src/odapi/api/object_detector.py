@@ -343,8 +343,7 @@ class ObjectDetector:
     def train(self, model_dir: Pathlike, **options: Any) -> "Outcome":
         """Trains the model, and continues with the weights of the best checkpoint.
 
-        Training starts from the present weights. An interrupted training in
-        `model_dir` is resumed.
+        Training starts from the present weights; a run in `model_dir` is resumed.
 
         Args:
             model_dir: Run folder: checkpoints, metrics, event files.
@@ -358,8 +357,9 @@ class ObjectDetector:
         """
         from odapi.api.functions import train
 
-        outcome = train(self, model_dir, **options)
-        self._held = type(self).load(model_dir)._held
+        outcome: Outcome = train(self, model_dir, **options)
+        if not options.get("dry_run"):
+            self._held = type(self).load(model_dir)._held
         return outcome
 
     def save(self, path: Pathlike) -> pathlib.Path:

@@ -23,6 +23,7 @@ from odapi.config.readers import num_channels
 from odapi.config.rules.registry import Part, require
 from odapi.config.view import view
 from odapi.data.image.resize import fixed_size
+from odapi.errors import ConfigError
 from odapi.labels import LabelMap
 from odapi.layers.norm import BatchNorm
 from odapi.models.detector import Detector
@@ -62,6 +63,8 @@ def build_detector(
     detector = build_oneof(config.model, "model", _MODELS, "model", config, context)
     _set_batch_norm_decay(detector, options(config))
     lower_layers(detector, options(config))
+    if options(config).rematerialization:
+        _rematerialize(detector)
     detector.pipeline_config = _text(message, seed)
     # So that no file is needed to rebuild it.
     detector.label_map = label_map or context.keypoints
@@ -91,6 +94,17 @@ def _set_batch_norm_decay(detector: Detector, option: Any) -> None:
     for layer in flatten_layers(detector):
         if isinstance(layer, BatchNorm):
             layer.momentum = decay
+
+
+def _rematerialize(detector: Detector) -> None:
+    try:
+        detector.feature_extractor.rematerialize()
+    except ValueError as error:
+        raise ConfigError(
+            "options.rematerialization",
+            f"is not available for this backbone: {error}",
+            hint="options.gradient_accumulation also needs less memory",
+        ) from error
 
 
 def _ssd(ssd: Any, path: str, config: Any, context: BuildContext) -> Detector:

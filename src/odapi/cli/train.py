@@ -2,7 +2,7 @@
 
 import dataclasses
 import pathlib
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,9 +47,29 @@ def train(
         ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Sets train_config.batch_size.")
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Sets train_config.batch_size; auto: the largest that fits into "
+            "memory, measured.",
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Sets options.seed.")] = None,
+    max_hours: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            metavar="HOURS",
+            help="Sets options.max_hours: training ends after so many hours.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Build everything, run one batch, print the plan, and write nothing.",
+        ),
+    ] = False,
     device: Device = None,
     overrides: Set = None,
     tracker: Tracker = None,
@@ -64,7 +84,7 @@ def train(
     select_device(device)
     from odapi import train as run
 
-    outcome = run(
+    outcome: Any = run(
         config,
         model_dir,
         overrides or (),
@@ -72,9 +92,22 @@ def train(
         eval_data=eval_data,
         num_steps=num_steps,
         epochs=epochs,
-        batch_size=batch_size,
+        batch_size=_batch_size(batch_size),
         seed=seed,
         trackers=tracker or (),
+        max_hours=max_hours,
+        dry_run=dry_run,
     )
     if as_json:
-        print_json({"model_dir": str(model_dir)} | dataclasses.asdict(outcome))
+        found = outcome.as_dict() if dry_run else dataclasses.asdict(outcome)
+        print_json({"model_dir": str(model_dir)} | found)
+
+
+def _batch_size(text: str | None) -> int | str | None:
+    if text is None or text == "auto":
+        return text
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise typer.BadParameter(
+        f"{text!r} is neither a number from 1 on nor auto", param_hint="--batch-size"
+    )

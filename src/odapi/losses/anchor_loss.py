@@ -9,7 +9,7 @@ from keras import ops
 from odapi.losses.boxes import BoxLoss
 from odapi.losses.classification import ClassificationLoss
 from odapi.losses.hard_examples import HardExampleMiner
-from odapi.losses.normalizer import batch_normalizer
+from odapi.losses.normalizer import batch_normalizer, one_per_update
 from odapi.structures import AnchorTargets, Tensor
 
 LOCALIZATION = "Loss/localization_loss"
@@ -89,7 +89,7 @@ class AnchorLoss:
             boxes = self.coder.decode(codes, anchors)[..., :4]
             keep = self.miner(boxes, class_losses, box_losses, targets.match)
             class_losses, box_losses = class_losses * keep, box_losses * keep
-        normalizer: Tensor = 1.0
+        normalizer: Tensor = one_per_update()
         if self.normalize_by_matches:
             normalizer = batch_normalizer(ops.sum(box_weights))
         box_scale = self.localization_weight / normalizer

@@ -69,6 +69,9 @@ class Detector(keras.Model, abc.ABC):
     # SSD sets padding to zero after normalization; the other families of the original
     # pad first, so that padding is normalized like any pixel.
     zero_padding = False
+    # Whether losses are normalized by sums over the objects of a batch, rather than
+    # averaged over its images.
+    sums_over_batch = True
     # Whether `detect` can be traced for images whose size only the graph knows.
     detects_any_size = False
 

@@ -88,6 +88,8 @@ def _headline(summary: Mapping[str, Any]) -> str:
         "done": f"Finished after step {step}",
         "early stopping": f"Early stopping at step {step}",
         "interrupted": f"Interrupted after step {step}; run the same command to resume",
+        "time limit": f"Time limit reached after step {step}; run the same command to "
+        "resume",
         "callback": f"Stopped by a callback after step {step}",
         DIVERGED: f"Diverged at step {step}",
     }[reason]

@@ -23,6 +23,7 @@ from odapi.training.callbacks.progress import Display, Progress
 from odapi.training.callbacks.run_metadata import RunMetadata
 from odapi.training.callbacks.step_counter import StepCounter
 from odapi.training.callbacks.stop_signal import StopSignal
+from odapi.training.callbacks.time_limit import EndInTime
 from odapi.training.callbacks.user_callbacks import UserCallbacks
 from odapi.training.dynamic_shapes import compile_by_size, of_any_size
 from odapi.training.plan import Outcome, Plan
@@ -75,7 +76,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
             cannot be written.
     """
     optimizer = optimization.optimizer
-    facts = _restore(detector, optimizer, pipeline, resume_from)
+    facts = restore(detector, optimizer, pipeline, resume_from)
     state = _state(plan, optimization, pipeline, facts)
     prefetcher, display = Prefetcher(pipeline), Display(plan.num_steps)
     history = History(model_dir, state.step)
@@ -101,6 +102,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
         LossLog(state, history, tracker),
         *([InputImages(state, prefetcher, tracker)] if tracker else []),
         StopSignal(state, interrupts, display.note),
+        EndInTime(state, display.note),
         RunMetadata(write_metadata, model_dir, checkpoint),
         checkpoint,
     ]
@@ -117,7 +119,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
             hook.set_model(detector)
             hook.catch_up()
         steps_left = 0 if state.is_ending else plan.num_steps - state.step
-        _run_steps(detector, optimizer, prefetcher, hooks, steps_left)
+        run_steps(detector, optimizer, prefetcher, hooks, steps_left)
     finally:
         prefetcher.close()
         display.pause()
@@ -125,7 +127,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     return state.finished()
 
 
-def _restore(
+def restore(
     detector: Detector,
     optimizer: keras.optimizers.Optimizer,
     pipeline: Any,
@@ -153,7 +155,7 @@ def _state(
     )
 
 
-def _run_steps(
+def run_steps(
     detector: Detector,
     optimizer: keras.optimizers.Optimizer,
     prefetcher: Prefetcher,

@@ -1,11 +1,34 @@
 """Settings of a training run, and its result."""
 
 import dataclasses
+import time
+from collections.abc import Callable
 from typing import Any
 
 from odapi.wording import first_names
 
 _IN_REPR = 4  # Metrics and losses.
+
+
+@dataclasses.dataclass
+class TimeLimit:
+    """Time after which a call ends its training, counted from its construction.
+
+    Args:
+        hours: The limit.
+        clock: Returns seconds; the tests replace it.
+    """
+
+    hours: float
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._end = self.clock() + 3600.0 * self.hours
+
+    @property
+    def is_reached(self) -> bool:
+        """True from then on."""
+        return self.clock() >= self._end
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +46,8 @@ class Plan:
             0: training never stops early.
         min_delta: Smallest increase of the metric that counts as better.
         average: Evaluate the moving averages of the weights.
+        time_limit: Ends this call, not the run; None: no limit.
+        accumulation: Parts that each batch is computed in, see `accumulate`.
     """
 
     num_steps: int
@@ -34,6 +59,8 @@ class Plan:
     patience: int = 0
     min_delta: float = 0.0
     average: bool = False
+    time_limit: TimeLimit | None = None
+    accumulation: int = 1
 
     @property
     def epoch_steps(self) -> int:
@@ -47,8 +74,8 @@ class Outcome:
 
     Args:
         step: Updates done in all, those of earlier runs included.
-        reason: Why the run ended: "done", "early stopping", "interrupted" or
-            "callback" (a callback set `model.stop_training`).
+        reason: Why the run ended: "done", "early stopping", "time limit",
+            "interrupted" or "callback" (a callback set `model.stop_training`).
         metrics: Metrics of the last evaluation; empty without one.
         losses: Mean losses of the last steps shown, by the original's names.
         seconds: Time of this run's steps, without evaluation and saving.

@@ -64,13 +64,20 @@ def fine_tune(checkpoint: pathlib.Path) -> str:
     )
 
 
-def find_checkpoint(model_dir: pathlib.Path) -> pathlib.Path | None:
+def find_checkpoint(
+    model_dir: pathlib.Path, cleans: bool = True
+) -> pathlib.Path | None:
     """Returns the checkpoint to resume from; None if the run is new.
+
+    Args:
+        model_dir: Folder of the run.
+        cleans: Whether to remove what a kill left behind.
 
     Raises:
         CheckpointError: The last checkpoint has no training state.
     """
-    folders.remove_partial(model_dir)
+    if cleans:
+        folders.remove_partial(model_dir)
     last = folders.latest(model_dir)
     if last is not None and not training_state.is_resumable(last):
         raise CheckpointError(

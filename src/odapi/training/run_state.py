@@ -11,6 +11,7 @@ from odapi.training.prefetcher import FedBatch
 from odapi.training.throughput import ThroughputMeter
 
 INTERRUPTED, EARLY_STOPPING, CALLBACK = "interrupted", "early stopping", "callback"
+TIME_LIMIT = "time limit"
 
 
 @dataclasses.dataclass

@@ -2,14 +2,12 @@
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
-from odapi.build.dataset import build_eval_dataset, build_train_dataset
-from odapi.build.detector import build_detector
 from odapi.build.optimizer import build_optimizer
 from odapi.build.precision import precision_of_keras
 from odapi.build.sampling import sampling_lines
@@ -24,38 +22,40 @@ from odapi.config.findings import raise_errors
 from odapi.config.load import Config, load_config, options
 from odapi.data.augment.augmentation import Augmentation
 from odapi.data.loader.pipeline import Pipeline
-from odapi.data.sources.base import BaseSource
 from odapi.data.sources.classes import UnknownClassError
 from odapi.errors import DivergedError
-from odapi.labels import LabelMap
 from odapi.models.detector import Detector
 from odapi.report.training_summary import summary_lines
 from odapi.runtime.determinism import seed_everything
 from odapi.runtime.interrupts import Interrupts
-from odapi.trackers.tracker import Tracker
+from odapi.trackers.tracker import CombinedTracker, DetailedTracker, Tracker
 from odapi.training import resume
-from odapi.training.auto_precision import (
-    choose_precision,
-    keep_precision,
-    precision_lines,
-)
-from odapi.training.data_checks import check_data
+from odapi.training.auto_batch import AUTO, set_auto_batch
+from odapi.training.auto_precision import choose_precision, keep_precision
 from odapi.training.device_checks import check_batch_size
+from odapi.training.dry_run import DryRun, rehearse
 from odapi.training.epochs import steps_of
 from odapi.training.evaluator import Evaluator
 from odapi.training.finished_run import finished
-from odapi.training.freeze import freeze
 from odapi.training.given_data import Data, GivenData
 from odapi.training.given_model import GivenModel, given_model
-from odapi.training.initialize import initialize, initialize_from_model
 from odapi.training.loop import fit
 from odapi.training.messages import print_lines, print_problems
+from odapi.training.parts import (
+    build_datasets,
+    build_trained,
+    check_datasets,
+    freeze_named,
+    has_evaluation,
+    load_initial_weights,
+    plan_of,
+    recalibration_of,
+)
 from odapi.training.plan import Outcome, Plan
-from odapi.training.recalibration import Recalibration
+from odapi.training.rate_scaling import scaling_lines
 from odapi.training.resume import ResumePoint
 from odapi.training.run_trackers import RunTrackers
 from odapi.training.summarize import write_divergence, write_report
-from odapi.zoo.names.detector_keys import detector_keys
 
 
 def train(  # noqa: PLR0913 (keyword arguments of the public API)
@@ -71,9 +71,11 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
     trackers: Sequence[Tracker | str] = (),
     num_steps: int | None = None,
     epochs: float | None = None,
-    batch_size: int | None = None,
+    batch_size: int | Literal["auto"] | None = None,
     seed: int | None = None,
-) -> Outcome:
+    max_hours: float | None = None,
+    dry_run: bool = False,
+) -> Outcome | DryRun:
     """Trains a detector, or resumes a training.
 
         odapi.train("pipeline.config", "runs/first", ["train_config.batch_size=8"])
@@ -101,10 +103,15 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
             the config and before the resizer.
         trackers: Objects with the methods of `odapi.trackers.tracker.Tracker`, and
             names of trackers that `options.trackers` has: "clearml", "mlflow", "wandb".
-        num_steps, batch_size: `train_config.num_steps`, `train_config.batch_size`.
+        num_steps: `train_config.num_steps`.
+        batch_size: `train_config.batch_size`; "auto": the largest that fits into
+            memory, measured.
         epochs: Length of the training in passes over the training images, instead of
             `num_steps`.
         seed: `options.seed`.
+        max_hours: `options.max_hours`, counted from the start of this call.
+        dry_run: Builds everything, runs a batch of training and of evaluation, prints
+            and returns the plan, and writes nothing.
 
     Raises:
         ConfigError: The config cannot be trained, or differs too much from that of
@@ -120,13 +127,16 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
     short = {
         **data.overrides(),
         "train_config.num_steps": num_steps,
-        "train_config.batch_size": batch_size,
+        # Until it is measured.
+        "train_config.batch_size": 1 if batch_size == AUTO else batch_size,
         "options.seed": seed,
+        "options.max_hours": max_hours,
     }
     given = [f"{path}={value}" for path, value in short.items() if value is not None]
-    loaded = load_config(
-        model.config if model else _run_config(config), [*overrides, *given]
-    )
+    original = load_config(model.config if model else _run_config(config))
+    loaded = load_config(original, [*overrides, *given])
+    if batch_size == AUTO:
+        set_auto_batch(loaded, pathlib.Path(model_dir), data, model)
     if not options(loaded).HasField("precision"):
         loaded = load_config(loaded, _precision(precision_of_keras()))
     if epochs is not None:
@@ -136,12 +146,10 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         loaded.train_config.ClearField("fine_tune_checkpoint")
         options(loaded).ClearField("backbone_weights")
     others = turn_on(loaded, trackers)
-    replaced = data.replaced_fields()
-    print_warnings(
-        raise_errors(f for f in find(loaded) if not f.path.startswith(replaced))
-    )
-    check_batch_size(loaded.train_config.batch_size)
+    _check(loaded, original, data)
     folder = pathlib.Path(model_dir)
+    if dry_run:
+        return _dry_run(loaded, folder, model, data, augmentations)
     with (
         Interrupts() as interrupts,
         locked(folder, print_lines),
@@ -164,6 +172,16 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         except DivergedError as error:
             write_divergence(folder, error)
             raise
+
+
+def _check(config: Config, original: Config, data: GivenData) -> None:
+    """Checks a config before anything is built, and prints warnings and rules."""
+    replaced = data.replaced_fields()
+    print_warnings(
+        raise_errors(f for f in find(config) if not f.path.startswith(replaced))
+    )
+    print_lines(*scaling_lines(original, config))
+    check_batch_size(config.train_config.batch_size // plan_of(config).accumulation)
 
 
 def _precision(name: str) -> list[str]:
@@ -206,28 +224,13 @@ def _run(
     plan = plan_of(config)
     resume_from, changes = _find_run(config, model_dir)
     if resume_from is not None:
-        evaluates = _evaluates(config, data)
+        evaluates = has_evaluation(config, data)
         if outcome := finished(model_dir, resume_from.checkpoint, plan, evaluates):
             return outcome
         print_lines(f"Resuming from checkpoint {resume_from.checkpoint}", *changes)
-    classes = resume_from.label_map if resume_from else None
-    try:
-        pipeline, eval_dataset = _build_datasets(
-            config, model, data, augmentations, classes
-        )
-    except UnknownClassError as error:
-        raise resume_from.new_classes(error) if resume_from else error from error
-    _check_datasets(config, pipeline, eval_dataset)
-    print_lines(*sampling_lines(config, pipeline.source, pipeline.order.repeats))
-    interrupts.check()
-    choose_precision(config, pipeline, partial(_freeze, config), interrupts.check)
-    detector = _build_detector(config, pipeline)
-    evaluate = None
-    if eval_dataset is not None:
-        classes = pipeline.label_map
-        evaluate = Evaluator(config, eval_dataset, detector, classes, trackers.eval)
-    if resume_from is None:
-        _initialize(config, detector, model, pipeline.label_map)
+    pipeline, eval_dataset, detector, evaluate = _build(
+        config, model, data, augmentations, resume_from, trackers.eval, interrupts.check
+    )
     mark_run(model_dir)
     trackers.log_config(config)
     interrupts.check()
@@ -244,7 +247,7 @@ def _run(
             tracker=trackers.train,
             callbacks=callbacks,
             resume_from=resume_from,
-            recalibration=_recalibration(config, detector, pipeline),
+            recalibration=recalibration_of(config, detector, pipeline),
         )
     finally:
         pipeline.close()
@@ -262,47 +265,80 @@ def _report(
     print_lines(*summary_lines(model_dir))
 
 
-def _build_detector(config: Config, pipeline: Any) -> Detector:
-    detector = build_detector(config, seed=options(config).seed)
-    pipeline.select_fields(detector.groundtruth_fields)
-    print_lines(*precision_lines(config, detector), *_freeze(config, detector))
-    return detector
+def _build(
+    config: Config,
+    model: GivenModel | None,
+    data: GivenData,
+    augmentations: Sequence[Augmentation],
+    resume_from: ResumePoint | None,
+    tracker: DetailedTracker,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[Pipeline, Pipeline | None, Detector, Evaluator | None]:
+    """Returns training data, evaluation data, the detector and its evaluation."""
+    classes = resume_from.label_map if resume_from else None
+    try:
+        pipeline, eval_dataset = build_datasets(
+            config, model, data, augmentations, classes
+        )
+    except UnknownClassError as error:
+        raise resume_from.new_classes(error) if resume_from else error from error
+    check_datasets(config, pipeline, eval_dataset)
+    print_lines(*sampling_lines(config, pipeline.source, pipeline.order.repeats))
+    check()
+    choose_precision(config, pipeline, partial(freeze_named, config), check)
+    detector = build_trained(config, pipeline)
+    evaluate = None
+    if eval_dataset is not None:
+        classes = pipeline.label_map
+        evaluate = Evaluator(config, eval_dataset, detector, classes, tracker)
+    if resume_from is None:
+        load_initial_weights(config, detector, model, pipeline.label_map)
+    return pipeline, eval_dataset, detector, evaluate
 
 
-def _recalibration(
-    config: Config, detector: Detector, pipeline: Any
-) -> Recalibration | None:
-    number = options(config).recalibrate_batch_norm
-    if not number:
-        return None
-    return Recalibration(detector, number, pipeline.from_start)
-
-
-def plan_of(config: Config) -> Plan:
-    """Returns the settings of a run that a config asks for."""
-    train, ours = config.train_config, options(config)
-    return Plan(
-        num_steps=train.num_steps,
-        log_every=max(1, min(100, train.num_steps // 50)),
-        save_every=ours.checkpoints.every_n_steps,
-        keep=ours.checkpoints.keep,
-        evaluate_every=ours.evaluation.every_n_steps,
-        best_metric=ours.evaluation.best_metric,
-        patience=ours.early_stopping.patience,
-        min_delta=ours.early_stopping.min_delta,
-        average=train.optimizer.use_moving_average
-        and config.eval_config.use_moving_averages,
+def _dry_run(
+    config: Config,
+    model_dir: pathlib.Path,
+    model: GivenModel | None,
+    data: GivenData,
+    augmentations: Sequence[Augmentation],
+) -> DryRun:
+    """Builds everything, runs one batch and prints the plan; writes nothing."""
+    seed_everything(options(config).seed, options(config).deterministic)
+    plan = plan_of(config)
+    resume_from, changes = _find_run(config, model_dir, cleans=False)
+    print_lines(*changes)
+    options(config).evaluation.max_images = max(1, config.eval_config.batch_size)
+    pipeline, eval_dataset, detector, evaluate = _build(
+        config, model, data, augmentations, resume_from, CombinedTracker([])
     )
+    try:
+        result = rehearse(
+            detector,
+            build_optimizer(config),
+            pipeline,
+            plan,
+            model_dir,
+            eval_dataset=eval_dataset,
+            evaluate=evaluate,
+            resume_from=resume_from,
+        )
+    finally:
+        pipeline.close()
+        print_problems("training data", pipeline)
+        print_problems("evaluation data", eval_dataset)
+    print_lines(*result.lines())
+    return result
 
 
 def _find_run(
-    config: Config, model_dir: pathlib.Path
+    config: Config, model_dir: pathlib.Path, cleans: bool = True
 ) -> tuple[ResumePoint | None, list[str]]:
     """Returns the checkpoint to resume from, and lines about changes of the config.
 
     Of a new run, these are None and [].
     """
-    checkpoint = resume.find_checkpoint(model_dir)
+    checkpoint = resume.find_checkpoint(model_dir, cleans)
     if checkpoint is None:
         return None, []
     saved = load_config(checkpoint / folders.CONFIG)
@@ -312,65 +348,3 @@ def _find_run(
     label_map = resume.find_label_map(checkpoint)
     point = ResumePoint(checkpoint, resume.same_data(found), label_map)
     return point, resume.lines(found)
-
-
-def _evaluates(config: Config, data: GivenData) -> bool:
-    return bool(
-        data.has_eval_samples or options(config).eval_data or config.eval_input_reader
-    )
-
-
-def _build_datasets(
-    config: Config,
-    model: GivenModel | None,
-    data: GivenData,
-    augmentations: Sequence[Augmentation],
-    run_classes: LabelMap | None,
-) -> tuple[Pipeline, Pipeline | None]:
-    """Returns the training data and, if there is any, the evaluation data.
-
-    Both get the classes of the run that is resumed, if any.
-    """
-    known = model.label_map if model else None
-    source = data.train_source(config, known, run_classes)
-    pipeline = build_train_dataset(
-        config, source=source, augmentations=augmentations, label_map=run_classes
-    )
-    if not _evaluates(config, data):
-        return pipeline, None
-    label_map = pipeline.label_map
-    eval_source = data.eval_source(config, label_map)
-    return pipeline, build_eval_dataset(config, label_map=label_map, source=eval_source)
-
-
-def _check_datasets(
-    config: Config, pipeline: Pipeline, evaluation: Pipeline | None
-) -> None:
-    source = evaluation.source if evaluation else None
-    if isinstance(source, BaseSource) and source.name == pipeline.source.name:
-        source = None  # Known to be the same: a warning about the config.
-    if isinstance(pipeline.source, BaseSource):
-        other = source if isinstance(source, BaseSource) else None
-        check_data(pipeline.source, other, options(config).data_loading.allow)
-
-
-def _freeze(config: Config, detector: Detector) -> list[str]:
-    """Freezes the variables that the config names; returns lines about them."""
-    train = config.train_config
-    frozen, trained = train.freeze_variables, train.update_trainable_variables
-    if not (frozen or trained):
-        return []
-    # Patterns may be written for the keys of TF2 checkpoints.
-    return freeze(detector, frozen, trained, detector_keys(detector))
-
-
-def _initialize(
-    config: Config, detector: Detector, model: GivenModel | None, label_map: LabelMap
-) -> None:
-    """Loads initial weights, those of the given model or those the config names."""
-    if model is not None:
-        reports = [initialize_from_model(detector, model, label_map)]
-    else:
-        reports = initialize(config, detector, label_map)
-    for report in reports:
-        print_lines(*report.lines())

@@ -36,6 +36,8 @@ RANGES: dict[str, Range] = {
     "TrainConfig.gradient_clipping_by_norm": _NOT_NEGATIVE,
     "TrainConfig.bias_grad_multiplier": _NOT_NEGATIVE,
     "EvalConfig.batch_size": _AT_LEAST_ONE,
+    "Options.gradient_accumulation": _AT_LEAST_ONE,
+    "Options.max_hours": _NOT_NEGATIVE,
     "Sampling.fraction": Range(0, 1, above=True),
     "Sampling.repeat_factor_threshold": _SHARE,
     "ClassWeight.weight": _NOT_NEGATIVE,

@@ -53,6 +53,7 @@ def find(config: Any) -> Iterator[Finding]:
     yield from _find_fine_tuning(train)
     yield from _find_patterns(train)
     yield from _find_options(config)
+    yield from find_accumulation(config)
 
 
 def rate_of(train: Any) -> tuple[str, str, Any] | None:
@@ -303,3 +304,17 @@ def _find_options(config: Any) -> Iterator[Finding]:
             "options.deterministic asks for the same numbers of every run",
             "set FLOAT32, BFLOAT16 or FLOAT16, or options.deterministic=false",
         )
+
+
+def find_accumulation(config: Any) -> Iterator[Finding]:
+    """Yields a batch that gradient accumulation cannot divide into equal parts."""
+    parts, batch = options(config).gradient_accumulation, config.train_config.batch_size
+    if parts < 1 or not batch % parts:  # Too small: found by its range.
+        return
+    fitting = [str(n) for n in range(1, batch + 1) if batch % n == 0]
+    yield error(
+        "options.gradient_accumulation",
+        f"is {parts}, which does not divide train_config.batch_size {batch}",
+        f"the batch size is the number of images per update; it divides by "
+        f"{', '.join(fitting[:12])}",
+    )

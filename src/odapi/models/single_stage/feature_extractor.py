@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from odapi.layers.rematerialize import Rematerialized
 from odapi.models.preprocess import pad_to_multiple
 
 
@@ -30,7 +31,17 @@ class FeatureExtractor(keras.layers.Layer):
         self.backbone = backbone
         self.neck: Any = neck
         self.multiple = multiple
+        # In training, the backbone whose blocks the backward pass computes again.
+        self.recomputed: Rematerialized | None = None
         self._channels = 3  # Of the images.
+
+    def rematerialize(self) -> None:
+        """Makes the backward pass compute the blocks of the backbone again.
+
+        Raises:
+            ValueError: The backbone has no blocks.
+        """
+        self.recomputed = Rematerialized(self.backbone)
 
     def build(self, input_shape):
         """Creates the variables."""
@@ -42,7 +53,11 @@ class FeatureExtractor(keras.layers.Layer):
 
     def call(self, images, training=False):
         """Returns feature maps, largest first, of normalized images `[b, h, w, c]`."""
-        maps = self.backbone(pad_to_multiple(images, self.multiple), training=training)
+        images = pad_to_multiple(images, self.multiple)
+        if training and self.recomputed is not None:
+            maps = self.recomputed(images)
+        else:
+            maps = self.backbone(images, training=training)
         if not isinstance(maps, list):
             maps = [maps]
         return maps if self.neck is None else self.neck(maps, training=training)

@@ -72,6 +72,7 @@ class FasterRCNN(Detector):
     """
 
     detects_any_size = True
+    sums_over_batch = False
 
     def __init__(
         self,

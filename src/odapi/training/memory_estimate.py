@@ -1,0 +1,161 @@
+"""Estimate of the memory of a training, before its first step."""
+
+import contextlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from keras import tree
+
+from odapi.models.detector import Detector
+from odapi.models.inputs import as_groundtruth, as_inputs
+from odapi.runtime.compat import child_layers, flatten_layers
+from odapi.runtime.devices import computes_on_cpu
+from odapi.runtime.memory import Memory, resident, shown
+
+
+class MemoryEstimate(NamedTuple):
+    """Memory of a training in bytes, by its parts.
+
+    Args:
+        process: Of the process as it is, on a CPU: programs, data, and the weights.
+        weights: Weights of the model, where they are not part of `process`.
+        gradients: One value per trained weight.
+        optimizer: Slots of the optimizer and moving averages.
+        activations: Outputs of the layers for one part of a batch.
+        batches: Batches that are prepared ahead.
+    """
+
+    process: int
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    batches: int
+
+    @property
+    def total(self) -> int:
+        """Sum of the parts."""
+        return sum(self)
+
+    def line(self) -> str:
+        """Returns the estimate as a line of text."""
+        parts = ", ".join(
+            f"{name} {shown(size)}" for name, size in self._asdict().items() if size
+        )
+        return f"{shown(self.total)} estimated ({parts})"
+
+
+def estimate_memory(
+    detector: Detector,
+    optimizer: keras.optimizers.Optimizer,
+    inputs: Mapping[str, Any],
+    truth: Mapping[str, Any],
+    parts: int = 1,
+    prefetched: int = 2,
+) -> MemoryEstimate:
+    """Returns the memory that training with such batches needs.
+
+    Args:
+        detector: Built.
+        optimizer: Built.
+        inputs, truth: A batch, as `fit` gets it.
+        parts: Parts that a batch is computed in.
+        prefetched: Batches that are prepared ahead.
+    """
+    on_cpu = computes_on_cpu()
+    batch = _bytes(tree.flatten((inputs, truth)))
+    process = (resident() or 0) if on_cpu else 0
+    return MemoryEstimate(
+        process=process,
+        weights=0 if process else _bytes(detector.variables),
+        gradients=_bytes(detector.trainable_variables),
+        # On a CPU they are part of the process.
+        optimizer=0 if process else _bytes(optimizer.variables),
+        activations=activation_bytes(detector, inputs, truth, parts),
+        batches=batch * (prefetched + 1) if on_cpu else batch,
+    )
+
+
+def activation_bytes(
+    detector: Detector, inputs: Mapping[str, Any], truth: Mapping[str, Any], parts: int
+) -> int:
+    """Returns the bytes of the layers' outputs for a part of a batch.
+
+    The step is traced without computing anything.
+    """
+    specs = tree.map_structure(
+        lambda value: keras.KerasTensor(
+            (max(1, value.shape[0] // parts), *value.shape[1:]),
+            keras.backend.standardize_dtype(value.dtype),
+        ),
+        (dict(inputs), dict(truth)),
+    )
+    with _recorded(_leaves(detector)) as sizes:
+        _Step(detector).compute_output_spec(*specs)
+    return sum(sizes)
+
+
+def warning_line(needed: int, memory: Memory | None, batch_size: int) -> str:
+    """Returns a warning if a training needs more memory than there is, or ""."""
+    if memory is None or needed <= memory.total:
+        return ""
+    return (
+        f"MemoryWarning: about {shown(needed)} are needed for batches of {batch_size}, "
+        f"and there are {shown(memory.total)} of {memory.place}; try "
+        "--batch-size auto, options.gradient_accumulation or options.rematerialization"
+    )
+
+
+class _Step(keras.layers.Layer):
+    """The forward pass of a training step as a layer, which can be traced."""
+
+    def __init__(self, detector: Detector):
+        super().__init__(autocast=False)
+        self.detector = detector
+        self.built = True
+
+    def call(self, inputs: Any, truth: Any) -> Any:
+        detector = self.detector
+        outputs = detector(inputs, training=True)
+        truth = as_groundtruth(truth, detector.groundtruth_fields)
+        given = as_inputs(inputs, detector.num_channels)
+        return detector.loss_parts(outputs, truth, given, training=True)
+
+
+def _leaves(detector: Detector) -> list[keras.layers.Layer]:
+    return [layer for layer in flatten_layers(detector) if not child_layers(layer)]
+
+
+@contextlib.contextmanager
+def _recorded(layers: Iterable[keras.layers.Layer]) -> Iterator[list[int]]:
+    """Context in which the sizes of the outputs of some layers are recorded."""
+    sizes: list[int] = []
+    patched = list(layers)
+    for layer in patched:
+        layer.call = _recording(layer.call, sizes)
+    try:
+        yield sizes
+    finally:
+        for layer in patched:
+            del layer.call
+
+
+def _recording(call: Any, sizes: list[int]) -> Any:
+    def recorded(*arguments: Any, **keywords: Any) -> Any:
+        outputs = call(*arguments, **keywords)
+        sizes.append(_bytes(tree.flatten(outputs)))
+        return outputs
+
+    return recorded
+
+
+def _bytes(arrays: Iterable[Any]) -> int:
+    total = 0
+    for array in arrays:
+        dtype = keras.backend.standardize_dtype(array.dtype)
+        size = 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+        total += math.prod(int(n) for n in array.shape) * size
+    return total
