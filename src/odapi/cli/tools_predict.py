@@ -165,7 +165,7 @@ def _show(run: "PredictionRun", min_score: float, formats: Sequence[str]) -> Non
             write_line(f"- {name or image_id}: {reason}")
         if len(run.skipped) > _MAX_ROWS:
             write_line("- ...")
-    if "jsonl" in formats:
+    if "jsonl" in formats and run.images:
         first = run.folder / f"detections-00000-of-{run.shards:05d}.jsonl"
         next_step(f"head -n 1 {quoted(first)}")
 

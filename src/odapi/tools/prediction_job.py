@@ -237,12 +237,13 @@ def _shown(value: Any) -> str:
 
 
 def _image_difference(folder: pathlib.Path, images: ImageList) -> str:
-    before, now = read_list(folder), list(images)
+    before = [entry.name or str(entry.id) for entry in read_list(folder)]
+    now = [entry.name or str(entry.id) for entry in images]
     old, new = set(before), set(now)
-    added = [e for e in now if e not in old]
-    removed = [e for e in before if e not in new]
+    added = [name for name in now if name not in old]
+    removed = [name for name in before if name not in new]
     parts = [
-        f"{counted(len(found), 'image')} {verb}, such as {found[0].name or found[0].id}"
+        f"{counted(len(found), 'image')} {verb}, such as {found[0]}"
         for verb, found in (("added", added), ("removed", removed))
         if found
     ]
