@@ -70,6 +70,12 @@ def test_an_unknown_metric_is_refused_with_the_known_ones(runs):
     assert caught.value.hint == "did you mean 'mAP'?"
 
 
+def test_a_metric_of_evaluations_comes_before_a_loss_of_the_training():
+    names = ["train/Loss/a", "Loss/a", "train/Loss/b"]
+    assert find_name("a", names) == "Loss/a"
+    assert find_name("b", names) == "train/Loss/b"
+
+
 MASK = "DetectionMasks_Precision/mAP"
 
 

@@ -85,6 +85,7 @@ def test_another_study_in_the_same_folder_is_refused(
         ({"trials": 0}, "is 0; it must be 1 or more"),
         ({"max_hours": -1.0}, "it must be 0 or more"),
         ({"sampler": "grid"}, "unknown value 'grid'; known values are random, tpe"),
+        ({"pruner": "foo"}, "unknown value 'foo'; known values are hyperband, median"),
         ({"pruner": "median"}, "has no effect: a trial is evaluated after its last"),
         ({"metric": "mAP"}, "unknown metric 'mAP'"),
         ({"overrides": ["options.eval_data="]}, "without evaluation"),

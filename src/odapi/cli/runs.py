@@ -27,7 +27,7 @@ def list_runs(
     folder: Annotated[
         pathlib.Path,
         typer.Argument(
-            metavar="[FOLDER]", help="Folder with runs at any depth.", show_default=True
+            metavar="FOLDER", help="Folder with runs at any depth.", show_default=True
         ),
     ] = pathlib.Path("runs"),
     sort: Annotated[

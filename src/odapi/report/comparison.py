@@ -11,9 +11,9 @@ from odapi.config.diff import diff_all
 from odapi.errors import CheckpointError, DataError
 from odapi.files import Pathlike
 from odapi.losses.names import TOTAL_LOSS
-from odapi.report.metric_names import find_names
+from odapi.report.metric_names import TRAIN, find_names
 from odapi.report.run_list import run_as_json
-from odapi.report.run_record import TRAIN, RunRecord, read_run
+from odapi.report.run_record import RunRecord, read_run
 
 # Summary metrics, by the ends of the original's names.
 _SUMMARY = ("/mAP", "/mAP@.50IOU", "/mAP@.75IOU", "/AR@100")

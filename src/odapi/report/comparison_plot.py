@@ -8,8 +8,8 @@ from odapi.draw.colors import color_of
 from odapi.draw.plots import Line, plot
 from odapi.losses.names import TOTAL_LOSS
 from odapi.report.comparison import Comparison
-from odapi.report.metric_names import short_name
-from odapi.report.run_record import TRAIN, RunRecord, is_loss
+from odapi.report.metric_names import TRAIN, short_name
+from odapi.report.run_record import RunRecord, is_loss
 
 _SIZE = (380, 900)
 _MAX_PANELS = 12

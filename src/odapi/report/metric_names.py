@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from odapi.errors import DataError, did_you_mean
 from odapi.wording import first_names
 
+TRAIN = "train/"  # Before the names of losses of the training.
+
 _MAX_NAMES = 12
 
 
@@ -43,10 +45,13 @@ def find_names(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
 def find_name(pattern: str, names: Iterable[str]) -> str:
     """Returns the only name that a pattern stands for.
 
+    A metric of evaluations comes before a loss of the training of the same name.
+
     Raises:
         DataError: It matches no name, or several.
     """
     found = find_names([pattern], names)
+    found = [n for n in found if not n.startswith(TRAIN)] or found
     if len(found) > 1:
         problem = f"is not unique: it stands for {first_names(found, _MAX_NAMES)}"
         raise DataError(f"--metric {pattern}", problem, "write a longer name")

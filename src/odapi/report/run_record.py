@@ -18,6 +18,7 @@ from odapi.outputs.folder import find_marker
 from odapi.outputs.kinds import EVALUATION, RUN
 from odapi.report.config_summary import data_name, model_name
 from odapi.report.history import History
+from odapi.report.metric_names import TRAIN
 from odapi.report.training_summary import DIVERGED, read_summary
 
 # States of a run.
@@ -26,8 +27,6 @@ EARLY_STOPPED, STOPPED, EVALUATED = "early stopped", "stopped", "evaluation"
 STATES = (
     RUNNING, FINISHED, INTERRUPTED, EARLY_STOPPED, DIVERGED, STOPPED, EVALUATED,
 )  # fmt: skip
-
-TRAIN = "train/"  # Before the names of losses of the training.
 
 _STATE_OF_REASON = {
     "done": FINISHED,

@@ -53,10 +53,8 @@ class Settings:
     storage: str = JOURNAL
 
     def __post_init__(self) -> None:
-        for name, known in _CHOICES.items():
-            value = getattr(self, name)
-            if value not in known:
-                raise unknown_choice(f"--{name}", value, known)
+        for name in _CHOICES:
+            check_choice(name, getattr(self, name))
 
     def better(self, value: float, other: float) -> bool:
         """Returns whether a value of the metric is better than another."""
@@ -70,6 +68,12 @@ class Settings:
             if field.name != "space"
         }
         return {"search": [p.text for p in self.space], **content}
+
+
+def check_choice(name: str, value: str) -> None:
+    """Raises ConfigError if a value of `Settings` is not one of its choices."""
+    if value not in _CHOICES[name]:
+        raise unknown_choice(f"--{name}", value, _CHOICES[name])
 
 
 def read_settings(folder: pathlib.Path) -> Settings | None:

@@ -22,8 +22,9 @@ from odapi.tuning.settings import (
     NONE,
     TPE,
     Settings,
+    check_choice,
     settle,
-)  # fmt: skip
+)
 from odapi.tuning.space_checks import check_space
 from odapi.tuning.study import Study, Trial, import_optuna
 from odapi.tuning.study_report import FAILED, StudyResult, report
@@ -194,6 +195,7 @@ def _pruner(config: Config, given: str) -> str:
     Raises:
         ConfigError: It is asked for, and trials are evaluated at their end only.
     """
+    check_choice("pruner", given or NONE)
     every, steps = _interval(config), config.train_config.num_steps
     if 0 < every < steps:
         return given or MEDIAN
