@@ -2,8 +2,9 @@
 
     python -m benchmarks.large_prediction MODEL IMAGES [--rounds 3]
 
-Runs the commands in turns on the same images and prints a table: seconds, their ratio
-to `odapi predict` in the same round (median), and the memory of the largest process.
+Runs the commands in turns on the same images and prints a table: seconds, processor
+seconds of all processes, the ratio of both to `odapi predict` in the same round
+(median), and the memory of the largest process.
 MODEL is a run or a checkpoint folder, IMAGES a glob. Needs `odapi[beam]`.
 """
 
@@ -25,21 +26,23 @@ def main() -> None:
     parser.add_argument("images")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    rows: dict[str, list[tuple[float, float]]] = {}
+    rows: dict[str, list[tuple[float, float, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.rounds):
             for name, command in commands(options, f"{folder}/{number}").items():
                 rows.setdefault(name, []).append(measured(command))
     print(f"{processor()}, load {os.getloadavg()[0]:.0f}\n")
-    print("| command | seconds | ratio | memory of the largest process, MB |")
-    print("|---|---|---|---|")
-    first = [seconds for seconds, _ in rows["odapi predict"]]
+    print("| command | seconds | ratio | processor seconds | ratio | memory, MB |")
+    print("|---|---|---|---|---|---|")
+    first = rows["odapi predict"]
     for name, found in rows.items():
-        seconds = [s for s, _ in found]
-        ratio = statistics.median(s / f for s, f in zip(seconds, first, strict=True))
-        memory = max(m for _, m in found)
-        middle = statistics.median(seconds)
-        print(f"| {name} | {middle:.1f} | {ratio:.2f} | {memory:.0f} |")
+        cells = []
+        for column in (0, 1):
+            values = [row[column] for row in found]
+            pairs = zip(values, first, strict=True)
+            ratio = statistics.median(v / f[column] for v, f in pairs)
+            cells.append(f"{statistics.median(values):.1f} | {ratio:.2f}")
+        print(f"| {name} | {' | '.join(cells)} | {max(r[2] for r in found):.0f} |")
 
 
 def commands(options: argparse.Namespace, folder: str) -> dict[str, list[str]]:
@@ -67,20 +70,22 @@ def processor() -> str:
     return f"{name}, {os.cpu_count()} cores, {' '.join(found)}"
 
 
-def measured(arguments: list[str]) -> tuple[float, float]:
-    """Returns seconds and memory (MB) of a command; of its largest process."""
+def measured(arguments: list[str]) -> tuple[float, float, float]:
+    """Returns seconds, processor seconds and the memory (MB) of the largest process."""
     start = time.perf_counter()
     command = [sys.executable, "-m", "odapi.cli", *arguments]
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, process_group=0
     )
-    largest = 0.0
-    while process.poll() is None:
+    largest, ended = 0.0, 0
+    while not ended:
         largest = max([largest, *(_memory(p) for p in _group(process.pid))])
         time.sleep(0.1)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    return time.perf_counter() - start, largest
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+    if status:
+        raise SystemExit(f"{' '.join(command)} ended with status {status}")
+    seconds = time.perf_counter() - start
+    return seconds, usage.ru_utime + usage.ru_stime, largest
 
 
 def _group(leader: int) -> list[int]:

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+import tiny_data
 from odapi.config.label_map import save_label_map
 from odapi.data.image.resize import FixedShape, Identity, KeepAspectRatio
+from odapi.data.sources.tfrecord import open_tfrecord
+from odapi.draw.file import encode_image
 from odapi.errors import CheckpointError, ConfigError, DataError, ExportError
 from odapi.exporters.exporter import ExportOptions
 from odapi.exporters.input_types import INPUT_TYPES
@@ -14,6 +17,8 @@ from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredicto
 from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 from odapi.exporters.verify import verify
 from odapi.labels import label_map_of
+from odapi.tools import records
+from odapi.tools.infer_detections import infer_detections
 from requirement import require
 
 tf = require("tensorflow")
@@ -185,3 +190,39 @@ def test_one_image_is_no_list(predictor, images, message):
     with pytest.raises(DataError) as caught:
         predictor(images)
     assert str(caught.value) == f"images: {message}"
+
+
+def test_stored_detections_are_the_outputs_of_the_saved_model(
+    exported, predictor, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("ODAPI_CACHE", str(tmp_path / "cache"))
+    images = [random_image(seed=0), random_image(40, 30, seed=1)]
+    rows = [
+        tiny_data.example(
+            {"image/encoded": [encode_image(image)], "image/source_id": [str(i)]}
+        )
+        for i, image in enumerate(images)
+    ]
+    tiny_data.write_records(tmp_path / "in.record", rows)
+    numbers = infer_detections(
+        [str(tmp_path / "in.record")], tmp_path / "out", str(exported)
+    )
+    source = open_tfrecord(tmp_path / "out")
+    total = 0
+    for i, image in enumerate(images):
+        example = records.parse(source.record(i))
+        outputs = predictor.outputs(image)
+        count = int(outputs["num_detections"][0])
+        sides = [
+            records.values(example, f"image/detection/bbox/{side}")
+            for side in ("ymin", "xmin", "ymax", "xmax")
+        ]
+        for name, found in (
+            ("detection_boxes", np.transpose(sides)),
+            ("detection_scores", records.values(example, "image/detection/score")),
+            ("detection_classes", records.values(example, "image/detection/label")),
+        ):
+            found = np.asarray(found, "float32")
+            np.testing.assert_array_equal(found, outputs[name][0][:count])
+        total += count
+    assert numbers["detections"] == total > 0

@@ -168,7 +168,9 @@ def test_other_images_are_refused_by_name(folder):
     run(folder)
     (folder / "in" / "image_11.png").write_bytes(b"x")
     (folder / "in" / "image_0.png").unlink()
-    with pytest.raises(OutputError, match=r"1 image added, such as .*image_11.*and 1 image removed"):
+    with pytest.raises(
+        OutputError, match=r"1 image added, such as .*image_11.*and 1 image removed"
+    ):
         run(folder)
 
 
