@@ -34,7 +34,8 @@ def test_a_finished_run(tmp_path):
         ("interrupted", "interrupted"),
         ("callback", "stopped"),
         ("diverged", "diverged"),
-        ("time limit", "time limit"),  # A reason of a later version.
+        ("time limit", "time limit"),
+        ("power cut", "power cut"),  # A reason of a later version.
         (None, "interrupted"),  # Killed.
     ],
 )

@@ -49,7 +49,7 @@ def list_runs(
         list[str] | None,
         typer.Option(
             help="Only runs of this state: running, finished, interrupted, "
-            "'early stopped', diverged or stopped. Repeatable."
+            "'time limit', 'early stopped', diverged or stopped. Repeatable."
         ),
     ] = None,
     name: Annotated[

@@ -24,14 +24,17 @@ from odapi.report.training_summary import DIVERGED, read_summary
 # States of a run.
 RUNNING, FINISHED, INTERRUPTED = "running", "finished", "interrupted"
 EARLY_STOPPED, STOPPED, EVALUATED = "early stopped", "stopped", "evaluation"
+TIME_LIMIT = "time limit"
 STATES = (
-    RUNNING, FINISHED, INTERRUPTED, EARLY_STOPPED, DIVERGED, STOPPED, EVALUATED,
+    RUNNING, FINISHED, INTERRUPTED, TIME_LIMIT, EARLY_STOPPED, DIVERGED, STOPPED,
+    EVALUATED,
 )  # fmt: skip
 
 _STATE_OF_REASON = {
     "done": FINISHED,
     "interrupted": INTERRUPTED,
     "early stopping": EARLY_STOPPED,
+    "time limit": TIME_LIMIT,
     "callback": STOPPED,
 }
 _ANY_STEP = 1 << 62

@@ -27,7 +27,6 @@ MAX_FAILURES = 5  # Of the first trials of a search, after which it ends.
 
 _POLL_SECONDS = 0.25
 _ORPHAN_SECONDS = 60.0
-_FINISHED = ("done", "early stopping", "callback", "time limit")
 _ANY_STEP = 1 << 62
 
 
