@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from odapi.config.load import load_config as load_config
     from odapi.data.augment.external import from_albumentations as from_albumentations
     from odapi.errors import CheckpointError as CheckpointError
+    from odapi.errors import ClusterError as ClusterError
     from odapi.errors import ConfigError as ConfigError
     from odapi.errors import DataError as DataError
     from odapi.errors import DivergedError as DivergedError
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from odapi.inference.tiling import Tiling as Tiling
     from odapi.labels import Category as Category
     from odapi.labels import LabelMap as LabelMap
+    from odapi.runtime.distribution.cluster import Cluster as Cluster
     from odapi.tuning.tune import tune as tune
     from odapi.zoo.import_checkpoint import import_checkpoint as import_checkpoint
 
@@ -71,9 +73,11 @@ _MODULES = {
     "load_detector": "odapi.checkpoints.load_detector",
     "import_checkpoint": "odapi.zoo.import_checkpoint",
     "from_albumentations": "odapi.data.augment.external",
+    "Cluster": "odapi.runtime.distribution.cluster",
     "LabelMap": "odapi.labels",
     "Category": "odapi.labels",
     "OdapiError": "odapi.errors",
+    "ClusterError": "odapi.errors",
     "ConfigError": "odapi.errors",
     "DataError": "odapi.errors",
     "CheckpointError": "odapi.errors",

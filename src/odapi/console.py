@@ -48,6 +48,20 @@ def write_line(text: str, stderr: bool = False) -> None:
         raise SystemExit(1) from None
 
 
+_silent = False
+
+
+@contextlib.contextmanager
+def silenced(silent: bool = True) -> Iterator[None]:
+    """Within this context, consoles print nothing; errors and `write_line` do."""
+    global _silent
+    before, _silent = _silent, silent or _silent
+    try:
+        yield
+    finally:
+        _silent = before
+
+
 def console(stderr: bool = True, soft_wrap: bool = True) -> "Console":
     """Returns a console on standard error or standard output.
 
@@ -66,6 +80,7 @@ def console(stderr: bool = True, soft_wrap: bool = True) -> "Console":
         markup=False,
         emoji=False,
         soft_wrap=soft_wrap,
+        quiet=_silent,
     )
 
 

@@ -42,6 +42,10 @@ class DivergedError(OdapiError):
     """A loss or a weight became NaN, infinite or absurdly large during training."""
 
 
+class ClusterError(OdapiError):
+    """The processes of a training cannot reach each other, differ, or one has ended."""
+
+
 class ExportError(OdapiError):
     """An exported model computes different outputs than the detector."""
 

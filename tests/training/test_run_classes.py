@@ -38,7 +38,7 @@ def train(tmp_path, monkeypatch):
         data = {"train_data": train_data}
         return odapi.train(CONFIG, tmp_path / "run", overrides, **data, **arguments)
 
-    def evaluator(config, dataset, detector, label_map, tracker):
+    def evaluator(config, dataset, detector, label_map, tracker, processes):
         call.eval_source = dataset.source
         return lambda detector, step: {"DetectionBoxes_Precision/mAP": 0.1}
 

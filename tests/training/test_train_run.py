@@ -43,7 +43,7 @@ def train(tmp_path, monkeypatch):
         call.detector = TinyDetector(seed=seed)
         return call.detector
 
-    def evaluator(config, dataset, detector, label_map, tracker):
+    def evaluator(config, dataset, detector, label_map, tracker, processes):
         assert dataset.num_images and len(label_map) == 2
         return lambda detector, step: {MAP: step / 10}
 
@@ -214,7 +214,7 @@ def test_a_call_with_nothing_to_do_says_so_and_changes_no_file(
 
 
 def test_a_run_that_stopped_early_has_nothing_to_do(train, monkeypatch, capsys):
-    def evaluator(config, dataset, detector, label_map, tracker):
+    def evaluator(config, dataset, detector, label_map, tracker, processes):
         return lambda detector, step: {MAP: 0.5}
 
     monkeypatch.setattr(run, "Evaluator", evaluator)
@@ -284,7 +284,7 @@ def test_a_policy_of_keras_is_recorded_as_the_precision(train, monkeypatch):
 def test_a_batch_that_does_not_divide_by_the_devices_is_refused_first(
     train, monkeypatch
 ):
-    def refuse(batch_size):
+    def refuse(batch_size, strategy):
         raise ConfigError("train_config.batch_size", f"{batch_size}")
 
     monkeypatch.setattr(run, "check_batch_size", refuse)

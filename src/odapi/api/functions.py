@@ -78,7 +78,7 @@ def train(
         options: See `odapi.training.train.train`: `train_data`, `eval_data`,
             `classes`, `callbacks`, `augmentations`, `trackers`, `num_steps`,
             `epochs`, `batch_size`, `seed`, `max_hours`,
-            `dry_run`.
+            `dry_run`, `devices`, `cluster`.
 
     Raises:
         ConfigError: The config cannot be trained, or differs too much from that of

@@ -28,6 +28,7 @@ SECTIONS = {
     "Functions": ("train", "tune", "evaluate", "predict", "export",
         "import_checkpoint", "export_checkpoint",
     ),
+    "Training in several processes": ("Cluster",),
     "Building": ("load_config", "build_detector", "build_dataset", "load_detector"),
     "Augmentation": ("from_albumentations",),
     "Architectures": tuple(
@@ -40,7 +41,7 @@ SECTIONS = {
     "Classes of objects": ("LabelMap", "Category"),
     "Errors": (
         "OdapiError", "ConfigError", "DataError", "CheckpointError", "DivergedError",
-        "ExportError", "OutputError", "MissingPackageError",
+        "ClusterError", "ExportError", "OutputError", "MissingPackageError",
     ),
 }  # fmt: skip
 

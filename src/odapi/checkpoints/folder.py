@@ -56,8 +56,12 @@ def write(
         CheckpointError: The disk is full or cannot be written; existing checkpoints
             are kept.
     """
-    final = pathlib.Path(model_dir) / _ROOT / f"step-{step:08d}"
-    return write_folder(final, fill)
+    return write_folder(path_of(model_dir, step), fill)
+
+
+def path_of(model_dir: Pathlike, step: int) -> pathlib.Path:
+    """Returns the folder of the checkpoint of a step."""
+    return pathlib.Path(model_dir) / _ROOT / f"step-{step:08d}"
 
 
 def write_folder(

@@ -17,8 +17,12 @@ Backend = Annotated[
 ]
 
 
-def select_backend(name: str | None) -> None:
+def select_backend(name: str | None, quiet: bool = False) -> None:
     """Takes over the option; the backend is named on standard error when it starts.
+
+    Args:
+        name: The value of the option.
+        quiet: Whether it is not named.
 
     Raises:
         ConfigError: The name is unknown.
@@ -29,7 +33,7 @@ def select_backend(name: str | None) -> None:
 
     if name is not None:
         use(name)
-    when_started(_show)
+    when_started(_ignore if quiet else _show)
 
 
 def select_export_backend(name: str | None, format: str = "saved_model") -> None:
@@ -54,6 +58,10 @@ def select_export_backend(name: str | None, format: str = "saved_model") -> None
             hint=f"leave out {OPTION}: checkpoints are the same on every backend",
         )
     os.environ[VARIABLE] = exporter.backend
+
+
+def _ignore(choice: "Choice") -> None:
+    pass
 
 
 def _show(choice: "Choice") -> None:

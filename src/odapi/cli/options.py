@@ -27,6 +27,15 @@ Device = Annotated[
         help="cpu, gpu (all GPUs) or gpu:N (one of them). Default: all GPUs, if any.",
     ),
 ]
+Devices = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Devices that share each batch; in each process, if there are several. "
+        "Default: 1, or all in several processes.",
+    ),
+]
 LabelMapFile = Annotated[
     pathlib.Path | None,
     typer.Option(
@@ -58,8 +67,12 @@ Tracker = Annotated[
 ]
 
 
-def select_device(name: str | None) -> None:
+def select_device(name: str | None, check: bool = True) -> None:
     """Takes over the option --device; call it after the backend is chosen.
+
+    Args:
+        name: The value of the option.
+        check: Whether to start the backend and look for the GPU.
 
     Raises:
         ConfigError: The name has another form, or the backend finds no GPU.
@@ -69,5 +82,5 @@ def select_device(name: str | None) -> None:
     if name is None:
         return
     use_device(name)
-    if name != "cpu":
+    if name != "cpu" and check:
         require_gpu(name)

@@ -9,6 +9,7 @@ import typer
 from odapi.cli.backend import Backend, select_backend
 from odapi.cli.options import (
     Device,
+    Devices,
     EvalData,
     Json,
     Set,
@@ -71,6 +72,22 @@ def train(
         ),
     ] = False,
     device: Device = None,
+    devices: Devices = None,
+    coordinator: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Address of process 0, if several processes train together. Default: "
+            "what JAX_COORDINATOR_ADDRESS, TF_CONFIG or SLURM says.",
+        ),
+    ] = None,
+    num_processes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that train together; 1: this one alone."),
+    ] = None,
+    process_id: Annotated[
+        int | None, typer.Option(min=0, help="Number of this process, from 0.")
+    ] = None,
     overrides: Set = None,
     tracker: Tracker = None,
     backend: Backend = None,
@@ -80,8 +97,13 @@ def train(
 
     Ctrl-C saves a checkpoint and ends; the same command resumes from it.
     """
-    select_backend(backend)
-    select_device(device)
+    from odapi.runtime.distribution.environment import find_cluster
+
+    cluster = find_cluster(coordinator, num_processes, process_id)
+    is_chief = cluster is None or cluster.process_id == 0
+    select_backend(backend, quiet=not is_chief)
+    # Several processes connect before the backend starts.
+    select_device(device, check=cluster is None)
     from odapi import train as run
 
     outcome: Any = run(
@@ -97,8 +119,10 @@ def train(
         trackers=tracker or (),
         max_hours=max_hours,
         dry_run=dry_run,
+        devices=devices,
+        cluster=cluster,
     )
-    if as_json:
+    if as_json and is_chief:
         found = outcome.as_dict() if dry_run else dataclasses.asdict(outcome)
         print_json({"model_dir": str(model_dir)} | found)
 

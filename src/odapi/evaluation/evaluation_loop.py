@@ -8,6 +8,7 @@ import numpy as np
 from odapi.data.sources.base import BaseSource
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_run import EvaluationRun
+from odapi.evaluation.processes import Processes
 from odapi.evaluation.result import Arrays, EvaluationResult
 from odapi.inference.model import evaluation_model, regularization_loss
 from odapi.labels import LabelMap
@@ -16,6 +17,8 @@ from odapi.metrics.evaluator import Evaluator
 from odapi.models.detector import Detector
 from odapi.progress import track
 from odapi.structures import Batch
+
+_ALONE = Processes()
 
 
 def evaluate_loop(
@@ -28,6 +31,7 @@ def evaluate_loop(
     max_images: int = 0,
     writer: Any = None,
     is_trained: bool = True,
+    processes: Processes = _ALONE,
 ) -> EvaluationResult:
     """Evaluates a detector with its current weights.
 
@@ -48,24 +52,39 @@ def evaluate_loop(
         max_images: Stop after this number of images; 0: all.
         writer: `writer.add(image_id, detections, size)` is called for each image.
         is_trained: Whether low metrics may be explained by faults of the data.
+        processes: The processes that share the dataset; this is process 0, and the
+            others call `evaluate_share`.
 
     Raises:
         DataError: The dataset has no usable image.
     """
     run = EvaluationRun(dataset, evaluator, num_examples, max_images, writer)
     model = evaluation_model(detector, with_losses)
-    for batch in track(dataset, "evaluating", run.num_batches):
-        found, losses = model.run(
-            batch.images, batch.info.true_size, batch.groundtruth, batch.side_inputs
-        )
+    detected = processes.detect(model, dataset, lambda: run.is_full)
+    for batch, found, losses in track(detected, "evaluating", run.num_batches):
         run.add(batch, found, losses)
-        if run.is_full:
-            break
     run.check_used()
     metrics = evaluator.compute()
     if with_losses:
         metrics |= _mean_losses(run.losses, regularization_loss(detector))
     return run.result(metrics, is_trained)
+
+
+def evaluate_share(
+    detector: Detector,
+    dataset: Iterable[Batch],
+    processes: Processes,
+    with_losses: bool = False,
+) -> None:
+    """Detects the share of another process than 0, which evaluates it.
+
+    Args:
+        detector, dataset, with_losses: As for `evaluate_loop` in process 0.
+        processes: All of them.
+    """
+    model = evaluation_model(detector, with_losses)
+    for _ in processes.detect(model, dataset, lambda: False):
+        pass
 
 
 def evaluate_predictor_loop(

@@ -25,12 +25,14 @@ class History:
         model_dir: Folder of the run.
         last_step: Entries after this step are left out: the run is resumed there.
             The first new entry removes them from the files.
+        writes: False keeps new entries in memory only.
 
     Damaged lines of the files are left out; `problems` has a line of text per file
     that says how many.
     """
 
-    def __init__(self, model_dir: pathlib.Path, last_step: int):
+    def __init__(self, model_dir: pathlib.Path, last_step: int, writes: bool = True):
+        self._writes = writes
         self._evaluations = model_dir / _EVALUATIONS
         self._losses = model_dir / _LOSSES
         self.problems: list[str] = []
@@ -73,6 +75,8 @@ class History:
         Raises:
             CheckpointError: A file cannot be written.
         """
+        if not self._writes:
+            return
         if not self._is_saved:
             _write(self._evaluations, self.evaluations)
             self._is_saved = True
@@ -88,7 +92,7 @@ class History:
         """
         self.losses.append({"step": step, "losses": {**losses, LEARNING_RATE: rate}})
         try:
-            if self._are_losses_saved:
+            if self._are_losses_saved and self._writes:
                 with self._losses.open("a", encoding="utf-8") as file:
                     file.write(_line(self.losses[-1]))
             else:

@@ -1,10 +1,11 @@
-"""Every use of a private or undocumented part of Keras and TensorFlow.
+"""Every use of a private or undocumented part of Keras, TensorFlow and JAX.
 
-A new release of either package is checked against this file and its tests. Versions
-that it was written for: Keras 3.15.1, TensorFlow 2.21.0. TensorFlow is imported inside
-functions.
+A new release of these packages is checked against this file and its tests. Versions
+that it was written for: Keras 3.15.1, TensorFlow 2.21.0, JAX 0.10.2. TensorFlow and JAX
+are imported inside functions.
 """
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,6 +39,38 @@ def sync_variables(model: keras.Model) -> None:
     sync = getattr(model, "jax_state_sync", None)
     if sync is not None:
         sync()
+
+
+@contextlib.contextmanager
+def variables_on_one_device(variables: Sequence[keras.Variable]) -> Iterator[None]:
+    """Within this context, distributed JAX variables are on one device of the process.
+
+    Uses `_value` and `_layout` of `keras.Variable`: an assignment would distribute the
+    value again. Of the changes made within the context, those of integers, which are
+    states of random layers, are kept.
+    """
+    import jax
+    import numpy as np
+
+    device = jax.local_devices()[0]
+    kept = [(v, v._value, v._layout, np.array(v._value)) for v in variables]
+    try:
+        for variable, _, _, array in kept:
+            variable._layout = None
+            # A copy: compiled functions may overwrite their arguments.
+            variable._value = jax.device_put(array, device)
+        yield
+        changed = [
+            (v, new)
+            for v, _, _, array in kept
+            if array.dtype.kind in "iu"
+            and not np.array_equal(array, new := np.array(v._value))
+        ]
+    finally:
+        for variable, value, layout, _ in kept:
+            variable._value, variable._layout = value, layout
+    for variable, new in changed:
+        variable.assign(new)
 
 
 def seed_keras(seed: int) -> None:
@@ -109,3 +142,66 @@ def function_from_graph(graph: Any, inputs: Sequence[str], outputs: Sequence[str
     from tensorflow.python.eager import wrap_function
 
     return wrap_function.function_from_graph_def(graph, list(inputs), list(outputs))
+
+
+class KeyValuesError(RuntimeError):
+    """The coordination service of JAX cannot be reached any more."""
+
+
+class JaxKeyValues:
+    """Values by key that the processes of a JAX program share.
+
+    Uses the client of `jax.distributed`, which the public API has no access to. Call
+    `jax.distributed.initialize` first.
+    """
+
+    def __init__(self) -> None:
+        from jax._src import distributed
+
+        self._client: Any = distributed.global_state.client
+
+    def set(self, key: str, value: bytes, replace: bool = False) -> None:
+        """Sets a value; a key that is set already needs `replace`."""
+        self._answer(self._client.key_value_set_bytes, key, value, replace)
+
+    def get(self, key: str) -> bytes | None:
+        """Returns a value; None if the key is not set."""
+        return self._answer(self._client.key_value_try_get_bytes, key)
+
+    def wait(self, key: str, seconds: float) -> bytes | None:
+        """Returns a value as soon as it is set; None if it is not in time."""
+        get = self._client.blocking_key_value_get_bytes
+        return self._answer(get, key, int(seconds * 1000))
+
+    def delete(self, key: str) -> None:
+        """Deletes a value."""
+        self._answer(self._client.key_value_delete, key)
+
+    def _answer(self, function: Any, *arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except RuntimeError as error:  # Of jaxlib; the class has no public name.
+            if str(error).startswith(("NOT_FOUND", "DEADLINE_EXCEEDED")):
+                return None
+            raise KeyValuesError(str(error)) from error
+
+
+# Connections that were given up; destroyed, they would wait for other processes.
+_ABANDONED: list[Any] = []
+
+
+def abandon_jax_processes() -> None:
+    """Makes the end of this program not wait for the other JAX processes.
+
+    Takes client and service of `jax.distributed` from JAX, which shuts them down at the
+    end: that waits for minutes for a process that is gone, and then aborts.
+    """
+    import ctypes
+
+    from jax._src import distributed
+
+    state = distributed.global_state
+    _ABANDONED.extend((state.client, state.service))
+    for connection in _ABANDONED:  # Never destroyed, not even at the very end.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+    state.client = state.service = None

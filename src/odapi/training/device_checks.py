@@ -1,23 +1,24 @@
-"""Checks of the batch size against the devices that a user's program set up."""
+"""Checks of the batch size against the devices."""
 
 import keras
 
 from odapi.errors import ConfigError
+from odapi.runtime.distribution.strategy import Strategy
+from odapi.wording import counted
+
+_SINGLE = Strategy()
 
 
-def check_batch_size(batch_size: int) -> None:
-    """Checks that a batch divides by the devices of `keras.distribution`.
+def check_batch_size(batch_size: int, strategy: Strategy = _SINGLE) -> None:
+    """Checks that a batch divides by the devices.
+
+    These are those of the strategy; or those of `keras.distribution`, if the user's
+    program has set it up.
 
     Raises:
         ConfigError: It does not.
     """
-    distribution = keras.distribution.distribution()
-    if distribution is None or distribution.batch_dim_name is None:
-        return
-    mesh = distribution.device_mesh
-    if distribution.batch_dim_name not in mesh.axis_names:
-        return
-    devices = mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+    devices, what = _devices(strategy)
     if batch_size % devices == 0:
         return
     below, above = batch_size // devices * devices, -(-batch_size // devices) * devices
@@ -25,7 +26,23 @@ def check_batch_size(batch_size: int) -> None:
     images = "1 image does" if batch_size == 1 else f"{batch_size} images do"
     raise ConfigError(
         "train_config.batch_size",
-        f"{images} not divide by {devices} devices "
-        f"(keras.distribution: {type(distribution).__name__})",
+        f"{images} not divide by {devices} devices ({what})",
         hint=f"use {' or '.join(fitting)}, or fewer devices",
     )
+
+
+def _devices(strategy: Strategy) -> tuple[int, str]:
+    """Returns the number of devices that share a batch, and where it is set."""
+    if strategy.num_processes > 1:
+        processes = counted(strategy.num_processes, "process", "processes")
+        return strategy.num_devices, f"of {processes}; it is the batch of all of them"
+    if strategy.num_devices > 1:
+        return strategy.num_devices, "--devices; it is the batch of all of them"
+    distribution = keras.distribution.distribution()
+    if distribution is None or distribution.batch_dim_name is None:
+        return 1, ""
+    mesh = distribution.device_mesh
+    if distribution.batch_dim_name not in mesh.axis_names:
+        return 1, ""
+    devices = mesh.shape[mesh.axis_names.index(distribution.batch_dim_name)]
+    return devices, f"keras.distribution: {type(distribution).__name__}"

@@ -6,7 +6,8 @@ from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.config.load import Config, options
 from odapi.data.loader.pipeline import Pipeline
 from odapi.errors import DataError
-from odapi.evaluation.evaluation_loop import evaluate_loop
+from odapi.evaluation.evaluation_loop import evaluate_loop, evaluate_share
+from odapi.evaluation.processes import Processes
 from odapi.evaluation.result_report import class_rows, draw_example, notes
 from odapi.inference.model import evaluation_model
 from odapi.labels import LabelMap
@@ -15,6 +16,9 @@ from odapi.trackers.tracker import DetailedTracker
 from odapi.training.messages import print_lines
 
 _FIRST_STEPS = 100  # Their detections tell nothing about the data.
+
+
+_ALONE = Processes()
 
 
 class Evaluator:
@@ -28,6 +32,7 @@ class Evaluator:
         detector: The detector that will be evaluated.
         label_map: The classes of the model.
         tracker: Gets metrics, losses and images.
+        processes: The processes that share the evaluation; all get the metrics.
 
     Raises:
         ConfigError: The metrics cannot be built.
@@ -40,7 +45,9 @@ class Evaluator:
         detector: Detector,
         label_map: LabelMap,
         tracker: DetailedTracker,
+        processes: Processes = _ALONE,
     ):
+        self._processes = processes
         self._dataset, self._tracker = dataset, tracker
         self._config = config.eval_config
         self._max_images = options(config).evaluation.max_images
@@ -56,6 +63,16 @@ class Evaluator:
         """Returns the metrics and losses of a detector, by the original's names."""
         # Held, so that all evaluations of a training share the compiled functions.
         self._compiled = evaluation_model(detector, self._with_losses)
+        strategy = self._processes.strategy
+        metrics: dict[str, float] = {}
+        if strategy.is_chief:
+            metrics = self._evaluate(detector, step)
+        else:
+            evaluate_share(detector, self._dataset, self._processes, self._with_losses)
+        return strategy.on_chief(lambda: metrics)
+
+    def _evaluate(self, detector: Detector, step: int) -> dict[str, float]:
+        """Evaluates, and records the result."""
         result = evaluate_loop(
             detector,
             self._dataset,
@@ -64,6 +81,7 @@ class Evaluator:
             num_examples=self._config.num_visualizations,
             max_images=self._max_images,
             is_trained=step >= _FIRST_STEPS,
+            processes=self._processes,
         )
         edges = keypoint_edges(self._config)
         result = dataclasses.replace(result, keypoint_edges=edges)
@@ -78,4 +96,4 @@ class Evaluator:
                 self._config.max_num_boxes_to_visualize,
             )
             self._tracker.images(step, f"eval_side_by_side_{index}_0", [drawn])
-        return result.metrics
+        return {name: float(value) for name, value in result.metrics.items()}

@@ -10,6 +10,7 @@ import keras
 from odapi.build.optimizer import Optimization
 from odapi.models.detector import Detector
 from odapi.report.history import History
+from odapi.runtime.distribution.strategy import Strategy
 from odapi.runtime.interrupts import Interrupts
 from odapi.trackers.tracker import Tracker
 from odapi.training import resume
@@ -37,6 +38,9 @@ from odapi.training.run_state import RunState, parts_of
 _FIT_EPOCH = 100
 
 
+_SINGLE = Strategy()
+
+
 def fit(  # noqa: PLR0913 (the parts of a training)
     detector: Detector,
     optimization: Optimization,
@@ -51,6 +55,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     callbacks: Sequence[keras.callbacks.Callback] = (),
     resume_from: ResumePoint | None = None,
     recalibration: Recalibration | None = None,
+    strategy: Strategy = _SINGLE,
 ) -> Outcome:
     """Trains a detector until the plan is done.
 
@@ -69,6 +74,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
         callbacks: Callbacks of the user, see `UserCallbacks`.
         resume_from: The checkpoint to resume from; None starts at step 0.
         recalibration: Re-estimates batch statistics for evaluations and checkpoints.
+        strategy: The devices and processes; the detector was built in its scope.
 
     Raises:
         DivergedError: A loss or weight diverged; earlier checkpoints are kept.
@@ -76,10 +82,11 @@ def fit(  # noqa: PLR0913 (the parts of a training)
             cannot be written.
     """
     optimizer = optimization.optimizer
-    facts = restore(detector, optimizer, pipeline, resume_from)
+    with strategy.scope():
+        facts = restore(detector, optimizer, pipeline, resume_from)
     state = _state(plan, optimization, pipeline, facts)
     prefetcher, display = Prefetcher(pipeline), Display(plan.num_steps)
-    history = History(model_dir, state.step)
+    history = History(model_dir, state.step, writes=strategy.is_chief)
     display.note(*history.problems)
     if recalibration is not None:
         recalibration.pause = display.pause
@@ -93,33 +100,32 @@ def fit(  # noqa: PLR0913 (the parts of a training)
         resumed_from=resume_from.checkpoint if resume_from else None,
         evaluates=evaluate is not None,
         recalibration=recalibration,
+        writes=strategy.is_chief,
     )
     # They are called in this order after every step.
     hooks: list[keras.callbacks.Callback] = [
-        StepCounter(state, prefetcher),
+        StepCounter(state, prefetcher, strategy.num_processes),
         NaNGuard(state, lambda: checkpoint.last_path),
         Progress(state, display),
         LossLog(state, history, tracker),
         *([InputImages(state, prefetcher, tracker)] if tracker else []),
-        StopSignal(state, interrupts, display.note),
-        EndInTime(state, display.note),
+        StopSignal(state, interrupts, display.note, strategy),
+        EndInTime(state, display.note, strategy.is_alone),
         RunMetadata(write_metadata, model_dir, checkpoint),
         checkpoint,
     ]
-    catching_up: list[Evaluate | EarlyStopping] = []
-    if evaluate is not None:
-        catching_up = [
-            Evaluate(state, evaluate, checkpoint, history, display, interrupts),
-            EarlyStopping(state, history),
-        ]
-    hooks += [*catching_up, UserCallbacks(state, callbacks)]
+    parts: Any = (evaluate, checkpoint, history, display, interrupts, strategy)
+    both = Evaluate(state, *parts), EarlyStopping(state, history)
+    catching_up = both if evaluate is not None else ()
+    hooks += [*catching_up, UserCallbacks(state, callbacks, strategy.is_alone)]
     detector.optimizer = optimizer
     try:
         for hook in catching_up:
             hook.set_model(detector)
             hook.catch_up()
         steps_left = 0 if state.is_ending else plan.num_steps - state.step
-        run_steps(detector, optimizer, prefetcher, hooks, steps_left)
+        with strategy.scope():
+            run_steps(detector, optimizer, prefetcher, hooks, steps_left)
     finally:
         prefetcher.close()
         display.pause()

@@ -11,6 +11,7 @@ from odapi.data.loader.pipeline import Pipeline
 from odapi.data.sources.base import BaseSource
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
+from odapi.runtime.distribution.strategy import Strategy
 from odapi.training.accumulation import accumulate
 from odapi.training.auto_precision import precision_lines
 from odapi.training.data_checks import check_data
@@ -126,10 +127,10 @@ def build_trained(config: Config, pipeline: Any) -> Detector:
 
 
 def recalibration_of(
-    config: Config, detector: Detector, pipeline: Any
+    config: Config, detector: Detector, pipeline: Any, strategy: Strategy
 ) -> Recalibration | None:
     """Returns what re-estimates batch statistics; None without that option."""
     number = options(config).recalibrate_batch_norm
     if not number:
         return None
-    return Recalibration(detector, number, pipeline.from_start)
+    return Recalibration(detector, number, pipeline.from_start, strategy)

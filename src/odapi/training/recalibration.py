@@ -11,7 +11,10 @@ from odapi.checkpoints.batch_norm import OPTION, measure
 from odapi.models.batch_statistics import BatchStatistics, replaced
 from odapi.models.detector import Detector
 from odapi.optim.ema import averaged
+from odapi.runtime.distribution.strategy import Strategy
 from odapi.training.messages import print_lines
+
+_SINGLE = Strategy()
 
 
 class Recalibration:
@@ -24,6 +27,7 @@ class Recalibration:
         detector: The detector that is trained.
         number: Number of batches.
         first_batches: Returns a pipeline of training batches at their beginning.
+        strategy: The devices; one of them measures.
 
     Attributes:
         pause: Called before progress is shown.
@@ -32,10 +36,14 @@ class Recalibration:
     pause: Callable[[], None] | None = None
 
     def __init__(
-        self, detector: Detector, number: int, first_batches: Callable[[], Any]
+        self,
+        detector: Detector,
+        number: int,
+        first_batches: Callable[[], Any],
+        strategy: Strategy = _SINGLE,
     ):
         self._detector, self._number = detector, number
-        self._first_batches = first_batches
+        self._first_batches, self._strategy = first_batches, strategy
         self._statistics = BatchStatistics(detector)
         self._step: int | None = None
         self._found: dict[str, np.ndarray] = {}
@@ -60,8 +68,10 @@ class Recalibration:
                 self.pause()
             pipeline = self._first_batches()
             try:
-                with weights:
-                    self._found = measure(self._statistics, pipeline, self._number)
+                with weights, self._strategy.local(self._detector):
+                    self._found = self._strategy.on_chief(
+                        lambda: measure(self._statistics, pipeline, self._number)
+                    )
             finally:
                 pipeline.close()
             self._step = step

@@ -31,6 +31,8 @@ class RunState:
         batch: The batch of the last step; None before the first.
         losses: Losses of the last step alone, by the original's names.
         evaluated_step: Step of the last evaluation; None before the first.
+        wanted_end: Why this process asks all to end the run after the next step; "": it
+            does not.
     """
 
     plan: Plan
@@ -43,6 +45,7 @@ class RunState:
     batch: FedBatch | None = None
     losses: Mapping[str, float] = dataclasses.field(default_factory=dict)
     evaluated_step: int | None = None
+    wanted_end: str = ""
 
     def __post_init__(self) -> None:
         self._first_step = self.outcome.step  # Done before this call.

@@ -68,6 +68,15 @@ class RunTrackers:
         self._once = CombinedTracker([*boards[:1], *users])
         self._users = CombinedTracker(users)
 
+    @classmethod
+    def none(cls) -> "RunTrackers":
+        """Returns trackers that record nothing, of a process that writes nothing."""
+        trackers = cls.__new__(cls)
+        nothing = CombinedTracker([])
+        trackers.train = trackers.eval = trackers._once = trackers._users = nothing
+        trackers._queues = []
+        return trackers
+
     def log_config(self, config: Config) -> None:
         """Records the config, the code and the packages of the run."""
         log_start(self._once, config)

@@ -15,18 +15,22 @@ from odapi.build.tracker_settings import turn_on
 from odapi.checkpoints import folder as folders
 from odapi.checkpoints.metadata import metadata_writer
 from odapi.checkpoints.run_folder import mark_run
-from odapi.checkpoints.run_lock import locked
 from odapi.checkpoints.start_folder import use_start_folder
 from odapi.config.check import find, print_warnings
 from odapi.config.findings import raise_errors
 from odapi.config.load import Config, load_config, options
+from odapi.console import silenced
 from odapi.data.augment.augmentation import Augmentation
 from odapi.data.loader.pipeline import Pipeline
 from odapi.data.sources.classes import UnknownClassError
 from odapi.errors import DivergedError
+from odapi.evaluation.processes import Processes
 from odapi.models.detector import Detector
 from odapi.report.training_summary import summary_lines
 from odapi.runtime.determinism import seed_everything
+from odapi.runtime.distribution.choose import choose_strategy
+from odapi.runtime.distribution.cluster import Cluster
+from odapi.runtime.distribution.strategy import Strategy
 from odapi.runtime.interrupts import Interrupts
 from odapi.trackers.tracker import CombinedTracker, DetailedTracker, Tracker
 from odapi.training import resume
@@ -52,10 +56,20 @@ from odapi.training.parts import (
     recalibration_of,
 )
 from odapi.training.plan import Outcome, Plan
+from odapi.training.process_checks import (
+    check_alone,
+    check_same_config,
+    check_same_data,
+    decided,
+    shared_checkpoint,
+)
+from odapi.training.process_parts import lock_of, share_of, trackers_of
 from odapi.training.rate_scaling import scaling_lines
 from odapi.training.resume import ResumePoint
 from odapi.training.run_trackers import RunTrackers
 from odapi.training.summarize import write_divergence, write_report
+
+_ALONE = Processes()
 
 
 def train(  # noqa: PLR0913 (keyword arguments of the public API)
@@ -75,6 +89,8 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
     seed: int | None = None,
     max_hours: float | None = None,
     dry_run: bool = False,
+    devices: int | None = None,
+    cluster: Cluster | None = None,
 ) -> Outcome | DryRun:
     """Trains a detector, or resumes a training.
 
@@ -112,6 +128,9 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         max_hours: `options.max_hours`, counted from the start of this call.
         dry_run: Builds everything, runs a batch of training and of evaluation, prints
             and returns the plan, and writes nothing.
+        devices: Devices that share each batch; with a cluster, those of this process,
+            by default all. See docs/scaling.md.
+        cluster: The processes that train together, `odapi.Cluster`; None: this one.
 
     Raises:
         ConfigError: The config cannot be trained, or differs too much from that of
@@ -122,66 +141,80 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
             another training writes to `model_dir`.
         DivergedError: A loss became NaN or exploded.
     """
-    model = given_model(config)
-    data = GivenData(train_data, eval_data, classes)
-    short = {
-        **data.overrides(),
-        "train_config.num_steps": num_steps,
-        # Until it is measured.
-        "train_config.batch_size": 1 if batch_size == AUTO else batch_size,
-        "options.seed": seed,
-        "options.max_hours": max_hours,
-    }
-    given = [f"{path}={value}" for path, value in short.items() if value is not None]
-    original = load_config(model.config if model else _run_config(config))
-    loaded = load_config(original, [*overrides, *given])
-    if batch_size == AUTO:
-        set_auto_batch(loaded, pathlib.Path(model_dir), data, model)
-    if not options(loaded).HasField("precision"):
-        loaded = load_config(loaded, _precision(precision_of_keras()))
-    if epochs is not None:
-        known = model.label_map if model else None
-        loaded.train_config.num_steps = steps_of(epochs, num_steps, loaded, data, known)
-    if model:  # Its weights take the place of these.
-        loaded.train_config.ClearField("fine_tune_checkpoint")
-        options(loaded).ClearField("backbone_weights")
-    others = turn_on(loaded, trackers)
-    _check(loaded, original, data)
-    folder = pathlib.Path(model_dir)
-    if dry_run:
-        return _dry_run(loaded, folder, model, data, augmentations)
-    with (
-        Interrupts() as interrupts,
-        locked(folder, print_lines),
-        RunTrackers(loaded, folder, others) as run_trackers,
-    ):
-        try:
-            return _run(
-                loaded,
-                folder,
-                model,
-                data,
-                callbacks,
-                augmentations,
-                run_trackers,
-                interrupts,
+    strategy = choose_strategy(devices, cluster)
+    with strategy.together(), silenced(not strategy.is_chief):
+        check_alone(strategy, "--dry-run", dry_run)
+        check_alone(strategy, "--batch-size auto", batch_size == AUTO)
+        model = given_model(config)
+        data = GivenData(train_data, eval_data, classes)
+        short = {
+            **data.overrides(),
+            "train_config.num_steps": num_steps,
+            # Until it is measured.
+            "train_config.batch_size": 1 if batch_size == AUTO else batch_size,
+            "options.seed": seed,
+            "options.max_hours": max_hours,
+        }
+        given = [
+            f"{path}={value}" for path, value in short.items() if value is not None
+        ]
+        original = load_config(model.config if model else _run_config(config))
+        loaded = load_config(original, [*overrides, *given])
+        if batch_size == AUTO:
+            set_auto_batch(loaded, pathlib.Path(model_dir), data, model)
+        if not options(loaded).HasField("precision"):
+            loaded = load_config(loaded, _precision(precision_of_keras()))
+        if epochs is not None:
+            known = model.label_map if model else None
+            loaded.train_config.num_steps = steps_of(
+                epochs, num_steps, loaded, data, known
             )
-        except KeyboardInterrupt:
-            print_lines(_interrupted(folder))
-            raise
-        except DivergedError as error:
-            write_divergence(folder, error)
-            raise
+        if model:  # Its weights take the place of these.
+            loaded.train_config.ClearField("fine_tune_checkpoint")
+            options(loaded).ClearField("backbone_weights")
+        others = turn_on(loaded, trackers)
+        _check(loaded, original, data, strategy)
+        folder = pathlib.Path(model_dir)
+        check_same_config(strategy, loaded, folder)
+        print_lines(*strategy.lines())
+        if dry_run:
+            return _dry_run(loaded, folder, model, data, augmentations)
+        with (
+            Interrupts() as interrupts,
+            lock_of(folder, strategy),
+            trackers_of(loaded, folder, others, strategy) as run_trackers,
+        ):
+            parts = (loaded, folder, model, data, callbacks, augmentations)
+            return _reported_run(*parts, run_trackers, interrupts, strategy)
 
 
-def _check(config: Config, original: Config, data: GivenData) -> None:
+def _reported_run(config: Config, model_dir: pathlib.Path, *parts: Any) -> Outcome:
+    """Runs, and says where to resume if the run was interrupted or diverged."""
+    try:
+        return _run(config, model_dir, *parts)
+    except KeyboardInterrupt:
+        print_lines(_interrupted(model_dir))
+        raise
+    except DivergedError as error:
+        if parts[-1].is_chief:
+            write_divergence(model_dir, error)
+        raise
+
+
+def _check(
+    config: Config, original: Config, data: GivenData, strategy: Strategy
+) -> None:
     """Checks a config before anything is built, and prints warnings and rules."""
     replaced = data.replaced_fields()
     print_warnings(
         raise_errors(f for f in find(config) if not f.path.startswith(replaced))
     )
     print_lines(*scaling_lines(original, config))
-    check_batch_size(config.train_config.batch_size // plan_of(config).accumulation)
+    accumulation, ours = plan_of(config).accumulation, options(config)
+    check_batch_size(config.train_config.batch_size // accumulation, strategy)
+    check_alone(strategy, "options.gradient_accumulation", accumulation > 1)
+    is_auto = ours.Precision.Name(ours.precision) == "AUTO"
+    check_alone(strategy, "options.precision: AUTO", is_auto)
 
 
 def _precision(name: str) -> list[str]:
@@ -218,27 +251,34 @@ def _run(
     augmentations: Sequence[Augmentation],
     trackers: RunTrackers,
     interrupts: Interrupts,
+    strategy: Strategy,
 ) -> Outcome:
     """Builds everything, in the order in which mistakes are cheapest, and trains."""
     seed_everything(options(config).seed, options(config).deterministic)
     plan = plan_of(config)
-    resume_from, changes = _find_run(config, model_dir)
-    if resume_from is not None:
-        evaluates = has_evaluation(config, data)
-        if outcome := finished(model_dir, resume_from.checkpoint, plan, evaluates):
+    checkpoint = shared_checkpoint(strategy, model_dir)
+    resume_from, changes = _find_run(config, checkpoint)
+    if checkpoint is not None:
+        settings = (plan, has_evaluation(config, data))
+        outcome = decided(strategy, lambda: finished(model_dir, checkpoint, *settings))
+        if outcome:
             return outcome
-        print_lines(f"Resuming from checkpoint {resume_from.checkpoint}", *changes)
-    pipeline, eval_dataset, detector, evaluate = _build(
-        config, model, data, augmentations, resume_from, trackers.eval, interrupts.check
-    )
-    mark_run(model_dir)
+        print_lines(f"Resuming from checkpoint {checkpoint}", *changes)
+    together = Processes(strategy, lambda: interrupts.requested)
+    given = (config, model, data, augmentations, resume_from, trackers.eval)
+    built = _build(*given, interrupts.check, together)
+    pipeline, eval_dataset, detector, evaluate = built
+    with strategy.scope():
+        optimization = build_optimizer(config)
+    if strategy.is_chief:
+        mark_run(model_dir)
     trackers.log_config(config)
     interrupts.check()
     try:
         outcome = fit(
             detector,
-            build_optimizer(config),
-            pipeline,
+            optimization,
+            share_of(pipeline, strategy),
             plan,
             model_dir,
             metadata_writer(config, pipeline.label_map),
@@ -247,13 +287,15 @@ def _run(
             tracker=trackers.train,
             callbacks=callbacks,
             resume_from=resume_from,
-            recalibration=recalibration_of(config, detector, pipeline),
+            recalibration=recalibration_of(config, detector, pipeline, strategy),
+            strategy=strategy,
         )
     finally:
         pipeline.close()
         print_problems("training data", pipeline)
         print_problems("evaluation data", eval_dataset)
-    _report(model_dir, outcome, plan, trackers)
+    if strategy.is_chief:
+        _report(model_dir, outcome, plan, trackers)
     return outcome
 
 
@@ -273,6 +315,7 @@ def _build(
     resume_from: ResumePoint | None,
     tracker: DetailedTracker,
     check: Callable[[], None] = lambda: None,
+    together: Processes = _ALONE,
 ) -> tuple[Pipeline, Pipeline | None, Detector, Evaluator | None]:
     """Returns training data, evaluation data, the detector and its evaluation."""
     classes = resume_from.label_map if resume_from else None
@@ -282,15 +325,19 @@ def _build(
         )
     except UnknownClassError as error:
         raise resume_from.new_classes(error) if resume_from else error from error
-    check_datasets(config, pipeline, eval_dataset)
+    strategy = together.strategy
+    check_same_data(strategy, pipeline, eval_dataset)
+    if strategy.is_chief:
+        check_datasets(config, pipeline, eval_dataset)
     print_lines(*sampling_lines(config, pipeline.source, pipeline.order.repeats))
     check()
     choose_precision(config, pipeline, partial(freeze_named, config), check)
-    detector = build_trained(config, pipeline)
+    with strategy.scope():
+        detector = build_trained(config, pipeline)
     evaluate = None
     if eval_dataset is not None:
         classes = pipeline.label_map
-        evaluate = Evaluator(config, eval_dataset, detector, classes, tracker)
+        evaluate = Evaluator(config, eval_dataset, detector, classes, tracker, together)
     if resume_from is None:
         load_initial_weights(config, detector, model, pipeline.label_map)
     return pipeline, eval_dataset, detector, evaluate
@@ -306,7 +353,9 @@ def _dry_run(
     """Builds everything, runs one batch and prints the plan; writes nothing."""
     seed_everything(options(config).seed, options(config).deterministic)
     plan = plan_of(config)
-    resume_from, changes = _find_run(config, model_dir, cleans=False)
+    resume_from, changes = _find_run(
+        config, resume.find_checkpoint(model_dir, cleans=False)
+    )
     print_lines(*changes)
     options(config).evaluation.max_images = max(1, config.eval_config.batch_size)
     pipeline, eval_dataset, detector, evaluate = _build(
@@ -332,13 +381,12 @@ def _dry_run(
 
 
 def _find_run(
-    config: Config, model_dir: pathlib.Path, cleans: bool = True
+    config: Config, checkpoint: pathlib.Path | None
 ) -> tuple[ResumePoint | None, list[str]]:
-    """Returns the checkpoint to resume from, and lines about changes of the config.
+    """Returns where a run is resumed, and lines about changes of the config.
 
     Of a new run, these are None and [].
     """
-    checkpoint = resume.find_checkpoint(model_dir, cleans)
     if checkpoint is None:
         return None, []
     saved = load_config(checkpoint / folders.CONFIG)

@@ -13,6 +13,7 @@ from odapi.data.image.resize import Resizer
 from odapi.data.loader.cache import SampleCache
 from odapi.data.loader.collate import Collate
 from odapi.data.loader.order import Order
+from odapi.data.loader.shard import Shard
 from odapi.data.problems import Problems
 from odapi.data.sample import Sample, Source
 from odapi.data.sample_checks import InvalidSampleError
@@ -104,10 +105,12 @@ class LoadBatch:
     Args:
         load: Loads samples.
         collate: Combines them into a batch.
+        shard: The share of each batch that is loaded; None: all of it.
     """
 
     load: Load
     collate: Collate
+    shard: Shard | None = None
 
     @property
     def problems(self) -> Problems:
@@ -126,9 +129,15 @@ class LoadBatch:
         """
         size = self.collate.batch_size
         positions = range(number * size, (number + 1) * size)
-        return self.collate([self._usable(position) for position in positions])
+        return self.collate([self.sample(position) for position in positions])
 
-    def _usable(self, position: int) -> Sample:
+    def sample(self, index: int) -> Sample:
+        """Returns the sample with an index; of an unusable one, its substitute.
+
+        Raises:
+            DataError: No sample can be read.
+        """
+        position = index if self.shard is None else self.shard.position(index)
         source = self.load.source
         for attempt in range(2 * len(source)):
             try:

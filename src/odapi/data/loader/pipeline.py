@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -269,7 +269,7 @@ class Pipeline:
     def _started(self) -> Any:
         if self._iterator is None:
             keep_freed_memory()
-            load = LoadBatch(self._load, self._collate)
+            load = self._load_batch()
             processes = Processes(load, self.processes) if self.processes else None
             self._iterator = iter(self._dataset(processes))
             # Also at exit, so that no thread runs while the interpreter shuts down.
@@ -285,18 +285,26 @@ class Pipeline:
             return batches.to_iter_dataset(
                 grain.ReadOptions(num_threads=ahead, prefetch_buffer_size=ahead)
             )
-        counted = _Counted(self.source, self._load, self.problems)
-        positions = range(len(self._load.indices))
-        samples = grain.MapDataset.source(positions).map(counted)
-        ahead = max(2 * self.threads, self.batch_size)
+        positions, read = self._samples()
+        samples = grain.MapDataset.source(positions).map(read)
+        ahead = max(2 * self.threads, self._collate.batch_size)
         samples = samples.to_iter_dataset(
             grain.ReadOptions(num_threads=self.threads, prefetch_buffer_size=ahead)
         )
         return grain.experimental.ThreadPrefetchIterDataset(
-            self._batches(samples, counted), prefetch_buffer_size=self.prefetch
+            self._batches(samples, read), prefetch_buffer_size=self.prefetch
         )
 
-    def _batches(self, samples: Any, load: "_Counted") -> Any:
+    def _load_batch(self) -> LoadBatch:
+        """Returns what loads whole batches, in data processes."""
+        return LoadBatch(self._load, self._collate)
+
+    def _samples(self) -> tuple[Sequence[int], Callable[[int], Sample | None]]:
+        """Returns the positions to read, and what reads the sample at one."""
+        counted = _Counted(self.source, self._load, self.problems)
+        return range(len(self._load.indices)), counted
+
+    def _batches(self, samples: Any, load: Callable[[int], Sample | None]) -> Any:
         buckets = self._collate.buckets
         if self.order.training and buckets is not None and self.batch_size > 1:
             from odapi.data.loader.grouping import Grouped
@@ -309,7 +317,7 @@ class Pipeline:
                 load,
             )
         return samples.batch(
-            self.batch_size,
+            self._collate.batch_size,
             drop_remainder=self.order.training,
             batch_fn=self._collate,
         )

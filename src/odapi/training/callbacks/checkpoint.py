@@ -45,6 +45,7 @@ class Checkpoint(keras.callbacks.Callback):
         evaluates: True if the run is evaluated every `plan.evaluate_every` steps.
         recalibration: Re-estimates batch statistics for checkpoints that are evaluated
             and for the last one; None: no checkpoint has such.
+        writes: False writes nothing: another process does.
     """
 
     def __init__(
@@ -58,8 +59,10 @@ class Checkpoint(keras.callbacks.Callback):
         resumed_from: pathlib.Path | None = None,
         evaluates: bool = False,
         recalibration: Recalibration | None = None,
+        writes: bool = True,
     ):
         super().__init__()
+        self.writes = writes
         self.state, self.model_dir = state, model_dir
         self.last = resumed_from
         self._detector, self._optimizer = detector, optimizer
@@ -119,6 +122,10 @@ class Checkpoint(keras.callbacks.Callback):
         if step == self.saved_step:
             return
         sync_variables(self._detector)
+        if not self.writes:
+            self._statistics()  # All processes measure them together.
+            self.last = folders.path_of(self.model_dir, step)
+            return
         weights = values(self._detector.named_variables())
         for name, value in weights.items():
             if not np.isfinite(value).all():
@@ -172,7 +179,7 @@ class Checkpoint(keras.callbacks.Callback):
             CheckpointError: The disk is full or cannot be written; the checkpoint is
                 kept, and marked when the next one is written.
         """
-        if self.last is None:
+        if self.last is None or not self.writes:
             return
         self._unmarked = _Best(self.last, metric, value)
         self._point_to_best()

@@ -10,6 +10,7 @@ from odapi.models.detector import Detector
 from odapi.optim.ema import averaged
 from odapi.report.history import History
 from odapi.runtime.compat import sync_variables
+from odapi.runtime.distribution.strategy import Strategy
 from odapi.runtime.interrupts import Interrupts
 from odapi.training.callbacks.checkpoint import Checkpoint
 from odapi.training.callbacks.progress import Display
@@ -17,6 +18,9 @@ from odapi.training.run_state import INTERRUPTED, RunState
 
 # (detector, step) -> metrics by name.
 EvaluateFunction = Callable[[Detector, int], dict[str, float]]
+
+
+_SINGLE = Strategy()
 
 
 class Evaluate(keras.callbacks.Callback):
@@ -29,6 +33,7 @@ class Evaluate(keras.callbacks.Callback):
         history: Writes `metrics.jsonl`.
         display: Shows the best metric.
         interrupts: Lets a signal interrupt an evaluation.
+        strategy: The devices; the evaluation runs on one of each process.
     """
 
     def __init__(
@@ -39,9 +44,11 @@ class Evaluate(keras.callbacks.Callback):
         history: History,
         display: Display,
         interrupts: Interrupts,
+        strategy: Strategy = _SINGLE,
     ):
         super().__init__()
         self.state, self.history = state, history
+        self._strategy = strategy
         self._function, self._checkpoint = function, checkpoint
         self._display, self._interrupts = display, interrupts
 
@@ -77,7 +84,7 @@ class Evaluate(keras.callbacks.Callback):
         self._display.pause()
         sync_variables(self.model)
         try:
-            with self._interrupts.interruptible(), self._evaluated_weights():
+            with self._interruptible(), self._evaluated_weights():
                 metrics = self._function(self.model, self.state.step)
         except KeyboardInterrupt:
             if self._interrupts.aborted:
@@ -85,6 +92,12 @@ class Evaluate(keras.callbacks.Callback):
             self.state.end(self.model, INTERRUPTED)
             return
         self._record(metrics)
+
+    def _interruptible(self) -> contextlib.AbstractContextManager[None]:
+        """Lets a signal raise; several processes agree on when it does."""
+        if self._strategy.num_processes > 1:
+            return contextlib.nullcontext()
+        return self._interrupts.interruptible()
 
     @contextlib.contextmanager
     def _evaluated_weights(self) -> Iterator[None]:
@@ -95,6 +108,7 @@ class Evaluate(keras.callbacks.Callback):
                 stack.enter_context(recalibration.used(self.state.step, optimizer))
             if optimizer is not None:
                 stack.enter_context(averaged(optimizer))
+            stack.enter_context(self._strategy.local(self.model))
             yield
 
     def _record(self, metrics: dict[str, float]) -> None:

@@ -21,7 +21,7 @@ class RunMetadata(keras.callbacks.Callback):
     Args:
         write_metadata: Writes config and label map into a folder.
         model_dir: Folder of the run.
-        checkpoint: Knows whether the run is resumed.
+        checkpoint: Knows whether the run is resumed, and whether this process writes.
 
     Raises:
         CheckpointError: The files of a new run cannot be written.
@@ -35,8 +35,8 @@ class RunMetadata(keras.callbacks.Callback):
     ):
         super().__init__()
         self._write, self._model_dir = write_metadata, model_dir
-        self._checkpoint, self._is_written = checkpoint, False
-        if checkpoint.last is None:
+        self._checkpoint, self._is_written = checkpoint, not checkpoint.writes
+        if checkpoint.last is None and checkpoint.writes:
             self._write_all()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:

@@ -17,10 +17,12 @@ class StepCounter(keras.callbacks.Callback):
     Args:
         state: The state to update.
         prefetcher: Source of the batches.
+        num_shares: Number of processes that load a share of each batch.
     """
 
-    def __init__(self, state: RunState, prefetcher: Prefetcher):
+    def __init__(self, state: RunState, prefetcher: Prefetcher, num_shares: int = 1):
         super().__init__()
+        self._num_shares = num_shares
         self.state, self.prefetcher = state, prefetcher
         self._step_losses = StepLosses()
 
@@ -37,7 +39,8 @@ class StepCounter(keras.callbacks.Callback):
         state = self.state
         state.batch = self.prefetcher.next_done()
         state.data_position = state.batch.position
-        state.meter.step_done(state.batch.ready, len(state.batch.image_ids))
+        images = len(state.batch.image_ids) * self._num_shares
+        state.meter.step_done(state.batch.ready, images)
         state.losses = self._step_losses.of_step(logs or {})
         state.outcome.step += 1
         if state.step >= state.plan.num_steps:

@@ -17,10 +17,15 @@ class EndInTime(keras.callbacks.Callback):
     Args:
         state: State of the run.
         note: Gets the note.
+        is_alone: False if other processes train too, whose clocks differ: all end after
+            the next step.
     """
 
-    def __init__(self, state: RunState, note: Callable[[str], None]):
+    def __init__(
+        self, state: RunState, note: Callable[[str], None], is_alone: bool = True
+    ):
         super().__init__()
+        self._is_alone = is_alone
         self.state, self._note = state, note
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -28,7 +33,12 @@ class EndInTime(keras.callbacks.Callback):
         state, limit = self.state, self.state.plan.time_limit
         if limit is None or state.is_ending or not limit.is_reached:
             return
-        state.end(self.model, TIME_LIMIT)
+        if self._is_alone:
+            state.end(self.model, TIME_LIMIT)
+        elif state.wanted_end:
+            return
+        else:
+            state.wanted_end = TIME_LIMIT
         done, total = state.step, state.plan.num_steps
         self._note(
             f"Time limit of {limit.hours:g} h (options.max_hours) reached at step "

@@ -26,10 +26,18 @@ class UserCallbacks(keras.callbacks.Callback):
     Args:
         state: State of the run.
         callbacks: The user's callbacks, called in this order.
+        is_alone: False if other processes train too: a callback that ends the run in
+            one of them ends it in all after the next step.
     """
 
-    def __init__(self, state: RunState, callbacks: Sequence[keras.callbacks.Callback]):
+    def __init__(
+        self,
+        state: RunState,
+        callbacks: Sequence[keras.callbacks.Callback],
+        is_alone: bool = True,
+    ):
         super().__init__()
+        self._is_alone = is_alone
         self.state, self.callbacks = state, list(callbacks)
         self._means = RunningMean()
         self._epoch: int | None = None  # None: no epoch has begun.
@@ -71,7 +79,10 @@ class UserCallbacks(keras.callbacks.Callback):
         if not state.is_ending and state.is_due(state.plan.epoch_steps):
             self._end_epoch()
         if self.model.stop_training and not state.is_ending:
-            state.end(self.model, CALLBACK)
+            if self._is_alone:
+                state.end(self.model, CALLBACK)
+            else:
+                state.wanted_end, self.model.stop_training = CALLBACK, False
 
     def on_train_end(self, logs: Any = None) -> None:
         """Ends the last epoch, then passes the event on."""
