@@ -114,8 +114,8 @@ class JaxDataParallel(Strategy):
                 ClusterError(
                     OPTION,
                     f"{text}, and process 0 has others",
-                    hint="every process needs the same number of devices of one kind: "
-                    "give all the same --devices and --device",
+                    hint="the number and kind of devices must be equal: "
+                    "give every process the same --devices and --device",
                 )
             )
 

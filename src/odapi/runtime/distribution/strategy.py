@@ -18,7 +18,7 @@ class Strategy:
         num_processes: Processes that train together.
         process_id: Number of this process, counted from 0.
         shares_batch_norm: True if batch norm that is not synchronized computes its
-            statistics over the global batch all the same, because one program sees it.
+            statistics over the global batch nevertheless, as one program sees it.
     """
 
     num_devices = 1
