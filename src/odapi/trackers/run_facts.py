@@ -71,7 +71,7 @@ def _versions() -> dict[str, str]:
     for package in importlib.metadata.distributions():
         name = package.metadata["Name"]
         if name:  # Leftovers of a removed package have no name.
-            found[name] = package.version
+            found[name.replace("_", "-")] = package.version
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
