@@ -20,8 +20,8 @@ from odapi.models.compile_by_shape import CompiledByShape
 from odapi.models.inputs import as_groundtruth, as_inputs
 from odapi.models.preprocess import normalize
 from odapi.runtime import keras_objects
-from odapi.runtime.compat import flatten_layers
-from odapi.runtime.distribution.replicas import average_over_replicas, num_replicas
+from odapi.runtime.compat import flatten_layers, skip_symbolic_build
+from odapi.runtime.distribution import replicas
 from odapi.structures import Detections, Groundtruth, Tensor, present
 
 # The part of a detector that a checkpoint of another kind of model can fill.
@@ -236,6 +236,8 @@ class Detector(keras.Model, abc.ABC):
             if not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         super().compile(optimizer=optimizer, **kwargs)
+        if self.built and replicas.num_replicas_in_scope() > 1:
+            skip_symbolic_build(self)
         if self.built and self.optimizer is not None and not self.optimizer.built:
             # Else TensorFlow traces the first step twice, to make these variables.
             self.optimizer.build(self.trainable_variables)
@@ -282,12 +284,13 @@ class Detector(keras.Model, abc.ABC):
         total = sum(parts.values())
         for name, value in (parts | {TOTAL_LOSS: total}).items():
             self.loss_trackers[name].update_state(value)
-        replicas = num_replicas()
-        if replicas == 1:
+        number = replicas.num_replicas()
+        if number == 1:
             return total
         if training:
-            average_over_replicas(moving_statistics_of_replicas(flatten_layers(self)))
-        return total / replicas  # Keras adds the gradients of all replicas.
+            moving = moving_statistics_of_replicas(flatten_layers(self))
+            replicas.average_over_replicas(moving)
+        return total / number  # Keras adds the gradients of all replicas.
 
     def predictions(
         self, inputs: Any, outputs: Mapping[str, Tensor] | None = None

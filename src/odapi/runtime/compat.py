@@ -73,6 +73,26 @@ def variables_on_one_device(variables: Sequence[keras.Variable]) -> Iterator[Non
         variable.assign(new)
 
 
+def skip_symbolic_build(model: keras.Model) -> None:
+    """Makes `fit` of a built model read no batch to build it.
+
+    Replaces `Model._maybe_symbolic_build`: on several devices of TensorFlow it starts
+    the dataset twice, and batches of a generator that were read ahead are lost.
+    """
+    model._maybe_symbolic_build = lambda *_, **__: None
+
+
+def has_torch_distribution() -> bool:
+    """Returns whether Keras can train on several devices with PyTorch.
+
+    Looks for the module `distribution_lib` of the backend, which Keras 3.15 lacks.
+    """
+    import importlib.util
+
+    name = "keras.src.backend.torch.distribution_lib"
+    return importlib.util.find_spec(name) is not None
+
+
 def seed_keras(seed: int) -> None:
     """Sets the seed of `keras.random` and of initializers without a seed.
 

@@ -5,6 +5,7 @@ import keras
 from odapi.errors import ConfigError
 from odapi.runtime.distribution.cluster import Cluster
 from odapi.runtime.distribution.strategy import Strategy
+from odapi.runtime.distribution.unsupported import one_device_of_torch, one_process
 
 OPTION = "--devices"
 
@@ -26,20 +27,23 @@ def choose_strategy(
     """
     if devices is not None and devices < 1:
         raise ConfigError(OPTION, f"must be 1 or more, got {devices}")
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        _check_no_scope()
     if cluster is None and devices in (None, 1):
         return Strategy()
     _check_no_other()
-    backend = keras.backend.backend()
     if backend == "jax":
         from odapi.runtime.distribution.jax_data_parallel import JaxDataParallel
 
         return JaxDataParallel(devices, cluster)
-    place = OPTION if cluster is None else "--coordinator"
-    raise ConfigError(
-        place,
-        f"several devices or processes train on JAX, and the backend is {backend}",
-        hint="--backend jax; checkpoints are the same on every backend",
-    )
+    if backend == "tensorflow" and cluster is None and devices is not None:
+        from odapi.runtime.distribution.tensorflow_mirrored import TensorflowMirrored
+
+        return TensorflowMirrored(devices)
+    if cluster is not None:
+        raise one_process(backend)
+    raise one_device_of_torch()
 
 
 def _check_no_other() -> None:
@@ -49,4 +53,17 @@ def _check_no_other() -> None:
             OPTION,
             "is given beside keras.distribution.set_distribution",
             hint="leave out one of the two",
+        )
+
+
+def _check_no_scope() -> None:
+    """Raises ConfigError within the scope of a strategy of the user's program."""
+    import tensorflow as tf
+
+    if tf.distribute.has_strategy():
+        kind = type(tf.distribute.get_strategy()).__name__
+        raise ConfigError(
+            "odapi.train",
+            f"is called within the scope of a {kind}",
+            hint="leave the scope and give the number of devices: devices=2",
         )
