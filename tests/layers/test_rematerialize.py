@@ -6,6 +6,7 @@ import pytest
 from keras.ops import convert_to_numpy
 
 import odapi
+from odapi.config.check import find
 from odapi.errors import ConfigError
 from odapi.layers.rematerialize import Rematerialized
 from small_models import small_batch, small_config
@@ -77,3 +78,13 @@ def test_a_backbone_without_blocks_is_refused():
     )
     with pytest.raises(ConfigError, match=r"options\.rematerialization: is not avail"):
         odapi.build_detector(config)
+
+
+def test_the_config_check_finds_a_backbone_without_blocks():
+    config = small_config(
+        "center",
+        "options.rematerialization=true",
+        "model.center_net.feature_extractor.type=hourglass_52",
+    )
+    paths = [f.path for f in find(config, for_data=False) if f.is_error]
+    assert "options.rematerialization" in paths

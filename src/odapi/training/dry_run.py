@@ -276,9 +276,11 @@ def _estimate(
 def _writes(
     result: DryRun, plan: Plan, model_dir: pathlib.Path, evaluates: bool
 ) -> list[str]:
-    every = f"every {plan.save_every} steps" if plan.save_every else "at the end"
+    every = f"every {plan.save_every} steps and at the end"
+    if not plan.save_every:
+        every = "at the end"
     if evaluates and plan.evaluate_every:
-        every += f" and before each evaluation, every {plan.evaluate_every} steps"
+        every += f" and before each evaluation, every {plan.evaluate_every}"
     kept = f" and {plan.keep} more" if plan.keep else ""
     return [
         f"{model_dir / 'checkpoints'}: about {shown(result.checkpoint_bytes)} each, "

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from odapi.config.findings import Finding, error, warning
+from odapi.config.load import options
 from odapi.config.readers import eval_reader
 from odapi.wording import counted
 
@@ -221,3 +222,14 @@ def find_keypoint_metrics(config: Any) -> Iterator[Finding]:
                 f"is missing, and {path} compares keypoints",
                 "set it, or that of train_input_reader",
             )
+
+
+def find_rematerialization(config: Any) -> Iterator[Finding]:
+    """Yields a backbone whose blocks cannot be computed again."""
+    kind = config.model.center_net.feature_extractor.type
+    if options(config).rematerialization and kind.startswith("hourglass"):
+        yield error(
+            "options.rematerialization",
+            f"is not available for {kind}, which is no graph of layers",
+            "options.gradient_accumulation also needs less memory",
+        )

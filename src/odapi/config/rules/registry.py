@@ -45,6 +45,7 @@ class Part(enum.Enum):
         "options.batch_norm_decay",
         "options.nms_candidates",
         "options.roi_align",
+        "options.rematerialization",
     )
     TRAIN_DATA = (
         "train_input_reader",
@@ -134,6 +135,7 @@ CONFIG_RULES: tuple[tuple[Callable[[Any], Iterator[Finding]], Part | None], ...]
     (augmentations.find_combinations, Part.TRAIN_DATA),
     (masks.find, Part.EVALUATION),
     (center_net.find_keypoint_metrics, Part.EVALUATION),
+    (center_net.find_rematerialization, Part.MODEL),
     (training.find, Part.TRAINING),
     (trackers.find, Part.TRAINING),
     (faster_rcnn.find_batch_size, Part.TRAINING),
