@@ -49,9 +49,7 @@ def test_rows_of_two_processes_are_the_batches_of_one(pipelines):
 
 def test_every_image_is_evaluated_by_one_process(pipelines):
     shares = [evaluation_share(pipelines[1], i, 2) for i in range(2)]
-    ids = [
-        [tuple(np.array(b.image_ids)[b.real]) for b in share] for share in shares
-    ]
+    ids = [[tuple(np.array(b.image_ids)[b.real]) for b in share] for share in shares]
     whole = [tuple(np.array(b.image_ids)[b.real]) for b in pipelines[1]]
     assert ids == [whole[0::2], whole[1::2]]
     assert [share.num_batches for share in shares] == [2, 2]
