@@ -118,5 +118,5 @@ def test_shards_are_disjoint_and_make_up_the_batches_of_one_process(processes):
         for batch in range(3)
     ]
     assert batches == [list(range(16 + 8 * b, 24 + 8 * b)) for b in range(3)]
-    parts = [s.positions(21) for s in shards]
-    assert sorted(sum(parts, [])) == list(range(21))
+    positions = [position for s in shards for position in s.positions(21)]
+    assert sorted(positions) == list(range(21))
