@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from odapi.labels import Category as Category
     from odapi.labels import LabelMap as LabelMap
     from odapi.runtime.distribution.cluster import Cluster as Cluster
+    from odapi.training.divergence.replay import replay as replay
     from odapi.tuning.tune import tune as tune
     from odapi.zoo.import_checkpoint import import_checkpoint as import_checkpoint
 
@@ -67,6 +68,7 @@ _MODULES = {
     "predict": "odapi.api.functions",
     "export": "odapi.api.functions",
     "export_checkpoint": "odapi.api.functions",
+    "replay": "odapi.training.divergence.replay",
     "load_config": "odapi.config.load",
     "build_detector": "odapi.build.detector",
     "build_dataset": "odapi.build.keras_dataset",
@@ -90,7 +92,7 @@ _MODULES = {
 # Names that need Keras, which is then started without its log. The others start it
 # when they load weights.
 _WITH_BACKEND = (
-    "build_detector", "build_dataset", "load_detector",
+    "build_detector", "build_dataset", "load_detector", "replay",
 )  # fmt: skip
 
 __all__ = ["__version__", "models", *_MODULES]

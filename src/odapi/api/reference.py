@@ -26,7 +26,7 @@ SECTIONS = {
     "Models": ("ObjectDetector",),
     "Results": ("Prediction", "DetectedObject", "Predictions", "Tiling"),
     "Functions": ("train", "tune", "evaluate", "predict", "export",
-        "import_checkpoint", "export_checkpoint",
+        "import_checkpoint", "export_checkpoint", "replay",
     ),
     "Training in several processes": ("Cluster",),
     "Building": ("load_config", "build_detector", "build_dataset", "load_detector"),

@@ -78,8 +78,12 @@ class AnchorSetup:
         return best
 
 
-def anchor_setup(config: Any) -> AnchorSetup:
+def anchor_setup(config: Any, extractor: Any = None) -> AnchorSetup:
     """Returns the anchors of a config.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        extractor: The feature extractor of its detector; None builds one.
 
     Raises:
         ConfigError: The model has no anchors, or cannot be built.
@@ -97,14 +101,19 @@ def anchor_setup(config: Any) -> AnchorSetup:
     if kind == "ssd":
         ssd = config.model.ssd
         path = "model.ssd.feature_extractor"
-        maps: Any = build_feature_extractor(ssd.feature_extractor, path, context)
+        maps: Any = extractor or build_feature_extractor(
+            ssd.feature_extractor, path, context
+        )
         matcher = build_matcher(ssd.matcher)
         path, message = "model.ssd.anchor_generator", ssd.anchor_generator
         border = Border.CROSSED
         return AnchorSetup(path, message, resizer, matcher, border, _grids(maps))
     rcnn = config.model.faster_rcnn
     path = "model.faster_rcnn.feature_extractor"
-    maps = build_rcnn_extractor(rcnn.feature_extractor, path, context).feature_extractor
+    maps = (
+        extractor
+        or build_rcnn_extractor(rcnn.feature_extractor, path, context).feature_extractor
+    )
     path = "model.faster_rcnn.first_stage_anchor_generator"
     border = Border.CLIPPED if view(rcnn).clip_anchors_to_image else Border.DROPPED
     return AnchorSetup(

@@ -18,22 +18,26 @@ from odapi.cli.options import (
     select_device,
 )
 from odapi.cli.output import print_json
+from odapi.console import write_line
 
 
 def train(
     config: Annotated[
-        str,
+        str | None,
         typer.Argument(
-            metavar="CONFIG", help="A pipeline.config, or a folder that has one."
+            metavar="CONFIG",
+            help="A pipeline.config, or a folder that has one.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     model_dir: Annotated[
-        pathlib.Path,
+        pathlib.Path | None,
         typer.Option(
             help="Folder of the run: checkpoints, metrics, event files. An existing "
-            "run is resumed."
+            "run is resumed.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     train_data: TrainData = None,
     eval_data: EvalData = None,
     num_steps: Annotated[
@@ -71,6 +75,14 @@ def train(
             help="Build everything, run one batch, print the plan, and write nothing.",
         ),
     ] = False,
+    replay: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Instead of training, repeat a step that diverged, MODEL_DIR/nan/"
+            "step-..., and name the first tensor that is not finite.",
+        ),
+    ] = None,
     device: Device = None,
     devices: Devices = None,
     coordinator: Annotated[
@@ -104,6 +116,12 @@ def train(
     select_backend(backend, quiet=not is_chief)
     # Several processes connect before the backend starts.
     select_device(device, check=cluster is None)
+    if replay is not None:
+        _replay(replay, as_json)
+        return
+    if config is None or model_dir is None:
+        missing = "CONFIG" if config is None else "--model-dir"
+        raise typer.BadParameter("is missing", param_hint=missing)
     from odapi import train as run
 
     outcome: Any = run(
@@ -135,3 +153,17 @@ def _batch_size(text: str | None) -> int | str | None:
     raise typer.BadParameter(
         f"{text!r} is neither a number from 1 on nor auto", param_hint="--batch-size"
     )
+
+
+def _replay(folder: pathlib.Path, as_json: bool) -> None:
+    from odapi.runtime import backend
+
+    backend.load()
+    from odapi.training.divergence.replay import replay
+
+    result = replay(folder)
+    if as_json:
+        print_json(result.as_dict())
+        return
+    for line in result.lines():
+        write_line(line)

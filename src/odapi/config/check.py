@@ -13,6 +13,7 @@ from typing import Any
 from odapi.config import findings
 from odapi.config.findings import Finding
 from odapi.config.lines import field_lines, line_of
+from odapi.config.load import options
 from odapi.config.rules import files, registry
 from odapi.config.rules.registry import Part
 
@@ -47,7 +48,12 @@ def find(
     if for_data:
         found += files.find(config, for_training)
     refused = [f.path for f in found if f.is_error and "not supported" in f.problem]
-    found = [f for f in dict.fromkeys(found) if not _below(f.path, refused)]
+    allowed = options(config).health.allow
+    found = [
+        f
+        for f in dict.fromkeys(found)
+        if not _below(f.path, refused) and (f.is_error or f.check not in allowed)
+    ]
     return sorted(found, key=lambda f: not f.is_error)
 
 

@@ -16,6 +16,8 @@ class Finding:
         hint: The next step.
         is_error: True if the config cannot be used.
         line: Line of the field in the config file; None if unknown.
+        check: Name of a health check, a value of `options.health.allow`, which turns
+            the warning off; "" for others.
     """
 
     path: str
@@ -23,9 +25,11 @@ class Finding:
     hint: str = ""
     is_error: bool = False
     line: int | None = None
+    check: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.problem}" + (f" ({self.hint})" if self.hint else "")
+        text = f"{self.path}: {self.problem}" + (f" ({self.hint})" if self.hint else "")
+        return f"{text} [{self.check}]" if self.check else text
 
 
 def error(path: str, problem: str, hint: str = "") -> Finding:
@@ -33,9 +37,9 @@ def error(path: str, problem: str, hint: str = "") -> Finding:
     return Finding(path, problem, hint, is_error=True)
 
 
-def warning(path: str, problem: str, hint: str = "") -> Finding:
+def warning(path: str, problem: str, hint: str = "", check: str = "") -> Finding:
     """Returns a finding that is only reported."""
-    return Finding(path, problem, hint)
+    return Finding(path, problem, hint, check=check)
 
 
 def raise_errors(findings: Iterable[Finding]) -> list[Finding]:

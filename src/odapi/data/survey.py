@@ -56,6 +56,7 @@ class Survey:
         declared: Names of the classes.
         classes: Usable objects by class index.
         boxes: Usable boxes `[n, 4]`, normalized.
+        sizes: Height and width `[n, 2]` in pixels of the image of each box.
         min_side: Shortest side of an image in pixels.
         highest_px: Highest coordinate of boxes in pixels; None if there is no box.
         highest_share: Highest normalized coordinate as stored; None if there is none.
@@ -86,6 +87,7 @@ class Survey:
         default_factory=collections.Counter
     )
     boxes: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 4)))
+    sizes: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros((0, 2)))
     min_side: int = 1 << 30
     highest_px: float | None = None
     highest_share: float | None = None
@@ -136,13 +138,15 @@ def survey(source: BaseSource, max_images: int = 1000) -> Survey:
     probe = copy.copy(source)
     probe.problems = Problems()  # What training counts must not be counted twice.
     boxes = [_add(found, *item) for item in _read(probe, chosen.tolist())]
-    if not any(len(b) for b in boxes):
+    if not any(len(b) for b, _ in boxes):
         rest = sorted(set(range(total)) - set(chosen.tolist()))
         for item in _read(probe, rest):
             boxes.append(_add(found, *item))
-            if len(boxes[-1]):
+            if len(boxes[-1][0]):
                 break
-    found.boxes = np.concatenate([np.zeros((0, 4)), *boxes])
+    found.boxes = np.concatenate([np.zeros((0, 4)), *(b for b, _ in boxes)])
+    sizes = [np.tile(size, (len(b), 1)) for b, size in boxes if len(b)]
+    found.sizes = np.concatenate([np.zeros((0, 2)), *sizes])
     for problem in probe.problems:
         if problem.kind in LOST_OBJECTS:
             found.lost[problem.kind] += problem.count
@@ -170,12 +174,14 @@ def _read(
     yield from read_ahead(read, indices, min(_THREADS, len(source)))
 
 
-def _add(found: Survey, raw: Raw | None, sample: Sample | None) -> np.ndarray:
-    """Adds an image; returns its usable boxes, normalized."""
+def _add(
+    found: Survey, raw: Raw | None, sample: Sample | None
+) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Adds an image; returns its usable boxes, normalized, and its size."""
     found.checked += 1
     if raw is None or sample is None:
         found.unreadable += 1
-        return np.zeros((0, 4))
+        return np.zeros((0, 4)), (0, 0)
     stored = np.asarray(raw.objects["boxes"], np.float64).reshape(-1, 4)
     found.stored += len(stored)
     found.min_side = min(found.min_side, *sample["size"])
@@ -194,16 +200,21 @@ def _add(found: Survey, raw: Raw | None, sample: Sample | None) -> np.ndarray:
     if "keypoint_visibility" in sample:
         found.with_keypoints += len(sample["classes"])
         found.with_labeled += int((sample["keypoint_visibility"] > 0).any(1).sum())
-    return np.asarray(sample["boxes"], np.float64)
+    return np.asarray(sample["boxes"], np.float64), tuple(sample["size"])
 
 
 def check_evaluation_source(source: BaseSource) -> list[SetFinding]:
-    """Returns the mistakes of evaluation data as a whole; see `check_source`.
+    """Returns the mistakes of evaluation data as a whole; see `check_source`."""
+    return check_evaluation(bounded_survey(source))
+
+
+def check_evaluation(found: Survey) -> list[SetFinding]:
+    """Returns the mistakes of evaluation data.
 
     The classes are those of the model, of which the data may have only one.
     """
     of_model = ("one_class", "similar_classes")
-    return [f for f in check_source(source) if f.check not in of_model]
+    return [f for f in check_set(found) if f.check not in of_model]
 
 
 def check_source(source: BaseSource, max_images: int | None = None) -> list[SetFinding]:
@@ -216,6 +227,12 @@ def check_source(source: BaseSource, max_images: int | None = None) -> list[SetF
     Raises:
         InvalidSampleError: A sample that was made in Python has a wrong form.
     """
+    if max_images is not None:
+        return check_set(survey(source, max_images))
+    return check_set(bounded_survey(source))
+
+
+def bounded_survey(source: BaseSource) -> Survey:
+    """Returns the survey of as many images as take a moment; see `survey`."""
     # Samples that are made in Python may take a second each.
-    default = 1000 if source.is_stored else 100
-    return check_set(survey(source, default if max_images is None else max_images))
+    return survey(source, 1000 if source.is_stored else 100)

@@ -35,9 +35,7 @@ class BatchStatistics:
 
     def __init__(self, detector: Detector):
         self.detector = detector
-        self.norms = [
-            layer for layer in flatten_layers(detector) if _is_batch_norm(layer)
-        ]
+        self.norms = batch_norms(detector)
         self._names = {id(v): name for name, v in detector.named_variables().items()}
         self._steps: dict[Any, _Step] = {}
 
@@ -163,8 +161,13 @@ def replaced(detector: Detector, statistics: Mapping[str, Any]) -> Iterator[None
 def moving_statistics(detector: Detector) -> dict[str, np.ndarray]:
     """Returns the moving statistics of all batch norms that training changes."""
     names = {id(v): name for name, v in detector.named_variables().items()}
-    norms = [layer for layer in flatten_layers(detector) if _is_batch_norm(layer)]
+    norms = batch_norms(detector)
     return {names[id(v)]: _copy(v) for layer in norms for v in _moving(layer)}
+
+
+def batch_norms(detector: Detector) -> list[keras.layers.Layer]:
+    """Returns the batch norms that normalize by the batch in training."""
+    return [layer for layer in flatten_layers(detector) if _is_batch_norm(layer)]
 
 
 def _is_batch_norm(layer: keras.layers.Layer) -> bool:

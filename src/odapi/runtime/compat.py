@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 
 def flatten_layers(layer: keras.layers.Layer) -> Iterator[keras.layers.Layer]:
@@ -91,6 +92,46 @@ def has_torch_distribution() -> bool:
 
     name = "keras.src.backend.torch.distribution_lib"
     return importlib.util.find_spec(name) is not None
+
+
+class RunningValues:
+    """Values of a few variables while `fit` runs, without copying all others.
+
+    Uses `_jax_state`, in which the JAX trainer keeps the state of all variables during
+    an epoch; `sync_variables` in every step would be slow.
+
+    Args:
+        model: A model with its optimizer.
+        variables: Variables of either; those of the model in their order.
+    """
+
+    def __init__(self, model: keras.Model, variables: Sequence[keras.Variable]):
+        self._model, self._variables = model, list(variables)
+        self._places: list[tuple[str, int]] | None = None
+
+    def read(self) -> list[np.ndarray]:
+        """Returns copies of the current values."""
+        state = getattr(self._model, "_jax_state", None)
+        if not state or self._model._jax_state_synced:
+            values = self._variables
+        else:
+            if self._places is None:
+                self._places = self._find()
+            values = [state[name][index] for name, index in self._places]
+        return [np.array(keras.ops.convert_to_numpy(value)) for value in values]
+
+    def _find(self) -> list[tuple[str, int]]:
+        kinds = {
+            "trainable_variables": self._model.trainable_variables,
+            "non_trainable_variables": self._model.non_trainable_variables,
+            "optimizer_variables": self._model.optimizer.variables,
+        }
+        places = {
+            id(variable): (name, index)
+            for name, variables in kinds.items()
+            for index, variable in enumerate(variables)
+        }
+        return [places[id(variable)] for variable in self._variables]
 
 
 def seed_keras(seed: int) -> None:

@@ -26,6 +26,8 @@ from odapi.training.callbacks.step_counter import StepCounter
 from odapi.training.callbacks.stop_signal import StopSignal
 from odapi.training.callbacks.time_limit import EndInTime
 from odapi.training.callbacks.user_callbacks import UserCallbacks
+from odapi.training.callbacks.zero_map import ZeroMap
+from odapi.training.divergence.recorder import StepRecorder
 from odapi.training.dynamic_shapes import compile_by_size, of_any_size
 from odapi.training.plan import Outcome, Plan
 from odapi.training.prefetcher import Prefetcher
@@ -105,7 +107,7 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     # They are called in this order after every step.
     hooks: list[keras.callbacks.Callback] = [
         StepCounter(state, prefetcher, strategy.num_processes),
-        NaNGuard(state, lambda: checkpoint.last_path),
+        _nan_guard(state, checkpoint, optimizer, write_metadata, strategy),
         Progress(state, display),
         LossLog(state, history, tracker),
         *([InputImages(state, prefetcher, tracker)] if tracker else []),
@@ -117,8 +119,8 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     parts: Any = (evaluate, checkpoint, history, display, interrupts, strategy)
     both = Evaluate(state, *parts), EarlyStopping(state, history)
     catching_up = both if evaluate is not None else ()
-    hooks += [*catching_up, UserCallbacks(state, callbacks, strategy.is_alone)]
-    detector.optimizer = optimizer
+    hooks += [*catching_up, ZeroMap(state, history, display.note)]
+    hooks += [UserCallbacks(state, callbacks, strategy.is_alone)]
     try:
         for hook in catching_up:
             hook.set_model(detector)
@@ -133,6 +135,22 @@ def fit(  # noqa: PLR0913 (the parts of a training)
     return state.finished()
 
 
+def _nan_guard(
+    state: RunState,
+    checkpoint: Checkpoint,
+    optimizer: keras.optimizers.Optimizer,
+    write_metadata: Callable[[pathlib.Path], None],
+    strategy: Strategy,
+) -> NaNGuard:
+    recorder = None
+    # All processes must compile the same step, and one of them would write.
+    if state.plan.save_diverged and strategy.is_alone:
+        recorder = StepRecorder(
+            state, checkpoint.model_dir, checkpoint.detector, optimizer, write_metadata
+        )
+    return NaNGuard(state, lambda: checkpoint.last_path, recorder)
+
+
 def restore(
     detector: Detector,
     optimizer: keras.optimizers.Optimizer,
@@ -141,6 +159,7 @@ def restore(
 ) -> Mapping[str, Any]:
     """Builds the optimizer; returns the facts of the checkpoint to resume from."""
     optimizer.build(detector.trainable_variables)
+    detector.optimizer = optimizer
     if resume_from is None:
         return {}
     return resume.restore(resume_from, detector, optimizer, pipeline)

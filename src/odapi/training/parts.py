@@ -14,10 +14,11 @@ from odapi.models.detector import Detector
 from odapi.runtime.distribution.strategy import Strategy
 from odapi.training.accumulation import accumulate
 from odapi.training.auto_precision import precision_lines
-from odapi.training.data_checks import check_data
+from odapi.training.data_checks import Surveys, check_data
 from odapi.training.freeze import freeze
 from odapi.training.given_data import GivenData
 from odapi.training.given_model import GivenModel
+from odapi.training.health import find_health, print_health
 from odapi.training.initialize import initialize, initialize_from_model
 from odapi.training.messages import print_lines
 from odapi.training.plan import Plan, TimeLimit
@@ -41,6 +42,8 @@ def plan_of(config: Config) -> Plan:
         and config.eval_config.use_moving_averages,
         time_limit=TimeLimit(ours.max_hours) if ours.max_hours else None,
         accumulation=max(1, ours.gradient_accumulation),
+        save_diverged=ours.health.save_diverged_step,
+        allow=tuple(ours.health.allow),
     )
 
 
@@ -76,7 +79,7 @@ def build_datasets(
 
 def check_datasets(
     config: Config, pipeline: Pipeline, evaluation: Pipeline | None
-) -> None:
+) -> Surveys:
     """Checks whole datasets before the first step; see `check_data`.
 
     Raises:
@@ -87,7 +90,8 @@ def check_datasets(
         source = None  # Known to be the same: a warning about the config.
     if isinstance(pipeline.source, BaseSource):
         other = source if isinstance(source, BaseSource) else None
-        check_data(pipeline.source, other, options(config).data_loading.allow)
+        return check_data(pipeline.source, other, options(config).data_loading.allow)
+    return Surveys()
 
 
 def freeze_named(config: Config, detector: Detector) -> list[str]:
@@ -112,8 +116,15 @@ def load_initial_weights(
         print_lines(*report.lines())
 
 
-def build_trained(config: Config, pipeline: Any) -> Detector:
+def build_trained(
+    config: Config, pipeline: Any, surveys: Surveys | None = None
+) -> Detector:
     """Returns the detector, with frozen variables, for the fields of the data.
+
+    Args:
+        config: A TrainEvalPipelineConfig.
+        pipeline: The training data.
+        surveys: What is known of the data, for health checks; None: none are made.
 
     Raises:
         ConfigError: The model cannot be built.
@@ -123,6 +134,8 @@ def build_trained(config: Config, pipeline: Any) -> Detector:
     pipeline.select_fields(detector.groundtruth_fields)
     print_lines(*precision_lines(config, detector), *freeze_named(config, detector))
     accumulate(detector, plan_of(config).accumulation)
+    if surveys is not None:
+        print_health(find_health(config, detector, *surveys))
     return detector
 
 

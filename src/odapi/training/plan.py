@@ -48,6 +48,8 @@ class Plan:
         average: Evaluate the moving averages of the weights.
         time_limit: Ends this call, not the run; None: no limit.
         accumulation: Parts that each batch is computed in, see `accumulate`.
+        save_diverged: Save a step that diverges, to repeat it.
+        allow: Names of health checks that are turned off.
     """
 
     num_steps: int
@@ -61,6 +63,8 @@ class Plan:
     average: bool = False
     time_limit: TimeLimit | None = None
     accumulation: int = 1
+    save_diverged: bool = True
+    allow: tuple[str, ...] = ()
 
     @property
     def epoch_steps(self) -> int:

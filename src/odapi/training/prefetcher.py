@@ -2,7 +2,7 @@
 
 import collections
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,8 @@ class FedBatch(NamedTuple):
     image_ids: tuple[str, ...]
     position: Any  # Position of the pipeline after this batch.
     ready: float  # time.monotonic() when the batch was ready.
+    inputs: Mapping[str, Any] = {}  # The batch itself, as the detector takes it.
+    groundtruth: Mapping[str, Any] = {}
 
 
 class Prefetcher:
@@ -46,12 +48,11 @@ class Prefetcher:
                 if not self._is_started:
                     self.first_batch, self._is_started = batch, True
                 x = model_inputs(batch, getattr(self.pipeline, "pads", True))
-                y = present(batch.groundtruth)
-                position = self.pipeline.get_state()
-                self._in_flight.append(
-                    FedBatch(tuple(batch.image_ids), position, time.monotonic())
-                )
-                yield x, {name: np.asarray(value) for name, value in y.items()}
+                truth = present(batch.groundtruth)
+                y = {name: np.asarray(value) for name, value in truth.items()}
+                ids, position = tuple(batch.image_ids), self.pipeline.get_state()
+                self._in_flight.append(FedBatch(ids, position, time.monotonic(), x, y))
+                yield x, y
                 if self._is_closed:
                     return
         except Exception as error:

@@ -327,13 +327,14 @@ def _build(
         raise resume_from.new_classes(error) if resume_from else error from error
     strategy = together.strategy
     check_same_data(strategy, pipeline, eval_dataset)
+    surveys = None
     if strategy.is_chief:
-        check_datasets(config, pipeline, eval_dataset)
+        surveys = check_datasets(config, pipeline, eval_dataset)
     print_lines(*sampling_lines(config, pipeline.source, pipeline.order.repeats))
     check()
     choose_precision(config, pipeline, partial(freeze_named, config), check)
     with strategy.scope():
-        detector = build_trained(config, pipeline)
+        detector = build_trained(config, pipeline, surveys)
     evaluate = None
     if eval_dataset is not None:
         classes = pipeline.label_map

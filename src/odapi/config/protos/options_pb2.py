@@ -26,39 +26,41 @@ from odapi.config.protos import augmentation_pb2 as odapi_dot_config_dot_protos_
 from odapi.config.protos import pipeline_pb2 as odapi_dot_config_dot_protos_dot_pipeline__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!odapi/config/protos/options.proto\x12\x05odapi\x1a&odapi/config/protos/augmentation.proto\x1a\"odapi/config/protos/pipeline.proto\"\xd4\x05\n\x07Options\x12\x0f\n\x04seed\x18\x01 \x01(\x04:\x01\x30\x12\x12\n\ntrain_data\x18\x02 \x01(\t\x12\x11\n\teval_data\x18\x03 \x01(\t\x12\x34\n\tprecision\x18\x04 \x01(\x0e\x32\x18.odapi.Options.Precision:\x07\x46LOAT32\x12\x18\n\x10\x62\x61\x63kbone_weights\x18\x05 \x01(\t\x12%\n\nevaluation\x18\x06 \x01(\x0b\x32\x11.odapi.Evaluation\x12\'\n\x0b\x63heckpoints\x18\x07 \x01(\x0b\x32\x12.odapi.Checkpoints\x12,\n\x0e\x65\x61rly_stopping\x18\x08 \x01(\x0b\x32\x14.odapi.EarlyStopping\x12(\n\x0c\x64\x61ta_loading\x18\t \x01(\x0b\x32\x12.odapi.DataLoading\x12\x19\n\x0enms_candidates\x18\n \x01(\r:\x01\x30\x12\x1c\n\rdeterministic\x18\x0b \x01(\x08:\x05\x66\x61lse\x12\x18\n\x10\x62\x61tch_norm_decay\x18\x0c \x01(\x02\x12\x18\n\troi_align\x18\r \x01(\x08:\x05\x66\x61lse\x12!\n\x16recalibrate_batch_norm\x18\x0e \x01(\r:\x01\x30\x12*\n\raugmentations\x18\x0f \x03(\x0b\x32\x13.odapi.Augmentation\x12!\n\x08sampling\x18\x12 \x01(\x0b\x32\x0f.odapi.Sampling\x12!\n\x08trackers\x18( \x01(\x0b\x32\x0f.odapi.Trackers\x12 \n\x15gradient_accumulation\x18\x19 \x01(\r:\x01\x31\x12 \n\x11rematerialization\x18\x1a \x01(\x08:\x05\x66\x61lse\x12\x14\n\tmax_hours\x18\x1b \x01(\x02:\x01\x30\"=\n\tPrecision\x12\x0b\n\x07\x46LOAT32\x10\x00\x12\x0c\n\x08\x42\x46LOAT16\x10\x01\x12\x0b\n\x07\x46LOAT16\x10\x02\x12\x08\n\x04\x41UTO\x10\x03\"\x9c\x01\n\nEvaluation\x12\x1b\n\revery_n_steps\x18\x01 \x01(\r:\x04\x31\x30\x30\x30\x12\x31\n\x0b\x62\x65st_metric\x18\x02 \x01(\t:\x1c\x44\x65tectionBoxes_Precision/mAP\x12\x15\n\nmax_images\x18\x03 \x01(\r:\x01\x30\x12\'\n\x18\x65stimate_keypoint_sigmas\x18\x04 \x01(\x08:\x05\x66\x61lse\";\n\x0b\x43heckpoints\x12\x1b\n\revery_n_steps\x18\x01 \x01(\r:\x04\x31\x30\x30\x30\x12\x0f\n\x04keep\x18\x02 \x01(\r:\x01\x30\":\n\rEarlyStopping\x12\x13\n\x08patience\x18\x01 \x01(\r:\x01\x30\x12\x14\n\tmin_delta\x18\x02 \x01(\x02:\x01\x30\"\x8b\x01\n\x08Sampling\x12\x13\n\x08\x66raction\x18\x01 \x01(\x02:\x01\x31\x12\"\n\x17repeat_factor_threshold\x18\x02 \x01(\x02:\x01\x30\x12)\n\rclass_weights\x18\x03 \x03(\x0b\x32\x12.odapi.ClassWeight\x12\x1b\n\x0csingle_class\x18\x04 \x01(\x08:\x05\x66\x61lse\".\n\x0b\x43lassWeight\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x06weight\x18\x02 \x01(\x02:\x01\x31\"\xec\x01\n\x0b\x44\x61taLoading\x12\x12\n\x07threads\x18\x01 \x01(\r:\x01\x30\x12\x13\n\x08prefetch\x18\x02 \x01(\r:\x01\x32\x12\x17\n\x0csize_buckets\x18\x03 \x01(\r:\x01\x34\x12\x15\n\x08\x63\x61\x63he_mb\x18\x04 \x01(\r:\x03\x35\x31\x32\x12\x14\n\tprocesses\x18\x05 \x01(\r:\x01\x30\x12#\n\x14\x64rop_unknown_classes\x18\x06 \x01(\x08:\x05\x66\x61lse\x12\r\n\x05\x61llow\x18\x07 \x03(\t\x12!\n\x14max_image_megapixels\x18\x08 \x01(\r:\x03\x31\x37\x39\x12\x17\n\x0flabel_hierarchy\x18\t \x01(\t\"\xfe\x01\n\x08Trackers\x12.\n\x0btensorboard\x18\x01 \x01(\x0b\x32\x19.odapi.TensorBoardTracker\x12&\n\x07\x63learml\x18\x02 \x01(\x0b\x32\x15.odapi.ClearMLTracker\x12$\n\x06mlflow\x18\x03 \x01(\x0b\x32\x14.odapi.MLflowTracker\x12\"\n\x05wandb\x18\x04 \x01(\x0b\x32\x13.odapi.WandbTracker\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x19\n\x0b\x63heckpoints\x18\x07 \x01(\x08:\x04true\x12\x19\n\rclose_seconds\x18\x08 \x01(\r:\x02\x36\x30\"+\n\x12TensorBoardTracker\x12\x15\n\x07\x65nabled\x18\x01 \x01(\x08:\x04true\"^\n\x0e\x43learMLTracker\x12\x16\n\x07project\x18\x01 \x01(\t:\x05odapi\x12 \n\x04mode\x18\x02 \x01(\x0e\x32\x12.odapi.TrackerMode\x12\x12\n\noutput_uri\x18\x03 \x01(\t\"@\n\rMLflowTracker\x12\x14\n\x0ctracking_uri\x18\x01 \x01(\t\x12\x19\n\nexperiment\x18\x02 \x01(\t:\x05odapi\"g\n\x0cWandbTracker\x12\x16\n\x07project\x18\x01 \x01(\t:\x05odapi\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\x12 \n\x04mode\x18\x03 \x01(\x0e\x32\x12.odapi.TrackerMode\x12\r\n\x05group\x18\x04 \x01(\t*&\n\x0bTrackerMode\x12\n\n\x06ONLINE\x10\x00\x12\x0b\n\x07OFFLINE\x10\x01:R\n\x07options\x12\x30.object_detection.protos.TrainEvalPipelineConfig\x18\xe8\x07 \x01(\x0b\x32\x0e.odapi.Options')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!odapi/config/protos/options.proto\x12\x05odapi\x1a&odapi/config/protos/augmentation.proto\x1a\"odapi/config/protos/pipeline.proto\"\xf3\x05\n\x07Options\x12\x0f\n\x04seed\x18\x01 \x01(\x04:\x01\x30\x12\x12\n\ntrain_data\x18\x02 \x01(\t\x12\x11\n\teval_data\x18\x03 \x01(\t\x12\x34\n\tprecision\x18\x04 \x01(\x0e\x32\x18.odapi.Options.Precision:\x07\x46LOAT32\x12\x18\n\x10\x62\x61\x63kbone_weights\x18\x05 \x01(\t\x12%\n\nevaluation\x18\x06 \x01(\x0b\x32\x11.odapi.Evaluation\x12\'\n\x0b\x63heckpoints\x18\x07 \x01(\x0b\x32\x12.odapi.Checkpoints\x12,\n\x0e\x65\x61rly_stopping\x18\x08 \x01(\x0b\x32\x14.odapi.EarlyStopping\x12(\n\x0c\x64\x61ta_loading\x18\t \x01(\x0b\x32\x12.odapi.DataLoading\x12\x19\n\x0enms_candidates\x18\n \x01(\r:\x01\x30\x12\x1c\n\rdeterministic\x18\x0b \x01(\x08:\x05\x66\x61lse\x12\x18\n\x10\x62\x61tch_norm_decay\x18\x0c \x01(\x02\x12\x18\n\troi_align\x18\r \x01(\x08:\x05\x66\x61lse\x12!\n\x16recalibrate_batch_norm\x18\x0e \x01(\r:\x01\x30\x12*\n\raugmentations\x18\x0f \x03(\x0b\x32\x13.odapi.Augmentation\x12!\n\x08sampling\x18\x12 \x01(\x0b\x32\x0f.odapi.Sampling\x12!\n\x08trackers\x18( \x01(\x0b\x32\x0f.odapi.Trackers\x12 \n\x15gradient_accumulation\x18\x19 \x01(\r:\x01\x31\x12 \n\x11rematerialization\x18\x1a \x01(\x08:\x05\x66\x61lse\x12\x14\n\tmax_hours\x18\x1b \x01(\x02:\x01\x30\x12\x1d\n\x06health\x18\x32 \x01(\x0b\x32\r.odapi.Health\"=\n\tPrecision\x12\x0b\n\x07\x46LOAT32\x10\x00\x12\x0c\n\x08\x42\x46LOAT16\x10\x01\x12\x0b\n\x07\x46LOAT16\x10\x02\x12\x08\n\x04\x41UTO\x10\x03\"\x9c\x01\n\nEvaluation\x12\x1b\n\revery_n_steps\x18\x01 \x01(\r:\x04\x31\x30\x30\x30\x12\x31\n\x0b\x62\x65st_metric\x18\x02 \x01(\t:\x1c\x44\x65tectionBoxes_Precision/mAP\x12\x15\n\nmax_images\x18\x03 \x01(\r:\x01\x30\x12\'\n\x18\x65stimate_keypoint_sigmas\x18\x04 \x01(\x08:\x05\x66\x61lse\";\n\x0b\x43heckpoints\x12\x1b\n\revery_n_steps\x18\x01 \x01(\r:\x04\x31\x30\x30\x30\x12\x0f\n\x04keep\x18\x02 \x01(\r:\x01\x30\":\n\rEarlyStopping\x12\x13\n\x08patience\x18\x01 \x01(\r:\x01\x30\x12\x14\n\tmin_delta\x18\x02 \x01(\x02:\x01\x30\"9\n\x06Health\x12\r\n\x05\x61llow\x18\x01 \x03(\t\x12 \n\x12save_diverged_step\x18\x02 \x01(\x08:\x04true\"\x8b\x01\n\x08Sampling\x12\x13\n\x08\x66raction\x18\x01 \x01(\x02:\x01\x31\x12\"\n\x17repeat_factor_threshold\x18\x02 \x01(\x02:\x01\x30\x12)\n\rclass_weights\x18\x03 \x03(\x0b\x32\x12.odapi.ClassWeight\x12\x1b\n\x0csingle_class\x18\x04 \x01(\x08:\x05\x66\x61lse\".\n\x0b\x43lassWeight\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\x06weight\x18\x02 \x01(\x02:\x01\x31\"\xec\x01\n\x0b\x44\x61taLoading\x12\x12\n\x07threads\x18\x01 \x01(\r:\x01\x30\x12\x13\n\x08prefetch\x18\x02 \x01(\r:\x01\x32\x12\x17\n\x0csize_buckets\x18\x03 \x01(\r:\x01\x34\x12\x15\n\x08\x63\x61\x63he_mb\x18\x04 \x01(\r:\x03\x35\x31\x32\x12\x14\n\tprocesses\x18\x05 \x01(\r:\x01\x30\x12#\n\x14\x64rop_unknown_classes\x18\x06 \x01(\x08:\x05\x66\x61lse\x12\r\n\x05\x61llow\x18\x07 \x03(\t\x12!\n\x14max_image_megapixels\x18\x08 \x01(\r:\x03\x31\x37\x39\x12\x17\n\x0flabel_hierarchy\x18\t \x01(\t\"\xfe\x01\n\x08Trackers\x12.\n\x0btensorboard\x18\x01 \x01(\x0b\x32\x19.odapi.TensorBoardTracker\x12&\n\x07\x63learml\x18\x02 \x01(\x0b\x32\x15.odapi.ClearMLTracker\x12$\n\x06mlflow\x18\x03 \x01(\x0b\x32\x14.odapi.MLflowTracker\x12\"\n\x05wandb\x18\x04 \x01(\x0b\x32\x13.odapi.WandbTracker\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x19\n\x0b\x63heckpoints\x18\x07 \x01(\x08:\x04true\x12\x19\n\rclose_seconds\x18\x08 \x01(\r:\x02\x36\x30\"+\n\x12TensorBoardTracker\x12\x15\n\x07\x65nabled\x18\x01 \x01(\x08:\x04true\"^\n\x0e\x43learMLTracker\x12\x16\n\x07project\x18\x01 \x01(\t:\x05odapi\x12 \n\x04mode\x18\x02 \x01(\x0e\x32\x12.odapi.TrackerMode\x12\x12\n\noutput_uri\x18\x03 \x01(\t\"@\n\rMLflowTracker\x12\x14\n\x0ctracking_uri\x18\x01 \x01(\t\x12\x19\n\nexperiment\x18\x02 \x01(\t:\x05odapi\"g\n\x0cWandbTracker\x12\x16\n\x07project\x18\x01 \x01(\t:\x05odapi\x12\x0e\n\x06\x65ntity\x18\x02 \x01(\t\x12 \n\x04mode\x18\x03 \x01(\x0e\x32\x12.odapi.TrackerMode\x12\r\n\x05group\x18\x04 \x01(\t*&\n\x0bTrackerMode\x12\n\n\x06ONLINE\x10\x00\x12\x0b\n\x07OFFLINE\x10\x01:R\n\x07options\x12\x30.object_detection.protos.TrainEvalPipelineConfig\x18\xe8\x07 \x01(\x0b\x32\x0e.odapi.Options')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'odapi.config.protos.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TRACKERMODE']._serialized_start=2125
-  _globals['_TRACKERMODE']._serialized_end=2163
+  _globals['_TRACKERMODE']._serialized_start=2215
+  _globals['_TRACKERMODE']._serialized_end=2253
   _globals['_OPTIONS']._serialized_start=121
-  _globals['_OPTIONS']._serialized_end=845
-  _globals['_OPTIONS_PRECISION']._serialized_start=784
-  _globals['_OPTIONS_PRECISION']._serialized_end=845
-  _globals['_EVALUATION']._serialized_start=848
-  _globals['_EVALUATION']._serialized_end=1004
-  _globals['_CHECKPOINTS']._serialized_start=1006
-  _globals['_CHECKPOINTS']._serialized_end=1065
-  _globals['_EARLYSTOPPING']._serialized_start=1067
-  _globals['_EARLYSTOPPING']._serialized_end=1125
-  _globals['_SAMPLING']._serialized_start=1128
-  _globals['_SAMPLING']._serialized_end=1267
-  _globals['_CLASSWEIGHT']._serialized_start=1269
-  _globals['_CLASSWEIGHT']._serialized_end=1315
-  _globals['_DATALOADING']._serialized_start=1318
-  _globals['_DATALOADING']._serialized_end=1554
-  _globals['_TRACKERS']._serialized_start=1557
-  _globals['_TRACKERS']._serialized_end=1811
-  _globals['_TENSORBOARDTRACKER']._serialized_start=1813
-  _globals['_TENSORBOARDTRACKER']._serialized_end=1856
-  _globals['_CLEARMLTRACKER']._serialized_start=1858
-  _globals['_CLEARMLTRACKER']._serialized_end=1952
-  _globals['_MLFLOWTRACKER']._serialized_start=1954
-  _globals['_MLFLOWTRACKER']._serialized_end=2018
-  _globals['_WANDBTRACKER']._serialized_start=2020
-  _globals['_WANDBTRACKER']._serialized_end=2123
+  _globals['_OPTIONS']._serialized_end=876
+  _globals['_OPTIONS_PRECISION']._serialized_start=815
+  _globals['_OPTIONS_PRECISION']._serialized_end=876
+  _globals['_EVALUATION']._serialized_start=879
+  _globals['_EVALUATION']._serialized_end=1035
+  _globals['_CHECKPOINTS']._serialized_start=1037
+  _globals['_CHECKPOINTS']._serialized_end=1096
+  _globals['_EARLYSTOPPING']._serialized_start=1098
+  _globals['_EARLYSTOPPING']._serialized_end=1156
+  _globals['_HEALTH']._serialized_start=1158
+  _globals['_HEALTH']._serialized_end=1215
+  _globals['_SAMPLING']._serialized_start=1218
+  _globals['_SAMPLING']._serialized_end=1357
+  _globals['_CLASSWEIGHT']._serialized_start=1359
+  _globals['_CLASSWEIGHT']._serialized_end=1405
+  _globals['_DATALOADING']._serialized_start=1408
+  _globals['_DATALOADING']._serialized_end=1644
+  _globals['_TRACKERS']._serialized_start=1647
+  _globals['_TRACKERS']._serialized_end=1901
+  _globals['_TENSORBOARDTRACKER']._serialized_start=1903
+  _globals['_TENSORBOARDTRACKER']._serialized_end=1946
+  _globals['_CLEARMLTRACKER']._serialized_start=1948
+  _globals['_CLEARMLTRACKER']._serialized_end=2042
+  _globals['_MLFLOWTRACKER']._serialized_start=2044
+  _globals['_MLFLOWTRACKER']._serialized_end=2108
+  _globals['_WANDBTRACKER']._serialized_start=2110
+  _globals['_WANDBTRACKER']._serialized_end=2213
 # @@protoc_insertion_point(module_scope)

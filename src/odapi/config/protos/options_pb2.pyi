@@ -19,7 +19,7 @@ OPTIONS_FIELD_NUMBER: _ClassVar[int]
 options: _descriptor.FieldDescriptor
 
 class Options(_message.Message):
-    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic", "batch_norm_decay", "roi_align", "recalibrate_batch_norm", "augmentations", "sampling", "trackers", "gradient_accumulation", "rematerialization", "max_hours")
+    __slots__ = ("seed", "train_data", "eval_data", "precision", "backbone_weights", "evaluation", "checkpoints", "early_stopping", "data_loading", "nms_candidates", "deterministic", "batch_norm_decay", "roi_align", "recalibrate_batch_norm", "augmentations", "sampling", "trackers", "gradient_accumulation", "rematerialization", "max_hours", "health")
     class Precision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         FLOAT32: _ClassVar[Options.Precision]
@@ -50,6 +50,7 @@ class Options(_message.Message):
     GRADIENT_ACCUMULATION_FIELD_NUMBER: _ClassVar[int]
     REMATERIALIZATION_FIELD_NUMBER: _ClassVar[int]
     MAX_HOURS_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_FIELD_NUMBER: _ClassVar[int]
     seed: int
     train_data: str
     eval_data: str
@@ -70,7 +71,8 @@ class Options(_message.Message):
     gradient_accumulation: int
     rematerialization: bool
     max_hours: float
-    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ..., recalibrate_batch_norm: _Optional[int] = ..., augmentations: _Optional[_Iterable[_Union[_augmentation_pb2.Augmentation, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., trackers: _Optional[_Union[Trackers, _Mapping]] = ..., gradient_accumulation: _Optional[int] = ..., rematerialization: _Optional[bool] = ..., max_hours: _Optional[float] = ...) -> None: ...
+    health: Health
+    def __init__(self, seed: _Optional[int] = ..., train_data: _Optional[str] = ..., eval_data: _Optional[str] = ..., precision: _Optional[_Union[Options.Precision, str]] = ..., backbone_weights: _Optional[str] = ..., evaluation: _Optional[_Union[Evaluation, _Mapping]] = ..., checkpoints: _Optional[_Union[Checkpoints, _Mapping]] = ..., early_stopping: _Optional[_Union[EarlyStopping, _Mapping]] = ..., data_loading: _Optional[_Union[DataLoading, _Mapping]] = ..., nms_candidates: _Optional[int] = ..., deterministic: _Optional[bool] = ..., batch_norm_decay: _Optional[float] = ..., roi_align: _Optional[bool] = ..., recalibrate_batch_norm: _Optional[int] = ..., augmentations: _Optional[_Iterable[_Union[_augmentation_pb2.Augmentation, _Mapping]]] = ..., sampling: _Optional[_Union[Sampling, _Mapping]] = ..., trackers: _Optional[_Union[Trackers, _Mapping]] = ..., gradient_accumulation: _Optional[int] = ..., rematerialization: _Optional[bool] = ..., max_hours: _Optional[float] = ..., health: _Optional[_Union[Health, _Mapping]] = ...) -> None: ...
 
 class Evaluation(_message.Message):
     __slots__ = ("every_n_steps", "best_metric", "max_images", "estimate_keypoint_sigmas")
@@ -99,6 +101,14 @@ class EarlyStopping(_message.Message):
     patience: int
     min_delta: float
     def __init__(self, patience: _Optional[int] = ..., min_delta: _Optional[float] = ...) -> None: ...
+
+class Health(_message.Message):
+    __slots__ = ("allow", "save_diverged_step")
+    ALLOW_FIELD_NUMBER: _ClassVar[int]
+    SAVE_DIVERGED_STEP_FIELD_NUMBER: _ClassVar[int]
+    allow: _containers.RepeatedScalarFieldContainer[str]
+    save_diverged_step: bool
+    def __init__(self, allow: _Optional[_Iterable[str]] = ..., save_diverged_step: _Optional[bool] = ...) -> None: ...
 
 class Sampling(_message.Message):
     __slots__ = ("fraction", "repeat_factor_threshold", "class_weights", "single_class")

@@ -59,6 +59,13 @@ SET_CHECKS = (
     "shared_images",
 )  # fmt: skip
 
+# Health checks of a training, which `options.health.allow` turns off.
+HEALTH_CHECKS = (
+    "high_learning_rate", "long_warmup", "schedule_length", "slow_batch_norm",
+    "evaluates_training", "small_batch_norm", "no_class_overlap", "vanishing_objects",
+    "missed_objects", "zero_map",
+)  # fmt: skip
+
 METRICS = ("coco_detection_metrics", "coco_mask_metrics")
 _ALL_METRICS = (
     *METRICS, "coco_keypoint_metrics", "coco_panoptic_metrics",

@@ -64,8 +64,9 @@ def find(config: Any, for_training: bool = True) -> Iterator[Finding]:
             f"only the first, too",
         )
     yield from _find_other_classes(maps)
-    if for_training and readers:
-        yield from _find_shared_data(config.train_input_reader, readers[0], ours)
+    if for_training and (readers or ours.eval_data):
+        evaluated = readers[0] if readers else None
+        yield from _find_shared_data(config.train_input_reader, evaluated, ours)
 
 
 def _find_reader(
@@ -254,7 +255,9 @@ def _has_parts(spec: str) -> bool:
 def _find_shared_data(train: Any, evaluated: Any, ours: Any) -> Iterator[Finding]:
     if ours.train_data or ours.eval_data:
         if ours.train_data == ours.eval_data and not _has_parts(ours.train_data):
-            yield warning("options.eval_data", "is the training data")
+            yield warning(
+                "options.eval_data", "is the training data", check="evaluates_training"
+            )
         return
     mine = set(train.tf_record_input_reader.input_path)
     same = mine & set(evaluated.tf_record_input_reader.input_path)
@@ -263,4 +266,5 @@ def _find_shared_data(train: Any, evaluated: Any, ours: Any) -> Iterator[Finding
             yield warning(
                 "eval_input_reader[0].tf_record_input_reader.input_path",
                 f"{path!r} is training data, too: the metrics will be too high",
+                check="evaluates_training",
             )

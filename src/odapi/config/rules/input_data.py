@@ -6,7 +6,7 @@ from typing import Any
 from odapi.config.findings import Finding, error
 from odapi.config.load import options
 from odapi.config.readers import all_readers
-from odapi.config.rules.choices import SET_CHECKS
+from odapi.config.rules.choices import HEALTH_CHECKS, SET_CHECKS
 from odapi.errors import did_you_mean
 
 _TO_GRAY = "convert_to_grayscale"
@@ -46,14 +46,19 @@ def find_mixture(config: Any) -> Iterator[Finding]:
 
 
 def find_allowed_checks(config: Any) -> Iterator[Finding]:
-    """Yields names in `allow` that are no checks of datasets."""
-    for index, name in enumerate(options(config).data_loading.allow):
-        if name not in SET_CHECKS:
-            yield error(
-                f"options.data_loading.allow[{index}]",
-                f"unknown value {name!r}; known values are {', '.join(SET_CHECKS)}",
-                did_you_mean(name, SET_CHECKS),
-            )
+    """Yields names in `allow` that are no checks of datasets or of the training."""
+    ours = options(config)
+    for path, allow, known in (
+        ("options.data_loading.allow", ours.data_loading.allow, SET_CHECKS),
+        ("options.health.allow", ours.health.allow, HEALTH_CHECKS),
+    ):
+        for index, name in enumerate(allow):
+            if name not in known:
+                yield error(
+                    f"{path}[{index}]",
+                    f"unknown value {name!r}; known values are {', '.join(known)}",
+                    did_you_mean(name, known),
+                )
 
 
 def find_sampling(config: Any) -> Iterator[Finding]:

@@ -56,6 +56,7 @@ class Part(enum.Enum):
         "options.train_data",
         "options.data_loading",
         "options.sampling",
+        "options.health",
     )
     EVALUATION = ("eval_config", "eval_input_reader", "options.eval_data")
     OPTIMIZER = (

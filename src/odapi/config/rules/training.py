@@ -89,6 +89,7 @@ def _find_rate(train: Any) -> Iterator[Finding]:
                 f"{path}.burnin_steps",
                 f"is {schedule.burnin_steps}, and the training has only "
                 f"{counted(train.num_steps, 'step')}",
+                check="long_warmup",
             )
 
 
@@ -114,7 +115,11 @@ def _find_high_rate(
     if rate == 0:
         yield error(path, "is 0: the model would not learn")
     elif optimizer == "adam_optimizer" and rate > _MAX_ADAM_RATE:
-        yield warning(path, f"{rate:g} is high for Adam; usual is 0.001")
+        yield warning(
+            path,
+            f"{rate:g} is high for Adam; usual is 0.001",
+            check="high_learning_rate",
+        )
     elif optimizer == "momentum_optimizer" and batch:
         if clips and rate <= batch * _MAX_CLIPPED_RATE_PER_IMAGE:
             return
@@ -130,6 +135,7 @@ def _find_high_rate(
             f"{rate:g} is high for batches of {batch}: {source}",
             f"scaled linearly: --set {path}={scaled:.3g}, "
             "and warmup_learning_rate likewise",
+            check="high_learning_rate",
         )
 
 
@@ -164,6 +170,9 @@ def _find_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
             f"{path}.warmup_steps",
             f"is {schedule.warmup_steps}, and the training has only "
             f"{counted(num_steps, 'step')}",
+            "the base rate is never reached: train longer, or set about a tenth of "
+            f"the steps: --set {path}.warmup_steps={max(num_steps // 10, 1)}",
+            check="long_warmup",
         )
     elif 0 < num_steps and schedule.total_steps != num_steps:
         more = (
@@ -176,6 +185,7 @@ def _find_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
             f"is {schedule.total_steps}, but train_config.num_steps is {num_steps}: "
             f"the training {more}",
             f"--set {path}.total_steps={num_steps}",
+            check="schedule_length",
         )
 
 
@@ -186,6 +196,7 @@ def _find_manual(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
                 f"{path}.schedule[{index}].step",
                 f"{step.step} is never reached: the training has "
                 f"{counted(num_steps, 'step')}",
+                check="schedule_length",
             )
             return
 
@@ -234,6 +245,7 @@ def _find_batch_norm(config: Any) -> Iterator[Finding]:
                     f"{enough:g} or below, or re-estimate them for evaluation and "
                     "export (also of a finished run): --set "
                     "options.recalibrate_batch_norm=50",
+                    check="slow_batch_norm",
                 )
                 return
 

@@ -65,7 +65,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.writes = writes
         self.state, self.model_dir = state, model_dir
         self.last = resumed_from
-        self._detector, self._optimizer = detector, optimizer
+        self.detector, self._optimizer = detector, optimizer
         self._write_metadata, self._note = write_metadata, note
         self._evaluates, self.recalibration = evaluates, recalibration
         self._unmarked: _Best | None = None  # Could not be marked yet.
@@ -121,12 +121,12 @@ class Checkpoint(keras.callbacks.Callback):
         step = self.state.step
         if step == self.saved_step:
             return
-        sync_variables(self._detector)
+        sync_variables(self.detector)
         if not self.writes:
             self._statistics()  # All processes measure them together.
             self.last = folders.path_of(self.model_dir, step)
             return
-        weights = values(self._detector.named_variables())
+        weights = values(self.detector.named_variables())
         for name, value in weights.items():
             if not np.isfinite(value).all():
                 raise DivergedError(
@@ -139,11 +139,11 @@ class Checkpoint(keras.callbacks.Callback):
 
         def fill(folder: pathlib.Path) -> None:
             save_arrays(folder / folders.WEIGHTS, weights)
-            averages.save(folder, self._detector, self._optimizer)
+            averages.save(folder, self.detector, self._optimizer)
             if statistics:
                 batch_norm.save(folder, statistics)
             facts = self.state.facts() | start_facts(self.model_dir)
-            training_state.save(folder, self._detector, self._optimizer, facts)
+            training_state.save(folder, self.detector, self._optimizer, facts)
             self._write_metadata(folder)
 
         folder = folders.write(self.model_dir, step, fill)
@@ -170,7 +170,7 @@ class Checkpoint(keras.callbacks.Callback):
         optimizer = self._optimizer if state.plan.average else None
         measured = self.recalibration.measured(state.step, optimizer)
         # Norms that no batch reached keep their statistics.
-        return moving_statistics(self._detector) | measured
+        return moving_statistics(self.detector) | measured
 
     def mark_best(self, metric: str, value: float) -> None:
         """Makes the last checkpoint the best one.

@@ -8,6 +8,7 @@ import keras
 
 from odapi.errors import DivergedError
 from odapi.losses.names import TOTAL_LOSS
+from odapi.training.divergence.recorder import StepRecorder
 from odapi.training.run_state import RunState
 
 # Trainings with a loss this many times that of the first step did not recover.
@@ -20,34 +21,52 @@ class NaNGuard(keras.callbacks.Callback):
     Args:
         state: State of the run; `reference_loss` is set by the first good step.
         last_checkpoint: Returns the path of the last checkpoint, or "".
+        recorder: Saves the step; None: it is not saved.
     """
 
-    def __init__(self, state: RunState, last_checkpoint: Callable[[], str]):
+    def __init__(
+        self,
+        state: RunState,
+        last_checkpoint: Callable[[], str],
+        recorder: StepRecorder | None = None,
+    ):
         super().__init__()
         self.state, self._last_checkpoint = state, last_checkpoint
+        self._recorder = recorder
         self._previous_ids: Sequence[str] = ()
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        """Keeps what is needed to repeat the step."""
+        if self._recorder is not None:
+            self._recorder.before_step()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Checks the losses of the step.
 
         Raises:
-            DivergedError: A loss is NaN, infinite or absurdly large.
+            DivergedError: A loss or a gradient is NaN or infinite, or a loss is
+                absurdly large.
         """
         state = self.state
         image_ids = state.batch.image_ids if state.batch else ()
-        diverged = diverged_losses(state.losses, state.reference_loss)
-        if diverged:
-            raise DivergedError(
-                f"step {state.step}",
-                self._problem(diverged, image_ids),
-                advice(state.learning_rate, self._last_checkpoint()),
-            )
+        problem = self._find(image_ids)
+        if problem:
+            hint = advice(state.learning_rate, self._last_checkpoint())
+            if self._recorder is not None:
+                hint = f"{self._recorder.save(problem)}; {hint}"
+            raise DivergedError(f"step {state.step}", problem, hint.removeprefix("; "))
         self._previous_ids = image_ids
         if state.reference_loss is None:
             state.reference_loss = state.losses.get(TOTAL_LOSS)
 
-    def _problem(self, diverged: Mapping[str, float], image_ids: Sequence[str]) -> str:
+    def _find(self, image_ids: Sequence[str]) -> str:
+        """Returns what diverged in the step, with its images; "" if nothing did."""
+        diverged = diverged_losses(self.state.losses, self.state.reference_loss)
         values = " and ".join(f"{name} is {v:.4g}" for name, v in diverged.items())
+        if not values and self._recorder is not None and self._recorder.was_skipped():
+            values = "the losses are finite, but a gradient is NaN or infinite"
+        if not values:
+            return ""
         problem = f"{values}; images of this step: {', '.join(image_ids)}"
         if self._previous_ids:  # Its gradients may have broken the weights.
             problem += f"; of the step before: {', '.join(self._previous_ids)}"

@@ -1,0 +1,1 @@
+"""Steps whose losses or gradients are not finite: saved, repeated and explained."""

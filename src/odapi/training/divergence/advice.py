@@ -1,0 +1,31 @@
+"""Next steps after a step that diverged, by where it begins."""
+
+from odapi.training.divergence.saved_step import SavedStep
+
+_RATE = (
+    "the learning rate of the step was {rate:.4g}: try a tenth of it, with a warm-up, "
+    "or train_config.gradient_clipping_by_norm: 10"
+)
+_ADVICE = {
+    "input": "the data is not finite before the model sees it: look at these images "
+    "with `odapi data inspect`, and at your augmentations",
+    "weight": "the weights were not finite before the step: check the checkpoint that "
+    "training started from, or resume from an earlier one of the run",
+    "layer": "values grow until this layer cannot represent them, or it divides by "
+    "zero; compare its inputs and weights with those of a good step. With a precision "
+    "of 16 bits, try options.precision: FLOAT32. Otherwise, " + _RATE,
+    "loss": "the outputs of the model are finite, but not this part of the loss: look "
+    "at the boxes of these images; with finite data, this is a mistake of odapi, and "
+    "the folder of the step is all that a report needs",
+    "gradient": "the losses are finite, but not their gradients: usually a square "
+    "root, a logarithm or a division at 0. With a precision of 16 bits, try "
+    "options.precision: FLOAT32; otherwise this is a mistake of odapi, and the folder "
+    "of the step is all that a report needs",
+    "": "nothing is infinite or NaN: the loss was too large, or only the compiled step "
+    "is not finite; " + _RATE,
+}
+
+
+def advice_for(kind: str, saved: SavedStep) -> str:
+    """Returns the next steps for a kind of `Culprit`; "" if all tensors are finite."""
+    return _ADVICE[kind].format(rate=saved.learning_rate)
