@@ -10,11 +10,13 @@ from keras import ops
 import tiny_data
 from field_samples import SAMPLES
 from odapi.build.metrics import keypoint_edges
+from odapi.build.tracker_settings import tracker_settings
 from odapi.config import check, schema
 from odapi.config.label_map import save_label_map
 from odapi.config.load import load_config
 from odapi.config.reference import messages
 from odapi.config.rules import choices, registry, support
+from odapi.config.rules.trackers import SERVICES
 from odapi.config.view import record_reads, view
 from odapi.labels import label_map_of
 from odapi.structures import Detections
@@ -124,6 +126,13 @@ def _read_by_training(tmp_path, monkeypatch):
     return names
 
 
+def _read_by_trackers():
+    blocks = [f"options.trackers.{name}={{}}" for name in SERVICES]
+    with record_reads() as names:
+        tracker_settings(view(load_config("train_config { }", blocks)))
+    return names | {f"Trackers.{name}" for name in SERVICES}  # By `getattr`.
+
+
 def test_fields_are_read_or_reported(shared, tmp_path, monkeypatch):
     configs = _accepted(shared)
     for index, (family, text) in enumerate(SAMPLES):
@@ -132,6 +141,7 @@ def test_fields_are_read_or_reported(shared, tmp_path, monkeypatch):
     _remove_rules(monkeypatch)
     read = _read_by_training(tmp_path, monkeypatch)
     read |= _read_by_builders(configs.values(), monkeypatch)
+    read |= _read_by_trackers()
     read.add("TrainEvalPipelineConfig.options")  # An extension, read by `options()`.
     assert _supported() - read == _ONLY_CHECKED | _ONLY_NAMED
     assert read & set(support.ROWS) == set()
