@@ -41,6 +41,40 @@ def _chain(*channels):
     return keras.Model(images, [x])
 
 
+class Net(keras.Model):
+    """Convolutions with batch norm, computed again or not."""
+
+    def __init__(self, recompute):
+        super().__init__()
+        images = keras.Input((None, None, 3))
+        x = images
+        for index in range(4):
+            start = keras.initializers.GlorotUniform(index)
+            x = keras.layers.Conv2D(4, 3, kernel_initializer=start)(x)
+            x = keras.layers.BatchNormalization(momentum=0.5)(x)
+        self.backbone = keras.Model(images, [x])
+        self.recomputed = Rematerialized(self.backbone) if recompute else None
+
+    def call(self, images, training=False):
+        if training and self.recomputed is not None:
+            return self.recomputed(images)[0]
+        return self.backbone(images, training=training)  # A single output.
+
+
+@pytest.mark.backend
+def test_weights_and_statistics_of_a_small_net_are_those_without_it():
+    x = np.random.default_rng(0).normal(size=(2, 12, 12, 3)).astype("float32")
+    arrays = []
+    for recompute in (False, True):
+        net = Net(recompute)
+        net.compile(optimizer=keras.optimizers.SGD(0.1), loss="mse")
+        net.fit(x, np.ones((2, 4, 4, 4), "float32"), epochs=2, verbose=0)
+        arrays.append([convert_to_numpy(v) for v in net.backbone.weights])
+        assert not recompute or len(net.recomputed.blocks) > 1
+    for plain, recomputed in zip(*arrays, strict=True):
+        np.testing.assert_allclose(recomputed, plain, atol=1e-5)
+
+
 def test_blocks_end_at_small_maps():
     model = _chain(64, 4, 64, 4, 64, 4)
     ends = [b.layers[-1].name for b in Rematerialized(model).blocks]

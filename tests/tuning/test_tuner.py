@@ -116,6 +116,22 @@ def test_failed_trials_are_recorded_and_the_search_continues(tmp_path):
     ]
 
 
+def test_a_trial_that_is_ended_again_and_again_fails(tmp_path):
+    starts = []
+
+    def start(trial, slot):
+        starts.append(trial.number)
+        folder = trial_folder(tmp_path, trial.number)
+        ends = (143, "") if trial.number == 0 else None
+        return FakeTraining(folder, trial.values, fails=ends)
+
+    notes = []
+    search = make_tuner(tmp_path, Limits(2), start, notes)
+    assert search.run() == "done"
+    assert starts.count(0) == 3 and starts.count(1) == 1
+    assert "Trial 0 failed: its process was ended 3 times" in notes
+
+
 def test_a_search_whose_first_trials_all_fail_ends(tmp_path):
     def start(trial, slot):
         return FakeTraining(tmp_path / "x", {}, fails=(1, "no data"))

@@ -3,6 +3,7 @@
 One thread does it all, since the work is in the processes of the trials.
 """
 
+import collections
 import dataclasses
 import math
 import pathlib
@@ -24,6 +25,7 @@ StartTrial = Callable[[Trial, int], TrialProcess]
 
 DONE, INTERRUPTED, TIME_LIMIT, FAILING = "done", "interrupted", "time limit", "failing"
 MAX_FAILURES = 5  # Of the first trials of a search, after which it ends.
+MAX_INTERRUPTS = 3  # Of a trial by others than the search, after which it has failed.
 
 _POLL_SECONDS = 0.25
 _ORPHAN_SECONDS = 60.0
@@ -83,6 +85,7 @@ class Tuner:
         self._note = note
         self._running: list[_Running] = []
         self._failures, self._successes = 0, 0
+        self._interrupts: collections.Counter[int] = collections.Counter()
         self._reason = DONE
         self._deadline = math.inf
         if limits.max_hours:
@@ -203,6 +206,11 @@ class Tuner:
         self._note(f"Trial {running.trial.number} failed: {reason}")
 
     def _leave(self, running: _Running) -> None:
+        number = running.trial.number
+        self._interrupts[number] += self._reason == DONE
+        if self._interrupts[number] >= MAX_INTERRUPTS:
+            self._fail(running, f"its process was ended {MAX_INTERRUPTS} times")
+            return
         self._study.leave(running.trial)
         self._note(f"Trial {running.trial.number} interrupted; it will be resumed")
 
