@@ -22,7 +22,7 @@ from keras import ops
 
 import odapi
 from odapi.structures import Detections
-from odapi.training import train as run
+from odapi.training import parts
 from tiny_detector import TinyDetector
 from tiny_samples import CLASSES, make_samples, train_config
 
@@ -49,7 +49,7 @@ class Detector(TinyDetector):
         )
 
 
-run.build_detector = lambda config, seed=None: Detector(dropout=0.5, seed=seed)
+parts.build_detector = lambda config, seed=None: Detector(dropout=0.5, seed=seed)
 config = train_config(
     "ssd",
     "model.ssd.image_resizer.fixed_shape_resizer={height: 16 width: 16}",

@@ -133,3 +133,29 @@ def test_more_devices_than_there_are():
     tf.zeros(())  # TensorFlow has started: no further devices can be made.
     with pytest.raises(ConfigError, match="is 64, but TensorFlow finds 1 CPU device"):
         choose_strategy(64)
+
+
+@tensorflow_only
+@pytest.mark.slow
+def test_a_run_is_resumed_on_another_number_of_devices(tmp_path):
+    # Unsynchronized statistics are re-estimated and evaluated on the way.
+    steps = ["options.recalibrate_batch_norm=1"]
+
+    def train(num_steps, devices):
+        settings = {
+            "model_dir": str(tmp_path / "run"),
+            "out": str(tmp_path / "out.json"),
+            "num_steps": num_steps,
+            "devices": devices,
+            "overrides": steps,
+        }
+        done = run("process_training.py", json.dumps(settings))
+        assert done.returncode == 0, done.stderr
+        return json.loads((tmp_path / "out.json").read_text()), done.stderr
+
+    first, shown = train(3, 2)
+    assert "Devices: 2 CPUs, data parallel" in shown and len(first["losses"]) == 3
+    assert first["metrics"]["DetectionBoxes_Precision/mAP"] >= 0
+    second, shown = train(6, 1)
+    assert "Resuming from checkpoint" in shown and "step-00000003" in shown
+    assert second["step"] == 6 and len(second["losses"]) == 3
