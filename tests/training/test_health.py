@@ -9,6 +9,7 @@ import pytest
 from odapi.build.detector import build_detector
 from odapi.config.check import find
 from odapi.config.load import load_config
+from odapi.config.rules import training
 from odapi.config.rules.choices import HEALTH_CHECKS
 from odapi.data.survey import Survey
 from odapi.report.history import History
@@ -140,6 +141,26 @@ def test_the_learning_rate(overrides, names):
     assert found(config) == names
     allowed = [f"options.health.allow={name}" for name in names]
     assert found(load_config(config, allowed)) == []
+
+
+@pytest.mark.parametrize(("step", "is_found"), [(4999, False), (5000, True)])
+def test_a_manual_schedule_that_is_far_too_long(step, is_found):
+    schedule = (
+        "manual_step_learning_rate={initial_learning_rate: 0.001 "
+        f"schedule {{step: 500}} schedule {{step: {step}}} schedule {{step: 9999}}}}"
+    )
+    path = RATE.replace("cosine_decay_learning_rate", schedule)
+    config = train_config("ssd", path, "train_config.num_steps=1000")
+    found = [f for f in find(config, for_data=False) if f.check == "schedule_length"]
+    assert [f.path.rpartition(".schedule")[2] for f in found] == ["[1].step"] * is_found
+
+
+def test_published_configs_have_no_findings(shared):
+    paths = [p for f in ("tf1", "tf2") for p in (shared / "configs" / f).iterdir()]
+    paths = [p for p in paths if p.suffix == ".config"]
+    assert len(paths) == 91
+    found = [str(f) for p in paths for f in training.find(load_config(p)) if f.check]
+    assert found == []
 
 
 def test_an_unknown_health_check_is_an_error():

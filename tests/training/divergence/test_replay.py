@@ -11,6 +11,7 @@ from odapi.checkpoints import folder as folders
 from odapi.checkpoints.weights import load_arrays, load_weights
 from odapi.errors import CheckpointError, DivergedError
 from odapi.training.divergence import saved_step
+from odapi.training.divergence.advice import advice_for
 from odapi.training.divergence.replay import explain, replay
 from tiny_detector import TinyDetector, TinyPipeline
 
@@ -116,6 +117,33 @@ def test_a_gradient_that_is_not_finite_stops_a_run_with_finite_losses(run):
     assert result.losses["Loss/total_loss"] == pytest.approx(
         result.saved.losses["Loss/total_loss"], rel=1e-4
     )
+
+
+def test_a_gradient_beside_huge_outputs_is_an_explosion(run):
+    run.detector, run.pipeline = RootDetector(), DarkPipeline()
+    run.detector.head.bias.assign(np.full(6, 1e10))
+    _, folder = diverge(run)
+    result = repeated(folder, RootDetector())
+    assert result.culprit.kind == "gradient"
+    assert result.advice.startswith("outputs of layers reach 1e+10: the training had")
+    assert "mistake of odapi" not in result.advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "largest", "said"),
+    [
+        ("gradient", 9e5, "mistake of odapi"),
+        ("gradient", 1e6, "outputs of layers reach 1e+06"),
+        ("loss", 2e19, "outputs of layers reach 2e+19"),
+        ("layer", 3e21, "the learning rate of the step was 0.25"),
+        ("layer", 1.0, "divides by zero"),
+        ("input", 1e10, "odapi data inspect"),
+        ("", 1e10, "nothing is infinite or NaN"),
+    ],
+)
+def test_the_advice_looks_at_magnitudes_first(kind, largest, said):
+    saved = saved_step.SavedStep(3, {}, "", learning_rate=0.25)
+    assert said in advice_for(kind, saved, largest)
 
 
 @pytest.mark.backend

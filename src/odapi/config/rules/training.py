@@ -14,11 +14,13 @@ from odapi.wording import counted
 
 # Learning rates of the zoo's momentum recipes and the batch size of each.
 _ZOO_BATCH = {0.8: 512, 0.08: 128, 0.04: 64}
-# Highest learning rate of the zoo per image of a batch, 0.8 / 512, doubled.
-_MAX_RATE_PER_IMAGE = 2 * 0.8 / 512
+# Highest learning rate of the published configs per image of a batch: MnasFPN.
+_MAX_RATE_PER_IMAGE = 4 / 1024
 # With gradients that are clipped: the recipes learn with 0.04 and batches of 5.
 _MAX_CLIPPED_RATE_PER_IMAGE = 0.01
 _MAX_ADAM_RATE = 0.01
+# Published configs train for 200 000 steps with a schedule from 900 000 on.
+_MAX_SCHEDULE_RATIO = 5
 
 # Share of the initial batch statistics that is left without harm.
 _INITIAL_SHARE = 0.05
@@ -128,7 +130,7 @@ def _find_high_rate(
             return
         source = f"the zoo uses {rate:g} with batches of {zoo}"
         if not zoo:
-            source = "the highest of the zoo is 0.8 with batches of 512"
+            source = "the highest of the zoo is 4 with batches of 1024"
         scaled = rate * batch / zoo if zoo else 0.8 * batch / 512
         yield warning(
             path,
@@ -190,15 +192,19 @@ def _find_cosine(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
 
 
 def _find_manual(path: str, schedule: Any, num_steps: int) -> Iterator[Finding]:
-    for index, step in enumerate(schedule.schedule):
-        if 0 < num_steps <= step.step:
-            yield warning(
-                f"{path}.schedule[{index}].step",
-                f"{step.step} is never reached: the training has "
-                f"{counted(num_steps, 'step')}",
-                check="schedule_length",
-            )
-            return
+    unreached = [
+        i for i, step in enumerate(schedule.schedule) if step.step >= num_steps
+    ]
+    if not num_steps or not unreached:
+        return
+    first = unreached[0]
+    step = schedule.schedule[first].step
+    if step >= num_steps * _MAX_SCHEDULE_RATIO:
+        yield warning(
+            f"{path}.schedule[{first}].step",
+            f"{step} is never reached: the training has {counted(num_steps, 'step')}",
+            check="schedule_length",
+        )
 
 
 def _find_averages(config: Any) -> Iterator[Finding]:

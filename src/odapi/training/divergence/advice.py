@@ -6,6 +6,12 @@ _RATE = (
     "the learning rate of the step was {rate:.4g}: try a tenth of it, with a warm-up, "
     "or train_config.gradient_clipping_by_norm: 10"
 )
+# Outputs of layers in trainings that go well are below 10 000.
+_EXPLODED = 1e6
+_EXPLOSION = (
+    "outputs of layers reach {largest:.4g}: the training had exploded before this "
+    "step, until a sum or a product went beyond the range of numbers; "
+) + _RATE
 _ADVICE = {
     "input": "the data is not finite before the model sees it: look at these images "
     "with `odapi data inspect`, and at your augmentations",
@@ -26,6 +32,15 @@ _ADVICE = {
 }
 
 
-def advice_for(kind: str, saved: SavedStep) -> str:
-    """Returns the next steps for a kind of `Culprit`; "" if all tensors are finite."""
-    return _ADVICE[kind].format(rate=saved.learning_rate)
+def advice_for(kind: str, saved: SavedStep, largest: float = 0.0) -> str:
+    """Returns the next steps for a kind of `Culprit`; "" if all tensors are finite.
+
+    Args:
+        kind: See `Culprit`.
+        saved: The step.
+        largest: Largest magnitude of a finite output of a layer.
+    """
+    text = _ADVICE[kind]
+    if kind in ("layer", "loss", "gradient") and largest >= _EXPLODED:
+        text = _EXPLOSION
+    return text.format(rate=saved.learning_rate, largest=largest)

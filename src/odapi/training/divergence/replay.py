@@ -139,7 +139,7 @@ def explain(folder: pathlib.Path, detector: Detector) -> Replay:
         steps.losses,
         tuple(notes + steps.notes),
         culprit,
-        advice_for(culprit.kind if culprit else "", saved),
+        advice_for(culprit.kind if culprit else "", saved, steps.largest),
     )
 
 
@@ -167,6 +167,8 @@ class _Steps:
     Attributes:
         losses: See `Replay`.
         notes: See `Replay`.
+        largest: Largest magnitude of a finite output of a layer; 0 before the
+            forward pass.
     """
 
     def __init__(
@@ -176,6 +178,7 @@ class _Steps:
         self._batch = (inputs, groundtruth)
         self.losses: dict[str, float] = {}
         self.notes: list[str] = []
+        self.largest = 0.0
 
     def find(self) -> Culprit | None:
         """Returns the first tensor that is not finite; None if all are."""
@@ -220,6 +223,7 @@ class _Steps:
         with trace.watching(self._detector):
             parts = loss_parts(self._detector, *self._batch)
         _restore(random)
+        self.largest = max((r.largest for r in trace.largest), default=0.0)
         self.losses = {
             n: float(keras.ops.convert_to_numpy(v)) for n, v in parts.items()
         }
