@@ -13,7 +13,8 @@ from odapi.runtime.backend_choice import Choice
 
 _RUN_A_MODEL = [
     ("quickstart",), ("train",), ("eval",), ("predict",), ("export",),
-    ("zoo", "import"), ("zoo", "export-checkpoint"),
+    ("tune",), ("zoo", "import"), ("zoo", "export-checkpoint"),
+    ("tools", "predict"), ("tools", "infer-detections"),
 ]  # fmt: skip
 
 

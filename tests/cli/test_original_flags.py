@@ -27,7 +27,7 @@ def test_the_whole_message():
                "--num-train-steps", "5", "--alsologtostderr")  # fmt: skip
     assert done.exit_code == 2
     assert done.output == (
-        "Usage: odapi train [OPTIONS] CONFIG\n"
+        "Usage: odapi train [OPTIONS] [CONFIG]\n"
         "Try 'odapi train -h' for help.\n"
         "\n"
         "Error: No such option: --pipeline_config_path, --model_dir, "

@@ -65,4 +65,5 @@ def test_eval_passes_its_options_on(evaluated, tmp_path):
         "max_images": 7,
         "label_map": tmp_path / "a.pbtxt",
         "tile": None,
+        "trackers": (),
     }

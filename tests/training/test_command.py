@@ -31,6 +31,11 @@ def test_flags_are_passed_on(called):
         "epochs": None,
         "batch_size": 2,
         "seed": 7,
+        "trackers": (),
+        "max_hours": None,
+        "dry_run": False,
+        "devices": None,
+        "cluster": None,
     }
 
 

@@ -3,6 +3,9 @@
 import functools
 import pathlib
 from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
 
 from odapi.build.tracker_settings import tracker_settings
 from odapi.checkpoints import folder as folders
@@ -114,6 +117,23 @@ class RunTrackers:
             _tensorboard(self._model_dir / part, warn, settings.close_seconds)
             for part in ("train", "eval")
         ]
+
+
+class LogConfig(keras.callbacks.Callback):
+    """Records the config where training begins: a run that is refused gets no record.
+
+    Args:
+        trackers: Trackers of the run.
+        config: Its config.
+    """
+
+    def __init__(self, trackers: RunTrackers, config: Config):
+        super().__init__()
+        self._trackers, self._config = trackers, config
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Records the config."""
+        self._trackers.log_config(self._config)
 
 
 def _tensorboard(

@@ -66,7 +66,7 @@ from odapi.training.process_checks import (
 from odapi.training.process_parts import lock_of, share_of, trackers_of
 from odapi.training.rate_scaling import scaling_lines
 from odapi.training.resume import ResumePoint
-from odapi.training.run_trackers import RunTrackers
+from odapi.training.run_trackers import LogConfig, RunTrackers
 from odapi.training.summarize import write_divergence, write_report
 
 _ALONE = Processes()
@@ -272,7 +272,6 @@ def _run(
         optimization = build_optimizer(config)
     if strategy.is_chief:
         mark_run(model_dir)
-    trackers.log_config(config)
     interrupts.check()
     try:
         outcome = fit(
@@ -285,7 +284,7 @@ def _run(
             interrupts,
             evaluate=evaluate,
             tracker=trackers.train,
-            callbacks=callbacks,
+            callbacks=[*callbacks, LogConfig(trackers, config)],
             resume_from=resume_from,
             recalibration=recalibration_of(config, detector, pipeline, strategy),
             strategy=strategy,
