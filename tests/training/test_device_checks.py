@@ -1,4 +1,4 @@
-"""Batches that do not divide by the devices of keras.distribution."""
+"""Batches that do not divide by the devices, and batch norms that see all of them."""
 
 import types
 
@@ -6,7 +6,9 @@ import keras
 import pytest
 
 from odapi.errors import ConfigError
-from odapi.training.device_checks import check_batch_size
+from odapi.runtime.distribution.strategy import Strategy
+from odapi.training.device_checks import batch_norm_lines, check_batch_size
+from tiny_detector import TinyDetector
 
 
 @pytest.fixture
@@ -53,3 +55,16 @@ def test_a_batch_that_does_not_divide_is_refused(set_devices, batch, devices, fi
         f"train_config.batch_size: {images} not divide by {devices} devices "
         f"(keras.distribution: DataParallel)\n  hint: use {fitting}, or fewer devices"
     )
+
+
+def test_batch_norms_that_see_all_devices_are_noted():
+    detector, strategy = TinyDetector(), Strategy()
+    assert batch_norm_lines(detector, strategy) == []
+    strategy.shares_batch_norm, strategy.num_devices = True, 2
+    (line,) = batch_norm_lines(detector, strategy)
+    assert line.startswith("note: batch_norm in the config (1 layer) uses")
+    assert "whole batch, not of each of the 2 devices, as sync_batch_norm does" in line
+    detector.norm.synchronized = True
+    assert batch_norm_lines(detector, strategy) == []
+    detector.norm.synchronized, detector.norm.trainable = False, False
+    assert batch_norm_lines(detector, strategy) == []

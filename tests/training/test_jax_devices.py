@@ -95,6 +95,9 @@ def test_two_virtual_devices_train_as_one(one, tmp_path):
     ((code, text),) = finish(start(tmp_path, virtual=2, devices=2))
     assert code == 0, text
     assert "Devices: 2 CPU devices, data parallel" in text
+    assert "not of each of the 2 devices, as sync_batch_norm does" in " ".join(
+        text.split()
+    )
     assert_same(facts(tmp_path / "one"), facts(one / "one"))
 
 

@@ -1,8 +1,10 @@
-"""Checks of the batch size against the devices."""
+"""Checks of the batch size against the devices, and notes about them."""
 
 import keras
 
 from odapi.errors import ConfigError
+from odapi.models.batch_statistics import batch_norms
+from odapi.models.detector import Detector
 from odapi.runtime.distribution.strategy import Strategy
 from odapi.wording import counted
 
@@ -29,6 +31,26 @@ def check_batch_size(batch_size: int, strategy: Strategy = _SINGLE) -> None:
         f"{images} not divide by {devices} devices ({what})",
         hint=f"use {' or '.join(fitting)}, or fewer devices",
     )
+
+
+def batch_norm_lines(detector: Detector, strategy: Strategy) -> list[str]:
+    """Returns a note if batch norms are to see one device, but see all; else none.
+
+    The original normalizes by the images of each device, unless a config has
+    `sync_batch_norm`.
+    """
+    if not strategy.shares_batch_norm or strategy.num_devices == 1:
+        return []
+    norms = batch_norms(detector)
+    number = sum(not getattr(norm, "synchronized", False) for norm in norms)
+    if not number:
+        return []
+    return [
+        f"note: batch_norm in the config ({counted(number, 'layer')}) uses the "
+        f"statistics of the whole batch, not of each of the {strategy.num_devices} "
+        f"devices, as sync_batch_norm does: on {keras.backend.backend()}, one program "
+        "trains all devices"
+    ]
 
 
 def _devices(strategy: Strategy) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from odapi.runtime.distribution.strategy import Strategy
 from odapi.training.accumulation import accumulate
 from odapi.training.auto_precision import precision_lines
 from odapi.training.data_checks import Surveys, check_data
+from odapi.training.device_checks import batch_norm_lines
 from odapi.training.freeze import freeze
 from odapi.training.given_data import GivenData
 from odapi.training.given_model import GivenModel
@@ -24,6 +25,8 @@ from odapi.training.messages import print_lines
 from odapi.training.plan import Plan, TimeLimit
 from odapi.training.recalibration import Recalibration
 from odapi.zoo.names.detector_keys import detector_keys
+
+_SINGLE = Strategy()
 
 
 def plan_of(config: Config) -> Plan:
@@ -117,7 +120,10 @@ def load_initial_weights(
 
 
 def build_trained(
-    config: Config, pipeline: Any, surveys: Surveys | None = None
+    config: Config,
+    pipeline: Any,
+    surveys: Surveys | None = None,
+    strategy: Strategy = _SINGLE,
 ) -> Detector:
     """Returns the detector, with frozen variables, for the fields of the data.
 
@@ -125,6 +131,7 @@ def build_trained(
         config: A TrainEvalPipelineConfig.
         pipeline: The training data.
         surveys: What is known of the data, for health checks; None: none are made.
+        strategy: The devices.
 
     Raises:
         ConfigError: The model cannot be built.
@@ -133,6 +140,7 @@ def build_trained(
     detector = build_detector(config, seed=options(config).seed)
     pipeline.select_fields(detector.groundtruth_fields)
     print_lines(*precision_lines(config, detector), *freeze_named(config, detector))
+    print_lines(*batch_norm_lines(detector, strategy))
     accumulate(detector, plan_of(config).accumulation)
     if surveys is not None:
         print_health(find_health(config, detector, *surveys))

@@ -333,7 +333,7 @@ def _build(
     check()
     choose_precision(config, pipeline, partial(freeze_named, config), check)
     with strategy.scope():
-        detector = build_trained(config, pipeline, surveys)
+        detector = build_trained(config, pipeline, surveys, strategy)
     evaluate = None
     if eval_dataset is not None:
         classes = pipeline.label_map
