@@ -133,12 +133,13 @@ def test_a_killed_process_ends_the_other_and_the_run_resumes_exactly(one, tmp_pa
 
 
 def test_ctrl_c_of_one_process_saves_once_and_ends_all(tmp_path):
-    (code, text), (code_1, text_1) = finish(*start_two(tmp_path, {"stop_at": 2}))
+    (code, text), (code_1, text_1) = finish(*start_two(tmp_path, {"stop_at": 3}))
     assert (code, code_1) == (0, 0), text + text_1
     for i in range(2):
         found = facts(tmp_path / f"process-{i}")
-        assert (found["reason"], found["step"]) == ("interrupted", 4)
-    assert folders.step_of(folders.latest(tmp_path / "run")) == 4
+        # Process 1 notices it after step 4, and both end after the next one.
+        assert (found["reason"], found["step"]) == ("interrupted", 5)
+    assert folders.step_of(folders.latest(tmp_path / "run")) == 5
 
 
 @pytest.mark.parametrize(
@@ -157,3 +158,8 @@ def test_processes_that_differ_or_fail_end_together(tmp_path, others, expected):
     (code, text), (code_1, text_1) = finish(*start_two(tmp_path, others))
     assert (code, code_1) == (1, 1), text + text_1
     assert expected in text
+    if others.keys() != {"fail_at"}:
+        assert (
+            f"ClusterError: process 0: has ended, and this one with it: {expected}"
+            in text_1
+        )

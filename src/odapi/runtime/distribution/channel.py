@@ -14,6 +14,7 @@ from odapi.runtime.distribution.packing import pack, unpack
 
 _POLL_SECONDS = 0.5  # A signal is handled in between.
 _LEAVE_SECONDS = 8.0
+_END_SECONDS = 1.0  # Until a process has ended that says that it will.
 _STOP, _FAILED, _LEFT = "odapi/stop", "odapi/failed", "odapi/left"
 
 
@@ -108,6 +109,7 @@ class Channel:
         for process in range(1, self.num_processes):
             left = max(0.01, deadline - time.monotonic())
             self._values.wait(f"{_LEFT}/{process}", left)
+        time.sleep(_END_SECONDS)
 
     def _next_key(self) -> str:
         self._calls += 1
@@ -123,10 +125,13 @@ class Channel:
         while True:
             try:
                 found = self._values.wait(key, _POLL_SECONDS)
+                failure = None if found is not None else self._values.get(_FAILED)
             except KeyValuesError as error:
                 raise lost(process) from error
             if found is not None:
                 return found
+            if failure is not None:
+                raise ended(unpack(failure))
             time.sleep(0)  # Handles signals.
 
 
@@ -137,4 +142,13 @@ def lost(process: int | None = None) -> ClusterError:
         "has ended or cannot be reached, and this one ends with it",
         hint="see the messages of the other processes; the same command in all "
         "processes resumes from the last checkpoint",
+    )
+
+
+def ended(failure: dict[str, Any]) -> ClusterError:
+    """Returns the error for a process that has ended by an error of its own."""
+    return ClusterError(
+        f"process {failure['process']}",
+        f"has ended, and this one with it: {failure['message']}",
+        hint="the same command in all processes resumes from the last checkpoint",
     )

@@ -1,5 +1,6 @@
 """Connects the processes of a JAX training, and ends all of them when one fails."""
 
+import atexit
 import contextlib
 import os
 import socket
@@ -7,11 +8,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 from odapi.errors import ClusterError
 from odapi.runtime.compat import JaxKeyValues, KeyValuesError, abandon_jax_processes
-from odapi.runtime.distribution.channel import Channel, lost
+from odapi.runtime.distribution.channel import Channel, ended, lost
 from odapi.runtime.distribution.cluster import Cluster
 from odapi.wording import counted
 
@@ -168,12 +168,19 @@ class Group:
         """Ends the other processes because of an error in this one."""
         channel = self.channel
         with contextlib.suppress(KeyValuesError):
-            if not isinstance(error, ClusterError):
-                name = type(error).__name__
-                channel.fail(f"{name}: {error}" if str(error) else name)
-            channel.leave()
+            if channel.failure(0.01) is None:  # The first error is the cause.
+                channel.fail(_message(error))
+            if channel.process_id == 0:
+                channel.leave()
+            else:
+                # The end of process 0 aborts this one, which is to say why before.
+                atexit.register(self._leave)
         # JAX would wait for the others at the end of the program.
         abandon_jax_processes()
+
+    def _leave(self) -> None:
+        with contextlib.suppress(KeyValuesError):
+            self.channel.leave()
 
     def _cause(self, error: BaseException) -> BaseException:
         """Returns the error that ended another process, if that caused this one."""
@@ -182,8 +189,17 @@ class Group:
         with contextlib.suppress(KeyValuesError):
             failure = self.channel.failure(_NEWS_SECONDS)
             if failure is not None and failure["process"] != self.channel.process_id:
-                return ended(failure)
+                cause = ended(failure)
+                return error if str(error) == str(cause) else cause
         return error if isinstance(error, ClusterError) else lost()
+
+
+def _message(error: BaseException) -> str:
+    """Returns an error for the messages of other processes, without its hint."""
+    text, _, _ = str(error).partition("\n  hint: ")
+    if isinstance(error, ClusterError):
+        return text
+    return ": ".join(filter(None, (type(error).__name__, text)))
 
 
 def _is_of_connection(error: BaseException) -> bool:
@@ -232,17 +248,8 @@ class Watch:
         # The main thread may be ending by itself, with its own files to close.
         if self._is_over.wait(_GRACE_SECONDS):
             return
-        with contextlib.suppress(KeyValuesError):
-            self._channel.leave()
         text = f"{ClusterError.__name__}: {ended(failure)}\n"
         os.write(self._stderr, text.encode(errors="backslashreplace"))
+        with contextlib.suppress(KeyValuesError):
+            self._channel.leave()
         os._exit(1)
-
-
-def ended(failure: dict[str, Any]) -> ClusterError:
-    """Returns the error for a process that has ended by an error of its own."""
-    return ClusterError(
-        f"process {failure['process']}",
-        f"has ended, and this one with it: {failure['message']}",
-        hint="the same command in all processes resumes from the last checkpoint",
-    )
