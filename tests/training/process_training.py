@@ -1,7 +1,8 @@
 """Trains a tiny detector in a process of its own; see test_jax_devices.
 
 python process_training.py SETTINGS: JSON with `out`, `model_dir` and other arguments of
-`odapi.train`. Writes the losses of every step and the metrics into the file `out`.
+`odapi.train`; a list of such trains one after the other. Writes the losses of every
+step and the metrics into the file `out`.
 """
 # ruff: noqa: E402
 
@@ -25,14 +26,6 @@ from odapi.structures import Detections
 from odapi.training import parts
 from tiny_detector import TinyDetector
 from tiny_samples import CLASSES, make_samples, train_config
-
-settings = json.loads(sys.argv[1])
-out, die_at = settings.pop("out", None), settings.pop("die_at", None)
-stop_at, fail_at = settings.pop("stop_at", None), settings.pop("fail_at", None)
-overrides = settings.pop("overrides", [])
-number = settings.pop("samples", 8)
-if cluster := settings.pop("cluster", None):
-    settings["cluster"] = odapi.Cluster(*cluster)
 
 
 class Detector(TinyDetector):
@@ -64,32 +57,42 @@ config = train_config(
 class Losses(keras.callbacks.Callback):
     """Keeps the losses of every step; ends the process or the run at one."""
 
-    def __init__(self):
+    def __init__(self, die_at=None, stop_at=None, fail_at=None):
         super().__init__()
-        self.losses, self.step = [], 0
+        self.losses = []
+        self.die_at, self.stop_at, self.fail_at = die_at, stop_at, fail_at
 
     def on_train_batch_end(self, batch, logs=None):
         self.losses.append(logs["loss"])
-        self.step = batch + 1
-        if len(self.losses) == die_at:
+        if len(self.losses) == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        if len(self.losses) == stop_at:
+        if len(self.losses) == self.stop_at:
             os.kill(os.getpid(), signal.SIGINT)
-        if len(self.losses) == fail_at:
+        if len(self.losses) == self.fail_at:
             raise RuntimeError("a callback that fails")
 
 
-losses, samples = Losses(), make_samples(number)
-outcome = odapi.train(
-    config,
-    overrides=overrides,
-    train_data=samples,
-    eval_data=samples[: number - 1],
-    classes=CLASSES,
-    callbacks=[losses],
-    **settings,
-)
-if out:
+def train(out, samples=8, cluster=None, **settings):
+    """Trains, and writes what the tests compare."""
+    hooks = {
+        k: settings.pop(k) for k in ("die_at", "stop_at", "fail_at") if k in settings
+    }
+    losses, made = Losses(**hooks), make_samples(samples)
+    if cluster:
+        settings["cluster"] = odapi.Cluster(*cluster)
+    outcome = odapi.train(
+        config,
+        train_data=made,
+        eval_data=made[: samples - 1],
+        classes=CLASSES,
+        callbacks=[losses],
+        **settings,
+    )
     facts = {"losses": losses.losses, "metrics": outcome.metrics}
     facts |= {"reason": outcome.reason, "step": outcome.step}
     pathlib.Path(out).write_text(json.dumps(facts))
+
+
+given = json.loads(sys.argv[1])
+for settings in given if isinstance(given, list) else [given]:
+    train(**settings)
