@@ -19,6 +19,7 @@ SCRIPT = pathlib.Path(__file__).with_name("process_training.py")
 MAP = "DetectionBoxes_Precision/mAP"
 
 pytestmark = [
+    pytest.mark.timeout(900),  # Several processes, each of which starts JAX.
     pytest.mark.backend,
     pytest.mark.slow,
     pytest.mark.skipif(

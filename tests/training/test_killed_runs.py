@@ -13,6 +13,7 @@ SCRIPT = pathlib.Path(__file__).with_name("killed_runs.py")
 KILLS = 50
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 def test_fifty_kills_change_no_bit(tmp_path):
     done = subprocess.run(

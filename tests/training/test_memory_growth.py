@@ -12,6 +12,7 @@ import pytest
 SCRIPT = pathlib.Path(__file__).with_name("memory_growth.py")
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.slow
 def test_memory_does_not_grow_over_ten_thousand_steps(tmp_path):
     done = subprocess.run(

@@ -19,6 +19,7 @@ from odapi.runtime.distribution.cluster import Cluster
 
 HERE = pathlib.Path(__file__).parent
 BACKEND = keras.backend.backend()
+pytestmark = pytest.mark.timeout(900)  # Of the first, which runs all cases.
 FAMILIES = ("ssd", "center", "rcnn")
 
 
