@@ -45,6 +45,22 @@ LabelMapFile = Annotated[
         "model's own; COCO's for a SavedModel of the zoo.",
     ),
 ]
+MinScore = Annotated[
+    float, typer.Option(min=0.0, max=1.0, help="Leave out objects below it.")
+]
+ClassNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="Keep only these classes: names or ids. Repeatable, or separated by "
+        "commas.",
+    ),
+]
+MaxDetections = Annotated[
+    int | None,
+    typer.Option(min=1, help="Keep only the best N objects per image."),
+]
+ModelBatch = Annotated[int, typer.Option(min=1, help="Images per call of the model.")]
 Json = Annotated[
     bool,
     typer.Option("--json", help="Print one JSON document instead of tables."),

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odapi.cli.backend import Backend, select_backend
-from odapi.cli.options import Device, Json, LabelMapFile, Set, select_device
+from odapi.cli.options import (
+    ClassNames,
+    Device,
+    Json,
+    LabelMapFile,
+    MaxDetections,
+    MinScore,
+    ModelBatch,
+    Set,
+    select_device,
+)
 from odapi.cli.output import next_step, print_json, quoted
 from odapi.cli.tile_options import OVERLAP, Tile, TileOverlap, TileWhole, tiling
 from odapi.wording import counted
@@ -39,24 +49,10 @@ def predict(
         pathlib.Path | None,
         typer.Option(help="Folder for drawn images and detections.json."),
     ] = None,
-    min_score: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Leave out objects below it.")
-    ] = 0.5,
-    classes: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Keep only these classes: names or ids. Repeatable, or separated by "
-            "commas.",
-        ),
-    ] = None,
-    max_detections: Annotated[
-        int | None,
-        typer.Option(min=1, help="Keep only the best N objects per image."),
-    ] = None,
-    batch_size: Annotated[
-        int, typer.Option(min=1, help="Images per call of the model.")
-    ] = 8,
+    min_score: MinScore = 0.5,
+    classes: ClassNames = None,
+    max_detections: MaxDetections = None,
+    batch_size: ModelBatch = 8,
     draw: Annotated[
         bool, typer.Option("--draw/--no-draw", help="Draw images into --output.")
     ] = True,

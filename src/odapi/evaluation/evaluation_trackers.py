@@ -17,7 +17,12 @@ from odapi.evaluation.config_trackers import (
 from odapi.evaluation.result import EvaluationResult
 from odapi.evaluation.result_report import class_rows, draw_example
 from odapi.trackers.experiment import EVALUATION
-from odapi.trackers.tracker import CombinedTracker, PrefixedTracker, Tracker
+from odapi.trackers.tracker import (
+    CombinedTracker,
+    DetailedTracker,
+    PrefixedTracker,
+    Tracker,
+)
 
 
 class EvaluationTrackers:
@@ -68,17 +73,7 @@ class EvaluationTrackers:
             result: The result.
             files: Such as `metrics.json`; images are left out.
         """
-        step, settings = result.step or 0, self._config.eval_config
-        self._eval.scalars(step, result.metrics)
-        self._eval.table(step, "metrics_per_class", class_rows(result))
-        for index, example in enumerate(result.examples):
-            drawn = draw_example(
-                result,
-                example,
-                settings.min_score_threshold,
-                settings.max_num_boxes_to_visualize,
-            )
-            self._eval.images(step, f"eval_side_by_side_{index}_0", [drawn])
+        log_metrics(self._eval, result.step or 0, result, self._config.eval_config)
         for file in files:
             if file.suffix in (".json", ".csv"):
                 self._all.artifact(file.name, file)
@@ -90,6 +85,29 @@ class EvaluationTrackers:
         self, kind: object, error: BaseException | None, trace: object
     ) -> None:
         close_all(self._queues, error)
+
+
+def log_metrics(
+    tracker: DetailedTracker, step: int, result: EvaluationResult, eval_config: Any
+) -> None:
+    """Records metrics, metrics per class and drawn examples.
+
+    Args:
+        tracker: The tracker.
+        step: Training step of the evaluated weights.
+        result: The result.
+        eval_config: The config's `eval_config`, for the boxes that are drawn.
+    """
+    tracker.scalars(step, result.metrics)
+    tracker.table(step, "metrics_per_class", class_rows(result))
+    for index, example in enumerate(result.examples):
+        drawn = draw_example(
+            result,
+            example,
+            eval_config.min_score_threshold,
+            eval_config.max_num_boxes_to_visualize,
+        )
+        tracker.images(step, f"eval_side_by_side_{index}_0", [drawn])
 
 
 def _print(line: str) -> None:

@@ -7,8 +7,9 @@ from odapi.config.load import Config, options
 from odapi.data.loader.pipeline import Pipeline
 from odapi.errors import DataError
 from odapi.evaluation.evaluation_loop import evaluate_loop, evaluate_share
+from odapi.evaluation.evaluation_trackers import log_metrics
 from odapi.evaluation.processes import Processes
-from odapi.evaluation.result_report import class_rows, draw_example, notes
+from odapi.evaluation.result_report import notes
 from odapi.inference.model import evaluation_model
 from odapi.labels import LabelMap
 from odapi.models.detector import Detector
@@ -86,14 +87,5 @@ class Evaluator:
         edges = keypoint_edges(self._config)
         result = dataclasses.replace(result, keypoint_edges=edges)
         print_lines(*notes(result))
-        self._tracker.scalars(step, result.metrics)
-        self._tracker.table(step, "metrics_per_class", class_rows(result))
-        for index, example in enumerate(result.examples):
-            drawn = draw_example(
-                result,
-                example,
-                self._config.min_score_threshold,
-                self._config.max_num_boxes_to_visualize,
-            )
-            self._tracker.images(step, f"eval_side_by_side_{index}_0", [drawn])
+        log_metrics(self._tracker, step, result, self._config)
         return {name: float(value) for name, value in result.metrics.items()}
