@@ -11,12 +11,12 @@ by the clock.
 
 import argparse
 import pathlib
-import time
 from typing import Any
 
 import numpy as np
 
 from benchmarks.processes import RESULTS, SHARED, in_process, table, tell
+from benchmarks.step_clock import timed_fit
 from benchmarks.training_steps import processor
 
 _CONFIG = SHARED / "configs" / "tf2" / "ssd_mobilenet_v2_320x320_coco17_tpu-8.config"
@@ -110,27 +110,18 @@ class _Trial:
         import keras
 
         recorder = self.recorder
-        ends = [(time.perf_counter(), time.process_time())]
 
-        class Clock(keras.callbacks.Callback):
+        class Guard(keras.callbacks.Callback):
             def on_train_batch_begin(self, step, logs=None):
-                if recorder is not None:
-                    recorder.before_step()
+                recorder.before_step()
 
             def on_train_batch_end(self, step, logs=None):
-                float(logs["loss"])  # Waits for the step.
-                if recorder is not None:
-                    recorder.was_skipped()
-                ends.append((time.perf_counter(), time.process_time()))
+                float(logs["loss"])  # As training does: waits for the step.
+                recorder.was_skipped()
 
-        self.detector.fit(
-            self.batches(),
-            steps_per_epoch=number,
-            callbacks=[Clock()],
-            verbose=0,
-            shuffle=False,
-        )
-        return [tuple(map(float, row)) for row in 1e3 * np.diff(ends, axis=0)]
+        callbacks = [] if recorder is None else [Guard()]
+        made = timed_fit(self.detector, self.batches(), number, callbacks)
+        return [step.ms for step in made]
 
 
 if __name__ == "__main__":

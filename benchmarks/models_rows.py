@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from benchmarks.processes import SHARED, in_turns, median_ms
+from benchmarks.step_clock import timed_fit
 
 _OBJECTS, _MAX_OBJECTS, _KEYPOINTS = 7, 100, 17
 
@@ -78,8 +79,6 @@ def fit(
     overrides: Sequence[str] = (),
 ) -> dict:
     """Trains on one batch; returns seconds of imports, building and each step."""
-    import keras
-
     import odapi
     from odapi.build.optimizer import build_optimizer
 
@@ -89,25 +88,13 @@ def fit(
     optimizer, _ = build_optimizer(loaded)
     built = time.perf_counter()
     detector.compile(optimizer=optimizer)
-    ends = []
-
-    class Clock(keras.callbacks.Callback):
-        def on_train_batch_end(self, step, logs=None):
-            float(logs["loss"])  # Waits for the step.
-            ends.append(time.perf_counter())
-
-    detector.fit(
-        batches(detector, batch),
-        steps_per_epoch=steps,
-        callbacks=[Clock()],
-        verbose=0,
-        shuffle=False,
-    )
+    made = timed_fit(detector, batches(detector, batch), steps)
+    seconds = [step.seconds for step in made]
     return {
         "import": imported - start,
         "build": built - imported,
-        "first": ends[0] - built,
-        "steps": np.diff([built, *ends]).tolist(),
+        "first": seconds[0],
+        "steps": seconds,
     }
 
 

@@ -49,12 +49,19 @@ def in_process(
     done = subprocess.run(
         command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False
     )
-    for line in done.stdout.splitlines():
-        if line.startswith(_MARK):
-            return json.loads(line.removeprefix(_MARK))
+    if _MARK in done.stdout:
+        return read_result(done.stdout)
     if f"No module named '{backend}" in done.stderr:
         return None
     raise RuntimeError(f"{module} {dict(options)}: {done.stderr[-2000:]}")
+
+
+def read_result(written: str) -> Any:
+    """Returns what a process has told by `tell`, of what it wrote."""
+    for line in written.splitlines():
+        if line.startswith(_MARK):
+            return json.loads(line.removeprefix(_MARK))
+    raise ValueError(f"no line starts with {_MARK!r}: {written[-200:]}")
 
 
 def tell(result: Any) -> None:

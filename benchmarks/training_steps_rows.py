@@ -1,10 +1,11 @@
 """The measurements of `benchmarks.training_steps`, in a process of their own."""
 
 import pathlib
-import time
 from collections.abc import Sequence
 
 import numpy as np
+
+from benchmarks.step_clock import timed_fit
 
 _STEPS = 3  # Counted per turn.
 
@@ -58,20 +59,5 @@ class _Trial:
 
     def run(self, number: int) -> list[tuple[float, float]]:
         """Trains `number` steps; returns milliseconds by the clock and of CPU time."""
-        import keras
-
-        ends = [(time.perf_counter(), time.process_time())]
-
-        class Clock(keras.callbacks.Callback):
-            def on_train_batch_end(self, step, logs=None):
-                float(logs["loss"])  # Waits for the step.
-                ends.append((time.perf_counter(), time.process_time()))
-
-        self.detector.fit(
-            self.batches(),
-            steps_per_epoch=number,
-            callbacks=[Clock()],
-            verbose=0,
-            shuffle=False,
-        )
-        return [tuple(map(float, row)) for row in 1e3 * np.diff(ends, axis=0)]
+        made = timed_fit(self.detector, self.batches(), number)
+        return [step.ms for step in made]
