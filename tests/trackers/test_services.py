@@ -90,7 +90,7 @@ def test_clearml_writes_a_session_that_can_be_sent(here):
         reports = session.read("metrics.jsonl").decode()
         names = session.namelist()
     assert (task["name"], task["project_name"]) == ("first", "cells")
-    # ClearML keeps tags as a set: their order changes with the hash seed of the process.
+    # ClearML keeps tags as a set: their order changes with Python's hash seed.
     assert (task["type"], sorted(task["tags"])) == ("training", ["bccd", "training"])
     parameters = task["hyperparams"]["config"]
     assert parameters["train_config.batch_size"]["value"] == "8"

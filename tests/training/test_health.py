@@ -12,6 +12,7 @@ from odapi.config.load import load_config
 from odapi.config.rules import training
 from odapi.config.rules.choices import HEALTH_CHECKS
 from odapi.data.survey import Survey
+from odapi.models.normalized_maps import smallest_normalized_map
 from odapi.report.history import History
 from odapi.training.callbacks.zero_map import find_zero_map
 from odapi.training.health import (
@@ -93,6 +94,17 @@ def test_batch_norms_of_few_values(detector, batch_size, is_found):
     # The smallest map of three, 64 / 16 / 2 / 2 = 1 x 1, in batches of 1 and 2.
     found = small_batch_norm(detector, batch_size)
     assert (found is not None) == is_found
+
+
+def test_maps_inside_a_backbone_may_be_the_smallest():
+    # Maps of stride 4, 16 x 16; those of stride 32 within the backbone are 2 x 2.
+    detector = build_detector(train_config("center"), seed=0)
+    smallest = smallest_normalized_map(detector)
+    assert (smallest.height, smallest.width) == (2, 2)
+    assert small_batch_norm(detector, 1).problem.endswith(
+        f"2 x 2 in {smallest.layer}, has 4 values per channel"
+    )
+    assert small_batch_norm(detector, 2) is None
 
 
 def test_frozen_batch_norms_may_have_few_values():

@@ -16,8 +16,8 @@ from odapi.config.strides import finest_stride
 from odapi.data.resized_boxes import ResizedBoxes
 from odapi.data.set_checks import SetFinding
 from odapi.data.survey import Survey
-from odapi.models.batch_statistics import batch_norms
 from odapi.models.detector import Detector
+from odapi.models.normalized_maps import smallest_normalized_map
 from odapi.training.messages import print_lines
 from odapi.wording import counted, first_names
 
@@ -125,20 +125,18 @@ def small_batch_norm(detector: Detector, batch_size: int) -> SetFinding | None:
     """Finds batch norms that estimate a variance from very few values."""
     if not 0 < batch_size <= _SMALL_BATCH or detector.image_size is None:
         return None
-    shapes = getattr(detector.feature_extractor, "compute_output_shape", None)
-    norms = batch_norms(detector)
-    if not norms or shapes is None:
+    smallest = smallest_normalized_map(detector)
+    if smallest is None:
         return None
-    maps = shapes((batch_size, *detector.image_size, detector.num_channels))
-    height, width = min((tuple(m[1:3]) for m in maps), key=lambda m: m[0] * m[1])
+    height, width = smallest.height, smallest.width
     number = batch_size * height * width
     if number >= _FEW_VALUES:
         return None
     return SetFinding(
         "small_batch_norm",
-        f"{counted(len(norms), 'batch norm')} use the statistics of the batch, and "
-        f"with batches of {batch_size} the smallest feature map, {height} x {width}, "
-        f"has {counted(number, 'value')} per channel",
+        "batch norms use the statistics of the batch, and with batches of "
+        f"{batch_size} the smallest feature map that one normalizes, {height} x {width} in "
+        f"{smallest.layer}, has {counted(number, 'value')} per channel",
         "larger batches or images, model.ssd.freeze_batchnorm: true when fine-tuning, "
         "or GroupNorm: group_norm in conv_hyperparams",
     )

@@ -17,6 +17,8 @@ from odapi.training.divergence.finite_updates import are_finite, skip_non_finite
         ([[1.0, np.nan], [3.0]], False),
         ([[1.0, 2.0], [np.inf]], False),
         ([[-np.inf], [np.inf]], False),
+        ([[1.8e19], [-3.0]], True),
+        ([[-1.9e19], [3.0]], False),  # The square is above 3.4e38.
         ([None, [3.0]], True),
         ([None], True),
         ([], True),

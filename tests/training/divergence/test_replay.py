@@ -26,6 +26,16 @@ class RootDetector(TinyDetector):
         return parts | {"Loss/localization_loss": root}
 
 
+class SteepDetector(TinyDetector):
+    """Its loss is finite, and has a gradient whose square is infinite."""
+
+    def loss_parts(self, outputs, groundtruth, inputs=None, training=False):
+        parts = super().loss_parts(outputs, groundtruth, inputs, training)
+        boxes = outputs["boxes"]
+        steep = ops.sum(boxes - ops.stop_gradient(boxes)) * 1e20
+        return parts | {"Loss/localization_loss": steep}
+
+
 class Scaled(keras.layers.Layer):
     """0 / 0 for an image without light."""
 
@@ -105,8 +115,8 @@ def test_a_gradient_that_is_not_finite_stops_a_run_with_finite_losses(run):
     error, folder = diverge(run)
     assert error.place == "step 3"
     assert error.problem.startswith(
-        "the losses are finite, but a gradient is NaN or infinite; images of this "
-        "step: image-2-0"
+        "the losses are finite, but a gradient is NaN, infinite or too large; images "
+        "of this step: image-2-0"
     )
     result = repeated(folder, RootDetector())
     assert (result.culprit.kind, result.culprit.name) == (
@@ -117,6 +127,20 @@ def test_a_gradient_that_is_not_finite_stops_a_run_with_finite_losses(run):
     assert result.losses["Loss/total_loss"] == pytest.approx(
         result.saved.losses["Loss/total_loss"], rel=1e-4
     )
+
+
+@pytest.mark.backend
+def test_a_gradient_with_an_infinite_square_stops_a_run_before_weights_change(run):
+    run.detector = SteepDetector()
+    error, folder = diverge(run)
+    assert error.place == "step 1"
+    assert "a gradient is NaN, infinite or too large" in error.problem
+    result = repeated(folder, SteepDetector())
+    assert result.saved.has_state_before
+    assert result.culprit.kind == "gradient"
+    assert result.culprit.name == "box_predictor/head/bias"
+    assert result.advice.startswith("gradients reach ")
+    assert "batch norms see few values" in result.advice
 
 
 def test_a_gradient_beside_huge_outputs_is_an_explosion(run):
@@ -153,7 +177,7 @@ def test_the_first_layer_is_named(run):
     result = repeated(folder, ScalingDetector())
     assert (result.culprit.kind, result.culprit.name) == ("layer", "scaled")
     text = "\n".join(result.lines())
-    assert "First tensor that is not finite: layer scaled" in text
+    assert "First tensor that is not finite or too large: layer scaled" in text
     assert "Scaled returns shape [4, 16, 16, 3], 3072 of 3072 NaN" in text
     assert "its input: shape [4, 16, 16, 3], finite values 0 to 0" in text
     # The rectifier of TensorFlow turns NaN into 0: the loss may be finite.

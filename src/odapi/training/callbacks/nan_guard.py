@@ -64,7 +64,9 @@ class NaNGuard(keras.callbacks.Callback):
         diverged = diverged_losses(self.state.losses, self.state.reference_loss)
         values = " and ".join(f"{name} is {v:.4g}" for name, v in diverged.items())
         if not values and self._recorder is not None and self._recorder.was_skipped():
-            values = "the losses are finite, but a gradient is NaN or infinite"
+            values = (
+                "the losses are finite, but a gradient is NaN, infinite or too large"
+            )
         if not values:
             return ""
         problem = f"{values}; images of this step: {', '.join(image_ids)}"

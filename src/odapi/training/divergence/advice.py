@@ -12,6 +12,12 @@ _EXPLOSION = (
     "outputs of layers reach {largest:.4g}: the training had exploded before this "
     "step, until a sum or a product went beyond the range of numbers; "
 ) + _RATE
+_LARGE_GRADIENT = (
+    "gradients reach {gradient:.4g}, and their squares are infinite: they grow from "
+    "layer to layer, as in a deep model that starts from random weights or whose batch "
+    "norms see few values: start from pretrained weights, or use larger batches or "
+    "images"
+)
 _ADVICE = {
     "input": "the data is not finite before the model sees it: look at these images "
     "with `odapi data inspect`, and at your augmentations",
@@ -32,15 +38,20 @@ _ADVICE = {
 }
 
 
-def advice_for(kind: str, saved: SavedStep, largest: float = 0.0) -> str:
+def advice_for(
+    kind: str, saved: SavedStep, largest: float = 0.0, gradient: float = 0.0
+) -> str:
     """Returns the next steps for a kind of `Culprit`; "" if all tensors are finite.
 
     Args:
         kind: See `Culprit`.
         saved: The step.
         largest: Largest magnitude of a finite output of a layer.
+        gradient: Largest magnitude of the gradients, if all are finite.
     """
     text = _ADVICE[kind]
     if kind in ("layer", "loss", "gradient") and largest >= _EXPLODED:
         text = _EXPLOSION
-    return text.format(rate=saved.learning_rate, largest=largest)
+    elif kind == "gradient" and gradient:
+        text = _LARGE_GRADIENT
+    return text.format(rate=saved.learning_rate, largest=largest, gradient=gradient)

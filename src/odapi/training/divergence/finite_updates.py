@@ -1,4 +1,4 @@
-"""Updates that are left out if a gradient is NaN or infinite."""
+"""Updates that are left out if a gradient is NaN, infinite or too large."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,15 +6,18 @@ from typing import Any
 import keras
 from keras import ops
 
+# Its square is the largest number of float32.
+MAX_GRADIENT = 1.844e19
+
 
 def skip_non_finite(
     optimizer: keras.optimizers.Optimizer, num_replicas: int = 1
 ) -> bool:
-    """Makes an optimizer change nothing in a step with a NaN or infinite gradient.
+    """Makes an optimizer change nothing in a step whose gradients are not finite.
 
-    Weights, slots, averages and `iterations` then keep the values from before the step,
+    See `are_finite`. Weights, slots, averages and `iterations` then keep the values from before the step,
     so that the step can be saved and repeated without a copy of them in every step.
-    The gradients are summed for it, one number per variable.
+    The squares of the gradients are summed for it, one number per variable.
 
     Args:
         optimizer: Built. One that scales the loss skips such steps by itself.
@@ -40,11 +43,14 @@ def skip_non_finite(
 
 
 def are_finite(gradients: Sequence[Any]) -> Any:
-    """Returns a boolean tensor: True if no gradient has a NaN or an infinite value.
+    """Returns a boolean tensor: True if all gradients and their squares are finite.
 
-    A sum is infinite or NaN if one of its terms is.
+    A sum is infinite or NaN if one of its terms is. The squares, as optimizers and
+    clipping by norm compute them: above `MAX_GRADIENT` they are infinite, and the
+    weights become NaN a step later.
     """
-    sums = [ops.sum(_dense(g)) for g in gradients if g is not None]
+    dense = [ops.cast(_dense(g), "float32") for g in gradients if g is not None]
+    sums = [ops.sum(ops.square(g)) for g in dense]
     return ops.isfinite(ops.sum(ops.stack(sums))) if sums else ops.array(True)
 
 

@@ -23,6 +23,7 @@ from odapi.runtime.determinism import seed_everything
 from odapi.training import resume
 from odapi.training.divergence import saved_step
 from odapi.training.divergence.advice import advice_for
+from odapi.training.divergence.finite_updates import MAX_GRADIENT
 from odapi.training.divergence.gradients import bad_rows, gradients, loss_parts
 from odapi.training.divergence.layer_trace import LayerRecord, LayerTrace
 from odapi.training.divergence.saved_step import SavedStep
@@ -93,7 +94,7 @@ class Replay:
             shown.append("All tensors of the repeated step are finite.")
         else:
             shown.append(
-                f"First tensor that is not finite: {self.culprit.kind} "
+                f"First tensor that is not finite or too large: {self.culprit.kind} "
                 f"{self.culprit.name}"
             )
             shown += [f"  {line}" for line in self.culprit.details]
@@ -139,7 +140,12 @@ def explain(folder: pathlib.Path, detector: Detector) -> Replay:
         steps.losses,
         tuple(notes + steps.notes),
         culprit,
-        advice_for(culprit.kind if culprit else "", saved, steps.largest),
+        advice_for(
+            culprit.kind if culprit else "",
+            saved,
+            steps.largest,
+            steps.largest_gradient,
+        ),
     )
 
 
@@ -169,6 +175,7 @@ class _Steps:
         notes: See `Replay`.
         largest: Largest magnitude of a finite output of a layer; 0 before the
             forward pass.
+        largest_gradient: Likewise, if all gradients are finite.
     """
 
     def __init__(
@@ -178,7 +185,7 @@ class _Steps:
         self._batch = (inputs, groundtruth)
         self.losses: dict[str, float] = {}
         self.notes: list[str] = []
-        self.largest = 0.0
+        self.largest = self.largest_gradient = 0.0
 
     def find(self) -> Culprit | None:
         """Returns the first tensor that is not finite; None if all are."""
@@ -240,6 +247,10 @@ class _Steps:
     def _in_gradients(self) -> Culprit | None:
         found = gradients(self._detector, *self._batch)
         bad = {name: got for name, got in found.items() if not got.is_finite}
+        if not bad:
+            large = (got.largest for got in found.values())
+            self.largest_gradient = max(large, default=0.0)
+            bad = {n: s for n, s in found.items() if s.largest > MAX_GRADIENT}
         largest = sorted(found, key=lambda name: -found[name].largest)[:_MAX_SHOWN]
         if bad:
             lines = [f"{name}: {got}" for name, got in list(bad.items())[:_MAX_SHOWN]]
