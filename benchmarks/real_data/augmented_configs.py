@@ -3,8 +3,9 @@
     python -m benchmarks.real_data.augmented_configs            # all
     python -m benchmarks.real_data.augmented_configs ssd_resnet50_v1_fpn_640x640
 
-Batches of two images of COCO mini, at 128 pixels after augmentation (DeepMAC: 256,
-where its smallest maps have more than one pixel for batch norm). Configs of the TF1
+Batches of two images of COCO mini, at 128 pixels after augmentation (Hourglass: 256; at
+128 its innermost maps have one pixel, and from random weights the first gradient is
+3e23, whose square is infinite). Configs of the TF1
 era whose model is not supported yet give their augmentations to
 recipes/bccd_fpnlite_320.config; those with equal augmentations are trained once. Two
 more rows have all augmentations of the config language, and those of odapi.
@@ -32,7 +33,7 @@ RECIPE = ROOT / "recipes" / "bccd_fpnlite_320.config"
 COCO = SHARED / "data" / "coco_mini" / "annotations"
 LABEL_MAP = SHARED / "label_maps" / "mscoco_label_map.pbtxt"
 SPLIT = "train2017"
-STEPS, BATCH, SIZE, DEEPMAC_SIZE = 3, 2, 128, 256
+STEPS, BATCH, SIZE, HOURGLASS_SIZE = 3, 2, 128, 256
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +96,8 @@ def prepared(config: Any) -> tuple[Any, str]:
     meta = getattr(config.model, kind)
     meta.num_classes = 90
     resizer = meta.image_resizer.fixed_shape_resizer
-    deepmac = kind == "center_net" and meta.HasField("deepmac_mask_estimation")
-    resizer.height = resizer.width = DEEPMAC_SIZE if deepmac else SIZE
+    is_hourglass = meta.feature_extractor.type.startswith("hourglass")
+    resizer.height = resizer.width = HOURGLASS_SIZE if is_hourglass else SIZE
     train = config.train_config
     train.batch_size, train.num_steps = BATCH, STEPS
     train.ClearField("fine_tune_checkpoint")
@@ -115,7 +116,7 @@ def prepared(config: Any) -> tuple[Any, str]:
     reader = config.train_input_reader
     reader.ClearField("tf_record_input_reader")
     reader.label_map_path = str(label_map)
-    if deepmac:
+    if kind == "center_net" and meta.HasField("deepmac_mask_estimation"):
         reader.max_number_of_boxes = 10  # Its mask head keeps 100 MB per object.
     del config.eval_input_reader[1:]
     config.eval_input_reader[0].CopyFrom(reader)
@@ -200,7 +201,10 @@ def main() -> None:
     text = table(head, [[name, *shown[name]] for name in configs if name in shown])
     note = "`python -m benchmarks.real_data.augmented_configs`: " + (
         "three steps of every real config, batches of two images of COCO mini at "
-        f"{SIZE} pixels (DeepMAC: {DEEPMAC_SIZE}), each in a process of its own."
+        f"{SIZE} pixels (Hourglass: {HOURGLASS_SIZE}), each in a process of its own. "
+        "Start weights are random. The first losses of the Faster R-CNNs with frozen "
+        "batch norms, 800x1333, are large, since outputs of residual blocks then add "
+        "up: more with 152 layers than with 101 or 50."
     )
     (RESULTS / "augmented_configs.md").write_text(
         f"# Augmentations of real configs\n\n{note}\n\n{text}\n"

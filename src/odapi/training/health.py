@@ -135,8 +135,8 @@ def small_batch_norm(detector: Detector, batch_size: int) -> SetFinding | None:
     return SetFinding(
         "small_batch_norm",
         "batch norms use the statistics of the batch, and with batches of "
-        f"{batch_size} the smallest feature map that one normalizes, {height} x {width} in "
-        f"{smallest.layer}, has {counted(number, 'value')} per channel",
+        f"{batch_size} the smallest feature map that one normalizes, {height} x "
+        f"{width} in {smallest.layer}, has {counted(number, 'value')} per channel",
         "larger batches or images, model.ssd.freeze_batchnorm: true when fine-tuning, "
         "or GroupNorm: group_norm in conv_hyperparams",
     )

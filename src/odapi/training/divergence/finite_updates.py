@@ -15,8 +15,9 @@ def skip_non_finite(
 ) -> bool:
     """Makes an optimizer change nothing in a step whose gradients are not finite.
 
-    See `are_finite`. Weights, slots, averages and `iterations` then keep the values from before the step,
-    so that the step can be saved and repeated without a copy of them in every step.
+    See `are_finite`. Weights, slots, averages and `iterations` then keep the values
+    from before the step, so that it can be saved and repeated without a copy of them in
+    every step.
     The squares of the gradients are summed for it, one number per variable.
 
     Args:
