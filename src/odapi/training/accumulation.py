@@ -36,17 +36,22 @@ def accumulate(detector: Detector, parts: int) -> None:
         return
     strategy = getattr(detector, "distribute_strategy", None)
     if getattr(strategy, "num_replicas_in_sync", 1) > 1:
-        raise ConfigError(
-            "options.gradient_accumulation",
-            f"is {parts}, which TensorFlow cannot do on several devices",
-            hint="use one device, or --backend jax",
-        )
+        raise cannot_accumulate(parts)
     step = _STEPS[keras.backend.backend()]
 
     def train_step(*arguments: Any) -> Any:
         return step(detector, parts, *arguments)
 
     detector.train_step = train_step
+
+
+def cannot_accumulate(parts: int) -> ConfigError:
+    """Returns the error for parts of a batch on several devices of TensorFlow."""
+    return ConfigError(
+        "options.gradient_accumulation",
+        f"is {parts}, which TensorFlow cannot do on several devices",
+        hint="use one device, or --backend jax",
+    )
 
 
 def _pair(data: Any) -> Pair:

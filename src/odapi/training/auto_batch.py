@@ -19,12 +19,13 @@ from odapi.config.load import Config, load_config, options
 from odapi.data.loader.pipeline import Pipeline
 from odapi.errors import ConfigError
 from odapi.runtime.devices import computes_on_cpu
+from odapi.runtime.distribution.strategy import Strategy
 from odapi.runtime.memory import Memory, shown, training_memory
-from odapi.structures import model_inputs, present
 from odapi.training.given_data import GivenData
 from odapi.training.given_model import GivenModel
 from odapi.training.memory_probe import Measured, Sample, measure
 from odapi.training.messages import print_lines
+from odapi.training.prefetcher import as_pair
 
 AUTO = "auto"
 MARGIN = 0.15  # Share of the available memory that is left free.
@@ -33,6 +34,8 @@ _MAX_BATCH = 1024
 _ENOUGH_GROWTH = 300 * 1024**2  # Bytes between measurements; less is mostly noise.
 _SAMPLES = 8  # The largest of so many images is measured.
 _FIELD = "train_config.batch_size"
+
+_SINGLE = Strategy()
 
 Probe = Callable[[int, int], Measured | None]
 
@@ -139,14 +142,18 @@ def _line(measured: Sequence[Measured]) -> tuple[float, float]:
 
 
 def set_auto_batch(
-    config: Config, model_dir: pathlib.Path, data: GivenData, model: GivenModel | None
+    config: Config,
+    model_dir: pathlib.Path,
+    data: GivenData,
+    model: GivenModel | None,
+    strategy: Strategy = _SINGLE,
 ) -> None:
     """Sets the batch size of a config to the largest that fits, and prints it.
 
     A run that is resumed keeps its batch size.
 
     Raises:
-        ConfigError: See `auto_batch`.
+        ConfigError: Several devices share a batch, or see `auto_batch`.
         DataError: The training data cannot be read.
     """
     checkpoint = folders.latest(model_dir)
@@ -155,6 +162,8 @@ def set_auto_batch(
         config.train_config.batch_size = saved
         print_lines(f"{_FIELD} is {saved} (auto): that of the run is kept")
         return
+    if strategy.num_devices > 1:
+        raise _several(strategy.num_devices)
     config.train_config.batch_size = 1
     source = data.train_source(config, model.label_map if model else None)
     pipeline = build_train_dataset(config, source=source)
@@ -164,6 +173,15 @@ def set_auto_batch(
         pipeline.close()
     config.train_config.batch_size = found.batch_size
     print_lines(*found.lines())
+
+
+def _several(devices: int) -> ConfigError:
+    return ConfigError(
+        "--batch-size",
+        f"is auto, which measures one device, and {devices} devices share each batch",
+        hint="--batch-size auto --dry-run without --devices prints the size of one; "
+        f"set --batch-size to {devices} times that",
+    )
 
 
 def auto_batch(config: Config, pipeline: Pipeline) -> AutoBatch:
@@ -207,8 +225,7 @@ def largest_sample(pipeline: Any) -> Sample:
     samples = []
     number = 1 if pipeline.has_one_size else _SAMPLES
     for batch, _ in zip(pipeline, range(number), strict=False):
-        x = model_inputs(batch, getattr(pipeline, "pads", True))
-        y = present(batch.groundtruth)
+        x, y = as_pair(batch, getattr(pipeline, "pads", True))
         samples.append(Sample(_first(x), _first(y)))
     return max(samples, key=lambda sample: math.prod(sample.x["images"].shape))
 

@@ -21,10 +21,11 @@ from odapi.config.load import Config, options
 from odapi.data.loader.pipeline import Pipeline
 from odapi.models.detector import Detector
 from odapi.runtime.determinism import seed_everything
+from odapi.runtime.distribution.strategy import Strategy
 from odapi.runtime.half_precision import half_precision
-from odapi.structures import model_inputs, present
 from odapi.training.dynamic_shapes import compile_by_size, of_any_size
 from odapi.training.messages import print_lines
+from odapi.training.prefetcher import first_pair
 from odapi.wording import counted
 
 # Formats are timed in turns, so that other load on the machine meets all of them.
@@ -33,6 +34,8 @@ _STEPS = 3  # Measured per round, after one that is not.
 _MAX_SECONDS = 60.0  # No further round begins after this time.
 # A format that is not at least 3 % faster than float32 is not worth its rounding.
 _MIN_GAIN = 0.97
+
+_SINGLE = Strategy()
 
 Milliseconds = Mapping[str, list[list[float]]]  # By precision: rounds of steps.
 
@@ -59,6 +62,7 @@ def choose_precision(
     pipeline: Pipeline,
     prepare: Callable[[Detector], Any],
     check: Callable[[], None],
+    strategy: Strategy = _SINGLE,
 ) -> None:
     """Replaces AUTO by the fastest precision; other precisions are left as they are.
 
@@ -71,6 +75,7 @@ def choose_precision(
         pipeline: The training data; its position stays.
         prepare: Called with each detector, such as to freeze variables.
         check: Called between steps; may raise to interrupt.
+        strategy: The devices that share the batch, in the trial as in the training.
     """
     if not is_auto(config):
         return
@@ -81,7 +86,8 @@ def choose_precision(
         return
     print_lines(f"Precision: {AUTO} times training steps in {FLOAT32} and {half}")
     try:
-        times = _timed(config, pipeline, (FLOAT32, half), prepare, check)
+        with strategy.scope():
+            times = _timed(config, pipeline, (FLOAT32, half), prepare, check)
         chosen, line = decide(times, reason)
     finally:
         _record(config, FLOAT32)
@@ -168,7 +174,7 @@ def _timed(
         pipeline.select_fields(detector.groundtruth_fields)
         prepare(detector)
         trials[name] = Trial(name, detector, build_optimizer(config).optimizer)
-    batch = _first_batch(pipeline)
+    batch = first_pair(pipeline)
     for trial in trials.values():
         trial.run(batch, steps=2, check=check)  # Compiles.
     times: dict[str, list[list[float]]] = {name: [] for name in names}
@@ -179,18 +185,6 @@ def _timed(
         for name, trial in trials.items():
             times[name].append(trial.run(batch, 1 + _STEPS, check)[1:])
     return times
-
-
-def _first_batch(pipeline: Pipeline) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns the first batch of the training data as `fit` takes it."""
-    other = pipeline.from_start()
-    try:
-        batch = next(iter(other))
-    finally:
-        other.close()
-    x = model_inputs(batch, pipeline.pads)
-    y = present(batch.groundtruth)
-    return x, {name: np.asarray(value) for name, value in y.items()}
 
 
 class Trial:

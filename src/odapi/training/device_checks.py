@@ -1,14 +1,33 @@
-"""Checks of the batch size against the devices, and notes about them."""
+"""Checks of a config against the devices, and notes about them."""
 
 import keras
 
+from odapi.config.load import Config, options
 from odapi.errors import ConfigError
 from odapi.models.batch_statistics import batch_norms
 from odapi.models.detector import Detector
 from odapi.runtime.distribution.strategy import Strategy
+from odapi.training.accumulation import cannot_accumulate
+from odapi.training.auto_precision import is_auto
+from odapi.training.process_checks import check_alone
 from odapi.wording import counted
 
 _SINGLE = Strategy()
+
+
+def check_options(config: Config, strategy: Strategy) -> None:
+    """Checks the options that depend on the devices or on other processes.
+
+    Raises:
+        ConfigError: The devices cannot train by this config.
+    """
+    train, ours = config.train_config, options(config)
+    parts = max(1, ours.gradient_accumulation)
+    check_batch_size(train.batch_size // parts, strategy)
+    check_alone(strategy, "options.gradient_accumulation", parts > 1)
+    if parts > 1 and not strategy.accumulates:
+        raise cannot_accumulate(parts)
+    check_alone(strategy, "options.precision: AUTO", is_auto(config))
 
 
 def check_batch_size(batch_size: int, strategy: Strategy = _SINGLE) -> None:

@@ -15,18 +15,20 @@ from odapi.errors import DivergedError
 from odapi.fields import FIELDS
 from odapi.models.detector import Detector
 from odapi.progress import duration
+from odapi.runtime.distribution.strategy import Strategy
 from odapi.runtime.memory import peak, shown, training_memory
-from odapi.structures import Batch, model_inputs, present
+from odapi.structures import Batch, present
 from odapi.training.callbacks.evaluate import EvaluateFunction
 from odapi.training.callbacks.nan_guard import diverged_losses
 from odapi.training.loop import restore, run_steps
 from odapi.training.memory_estimate import estimate_memory, warning_line
 from odapi.training.plan import Plan
-from odapi.training.prefetcher import Prefetcher
+from odapi.training.prefetcher import Prefetcher, as_pair
 from odapi.training.resume import ResumePoint
 from odapi.training.step_losses import StepLosses
 from odapi.wording import counted
 
+_SINGLE = Strategy()
 _STEPS = 2  # The first compiles, the second is measured.
 
 
@@ -133,11 +135,13 @@ def rehearse(
     eval_dataset: Pipeline | None = None,
     evaluate: EvaluateFunction | None = None,
     resume_from: ResumePoint | None = None,
+    strategy: Strategy = _SINGLE,
 ) -> DryRun:
     """Runs a batch of training twice and one of evaluation; writes nothing.
 
     Args:
-        detector, optimization, pipeline, plan, resume_from: As for `loop.fit`.
+        detector, optimization, pipeline, plan, resume_from, strategy: As for
+            `loop.fit`.
         model_dir: Folder that the training would write to.
         eval_dataset: The evaluation data; None: no evaluation.
         evaluate: Evaluates one batch.
@@ -147,7 +151,8 @@ def rehearse(
         CheckpointError: The checkpoint to resume from cannot be read.
     """
     optimizer = optimization.optimizer
-    facts = restore(detector, optimizer, pipeline, resume_from)
+    with strategy.scope():
+        facts = restore(detector, optimizer, pipeline, resume_from)
     result = DryRun(
         num_steps=plan.num_steps,
         first_step=facts.get("step", 0),
@@ -159,7 +164,8 @@ def rehearse(
     prefetcher = Prefetcher(pipeline)
     watch = _Watch(prefetcher)
     try:
-        run_steps(detector, optimizer, prefetcher, [watch], _STEPS)
+        with strategy.scope():
+            run_steps(detector, optimizer, prefetcher, [watch], _STEPS)
     finally:
         prefetcher.close()
     first = watch.first_batch
@@ -258,8 +264,7 @@ def _estimate(
     found = estimate_memory(
         detector,
         optimizer,
-        model_inputs(batch, pipeline.pads),
-        present(batch.groundtruth),
+        *as_pair(batch, pipeline.pads),
         result.parts,
         pipeline.prefetch,
     )

@@ -7,7 +7,27 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from odapi.data.loader.pipeline import Pipeline
 from odapi.structures import Batch, model_inputs, present
+
+Pair = tuple[dict[str, Any], dict[str, Any]]
+
+
+def as_pair(batch: Batch, pads: bool = True) -> Pair:
+    """Returns a batch as `fit` takes it: inputs and groundtruth, arrays by name.
+
+    Args:
+        batch: A training batch.
+        pads: False leaves the true sizes out: no image is padded.
+    """
+    truth = present(batch.groundtruth)
+    return model_inputs(batch, pads), {k: np.asarray(v) for k, v in truth.items()}
+
+
+def first_pair(pipeline: Pipeline) -> Pair:
+    """Returns the first batch of training data, whose position stays."""
+    with pipeline.from_start() as other:
+        return as_pair(next(other), pipeline.pads)
 
 
 class FedBatch(NamedTuple):
@@ -41,15 +61,13 @@ class Prefetcher:
         self._in_flight: collections.deque[FedBatch] = collections.deque()
         self._error: BaseException | None = None
 
-    def batches(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    def batches(self) -> Iterator[Pair]:
         """Yields pairs (x, y) as a detector takes them."""
         try:
             for batch in self.pipeline:
                 if not self._is_started:
                     self.first_batch, self._is_started = batch, True
-                x = model_inputs(batch, getattr(self.pipeline, "pads", True))
-                truth = present(batch.groundtruth)
-                y = {name: np.asarray(value) for name, value in truth.items()}
+                x, y = as_pair(batch, getattr(self.pipeline, "pads", True))
                 ids, position = tuple(batch.image_ids), self.pipeline.get_state()
                 self._in_flight.append(FedBatch(ids, position, time.monotonic(), x, y))
                 yield x, y

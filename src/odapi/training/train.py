@@ -36,7 +36,7 @@ from odapi.trackers.tracker import CombinedTracker, DetailedTracker, Tracker
 from odapi.training import resume
 from odapi.training.auto_batch import AUTO, set_auto_batch
 from odapi.training.auto_precision import choose_precision, keep_precision
-from odapi.training.device_checks import check_batch_size
+from odapi.training.device_checks import check_options
 from odapi.training.dry_run import DryRun, rehearse
 from odapi.training.epochs import steps_of
 from odapi.training.evaluator import Evaluator
@@ -161,7 +161,7 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         original = load_config(model.config if model else _run_config(config))
         loaded = load_config(original, [*overrides, *given])
         if batch_size == AUTO:
-            set_auto_batch(loaded, pathlib.Path(model_dir), data, model)
+            set_auto_batch(loaded, pathlib.Path(model_dir), data, model, strategy)
         if not options(loaded).HasField("precision"):
             loaded = load_config(loaded, _precision(precision_of_keras()))
         if epochs is not None:
@@ -178,7 +178,7 @@ def train(  # noqa: PLR0913 (keyword arguments of the public API)
         check_same_config(strategy, loaded, folder)
         print_lines(*strategy.lines())
         if dry_run:
-            return _dry_run(loaded, folder, model, data, augmentations)
+            return _dry_run(loaded, folder, model, data, augmentations, strategy)
         with (
             Interrupts() as interrupts,
             lock_of(folder, strategy),
@@ -210,11 +210,7 @@ def _check(
         raise_errors(f for f in find(config) if not f.path.startswith(replaced))
     )
     print_lines(*scaling_lines(original, config))
-    accumulation, ours = plan_of(config).accumulation, options(config)
-    check_batch_size(config.train_config.batch_size // accumulation, strategy)
-    check_alone(strategy, "options.gradient_accumulation", accumulation > 1)
-    is_auto = ours.Precision.Name(ours.precision) == "AUTO"
-    check_alone(strategy, "options.precision: AUTO", is_auto)
+    check_options(config, strategy)
 
 
 def _precision(name: str) -> list[str]:
@@ -331,7 +327,8 @@ def _build(
         surveys = check_datasets(config, pipeline, eval_dataset)
     print_lines(*sampling_lines(config, pipeline.source, pipeline.order.repeats))
     check()
-    choose_precision(config, pipeline, partial(freeze_named, config), check)
+    prepare = partial(freeze_named, config)
+    choose_precision(config, pipeline, prepare, check, strategy)
     with strategy.scope():
         detector = build_trained(config, pipeline, surveys, strategy)
     evaluate = None
@@ -349,6 +346,7 @@ def _dry_run(
     model: GivenModel | None,
     data: GivenData,
     augmentations: Sequence[Augmentation],
+    strategy: Strategy,
 ) -> DryRun:
     """Builds everything, runs one batch and prints the plan; writes nothing."""
     seed_everything(options(config).seed, options(config).deterministic)
@@ -358,19 +356,22 @@ def _dry_run(
     )
     print_lines(*changes)
     options(config).evaluation.max_images = max(1, config.eval_config.batch_size)
-    pipeline, eval_dataset, detector, evaluate = _build(
-        config, model, data, augmentations, resume_from, CombinedTracker([])
-    )
+    given = (config, model, data, augmentations, resume_from, CombinedTracker([]))
+    built = _build(*given, together=Processes(strategy))
+    pipeline, eval_dataset, detector, evaluate = built
+    with strategy.scope():
+        optimization = build_optimizer(config)
     try:
         result = rehearse(
             detector,
-            build_optimizer(config),
+            optimization,
             pipeline,
             plan,
             model_dir,
             eval_dataset=eval_dataset,
             evaluate=evaluate,
             resume_from=resume_from,
+            strategy=strategy,
         )
     finally:
         pipeline.close()

@@ -19,12 +19,14 @@ class Strategy:
         process_id: Number of this process, counted from 0.
         shares_batch_norm: True if batch norm that is not synchronized computes its
             statistics over the global batch nevertheless, as one program sees it.
+        accumulates: True if a step can compute a batch in parts.
     """
 
     num_devices = 1
     num_processes = 1
     process_id = 0
     shares_batch_norm = False
+    accumulates = True
 
     @property
     def is_chief(self) -> bool:

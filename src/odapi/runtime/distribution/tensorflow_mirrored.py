@@ -29,6 +29,8 @@ class TensorflowMirrored(Strategy):
         ConfigError: There are fewer GPUs, or TensorFlow has started with fewer CPUs.
     """
 
+    accumulates = False
+
     def __init__(self, devices: int):
         import tensorflow as tf
 
