@@ -1,4 +1,4 @@
-"""What training in bfloat16 costs in mAP on a CPU, over several seeds.
+"""mAP of training in bfloat16 on a CPU against float32, over several seeds.
 
     python -m benchmarks.precision_learning       # writes results/precision_learning.md
     python -m benchmarks.precision_learning --seeds 2 --steps 300

@@ -163,13 +163,43 @@ def test_a_position_in_other_data_is_refused(source, order, message):
         pipeline_of(source, order=order).set_state(state)
 
 
-def test_bad_samples_are_replaced_by_the_next_and_counted_once():
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_bad_samples_are_replaced_by_random_ones_in_place_and_counted_once(shuffle):
+    order = Order(shuffle=shuffle, seed=3)
+    with pipeline_of(Numbers(10), order=order) as pipeline:
+        whole = ids_of(take(pipeline, 10))
     source = Numbers(10, bad=(0, 4, 9))
-    with pipeline_of(source, order=Order(shuffle=False)) as pipeline:
-        ids = ids_of(take(pipeline, 7))
-    good = [i for i in range(10) if i not in source.bad]
-    assert ids == [f"numbers-{i}" for i in (good * 4)]
+    with pipeline_of(source, order=order, threads=3) as pipeline:
+        ids = ids_of(take(pipeline, 10))
+    bad = {f"numbers-{i}" for i in source.bad}
+    substitutes = [new for new, old in zip(ids, whole, strict=True) if old in bad]
+    assert [i for i in whole if i not in bad] == [
+        new for new, old in zip(ids, whole, strict=True) if old not in bad
+    ]
+    # 12 of 7 good ones.
+    assert len(set(substitutes)) > 3
+    assert not set(substitutes) & bad
     assert pipeline.problems.count("corrupt image") == 3
+
+
+def test_a_single_good_sample_is_found():
+    # Random trials would miss it in one of seven cases.
+    with pipeline_of(Numbers(50, bad=range(1, 50))) as pipeline:
+        assert set(ids_of(take(pipeline, 5))) == {"numbers-0"}
+
+
+def test_a_substitute_gets_the_random_numbers_of_its_position():
+    drawn = []
+
+    def draw(sample, rng):
+        drawn.append((sample["image_id"], rng.random()))
+        return sample
+
+    order, source = Order(shuffle=False), Numbers(4, bad=(1,))
+    with pipeline_of(source, 4, order, (draw,), threads=1) as pipeline:
+        substitute = next(pipeline).image_ids[1]
+    assert (substitute, order.rng(1).random()) in drawn
+    assert substitute != "numbers-1"
 
 
 def test_bad_samples_are_counted_where_the_source_does_not():

@@ -114,7 +114,7 @@ def test_a_position_of_threads_is_none_of_processes(then, now):
 
 
 @pytest.mark.parametrize("own_problems", [True, False])
-def test_bad_samples_are_replaced_and_counted_once(own_problems):
+def test_bad_samples_are_replaced_as_by_threads_and_counted_once(own_problems):
     kind = "corrupt image" if own_problems else "unusable image"
     with pipeline_of(Images(BAD, own_problems)) as pipeline:
         batches = take(pipeline, 10)
@@ -122,8 +122,9 @@ def test_bad_samples_are_replaced_and_counted_once(own_problems):
     assert len(ids) == 40
     assert set(ids) == {f"image {i}" for i in range(COUNT) if i not in BAD}
     assert pipeline.problems.count(kind) == 2
-    with pipeline_of(Images(BAD, own_problems), processes=1) as pipeline:
-        assert_equal(take(pipeline, 10), batches)
+    for processes in (0, 1):
+        with pipeline_of(Images(BAD, own_problems), processes=processes) as pipeline:
+            assert_equal(take(pipeline, 10), batches)
 
 
 def test_data_without_one_good_image_ends_with_a_message():

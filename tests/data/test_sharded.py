@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from odapi.build.dataset import build_eval_dataset, build_train_dataset
+from odapi.config.load import load_config
 from odapi.data.loader.sharded import evaluation_share, training_share
 from odapi.training.given_data import GivenData
 from tiny_samples import CLASSES, make_samples, train_config
@@ -44,6 +45,35 @@ def test_rows_of_two_processes_are_the_batches_of_one(pipelines):
         share.set_state(state)
     first, second = (next(share).image_ids for share in shares)
     assert first + second == expected
+    for share in shares:
+        share.close()
+
+
+@pytest.mark.parametrize("has_one_size", [True, False])
+def test_rows_are_those_of_one_process_also_with_unreadable_images(
+    tmp_path, has_one_size
+):
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    samples = make_samples(7)
+    for index in (1, 2, 5):
+        samples[index]["image"] = str(tmp_path / "broken.jpg")
+    config = CONFIG
+    if not has_one_size:
+        sizes = "keep_aspect_ratio_resizer {min_dimension: 16 max_dimension: 16}"
+        resizer = f"model.ssd.image_resizer={{{sizes}}}"
+        config = load_config(CONFIG, [resizer, "options.data_loading.size_buckets=0"])
+    source = GivenData(samples, None, CLASSES).train_source(config)
+    with build_train_dataset(config, source=source) as whole:
+        assert whole.has_one_size == has_one_size
+        batches = list(itertools.islice(whole, 6))
+        state = whole.get_state()
+        shares = [training_share(whole, i, 2) for i in range(2)]
+    for batch in batches:
+        parts = [next(share) for share in shares]
+        assert batch.image_ids == parts[0].image_ids + parts[1].image_ids
+        together = np.concatenate([part.images for part in parts])
+        np.testing.assert_array_equal(batch.images, together)
+    assert [share.get_state() for share in shares] == [state] * 2
     for share in shares:
         share.close()
 

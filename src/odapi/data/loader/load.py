@@ -1,6 +1,7 @@
 """Loading by position: samples that are ready for a batch, and whole batches."""
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,8 @@ from odapi.errors import DataError
 from odapi.structures import Batch
 from odapi.wording import counted
 
-# Offset to positions that no training reaches: substitutes of unusable samples. It is
-# prime: without shuffling, a multiple of the length leads to the same sample again.
-_SUBSTITUTE_OFFSET = (1 << 40) - 87
+# Positions that no training reaches: the order of substitutes for unusable samples.
+_SUBSTITUTES = 1 << 40
 
 
 class Load:
@@ -65,22 +65,27 @@ class Load:
     def _arguments(self, cache: int) -> tuple:
         return self.source, self.order, self.augmentations, self.resizer, cache
 
-    def __call__(self, position: int, problems: Problems | None = None) -> Sample:
+    def __call__(
+        self,
+        position: int,
+        problems: Problems | None = None,
+        substitute: int | None = None,
+    ) -> Sample:
         """Returns the sample, including its `position`.
 
         Args:
-            position: Of the sample in the order.
+            position: Of the sample in the order; selects its random numbers.
             problems: Counts unusable samples that it would have been combined with.
+            substitute: Position of the sample that takes its place; None: its own.
 
         Raises:
             DataError: The image cannot be used.
         """
-        sample = self._samples[self.indices[position]]
+        place = position if substitute is None else substitute
+        sample = self._samples[self.indices[place]]
         size = np.array(sample["image"].shape[:2], np.int32)
         sample = sample | {"original_size": size}
         if self.augmentations:
-            # A substitute closes the augmentations that the sample would.
-            place = position % _SUBSTITUTE_OFFSET
             rng = self.order.rng(position)
             partners = Partners(
                 self._samples.__getitem__,
@@ -89,7 +94,7 @@ class Load:
                 self.resizer.true_size,
                 lambda error: count_unusable(self.source, problems, error),
             )
-            sample = augment(sample, rng, self.augmentations, place, partners)
+            sample = augment(sample, rng, self.augmentations, position, partners)
             if self.resizer.method == "bilinear" and not self.resizer.keeps_corners:
                 height, width = sample["image"].shape[:2]
                 sample = to_grid(sample, *self.resizer.true_size(height, width))
@@ -98,9 +103,11 @@ class Load:
 
 @dataclasses.dataclass(frozen=True)
 class LoadBatch:
-    """Loads whole training batches, the unit of work of a data process.
+    """Loads training samples, and whole batches: the unit of work of a data process.
 
-    Unusable samples are replaced by others.
+    An unusable sample is replaced by a random one, which depends on the seed and its
+    position alone: threads, data processes and processes that train together take the
+    same one.
 
     Args:
         load: Loads samples.
@@ -139,16 +146,28 @@ class LoadBatch:
         """
         position = index if self.shard is None else self.shard.position(index)
         source = self.load.source
-        for attempt in range(2 * len(source)):
+        for place in _places(self.load, position):
             try:
-                place = position + attempt * _SUBSTITUTE_OFFSET
-                return self.load(place, self.collate.problems)
+                return self.load(position, self.collate.problems, place)
             except InvalidSampleError:
-                raise
+                raise  # A mistake in the user's code, not damaged data.
             except DataError as found:
                 error = found
                 count_unusable(source, self.collate.problems, found)
         raise none_usable(source, error)
+
+
+def _places(load: Load, position: int) -> Iterator[int | None]:
+    """Yields None, for the sample of a position, and the positions of substitutes.
+
+    These begin at a random place of one epoch, whose permutation is made once, and run
+    over two epochs, which contain each sample.
+    """
+    yield None
+    length = load.order.epoch_length(len(load.source))
+    rng = load.order.rng(_SUBSTITUTES + position)
+    first = _SUBSTITUTES - _SUBSTITUTES % length + int(rng.integers(length))
+    yield from range(first, first + 2 * length)
 
 
 def count_unusable(source: Source, problems: Problems | None, error: DataError) -> None:

@@ -118,8 +118,8 @@ class _Epochs(Sequence):
         self._ends = np.cumsum(self.repeats)
         self.num_samples = length
         self.length = _num_positions(repeats) if len(repeats) else length
-        # More than one, since threads read around the end of an epoch.
-        self._of_epoch = functools.lru_cache(maxsize=3)(self._made)
+        # Threads read around the end of an epoch, and substitutes in others.
+        self._of_epoch = functools.lru_cache(maxsize=5)(self._made)
 
     def __len__(self) -> int:
         return sys.maxsize

@@ -9,7 +9,6 @@ since OpenCV, NumPy and the JPEG decoder release the interpreter lock.
 import copy
 import dataclasses
 import sys
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -24,7 +23,6 @@ from odapi.data.loader.load import (
     Load,
     LoadBatch,
     count_unusable,
-    none_usable,
 )
 from odapi.data.loader.malloc import keep_freed_memory
 from odapi.data.loader.order import Order
@@ -68,7 +66,8 @@ class Pipeline:
     An iteration for evaluation is one pass from the beginning. Only one iteration can
     run at a time.
 
-    An unreadable sample is counted in `problems` and replaced by the next one.
+    An unreadable sample is counted in `problems`. In training it is replaced by a
+    random one, see `LoadBatch`; an evaluation leaves it out.
 
     Args:
         source: The samples.
@@ -296,13 +295,14 @@ class Pipeline:
         )
 
     def _load_batch(self) -> LoadBatch:
-        """Returns what loads whole batches, in data processes."""
+        """Returns what loads training samples and, in data processes, batches."""
         return LoadBatch(self._load, self._collate)
 
     def _samples(self) -> tuple[Sequence[int], Callable[[int], Sample | None]]:
         """Returns the positions to read, and what reads the sample at one."""
-        counted = _Counted(self.source, self._load, self.problems)
-        return range(len(self._load.indices)), counted
+        if self.order.training:
+            return range(sys.maxsize), self._load_batch().sample
+        return range(self.num_images), _Usable(self.source, self._load, self.problems)
 
     def _batches(self, samples: Any, load: Callable[[int], Sample | None]) -> Any:
         buckets = self._collate.buckets
@@ -323,34 +323,20 @@ class Pipeline:
         )
 
 
-class _Counted:
+class _Usable:
     """Loads samples; unusable ones are counted and returned as None."""
 
     def __init__(self, source: Source, load: Load, problems: Problems):
         self.source, self.load, self.problems = source, load, problems
-        self._failed = 0
-        self._lock = threading.Lock()
-        # Any two epochs contain each sample, in any order.
-        self._limit = 2 * load.order.epoch_length(len(source))
 
     def __call__(self, position: int) -> Sample | None:
         try:
-            sample = self.load(position, self.problems)
+            return self.load(position, self.problems)
         except InvalidSampleError:
             raise  # A mistake in the user's code, not damaged data.
         except DataError as error:
-            self._count(error)
+            count_unusable(self.source, self.problems, error)
             return None
-        self._failed = 0
-        return sample
-
-    def _count(self, error: DataError) -> None:
-        count_unusable(self.source, self.problems, error)
-        with self._lock:
-            self._failed += 1
-            failed = self._failed
-        if failed >= self._limit:
-            raise none_usable(self.source, error) from error
 
 
 def _end(iterator: Any, processes: Processes | None) -> None:

@@ -1,7 +1,6 @@
 """The input pipeline of one of several processes that train together."""
 
 import dataclasses
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,9 +17,6 @@ def training_share(pipeline: Pipeline, process_id: int, num_processes: int) -> P
     All processes together read the batches that one process would, in the same order;
     the position is that of the whole, so that a run may be resumed with another number
     of processes.
-
-    An unusable sample is replaced by a random one, and not by the next, which is in
-    the batch of another process.
 
     If images differ in size, each process loads whole batches, since they are padded to
     the largest image.
@@ -96,9 +92,6 @@ class _OwnRows(_Share):
 
     def _load_batch(self) -> LoadBatch:
         return LoadBatch(self._load, self._collate, self.shard)
-
-    def _samples(self) -> tuple[Sequence[int], Callable[[int], Sample | None]]:
-        return range(sys.maxsize), self._load_batch().sample
 
 
 class _EveryNth(_Share):
