@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 
 from odapi.checkpoints import folder as folders
-from odapi.outputs.kinds import RUN
+from odapi.outputs.kinds import EVALUATION, RUN
 from odapi.outputs.marker import Marker, write_marker
 from odapi.report.history import History
 
@@ -57,4 +57,27 @@ def write_run(
         summary = {"step": step, "reason": reason, "seconds": 10.0}
         summary["images_per_second"] = 12.5
         (folder / "training.json").write_text(json.dumps(summary))
+    return folder
+
+
+def write_evaluation(folder, value, batch_size=4, ap=0.3):
+    """Writes the output of an evaluation of a model without a step.
+
+    Args:
+        folder: The output.
+        value: Its mAP.
+        batch_size: In its config, as of the training.
+        ap: Of the class "cat"; "dog" has no objects.
+    """
+    folder.mkdir(parents=True)
+    write_marker(folder, Marker(EVALUATION.name, {}))
+    content = {
+        "metrics": {MAP: value},
+        "categories": [{"name": "dog", "ap": -1.0}, {"name": "cat", "ap": ap}],
+        "num_images": 4, "seconds": 8.0, "step": None, "parameters": 20,
+    }  # fmt: skip
+    (folder / "metrics.json").write_text(json.dumps(content))
+    config = CONFIG.format(num_steps=40, batch_size=batch_size)
+    config = config.replace("train_data:", 'eval_data: "coco:val.json" train_data:')
+    (folder / folders.CONFIG).write_text(config)
     return folder

@@ -63,6 +63,19 @@ def test_a_table_on_a_terminal_folds_long_names(monkeypatch):
     assert max(map(len, printed.splitlines())) <= 40
 
 
+@pytest.mark.parametrize(
+    ("lengths", "at"),
+    [([5, 60], 42), ([60, 50, 45], 62), ([120, 90, 80], 102)],  # The second column's.
+)
+def test_columns_align_up_to_40_characters_or_up_to_100_if_most_are_longer(lengths, at):
+    table = Table()
+    for name in ("field", "value"):
+        table.add_column(name)
+    for length in lengths:
+        table.add_row("x" * length, "y")
+    assert table_lines(table)[0].index("value") == at
+
+
 def test_wide_characters_align():
     lines = table_lines(_table(["t", "車", "ab"]))
     assert lines[3:] == ["車          10", "ab         100"]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _LOG_WIDTH = 120  # Columns of a pipe or log file, where rich would take 80.
-_MAX_PADDED = 40  # Longer cells of a table in a pipe shift the rest of their row.
+_MAX_PADDED = 40  # A few longer cells of a table in a pipe shift their row.
+_MAX_PADDED_PATHS = 100  # Where most cells are long.
 _BLOCKS = str.maketrans(dict.fromkeys("▏▎▍▌▋▊▉█", "#"))
 
 
@@ -131,7 +132,8 @@ def _console_class() -> Any:
 def table_lines(table: "Table") -> list[str]:
     """Returns a table as lines for a pipe: title, header, rows; no frame, no padding.
 
-    Cells are whole. Columns are aligned up to 40 characters.
+    Cells are whole. Columns are aligned up to 40 characters, or up to 100 if most of
+    their cells are longer than 40.
     """
     from rich.cells import cell_len
 
@@ -140,10 +142,8 @@ def table_lines(table: "Table") -> list[str]:
     rows = [list(row) for row in zip(*columns, strict=True)]
     if any(header):
         rows.insert(0, header)
-    widths = [
-        min(_MAX_PADDED, max(map(cell_len, column), default=0))
-        for column in zip(*rows, strict=True)
-    ]
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    widths = [_width([cell_len(cell) for cell in column]) for column in columns]
     lines = [_cell(table.title)] if table.title else []
     for row in rows:
         padded = (
@@ -156,6 +156,13 @@ def table_lines(table: "Table") -> list[str]:
 
 def _cell(content: Any) -> str:
     return visible(" ".join(str(content or "").split("\n")))
+
+
+def _width(lengths: list[int]) -> int:
+    """Returns the width to which the cells of a column are padded."""
+    num_long = sum(length > _MAX_PADDED for length in lengths)
+    limit = _MAX_PADDED_PATHS if 2 * num_long > len(lengths) else _MAX_PADDED
+    return min(limit, max(lengths, default=0))
 
 
 def _pad(text: str, width: int, right: bool, length: int) -> str:

@@ -14,7 +14,7 @@ from odapi.checkpoints.load_detector import LoadedDetector
 from odapi.config.load import load_config, options
 from odapi.data.problems import Problems
 from odapi.errors import ConfigError, DataError, OutputError
-from odapi.evaluation import evaluate
+from odapi.evaluation import config_trackers, evaluate
 from presence_evaluator import PresenceAccuracy
 
 BOX = (1, 1, 6, 6)
@@ -96,13 +96,16 @@ def test_output_is_a_folder_of_files(asked, tmp_path):
         "label_map.json",
         "metrics.json",
         "mosaic.png",
+        "pipeline.config",
         "precision_recall.png",
         "side_by_side",
     ]
     assert len(json.loads((tmp_path / "out" / "detections.json").read_text())) == 4
     content = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert content["metrics"]["Loss/total_loss"] > 0
-    assert content["step"] == 800
+    assert content["step"] == 800 and content["parameters"] == 3
+    assert content["model"] == str(pathlib.Path("runs/first/checkpoints/step-00000800"))
+    assert load_config(tmp_path / "out").eval_config.num_visualizations == 2
     assert list(content["skipped"]) == ["3"]
     assert content["problems"][0]["kind"] == "corrupt image"
     assert len(result.examples) == 2
@@ -139,3 +142,30 @@ def test_an_evaluation_replaces_an_evaluation_and_nothing_else(asked, tmp_path):
     assert (out / "notes.txt").read_text() == "mine"
     with pytest.raises(OutputError, match="is a file; the output of an evaluation is"):
         odapi.evaluate("gone", output=out / "notes.txt")
+
+
+def test_files_of_trackers_lie_in_the_output_and_outlive_the_next(
+    asked, tmp_path, monkeypatch
+):
+    class Offline:
+        def __init__(self, experiment, **settings):
+            self.experiment = experiment
+
+        def __getattr__(self, name):  # Of a record.
+            return lambda *arguments: None
+
+        def close(self):
+            self.experiment.files.mkdir(exist_ok=True)
+            number = len(list(self.experiment.files.iterdir()))
+            (self.experiment.files / f"{self.experiment.name}-{number}").touch()
+            self.experiment.remember("mlflow", {"run_id": str(number)})
+
+    service = config_trackers._Service("MLflow", lambda: None, Offline)
+    monkeypatch.setitem(config_trackers._SERVICES, "mlflow", service)
+    out = tmp_path / "out"
+    for _ in range(2):
+        odapi.evaluate("runs/first", output=out, trackers=["mlflow"])
+    found = sorted(p.name for p in (out / "trackers").iterdir())
+    assert found == ["first-0", "first-1"]
+    ids = json.loads((out / "trackers.json").read_text())
+    assert ids == {"mlflow": {"run_id": "1"}}

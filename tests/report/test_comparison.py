@@ -10,7 +10,7 @@ from odapi.config.load import load_config
 from odapi.errors import DataError
 from odapi.report.comparison import as_json, compare_runs
 from odapi.report.comparison_plot import plot_comparison
-from run_files import CATEGORY, MAP, write_run
+from run_files import CATEGORY, MAP, write_evaluation, write_run
 
 TOTAL = "Loss/total_loss"
 
@@ -54,6 +54,17 @@ def test_an_evaluation_has_metrics_and_no_config(tmp_path, runs):
     assert found.parameters == (20, None, 20)
     assert found.differences == {"train_config.batch_size": ("4", "8")}
     assert [run.name for run in found.with_config] == ["x/a", "x/b"]
+
+
+def test_evaluations_are_compared_with_their_models_and_configs(tmp_path):
+    outputs = [
+        write_evaluation(tmp_path / f"d{n}", 0.1 * n, batch_size=4 + n)
+        for n in range(2)
+    ]
+    found = compare_runs(outputs)
+    assert found.metrics == (MAP, CATEGORY)  # No class without objects.
+    assert found.parameters == (20, 20)
+    assert found.differences == {"train_config.batch_size": ("4", "5")}
 
 
 def test_a_run_that_is_given_twice_is_refused(runs):

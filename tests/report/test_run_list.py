@@ -5,7 +5,7 @@ import pytest
 from odapi.errors import DataError
 from odapi.report.metric_names import find_name, find_names, short_name
 from odapi.report.run_list import SORTS, as_json, list_runs
-from run_files import CATEGORY, MAP, write_run
+from run_files import CATEGORY, MAP, write_evaluation, write_run
 
 
 @pytest.fixture
@@ -43,6 +43,20 @@ def test_every_order_accepts_runs_without_anything(tmp_path, sort):
 def test_runs_are_filtered(runs):
     assert [r.name for r in list_runs(runs, states=["diverged"]).runs] == ["c"]
     assert [r.name for r in list_runs(runs, name="deep/*").runs] == ["deep/a"]
+    assert list_runs(runs, states=["running"]).runs == ()
+
+
+def test_evaluations_are_listed_if_asked_for_or_if_there_is_no_run(runs):
+    write_evaluation(runs / "evaluations/d0", 0.4)
+    write_evaluation(runs / "evaluations/d1", 0.5)
+    assert [r.name for r in list_runs(runs).runs] == ["b", "c", "deep/a"]
+    found = list_runs(runs, states=["evaluation"]).runs
+    assert [r.name for r in found] == ["evaluations/d0", "evaluations/d1"]
+    found = list_runs(runs / "evaluations", sort="metric").runs
+    assert [(r.name, r.best(MAP)) for r in found] == [
+        ("d1", (0, 0.5)),
+        ("d0", (0, 0.4)),
+    ]
     assert list_runs(runs, states=["running"]).runs == ()
 
 

@@ -9,7 +9,7 @@ from odapi.checkpoints.run_lock import locked
 from odapi.errors import DataError, DivergedError
 from odapi.report.run_record import is_run, read_run
 from odapi.training.summarize import write_divergence
-from run_files import CATEGORY, MAP, write_run
+from run_files import CATEGORY, MAP, write_evaluation, write_run
 
 
 def test_a_finished_run(tmp_path):
@@ -123,6 +123,20 @@ def test_the_output_of_an_evaluation(tmp_path):
         run = read_run(path)
         assert (run.state, run.step) == ("evaluation", 25)
         assert run.curves == {MAP: [(25, 0.4)], CATEGORY: [(25, 0.3)]}
+
+
+def test_the_output_of_an_evaluation_has_the_model_the_data_and_the_speed(tmp_path):
+    folder = write_evaluation(tmp_path / "d0", 0.4)
+    for path in (folder, folder / "metrics.json"):
+        run = read_run(path)
+        assert (run.model, run.data) == (
+            "ssd_mobilenet_v2_keras 64x64",
+            "coco:val.json",
+        )
+        assert (run.seconds, run.images_per_second) == (8.0, 0.5)
+        assert run.num_parameters == 20
+    (folder / "metrics.json").rename(folder / "printed.json")  # As of --json.
+    assert read_run(folder / "printed.json").config is None
 
 
 @pytest.mark.parametrize(

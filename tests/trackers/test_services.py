@@ -118,6 +118,17 @@ def test_clearml_writes_a_session_that_can_be_sent(here):
     assert "platelet" in table["plot_str"]
 
 
+def test_clearml_shows_the_metrics_of_an_evaluation_in_its_table_of_values(here):
+    record(lambda e: ClearML(e, "cells", is_offline=True), here / "run", steps=(3,),
+           kind=EVALUATION)  # fmt: skip
+    [archive] = (here / "run" / "trackers").glob("clearml-*.zip")
+    with zipfile.ZipFile(archive) as session:
+        reports = session.read("metrics.jsonl").decode()
+    events = [event for line in reports.splitlines() for event in json.loads(line)]
+    summary = {e["variant"] for e in events if e["metric"] == "Summary"}
+    assert "DetectionBoxes_Precision/mAP@.50IOU" in summary
+
+
 def test_clearml_cannot_continue_an_offline_task_and_says_so(here):
     def make(experiment):
         return ClearML(experiment, "cells", is_offline=True)
@@ -292,7 +303,10 @@ def values_of(records):
     return found
 
 
-def test_wandb_writes_a_run_that_can_be_sent(here):
+def test_wandb_writes_a_run_that_can_be_sent(here, monkeypatch):
+    facts = {"git/commit": "12ab", "git/remote": "https://host/cells"}
+    monkeypatch.setattr("odapi.trackers.wandb.git_facts", lambda: facts)
+
     def make(experiment):
         return Wandb(experiment, "cells", group="seeds", is_offline=True)
 
@@ -302,6 +316,7 @@ def test_wandb_writes_a_run_that_can_be_sent(here):
     [run] = [r.run for r in records if r.HasField("run")][:1]
     assert (run.display_name, run.project, run.run_group) == ("first", "cells", "seeds")
     assert list(run.tags) == ["training", "bccd"] and run.job_type == "training"
+    assert (run.git.commit, run.git.remote_url) == ("12ab", "https://host/cells")
     config = {
         "/".join(item.nested_key) or item.key: item.value_json
         for record in records

@@ -49,7 +49,8 @@ def list_runs(
         list[str] | None,
         typer.Option(
             help="Only runs of this state: running, finished, interrupted, "
-            "'time limit', 'early stopped', diverged or stopped. Repeatable."
+            "'time limit', 'early stopped', diverged, stopped or evaluation (outputs "
+            "of odapi eval). Repeatable."
         ),
     ] = None,
     name: Annotated[
@@ -60,7 +61,8 @@ def list_runs(
 ) -> None:
     """List the runs below a folder: state, steps, best metric, speed, model, data.
 
-    A run whose process was killed is interrupted.
+    A run whose process was killed is interrupted. Outputs of odapi eval --output are
+    listed if the folder has no runs.
     """
     from odapi.report.run_list import as_json as to_json
     from odapi.report.run_list import list_runs as run

@@ -19,6 +19,7 @@ from odapi.trackers.run_facts import package_list, run_facts
 from odapi.trackers.tracker import METHODS, CombinedTracker, Parameter, Tracker
 
 _NONE: Mapping[str, Parameter] = {}
+_INNER_FOLDERS = ("checkpoint", "saved_model")  # Of an import or an export.
 _INTERRUPTED_SECONDS = 5.0  # Ctrl-C before the first step ends the command.
 
 Warn = Callable[[str], None]
@@ -146,9 +147,11 @@ def log_start(
 
 
 def name_of_model(path: str) -> str:
-    """Returns a name for a model by its folder: that of its run.
+    """Returns a name for a model by its folder: that of its run, import or export.
 
     >>> name_of_model("runs/d0/checkpoints/step-00000800"), name_of_model("runs/d0/")
+    ('d0', 'd0')
+    >>> name_of_model("zoo/d0/checkpoint"), name_of_model("exported/d0/saved_model")
     ('d0', 'd0')
     """
     if not path:
@@ -156,4 +159,6 @@ def name_of_model(path: str) -> str:
     parts = pathlib.Path(os.path.abspath(path)).parts
     if "checkpoints" in parts[1:]:
         parts = parts[: parts.index("checkpoints")]
+    while len(parts) > 2 and parts[-1] in _INNER_FOLDERS:
+        parts = parts[:-1]
     return parts[-1] if len(parts) > 1 else ""

@@ -10,6 +10,8 @@ from typing import Any
 from odapi.build.dataset import build_eval_dataset
 from odapi.build.metrics import build_metrics, keypoint_edges
 from odapi.build.source import build_eval_source
+from odapi.build.tracker_settings import config_text
+from odapi.checkpoints import folder as folders
 from odapi.checkpoints.load_detector import LoadedDetector
 from odapi.checkpoints.start_folder import with_start_folder
 from odapi.console import console
@@ -21,7 +23,7 @@ from odapi.evaluation.evaluation_loop import evaluate_loop, evaluate_predictor_l
 from odapi.evaluation.evaluation_trackers import EvaluationTrackers
 from odapi.evaluation.result import EvaluationResult
 from odapi.evaluation.result_report import low_score_hints, write_report
-from odapi.files import write_json
+from odapi.files import write_json, write_text
 from odapi.inference.predictor import Predictor
 from odapi.inference.result_files import ResultsWriter, categories_of
 from odapi.labels import LabelMap
@@ -46,7 +48,7 @@ def evaluate(
     Args:
         loaded: The detector with its config.
         output: Folder for `metrics.json`, `detections.json` (COCO results),
-            `categories.csv` and drawn images; None writes nothing.
+            `categories.csv`, the config and drawn images; None writes nothing.
         with_losses: Also compute the losses, as `Loss/...`.
         max_images: Stop after this number of images; 0: all.
         evaluators: Evaluators to run in addition to those of `eval_config`.
@@ -59,7 +61,9 @@ def evaluate(
         MissingPackageError: The package of a tracker is not installed.
     """
     report = _report(output)
-    recorded = EvaluationTrackers(loaded.config, str(loaded.folder), trackers)
+    recorded = EvaluationTrackers(
+        loaded.config, str(loaded.folder), trackers, _folder(report)
+    )
     # Classes are matched by name to those of the model.
     try:
         dataset = build_eval_dataset(loaded.config, label_map=loaded.label_map)
@@ -77,7 +81,7 @@ def evaluate(
 
     return _reported(
         loop, loaded.config, loaded.label_map, report, max_images, evaluators,
-        recorded, loaded.step,
+        recorded, loaded.step, loaded.detector.count_params(),
     )  # fmt: skip
 
 
@@ -108,7 +112,7 @@ def evaluate_program(
         OutputError: `output` has files that odapi did not write, or cannot be written.
     """
     report = _report(output)
-    recorded = EvaluationTrackers(config, model, trackers)
+    recorded = EvaluationTrackers(config, model, trackers, _folder(report))
     source = build_eval_source(config, label_map=predictor.label_map or None)
     if not predictor.label_map:
         console().print(
@@ -130,6 +134,10 @@ def _report(output: str | os.PathLike | None) -> OutputFolder | None:
     return None if output is None else OutputFolder(output, EVALUATION)
 
 
+def _folder(report: OutputFolder | None) -> pathlib.Path | None:
+    return None if report is None else report.path
+
+
 def _reported(
     loop: Callable[..., EvaluationResult],
     config: Any,
@@ -139,11 +147,14 @@ def _reported(
     evaluators: Sequence[Evaluator],
     trackers: EvaluationTrackers,
     step: int | None = None,
+    num_parameters: int | None = None,
 ) -> EvaluationResult:
     """Runs an evaluation loop, and writes its detections, its report and records."""
     evaluator = build_metrics(config, label_map)
     if evaluators:
         evaluator = MetricCollection([evaluator, *evaluators])
+    if report is not None:
+        report.begin()  # Before a tracker writes into it.
     with trackers:
         trackers.log_config(step)
         has_images = report is not None or trackers.is_used
@@ -154,11 +165,13 @@ def _reported(
         result = dataclasses.replace(
             result,
             step=step,
+            model=trackers.model,
+            num_parameters=num_parameters,
             label_map=label_map,
             keypoint_edges=keypoint_edges(settings),
             hints=(*result.hints, *hints),
         )
-        trackers.log_result(result, _written(report, result, settings, label_map))
+        trackers.log_result(result, _written(report, result, config, label_map))
     return result
 
 
@@ -174,7 +187,7 @@ def _looped(
     with contextlib.ExitStack() as stack:
         writer = None
         if report is not None:
-            path = report.begin() / "detections.json"
+            path = report.path / "detections.json"
             writer = stack.enter_context(ResultsWriter(path, label_map=label_map))
         return loop(
             evaluator, num_examples=num_examples, max_images=max_images, writer=writer
@@ -184,7 +197,7 @@ def _looped(
 def _written(
     report: OutputFolder | None,
     result: EvaluationResult,
-    settings: Any,
+    config: Any,
     label_map: LabelMap,
 ) -> list[pathlib.Path]:
     """Writes the report, if there is one, and returns its files."""
@@ -193,9 +206,10 @@ def _written(
     files = write_report(
         report.path,
         result,
-        min_score=settings.min_score_threshold,
-        max_boxes=settings.max_num_boxes_to_visualize,
+        min_score=config.eval_config.min_score_threshold,
+        max_boxes=config.eval_config.max_num_boxes_to_visualize,
     )
+    files.append(write_text(report.path / folders.CONFIG, config_text(config)))
     files.append(report.path / "detections.json")
     names = categories_of(label_map)
     files.append(write_json(report.path / "label_map.json", names))

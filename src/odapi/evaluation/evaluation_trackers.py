@@ -32,16 +32,25 @@ class EvaluationTrackers:
         config: Its `options.trackers` turn trackers on.
         model: Path of the model; the experiment gets the name of its run by default.
         trackers: Trackers of the user.
+        folder: Output of the evaluation, for ids and for files that are sent later.
 
     Raises:
         ConfigError: A tracker lacks a method.
         MissingPackageError: The package of a tracker is not installed.
     """
 
-    def __init__(self, config: Any, model: str, trackers: Sequence[Tracker] = ()):
+    def __init__(
+        self,
+        config: Any,
+        model: str,
+        trackers: Sequence[Tracker] = (),
+        folder: pathlib.Path | None = None,
+    ):
         settings = tracker_settings(config)
-        experiment = experiment_of(settings, name_of_model(model), kind=EVALUATION)
-        self._config, self._model = config, model
+        experiment = experiment_of(
+            settings, name_of_model(model), kind=EVALUATION, folder=folder
+        )
+        self._config, self.model = config, model
         self._queues = service_trackers(settings, experiment, _print)
         self._queues += user_trackers(settings, trackers, _print)
         self._all = CombinedTracker(self._queues)
@@ -62,7 +71,7 @@ class EvaluationTrackers:
         """
         if self.is_used:
             known = {} if step is None else {"model_step": step}
-            log_start(self._all, self._config, {"model": self._model, **known})
+            log_start(self._all, self._config, {"model": self.model, **known})
 
     def log_result(
         self, result: EvaluationResult, files: Sequence[pathlib.Path]

@@ -22,6 +22,8 @@ def as_json(result: EvaluationResult) -> dict[str, Any]:
         "problems": result.problems.as_dict() if result.problems else [],
         "seconds": round(result.seconds, 3),
         "step": result.step,
+        "model": result.model,
+        "parameters": result.num_parameters,
     }
 
 

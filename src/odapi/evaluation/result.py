@@ -40,6 +40,8 @@ class EvaluationResult:
         seconds: Duration, including the first compilation.
         label_map: The classes.
         step: Of the checkpoint; None if unknown.
+        model: Path of the model; "" if it has none.
+        num_parameters: Number of weights of the model; None if unknown.
         keypoint_edges: Pairs of keypoints to connect in drawings; empty: the default
             skeleton.
         best_score: Highest score of all detections; 0 without any.
@@ -62,6 +64,8 @@ class EvaluationResult:
     problems: Any = None
     keypoint_edges: tuple[tuple[int, int], ...] = ()
     best_score: float = 0.0
+    model: str = ""
+    num_parameters: int | None = None
 
     def __repr__(self) -> str:
         first = list(self.metrics.items())[:_IN_REPR]

@@ -92,7 +92,7 @@ EVALUATION = Kind(
     "evaluation",
     "the output of an evaluation",
     ("metrics.json", "categories.csv", "detections.json", "label_map.json")
-    + ("precision_recall.png", "mosaic.png", "side_by_side/*.jpg"),
+    + ("pipeline.config", "precision_recall.png", "mosaic.png", "side_by_side/*.jpg"),
 )
 INSPECTION = Kind(
     "inspection",

@@ -49,7 +49,8 @@ def compare_runs(paths: Sequence[Pathlike], metrics: Sequence[str] = ()) -> Comp
     Args:
         paths: See `odapi.report.run_record.read_run`.
         metrics: Metrics and losses, as in `odapi.report.metric_names`; empty: the
-            summary metrics, AP per category, and the total losses that there are.
+            summary metrics, AP per category with objects, and the total losses that
+            there are.
 
     Raises:
         DataError: A path is neither a run nor an evaluation, is given twice, or no run
@@ -57,12 +58,13 @@ def compare_runs(paths: Sequence[Pathlike], metrics: Sequence[str] = ()) -> Comp
     """
     runs = tuple(read_run(p, n) for p, n in zip(paths, _names(paths), strict=True))
     known = list(dict.fromkeys(name for run in runs for name in run.curves))
-    chosen = find_names(metrics, known) if metrics else default_metrics(known)
+    measured = [n for n in known if _CATEGORY not in n or any(r.best(n) for r in runs)]
+    chosen = find_names(metrics, known) if metrics else default_metrics(measured)
     configs = [run.config for run in runs if run.config is not None]
     return Comparison(
         runs,
         tuple(chosen),
-        tuple(_parameters(run.folder) for run in runs),
+        tuple(run.num_parameters or _parameters(run.folder) for run in runs),
         diff_all(configs) if len(configs) > 1 else {},
     )
 

@@ -29,10 +29,18 @@ def model_name(config: Config) -> str:
 
 def data_name(config: Config) -> str:
     """Returns the training data of a config; long names begin with "..."."""
-    name = options(config).train_data
-    if not name:
-        paths = config.train_input_reader.tf_record_input_reader.input_path
-        name = ", ".join(paths)
+    return _data(options(config).train_data, config.train_input_reader)
+
+
+def eval_data_name(config: Config) -> str:
+    """Returns the evaluation data of a config; long names begin with "..."."""
+    readers = config.eval_input_reader
+    return _data(options(config).eval_data, readers[0] if readers else None)
+
+
+def _data(name: str, reader: Any) -> str:
+    if not name and reader is not None:
+        name = ", ".join(reader.tf_record_input_reader.input_path)
     return name if len(name) <= _LONGEST_DATA else f"...{name[3 - _LONGEST_DATA :]}"
 
 

@@ -1,4 +1,4 @@
-"""All runs below a folder, sorted and filtered."""
+"""All runs, or outputs of evaluations, below a folder, sorted and filtered."""
 
 import dataclasses
 import fnmatch
@@ -11,7 +11,14 @@ from typing import Any
 from odapi.errors import DataError
 from odapi.files import Pathlike
 from odapi.report.metric_names import find_name
-from odapi.report.run_record import RunRecord, is_loss, is_run, read_run
+from odapi.report.run_record import (
+    EVALUATED,
+    RunRecord,
+    is_evaluation,
+    is_loss,
+    is_run,
+    read_run,
+)
 
 _UNKNOWN = math.inf  # Runs without a value are listed last.
 
@@ -51,14 +58,14 @@ def list_runs(
     states: Sequence[str] = (),
     name: str = "*",
 ) -> RunList:
-    """Reads all runs below a folder.
+    """Reads all runs below a folder, or its evaluations if it has no runs.
 
     Args:
-        folder: A folder with runs at any depth, or a run.
+        folder: A folder with runs or outputs of evaluations at any depth, or a run.
         sort: One of `SORTS`: best metric, longest, fastest and newest first.
         metric: Metric or loss, as in `odapi.report.metric_names`; "": the metric of
             each run that selects its best checkpoint.
-        states: States of the runs to list; empty: all.
+        states: States of the runs to list; empty: all but "evaluation".
         name: Glob of their names.
 
     Raises:
@@ -67,9 +74,12 @@ def list_runs(
     place = pathlib.Path(folder)
     if not place.is_dir():
         what = "is a file" if place.exists() else "does not exist"
-        hint = "name a folder that has runs of odapi train"
+        hint = "name a folder that has runs of odapi train or outputs of odapi eval"
         raise DataError(str(place), what, hint)
-    runs = [read_run(path, run_name(path, place)) for path in find_runs(place)]
+    paths = [] if set(states) == {EVALUATED} else list(find_runs(place))
+    if EVALUATED in states or not paths:
+        paths += find_evaluations(place)
+    runs = [read_run(path, run_name(path, place)) for path in paths]
     if metric and runs:
         metric = find_name(metric, (n for run in runs for n in run.curves))
     runs = [run for run in runs if not states or run.state in states]
@@ -83,9 +93,20 @@ def find_runs(folder: Pathlike) -> Iterator[pathlib.Path]:
 
     Hidden folders and links to folders are left out.
     """
+    return _find(folder, is_run)
+
+
+def find_evaluations(folder: Pathlike) -> Iterator[pathlib.Path]:
+    """Yields the folders of all outputs of evaluations, like `find_runs`."""
+    return _find(folder, is_evaluation)
+
+
+def _find(
+    folder: Pathlike, is_one: Callable[[pathlib.Path], bool]
+) -> Iterator[pathlib.Path]:
     for root, children, _ in os.walk(folder):
         here = pathlib.Path(root)
-        if is_run(here):
+        if is_one(here):
             children.clear()
             yield here
         children[:] = sorted(name for name in children if not name.startswith("."))

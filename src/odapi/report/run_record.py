@@ -16,7 +16,7 @@ from odapi.errors import DataError, OdapiError
 from odapi.files import Pathlike, read_json_object
 from odapi.outputs.folder import find_marker
 from odapi.outputs.kinds import EVALUATION, RUN
-from odapi.report.config_summary import data_name, model_name
+from odapi.report.config_summary import data_name, eval_data_name, model_name
 from odapi.report.history import History
 from odapi.report.metric_names import TRAIN
 from odapi.report.training_summary import DIVERGED, read_summary
@@ -54,10 +54,13 @@ class RunRecord:
         curves: Steps and values by name: metrics and losses of evaluations, and losses
             of the training under names with "train/".
         best_metric: Name of the metric that selects the best checkpoint.
-        seconds: Duration of all steps, without evaluation; None if unknown.
-        images_per_second: Training speed; None if unknown.
+        seconds: Duration of all steps, without evaluation; None if unknown. That of an
+            evaluation includes the compilation.
+        images_per_second: Speed of the training or of the evaluation; None if unknown.
         model, data: Short names; "" if unknown.
-        config: Of the last checkpoint; None if it cannot be read.
+        config: Of the last checkpoint, or of the evaluation; None if it cannot be read.
+        num_parameters: Number of weights that an evaluation has written; None if
+            unknown.
         problems: Damaged lines and files, one text per file.
     """
 
@@ -73,6 +76,7 @@ class RunRecord:
     model: str = ""
     data: str = ""
     config: Config | None = None
+    num_parameters: int | None = None
     problems: tuple[str, ...] = ()
 
     def best(self, name: str) -> tuple[int, float] | None:
@@ -119,6 +123,13 @@ def is_run(folder: pathlib.Path) -> bool:
     return bool(history.evaluations or history.losses)
 
 
+def is_evaluation(folder: pathlib.Path) -> bool:
+    """Returns whether a folder is the complete output of an evaluation."""
+    marker = find_marker(folder)
+    named = marker is not None and marker.kind == EVALUATION.name
+    return named and (folder / _METRICS_FILE).is_file()
+
+
 def read_run(path: Pathlike, name: str = "") -> RunRecord:
     """Reads a run, or the output of an evaluation.
 
@@ -157,7 +168,29 @@ def _evaluation(
             name_of_row = f"DetectionBoxes_PerformanceByCategory/mAP/{row.get('name')}"
             values.setdefault(name_of_row, row["ap"])
     curves = {n: [(step or 0, float(v))] for n, v in values.items() if _is_number(v)}
-    return RunRecord(name, place, EVALUATED, step, curves=curves)
+    problems: list[str] = []
+    folder = place if place.is_dir() else place.parent
+    config = None
+    if place.is_dir() or place.name == _METRICS_FILE:  # Not a copy of its output.
+        config = _read_config(folder, None, problems)
+    seconds, images = content.get("seconds"), content.get("num_images")
+    seconds = float(seconds) if seconds and _is_number(seconds) else None
+    speed = float(images or 0) / seconds if seconds and _is_number(images) else None
+    weights = content.get("parameters")
+    return RunRecord(
+        name,
+        place,
+        EVALUATED,
+        step,
+        curves=curves,
+        seconds=seconds,
+        images_per_second=speed,
+        model=model_name(config) if config else "",
+        data=eval_data_name(config) if config else "",
+        config=config,
+        num_parameters=weights if type(weights) is int else None,
+        problems=tuple(problems),
+    )
 
 
 def _is_number(value: Any) -> bool:

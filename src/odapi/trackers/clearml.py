@@ -115,10 +115,15 @@ class ClearML:
             self._experiment.note(f"ClearML: {self._task.get_output_log_web_page()}")
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Records scalars; "train/Loss/x" is the series "train" of "Loss/x"."""
+        """Records scalars; "train/Loss/x" is the series "train" of "Loss/x".
+
+        Those of an evaluation are also in the table of single values.
+        """
         for name, value in values.items():
             title, series = _title_and_series(name)
             self._logger.report_scalar(title, series, value=value, iteration=step)
+            if self._experiment.kind == EVALUATION:
+                self._logger.report_single_value(title, value)
 
     def images(self, step: int, tag: str, images: Sequence[np.ndarray]) -> None:
         """Records images as debug samples."""

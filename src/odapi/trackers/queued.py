@@ -141,11 +141,9 @@ class QueuedTracker:
         end = time.monotonic() + limit
         thread.join(min(_QUIET_SECONDS, limit))
         if thread.is_alive() and limit > _QUIET_SECONDS:
-            left = len(self._records)
-            self._warn(
-                f"Waiting for {self.name} ({counted(left, 'record')} left, at most "
-                f"{limit:.0f} s) ..."
-            )
+            left = sum(r.method != "close" for r in self._records)
+            queued = f"{counted(left, 'record')} left, " if left else ""
+            self._warn(f"Waiting for {self.name} ({queued}at most {limit:.0f} s) ...")
             thread.join(max(0.0, end - time.monotonic()))
 
     def _give_up(self, limit: float) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from odapi.trackers.class_metrics import class_scalars
 from odapi.trackers.experiment import Experiment, check_package, set_default
+from odapi.trackers.run_facts import git_facts
 from odapi.trackers.tracker import Parameter
 
 NAME = "Weights & Biases"
@@ -141,12 +142,15 @@ class Wandb:
 
 def _settings(wandb: Any) -> Any:
     """Returns settings that leave the program's output, code and machine alone."""
+    facts = git_facts()
     return wandb.Settings(
         console="off",
         silent=True,
         disable_code=True,
         save_code=False,
-        disable_git=True,  # Recorded as parameters, also of other folders.
+        disable_git=True,  # It would also upload the uncommitted changes.
+        git_commit=facts.get("git/commit"),
+        git_remote_url=facts.get("git/remote"),
         x_disable_stats=True,
         x_save_requirements=False,  # Recorded as a text.
     )
