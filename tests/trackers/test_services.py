@@ -185,7 +185,10 @@ def test_mlflow_is_read_back_from_sqlite(here, uri):
     [weights] = client.list_artifacts(run.info.run_id, "checkpoint_best")
     assert weights.path == "checkpoint_best/weights.h5"
     images = client.list_artifacts(run.info.run_id, "images")
-    assert any("eval_side_by_side_0_0" in image.path for image in images)
+    assert any("0 eval_side_by_side" in i.path for i in images)
+    experiment = client.get_experiment(run.info.experiment_id)
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
+    assert " " not in run.data.tags["mlflow.source.name"]
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 

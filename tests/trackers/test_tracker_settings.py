@@ -1,7 +1,9 @@
 """Trackers that a config, a command or a call turns on, and their settings."""
 
+import importlib.machinery
 import subprocess
 import sys
+import types
 
 import pytest
 
@@ -119,7 +121,7 @@ def test_parameters_are_values_by_their_paths():
 
 def test_the_experiment_has_the_name_of_the_run_unless_it_has_its_own():
     settings = tracker_settings(config())
-    assert experiment_of(settings, name_of_model("runs/d0")).name == "d0"
+    assert experiment_of(settings, name_of_model("runs/d0/checkpoint")).name == "d0"
     settings = tracker_settings(config(f"{PLACE}.name=base", f"{PLACE}.tags=[a]"))
     experiment = experiment_of(settings, "d0")
     assert (experiment.name, experiment.all_tags) == ("base", ["training", "a"])
@@ -143,6 +145,23 @@ def test_a_variable_of_the_user_is_kept(monkeypatch):
     import os
 
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("path", "module", "name"),
+    [
+        ("/venv/bin/odapi", None, "odapi"),
+        ("/site/odapi/cli/__main__.py", "odapi.cli.__main__", "odapi"),
+        ("/work/train.py", None, "train.py"),
+        ("", None, "python"),
+    ],
+)
+def test_the_name_of_the_program(monkeypatch, path, module, name):
+    main = types.ModuleType("__main__")
+    main.__spec__ = importlib.machinery.ModuleSpec(module, None) if module else None
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    monkeypatch.setattr(sys, "argv", [path])
+    assert run_facts._program() == name
 
 
 def test_facts_of_the_repository_of_the_current_folder(tmp_path, monkeypatch):

@@ -19,6 +19,9 @@ _KEY = "mlflow"
 _DEFAULT_URI = "sqlite:///mlflow.db"
 _MAX_PARAMETERS, _MAX_METRICS = 100, 1000  # Per call of the server.
 _MAX_VALUE, _MAX_NAME = 6000, 250  # Characters.
+_NUMBERED = re.compile(r"(.+)_(\d+)_0")  # As in eval_side_by_side_3_0.
+# The pages for models, instead of those for language models.
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 _REFUSED = re.compile(r"[^\w\-. :/]", re.ASCII)
 
 
@@ -84,12 +87,15 @@ class MLflow:
     def _new(self, experiment: Experiment, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
         experiment_id = (
-            found.experiment_id if found else self._client.create_experiment(name)
+            found.experiment_id
+            if found
+            else self._client.create_experiment(name, tags=_EXPERIMENT_TAGS)
         )
         facts = run_facts()
         tags = {tag: "" for tag in experiment.tags} | {
             "kind": experiment.kind,
-            "mlflow.source.name": str(facts["command"]),
+            # Only what is behind the last "/" is shown; the parameters have the rest.
+            "mlflow.source.name": str(facts["command"]).split("/")[0].split(" ")[0],
             "mlflow.source.type": "LOCAL",
         }
         if "git/commit" in facts:
@@ -111,8 +117,8 @@ class MLflow:
     def images(self, step: int, tag: str, images: Sequence[np.ndarray]) -> None:
         """Records images as series over the steps."""
         for index, image in enumerate(images):
-            key = f"{tag}_{index}" if index else tag
-            self._client.log_image(self._run_id, image, key=_name(key), step=step)
+            key = _image_key(tag, index)
+            self._client.log_image(self._run_id, image, key=key, step=step)
 
     def text(self, tag: str, text: str) -> None:
         """Records a text as the artifact `TAG.txt`."""
@@ -173,6 +179,20 @@ def _name(name: str) -> str:
     parts = _REFUSED.sub("_", name).split("/")
     kept = ["_" if part in (".", "..") else part for part in parts if part]
     return "/".join(kept)[:_MAX_NAME] or "_"
+
+
+def _image_key(tag: str, index: int) -> str:
+    """Returns the name of an image: a section behind the metrics, the number first.
+
+    MLflow sorts sections by name, and cuts the end of the names in them.
+
+    >>> _image_key("eval/eval_side_by_side_3_0", 0), _image_key("train/inputs", 2)
+    ('visualizations/3 eval_side_by_side', 'visualizations/2 inputs')
+    """
+    name = tag.rpartition("/")[2]
+    if numbered := _NUMBERED.fullmatch(name):
+        name, index = numbered[1], int(numbered[2])
+    return _name(f"visualizations/{index} {name}")
 
 
 def _parts(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:

@@ -76,6 +76,10 @@ def _versions() -> dict[str, str]:
 
 
 def _program() -> str:
+    """Returns the name of the program: of a script, or of a module run by Python."""
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None and spec.name == "odapi.cli.__main__":
+        return "odapi"
     name = sys.argv[0].replace("\\", "/").rsplit("/", 1)[-1] if sys.argv else ""
     return name or "python"
 
