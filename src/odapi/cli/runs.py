@@ -257,4 +257,6 @@ def _time(run: "RunRecord") -> str:
 
 def _speed(run: "RunRecord") -> Any:
     speed = run.images_per_second
-    return f"{speed:.1f}" if speed else "-"
+    if not speed:
+        return "-"
+    return f"{speed:.1f}" if speed >= 1 else f"{speed:.2g}"
