@@ -3,7 +3,6 @@
 It predicts one object per image: class and box from the mean of a small convolution.
 """
 
-import types
 from typing import Any, NamedTuple
 
 import keras
@@ -36,7 +35,7 @@ class TinyDetector(FakeDetector):
         self.head = keras.layers.Dense(
             num_classes + 4, kernel_initializer=start, name="head"
         )
-        self.feature_extractor = types.SimpleNamespace(name="feature_extractor")
+        self.feature_extractor = keras.layers.Identity(name="feature_extractor")
         self.build_all()
 
     def build_all(self):

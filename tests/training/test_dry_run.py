@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from keras import ops
 
 import odapi
 from odapi.errors import ConfigError, DataError, DivergedError
-from odapi.structures import Batch, Groundtruth, ImageInfo
-from odapi.training import parts
+from odapi.runtime.memory import Memory
+from odapi.structures import Batch, Detections, Groundtruth, ImageInfo
+from odapi.training import memory_estimate, parts
 from odapi.training.dry_run import DryRun, data_lines
 from tiny_detector import TinyDetector
 from tiny_samples import CLASSES, make_samples, train_config
@@ -51,6 +53,38 @@ def test_the_plan_is_returned_and_nothing_is_written(rehearse, capsys):
     assert "Dry run: nothing was trained, nothing was written" in shown
     assert "Steps: 30 steps of 2 images, 15 epochs of 4 images; no evaluation" in shown
     assert plan.as_dict()["epochs"] == 15.0
+
+
+def test_too_little_memory_is_a_warning(rehearse, monkeypatch, capsys):
+    little = Memory(1024**2, 1024**2, "memory")
+    monkeypatch.setattr(memory_estimate, "training_memory", lambda: little)
+    rehearse()
+    shown = " ".join(capsys.readouterr().err.split())
+    assert shown.count("MemoryWarning: about") == 1
+    assert "are needed for batches of 2, and there are 1 MB of memory" in shown
+
+
+class Blind(TinyDetector):
+    """Detects nothing."""
+
+    def decode(self, inputs, outputs, raw=False):
+        nothing = outputs["classes"][:, :1] * 0
+        return Detections(
+            boxes=outputs["boxes"][:, None] * 0,
+            scores=nothing,
+            classes=ops.cast(nothing, "int32"),
+            num=ops.cast(nothing[:, 0], "int32"),
+        )
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_advice_to_train_longer_is_left_to_trainings(
+    rehearse, monkeypatch, capsys, dry_run
+):
+    monkeypatch.setattr(parts, "build_detector", lambda c, seed: Blind(2, seed))
+    rehearse(dry_run=dry_run, eval_data=make_samples(4, 16))
+    shown = " ".join(capsys.readouterr().err.split())
+    assert ("no objects were detected" in shown) != dry_run
 
 
 def test_a_run_that_would_be_resumed_is_left_as_it_is(rehearse):

@@ -2,8 +2,10 @@
 
 import keras
 import numpy as np
+import pytest
 
 from odapi.runtime.memory import Memory, host_memory, peak, resident, shown
+from odapi.training import memory_estimate
 from odapi.training.memory_estimate import (
     MemoryEstimate,
     activation_bytes,
@@ -44,6 +46,19 @@ def test_parts_of_the_estimate_add_up():
     assert found.batches == 3 * 4 * (16 * 16 * 3 + 16 + 4)
     assert found.total == sum(found)
     assert f"activations {shown(found.activations)}" in found.line()
+
+
+@pytest.mark.parametrize(("on_cpu", "share", "copies"), [(True, 1, 2), (False, 2, 1)])
+def test_devices_of_a_cpu_share_its_memory(monkeypatch, on_cpu, share, copies):
+    monkeypatch.setattr(memory_estimate, "computes_on_cpu", lambda: on_cpu)
+    detector = TinyDetector()
+    optimizer = keras.optimizers.SGD(0.1)
+    optimizer.build(detector.trainable_variables)
+    one = estimate_memory(detector, optimizer, *_batch(4))
+    two = estimate_memory(detector, optimizer, *_batch(4), devices=2)
+    assert two.activations == one.activations // share
+    assert two.gradients == one.gradients * copies
+    assert two.batches == one.batches // share
 
 
 def test_more_than_the_device_has_is_a_named_warning():

@@ -31,6 +31,7 @@ def evaluate_loop(
     max_images: int = 0,
     writer: Any = None,
     is_trained: bool = True,
+    explains: bool = True,
     processes: Processes = _ALONE,
 ) -> EvaluationResult:
     """Evaluates a detector with its current weights.
@@ -52,6 +53,7 @@ def evaluate_loop(
         max_images: Stop after this number of images; 0: all.
         writer: `writer.add(image_id, detections, size)` is called for each image.
         is_trained: Whether low metrics may be explained by faults of the data.
+        explains: Whether to look for a cause of low metrics at all.
         processes: The processes that share the dataset; this is process 0, and the
             others call `evaluate_share`.
 
@@ -67,7 +69,7 @@ def evaluate_loop(
     metrics = evaluator.compute()
     if with_losses:
         metrics |= _mean_losses(run.losses, regularization_loss(detector))
-    return run.result(metrics, is_trained)
+    return run.result(metrics, is_trained, explains)
 
 
 def evaluate_share(

@@ -124,21 +124,25 @@ class EvaluationRun:
         """Counts an image of the source that cannot be used."""
         self._reasons[image_id] = reason
 
-    def result(self, metrics: dict[str, float], is_trained: bool) -> EvaluationResult:
+    def result(
+        self, metrics: dict[str, float], is_trained: bool, explains: bool = True
+    ) -> EvaluationResult:
         """Returns the result.
 
         Args:
             metrics: Of the evaluator, and others.
             is_trained: Whether low metrics may be explained by faults of the data.
+            explains: Whether to look for a cause of low metrics at all.
         """
         evaluator, dataset = self.evaluator, self._dataset
+        is_low = explains and evaluator.suspiciously_low()
         return EvaluationResult(
             metrics=metrics,
             categories=tuple(evaluator.per_class()),
             curves=evaluator.curves(),
             explanations=evaluator.explain(),
             hints=(
-                *self.sanity.hints(evaluator.suspiciously_low(), is_trained),
+                *self.sanity.hints(is_low, is_trained),
                 *evaluator.hints(),
             ),
             examples=tuple(self.examples),

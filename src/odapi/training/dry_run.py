@@ -21,7 +21,7 @@ from odapi.structures import Batch, present
 from odapi.training.callbacks.evaluate import EvaluateFunction
 from odapi.training.callbacks.nan_guard import diverged_losses
 from odapi.training.loop import restore, run_steps
-from odapi.training.memory_estimate import estimate_memory, warning_line
+from odapi.training.memory_estimate import estimate_run
 from odapi.training.plan import Plan
 from odapi.training.prefetcher import Prefetcher, as_pair
 from odapi.training.resume import ResumePoint
@@ -172,7 +172,18 @@ def rehearse(
     result.losses = watch.losses[0]
     result.seconds_compiling, result.seconds_per_step = watch.seconds[:_STEPS]
     result.data, result.warnings = data_lines(first, detector.groundtruth_fields)
-    _estimate(result, detector, optimizer, pipeline, first)
+    pair = as_pair(first, pipeline.pads)
+    with strategy.scope():
+        found, warned = estimate_run(
+            detector, optimizer, pair, pipeline, plan.accumulation, strategy
+        )
+    memory = training_memory()
+    result.memory_estimate = found._asdict()
+    result.memory_total = memory.total if memory else None
+    result.warnings += warned
+    result.checkpoint_bytes = sum(
+        math.prod(v.shape) * 4 for v in (*detector.variables, *optimizer.variables)
+    )
     if diverged := diverged_losses(result.losses, None):
         values = " and ".join(f"{name} is {v:.4g}" for name, v in diverged.items())
         raise DivergedError(
@@ -252,30 +263,6 @@ def _is_given(values: np.ndarray, valid: np.ndarray) -> int:
     """Returns the number of objects with a value that is not zero or NaN."""
     flat = np.nan_to_num(values.astype("float32")).reshape(*valid.shape, -1)
     return int(((flat != 0).any(axis=-1) & valid).sum())
-
-
-def _estimate(
-    result: DryRun,
-    detector: Detector,
-    optimizer: keras.optimizers.Optimizer,
-    pipeline: Pipeline,
-    batch: Batch,
-) -> None:
-    found = estimate_memory(
-        detector,
-        optimizer,
-        *as_pair(batch, pipeline.pads),
-        result.parts,
-        pipeline.prefetch,
-    )
-    memory = training_memory()
-    result.memory_estimate = found._asdict()
-    result.memory_total = memory.total if memory else None
-    if line := warning_line(found.total, memory, result.batch_size):
-        result.warnings.append(line)
-    result.checkpoint_bytes = sum(
-        math.prod(v.shape) * 4 for v in (*detector.variables, *optimizer.variables)
-    )
 
 
 def _writes(

@@ -35,6 +35,9 @@ class Evaluator:
         tracker: Gets metrics, losses and images.
         processes: The processes that share the evaluation; all get the metrics.
 
+    Attributes:
+        explains: Whether to look for a cause of low metrics.
+
     Raises:
         ConfigError: The metrics cannot be built.
     """
@@ -48,7 +51,7 @@ class Evaluator:
         tracker: DetailedTracker,
         processes: Processes = _ALONE,
     ):
-        self._processes = processes
+        self._processes, self.explains = processes, True
         self._dataset, self._tracker = dataset, tracker
         self._config = config.eval_config
         self._max_images = options(config).evaluation.max_images
@@ -82,6 +85,7 @@ class Evaluator:
             num_examples=self._config.num_visualizations,
             max_images=self._max_images,
             is_trained=step >= _FIRST_STEPS,
+            explains=self.explains,
             processes=self._processes,
         )
         edges = keypoint_edges(self._config)

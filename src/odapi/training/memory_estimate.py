@@ -13,7 +13,8 @@ from odapi.models.detector import Detector
 from odapi.models.inputs import as_groundtruth, as_inputs
 from odapi.runtime.compat import child_layers, flatten_layers
 from odapi.runtime.devices import computes_on_cpu
-from odapi.runtime.memory import Memory, resident, shown
+from odapi.runtime.distribution.strategy import Strategy
+from odapi.runtime.memory import Memory, resident, shown, training_memory
 
 
 class MemoryEstimate(NamedTuple):
@@ -55,6 +56,7 @@ def estimate_memory(
     truth: Mapping[str, Any],
     parts: int = 1,
     prefetched: int = 2,
+    devices: int = 1,
 ) -> MemoryEstimate:
     """Returns the memory that training with such batches needs.
 
@@ -64,18 +66,21 @@ def estimate_memory(
         inputs, truth: A batch, as `fit` gets it.
         parts: Parts that a batch is computed in.
         prefetched: Batches that are prepared ahead.
+        devices: Devices of this process that share the batch. Those of a CPU share its
+            memory; of accelerators, the memory of one is meant.
     """
     on_cpu = computes_on_cpu()
+    parts = parts if on_cpu else parts * devices
     batch = _bytes(tree.flatten((inputs, truth)))
     process = (resident() or 0) if on_cpu else 0
     return MemoryEstimate(
         process=process,
         weights=0 if process else _bytes(detector.variables),
-        gradients=_bytes(detector.trainable_variables),
+        gradients=_bytes(detector.trainable_variables) * (devices if on_cpu else 1),
         # On a CPU they are part of the process.
         optimizer=0 if process else _bytes(optimizer.variables),
         activations=activation_bytes(detector, inputs, truth, parts),
-        batches=batch * (prefetched + 1) if on_cpu else batch,
+        batches=batch * (prefetched + 1) if on_cpu else batch // devices,
     )
 
 
@@ -96,6 +101,30 @@ def activation_bytes(
     with _recorded(_leaves(detector)) as sizes:
         _Step(detector).compute_output_spec(*specs)
     return sum(sizes)
+
+
+def estimate_run(
+    detector: Detector,
+    optimizer: keras.optimizers.Optimizer,
+    pair: tuple[Mapping[str, Any], Mapping[str, Any]],
+    pipeline: Any,
+    parts: int,
+    strategy: Strategy,
+) -> tuple[MemoryEstimate, list[str]]:
+    """Returns the memory of a run, and a warning if there is not as much.
+
+    Args:
+        detector, optimizer: Built.
+        pair: The first batch, as `fit` gets it.
+        pipeline: The training data.
+        parts: Parts that a batch is computed in.
+        strategy: The devices and processes.
+    """
+    devices = strategy.num_devices // strategy.num_processes
+    prefetched = getattr(pipeline, "prefetch", 2)
+    found = estimate_memory(detector, optimizer, *pair, parts, prefetched, devices)
+    line = warning_line(found.total, training_memory(), pipeline.batch_size)
+    return found, [line] if line else []
 
 
 def warning_line(needed: int, memory: Memory | None, batch_size: int) -> str:

@@ -327,8 +327,7 @@ def _build(
         surveys = check_datasets(config, pipeline, eval_dataset)
     print_lines(*sampling_lines(config, pipeline.source, pipeline.order.repeats))
     check()
-    prepare = partial(freeze_named, config)
-    choose_precision(config, pipeline, prepare, check, strategy)
+    choose_precision(config, pipeline, partial(freeze_named, config), check, strategy)
     with strategy.scope():
         detector = build_trained(config, pipeline, surveys, strategy)
     evaluate = None
@@ -359,6 +358,8 @@ def _dry_run(
     given = (config, model, data, augmentations, resume_from, CombinedTracker([]))
     built = _build(*given, together=Processes(strategy))
     pipeline, eval_dataset, detector, evaluate = built
+    if evaluate is not None:
+        evaluate.explains = False
     with strategy.scope():
         optimization = build_optimizer(config)
     try:
