@@ -8,6 +8,7 @@ from keras import ops
 
 from odapi.structures import Tensor
 
+_FEW_VALUES = 4  # Per channel, below which moments say too little.
 _WEIGHTS: contextvars.ContextVar[Tensor | None] = contextvars.ContextVar(
     "odapi_group_weights", default=None
 )
@@ -41,6 +42,10 @@ def normalize_groups(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Normalizes each group of `x [groups * rows, h, w, c]` by its own moments.
 
+    A group with two or three values per channel is normalized by the moments of all
+    groups, if these have more values: two values become 1 and -1 unless they are almost
+    equal, and gradients grow beyond float32 in a deep network.
+
     Args:
         x: Float.
         weights: `[groups, rows]`.
@@ -59,9 +64,19 @@ def normalize_groups(
     count = ops.sum(weights, axis=1) * (height * width)  # [groups]
     fraction = weights / ops.maximum(count, 1.0)[:, None]
     fraction = fraction[:, :, None, None]
-    mean = ops.sum(values * fraction, axis=(1, 2), keepdims=True)
+    own = ops.sum(values * fraction, axis=(1, 2), keepdims=True)
+    spread = ops.where(valid, values - own, 0.0)
+    own_variance = ops.sum(ops.square(spread) * fraction, axis=(1, 2), keepdims=True)
+    total = ops.sum(count)
+    shared = (count > 1) & (count < _FEW_VALUES) & (total >= _FEW_VALUES)
+    count = ops.where(shared, total, count)
+    shared = shared[:, None, None, None]
+    every = ops.sum(values, axis=(0, 1, 2), keepdims=True) / ops.maximum(total, 1.0)
+    mean = ops.where(shared, every, own)
     centered = ops.where(valid, values - mean, 0.0)
-    variance = ops.sum(ops.square(centered) * fraction, axis=(1, 2), keepdims=True)
+    spread = ops.where(valid, values - every, 0.0)
+    every_variance = ops.sum(ops.square(spread), axis=(0, 1, 2), keepdims=True)
+    variance = ops.where(shared, every_variance / ops.maximum(total, 1.0), own_variance)
     outputs = ops.reshape(centered * ops.rsqrt(variance + epsilon), ops.shape(x))
     mean, variance = mean[:, 0, 0], variance[:, 0, 0]
     if unbiased:
