@@ -55,7 +55,6 @@ train_config {
 # Strides of the maps of the backbones that are replaced.
 _BACKBONES = (
     (table.SSD_EXTRACTORS, "ssd_mobilenet_v2_keras", (16, 32)),
-    (table.CENTER_EXTRACTORS, "mobilenet_v2_fpn", (4, 8, 16, 32)),
     (table.RCNN_EXTRACTORS, "faster_rcnn_resnet50_fpn_keras", (4, 8, 16, 32)),
 )
 
@@ -276,7 +275,6 @@ if __name__ == "__main__":
         "overflow": overflow,
         "unsynchronized": unsynchronized,
         "ssd": lambda: compare(of_family("ssd")),
-        "center": lambda: compare(of_family("center")),
         # One step: rounding may change the order of proposals, and so the sample.
         "rcnn": lambda: compare(of_family("rcnn"), steps=1),
     }

@@ -62,7 +62,6 @@ def test_a_dry_run_is_on_the_devices_and_has_the_plan_and_losses_of_one(results)
 
 
 @several
-@pytest.mark.backend
 @pytest.mark.slow
 def test_auto_precision_times_steps_on_the_devices(tmp_path):
     results = run(tmp_path, "auto-2", "auto-1")

@@ -20,7 +20,7 @@ from odapi.runtime.distribution.cluster import Cluster
 HERE = pathlib.Path(__file__).parent
 BACKEND = keras.backend.backend()
 pytestmark = pytest.mark.timeout(900)  # Of the first, which runs all cases.
-FAMILIES = ("ssd", "center", "rcnn")
+FAMILIES = ("ssd", "rcnn")
 
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess:

@@ -27,7 +27,7 @@ RATE = (
 def config(tmp_path):
     spec = write_coco(tmp_path / "data")
     data = [f"options.train_data={spec}", f"options.eval_data={spec}"]
-    return train_config("fpn", "train_config.num_steps=30", *data)
+    return train_config("ssd", "train_config.num_steps=30", *data)
 
 
 @pytest.fixture
