@@ -22,8 +22,7 @@ def _trained(on):
     return {n: convert_to_numpy(v) for n, v in arrays.items()}, history.history
 
 
-@pytest.mark.slow
-@pytest.mark.backend
+@pytest.mark.slow  # Minutes on JAX; the small net below is on every backend.
 def test_two_updates_are_those_without_it():
     (plain, losses), (recomputed, same) = _trained("false"), _trained("true")
     for name in losses:
