@@ -61,7 +61,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", choices=list(MODELS), default="ssd_mobilenet_v2_320")
+    parser.add_argument("--model", choices=list(MODELS), default="fpnlite_320")
     parser.add_argument("--devices", default="1,2", help="numbers of devices")
     parser.add_argument("--batch", type=int, default=4, help="of one device")
     parser.add_argument("--rounds", type=int, default=3)
