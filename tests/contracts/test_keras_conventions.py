@@ -130,10 +130,14 @@ def test_predictions_are_decoded_detections(model, predictions):
     assert per_image <= 8 * (4 + 4 + 3) + 1
     x, _ = small_batch()
     found = model.detect(x)
-    for name in ("boxes", "scores"):
-        # The best two: of others, a rounding decides what NMS drops.
-        expected = ops.convert_to_numpy(getattr(found, name))[:, :2]
-        np.testing.assert_allclose(predictions[name][:, :2], expected, atol=1e-4)
+    expected = {n: ops.convert_to_numpy(getattr(found, n)) for n in ("boxes", "scores")}
+    for image, rank in np.ndindex(2, 2):
+        # The best two are among those found: a rounding decides what NMS drops.
+        gaps = [
+            np.abs(values[image] - predictions[name][image, rank]).reshape(8, -1).max(1)
+            for name, values in expected.items()
+        ]
+        assert sum(gaps).min() < 2e-4
 
 
 @pytest.mark.slow

@@ -284,10 +284,11 @@ def test_a_policy_of_keras_is_recorded_as_the_precision(train, monkeypatch):
 def test_a_batch_that_does_not_divide_by_the_devices_is_refused_first(
     train, monkeypatch
 ):
-    def refuse(batch_size, strategy):
-        raise ConfigError("train_config.batch_size", f"{batch_size}")
+    def refuse(config, strategy):
+        size = config.train_config.batch_size
+        raise ConfigError("train_config.batch_size", f"{size}")
 
-    monkeypatch.setattr(run, "check_batch_size", refuse)
+    monkeypatch.setattr(run, "check_options", refuse)
     with pytest.raises(ConfigError, match=r"^train_config.batch_size: 2$"):
         train()
     assert not train.model_dir.exists()
