@@ -67,7 +67,6 @@ def test_the_search_finds_what_compat_uses():
         "_maybe_symbolic_build",
         "jax._src.distributed",
         "jax_state_sync",
-        "keras.src.backend",
         "keras.src.backend.common.global_state",
         "keras.src.random.seed_generator",
         "keras.src.utils.rng_utils",

@@ -64,24 +64,30 @@ def normalize_groups(
     count = ops.sum(weights, axis=1) * (height * width)  # [groups]
     fraction = weights / ops.maximum(count, 1.0)[:, None]
     fraction = fraction[:, :, None, None]
-    own = ops.sum(values * fraction, axis=(1, 2), keepdims=True)
-    spread = ops.where(valid, values - own, 0.0)
-    own_variance = ops.sum(ops.square(spread) * fraction, axis=(1, 2), keepdims=True)
+    own = _moments(values, valid, fraction, (1, 2))
     total = ops.sum(count)
+    every = _moments(values, valid, 1.0 / ops.maximum(total, 1.0), (0, 1, 2))
     shared = (count > 1) & (count < _FEW_VALUES) & (total >= _FEW_VALUES)
     count = ops.where(shared, total, count)
-    shared = shared[:, None, None, None]
-    every = ops.sum(values, axis=(0, 1, 2), keepdims=True) / ops.maximum(total, 1.0)
-    mean = ops.where(shared, every, own)
+    mean, variance = (
+        ops.where(shared[:, None, None, None], of_all, of_group)
+        for of_all, of_group in zip(every, own, strict=True)
+    )
     centered = ops.where(valid, values - mean, 0.0)
-    spread = ops.where(valid, values - every, 0.0)
-    every_variance = ops.sum(ops.square(spread), axis=(0, 1, 2), keepdims=True)
-    variance = ops.where(shared, every_variance / ops.maximum(total, 1.0), own_variance)
     outputs = ops.reshape(centered * ops.rsqrt(variance + epsilon), ops.shape(x))
     mean, variance = mean[:, 0, 0], variance[:, 0, 0]
     if unbiased:
         variance = variance * (count / ops.maximum(count - 1.0, 1.0))[:, None]
     return ops.cast(outputs, x.dtype), mean, variance
+
+
+def _moments(
+    values: Tensor, valid: Tensor, fraction: Tensor, axes: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
+    """Returns means and variances of the valid values, which are 0 elsewhere."""
+    mean = ops.sum(values * fraction, axis=axes, keepdims=True)
+    spread = ops.where(valid, values - mean, 0.0)
+    return mean, ops.sum(ops.square(spread) * fraction, axis=axes, keepdims=True)
 
 
 def update_moving_average(

@@ -1,12 +1,12 @@
 """Sizes of the feature maps that the batch norms of a detector normalize."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 
 from odapi.models.batch_statistics import batch_norms
 from odapi.models.detector import Detector
-from odapi.runtime.compat import trace_shapes
+from odapi.runtime.layer_calls import Call, trace, wrapped_calls
 from odapi.structures import Tensor
 
 
@@ -36,25 +36,17 @@ def smallest_normalized_map(detector: Detector) -> NormalizedMap | None:
     if not norms or detector.image_size is None:
         return None
     found: list[NormalizedMap] = []
-    try:
-        for norm in norms:
-            # The attribute of the instance hides the method of the class.
-            norm.call = _recorded(norm, found)
-        shape = (1, *detector.image_size, detector.num_channels)
-        trace_shapes(lambda images: extractor(images, training=True), shape)
-    finally:
-        for norm in norms:
-            norm.__dict__.pop("call", None)
+
+    def recorded(norm: keras.layers.Layer, call: Call) -> Call:
+        def call_recorded(inputs: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+            height, width = inputs.shape[1:3]
+            if height and width:
+                found.append(NormalizedMap(norm.path, int(height), int(width)))
+            return call(inputs, *args, **kwargs)
+
+        return call_recorded
+
+    images = keras.KerasTensor((1, *detector.image_size, detector.num_channels))
+    with wrapped_calls(norms, recorded):
+        trace(lambda images: extractor(images, training=True), images)
     return min(found, key=lambda m: m.height * m.width, default=None)
-
-
-def _recorded(norm: keras.layers.Layer, found: list[NormalizedMap]):
-    call = norm.call
-
-    def recorded(inputs: Tensor, *args: object, **kwargs: object) -> Tensor:
-        height, width = inputs.shape[1:3]
-        if height and width:
-            found.append(NormalizedMap(norm.path, int(height), int(width)))
-        return call(inputs, *args, **kwargs)
-
-    return recorded

@@ -6,7 +6,7 @@ are imported inside functions.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -72,18 +72,6 @@ def variables_on_one_device(variables: Sequence[keras.Variable]) -> Iterator[Non
             variable._value, variable._layout = value, layout
     for variable, new in changed:
         variable.assign(new)
-
-
-def trace_shapes(function: Callable[..., Any], *shapes: Sequence[int | None]) -> None:
-    """Calls a function with symbolic float32 tensors, and computes nothing.
-
-    Uses `backend.compute_output_spec`: that of layers does not call the layers within,
-    where they know the shape of their output.
-    """
-    from keras.src import backend
-
-    tensors = [keras.KerasTensor(shape, "float32") for shape in shapes]
-    backend.compute_output_spec(function, *tensors)
 
 
 def skip_symbolic_build(model: keras.Model) -> None:

@@ -123,7 +123,7 @@ def missed_objects(
 
 def small_batch_norm(detector: Detector, batch_size: int) -> SetFinding | None:
     """Finds batch norms that estimate a variance from very few values."""
-    if not 0 < batch_size <= _SMALL_BATCH or detector.image_size is None:
+    if not 0 < batch_size <= _SMALL_BATCH:
         return None
     smallest = smallest_normalized_map(detector)
     if smallest is None:

@@ -1,8 +1,7 @@
 """Estimate of the memory of a training, before its first step."""
 
-import contextlib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import keras
@@ -14,6 +13,7 @@ from odapi.models.inputs import as_groundtruth, as_inputs
 from odapi.runtime.compat import child_layers, flatten_layers
 from odapi.runtime.devices import computes_on_cpu
 from odapi.runtime.distribution.strategy import Strategy
+from odapi.runtime.layer_calls import Call, trace, wrapped_calls
 from odapi.runtime.memory import Memory, resident, shown, training_memory
 
 
@@ -98,8 +98,24 @@ def activation_bytes(
         ),
         (dict(inputs), dict(truth)),
     )
-    with _recorded(_leaves(detector)) as sizes:
-        _Step(detector).compute_output_spec(*specs)
+    sizes: list[int] = []
+
+    def recorded(_: keras.layers.Layer, call: Call) -> Call:
+        def call_recorded(*arguments: Any, **keywords: Any) -> Any:
+            outputs = call(*arguments, **keywords)
+            sizes.append(_bytes(tree.flatten(outputs)))
+            return outputs
+
+        return call_recorded
+
+    def step(x: Any, y: Any) -> Any:
+        outputs = detector(x, training=True)
+        groundtruth = as_groundtruth(y, detector.groundtruth_fields)
+        given = as_inputs(x, detector.num_channels)
+        return detector.loss_parts(outputs, groundtruth, given, training=True)
+
+    with wrapped_calls(_leaves(detector), recorded):
+        trace(step, *specs)
     return sum(sizes)
 
 
@@ -121,8 +137,8 @@ def estimate_run(
         strategy: The devices and processes.
     """
     devices = strategy.num_devices // strategy.num_processes
-    prefetched = getattr(pipeline, "prefetch", 2)
-    found = estimate_memory(detector, optimizer, *pair, parts, prefetched, devices)
+    ahead = pipeline.prefetch
+    found = estimate_memory(detector, optimizer, *pair, parts, ahead, devices)
     line = warning_line(found.total, training_memory(), pipeline.batch_size)
     return found, [line] if line else []
 
@@ -138,47 +154,8 @@ def warning_line(needed: int, memory: Memory | None, batch_size: int) -> str:
     )
 
 
-class _Step(keras.layers.Layer):
-    """The forward pass of a training step as a layer, which can be traced."""
-
-    def __init__(self, detector: Detector):
-        super().__init__(autocast=False)
-        self.detector = detector
-        self.built = True
-
-    def call(self, inputs: Any, truth: Any) -> Any:
-        detector = self.detector
-        outputs = detector(inputs, training=True)
-        truth = as_groundtruth(truth, detector.groundtruth_fields)
-        given = as_inputs(inputs, detector.num_channels)
-        return detector.loss_parts(outputs, truth, given, training=True)
-
-
 def _leaves(detector: Detector) -> list[keras.layers.Layer]:
     return [layer for layer in flatten_layers(detector) if not child_layers(layer)]
-
-
-@contextlib.contextmanager
-def _recorded(layers: Iterable[keras.layers.Layer]) -> Iterator[list[int]]:
-    """Context in which the sizes of the outputs of some layers are recorded."""
-    sizes: list[int] = []
-    patched = list(layers)
-    for layer in patched:
-        layer.call = _recording(layer.call, sizes)
-    try:
-        yield sizes
-    finally:
-        for layer in patched:
-            del layer.call
-
-
-def _recording(call: Any, sizes: list[int]) -> Any:
-    def recorded(*arguments: Any, **keywords: Any) -> Any:
-        outputs = call(*arguments, **keywords)
-        sizes.append(_bytes(tree.flatten(outputs)))
-        return outputs
-
-    return recorded
 
 
 def _bytes(arrays: Iterable[Any]) -> int:

@@ -1,12 +1,13 @@
 """Finds the first layer of a forward pass whose output is not finite."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import keras
 
 from odapi.runtime.compat import child_layers
+from odapi.runtime.layer_calls import Call, wrapped_calls
 from odapi.training.divergence.statistics import TensorStatistics, statistics_of
 
 _MAX_KEPT = 5
@@ -52,18 +53,15 @@ class LayerTrace:
     def watching(self, model: keras.Model) -> Iterator["LayerTrace"]:
         """Watches the layers of a model, called outside of a compiled function."""
         watched = list(_layers(model, ""))
-        try:
-            for name, layer in watched:
-                # The attribute of the instance hides the method of the class.
-                layer.call = self._watched(name, layer, layer.call)
-            yield self
-        finally:
-            for _, layer in watched:
-                layer.__dict__.pop("call", None)
+        names = {id(layer): name for name, layer in watched}
 
-    def _watched(
-        self, name: str, layer: keras.layers.Layer, call: Callable[..., Any]
-    ) -> Callable[..., Any]:
+        def wrap(layer: keras.layers.Layer, call: Call) -> Call:
+            return self._watched(names[id(layer)], layer, call)
+
+        with wrapped_calls((layer for _, layer in watched), wrap):
+            yield self
+
+    def _watched(self, name: str, layer: keras.layers.Layer, call: Call) -> Call:
         def watched(*args: Any, **kwargs: Any) -> Any:
             outputs = call(*args, **kwargs)
             if self.first is None:
