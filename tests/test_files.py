@@ -166,3 +166,10 @@ def test_long_names_and_names_that_are_not_unicode(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
     cut = [files.shortened("é" * n) for n in (300, 301)]
     assert cut[0] != cut[1] and all(len(os.fsencode(name)) <= 200 for name in cut)
+
+
+def test_patterns_longer_than_any_path_match_nothing(tmp_path):
+    (tmp_path / "a").touch()
+    assert files.matching_paths(f"{tmp_path}/[a-b]") == [f"{tmp_path}/a"]
+    # Python takes 14 s to translate it.
+    assert files.matching_paths(f"{tmp_path}/" + "[" * 20000) == []

@@ -7,6 +7,7 @@ after a crash, sees either the old content or the new one.
 
 import contextlib
 import errno
+import glob
 import itertools
 import json
 import os
@@ -33,12 +34,26 @@ _LFS = b"version https://git-lfs"
 _UNFINISHED = ".writing-"
 _REPLACED = ".replaced-"
 _MAX_NAME_BYTES = 200  # Systems allow 255, which a mark or suffix must not exceed.
+_MAX_PATTERN = 4096  # Of Linux; other systems allow less.
 _counter = itertools.count()  # Threads of a process may write the same file.
 
 
 def is_image_file(path: Pathlike) -> bool:
     """Returns whether a file name has one of `IMAGE_SUFFIXES`, in any case."""
     return os.path.splitext(path)[1].lower() in IMAGE_SUFFIXES
+
+
+def matching_paths(pattern: str, recursive: bool = False) -> list[str]:
+    """Returns the paths that match a pattern with `*`, `?` and `[...]`, in any order.
+
+    Args:
+        pattern: Beyond the longest path that systems open, it matches nothing; Python
+            takes seconds to translate such a pattern.
+        recursive: `**` matches folders at any depth.
+    """
+    if len(pattern) > _MAX_PATTERN:
+        return []
+    return glob.glob(pattern, recursive=recursive)
 
 
 def unfinished_path(path: Pathlike) -> pathlib.Path:

@@ -1,6 +1,5 @@
 """The folder where a training was started: relative paths of its config begin there."""
 
-import glob
 import os
 import pathlib
 import re
@@ -10,7 +9,7 @@ from typing import Any
 from odapi.checkpoints.training_state import FACTS
 from odapi.config.load import Config, options
 from odapi.errors import DataError
-from odapi.files import read_json_object
+from odapi.files import matching_paths, read_json_object
 
 _FOLDER, _FROM_RUN = "start_folder", "start_folder_from_run"
 
@@ -89,7 +88,7 @@ def with_start_folder(error: DataError, checkpoint: pathlib.Path) -> DataError:
 
 
 def _exists(path: str) -> bool:
-    return os.path.exists(path) or bool(glob.glob(path))
+    return os.path.exists(path) or bool(matching_paths(path))
 
 
 def _paths(config: Any) -> Iterator[tuple[str, Callable[[str], None]]]:

@@ -5,6 +5,8 @@ import os
 import pathlib
 import re
 
+from odapi.files import matching_paths
+
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -30,6 +32,8 @@ def find_here(path: str, folder: pathlib.Path) -> str | None:
         if not has_drive and path[0] in "\\/":
             end = f"/{end}"
         for place in (end, str(folder / end)):
-            if os.path.exists(place) or (glob.has_magic(place) and glob.glob(place)):
+            if os.path.exists(place) or (
+                glob.has_magic(place) and matching_paths(place)
+            ):
                 return place
     return None

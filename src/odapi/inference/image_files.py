@@ -15,7 +15,12 @@ import numpy as np
 
 from odapi.data.image.decode import decode_image
 from odapi.errors import DataError
-from odapi.files import IMAGE_SUFFIXES, is_image_file, read_image_file
+from odapi.files import (
+    IMAGE_SUFFIXES,
+    is_image_file,
+    matching_paths,
+    read_image_file,
+)
 
 _THREADS = 4
 _WEB = re.compile(r"(https?|ftp|s3|gs)://")
@@ -108,7 +113,7 @@ def _expand(name: str, ignored: collections.Counter[str]) -> list[pathlib.Path]:
     if _WEB.match(name):
         raise DataError(name, "is a web address", hint="download the image first")
     if not path.exists() and glob.has_magic(name):
-        matches = glob.glob(str(path), recursive=True)
+        matches = matching_paths(str(path), recursive=True)
         images = sorted((pathlib.Path(m) for m in matches), key=_natural)
         images = [p for p in images if p.is_file()]
         if not images:

@@ -13,6 +13,7 @@ from odapi.config.readers import all_readers
 from odapi.config.rules.keypoint_classes import find_keypoint_classes
 from odapi.config.windows_paths import is_windows_path
 from odapi.errors import DataError
+from odapi.files import matching_paths
 from odapi.labels import LabelMap
 from odapi.wording import counted
 
@@ -127,7 +128,7 @@ def _find_missing(
 
 def _matches(path: str, globs: bool) -> bool:
     full = os.path.expanduser(path)
-    return os.path.exists(full) or (globs and bool(glob.glob(full)))
+    return os.path.exists(full) or (globs and bool(matching_paths(full)))
 
 
 def _path_hint(path: str) -> str:

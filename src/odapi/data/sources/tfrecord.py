@@ -2,7 +2,6 @@
 
 import bisect
 import concurrent.futures
-import glob
 import itertools
 import os
 import pathlib
@@ -38,6 +37,7 @@ from odapi.fields import (
     NOT_EXHAUSTIVE,
     per_keypoint,
 )
+from odapi.files import matching_paths
 from odapi.labels import Category, LabelMap
 from odapi.progress import track_bytes
 
@@ -135,7 +135,7 @@ def find_files(paths: Sequence[str | Path]) -> list[Path]:
 
 
 def _globbed(pattern: str) -> list[Path]:
-    return [Path(p) for p in sorted(glob.glob(pattern)) if os.path.isfile(p)]
+    return [Path(p) for p in sorted(matching_paths(pattern)) if os.path.isfile(p)]
 
 
 class TFRecordSource(BaseSource):
