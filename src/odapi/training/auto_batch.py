@@ -135,10 +135,14 @@ def _line(measured: Sequence[Measured]) -> tuple[float, float]:
     if len(measured) == 1:
         only = measured[0]
         return float(only.before), (only.peak - only.before) / only.batch_size
-    batches = np.array([m.batch_size for m in measured], float)
-    peaks = np.array([m.peak for m in measured], float)
-    slope, start = np.polyfit(batches, peaks, 1)
-    return float(start), float(max(slope, 0.0))
+    # In whole numbers: a solver's rounding, which differs between processors, could cost
+    # one image where the line meets the memory at a whole batch.
+    batches, peaks = [m.batch_size for m in measured], [m.peak for m in measured]
+    n, x, y = len(measured), sum(batches), sum(peaks)
+    slope = n * sum(b * p for b, p in zip(batches, peaks, strict=True)) - x * y
+    scale = n * sum(b * b for b in batches) - x * x
+    start = (y * scale - slope * x) / (n * scale)
+    return start, max(slope / scale, 0.0)
 
 
 def set_auto_batch(
