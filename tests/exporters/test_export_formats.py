@@ -18,6 +18,7 @@ from odapi.exporters.formats import (
     exporter_of,
 )
 from odapi.exporters.named_outputs import named_outputs
+from odapi.exporters.source import ExportSource
 from odapi.exporters.verify import verify
 from odapi.structures import Detections
 
@@ -56,13 +57,14 @@ class TextExporter(Exporter):
     title = "Text"
     filename = "model.txt"
     backend = keras.backend.backend()
+    precisions = ("float32", "int4")
     packages = ("a_package_that_does_not_exist",)
     extra = "text"
 
-    def export(self, detector, resizer, path, options):
-        path.write_text(f"{detector.bias}")
+    def export(self, source, path, options):
+        path.write_text(f"{source.detector.bias}")
 
-    def open(self, path, options):
+    def open(self, path, resizer, options):
         return TextModel(path)
 
     def find(self, path):
@@ -90,7 +92,8 @@ class TextModel:
 
 def exported(tmp_path, bias=0.0):
     path = tmp_path / "model.txt"
-    TextExporter().export(BrightestPixel(bias), RESIZER, path, ExportOptions())
+    source = ExportSource(BrightestPixel(bias), RESIZER)
+    TextExporter().export(source, path, ExportOptions())
     return path
 
 
@@ -112,8 +115,8 @@ def test_a_new_format_needs_one_row_in_the_table(tmp_path, monkeypatch):
     assert exporter_of("text").format == "text"
     assert locate(tmp_path).format == locate(path).format == "text"
     assert locate(tmp_path).load_exported().detector == BrightestPixel()
-    with pytest.raises(ConfigError, match="known values are saved_model, text"):
-        exporter_of("tflite")
+    with pytest.raises(ConfigError, match=r"known values are onnx, .*, text"):
+        exporter_of("text2")
 
 
 def test_rows_of_the_table_are_consistent():

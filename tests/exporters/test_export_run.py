@@ -1,5 +1,6 @@
 """`odapi.export`: files that are written, refused input, and failures."""
 
+import json
 import pathlib
 import types
 
@@ -18,9 +19,10 @@ from odapi.errors import (
     MissingPackageError,
     OutputError,
 )
+from odapi.exporters import agreement, export_folder
 from odapi.exporters import export_process as process
-from odapi.exporters import verify
 from odapi.exporters.export import export
+from odapi.exporters.exported import Exported
 from odapi.exporters.input_types import INPUT_TYPES
 from odapi.labels import label_map_of
 from requirement import require
@@ -54,6 +56,7 @@ def test_export_writes_the_original_s_layout(checkpoint, tmp_path):
     done = export("trained", tmp_path / "out")
     assert names(tmp_path / "out") == [
         "checkpoint",
+        "export.json",
         "label_map.pbtxt",
         "pipeline.config",
         "saved_model",
@@ -64,9 +67,14 @@ def test_export_writes_the_original_s_layout(checkpoint, tmp_path):
         "weights.h5",
     ]
     assert (done.saved_model / "saved_model.pb").is_file()
-    assert (done.format, done.model) == ("saved_model", done.saved_model)
+    (file,) = done.files
+    assert (file.format, file.path) == ("saved_model", done.saved_model)
     assert load_config(done.folder) == checkpoint.config
-    assert done.difference < 1e-3 and 0 < done.megabytes < 1
+    assert file.difference < 1e-3 and 0 < file.megabytes < 1
+    assert (file.images, file.equal_detections) == (1, 1.0)
+    report = json.loads((done.folder / "export.json").read_text())
+    assert report["files"][0]["path"] == "saved_model"
+    assert report["files"][0]["difference"] == file.difference
 
 
 def test_export_replaces_its_own_files_and_no_others(checkpoint, tmp_path):
@@ -79,8 +87,8 @@ def test_export_replaces_its_own_files_and_no_others(checkpoint, tmp_path):
     assert (tmp_path / "checkpoint" / "weights.h5").stat().st_ino != weights
     assert (tmp_path / "notes.txt").read_text() == "mine"
     assert names(tmp_path) == [
-        "checkpoint", "checkpoint.old", "label_map.pbtxt", "notes.txt",
-        "pipeline.config", "saved_model", "saved_model.old",
+        "checkpoint", "checkpoint.old", "export.json", "label_map.pbtxt",
+        "notes.txt", "pipeline.config", "saved_model", "saved_model.old",
     ]  # fmt: skip
 
 
@@ -89,14 +97,14 @@ def test_untrained_detector_is_refused_unless_allowed(checkpoint, tmp_path):
     with pytest.raises(CheckpointError, match=r"is not trained[\s\S]*--untrained"):
         export("trained", tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    assert export("trained", tmp_path / "out", untrained=True).megabytes > 0
+    assert export("trained", tmp_path / "out", untrained=True).files[0].megabytes > 0
 
 
 def test_failed_comparison_leaves_nothing(checkpoint, tmp_path, monkeypatch):
     def other(*args):
         raise ExportError("saved_model", "raw_detection_scores differs")
 
-    monkeypatch.setattr(verify, "verify", other)
+    monkeypatch.setattr(export_folder, "verify", other)
     with pytest.raises(ExportError, match="differs"):
         export("trained", tmp_path / "out")
     assert names(tmp_path / "out") == []
@@ -195,7 +203,7 @@ def test_check_images_are_read_first(checkpoint, tmp_path):
 
 
 def test_unknown_format_is_refused_with_the_list_of_formats(tmp_path):
-    with pytest.raises(ConfigError, match=r"'onx'; known values are saved_model"):
+    with pytest.raises(ConfigError, match=r"'onx'; known values are onnx, "):
         export("no such folder", tmp_path / "out", format="onx")
 
 
@@ -215,12 +223,7 @@ def test_another_backend_exports_in_a_separate_process(tmp_path, monkeypatch):
 
     def in_process(arguments, backend):
         given.update(arguments, backend=backend)
-        fields = dict.fromkeys(
-            ("megabytes", "difference", "load_seconds", "first_seconds"), 1.0
-        )
-        paths = {"folder": tmp_path, "checkpoint": tmp_path}
-        made = {"second_seconds": 1.0, "input_type": "tf_example"}
-        return fields | paths | made | {"format": "saved_model"}
+        return Exported(tmp_path, tmp_path, "tf_example", ())
 
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     monkeypatch.setattr(process, "export_in_process", in_process)
@@ -231,7 +234,10 @@ def test_another_backend_exports_in_a_separate_process(tmp_path, monkeypatch):
         "output_dir": str(tmp_path / "out"),
         "input_type": "tf_example",
         "overrides": ["a.b=1"],
-        "format": "saved_model",
+        "format": ["saved_model"],
+        "precision": ["float32"],
+        "verify_data": None,
+        "max_drop": None,
         "backend": "tensorflow",
         "batch_size": None,
         "untrained": False,
@@ -259,16 +265,16 @@ def test_missing_detections_are_named_by_class_and_score():
         "num_detections": np.array(2.0),
         "raw_detection_scores": np.full((9, 3), 0.01),
     }
-    assert verify._missing(one, one) == ""
+    assert agreement._missing(one, one) == ""
     swapped = {k: v[::-1] if np.ndim(v) else v for k, v in one.items()}
-    assert verify._missing(one, swapped) == ""
+    assert agreement._missing(one, swapped) == ""
     # The last of a full list may give way to another with the same score.
     other = one | {"detection_classes": np.array([1.0, 1.0])}
-    assert verify._missing(one, other) == ""
+    assert agreement._missing(one, other) == ""
     other = one | {"detection_classes": np.array([2.0, 2.0])}
-    assert verify._missing(one, other).startswith("detection of class 1 at [0.1")
+    assert agreement._missing(one, other).startswith("detection of class 1 at [0.1")
     other = one | {"detection_boxes": boxes + 0.3}
-    assert "score 0.900" in verify._missing(one, other)
+    assert "score 0.900" in agreement._missing(one, other)
 
 
 def test_input_types_are_those_of_the_command():

@@ -65,7 +65,7 @@ def evaluate_held(
                 hint="evaluate the weights that it was exported from",
             )
         changes += [o for o in held.overrides if is_about_trackers(o)]
-        config = load_config(_config_beside(held.place), changes)
+        config = load_config(_config_of(held.place, held.model.predictor), changes)
         options["trackers"] = only_asked_for(config, trackers, held.overrides)
         options["model"] = str(held.place.path)
         predictor = _tiled(held.model.predictor, tiling, batch_size)
@@ -100,10 +100,13 @@ def _tiled(
     return TiledPredictor(predictor, tiling, batch_size or _TILES)
 
 
-def _config_beside(place: "ModelPath") -> "Config":
+def _config_of(place: "ModelPath", predictor: "Predictor") -> "Config":
     """Returns the pipeline config of an exported program, or an empty one."""
     from odapi.config.load import FILE_NAME, Config, load_config
+    from odapi.exporters.network_predictor import NetworkPredictor
 
+    if isinstance(predictor, NetworkPredictor):  # The file carries it.
+        return predictor.info.pipeline
     if place.weights is not None:
         return load_config(place.weights)
     file = place.exported.parent / FILE_NAME if place.exported else None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from odapi.checkpoints.load_detector import LoadedDetector
     from odapi.config.load import Config
     from odapi.evaluation.result import EvaluationResult
-    from odapi.exporters.export import Exported
+    from odapi.exporters.exported import Exported
     from odapi.metrics.evaluator import Evaluator
     from odapi.models.detector import Detector
     from odapi.trackers.tracker import Tracker
@@ -151,47 +151,64 @@ def evaluate(  # noqa: PLR0913 (keyword arguments of the public API)
     )
 
 
-def export(
+def export(  # noqa: PLR0913 (keyword arguments of the public API)
     model: Pathlike | ObjectDetector,
     output_dir: Pathlike,
     input_type: str = "image_tensor",
     overrides: Sequence[str] = (),
     *,
+    format: str | Sequence[str] = "saved_model",
+    precision: str | Sequence[str] = "float32",
     batch_size: int | None = None,
     untrained: bool = False,
     check_images: Sequence[Pathlike] = (),
-    format: str = "saved_model",
+    verify_data: str | None = None,
+    max_drop: float | None = None,
 ) -> "Exported":
-    """Exports a model as a SavedModel with the names of the original's exporter.
+    """Exports a model for serving and devices.
 
-        odapi.export("runs/first", "exported")
+        odapi.export("runs/first", "exported", format=["saved_model", "onnx"])
         found = tf.saved_model.load("exported/saved_model")(images)
 
-    The SavedModel is compared with the model before anything appears in
-    `output_dir`. If Keras runs on another backend than TensorFlow, the export runs
-    in another process.
+    Each file is compared with the model before anything appears in `output_dir`. If
+    Keras runs on another backend than TensorFlow, the export runs in another process.
 
     Args:
         model: As for `evaluate`.
         output_dir: A new folder, or that of an earlier export, which is replaced.
-        input_type: What the SavedModel takes; see `ObjectDetector.export`.
+        input_type: "image_tensor" (uint8) or "float_image_tensor" (0 to 255); of a
+            SavedModel also "encoded_image_string_tensor" or "tf_example", and of
+            DeepMAC "image_and_boxes_tensor".
         overrides: Of the config, such as
             "model.ssd.post_processing.batch_non_max_suppression.score_threshold=0.3".
-        batch_size, untrained, check_images, format: See `ObjectDetector.export`.
+        format: "saved_model" or "onnx", or several.
+        precision: "float32" or "float16", or several; each format is written in those
+            that it has.
+        batch_size: Images per call; None: any number.
+        untrained: Also export a model that was never trained.
+        check_images: Image files for the comparison; none: the first images of
+            `verify_data`. In float32 a generated image is added.
+        verify_data: Dataset on which the mAP of the model and of each file is measured.
+        max_drop: Largest loss of mAP; None: 0.01, and 0.02 in int8.
 
     Raises:
         CheckpointError: There is no model, or it was never trained.
         ConfigError: An override is wrong, or the model cannot be exported.
+        DataError: An image or `verify_data` cannot be read.
         OutputError: The folder has files that odapi did not write, or cannot be
             written.
-        ExportError: The SavedModel gives other results than the model.
-        MissingPackageError: TensorFlow is not installed.
+        ExportError: A file gives other results than the model, or loses more mAP than
+            is allowed.
+        MissingPackageError: A package that a format needs is not installed.
     """
     options: dict[str, Any] = {
+        "format": format,
+        "precision": precision,
         "batch_size": batch_size,
         "untrained": untrained,
         "check_images": check_images,
-        "format": format,
+        "verify_data": verify_data,
+        "max_drop": max_drop,
     }
     if isinstance(model, ObjectDetector):
         _not_for_loaded(overrides)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from odapi.checkpoints.load_detector import LoadedDetector
     from odapi.config.load import Config
     from odapi.evaluation.result import EvaluationResult
-    from odapi.exporters.export import Exported
+    from odapi.exporters.exported import Exported
     from odapi.metrics.evaluator import Evaluator
     from odapi.models.detector import Detector
     from odapi.trackers.tracker import Tracker
@@ -300,36 +300,29 @@ class ObjectDetector:
         output_dir: Pathlike,
         input_type: str = "image_tensor",
         *,
-        batch_size: int | None = None,
-        untrained: bool = False,
-        check_images: Sequence[Pathlike] = (),
-        format: str = "saved_model",
+        format: str | Sequence[str] = "saved_model",
+        precision: str | Sequence[str] = "float32",
+        **options: Any,
     ) -> "Exported":
-        """Writes the model as a SavedModel, compared with the model before.
+        """Writes the model in one or several formats, compared with the model before.
 
         Args:
-            output_dir: Folder for the SavedModel, config, label map and weights: a new
-                one, or that of an earlier export, which is replaced.
-            input_type: "image_tensor", "float_image_tensor",
-                "encoded_image_string_tensor" or "tf_example".
-            batch_size: Images per call; None: any number.
-            untrained: Also export a model that was never trained.
-            check_images: Image files for the comparison, besides a generated one.
-            format: Of the exported model.
+            output_dir: Folder for the files, config, label map and weights: a new one,
+                or that of an earlier export, which is replaced.
+            input_type, format, precision: As for `odapi.export`.
+            options: As for `odapi.export`: `batch_size`, `untrained`, `check_images`,
+                `verify_data`, `max_drop`.
 
         Raises:
             CheckpointError: The model was never trained.
             ConfigError: The model cannot be exported.
             OutputError: The folder has other files, or cannot be written.
-            ExportError: The SavedModel gives other results than the model.
-            MissingPackageError: TensorFlow is not installed.
+            ExportError: An exported file gives other results than the model.
+            MissingPackageError: A package that a format needs is not installed.
         """
         from odapi.exporters.export import export
 
-        options: dict[str, Any] = {
-            "batch_size": batch_size, "untrained": untrained,
-            "check_images": check_images, "format": format,
-        }  # fmt: skip
+        options |= {"format": format, "precision": precision}
         if self.checkpoint is not None:
             return export(
                 self.checkpoint, output_dir, input_type, self._held.overrides, **options

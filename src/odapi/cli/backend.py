@@ -36,8 +36,8 @@ def select_backend(name: str | None, quiet: bool = False) -> None:
     when_started(_ignore if quiet else _show)
 
 
-def select_export_backend(name: str | None, format: str = "saved_model") -> None:
-    """Selects the backend that writes a format, whatever the training ran on.
+def select_export_backend(name: str | None) -> None:
+    """Selects the backend that exports, whatever the training ran on.
 
     Raises:
         ConfigError: The option names another one.
@@ -49,12 +49,12 @@ def select_export_backend(name: str | None, format: str = "saved_model") -> None
     from odapi.exporters.formats import exporter_of
     from odapi.runtime.backend_choice import OPTION, VARIABLE
 
-    exporter = exporter_of(format)
+    exporter = exporter_of("saved_model")
     select_backend(name)
     if name not in (None, exporter.backend):
         raise ConfigError(
             OPTION,
-            f"is {name}, and a {exporter.title} is exported on {exporter.backend}",
+            f"is {name}, and models are exported on {exporter.backend}",
             hint=f"leave out {OPTION}: checkpoints are the same on every backend",
         )
     os.environ[VARIABLE] = exporter.backend

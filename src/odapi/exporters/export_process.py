@@ -6,7 +6,6 @@ Keras has one backend per process: a second Python process exports the same chec
 import dataclasses
 import json
 import os
-import pathlib
 import subprocess
 import sys
 from typing import Any
@@ -19,6 +18,7 @@ from odapi.errors import (
     OdapiError,
     OutputError,
 )
+from odapi.exporters.exported import Exported, exported_of
 
 _ERRORS: dict[str, type[OdapiError]] = {
     kind.__name__: kind
@@ -29,11 +29,8 @@ _RESULT_MARK = "odapi-export-result:"
 
 def export_in_process(
     arguments: dict[str, Any], backend: str = "tensorflow"
-) -> dict[str, Any]:
+) -> Exported:
     """Runs `odapi.export(**arguments)` in a process with another Keras backend.
-
-    Returns:
-        The fields of `Exported`.
 
     Raises:
         OdapiError: As raised by `odapi.export`.
@@ -54,12 +51,11 @@ def export_in_process(
     raise RuntimeError(f"the export failed with exit code {done.returncode}:\n{last}")
 
 
-def _result(answer: dict[str, Any]) -> dict[str, Any]:
+def _result(answer: dict[str, Any]) -> Exported:
     if "error" in answer:
         kind = _ERRORS.get(answer["error"], OdapiError)
         raise kind(answer["place"], answer["problem"], answer["hint"])
-    paths = ("folder", "checkpoint")
-    return answer | {name: pathlib.Path(answer[name]) for name in paths}
+    return exported_of(answer)
 
 
 def main() -> None:

@@ -6,18 +6,17 @@ import importlib.util
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from odapi.data.image.resize import Resizer
 from odapi.errors import MissingPackageError
 from odapi.exporters.input_types import check_input_type
+from odapi.exporters.model_info import ModelInfo
+from odapi.exporters.source import ExportSource
 from odapi.inference.predictor import Predictor
 from odapi.labels import LabelMap
-
-if TYPE_CHECKING:
-    from odapi.models.detector import Detector
 
 Outputs = dict[str, np.ndarray]
 
@@ -29,10 +28,12 @@ class ExportOptions:
     Args:
         input_type: Of the default entry point; see `odapi.exporters.input_types`.
         batch_size: Images per call; None: any number.
+        precision: Of weights and activations, such as "float32".
     """
 
     input_type: str = "image_tensor"
     batch_size: int | None = None
+    precision: str = "float32"
 
 
 class RunnableExport(Protocol):
@@ -70,17 +71,33 @@ class Exporter(abc.ABC):
     Attributes:
         format: Value of `odapi export --format`.
         title: Name of the format in messages.
-        filename: File or folder that it writes into the folder of an export.
+        filename: File or folder that it writes into the folder of an export, in
+            float32.
+        precisions: Values of `odapi export --precision` that it has.
         backend: Keras backend that it runs on.
-        packages: Packages that it needs; the name of the extra to install is `extra`.
+        writing_packages: Packages that writing needs.
+        packages: Packages that running needs; the extra to install is `extra`.
+        raw_outputs: Whether boxes and scores before NMS are outputs.
+        resizes: Whether the exported model resizes images itself.
     """
 
     format: ClassVar[str]
     title: ClassVar[str]
     filename: ClassVar[str]
+    precisions: ClassVar[tuple[str, ...]] = ("float32",)
     backend: ClassVar[str]
+    writing_packages: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
+    raw_outputs: ClassVar[bool] = True
+    resizes: ClassVar[bool] = True
+
+    def filename_of(self, precision: str) -> str:
+        """Returns the name of the file or folder of a precision."""
+        if precision == "float32":
+            return self.filename
+        stem, dot, suffix = self.filename.partition(".")
+        return f"{stem}_{precision}{dot}{suffix}"
 
     def check(self, options: ExportOptions) -> None:
         """Checks the options and the installation before anything is loaded.
@@ -90,15 +107,14 @@ class Exporter(abc.ABC):
             MissingPackageError: A package is not installed.
         """
         check_input_type(options.input_type)
-        for package in self.packages:
+        for package in self.writing_packages or self.packages:
             if importlib.util.find_spec(package) is None:
                 raise MissingPackageError("odapi export", package, self.extra)
 
     @abc.abstractmethod
     def export(
         self,
-        detector: "Detector",
-        resizer: Resizer,
+        source: ExportSource,
         path: pathlib.Path,
         options: ExportOptions,
     ) -> None:
@@ -108,9 +124,20 @@ class Exporter(abc.ABC):
             ConfigError: The model cannot be exported in this format.
         """
 
+    def attach(self, path: pathlib.Path, info: ModelInfo) -> None:  # noqa: B027
+        """Writes facts into an exported model, if the format has a place for them."""
+
     @abc.abstractmethod
-    def open(self, path: pathlib.Path, options: ExportOptions) -> RunnableExport:
-        """Returns an exported model, to be verified."""
+    def open(
+        self, path: pathlib.Path, resizer: Resizer, options: ExportOptions
+    ) -> RunnableExport:
+        """Returns an exported model, to be verified.
+
+        Args:
+            path: The model.
+            resizer: Of the detector.
+            options: Of the export.
+        """
 
     @abc.abstractmethod
     def find(self, path: str | os.PathLike) -> pathlib.Path | None:
@@ -133,15 +160,16 @@ class Exporter(abc.ABC):
         """
 
     def resize(
-        self, resizer: Resizer, image: np.ndarray
+        self, resizer: Resizer, image: np.ndarray, options: ExportOptions
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns an image resized as the exported model does it.
+        """Returns an image resized as the exported model gets it.
 
         Formats without resizing in the model do it on the host, which is the default.
 
         Args:
             resizer: Of the detector.
             image: uint8 `[h, w, c]`.
+            options: Of the export.
 
         Returns:
             float32 `[1, H, W, c]` and the size without padding, int32 `[1, 2]`.

@@ -38,23 +38,27 @@ def named_outputs(detections: Detections) -> dict[str, Tensor]:
 
 
 def detect(
-    detector: "Detector", inputs: dict[str, Tensor], boxes: Tensor | None = None
+    detector: "Detector",
+    inputs: dict[str, Tensor],
+    boxes: Tensor | None = None,
+    raw: bool = True,
 ) -> Detections:
-    """Returns the detections that an exported model returns, with raw outputs.
+    """Returns the detections that an exported model returns.
 
     Args:
         detector: A built detector.
         inputs: As the detector takes them.
         boxes: `[b, n, 4]`, normalized to the images without padding: the masks are
             then those of these boxes. The detector must predict such masks.
+        raw: Also return all boxes and scores before NMS.
     """
     if boxes is None:
-        return detector.detect(inputs, raw=True)
+        return detector.detect(inputs, raw=raw)
     from keras import ops
 
     model: Any = detector
     predicted = model(inputs, training=False)
-    detections = model.detect(inputs, predicted, raw=True)
+    detections = model.detect(inputs, predicted, raw=raw)
     # One box of zeros is added, since TensorFlow's convolutions fail on empty batches.
     padded = ops.pad(boxes, ((0, 0), (0, 1), (0, 0)))
     masks = model.masks_from_boxes(inputs, padded, predicted)[:, :-1]

@@ -12,29 +12,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odapi.data.image.resize import Resizer, fixed_size
-from odapi.errors import ExportError
+from odapi.exporters.agreement import (
+    check_equal,
+    check_names,
+    differences,
+    different,
+    equal_detections,
+)
 from odapi.exporters.exporter import Exporter, ExportOptions, Outputs
 from odapi.exporters.input_types import BOXES
 from odapi.exporters.named_outputs import detect, named_outputs
-from odapi.geometry.overlap import iou
 
 if TYPE_CHECKING:
     from odapi.models.detector import Detector
 
-# Relative to the largest value of an output. Folding batch normalization into
-# convolutions changes the last digits only.
-TOLERANCE = 1e-3
 # Of 255. TensorFlow reads the weights of bicubic resizing from a table.
 _PIXEL_TOLERANCE = 0.75
-# Detections with a score below this share of the best one are not compared.
-_MIN_RELATIVE_SCORE = 0.05
-_SAME_BOX_IOU = 0.5  # From which two boxes belong to the same detection.
 _GIVEN_BOXES = np.array([[[0.1, 0.1, 0.6, 0.5], [0.3, 0.2, 0.9, 0.9]]], np.float32)
-# Outputs by which detections are compared.
-_COMPARED = (
-    "detection_boxes", "detection_scores", "detection_classes", "num_detections",
-    "raw_detection_scores",
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +36,19 @@ class Verification:
     """Result of a verification.
 
     Args:
-        difference: Largest difference of a raw box or score, relative to the largest
-            value.
+        images: Number of images on which outputs were compared.
+        difference: Largest difference of a raw box or score, or of a score if there
+            are no raw outputs, relative to the largest value.
+        equal_detections: Share of the detections that have the same class in both, and
+            an IoU of 0.9 or more.
         load_seconds: Duration of loading the exported model.
         first_seconds: Duration of its first call, which prepares the graph.
         second_seconds: Duration of the next call: that of a prediction.
     """
 
+    images: int
     difference: float
+    equal_detections: float
     load_seconds: float
     first_seconds: float
     second_seconds: float
@@ -65,33 +64,46 @@ def verify(
 ) -> Verification:
     """Compares every entry point of an exported model with the detector.
 
+    In float32 the outputs must be equal up to rounding. Of lower precisions the
+    difference is measured only.
+
     Args:
         exporter: The exporter that wrote the model.
         path: The exported model.
         detector: The detector that was exported.
         resizer: Of the detector.
         options: Options of the export.
-        images: uint8 `[h, w, c]`; a synthetic image is always added.
+        images: uint8 `[h, w, c]`; in float32, or if there are none, a synthetic image
+            is added.
 
     Raises:
         ExportError: They differ; with the output and the entry point.
     """
-    model = exporter.open(path, options)
-    images = [*images, _synthetic_image(resizer, detector.num_channels)]
+    model = exporter.open(path, resizer, options)
+    exact = options.precision == "float32"
+    if exact or not images:
+        images = [*images, _synthetic_image(resizer, detector.num_channels)]
     boxes = _GIVEN_BOXES if options.input_type == BOXES else None
     side = _random_side_inputs(detector)
     default = model.entry_points[0]
     inputs = model.make_inputs(default, images[0], boxes, side)
     first = _seconds(lambda: model.call(default, inputs))
     second = _seconds(lambda: model.call(default, inputs))
-    worst = 0.0
+    worst, equal, total = 0.0, 0, 0
     for image in images:
-        expected = _reference(exporter, detector, resizer, image, boxes, side)
+        expected = _reference(exporter, detector, resizer, options, image, boxes, side)
         for name in model.entry_points:
             found = model.call(name, model.make_inputs(name, image, boxes, side))
             place = f"{path} ({name})"
-            worst = max(worst, _compare(found, expected, place, boxes is not None))
-    return Verification(worst, model.load_seconds, first, second)
+            check_names(found, expected, place)
+            if exact:
+                check_equal(found, expected, place, boxes is not None)
+            found_worst = max(differences(found, expected, boxes is not None).values())
+            counts = equal_detections(found, expected)
+            worst = max(worst, found_worst)
+            equal, total = equal + counts[0], total + counts[1]
+    share = equal / total if total else 1.0
+    return Verification(len(images), worst, share, model.load_seconds, first, second)
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -128,10 +140,23 @@ def _random_side_inputs(detector: "Detector") -> Outputs:
     }
 
 
+def _check_resized(
+    resizer: Resizer, image: np.ndarray, resized: np.ndarray, true_size: np.ndarray
+) -> None:
+    """Raises ExportError if the exported model resizes differently from the host."""
+    expected, size = resizer.resize(image.astype(np.float32))
+    if tuple(true_size[0].tolist()) != tuple(size):
+        raise different("image_resizer", f"gives {true_size[0]}, not {size}")
+    difference = float(np.max(np.abs(resized[0] - expected)))
+    if not difference <= _PIXEL_TOLERANCE:
+        raise different("image_resizer", f"pixels differ by {difference:.2g} of 255")
+
+
 def _reference(
     exporter: Exporter,
     detector: "Detector",
     resizer: Resizer,
+    options: ExportOptions,
     image: np.ndarray,
     boxes: np.ndarray | None,
     side_inputs: Mapping[str, np.ndarray],
@@ -145,100 +170,12 @@ def _reference(
 
     # The detector gets the image as resized by the exported model: a network may
     # amplify the last digits of a pixel, which is not an error of the export.
-    resized, true_size = exporter.resize(resizer, image)
-    expected, size = resizer.resize(image.astype(np.float32))
-    if tuple(true_size[0].tolist()) != tuple(size):
-        raise _different("image_resizer", f"gives {true_size[0]}, not {size}")
-    difference = float(np.max(np.abs(resized[0] - expected)))
-    if not difference <= _PIXEL_TOLERANCE:
-        raise _different("image_resizer", f"pixels differ by {difference:.2g} of 255")
+    resized, true_size = exporter.resize(resizer, image, options)
+    if exporter.resizes:
+        _check_resized(resizer, image, resized, true_size)
     inputs = {"images": resized, "true_size": true_size, **side_inputs}
-    outputs = named_outputs(detect(detector, inputs, boxes))
+    outputs = named_outputs(detect(detector, inputs, boxes, exporter.raw_outputs))
     return {
         name: np.asarray(ops.convert_to_numpy(value), np.float32)
         for name, value in outputs.items()
     }
-
-
-def _compare(
-    found: Outputs, expected: Outputs, place: str, given_boxes: bool = False
-) -> float:
-    """Returns the largest difference of raw outputs, relative to their largest value.
-
-    Without raw outputs, that of the scores of detections: the n-th best score does not
-    depend on the order of detections that are almost equal.
-
-    Args:
-        found, expected: Outputs of the exported model and of the detector.
-        place: For error messages.
-        given_boxes: Whether masks are those of given boxes, which have a fixed order.
-
-    Raises:
-        ExportError: The difference is too large, or other objects are detected.
-    """
-    if found.keys() != expected.keys():
-        names = ", ".join(sorted(found.keys() ^ expected.keys()))
-        raise ExportError(place, f"its outputs differ from the model's: {names}")
-    worst = 0.0
-    raw = sorted(name for name in expected if name.startswith("raw_"))
-    # Other masks have the order of detections, which may be almost equal.
-    masks = ["detection_masks"] if given_boxes else []
-    for name in (raw or ["detection_scores"]) + masks:
-        scale = float(np.max(np.abs(expected[name]), initial=1e-12))
-        difference = float(np.max(np.abs(found[name] - expected[name]))) / scale
-        worst = max(worst, difference)
-        if not difference <= TOLERANCE:  # Also where it is NaN.
-            raise _different(
-                place,
-                f"{name} differs from the model's by {difference:.2g} of its "
-                f"largest value; {TOLERANCE:g} is allowed",
-            )
-    for row in range(len(found["detection_scores"])):
-        ours, reference = _of_image(found, row), _of_image(expected, 0)
-        missing, extra = _missing(reference, ours), _missing(ours, reference)
-        if missing or extra:
-            what = f"lacks {missing}" if missing else f"has an extra {extra}"
-            raise _different(place, what)
-    return worst
-
-
-def _of_image(outputs: Outputs, row: int) -> Outputs:
-    """Returns the outputs that are compared, of one image."""
-    return {name: outputs[name][row] for name in _COMPARED if name in outputs}
-
-
-def _different(place: str, problem: str) -> ExportError:
-    return ExportError(
-        place, problem, hint="nothing was exported; please report this as a bug"
-    )
-
-
-def _missing(these: Outputs, others: Outputs) -> str:
-    """Describes the first clear detection of `these` that `others` lack; "" if none."""
-    scores = these["detection_scores"]
-    best = float(np.max(scores, initial=0.0))
-    allowed = TOLERANCE * max(best, 1e-12)
-    # If all scores are almost equal, their last digits decide the order.
-    usual = np.median(these.get("raw_detection_scores", scores))
-    if best - float(usual) < 10 * allowed:
-        return ""
-    full = len(scores) == int(these["num_detections"])
-    lowest = float(scores.min()) + allowed if full else 0.0
-    floor = max(_MIN_RELATIVE_SCORE * best, lowest)
-    for i in np.flatnonzero(scores > floor):
-        same = (
-            (others["detection_classes"] == these["detection_classes"][i])
-            & (np.abs(others["detection_scores"] - scores[i]) <= allowed)
-            & _same_box(these["detection_boxes"][i], others["detection_boxes"])
-        )
-        if not same.any():
-            box = np.round(these["detection_boxes"][i], 3).tolist()
-            kind = int(these["detection_classes"][i])
-            return f"detection of class {kind} at {box}, score {scores[i]:.3f}"
-    return ""
-
-
-def _same_box(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Returns which boxes match a box, also if clipping left no area to overlap."""
-    near = np.abs(boxes - box).max(-1) <= TOLERANCE
-    return near | (iou(box, boxes) > _SAME_BOX_IOU)

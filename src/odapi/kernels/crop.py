@@ -1,17 +1,19 @@
 """`tf.image.crop_and_resize`, where it is faster than gathering by index.
 
 On a CPU it takes an eighth of the time of gathering, which passes over memory once per
-neighbor of a position. XLA, which compiles for other devices, does not support it.
+neighbor of a position. XLA, which compiles for other devices, does not support it,
+and neither do most runtimes of exported models.
 """
 
 import keras
 
+from odapi.kernels.portable import is_portable
 from odapi.structures import Tensor
 
 
 def has_native_crop() -> bool:
     """Returns whether `native_crop` can be called: on TensorFlow with CPUs only."""
-    if keras.backend.backend() != "tensorflow":
+    if keras.backend.backend() != "tensorflow" or is_portable():
         return False
     import tensorflow as tf
 

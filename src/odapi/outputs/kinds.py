@@ -61,7 +61,8 @@ RUN = Kind(
 EXPORT = Kind(
     "export",
     "an export",
-    ("saved_model/*", *_MODEL, "checkpoint/weights.h5", "checkpoint/batch_norm.h5")
+    ("saved_model/*", "model*.onnx", "model*.tflite", "openvino*/*", "export.json")
+    + (*_MODEL, "checkpoint/weights.h5", "checkpoint/batch_norm.h5")
     + tuple(f"checkpoint/{name}" for name in _MODEL),
 )
 ORIGINAL_CHECKPOINT = Kind(

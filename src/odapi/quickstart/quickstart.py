@@ -45,7 +45,7 @@ class Summary:
         images: Number of images by split.
         steps: Number of training steps.
         metrics: On the held-out split, by the original's names.
-        difference: Between exported model and detector, as `Exported.difference`; None
+        difference: Between exported model and detector, as in `ExportedFile`; None
             without TensorFlow, which export needs.
         found: Number of detections in the predicted images with a score of 0.5 or
             more.
@@ -114,7 +114,7 @@ def quickstart(
             exported = api.export(
                 model, folder / _EXPORTED, check_images=_val_images(data)[:2]
             )
-        model, difference = exported.folder, exported.difference
+        model, difference = exported.folder, exported.files[0].difference
     else:
         phases.skip("export", 'needs TensorFlow: pip install "odapi[tensorflow]"')
     which = "trained detector" if difference is None else "exported model"

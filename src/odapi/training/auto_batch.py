@@ -135,8 +135,8 @@ def _line(measured: Sequence[Measured]) -> tuple[float, float]:
     if len(measured) == 1:
         only = measured[0]
         return float(only.before), (only.peak - only.before) / only.batch_size
-    # In whole numbers: a solver's rounding, which differs between processors, could cost
-    # one image where the line meets the memory at a whole batch.
+    # In whole numbers: a solver's rounding, which differs between processors, could
+    # cost one image where the line meets the memory at a whole batch.
     batches, peaks = [m.batch_size for m in measured], [m.peak for m in measured]
     n, x, y = len(measured), sum(batches), sum(peaks)
     slope = n * sum(b * p for b, p in zip(batches, peaks, strict=True)) - x * y

@@ -37,8 +37,7 @@ class FrozenFunction:
 
     def __init__(self, function: Any):
         constant = variables_to_constants(function)
-        graph = constant.graph.as_graph_def()
-        _fold_batch_norms(graph)
+        graph = folded_graph(constant)
         _let_loops_be_lowered(graph)
         weights = _take_large_weights(graph)
         self.variables = list(weights.values())
@@ -60,6 +59,17 @@ class FrozenFunction:
         for value, shape in zip(results, self._shapes.values(), strict=True):
             value.set_shape(shape)  # Static shapes are lost by freezing.
         return dict(zip(self._shapes, results, strict=True))
+
+
+def folded_graph(function: Any) -> Any:
+    """Returns the GraphDef of a function, with batch normalization folded.
+
+    Args:
+        function: A concrete function whose weights are constants.
+    """
+    graph = function.graph.as_graph_def()
+    _fold_batch_norms(graph)
+    return graph
 
 
 def _take_large_weights(graph: Any) -> dict[str, Any]:

@@ -8,16 +8,13 @@ TensorFlow is imported inside functions: importing `odapi.exporters` needs no ba
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from odapi.data.image import resize as host
 from odapi.errors import ConfigError
 from odapi.exporters.input_types import BOXES, ENCODED, EXAMPLE, check_input_type
 from odapi.exporters.saved_model.graph_decode import decode, encoded_of
 from odapi.structures import Tensor
-
-if TYPE_CHECKING:
-    from odapi.models.detector import Detector
 
 # Luma of ITU-R BT.601, as on the host.
 _GRAY = (0.2989, 0.5870, 0.1140)
@@ -44,16 +41,6 @@ def input_spec(
     dtype = tf.uint8 if input_type in ("image_tensor", BOXES) else tf.float32
     shape = [batch_size, None, None, channels]
     return tf.TensorSpec(shape, dtype, name="input_tensor")
-
-
-def side_specs(detector: "Detector", batch_size: int | None = None) -> list[Any]:
-    """Returns the `tf.TensorSpec` of each side input of a detector."""
-    import tensorflow as tf
-
-    return [
-        tf.TensorSpec([batch_size, *shape], tf.as_dtype(dtype), name=name)
-        for name, (shape, dtype) in detector.side_inputs.items()
-    ]
 
 
 def prepare(

@@ -6,7 +6,7 @@ Keras is imported inside functions: an exported model is loaded without it.
 import os
 import pathlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +18,9 @@ from odapi.exporters.saved_model.detection_signature import SERVING
 from odapi.exporters.saved_model.image_values import example_of_image
 from odapi.exporters.saved_model.load_saved_model import FOLDER, find_saved_model
 from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredictor
+from odapi.exporters.source import ExportSource
 from odapi.labels import LabelMap
 from odapi.runtime import backend
-
-if TYPE_CHECKING:
-    from odapi.models.detector import Detector
 
 
 class SavedModelExporter(Exporter):
@@ -37,8 +35,7 @@ class SavedModelExporter(Exporter):
 
     def export(
         self,
-        detector: "Detector",
-        resizer: Resizer,
+        source: ExportSource,
         path: pathlib.Path,
         options: ExportOptions,
     ) -> None:
@@ -46,10 +43,16 @@ class SavedModelExporter(Exporter):
         from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 
         write_saved_model(
-            detector, resizer, path, options.input_type, options.batch_size
+            source.detector,
+            source.resizer,
+            path,
+            options.input_type,
+            options.batch_size,
         )
 
-    def open(self, path: pathlib.Path, options: ExportOptions) -> "RunnableSavedModel":
+    def open(
+        self, path: pathlib.Path, resizer: Resizer, options: ExportOptions
+    ) -> "RunnableSavedModel":
         """Returns a SavedModel, to be verified."""
         return RunnableSavedModel(path, options.input_type)
 
@@ -69,7 +72,7 @@ class SavedModelExporter(Exporter):
         return predictor
 
     def resize(
-        self, resizer: Resizer, image: np.ndarray
+        self, resizer: Resizer, image: np.ndarray, options: ExportOptions
     ) -> tuple[np.ndarray, np.ndarray]:
         """Returns an image resized by TensorFlow operations, as in the graph."""
         resized, true_size = graph_inputs.resize(resizer, image[None], image.shape[-1])

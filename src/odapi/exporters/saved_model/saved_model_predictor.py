@@ -11,6 +11,7 @@ import numpy as np
 
 from odapi.data.context_features import FEATURES, SIZE, one_bank
 from odapi.errors import CheckpointError, DataError
+from odapi.exporters.detections_of_outputs import detections_of
 from odapi.exporters.saved_model.checksums import check_files
 from odapi.exporters.saved_model.detection_signature import (
     BOXES,
@@ -91,7 +92,7 @@ class SavedModelPredictor:
         _check_list(images)
         side = self.side_inputs
         found = (self.outputs(image, side) for image in images)
-        return [_detections({k: v[0] for k, v in row.items()}) for row in found]
+        return [detections_of({k: v[0] for k, v in row.items()}) for row in found]
 
     @functools.cached_property
     def image_input(self) -> ImageInput:
@@ -241,23 +242,6 @@ def _fill_up(rows: np.ndarray, size: int) -> np.ndarray:
 def _is_per_image(name: str) -> bool:
     """Returns False for prediction maps of CenterNet, whose rows are stages."""
     return name.startswith(("detection_", "num_", "raw_"))
-
-
-def _detections(outputs: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Returns the detections of one image in the form of `Predictor`."""
-    scores = outputs["detection_scores"]
-    n = int(outputs.get("num_detections", len(scores)))
-    found = {
-        "boxes": outputs["detection_boxes"][:n],
-        "classes": outputs["detection_classes"][:n].astype(np.int32) - 1,
-        "scores": scores[:n],
-    }
-    if "detection_masks" in outputs:
-        found["box_masks"] = outputs["detection_masks"][:n]
-    for key in ("keypoints", "keypoint_scores", "keypoint_depths"):
-        if f"detection_{key}" in outputs:
-            found[key] = outputs[f"detection_{key}"][:n]
-    return found
 
 
 def _check_list(images: object) -> None:

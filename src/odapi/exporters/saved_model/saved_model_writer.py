@@ -5,10 +5,10 @@ import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from odapi.data.image.resize import Resizer, fixed_size, may_pad
+from odapi.data.image.resize import Resizer
 from odapi.errors import ConfigError
+from odapi.exporters.detection_function import detection_function, side_specs
 from odapi.exporters.input_types import BOXES, check_input_type, input_types
-from odapi.exporters.named_outputs import detect, named_outputs
 from odapi.exporters.saved_model import graph_inputs
 from odapi.exporters.saved_model.checksums import write_checksums
 from odapi.exporters.saved_model.detection_signature import SERVING
@@ -60,8 +60,8 @@ def write_saved_model(
             f"takes {channels}",
             hint=f"use one of {', '.join(input_types(channels))}",
         )
-    core = FrozenFunction(_core(detector, resizer, batch_size))
-    side = graph_inputs.side_specs(detector, batch_size)
+    core = FrozenFunction(detection_function(detector, resizer, batch_size))
+    side = side_specs(detector, batch_size)
     functions = {
         kind: _serving_function(core, kind, resizer, batch_size, side, channels)
         for kind in input_types(channels)
@@ -92,7 +92,9 @@ def _write_with_boxes(
             hint="use a model with deepmac_mask_estimation",
         )
     channels = detector.num_channels
-    core = FrozenFunction(_core(detector, resizer, batch_size, with_boxes=True))
+    core = FrozenFunction(
+        detection_function(detector, resizer, batch_size, with_boxes=True)
+    )
 
     def serve(input_tensor: Any, boxes: Any) -> dict[str, Any]:
         with tf.device("CPU:0"):
@@ -120,46 +122,6 @@ def _save(
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
     tf.saved_model.save(module, str(folder), signatures=signatures, options=options)
     write_checksums(pathlib.Path(folder))
-
-
-def _core(
-    detector: "Detector",
-    resizer: Resizer,
-    batch_size: int | None,
-    with_boxes: bool = False,
-) -> Any:
-    """Returns the concrete function from resized images to named outputs."""
-    import tensorflow as tf
-
-    size = fixed_size(resizer) or (None, None)
-    if size == (None, None) and not detector.detects_any_size:
-        raise ConfigError(
-            "model.image_resizer",
-            "gives images of varying sizes; this model can be exported for one size "
-            "only",
-            hint="set pad_to_max_dimension of the keep_aspect_ratio_resizer, or use a "
-            "fixed_shape_resizer: --set model...image_resizer...",
-        )
-    channels = detector.num_channels
-    if resizer.grayscale:  # type: ignore[attr-defined]
-        channels = 1
-    pads = may_pad(resizer)
-    side = graph_inputs.side_specs(detector, batch_size)
-
-    def core(
-        images: Any, true_size: Any, boxes: Any = None, **side: Any
-    ) -> dict[str, Any]:
-        # Without padding there is nothing to mask or to clip.
-        inputs = {"images": images} | ({"true_size": true_size} if pads else {}) | side
-        outputs = named_outputs(detect(detector, inputs, boxes))
-        return {name: tf.cast(value, tf.float32) for name, value in outputs.items()}
-
-    return tf.function(core, autograph=False).get_concrete_function(
-        tf.TensorSpec([batch_size, *size, channels], tf.float32, name="images"),
-        tf.TensorSpec([batch_size, 2], tf.int32, name="true_size"),
-        *([tf.TensorSpec([batch_size, None, 4], name="boxes")] if with_boxes else []),
-        **{spec.name: spec for spec in side},
-    )
 
 
 def _serving_function(

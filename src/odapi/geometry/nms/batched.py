@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from keras import ops
 
+from odapi.errors import ConfigError
 from odapi.geometry.boxes import area, clip, pairwise_iou
 from odapi.geometry.gather import gather_rows
 from odapi.geometry.nms.candidates import (
@@ -21,6 +22,7 @@ from odapi.geometry.nms.candidates import (
     number_of_anchors,
 )
 from odapi.geometry.nms.greedy import BLOCK_SIZE, NmsCandidates, greedy_nms, soft_nms
+from odapi.geometry.nms.operator import NmsOperator, nms_operator
 from odapi.structures import Tensor
 
 _MIN_CANDIDATES = 1000
@@ -113,6 +115,9 @@ class NonMaxSuppression:
             window: `[b, 4]`; boxes outside of it are not returned.
             convert: Monotonic function from the values in `scores` to scores. It is
                 applied to the candidates only.
+
+        Raises:
+            ConfigError: Soft NMS is traced for a runtime without an operator for it.
         """
         if scores.shape[1] is None:
             # Only a graph that runs knows the number of anchors: with these rows, there
@@ -124,9 +129,19 @@ class NonMaxSuppression:
             boxes = ops.pad(boxes, [*ends, *[[0, 0]] * (len(boxes.shape) - 2)])
         if self.class_agnostic:
             return self._class_agnostic(boxes, scores, window, convert)
+        operator = nms_operator()
+        if operator is not None and self.soft_sigma > 0:
+            raise ConfigError(
+                "soft_nms_sigma",
+                f"is {self.soft_sigma:g}, and no runtime of exported networks has an "
+                "operator for soft NMS",
+                hint="export a SavedModel, or set soft_nms_sigma to 0 by --set",
+            )
         block = self._block(boxes, scores, convert)
         if self.soft_sigma > 0:
             return self._soft(block, window)
+        if operator is not None:
+            return self._by_operator(operator, block, window, scores.shape[2])
         found, incomplete = self._extend(None, block, window)
         if block.scores.shape[1] < number_of_anchors(scores) * scores.shape[2]:
             inputs = (boxes, scores, window, convert)
@@ -151,7 +166,7 @@ class NonMaxSuppression:
             self.score_threshold,
             convert,
             limit,
-            ties=not may_resume,
+            ties=not may_resume or nms_operator() is not None,
         )
 
     @property
@@ -159,7 +174,8 @@ class NonMaxSuppression:
         """Number of pairs of the first block."""
         if self.candidates:
             return self.candidates
-        if self.soft_sigma == 0 and self.max_total <= _MAX_DETECTIONS_OF_BLOCK:
+        resumes = self.soft_sigma == 0 and nms_operator() is None
+        if resumes and self.max_total <= _MAX_DETECTIONS_OF_BLOCK:
             return BLOCK_SIZE
         return max(_MIN_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total)
 
@@ -212,6 +228,21 @@ class NonMaxSuppression:
         state = (incomplete, limit, *found)
         state = ops.while_loop(lambda more, *_: ops.any(more), step, state)
         return Selection(*state[2:])
+
+    def _by_operator(
+        self,
+        operator: NmsOperator,
+        block: Candidates,
+        window: Tensor | None,
+        num_classes: int,
+    ) -> Selection:
+        """Processes the first block only, by the operator of an exported format."""
+        candidates = _nms_candidates(block, window)
+        kept = operator(
+            candidates, block.valid, self.iou_threshold, self.max_per_class, num_classes
+        )
+        kept = ops.logical_and(kept, candidates.counted)
+        return _append(_empty_selection(block, self.max_total), block, kept)
 
     def _soft(self, block: Candidates, window: Tensor | None) -> Selection:
         scores = ops.where(block.valid, block.scores, -float("inf"))

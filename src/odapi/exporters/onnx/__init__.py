@@ -1,0 +1,1 @@
+"""ONNX: writing with tf2onnx, and running in ONNX Runtime."""
