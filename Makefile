@@ -112,7 +112,7 @@ protos: env  ## Generate the code of the .proto files.
 LOCK := build/lock
 lock: env  ## Resolve pyproject.toml anew into requirements/lock.txt.
 	@rm -rf $(LOCK) && $(PYTHON) -m venv $(LOCK) && $(LOCK)/bin/python -m pip -qq install -U pip
-	@$(LOCK)/bin/python -m pip --disable-pip-version-check -qq install --group dev -e ".[tensorflow-cpu,jax,track,quickstart,tune,onnx,openvino]"
+	@$(LOCK)/bin/python -m pip --disable-pip-version-check -qq install --group dev -e ".[tensorflow-cpu,jax,track,quickstart,tune,tflite,onnx,openvino]"
 	@$(LOCK)/bin/python -m pip freeze --exclude-editable --exclude pip > requirements/lock.txt
 
 clean:  ## Remove what was made here.

@@ -62,7 +62,7 @@ def test_export_refuses_a_backend_that_cannot_write_the_format(monkeypatch):
     with pytest.raises(ConfigError) as raised:
         select_export_backend("jax")
     assert str(raised.value) == (
-        "--backend: is jax, and a SavedModel is exported on tensorflow\n"
+        "--backend: is jax, and models are exported on tensorflow\n"
         "  hint: leave out --backend: checkpoints are the same on every backend"
     )
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only TensorFlow exports"
 )
 
-FORMATS = {"onnx": "onnxruntime", "openvino": "openvino"}
+FORMATS = {"onnx": "onnxruntime", "openvino": "openvino", "tflite": "ai_edge_litert"}
 GRAY = (
     "model.ssd.image_resizer={fixed_shape_resizer{"
     "height: 64 width: 64 convert_to_grayscale: true}}"

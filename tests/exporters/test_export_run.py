@@ -236,6 +236,8 @@ def test_another_backend_exports_in_a_separate_process(tmp_path, monkeypatch):
         "overrides": ["a.b=1"],
         "format": ["saved_model"],
         "precision": ["float32"],
+        "calibration_data": None,
+        "calibration_images": 100,
         "verify_data": None,
         "max_drop": None,
         "backend": "tensorflow",

@@ -30,12 +30,15 @@ require("tensorflow")
 onnx = require("onnx")
 require("onnxruntime")
 require("openvino")
+require("ai_edge_litert")
+require("litert_quantizer")
+require("nncf")
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only TensorFlow exports"
 )
 
-FILES = {"onnx": "model.onnx", "openvino": "openvino"}
+FILES = {"onnx": "model.onnx", "openvino": "openvino", "tflite": "model.tflite"}
 PADDED = (
     "model.ssd.image_resizer={keep_aspect_ratio_resizer{"
     "min_dimension: 48 max_dimension: 64 pad_to_max_dimension: true}}"
@@ -67,12 +70,12 @@ def assert_equal_predictions(found, expected):
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """An SSD of padded images, in both formats and both precisions."""
+    """An SSD of padded images, in all formats and two precisions."""
     detector = detector_of(PADDED)
     folder = tmp_path_factory.mktemp("export") / "out"
     done = detector.export(
         folder,
-        format="onnx,openvino",
+        format="onnx,openvino,tflite",
         precision=["float32", "float16"],
         untrained=True,
     )
@@ -86,6 +89,8 @@ def test_each_format_is_written_in_each_precision_and_compared(exported):
         ("onnx", "float16", "model_float16.onnx"),
         ("openvino", "float32", "openvino"),
         ("openvino", "float16", "openvino_float16"),
+        ("tflite", "float32", "model.tflite"),
+        ("tflite", "float16", "model_float16.tflite"),
     ]
     for file in done.files:
         assert file.difference < (1e-5 if file.precision == "float32" else 2e-2)
@@ -125,8 +130,45 @@ def test_the_file_is_named_or_its_folder(exported):
     load = odapi.ObjectDetector.load
     xml = done.folder / "openvino" / "model.xml"
     names = {path: load(path).predictor.name for path in (done.folder, xml.parent, xml)}
-    onnx_file = done.folder / "model.onnx"
-    assert list(names.values()) == [str(onnx_file), str(xml), str(xml)]
+    first = done.folder / "model.tflite"  # Of several, the first row of the table.
+    assert list(names.values()) == [str(first), str(xml), str(xml)]
+
+
+def test_int8_without_images_is_refused(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"int8 needs images[\s\S]*--calibration-data"
+    ):
+        detector_of().export(
+            tmp_path / "out", format="tflite", precision="int8", untrained=True
+        )
+    assert not list((tmp_path / "out").glob("model*"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_networks_are_quantized_and_boxes_are_not(tmp_path):
+    detector = detector_of()
+    done = detector.export(
+        tmp_path / "out",
+        format="tflite,onnx,openvino",
+        precision="float32,int8,dynamic",
+        calibration_data=dataset(tmp_path),
+        untrained=True,
+    )
+    sizes = {(f.format, f.precision): f.megabytes for f in done.files}
+    for file in done.files:
+        if file.precision == "float32":
+            continue
+        assert file.difference < 0.3
+        # The anchors, which remain in float32, are a part of so small a model.
+        assert file.megabytes < 0.7 * sizes[file.format, "float32"]
+        found = odapi.ObjectDetector.load(file.path).predict(pictures(), min_score=0.05)
+        assert all(len(one) for one in found)
+    assert set(sizes) == {
+        ("tflite", "float32"), ("tflite", "int8"), ("tflite", "dynamic"),
+        ("onnx", "float32"), ("onnx", "int8"),
+        ("openvino", "float32"), ("openvino", "int8"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("format", FILES)
@@ -238,6 +280,8 @@ def test_a_program_is_evaluated_with_the_config_that_it_carries(exported, tmp_pa
     [
         ("onnx", "model.onnx", b"no model", "cannot be read by ONNX Runtime"),
         ("openvino", "model.xml", b"<net", "cannot be read by OpenVINO"),
+        ("tflite", "model.tflite", b"no model", "it is no TFLite file"),
+        ("tflite", "model.tflite", b"0000TFL3" + bytes(40), "cannot be read by LiteRT"),
     ],
 )
 def test_damaged_files_are_refused(tmp_path, format, file, damage, message):
@@ -322,7 +366,11 @@ def test_files_of_images_are_no_input_of_a_network():
 
 def test_missing_packages_name_the_install_command(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    for name, extra in (("onnx", "onnx"), ("openvino", "openvino")):
+    for name, extra in (
+        ("onnx", "onnx"),
+        ("openvino", "openvino"),
+        ("tflite", "tflite"),
+    ):
         with pytest.raises(MissingPackageError, match=rf"odapi\[{extra}\]"):
             EXPORTERS[name].check(ExportOptions())
 

@@ -162,6 +162,8 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
     batch_size: int | None = None,
     untrained: bool = False,
     check_images: Sequence[Pathlike] = (),
+    calibration_data: str | None = None,
+    calibration_images: int = 100,
     verify_data: str | None = None,
     max_drop: float | None = None,
 ) -> "Exported":
@@ -181,13 +183,16 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
             DeepMAC "image_and_boxes_tensor".
         overrides: Of the config, such as
             "model.ssd.post_processing.batch_non_max_suppression.score_threshold=0.3".
-        format: "saved_model" or "onnx", or several.
-        precision: "float32" or "float16", or several; each format is written in those
-            that it has.
+        format: "saved_model", "tflite", "onnx" or "openvino", or several.
+        precision: "float32", "float16", "dynamic" (8-bit weights) or "int8", or
+            several; each format is written in those that it has.
         batch_size: Images per call; None: any number.
         untrained: Also export a model that was never trained.
-        check_images: Image files for the comparison; none: the first images of
-            `verify_data`. In float32 a generated image is added.
+        check_images: Image files for the comparison; none: images of `verify_data`.
+            In float32 a generated image is added.
+        calibration_data: Dataset on which int8 measures the ranges of activations;
+            None: the training data of the config.
+        calibration_images: Number of its images that are used.
         verify_data: Dataset on which the mAP of the model and of each file is measured.
         max_drop: Largest loss of mAP; None: 0.01, and 0.02 in int8.
 
@@ -207,6 +212,8 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
         "batch_size": batch_size,
         "untrained": untrained,
         "check_images": check_images,
+        "calibration_data": calibration_data,
+        "calibration_images": calibration_images,
         "verify_data": verify_data,
         "max_drop": max_drop,
     }

@@ -311,7 +311,7 @@ class ObjectDetector:
                 or that of an earlier export, which is replaced.
             input_type, format, precision: As for `odapi.export`.
             options: As for `odapi.export`: `batch_size`, `untrained`, `check_images`,
-                `verify_data`, `max_drop`.
+                `calibration_data`, `calibration_images`, `verify_data`, `max_drop`.
 
         Raises:
             CheckpointError: The model was never trained.

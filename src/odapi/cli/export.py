@@ -35,15 +35,16 @@ def export(
     format: Annotated[
         list[str] | None,
         typer.Option(
-            help="saved_model or onnx. Repeatable, or separated by commas.  "
-            "[default: saved_model]"
+            help="saved_model, tflite, onnx or openvino. Repeatable, or separated by "
+            "commas.  [default: saved_model]"
         ),
     ] = None,
     precision: Annotated[
         list[str] | None,
         typer.Option(
-            help="float32 or float16. Repeatable, or separated by commas: each format "
-            "is written in those that it has.  [default: float32]"
+            help="float32, float16, dynamic (8-bit weights) or int8. Repeatable, or "
+            "separated by commas: each format is written in those that it has.  "
+            "[default: float32]"
         ),
     ] = None,
     input_type: Annotated[
@@ -68,9 +69,20 @@ def export(
             exists=True,
             dir_okay=False,
             help="Image on which files and detector are compared. Repeatable. Default: "
-            "the first images of --verify-data; in float32 also a synthetic one.",
+            "images of --verify-data; in float32 also a synthetic one.",
         ),
     ] = None,
+    calibration_data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATASET",
+            help="Dataset on which int8 measures the ranges of activations. Default: "
+            "the training data.",
+        ),
+    ] = None,
+    calibration_images: Annotated[
+        int, typer.Option(min=1, help="Number of its images that are used.")
+    ] = 100,
     verify_data: Annotated[
         str | None,
         typer.Option(
@@ -110,6 +122,8 @@ def export(
             batch_size=batch_size,
             untrained=untrained,
             check_images=check_image or (),
+            calibration_data=calibration_data,
+            calibration_images=calibration_images,
             verify_data=verify_data,
             max_drop=max_drop,
         )

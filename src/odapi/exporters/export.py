@@ -9,6 +9,7 @@ from odapi.errors import CheckpointError, ConfigError, DataError
 from odapi.exporters.exported import Exported
 from odapi.exporters.exporter import Exporter, ExportOptions
 from odapi.exporters.formats import chosen_files
+from odapi.exporters.sample_images import CALIBRATION_IMAGES
 from odapi.files import read_image_file
 from odapi.outputs.folder import OutputFolder
 from odapi.outputs.kinds import EXPORT
@@ -31,6 +32,8 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
     batch_size: int | None = None,
     untrained: bool = False,
     check_images: Sequence[str | os.PathLike] = (),
+    calibration_data: str | None = None,
+    calibration_images: int = CALIBRATION_IMAGES,
     verify_data: str | None = None,
     max_drop: float | None = None,
 ) -> Exported:
@@ -56,8 +59,11 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
         precision: One or several; each format is written in those that it has.
         batch_size: Images per call; None: any number.
         untrained: Export even if the detector was not trained for a single step.
-        check_images: Image files to compare on; none: the first images of the
-            evaluation data, and a synthetic image.
+        check_images: Image files to compare on; none: images of `verify_data`. In
+            float32 there is also a synthetic image.
+        calibration_data: Dataset on which int8 measures the ranges of activations;
+            None: the training data of the config.
+        calibration_images: Number of its images that are used.
         verify_data: Dataset on which the mAP of the detector and of each file is
             measured.
         max_drop: Largest loss of mAP; None: 0.01, and 0.02 of int8.
@@ -75,6 +81,7 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
     chosen = chosen_files(_several(format), _several(precision))
     if batch_size is not None:
         check_count("batch_size", batch_size)
+    check_count("calibration_images", calibration_images)
     if max_drop is not None and not 0 <= max_drop <= 1:
         raise ConfigError("max_drop", f"must be in [0, 1], got {max_drop}")
     output = OutputFolder(output_dir, EXPORT)
@@ -88,6 +95,8 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
         "batch_size": batch_size,
         "untrained": untrained,
         "check_images": [os.fspath(path) for path in check_images],
+        "calibration_data": calibration_data,
+        "calibration_images": calibration_images,
         "verify_data": verify_data,
         "max_drop": max_drop,
     }
@@ -136,13 +145,22 @@ def _write(
 ) -> Exported:
     from odapi.exporters.export_folder import write_folder
     from odapi.exporters.map_drop import MapDrop
+    from odapi.exporters.sample_images import calibration_images
 
     channels = loaded.detector.num_channels
     images = [_read_image(path, channels) for path in arguments["check_images"]]
     data = arguments["verify_data"]
     drop = MapDrop(loaded, data, arguments["max_drop"]) if data else None
-    images = images or (drop.first_images(_VERIFY_IMAGES) if drop else [])
-    written = write_folder(loaded, output, files, images, drop)
+    options = [options for _, options in files]
+    calibration = ()
+    if any(one.precision == "int8" for one in options):
+        calibration = calibration_images(
+            loaded.config,
+            arguments["calibration_data"],
+            arguments["calibration_images"],
+        )
+    images = images or (drop.images(_VERIFY_IMAGES) if drop else [])
+    written = write_folder(loaded, output, files, images, drop, calibration)
     return Exported(output.path, loaded.folder, arguments["input_type"], written)
 
 

@@ -33,6 +33,7 @@ def write_folder(
     files: Sequence[tuple[Exporter, ExportOptions]],
     images: Sequence[Any],
     drop: "MapDrop | None",
+    calibration: Sequence[Any] = (),
 ) -> tuple[ExportedFile, ...]:
     """Writes and verifies every file of an export.
 
@@ -42,6 +43,7 @@ def write_folder(
         files: Exporters with their options.
         images: uint8 `[h, w, c]`, to compare on.
         drop: Measures mAP; None: it is not measured.
+        calibration: Images to measure the ranges of activations on.
 
     Raises:
         ConfigError: The model cannot be exported in a format.
@@ -51,7 +53,9 @@ def write_folder(
     writing = unfinished_path(output.path / "export")
     try:
         writing.mkdir(parents=True)
-        source = ExportSource(loaded.detector, model_resizer(loaded.config))
+        source = ExportSource(
+            loaded.detector, model_resizer(loaded.config), calibration
+        )
         written = [
             _write_file(loaded, source, writing, exporter, options, images, drop)
             for exporter, options in files

@@ -8,10 +8,16 @@ from odapi.exporters.exporter import Exporter
 from odapi.exporters.onnx.onnx_exporter import OnnxExporter
 from odapi.exporters.openvino.openvino_exporter import OpenVinoExporter
 from odapi.exporters.saved_model.saved_model_exporter import SavedModelExporter
+from odapi.exporters.tflite.tflite_exporter import TfliteExporter
 
 EXPORTERS: dict[str, Exporter] = {
     exporter.format: exporter
-    for exporter in (SavedModelExporter(), OnnxExporter(), OpenVinoExporter())
+    for exporter in (
+        SavedModelExporter(),
+        TfliteExporter(),
+        OnnxExporter(),
+        OpenVinoExporter(),
+    )
 }
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from odapi.config.load import load_config
 from odapi.errors import ExportError
 from odapi.exporters.exporter import Exporter
+from odapi.exporters.sample_images import spread_images
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,9 +52,9 @@ class MapDrop:
         self._source: Any = build_eval_source(config, label_map=loaded.label_map)
         self._of_detector: float | None = None
 
-    def first_images(self, number: int) -> "list[np.ndarray]":
-        """Returns the first images of the dataset, uint8 `[h, w, c]`."""
-        return [self._source[i]["image"] for i in range(min(number, len(self._source)))]
+    def images(self, number: int) -> "list[np.ndarray]":
+        """Returns images of the dataset, uint8 `[h, w, c]`."""
+        return spread_images(self._source, number)
 
     def measure(
         self, exporter: Exporter, path: pathlib.Path, precision: str

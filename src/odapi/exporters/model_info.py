@@ -1,4 +1,4 @@
-"""What an exported file carries beside the network, so that it is used by itself.
+"""Facts that an exported file carries beside the network, to be complete.
 
 The config is that of the model: the resizer, the thresholds and the drawing options are
 read from it.

@@ -1,10 +1,13 @@
-"""What is exported: a detector with its resizer."""
+"""Source of an export: a detector with its resizer."""
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from odapi.data.image.resize import Resizer
+from odapi.errors import ConfigError
 
 if TYPE_CHECKING:
     from odapi.models.detector import Detector
@@ -17,11 +20,28 @@ class ExportSource:
     Args:
         detector: A built detector; its weights do not change meanwhile.
         resizer: Of the detector.
+        calibration: Images uint8 `[h, w, c]` that the detector is meant for, on which
+            ranges of activations are measured; empty if no precision needs them.
     """
 
     detector: "Detector"
     resizer: Resizer
+    calibration: Sequence[np.ndarray] = ()
     _made: dict[Hashable, Any] = dataclasses.field(default_factory=dict, init=False)
+
+    def calibration_images(self) -> Sequence[np.ndarray]:
+        """Returns the images that ranges of activations are measured on.
+
+        Raises:
+            ConfigError: There are none.
+        """
+        if not len(self.calibration):
+            raise ConfigError(
+                "precision",
+                "int8 needs images, on which ranges of activations are measured",
+                hint="--calibration-data DATASET names some, such as the training data",
+            )
+        return self.calibration
 
     def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         """Returns a result that is made at the first call with this key."""

@@ -17,7 +17,7 @@ class OnnxExporter(NetworkExporter):
     filename = "model.onnx"
     suffix = ".onnx"
     backend = "tensorflow"
-    precisions = ("float32", "float16")
+    precisions = ("float32", "float16", "int8")
     writing_packages = ("tensorflow", "tf2onnx", "onnx", "onnxruntime")
     packages = ("onnxruntime",)
     extra = "onnx"
@@ -37,6 +37,10 @@ class OnnxExporter(NetworkExporter):
             from odapi.exporters.onnx.float16 import to_float16
 
             model = to_float16(model)
+        elif options.precision == "int8":
+            from odapi.exporters.onnx.quantize import quantize
+
+            model = quantize(model, source, dtype)
         save_onnx(model, path)
 
     def attach(self, path: pathlib.Path, info: ModelInfo) -> None:

@@ -22,8 +22,8 @@ class OpenVinoExporter(NetworkExporter):
     filename = "openvino"
     suffix = ".xml"
     backend = "tensorflow"
-    precisions = ("float32", "float16")
-    writing_packages = ("tensorflow", "tf2onnx", "onnx", "openvino")
+    precisions = ("float32", "float16", "int8")
+    writing_packages = ("tensorflow", "tf2onnx", "onnx", "openvino", "nncf")
     packages = ("openvino",)
     extra = "openvino"
 
@@ -48,6 +48,10 @@ class OpenVinoExporter(NetworkExporter):
             except RuntimeError as error:
                 problem = f"openvino: its importer of ONNX refuses the model: {error}"
                 raise ConfigError("format", problem) from error
+        if options.precision == "int8":
+            from odapi.exporters.openvino.quantize import quantize
+
+            converted = quantize(converted, source, dtype)
         path.mkdir()
         half = options.precision == "float16"
         openvino.save_model(converted, path / _FILE, compress_to_fp16=half)

@@ -1,0 +1,1 @@
+"""TFLite: writing and quantizing, and running in LiteRT."""

@@ -1,0 +1,61 @@
+"""Metadata of TFLite files: named buffers in the flatbuffer.
+
+Source: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/compiler/mlir/lite/schema/schema.fbs.
+"""
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from odapi.exporters.model_info import KEY
+
+_IDENTIFIER = b"TFL3"
+
+
+def read_metadata(content: bytes) -> str:
+    """Returns what odapi wrote into a TFLite file; "" if nothing.
+
+    Raises:
+        ValueError: The bytes are no TFLite file.
+    """
+    if content[4:8] != _IDENTIFIER:
+        raise ValueError("it is no TFLite file")
+    model = schema.Model.GetRootAs(content)
+    for i in range(model.MetadataLength()):
+        entry = model.Metadata(i)
+        if entry.Name() == KEY.encode():
+            data = model.Buffers(entry.Buffer()).DataAsNumpy()
+            return bytes(data).decode()
+    return ""
+
+
+def _take_in_buffers(model: Any, content: bytes) -> None:
+    """Moves data behind the flatbuffer, where the quantizer writes it, into it."""
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # 0 and 1 stand for none.
+            part = content[buffer.offset : buffer.offset + buffer.size]
+            buffer.data = np.frombuffer(part, np.uint8)
+            buffer.offset = buffer.size = 0
+
+
+def with_metadata(content: bytes, name: str, value: bytes) -> bytes:
+    """Returns a TFLite file with a named buffer, which replaces one of that name."""
+    model = schema.ModelT.InitFromPackedBuf(content)
+    _take_in_buffers(model, content)
+    model.metadata = model.metadata or []
+    data = np.frombuffer(value, np.uint8)
+    same = [entry for entry in model.metadata if entry.name == name.encode()]
+    if same:
+        model.buffers[same[0].buffer].data = data
+    else:
+        buffer = schema.BufferT()
+        buffer.data = data
+        model.buffers.append(buffer)
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name.encode(), len(model.buffers) - 1
+        model.metadata.append(entry)
+    builder = flatbuffers.Builder(len(content) + len(value) + 1024)
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())

@@ -1,0 +1,98 @@
+"""8-bit weights and activations of TFLite files, by LiteRT's quantizer.
+
+The network is quantized: backbone, neck and heads. Boxes, scores and NMS remain in
+float32, since 8 bits cannot tell neighboring pixels apart.
+"""
+
+import contextlib
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from odapi.exporters.network import IMAGES, TRUE_SIZE
+from odapi.exporters.network_predictor import resized_as_given
+from odapi.exporters.source import ExportSource
+
+_SIGNATURE = "serving_default"
+
+
+def quantize_dynamic(content: bytes) -> bytes:
+    """Returns a TFLite file with 8-bit weights; activations are quantized as it runs.
+
+    Args:
+        content: A file in float32.
+    """
+    from litert_quantizer import recipe
+
+    return _quantized(content, recipe.dynamic_wi8_afp32(), None)
+
+
+def quantize_static(content: bytes, source: ExportSource, dtype: str) -> bytes:
+    """Returns a TFLite file whose network computes in 8 bits.
+
+    The ranges of activations are those on the calibration images of the source.
+
+    Args:
+        content: A file in float32.
+        source: The detector.
+        dtype: Of the images, "uint8" or "float32".
+
+    Raises:
+        ConfigError: There are no calibration images.
+    """
+    from litert_quantizer import recipe
+
+    samples = _Samples(source, dtype, _input_names(content))
+    rules = recipe.static_wi8_ai8()
+    for rule in rules:
+        rule["regex"] = network_scope(source.detector)
+    return _quantized(content, rules, {_SIGNATURE: samples})
+
+
+def network_scope(detector: Any) -> str:
+    """Returns a regular expression of the names of operators in layers of a detector.
+
+    What is no layer, such as the decoding of boxes, has names of its own.
+    """
+    layers = detector._flatten_layers(recursive=False, include_self=False)
+    names = "|".join(re.escape(layer.name) for layer in layers)
+    return rf"(.*/)?({names})(_\d+)?/.*"
+
+
+def _input_names(content: bytes) -> list[str]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    signatures = Interpreter(model_content=content).get_signature_list()
+    return list(signatures[_SIGNATURE]["inputs"])
+
+
+class _Samples:
+    """The inputs of the network, image by image; may be read several times."""
+
+    def __init__(self, source: ExportSource, dtype: str, names: list[str]):
+        self._images = source.calibration_images()
+        self._source, self._dtype, self._names = source, dtype, names
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        for image in self._images:
+            pixels, size = resized_as_given(self._source.resizer, image, self._dtype)
+            given = {IMAGES: pixels.astype(self._dtype), TRUE_SIZE: size}
+            yield {name: given[name] for name in self._names}
+
+
+def _quantized(content: bytes, rules: list[dict[str, Any]], samples: Any) -> bytes:
+    from litert_quantizer import Quantizer
+    from litert_quantizer.calibrator import CalibrationMode
+
+    # It prints reports and progress.
+    hidden = io.StringIO()
+    with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
+        quantizer = Quantizer(content, rules)
+        # The other mode reads the tensors of loops, which have none after a call.
+        mode = CalibrationMode.CALIBRATION_PROFILER_BASED
+        ranges = quantizer.calibrate(samples, mode=mode) if samples else None
+        result = quantizer.quantize(ranges, enable_progress_report=False)
+    return bytes(result.quantized_model)

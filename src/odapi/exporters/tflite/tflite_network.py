@@ -1,0 +1,58 @@
+"""TFLite files in LiteRT's interpreter."""
+
+import os
+import pathlib
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from odapi.errors import CheckpointError
+from odapi.exporters.network import Arrays, InputSpec
+
+
+class TfliteNetwork:
+    """A `Network` that LiteRT runs on the CPU.
+
+    Args:
+        path: The file.
+        threads: Of one call; 0: one per core.
+
+    Raises:
+        CheckpointError: The file is damaged, or has operators that are unknown.
+    """
+
+    def __init__(self, path: pathlib.Path, threads: int = 0):
+        from ai_edge_litert.interpreter import Interpreter
+
+        from odapi.exporters.tflite.metadata import read_metadata
+
+        self.name = str(path)
+        start = time.perf_counter()
+        content = path.read_bytes()
+        try:
+            self.metadata = read_metadata(content)
+            self._interpreter = Interpreter(
+                model_content=content,
+                num_threads=threads or len(os.sched_getaffinity(0)),
+            )
+            self._run = self._interpreter.get_signature_runner()
+        except Exception as error:  # Damaged files raise errors of any type.
+            problem = f"cannot be read by LiteRT: {error}"
+            raise CheckpointError(
+                self.name, problem, "copy or export it again"
+            ) from error
+        self.load_seconds = time.perf_counter() - start
+        self.inputs: dict[str, InputSpec] = {
+            name: InputSpec(np.dtype(row["dtype"]).name, tuple(row["shape"].tolist()))
+            for name, row in self._run.get_input_details().items()
+        }
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        """Returns the outputs; see `Network`."""
+        try:
+            found = self._run(**inputs)
+        except (RuntimeError, ValueError) as error:
+            problem = f"LiteRT cannot run it: {error}"
+            raise CheckpointError(self.name, problem) from error
+        return dict(found)
