@@ -40,6 +40,11 @@ class OpenVinoExporter(NetworkExporter):
 
         dtype = DTYPES[options.input_type]
         model = onnx_model(source, dtype, options.batch_size)
+        if options.precision == "float16":
+            from odapi.exporters.onnx.float16 import to_float16
+
+            # OpenVINO's own compression also rounds anchors and the ranks of NMS.
+            model = to_float16(model)
         with tempfile.TemporaryDirectory() as folder:
             file = pathlib.Path(folder) / "model.onnx"
             save_onnx(model, file)
@@ -53,8 +58,7 @@ class OpenVinoExporter(NetworkExporter):
 
             converted = quantize(converted, source, dtype)
         path.mkdir()
-        half = options.precision == "float16"
-        openvino.save_model(converted, path / _FILE, compress_to_fp16=half)
+        openvino.save_model(converted, path / _FILE, compress_to_fp16=False)
 
     def attach(self, path: pathlib.Path, info: ModelInfo) -> None:
         """Writes facts into the metadata of an .xml file."""
@@ -63,7 +67,6 @@ class OpenVinoExporter(NetworkExporter):
         file = path / _FILE
         model = read_ir(file)
         model.set_rt_info(info.to_json(), [KEY])
-        # Weights in float16 stay so, and others are not compressed.
         openvino.save_model(model, path / "new.xml", compress_to_fp16=False)
         for suffix in (".bin", ".xml"):
             (path / "new").with_suffix(suffix).replace(file.with_suffix(suffix))

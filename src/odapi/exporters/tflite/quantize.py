@@ -1,12 +1,11 @@
 """8-bit weights and activations of TFLite files, by LiteRT's quantizer.
 
-The network is quantized: backbone, neck and heads. Boxes, scores and NMS remain in
-float32, since 8 bits cannot tell neighboring pixels apart.
+The feature extractor is quantized: backbone and neck. Heads, boxes, scores and NMS
+remain in float32, since 8 bits cannot tell neighboring pixels apart.
 """
 
 import contextlib
 import io
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +16,10 @@ from odapi.exporters.network_predictor import resized_as_given
 from odapi.exporters.source import ExportSource
 
 _SIGNATURE = "serving_default"
+# Operators of the feature extractor, by name. With heads in 8 bits an SSD FPNLite that
+# was trained on blood cells lost 0.021 of its mAP of 0.565, and with heads in float32
+# 0.003; that was also faster, 4.0 instead of 6.4 ms.
+_SCOPE = r"(.*/)?feature_extractor(_\d+)?/.*"
 
 
 def quantize_dynamic(content: bytes) -> bytes:
@@ -31,7 +34,7 @@ def quantize_dynamic(content: bytes) -> bytes:
 
 
 def quantize_static(content: bytes, source: ExportSource, dtype: str) -> bytes:
-    """Returns a TFLite file whose network computes in 8 bits.
+    """Returns a TFLite file whose feature extractor computes in 8 bits.
 
     The ranges of activations are those on the calibration images of the source.
 
@@ -48,18 +51,8 @@ def quantize_static(content: bytes, source: ExportSource, dtype: str) -> bytes:
     samples = _Samples(source, dtype, _input_names(content))
     rules = recipe.static_wi8_ai8()
     for rule in rules:
-        rule["regex"] = network_scope(source.detector)
+        rule["regex"] = _SCOPE
     return _quantized(content, rules, {_SIGNATURE: samples})
-
-
-def network_scope(detector: Any) -> str:
-    """Returns a regular expression of the names of operators in layers of a detector.
-
-    What is no layer, such as the decoding of boxes, has names of its own.
-    """
-    layers = detector._flatten_layers(recursive=False, include_self=False)
-    names = "|".join(re.escape(layer.name) for layer in layers)
-    return rf"(.*/)?({names})(_\d+)?/.*"
 
 
 def _input_names(content: bytes) -> list[str]:

@@ -27,6 +27,9 @@ from odapi.structures import Tensor
 
 _MIN_CANDIDATES = 1000
 _CANDIDATES_PER_DETECTION = 10
+# An operator has one block. For a trained SSD, 1000 were too few in every image of blood
+# cells, whose many anchors suppress each other, and 2000 were sufficient in all.
+_MIN_CANDIDATES_OF_OPERATOR = 3000
 # Up to this number of detections, a single block is sufficient for most images; for the
 # others, a later block has more candidates.
 _MAX_DETECTIONS_OF_BLOCK = BLOCK_SIZE // 2
@@ -174,10 +177,12 @@ class NonMaxSuppression:
         """Number of pairs of the first block."""
         if self.candidates:
             return self.candidates
-        resumes = self.soft_sigma == 0 and nms_operator() is None
-        if resumes and self.max_total <= _MAX_DETECTIONS_OF_BLOCK:
+        several = _CANDIDATES_PER_DETECTION * self.max_total
+        if nms_operator() is not None:
+            return max(_MIN_CANDIDATES_OF_OPERATOR, several)
+        if self.soft_sigma == 0 and self.max_total <= _MAX_DETECTIONS_OF_BLOCK:
             return BLOCK_SIZE
-        return max(_MIN_CANDIDATES, _CANDIDATES_PER_DETECTION * self.max_total)
+        return max(_MIN_CANDIDATES, several)
 
     def _extend(
         self, found: Selection | None, block: Candidates, window: Tensor | None
