@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.processes import RESULTS, SHARED, in_process, table, tell
 from benchmarks.step_clock import timed_fit
-from benchmarks.training_steps import processor
+from odapi.runtime.cpu import processor
 
 _CONFIG = SHARED / "configs" / "tf2" / "ssd_mobilenet_v2_320x320_coco17_tpu-8.config"
 _SIZE = "model.ssd.image_resizer.fixed_shape_resizer={height: 160 width: 160}"

@@ -15,7 +15,7 @@ import json
 import statistics
 
 from benchmarks.processes import RESULTS, ROOT, in_process, table, tell
-from benchmarks.training_steps import processor
+from odapi.runtime.cpu import processor
 
 _FOLDER = ROOT / "runs" / "precision_learning"
 _FORMATS = ("FLOAT32", "BFLOAT16")

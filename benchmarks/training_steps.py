@@ -27,6 +27,7 @@ from benchmarks.processes import (  # noqa: E402
     table,
     tell,
 )
+from odapi.runtime.cpu import processor  # noqa: E402
 
 # Milliseconds of the original on two cores of a Xeon with AMX, in turns with ours of
 # that day; the lowest and the highest median of several runs.
@@ -36,7 +37,6 @@ _ON_AMX = {
     "efficientdet_d0_512": ("2086", "1771"),
     "retinanet_r50_640": ("4793-4838", "4920-5050"),
 }
-_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 _PATH = "PYTHONPATH"
 
 
@@ -134,17 +134,6 @@ def _before(found: dict) -> str:
         return "-"
     ratios = sorted(r["now"]["cpu"] / r["before"]["cpu"] for r in found["before"])
     return f"{ratios[len(ratios) // 2]:.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})"
-
-
-def processor() -> str:
-    """Returns the name and the features of the processor."""
-    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-    facts = {k.strip(): v.strip() for k, _, v in (x.partition(":") for x in lines)}
-    flags = facts.get("flags", "").split()
-    there = [f for f in _FEATURES if f in flags]
-    missing = [f for f in ("avx512_bf16", "amx_bf16") if f not in flags]
-    name = f"{facts.get('model name', 'unknown processor')} ({', '.join(there)}"
-    return name + (f"; no {', no '.join(missing)})" if missing else ")")
 
 
 def _write(text: str) -> None:

@@ -50,7 +50,7 @@ def test_kinds_of_paths(tmp_path, names, given, exported, weights):
         (("a.txt", "b/c.txt"), "", "the folder contains a.txt, b"),
         ([f"{n}.jpg" for n in range(9)], "", "contains 0.jpg, .*4.jpg and 4 more"),
         (("pipeline.config",), "", "nothing was saved here yet|no checkpoint"),
-        (("model.tflite",), "model.tflite", "is a TFLite model"),
+        (("model.pt",), "model.pt", "PyTorch"),
     ],
 )
 def test_other_paths_are_explained(tmp_path, names, given, message):

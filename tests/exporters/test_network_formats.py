@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import odapi
+from odapi.api.model_path import locate
 from odapi.errors import (
     CheckpointError,
     ConfigError,
@@ -190,6 +191,14 @@ def test_float_images_are_not_rounded(tmp_path):
     assert network.inputs["input_tensor"].dtype == "float32"
     assert network.inputs["input_tensor"].shape == (None, 64, 64, 3)
     assert set(network.inputs) == {"input_tensor"}
+
+
+def test_what_is_named_is_what_runs(exported):
+    """Of a folder, its weights are evaluated; of a file in it, the file."""
+    _, done = exported
+    programs = {file.path.name: locate(file.path).is_program for file in done.files}
+    assert len(programs) == 6 and all(programs.values())
+    assert not locate(done.folder).is_program
 
 
 def test_nms_is_one_operator_and_there_is_no_loop(exported):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from odapi.runtime.half_precision import cpu_features, cpu_half_precision
+from odapi.runtime.cpu import cpu_features
+from odapi.runtime.half_precision import cpu_half_precision
 
 # Excerpts of /proc/cpuinfo: of an Epyc (Zen 4), a Xeon with AMX, an older Xeon and a
 # Neoverse V1.

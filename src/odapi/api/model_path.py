@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 ACCEPTED = (
     "a run folder (--model-dir of `odapi train`), one of its checkpoints, a folder "
-    "written by `odapi export`, a SavedModel, or a .keras file"
+    "written by `odapi export`, a SavedModel, a .tflite, .onnx or OpenVINO .xml file, "
+    "or a .keras file"
 )
 _MAX_NAMES = 5
 
@@ -53,8 +54,10 @@ class ModelPath:
         """True if the path names the exported program itself, or has nothing else."""
         if self.exported is None or self.weights is None:
             return self.exported is not None
-        named = self.path.parent if self.path.is_file() else self.path
-        return named.resolve() == self.exported.resolve()
+        named = {self.path.resolve()}
+        if self.path.is_file():  # `saved_model.pb` stands for its folder.
+            named.add(self.path.parent.resolve())
+        return self.exported.resolve() in named
 
     def load_exported(
         self, label_map: "str | os.PathLike[str] | LabelMap | None" = None

@@ -15,6 +15,7 @@ import typer
 
 from odapi import __version__
 from odapi.cli import (
+    benchmark,
     config,
     data,
     doctor,
@@ -47,6 +48,7 @@ app.command("tune")(tune.tune)
 app.command("eval")(evaluate.evaluate)
 app.command("predict")(predict.predict)
 app.command("export")(export.export)
+app.command("benchmark")(benchmark.benchmark)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")

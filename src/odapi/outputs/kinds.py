@@ -126,6 +126,9 @@ STUDY = Kind(
     + ("journal.log*", "study.db*", "configs/*", "logs/*", "locks/*", "trials/*"),
     continued=True,
 )
+BENCHMARK = Kind(
+    "benchmark", "a benchmark of models", ("benchmark.json", "benchmark.png")
+)
 CROPS = Kind("crops", "a set of crops", replaced=False)
 
 
@@ -150,7 +153,7 @@ KINDS = {
     for kind in (
         RUN, STEP, EXPORT, ORIGINAL_CHECKPOINT, IMPORT, CHECKPOINT, PREDICTIONS,
         EVALUATION, INSPECTION, KEYPOINTS, ANCHORS, GALLERY, DATASET, CROPS, STUDY,
-        QUICKSTART, SHARDED_PREDICTIONS,
+        QUICKSTART, SHARDED_PREDICTIONS, BENCHMARK,
     )
 }  # fmt: skip
 

@@ -1,14 +1,12 @@
 """16-bit number formats that the processor or the accelerator computes in."""
 
-import functools
-import pathlib
 from typing import NamedTuple
 
 import keras
 
+from odapi.runtime.cpu import cpu_features
 from odapi.runtime.devices import computes_on_cpu
 
-_CPUINFO = pathlib.Path("/proc/cpuinfo")
 # Names of Linux: of x86 processors, and "bf16" of ARM. AMX is the fastest.
 _BFLOAT16_FEATURES = ("amx_bf16", "avx512_bf16", "bf16")
 # NVIDIA's Ampere; older ones have float16 only.
@@ -48,20 +46,6 @@ def cpu_half_precision(features: frozenset[str]) -> HalfPrecision:
     if not features:
         return HalfPrecision("", "the features of the processor are unknown")
     return HalfPrecision("", f"the processor has neither {first} nor {second}")
-
-
-@functools.cache
-def cpu_features(file: pathlib.Path = _CPUINFO) -> frozenset[str]:
-    """Returns the features of the processor by their names in Linux; else none."""
-    try:
-        lines = file.read_text().splitlines()
-    except OSError:
-        return frozenset()
-    for line in lines:
-        name, _, value = line.partition(":")
-        if name.strip() in ("flags", "Features"):
-            return frozenset(value.split())
-    return frozenset()
 
 
 def _capability() -> tuple[int, int] | None:

@@ -27,7 +27,7 @@ from odapi.structures import Tensor
 
 _MIN_CANDIDATES = 1000
 _CANDIDATES_PER_DETECTION = 10
-# An operator has one block. For a trained SSD, 1000 were too few in every image of blood
+# An operator has one block. For a trained SSD 1000 were too few in every image of blood
 # cells, whose many anchors suppress each other, and 2000 were sufficient in all.
 _MIN_CANDIDATES_OF_OPERATOR = 3000
 # Up to this number of detections, a single block is sufficient for most images; for the
