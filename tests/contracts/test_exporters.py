@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import odapi
+from benchmarks.spread_weights import spread_weights
 from odapi.build.resizer import model_resizer
 from odapi.checkpoints.folder import CONFIG, LABEL_MAP, WEIGHTS
 from odapi.checkpoints.weights import save_weights
@@ -19,7 +20,6 @@ from odapi.exporters.saved_model.saved_model_predictor import SavedModelPredicto
 from odapi.exporters.saved_model.saved_model_writer import write_saved_model
 from odapi.labels import label_map_of
 from small_models import SIZE, small_config
-from spread_weights import spread_weights
 
 ONLY_TENSORFLOW = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only TensorFlow exports"

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import odapi
+from benchmarks.spread_weights import spread_weights
 from odapi.build.resizer import model_resizer
 from odapi.errors import ConfigError
 from odapi.exporters.exporter import ExportOptions
@@ -16,7 +17,6 @@ from odapi.exporters.verify import verify
 from odapi.labels import label_map_of
 from requirement import require
 from small_models import small_config
-from spread_weights import spread_weights
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="only TensorFlow exports"

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import odapi
+from benchmarks.spread_weights import spread_weights
 from odapi.api.model_path import locate
 from odapi.errors import (
     CheckpointError,
@@ -25,7 +26,6 @@ from odapi.exporters.network_predictor import NetworkPredictor
 from odapi.labels import label_map_of
 from requirement import require
 from small_models import small_config
-from spread_weights import spread_weights
 
 require("tensorflow")
 onnx = require("onnx")

@@ -135,9 +135,9 @@ def test_models_take_turns_for_every_number_of_threads_and_images(
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="of Linux")
 def test_an_exported_file_is_timed_by_the_command(tmp_path):
+    from benchmarks.spread_weights import spread_weights
     from requirement import require
     from small_models import small_config
-    from spread_weights import spread_weights
 
     require("ai_edge_litert")
     import odapi

@@ -33,15 +33,16 @@ class Machine:
 @pytest.mark.parametrize(
     ("fixed", "per_image", "memory", "multiple", "largest", "expected", "tried"),
     [
-        # 0.85 * 10 = 8.5 GB: 1 + 0.5 n <= 8.5 at n = 15. One and two images suffice.
-        (1.0, 0.5, 10, 1, 1000, 15, [1, 2]),
+        # 0.85 * 10 = 8.5 GB: 1 + 0.5 n <= 8.5 at n = 15. One and two images suffice,
+        # and the result is tried.
+        (1.0, 0.5, 10, 1, 1000, 15, [1, 2, 15]),
         # Few megabytes per image: larger batches are measured, to 300 MB of growth.
         # (Bytes are whole numbers: 374.99...)
-        (1.0, 0.02, 10, 1, 1000, 374, [1, 2, 4, 8, 16]),
+        (1.0, 0.02, 10, 1, 1000, 374, [1, 2, 4, 8, 16, 374]),
         # In parts of a batch: multiples of their number.
-        (1.0, 0.5, 10, 4, 1000, 12, [4, 8]),
+        (1.0, 0.5, 10, 4, 1000, 12, [4, 8, 12]),
         # The dataset has 9 images.
-        (1.0, 0.5, 10, 1, 9, 9, [1, 2]),
+        (1.0, 0.5, 10, 1, 9, 9, [1, 2, 9]),
         # Only one image fits: its own growth is the slope.
         (1.0, 4.0, 10, 1, 1000, 1, [1]),
     ],
@@ -51,7 +52,7 @@ def test_the_line_through_the_measurements_meets_the_memory(
 ):
     machine = Machine(fixed, per_image)
     found = find_batch_size(
-        machine, Memory(memory * GB, memory * GB, "memory"), multiple, largest, False
+        machine, Memory(memory * GB, memory * GB, "memory"), multiple, largest
     )
     assert (found.batch_size, machine.tried) == (expected, tried)
     assert found.fixed / GB == pytest.approx(fixed, abs=0.01)
@@ -66,20 +67,20 @@ def test_a_batch_that_does_not_fit_when_it_is_tried_becomes_smaller():
             return super().__call__(batch, limit if batch < 12 else 0)
 
     machine = Fragmented(1.0, 0.5)
-    found = find_batch_size(machine, Memory(10 * GB, 10 * GB, "GPU"), 1, 1000, True)
+    found = find_batch_size(machine, Memory(10 * GB, 10 * GB, "GPU"), 1, 1000)
     assert machine.tried == [1, 2, 15, 13, 11]
     assert found.batch_size == 11
 
 
 def test_nothing_is_tried_that_would_surely_not_fit():
     machine = Machine(1.0, 5.0)
-    find_batch_size(machine, Memory(10 * GB, 10 * GB, "memory"), 1, 1000, False)
+    find_batch_size(machine, Memory(10 * GB, 10 * GB, "memory"), 1, 1000)
     assert machine.tried == [1]
 
 
 def test_one_image_that_does_not_fit_is_an_error():
     with pytest.raises(ConfigError, match="auto: one image needs more than 8"):
-        find_batch_size(Machine(1.0, 9.0), Memory(10 * GB, 10 * GB, "m"), 1, 9, False)
+        find_batch_size(Machine(1.0, 9.0), Memory(10 * GB, 10 * GB, "m"), 1, 9)
 
 
 def test_several_devices_are_refused(monkeypatch):

@@ -32,7 +32,7 @@ def plot_latency(result: Benchmark) -> np.ndarray:
     margin = 0.1 * (high - low) or 0.1
     return plot(
         lines,
-        title=f"Latency, {counted(most, 'thread')}, {counted(smallest, 'image')} per call",
+        title=f"{counted(smallest, 'image')} per call, {counted(most, 'thread')}",
         x_label="milliseconds (median)",
         y_label="mAP" if measured else "model",
         x_range=(0.0, 1.1 * max(latency.values())),

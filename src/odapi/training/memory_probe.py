@@ -136,8 +136,10 @@ def _is_out_of_memory(text: str) -> bool:
 def _main(folder: pathlib.Path) -> None:
     with contextlib.suppress(OSError):  # If memory ends, this process ends first.
         pathlib.Path("/proc/self/oom_score_adj").write_text("1000")
+    from odapi.data.loader.malloc import keep_freed_memory
     from odapi.runtime import backend
 
+    keep_freed_memory()  # As a training does.
     backend.load()
     settings = json.loads((folder / _SETTINGS).read_text())
     measured = _measured(folder, settings["batch_size"])
