@@ -35,7 +35,8 @@ def test_activations_are_the_outputs_of_the_layers():
     assert "call" not in vars(detector.conv)  # Left as it was.
 
 
-def test_parts_of_the_estimate_add_up():
+def test_parts_of_the_estimate_add_up(monkeypatch):
+    monkeypatch.setattr(memory_estimate, "computes_on_cpu", lambda: True)
     detector = TinyDetector()
     optimizer = keras.optimizers.SGD(0.1, momentum=0.9)
     optimizer.build(detector.trainable_variables)
@@ -45,6 +46,7 @@ def test_parts_of_the_estimate_add_up():
     # 3 batches of 4 images, boxes and classes.
     assert found.batches == 3 * 4 * (16 * 16 * 3 + 16 + 4)
     assert found.total == sum(found)
+    assert estimate_memory(detector, optimizer, *_batch(4), before=9000).process == 9000
     assert f"activations {shown(found.activations)}" in found.line()
 
 

@@ -26,7 +26,8 @@ def evaluate(
         typer.Argument(
             metavar="CHECKPOINT",
             help="Run folder (its best checkpoint), checkpoint folder, export (its "
-            "weights), or a SavedModel, which is run.",
+            "weights), or a SavedModel, .tflite, .onnx or OpenVINO .xml file, "
+            "which is run.",
             show_default=False,
         ),
     ],

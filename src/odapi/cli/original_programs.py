@@ -6,7 +6,7 @@ PROGRAMS = {
     "model_main": "odapi train CONFIG --model-dir DIR, odapi eval DIR",
     "exporter_main_v2": "odapi export CHECKPOINT OUTPUT",
     "export_inference_graph": "odapi export CHECKPOINT OUTPUT",
-    "export_tflite_graph_tf2": "odapi export CHECKPOINT OUTPUT, then convert it",
+    "export_tflite_graph_tf2": "odapi export CHECKPOINT OUTPUT --format tflite",
     "model_lib_v2": "odapi train CONFIG --model-dir DIR",
     "create_coco_tf_record": "odapi data convert coco:PATH --to tfrecord ...",
     "create_pascal_tf_record": "odapi data convert voc:PATH --to tfrecord ...",

@@ -33,7 +33,8 @@ def predict(
         typer.Argument(
             metavar="MODEL",
             help="Run folder (its best checkpoint), checkpoint folder, exported folder "
-            "(its SavedModel is run), or a SavedModel.",
+            "(its SavedModel is run), or a SavedModel, .tflite, .onnx or OpenVINO .xml "
+            "file.",
             show_default=False,
         ),
     ],

@@ -16,7 +16,7 @@ from odapi.fields import FIELDS
 from odapi.models.detector import Detector
 from odapi.progress import duration
 from odapi.runtime.distribution.strategy import Strategy
-from odapi.runtime.memory import peak, shown, training_memory
+from odapi.runtime.memory import peak, resident, shown, training_memory
 from odapi.structures import Batch, present
 from odapi.training.callbacks.evaluate import EvaluateFunction
 from odapi.training.callbacks.nan_guard import diverged_losses
@@ -163,6 +163,7 @@ def rehearse(
     )
     prefetcher = Prefetcher(pipeline)
     watch = _Watch(prefetcher)
+    before = resident() or 0
     try:
         with strategy.scope():
             run_steps(detector, optimizer, prefetcher, [watch], _STEPS)
@@ -175,7 +176,7 @@ def rehearse(
     pair = as_pair(first, pipeline.pads)
     with strategy.scope():
         found, warned = estimate_run(
-            detector, optimizer, pair, pipeline, plan.accumulation, strategy
+            detector, optimizer, pair, pipeline, plan.accumulation, strategy, before
         )
     memory = training_memory()
     result.memory_estimate = found._asdict()

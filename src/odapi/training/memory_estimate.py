@@ -57,6 +57,7 @@ def estimate_memory(
     parts: int = 1,
     prefetched: int = 2,
     devices: int = 1,
+    before: int | None = None,
 ) -> MemoryEstimate:
     """Returns the memory that training with such batches needs.
 
@@ -68,11 +69,14 @@ def estimate_memory(
         prefetched: Batches that are prepared ahead.
         devices: Devices of this process that share the batch. Those of a CPU share its
             memory; of accelerators, the memory of one is meant.
+        before: Memory of the process before its first step, on a CPU: afterwards it
+            has that of a step as well. None: as it is.
     """
     on_cpu = computes_on_cpu()
     parts = parts if on_cpu else parts * devices
     batch = _bytes(tree.flatten((inputs, truth)))
-    process = (resident() or 0) if on_cpu else 0
+    process = (resident() or 0) if before is None else before
+    process = process if on_cpu else 0
     return MemoryEstimate(
         process=process,
         weights=0 if process else _bytes(detector.variables),
@@ -126,6 +130,7 @@ def estimate_run(
     pipeline: Any,
     parts: int,
     strategy: Strategy,
+    before: int,
 ) -> tuple[MemoryEstimate, list[str]]:
     """Returns the memory of a run, and a warning if there is not as much.
 
@@ -135,10 +140,11 @@ def estimate_run(
         pipeline: The training data.
         parts: Parts that a batch is computed in.
         strategy: The devices and processes.
+        before: Memory of the process before its first step.
     """
     devices = strategy.num_devices // strategy.num_processes
     ahead = pipeline.prefetch
-    found = estimate_memory(detector, optimizer, *pair, parts, ahead, devices)
+    found = estimate_memory(detector, optimizer, *pair, parts, ahead, devices, before)
     line = warning_line(found.total, training_memory(), pipeline.batch_size)
     return found, [line] if line else []
 
