@@ -45,7 +45,7 @@ class Timing:
 
 @dataclasses.dataclass(frozen=True)
 class ModelFacts:
-    """What does not depend on threads and batch size.
+    """Facts that do not depend on threads and batch size.
 
     Args:
         model: Path.

@@ -10,6 +10,7 @@ import numpy as np
 from odapi.errors import CheckpointError
 from odapi.exporters.model_info import KEY
 from odapi.exporters.network import Arrays, InputSpec
+from odapi.runtime.cpu import num_cpus
 
 _DTYPES = {
     "tensor(uint8)": "uint8",
@@ -25,7 +26,7 @@ class OnnxNetwork:
 
     Args:
         path: The file.
-        threads: Of one call; 0: one per core.
+        threads: Of one call; 0: one per core that the process may use.
 
     Raises:
         CheckpointError: The file is damaged, or has operators that are unknown.
@@ -37,7 +38,9 @@ class OnnxNetwork:
         self.name = str(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # Errors.
-        options.intra_op_num_threads = threads
+        # Its own default counts the cores of the machine, also those that the process
+        # may not use.
+        options.intra_op_num_threads = threads or num_cpus()
         start = time.perf_counter()
         try:
             self._session = onnxruntime.InferenceSession(

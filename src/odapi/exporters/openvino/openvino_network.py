@@ -10,6 +10,7 @@ import numpy as np
 from odapi.errors import CheckpointError
 from odapi.exporters.model_info import KEY
 from odapi.exporters.network import Arrays, InputSpec
+from odapi.runtime.cpu import num_cpus
 
 
 class OpenVinoNetwork:
@@ -36,8 +37,7 @@ class OpenVinoNetwork:
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": precision,
         }
-        if threads:
-            settings["INFERENCE_NUM_THREADS"] = threads
+        settings["INFERENCE_NUM_THREADS"] = threads or num_cpus()
         compiled = _core().compile_model(model, "CPU", settings)
         self._request = compiled.create_infer_request()
         self._outputs = [output.get_any_name() for output in compiled.outputs]

@@ -1,6 +1,5 @@
 """TFLite files in LiteRT's interpreter."""
 
-import os
 import pathlib
 import time
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ import numpy as np
 
 from odapi.errors import CheckpointError
 from odapi.exporters.network import Arrays, InputSpec
+from odapi.runtime.cpu import num_cpus
 
 
 class TfliteNetwork:
@@ -34,7 +34,7 @@ class TfliteNetwork:
             self.metadata = read_metadata(content)
             self._interpreter = Interpreter(
                 model_content=content,
-                num_threads=threads or len(os.sched_getaffinity(0)),
+                num_threads=threads or num_cpus(),
             )
             self._run = self._interpreter.get_signature_runner()
         except Exception as error:  # Damaged files raise errors of any type.
