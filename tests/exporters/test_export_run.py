@@ -241,6 +241,7 @@ def test_another_backend_exports_in_a_separate_process(tmp_path, monkeypatch):
         "verify_data": None,
         "max_drop": None,
         "backend": "tensorflow",
+        "tflite_nms": "graph",
         "batch_size": None,
         "untrained": False,
         "check_images": [],

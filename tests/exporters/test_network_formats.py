@@ -201,6 +201,13 @@ def test_what_is_named_is_what_runs(exported):
     assert not locate(done.folder).is_program
 
 
+def test_other_files_in_a_run_are_not_its_model(tmp_path):
+    for name in ("weights.h5", "pipeline.config", "notes.onnx", "notes.tflite"):
+        (tmp_path / name).write_text("")
+    place = locate(tmp_path)
+    assert (place.format, place.weights) == ("", tmp_path)
+
+
 def test_nms_is_one_operator_and_there_is_no_loop(exported):
     _, done = exported
     graph = onnx.load(done.folder / "model.onnx").graph
@@ -332,7 +339,9 @@ def test_metadata_that_cannot_be_read(text, message):
 
 
 def test_metadata_is_read_as_it_was_written():
-    info = ModelInfo("model {}", "item { id: 1 name: 'a' }", "int8", 7, {"images": 3})
+    info = ModelInfo(
+        "model {}", "item { id: 1 name: 'a' }", "int8", 7, "fast", {"images": 3}
+    )
     assert read_info(info.to_json(), "model.onnx") == info
 
 

@@ -159,6 +159,7 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
     *,
     format: str | Sequence[str] = "saved_model",
     precision: str | Sequence[str] = "float32",
+    tflite_nms: str = "graph",
     batch_size: int | None = None,
     untrained: bool = False,
     check_images: Sequence[Pathlike] = (),
@@ -186,6 +187,9 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
         format: "saved_model", "tflite", "onnx" or "openvino", or several.
         precision: "float32", "float16", "dynamic" (8-bit weights) or "int8", or
             several; each format is written in those that it has.
+        tflite_nms: NMS of TFLite files: "graph", equal to the model; or, in the custom
+            operator TFLite_Detection_PostProcess, "fast", where boxes compete across
+            classes, or "regular".
         batch_size: Images per call; None: any number.
         untrained: Also export a model that was never trained.
         check_images: Image files for the comparison; none: images of `verify_data`.
@@ -209,6 +213,7 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
     options: dict[str, Any] = {
         "format": format,
         "precision": precision,
+        "tflite_nms": tflite_nms,
         "batch_size": batch_size,
         "untrained": untrained,
         "check_images": check_images,

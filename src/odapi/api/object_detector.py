@@ -310,8 +310,9 @@ class ObjectDetector:
             output_dir: Folder for the files, config, label map and weights: a new one,
                 or that of an earlier export, which is replaced.
             input_type, format, precision: As for `odapi.export`.
-            options: As for `odapi.export`: `batch_size`, `untrained`, `check_images`,
-                `calibration_data`, `calibration_images`, `verify_data`, `max_drop`.
+            options: As for `odapi.export`: `tflite_nms`, `batch_size`, `untrained`,
+                `check_images`, `calibration_data`, `calibration_images`, `verify_data`,
+                `max_drop`.
 
         Raises:
             CheckpointError: The model was never trained.

@@ -55,6 +55,13 @@ def export(
             "image_and_boxes_tensor."
         ),
     ] = "image_tensor",
+    tflite_nms: Annotated[
+        str,
+        typer.Option(
+            help="NMS of TFLite files: graph, equal to the detector; fast or regular, "
+            "in the operator TFLite_Detection_PostProcess."
+        ),
+    ] = "graph",
     overrides: Set = None,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images per call.  [default: any number]")
@@ -119,6 +126,7 @@ def export(
             overrides or (),
             format=format or "saved_model",
             precision=precision or "float32",
+            tflite_nms=tflite_nms,
             batch_size=batch_size,
             untrained=untrained,
             check_images=check_image or (),

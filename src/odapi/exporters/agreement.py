@@ -20,9 +20,17 @@ _COMPARED = (
 )  # fmt: skip
 
 
-def check_names(found: Outputs, expected: Outputs, place: str) -> None:
-    """Raises ExportError if the outputs have other names, or are not finite."""
-    if found.keys() != expected.keys():
+def check_names(
+    found: Outputs, expected: Outputs, place: str, exact: bool = True
+) -> None:
+    """Raises ExportError if the outputs have other names, or are not finite.
+
+    Args:
+        found, expected: Outputs of the exported model and of the detector.
+        place: For the message.
+        exact: Whether none may be missing.
+    """
+    if found.keys() - expected.keys() or (exact and found.keys() != expected.keys()):
         names = ", ".join(sorted(found.keys() ^ expected.keys()))
         raise ExportError(place, f"its outputs differ from the model's: {names}")
     for name, value in found.items():

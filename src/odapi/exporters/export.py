@@ -29,6 +29,7 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
     *,
     format: str | Sequence[str] = "saved_model",
     precision: str | Sequence[str] = "float32",
+    tflite_nms: str = "graph",
     batch_size: int | None = None,
     untrained: bool = False,
     check_images: Sequence[str | os.PathLike] = (),
@@ -57,6 +58,9 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
             "model.ssd.post_processing.batch_non_max_suppression.score_threshold=0.3".
         format: One of `EXPORTERS`, or several.
         precision: One or several; each format is written in those that it has.
+        tflite_nms: NMS of TFLite files: "graph", equal to the detector; or, in the
+            custom operator TFLite_Detection_PostProcess, "fast", where boxes compete
+            across classes, or "regular".
         batch_size: Images per call; None: any number.
         untrained: Export even if the detector was not trained for a single step.
         check_images: Image files to compare on; none: images of `verify_data`. In
@@ -92,6 +96,7 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
         "overrides": list(overrides),
         "format": list(_several(format)),
         "precision": list(_several(precision)),
+        "tflite_nms": tflite_nms,
         "batch_size": batch_size,
         "untrained": untrained,
         "check_images": [os.fspath(path) for path in check_images],
@@ -101,7 +106,7 @@ def export(  # noqa: PLR0913 (keyword arguments of the public API)
         "max_drop": max_drop,
     }
     files = [
-        (exporter, ExportOptions(input_type, batch_size, one))
+        (exporter, ExportOptions(input_type, batch_size, one, tflite_nms))
         for exporter, one in chosen
     ]
     for exporter, options in files:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from odapi.build.resizer import model_resizer
-from odapi.exporters.exported import ExportedFile
+from odapi.console import console
+from odapi.exporters.exported import ExportedFile, file_title
 from odapi.exporters.exporter import Exporter, ExportOptions
 from odapi.exporters.model_info import model_info
 from odapi.exporters.source import ExportSource
@@ -56,10 +57,14 @@ def write_folder(
         source = ExportSource(
             loaded.detector, model_resizer(loaded.config), calibration
         )
-        written = [
-            _write_file(loaded, source, writing, exporter, options, images, drop)
-            for exporter, options in files
-        ]
+        written = []
+        for number, (exporter, options) in enumerate(files, start=1):
+            if len(files) > 1:
+                title = file_title(exporter, options.precision)
+                console().print(f"File {number} of {len(files)}: {title}")
+            written.append(
+                _write_file(loaded, source, writing, exporter, options, images, drop)
+            )
         _write_checkpoint(loaded, writing)
         placed = [
             dataclasses.replace(file, path=output.path / file.path.name)
@@ -90,7 +95,13 @@ def _write_file(
 ) -> ExportedFile:
     path = folder / exporter.filename_of(options.precision)
     exporter.export(source, path, options)
-    info = model_info(loaded.config, loaded.label_map, options.precision, loaded.step)
+    info = model_info(
+        loaded.config,
+        loaded.label_map,
+        options.precision,
+        loaded.step,
+        options.tflite_nms,
+    )
     exporter.attach(path, info)
     done = verify(exporter, path, loaded.detector, source.resizer, options, images)
     results = dataclasses.asdict(done)

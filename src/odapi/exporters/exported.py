@@ -4,7 +4,14 @@ import dataclasses
 import pathlib
 from typing import Any
 
+from odapi.exporters.exporter import Exporter
 from odapi.exporters.formats import exporter_of
+
+
+def file_title(exporter: Exporter, precision: str) -> str:
+    """Returns format and precision of a file, for display."""
+    title = exporter.title
+    return title if precision == "float32" else f"{title} {precision}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +50,7 @@ class ExportedFile:
     @property
     def title(self) -> str:
         """Format and precision, for display."""
-        title = exporter_of(self.format).title
-        return title if self.precision == "float32" else f"{title} {self.precision}"
+        return file_title(exporter_of(self.format), self.precision)
 
     @property
     def drop(self) -> float | None:

@@ -29,11 +29,14 @@ class ExportOptions:
         input_type: Of the default entry point; see `odapi.exporters.input_types`.
         batch_size: Images per call; None: any number.
         precision: Of weights and activations, such as "float32".
+        tflite_nms: NMS of a TFLite file: "graph", or "fast" or "regular", in a custom
+            operator; see `odapi.exporters.tflite.detection_op`.
     """
 
     input_type: str = "image_tensor"
     batch_size: int | None = None
     precision: str = "float32"
+    tflite_nms: str = "graph"
 
 
 class RunnableExport(Protocol):
@@ -123,6 +126,10 @@ class Exporter(abc.ABC):
         Raises:
             ConfigError: The model cannot be exported in this format.
         """
+
+    def is_exact(self, options: ExportOptions) -> bool:
+        """Returns whether results are those of the detector up to rounding."""
+        return options.precision == "float32"
 
     def attach(self, path: pathlib.Path, info: ModelInfo) -> None:  # noqa: B027
         """Writes facts into an exported model, if the format has a place for them."""

@@ -28,6 +28,7 @@ class ModelInfo:
         classes: The label map as the text of a pbtxt file.
         precision: Of the weights and activations, such as "float32".
         step: Number of training steps, if known.
+        tflite_nms: NMS of a TFLite file; see `odapi.exporters.tflite.nms_choice`.
         verification: Results of the comparison with the detector; empty before it.
     """
 
@@ -35,6 +36,7 @@ class ModelInfo:
     classes: str
     precision: str = "float32"
     step: int | None = None
+    tflite_nms: str = "graph"
     verification: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -59,10 +61,15 @@ class ModelInfo:
 
 
 def model_info(
-    config: Config, label_map: LabelMap, precision: str, step: int | None
+    config: Config,
+    label_map: LabelMap,
+    precision: str = "float32",
+    step: int | None = None,
+    tflite_nms: str = "graph",
 ) -> ModelInfo:
-    """Returns the facts about a model that is to be exported."""
-    return ModelInfo(to_text(config), label_map_text(label_map), precision, step)
+    """Returns the facts about a model that is to be exported; see `ModelInfo`."""
+    classes = label_map_text(label_map)
+    return ModelInfo(to_text(config), classes, precision, step, tflite_nms)
 
 
 def read_info(text: str | None, place: str) -> ModelInfo:

@@ -65,13 +65,9 @@ class NetworkExporter(Exporter):
         path = pathlib.Path(path)
         if path.suffix == self.suffix and path.is_file():
             return path
-        if not path.is_dir():
-            return None
-        files = sorted(path.glob(f"*{self.suffix}"))
-        named = [path / self.filename_of(p) for p in self.precisions]
-        ours = [file for file in named if file in files]
-        # One file of any name, such as a downloaded one, is the model as well.
-        return ours[0] if ours else files[0] if len(files) == 1 else None
+        # In a folder only files of our names: a run may have other files of the user.
+        named = [path / self.filename_of(name) for name in self.precisions]
+        return next((file for file in named if file.is_file()), None)
 
     def load(
         self,

@@ -80,7 +80,7 @@ def verify(
         ExportError: They differ; with the output and the entry point.
     """
     model = exporter.open(path, resizer, options)
-    exact = options.precision == "float32"
+    exact = exporter.is_exact(options)
     if exact or not images:
         images = [*images, _synthetic_image(resizer, detector.num_channels)]
     boxes = _GIVEN_BOXES if options.input_type == BOXES else None
@@ -95,7 +95,7 @@ def verify(
         for name in model.entry_points:
             found = model.call(name, model.make_inputs(name, image, boxes, side))
             place = f"{path} ({name})"
-            check_names(found, expected, place)
+            check_names(found, expected, place, exact)
             if exact:
                 check_equal(found, expected, place, boxes is not None)
             found_worst = max(differences(found, expected, boxes is not None).values())

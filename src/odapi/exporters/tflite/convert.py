@@ -13,21 +13,25 @@ import sys
 
 from odapi.errors import ConfigError
 
-_HALF = "float16"
+_HALF, _CUSTOM = "float16", "custom"
 
 
-def convert(saved_model: pathlib.Path, file: pathlib.Path, half: bool) -> None:
-    """Converts a SavedModel to a TFLite file with builtin operators only.
+def convert(
+    saved_model: pathlib.Path, file: pathlib.Path, half: bool, custom: bool = False
+) -> None:
+    """Converts a SavedModel to a TFLite file.
 
     Args:
         saved_model: The folder, with a signature `serving_default`.
         file: Is written.
         half: Whether weights are stored in float16.
+        custom: Whether there is a custom operator; else all are builtin.
 
     Raises:
         ConfigError: An operation has no counterpart; with its name.
     """
     arguments = [str(saved_model), str(file), *([_HALF] if half else [])]
+    arguments += [_CUSTOM] if custom else []
     done = subprocess.run(
         [sys.executable, "-m", "odapi.exporters.tflite.convert", *arguments],
         capture_output=True,
@@ -56,6 +60,8 @@ def _main(saved_model: str, file: str, *options: str) -> None:
     converter = tf.lite.TFLiteConverter.from_saved_model(
         saved_model, signature_keys=["serving_default"]
     )
+    # One operator only: TFLite_Detection_PostProcess, which every runtime has.
+    converter.allow_custom_ops = _CUSTOM in options
     if _HALF in options:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]

@@ -31,6 +31,31 @@ def read_metadata(content: bytes) -> str:
     return ""
 
 
+def with_last_operator(content: bytes, operator: str, key: str, value: int) -> bytes:
+    """Returns a TFLite file with an option of its last, custom operator set.
+
+    The outputs of the file get the order of those of the operator, on which programs
+    for files of the TF Object Detection API rely. That of the converter varies.
+    """
+    from flatbuffers import flexbuffers
+
+    model = schema.ModelT.InitFromPackedBuf(content)
+    _take_in_buffers(model, content)
+    for node in model.subgraphs[0].operators:
+        if model.operatorCodes[node.opcodeIndex].customCode == operator.encode():
+            options = flexbuffers.Loads(bytes(bytearray(node.customOptions)))
+            packed = flexbuffers.Dumps(options | {key: value})
+            node.customOptions = np.frombuffer(bytes(packed), np.uint8)
+            model.subgraphs[0].outputs = node.outputs
+    return _packed(model, len(content))
+
+
+def _packed(model: Any, size: int) -> bytes:
+    builder = flatbuffers.Builder(size + 1024)
+    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
+    return bytes(builder.Output())
+
+
 def _take_in_buffers(model: Any, content: bytes) -> None:
     """Moves data behind the flatbuffer, where the quantizer writes it, into it."""
     for buffer in model.buffers:
@@ -56,6 +81,4 @@ def with_metadata(content: bytes, name: str, value: bytes) -> bytes:
         entry = schema.MetadataT()
         entry.name, entry.buffer = name.encode(), len(model.buffers) - 1
         model.metadata.append(entry)
-    builder = flatbuffers.Builder(len(content) + len(value) + 1024)
-    builder.Finish(model.Pack(builder), file_identifier=_IDENTIFIER)
-    return bytes(builder.Output())
+    return _packed(model, len(content) + len(value))

@@ -3,10 +3,12 @@
 import pathlib
 import tempfile
 
+from odapi.errors import ConfigError
 from odapi.exporters.exporter import ExportOptions
 from odapi.exporters.model_info import KEY, ModelInfo
 from odapi.exporters.network_exporter import DTYPES, NetworkExporter
 from odapi.exporters.source import ExportSource
+from odapi.exporters.tflite.nms_choice import GRAPH, check_choice
 from odapi.exporters.tflite.tflite_network import TfliteNetwork
 
 
@@ -23,6 +25,21 @@ class TfliteExporter(NetworkExporter):
     packages = ("ai_edge_litert",)
     extra = "tflite"
 
+    def check(self, options: ExportOptions) -> None:
+        """Checks the options and the installation before anything is loaded."""
+        super().check(options)
+        check_choice(options.tflite_nms)
+        if options.tflite_nms != GRAPH and options.batch_size not in (None, 1):
+            raise ConfigError(
+                "batch_size",
+                f"is {options.batch_size}, and the operator of tflite_nms "
+                f"{options.tflite_nms} takes one image",
+            )
+
+    def is_exact(self, options: ExportOptions) -> bool:
+        """Returns whether results are those of the detector up to rounding."""
+        return super().is_exact(options) and options.tflite_nms == GRAPH
+
     def export(
         self, source: ExportSource, path: pathlib.Path, options: ExportOptions
     ) -> None:
@@ -31,12 +48,14 @@ class TfliteExporter(NetworkExporter):
         from odapi.exporters.tflite.tflite_writer import write_tflite
 
         dtype, batch = DTYPES[options.input_type], options.batch_size or 1
+        nms = options.tflite_nms
         if options.precision in ("float32", "float16"):
-            write_tflite(source, path, dtype, batch, options.precision == "float16")
+            half = options.precision == "float16"
+            write_tflite(source, path, dtype, batch, half, nms)
             return
         with tempfile.TemporaryDirectory() as folder:
             single = pathlib.Path(folder) / self.filename
-            write_tflite(source, single, dtype, batch)
+            write_tflite(source, single, dtype, batch, nms=nms)
             content = single.read_bytes()
         if options.precision == "dynamic":
             path.write_bytes(quantize_dynamic(content))

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from odapi.errors import CheckpointError
+from odapi.exporters.model_info import read_info
 from odapi.exporters.network import Arrays, InputSpec
+from odapi.exporters.tflite.nms_choice import GRAPH
 from odapi.runtime.cpu import num_cpus
+
+_CLASSES, _BOXES = "detection_classes", "detection_boxes"
 
 
 class TfliteNetwork:
@@ -43,6 +47,9 @@ class TfliteNetwork:
                 self.name, problem, "copy or export it again"
             ) from error
         self.load_seconds = time.perf_counter() - start
+        info = read_info(self.metadata, self.name) if self.metadata else None
+        # Its classes count from 0, as in the original's files, and it does not clip.
+        self._has_operator = info is not None and info.tflite_nms != GRAPH
         self.inputs: dict[str, InputSpec] = {
             name: InputSpec(np.dtype(row["dtype"]).name, tuple(row["shape"].tolist()))
             for name, row in self._run.get_input_details().items()
@@ -55,4 +62,8 @@ class TfliteNetwork:
         except (RuntimeError, ValueError) as error:
             problem = f"LiteRT cannot run it: {error}"
             raise CheckpointError(self.name, problem) from error
-        return dict(found)
+        outputs = dict(found)
+        if self._has_operator:
+            outputs[_CLASSES] = outputs[_CLASSES] + 1
+            outputs[_BOXES] = np.clip(outputs[_BOXES], 0.0, 1.0)
+        return outputs

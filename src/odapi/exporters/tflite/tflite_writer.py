@@ -9,8 +9,22 @@ from odapi.exporters.network import IMAGES
 from odapi.exporters.saved_model.frozen_function import folded_graph
 from odapi.exporters.source import ExportSource
 from odapi.exporters.tflite.convert import convert
+from odapi.exporters.tflite.detection_op import (
+    NAME,
+    DetectionOp,
+    detection_op,
+    heads_function,
+)
+from odapi.exporters.tflite.metadata import with_last_operator
+from odapi.exporters.tflite.nms_choice import GRAPH
 from odapi.kernels.portable import portable_operations
 from odapi.runtime.compat import function_from_graph, variables_to_constants
+
+_NAMES = {"images": IMAGES}
+# In the order of the operator.
+_OUTPUTS = (
+    "detection_boxes", "detection_classes", "detection_scores", "num_detections",
+)  # fmt: skip
 
 
 def write_tflite(
@@ -19,6 +33,7 @@ def write_tflite(
     dtype: str,
     batch_size: int,
     half: bool = False,
+    nms: str = GRAPH,
 ) -> None:
     """Writes a detector as a TFLite file with builtin operators only.
 
@@ -29,28 +44,35 @@ def write_tflite(
         dtype: Of the images, "uint8" or "float32".
         batch_size: Images per call.
         half: Whether weights are stored in float16.
+        nms: `FAST` or `REGULAR`: boxes and NMS are a custom operator.
 
     Raises:
-        ConfigError: The resizer gives images of varying sizes, or an operation has no
-            counterpart.
+        ConfigError: The resizer gives images of varying sizes, an operation has no
+            counterpart, or the custom operator cannot decode the boxes.
     """
-    fixed_image_size(source.resizer, "a TFLite file")
+    size = fixed_image_size(source.resizer, "a TFLite file")
+    with portable_operations():
+        if nms == GRAPH:
+            function = detection_function(
+                source.detector, source.resizer, batch_size, dtype=dtype, raw=False
+            )
+            operator = None
+        else:
+            operator = detection_op(source, nms, size)
+            function = heads_function(source, size, dtype)
     with tempfile.TemporaryDirectory() as folder:
         saved_model = pathlib.Path(folder)
-        _save(source, saved_model, dtype, batch_size)
-        convert(saved_model, path, half)
+        _save(function, operator, saved_model)
+        convert(saved_model, path, half, custom=operator is not None)
+    if operator is not None:
+        key, value = "detections_per_class", operator.max_per_class
+        path.write_bytes(with_last_operator(path.read_bytes(), NAME, key, value))
 
 
-def _save(
-    source: ExportSource, folder: pathlib.Path, dtype: str, batch_size: int
-) -> None:
+def _save(function: Any, operator: DetectionOp | None, folder: pathlib.Path) -> None:
     """Writes a SavedModel of the network; its inputs are those that it uses."""
     import tensorflow as tf
 
-    with portable_operations():
-        function = detection_function(
-            source.detector, source.resizer, batch_size, dtype=dtype, raw=False
-        )
     names = sorted(function.structured_outputs)
     constant = variables_to_constants(function)
     graph = folded_graph(constant)
@@ -65,18 +87,21 @@ def _save(
         tf.TensorSpec(t.shape, t.dtype, name=_NAMES.get(t.op.name, t.op.name))
         for t in inputs
     ]
+    suppress = operator.function() if operator else None
 
     @tf.function(input_signature=specs, autograph=False)
     def serve(*given: Any) -> dict[str, Any]:
         for value, tensor in zip(network.inputs, inputs, strict=True):
             value.set_shape(tensor.shape)
-        return dict(zip(names, network(*given), strict=True))
+        found = dict(zip(names, network(*given), strict=True))
+        if operator is None or suppress is None:
+            return found
+        anchors = tf.constant(operator.anchors)
+        results = suppress(found["codes"], found["scores"], anchors)
+        return dict(zip(_OUTPUTS, results, strict=True))
 
+    module = tf.Module()
+    module.suppress = suppress
     # Gradients defined by layers cannot be saved, and are not needed.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(
-        tf.Module(), str(folder), serve.get_concrete_function(), options
-    )
-
-
-_NAMES = {"images": IMAGES}
+    tf.saved_model.save(module, str(folder), serve.get_concrete_function(), options)
