@@ -10,10 +10,12 @@ SUPERVISION := .venv-supervision
 SUPERVISION_STAMP := $(SUPERVISION)/.stamp
 TRACKERS := .venv-trackers
 TRACKERS_STAMP := $(TRACKERS)/.stamp
+MEDIAPIPE := .venv-mediapipe
+MEDIAPIPE_STAMP := $(MEDIAPIPE)/.stamp
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam test-supervision test-trackers test-wheel durations lint format protos lock clean
+.PHONY: help env quickstart test test-all test-slow test-jax test-torch test-beam test-supervision test-trackers test-mediapipe test-wheel durations lint format protos lock clean
 
 help:  ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -46,7 +48,7 @@ test: env  ## Run the tests: all fast ones on TensorFlow, the core of the model 
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "not slow and not parity"
 	@$(JAX) $(PYTEST) -m "core and not slow and not parity"
 
-test-all: test-slow test-jax test-torch test-beam test-supervision test-trackers test-wheel  ## Run what `make test` leaves out.
+test-all: test-slow test-jax test-torch test-beam test-supervision test-trackers test-mediapipe test-wheel  ## Run what `make test` leaves out.
 
 test-slow: env  ## Run trainings, exports and parity of whole models on TensorFlow.
 	@KERAS_BACKEND=tensorflow $(PYTEST) -m "slow or parity"
@@ -94,6 +96,16 @@ $(TRACKERS_STAMP): $(STAMP) requirements/trackers.txt
 test-trackers: env $(TRACKERS_STAMP)  ## Run the tests of ClearML, MLflow and Weights & Biases.
 	@NEED_TRACKERS=1 $(TRACKERS)/bin/python -m pytest -q tests/trackers/test_services.py
 
+$(MEDIAPIPE_STAMP): $(STAMP) requirements/mediapipe.txt
+	@# It pins another OpenCV: an environment without ours.
+	@test -x $(MEDIAPIPE)/bin/python || $(BIN)/python -m venv $(MEDIAPIPE)
+	@$(BIN)/uv pip install --quiet --python $(MEDIAPIPE)/bin/python -r requirements/mediapipe.txt \
+	  || $(MEDIAPIPE)/bin/python -m pip --disable-pip-version-check -qq install -r requirements/mediapipe.txt
+	@touch $@
+
+test-mediapipe: env $(MEDIAPIPE_STAMP)  ## Run an exported TFLite file in MediaPipe.
+	@NEED_MEDIAPIPE=1 KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q tests/exporters/test_mediapipe.py
+
 test-wheel: env  ## Install the wheel with each backend alone, and run it outside the repository.
 	@$(BIN)/python tests/packaging/run_wheel.py $(JOBS)
 
@@ -116,4 +128,4 @@ lock: env  ## Resolve pyproject.toml anew into requirements/lock.txt.
 	@$(LOCK)/bin/python -m pip freeze --exclude-editable --exclude pip > requirements/lock.txt
 
 clean:  ## Remove what was made here.
-	@rm -rf .venv $(BEAM) $(SUPERVISION) $(TRACKERS) runs build dist
+	@rm -rf .venv $(BEAM) $(SUPERVISION) $(TRACKERS) $(MEDIAPIPE) runs build dist

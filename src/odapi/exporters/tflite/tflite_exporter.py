@@ -65,9 +65,21 @@ class TfliteExporter(NetworkExporter):
     def attach(self, path: pathlib.Path, info: ModelInfo) -> None:
         """Writes facts into the metadata of a file."""
         from odapi.exporters.tflite.metadata import with_metadata
+        from odapi.exporters.tflite.task_metadata import NAME, task_metadata
 
         content = with_metadata(path.read_bytes(), KEY, info.to_json().encode())
-        path.write_bytes(content)
+        archive = b""
+        if info.tflite_nms != GRAPH:
+            config = info.pipeline.model.ssd
+            suppression = config.post_processing.batch_non_max_suppression
+            metadata, archive = task_metadata(
+                config.feature_extractor.type,
+                info.label_map,
+                suppression.score_threshold,
+                3,
+            )
+            content = with_metadata(content, NAME, metadata)
+        path.write_bytes(content + archive)
 
     def load_network(self, path: pathlib.Path) -> TfliteNetwork:
         """Returns a file in LiteRT's interpreter."""
