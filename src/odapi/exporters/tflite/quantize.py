@@ -6,6 +6,7 @@ remain in float32, since 8 bits cannot tell neighboring pixels apart.
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,9 +81,13 @@ def _quantized(content: bytes, rules: list[dict[str, Any]], samples: Any) -> byt
     from litert_quantizer import Quantizer
     from litert_quantizer.calibrator import CalibrationMode
 
-    # It prints reports and progress.
+    # It prints reports and progress, and warns of the memory that measuring needs.
     hidden = io.StringIO()
-    with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
+    with (
+        contextlib.redirect_stdout(hidden),
+        contextlib.redirect_stderr(hidden),
+        warnings.catch_warnings(action="ignore"),
+    ):
         quantizer = Quantizer(content, rules)
         # The other mode reads the tensors of loops, which have none after a call.
         mode = CalibrationMode.CALIBRATION_PROFILER_BASED
