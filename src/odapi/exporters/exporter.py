@@ -82,6 +82,7 @@ class Exporter(abc.ABC):
         packages: Packages that running needs; the extra to install is `extra`.
         raw_outputs: Whether boxes and scores before NMS are outputs.
         resizes: Whether the exported model resizes images itself.
+        portable: Whether the detector is traced with `portable_operations`.
     """
 
     format: ClassVar[str]
@@ -94,6 +95,7 @@ class Exporter(abc.ABC):
     extra: ClassVar[str] = ""
     raw_outputs: ClassVar[bool] = True
     resizes: ClassVar[bool] = True
+    portable: ClassVar[bool] = False
 
     def filename_of(self, precision: str) -> str:
         """Returns the name of the file or folder of a precision."""

@@ -34,6 +34,7 @@ class NetworkExporter(Exporter):
     suffix: ClassVar[str]
     raw_outputs = False
     resizes = False
+    portable = True
 
     def check(self, options: ExportOptions) -> None:
         """Checks the options and the installation before anything is loaded."""

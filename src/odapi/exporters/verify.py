@@ -3,6 +3,7 @@
 Independent of the format, which is known to the `Exporter` only.
 """
 
+import contextlib
 import dataclasses
 import pathlib
 import time
@@ -22,6 +23,7 @@ from odapi.exporters.agreement import (
 from odapi.exporters.exporter import Exporter, ExportOptions, Outputs
 from odapi.exporters.input_types import BOXES
 from odapi.exporters.named_outputs import detect, named_outputs
+from odapi.kernels.portable import portable_operations
 
 if TYPE_CHECKING:
     from odapi.models.detector import Detector
@@ -174,7 +176,8 @@ def _reference(
     if exporter.resizes:
         _check_resized(resizer, image, resized, true_size)
     inputs = {"images": resized, "true_size": true_size, **side_inputs}
-    outputs = named_outputs(detect(detector, inputs, boxes, exporter.raw_outputs))
+    with portable_operations() if exporter.portable else contextlib.nullcontext():
+        outputs = named_outputs(detect(detector, inputs, boxes, exporter.raw_outputs))
     return {
         name: np.asarray(ops.convert_to_numpy(value), np.float32)
         for name, value in outputs.items()

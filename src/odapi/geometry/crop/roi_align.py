@@ -17,11 +17,13 @@ from odapi.geometry.crop.sampling import (
 )
 from odapi.geometry.map_size import MapSize, is_static, map_size
 from odapi.kernels.crop import has_native_crop, native_crop
+from odapi.kernels.portable import is_portable
 from odapi.structures import Tensor
 
 # Side of the images that backbones are trained on; boxes of that size are cropped from
 # the level that a classifier uses.
 _CLASSIFIER_IMAGE_PX = 224.0
+_EDGE = 1e-3  # Of a cell: how near an edge counts as on it.
 
 
 class SampleRange(NamedTuple):
@@ -303,7 +305,22 @@ def _gathered_crops(
     if levels is not None:
         height, width = (ops.expand_dims(axis, -1) for axis in size)
         size = (height, width)
+    if method.border == "none" and is_portable():
+        rows, columns = _onto_edges(rows, size[0]), _onto_edges(columns, size[1])
     return gather_bilinear(table, rows, columns, size, start, border=method.border)
+
+
+def _onto_edges(positions: Tensor, cells: Cells) -> Tensor:
+    """Moves positions next to the first and the last cell onto them.
+
+    Other runtimes round differently from TensorFlow, and a point that is outside by the
+    last digit reads 0 instead of the edge.
+    """
+    last = ops.cast(cells, "float32") - 1.0
+    for edge in (0.0, last):
+        near = ops.absolute(positions - edge) < _EDGE
+        positions = ops.where(near, edge + ops.zeros_like(positions), positions)
+    return positions
 
 
 def _per_box(values: Sequence[int | Tensor], levels: Tensor) -> Tensor:
