@@ -9,12 +9,11 @@ from typing import Any
 from odapi.errors import ConfigError
 from odapi.exporters.detection_function import detection_function, fixed_image_size
 from odapi.exporters.network import IMAGES
+from odapi.exporters.network_graph import network_graph
 from odapi.exporters.onnx.nms_operator import combined_nms
-from odapi.exporters.saved_model.frozen_function import folded_graph
 from odapi.exporters.source import ExportSource
 from odapi.geometry.nms.operator import use_operator
 from odapi.kernels.portable import portable_operations
-from odapi.runtime.compat import variables_to_constants
 
 # Opset 17 has LayerNormalization, without which float16 overflows in TensorRT; tf2onnx
 # is tested up to 18.
@@ -45,19 +44,15 @@ def _converted(source: ExportSource, dtype: str, batch_size: int | None) -> Any:
         function = detection_function(
             source.detector, source.resizer, batch_size, dtype=dtype, raw=False
         )
-    outputs = sorted(function.structured_outputs)
-    constant = variables_to_constants(function)
-    graph = folded_graph(constant)
-    used = {name.split(":")[0] for node in graph.node for name in node.input}
-    inputs = [t.name for t in constant.inputs if t.op.name in used]
-    names = {t.name: name for t, name in zip(constant.outputs, outputs, strict=True)}
-    names |= {name: name.split(":")[0] for name in inputs} | {"images:0": IMAGES}
+    network = network_graph(function)
+    names = {tensor: name for name, tensor in network.outputs.items()}
+    names |= {t.name: t.op.name for t in network.inputs} | {"images:0": IMAGES}
     with _quiet():
         try:
             model, _ = tf2onnx.convert.from_graph_def(
-                graph,
-                input_names=inputs,
-                output_names=[t.name for t in constant.outputs],
+                network.graph,
+                input_names=[t.name for t in network.inputs],
+                output_names=list(network.outputs.values()),
                 opset=OPSET,
                 tensors_to_rename=names,
             )

@@ -3,8 +3,6 @@
 Convolutions and matrix products are quantized; boxes, scores and NMS remain in float32.
 """
 
-import contextlib
-import io
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from odapi.exporters.network_predictor import network_inputs, resized_as_given
+from odapi.exporters.calibration import calibration_input, quiet_quantizer
+from odapi.exporters.network import IMAGES, TRUE_SIZE
+from odapi.exporters.network_predictor import network_inputs
 from odapi.exporters.onnx.onnx_network import OnnxNetwork
 from odapi.exporters.source import ExportSource
 
@@ -33,7 +33,7 @@ def quantize(model: Any, source: ExportSource, dtype: str) -> Any:
     from onnxruntime.quantization import QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    with tempfile.TemporaryDirectory() as folder, _quiet():
+    with tempfile.TemporaryDirectory() as folder, quiet_quantizer():
         single, ready, quantized = (
             pathlib.Path(folder) / f"{name}.onnx"
             for name in ("single", "ready", "int8")
@@ -70,21 +70,10 @@ def _reader(network: OnnxNetwork, source: ExportSource, dtype: str) -> Any:
 def _inputs(
     network: OnnxNetwork, source: ExportSource, dtype: str
 ) -> Iterator[dict[str, np.ndarray]]:
-    size = network.inputs["input_tensor"].shape[0] or 1
+    size = network.inputs[IMAGES].shape[0] or 1
     for image in source.calibration_images():
-        resized = resized_as_given(source.resizer, image, dtype)
-        pixels, true_size = (np.repeat(value, size, axis=0) for value in resized)
+        given = calibration_input(source, image, dtype)
+        pixels, true_size = (
+            np.repeat(given[name], size, axis=0) for name in (IMAGES, TRUE_SIZE)
+        )
         yield network_inputs(network, pixels, true_size, {})
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides advice that the quantizer logs and prints."""
-    import logging
-
-    logging.disable(logging.WARNING)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.disable(logging.NOTSET)

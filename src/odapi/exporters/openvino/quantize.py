@@ -3,16 +3,11 @@
 The network is quantized; boxes, scores and NMS remain in float32.
 """
 
-import contextlib
-import io
-import logging
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from odapi.exporters.network import IMAGES, TRUE_SIZE
-from odapi.exporters.network_predictor import resized_as_given
+from odapi.exporters.calibration import calibration_input, quiet_quantizer
 from odapi.exporters.source import ExportSource
 
 _HEAVY = ("Convolution", "GroupConvolution", "MatMul", "ConvolutionBackpropData")
@@ -34,12 +29,11 @@ def quantize(model: Any, source: ExportSource, dtype: str) -> Any:
     names = [node.get_any_name() for node in model.inputs]
 
     def inputs(image: np.ndarray) -> dict[str, np.ndarray]:
-        pixels, size = resized_as_given(source.resizer, image, dtype)
-        given = {IMAGES: pixels.astype(dtype), TRUE_SIZE: size}
+        given = calibration_input(source, image, dtype)
         return {name: given[name] for name in names}
 
     images = source.calibration_images()
-    with _quiet():
+    with quiet_quantizer():
         return nncf.quantize(
             model,
             nncf.Dataset(images, inputs),
@@ -73,15 +67,3 @@ def _not_network(model: Any) -> list[str]:
         if node.get_friendly_name() not in needed
         or (two_stages and node.get_type_name() in _ARITHMETIC)
     ]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hides the progress and the advice that NNCF prints."""
-    logging.disable(logging.WARNING)
-    hidden = io.StringIO()
-    try:
-        with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
-            yield
-    finally:
-        logging.disable(logging.NOTSET)

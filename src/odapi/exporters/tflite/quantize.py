@@ -4,16 +4,12 @@ The feature extractor is quantized: backbone and neck. Heads, boxes, scores and 
 remain in float32, since 8 bits cannot tell neighboring pixels apart.
 """
 
-import contextlib
-import io
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from odapi.exporters.network import IMAGES, TRUE_SIZE
-from odapi.exporters.network_predictor import resized_as_given
+from odapi.exporters.calibration import calibration_input, quiet_quantizer
 from odapi.exporters.source import ExportSource
 
 _SIGNATURE = "serving_default"
@@ -72,8 +68,7 @@ class _Samples:
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         for image in self._images:
-            pixels, size = resized_as_given(self._source.resizer, image, self._dtype)
-            given = {IMAGES: pixels.astype(self._dtype), TRUE_SIZE: size}
+            given = calibration_input(self._source, image, self._dtype)
             yield {name: given[name] for name in self._names}
 
 
@@ -81,13 +76,7 @@ def _quantized(content: bytes, rules: list[dict[str, Any]], samples: Any) -> byt
     from litert_quantizer import Quantizer
     from litert_quantizer.calibrator import CalibrationMode
 
-    # It prints reports and progress, and warns of the memory that measuring needs.
-    hidden = io.StringIO()
-    with (
-        contextlib.redirect_stdout(hidden),
-        contextlib.redirect_stderr(hidden),
-        warnings.catch_warnings(action="ignore"),
-    ):
+    with quiet_quantizer():
         quantizer = Quantizer(content, rules)
         # The other mode reads the tensors of loops, which have none after a call.
         mode = CalibrationMode.CALIBRATION_PROFILER_BASED

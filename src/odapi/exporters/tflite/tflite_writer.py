@@ -6,7 +6,7 @@ from typing import Any
 
 from odapi.exporters.detection_function import detection_function, fixed_image_size
 from odapi.exporters.network import IMAGES
-from odapi.exporters.saved_model.frozen_function import folded_graph
+from odapi.exporters.network_graph import network_graph
 from odapi.exporters.source import ExportSource
 from odapi.exporters.tflite.convert import convert
 from odapi.exporters.tflite.detection_op import (
@@ -18,7 +18,7 @@ from odapi.exporters.tflite.detection_op import (
 from odapi.exporters.tflite.metadata import with_last_operator
 from odapi.exporters.tflite.nms_choice import GRAPH
 from odapi.kernels.portable import portable_operations
-from odapi.runtime.compat import function_from_graph, variables_to_constants
+from odapi.runtime.compat import function_from_graph
 
 _NAMES = {"images": IMAGES}
 # In the order of the operator.
@@ -73,15 +73,9 @@ def _save(function: Any, operator: DetectionOp | None, folder: pathlib.Path) -> 
     """Writes a SavedModel of the network; its inputs are those that it uses."""
     import tensorflow as tf
 
-    names = sorted(function.structured_outputs)
-    constant = variables_to_constants(function)
-    graph = folded_graph(constant)
-    used = {
-        name.lstrip("^").split(":")[0] for node in graph.node for name in node.input
-    }
-    inputs = [tensor for tensor in constant.inputs if tensor.op.name in used]
+    graph, inputs, outputs = network_graph(function)
     network = function_from_graph(
-        graph, [t.name for t in inputs], [t.name for t in constant.outputs]
+        graph, [t.name for t in inputs], list(outputs.values())
     )
     specs = [
         tf.TensorSpec(t.shape, t.dtype, name=_NAMES.get(t.op.name, t.op.name))
@@ -93,7 +87,7 @@ def _save(function: Any, operator: DetectionOp | None, folder: pathlib.Path) -> 
     def serve(*given: Any) -> dict[str, Any]:
         for value, tensor in zip(network.inputs, inputs, strict=True):
             value.set_shape(tensor.shape)
-        found = dict(zip(names, network(*given), strict=True))
+        found = dict(zip(outputs, network(*given), strict=True))
         if operator is None or suppress is None:
             return found
         anchors = tf.constant(operator.anchors)
